@@ -1,0 +1,11 @@
+# Third-party libraries of floor 0, as Debian packages them.
+find_package(absl REQUIRED)
+find_package(Threads REQUIRED)
+find_package(simdjson REQUIRED)
+find_library(STC_PCRE2 NAMES libpcre2-8.a REQUIRED)
+find_library(STC_UTF8PROC NAMES libutf8proc.a REQUIRED)
+find_library(STC_XXHASH NAMES libxxhash.a REQUIRED)
+if(STC_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()

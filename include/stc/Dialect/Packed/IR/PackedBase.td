@@ -1,0 +1,90 @@
+// The packed dialect itself, its layouts, lowering configurations and types.
+#ifndef STC_DIALECT_PACKED_IR_PACKEDBASE_TD
+#define STC_DIALECT_PACKED_IR_PACKEDBASE_TD
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+
+def Packed_Dialect : Dialect {
+  let name = "packed";
+  let cppNamespace = "::stc::packed";
+  let summary = "Weights as stored bytes, and the operations that read them.";
+  let description = [{
+    `packed` says how weights are stored (`#packed.layout`) and computes on them in destination
+    style, on tensors before bufferization and on memrefs after it. The bytes of a layout are
+    defined once, in the Packing library; this dialect's layouts are names for those definitions.
+
+    The dialect also holds the micro-operations kernels are generated from (`packed.dot4`,
+    `packed.expand`): target-independent, pure, lowered last.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
+  let dependentDialects = ["::stc::STCDialect"];
+}
+
+def Packed_LayoutKind : I32EnumAttr<"LayoutKindEnum", "the arrangement of stored weights", [
+    I32EnumAttrCase<"Rows", 0, "rows">, I32EnumAttrCase<"Dense", 1, "dense">,
+    I32EnumAttrCase<"Bitmap", 2, "bitmap">, I32EnumAttrCase<"NM", 3, "nm">]> {
+  let cppNamespace = "::stc::packed";
+  let genSpecializedAttr = 0;
+}
+
+def Packed_LayoutAttr : AttrDef<Packed_Dialect, "Layout"> {
+  let mnemonic = "layout";
+  let summary = "A storage format of a weight matrix.";
+  let description = [{
+    Names one of Packing's layouts: the kind, the stored element (f32, bf16, i8 or i4), the columns
+    per scale (`group`, quantized elements only) and for `nm` how many of how many columns stay.
+
+    (C1) The combination exists (Packing's verifyLayout).
+
+    Examples: `#packed.layout<rows, bf16>`, `#packed.layout<dense, i4, group = 32>`,
+    `#packed.layout<nm, i4, group = 32, n = 2, m = 4>`
+  }];
+  let parameters = (ins EnumParameter<Packed_LayoutKind>:$kind, "::mlir::Type":$element,
+                        DefaultValuedParameter<"int64_t", "0">:$group,
+                        DefaultValuedParameter<"int64_t", "0">:$n,
+                        DefaultValuedParameter<"int64_t", "0">:$m);
+  let assemblyFormat = "`<` $kind `,` $element (`,` struct($group, $n, $m)^)? `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The same layout in Packing's terms, and back.
+    ::stc::Layout getLayout() const;
+    static LayoutAttr get(::mlir::MLIRContext *context, const ::stc::Layout &layout);
+  }];
+}
+
+def Packed_LoweringConfigAttr : AttrDef<Packed_Dialect, "LoweringConfig"> {
+  let mnemonic = "lowering_config";
+  let summary = "How a matrix multiplication is tiled.";
+  let description = [{
+    `tokens`: tokens a kernel computes at once while a weight vector is in registers;
+    `accumulators`: independent accumulator chains per token; `prefetch`: bytes ahead of the
+    reading position that are prefetched (0: none).
+
+    (C1) `tokens` is in [1, 32]. (C2) `accumulators` is 1, 2 or 4. (C3) `prefetch` is not negative.
+
+    Example: `#packed.lowering_config<tokens = 1, accumulators = 4, prefetch = 8192>`
+  }];
+  let parameters = (ins "int64_t":$tokens, "int64_t":$accumulators, "int64_t":$prefetch);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+def Packed_WeightType : TypeDef<Packed_Dialect, "Weight"> {
+  let mnemonic = "weight";
+  let summary = "A packed matrix (or vector, as one row).";
+  let description = [{
+    A read-only `rows` x `columns` matrix stored in `layout`. Generated code sees a pointer.
+
+    (C1) `rows` and `columns` are in [1, 2^31).
+
+    Example: `!packed.weight<2048x5632, #packed.layout<dense, i4, group = 32>>`
+  }];
+  let parameters = (ins "int64_t":$rows, "int64_t":$columns, "::stc::packed::LayoutAttr":$layout);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+#endif // STC_DIALECT_PACKED_IR_PACKEDBASE_TD

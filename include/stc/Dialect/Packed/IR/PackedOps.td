@@ -1,0 +1,354 @@
+// The operations of the packed dialect.
+#ifndef STC_DIALECT_PACKED_IR_PACKEDOPS_TD
+#define STC_DIALECT_PACKED_IR_PACKEDOPS_TD
+
+include "stc/Dialect/Packed/IR/PackedBase.td"
+include "stc/Dialect/STC/IR/STCBase.td"
+include "mlir/Dialect/LLVMIR/LLVMTypes.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/IR/SymbolInterfaces.td"
+
+class Packed_Op<string mnemonic, list<Trait> traits = []> : Op<Packed_Dialect, mnemonic, traits>;
+
+def Packed_Pointer : Type<CPred<"::mlir::isa<::mlir::LLVM::LLVMPointerType>($_self)">, "pointer">,
+    BuildableType<"::mlir::LLVM::LLVMPointerType::get($_builder.getContext())">;
+
+class Packed_Shaped<int rank, list<Type> elements>
+    : AnyTypeOf<[TensorRankOf<elements, [rank]>, MemRefRankOf<elements, [rank]>]>;
+def Packed_F32Matrix : Packed_Shaped<2, [F32]>;
+def Packed_I8Matrix : Packed_Shaped<2, [I8]>;
+def Packed_I32Matrix : Packed_Shaped<2, [I32]>;
+def Packed_F32Vector : Packed_Shaped<1, [F32]>;
+def Packed_I32Vector : Packed_Shaped<1, [I32]>;
+
+// An op that writes its `outs` operands: results exist for tensors and not for memrefs.
+class Packed_DestinationOp<string mnemonic, list<Trait> traits = []>
+    : Packed_Op<mnemonic, traits # [DestinationStyleOpInterface,
+                                    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+def Packed_WeightOp : Packed_Op<"weight", [Symbol]> {
+  let summary = "A packed weight of the model.";
+  let description = [{
+    Declares one packed weight. Its bytes are `bytes` long and start at `offset` of the weights
+    section. `density` is the fraction of weights stored as non-zero; `reason` says why the layout
+    was chosen; `pattern` is the sparsity found.
+
+    (C1) `offset` is a non-negative multiple of 64. (C2) `bytes` is positive and, unless the layout
+    is a bitmap, equals Packing's size. (C3) `density` is in [0, 1].
+
+    ```mlir
+    packed.weight @layers.0.q : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>
+        offset 0 bytes 2304 density 1.0
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<Packed_WeightType>:$type,
+                       I64Attr:$offset, I64Attr:$bytes, F64Attr:$density,
+                       OptionalAttr<StrAttr>:$pattern, OptionalAttr<StrAttr>:$reason);
+  let assemblyFormat = [{
+    $sym_name `:` $type `offset` $offset `bytes` $bytes `density` $density attr-dict
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::stc::packed::WeightType getWeightType() {
+      return ::mlir::cast<::stc::packed::WeightType>(getType());
+    }
+  }];
+}
+
+def Packed_GetWeightOp : Packed_Op<"get_weight", [
+    Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "The value of a packed weight.";
+  let description = [{
+    (C1) The symbol names a `packed.weight`. (C2) The result has its type.
+
+    ```mlir
+    %w = packed.get_weight @layers.0.q : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$weight);
+  let results = (outs Packed_WeightType:$result);
+  let assemblyFormat = "$weight attr-dict `:` type($result)";
+}
+
+def Packed_VectorOp : Packed_Op<"vector", [Pure]> {
+  let summary = "A one-row f32 weight as a vector.";
+  let description = [{
+    Views a weight with one row and the layout `rows, f32` as a tensor or memref of its columns
+    (norm weights and biases). The result must not be written.
+
+    (C1) The weight has one row and the layout `rows, f32`. (C2) The result has as many elements as
+    the weight has columns.
+
+    ```mlir
+    %v = packed.vector %w : !packed.weight<1x64, #packed.layout<rows, f32>> -> tensor<64xf32>
+    ```
+  }];
+  let arguments = (ins Packed_WeightType:$weight);
+  let results = (outs Packed_F32Vector:$result);
+  let assemblyFormat = "$weight attr-dict `:` type($weight) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Packed_PointerOp : Packed_Op<"pointer", [Pure]> {
+  let summary = "The address of a weight's first byte.";
+  let description = [{
+    What kernels load from. Lowered by type conversion.
+
+    ```mlir
+    %p = packed.pointer %w : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>
+    ```
+  }];
+  let arguments = (ins Packed_WeightType:$weight);
+  let results = (outs Packed_Pointer:$result);
+  let assemblyFormat = "$weight attr-dict `:` type($weight)";
+}
+
+def Packed_CachePointersOp : Packed_Op<"cache_pointers", [Pure]> {
+  let summary = "The addresses of one layer's keys and values.";
+  let description = [{
+    `keys` points to f32 [kv_heads][capacity / 16][head_dim][16] (16 positions side by side, so
+    that scores are multiply-adds with a broadcast query), `values` to f32
+    [kv_heads][capacity][head_dim], both of layer `layer`.
+
+    ```mlir
+    %k, %v = packed.cache_pointers %cache[%layer]
+        : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+    ```
+  }];
+  let arguments = (ins STC_KVCacheType:$cache, Index:$layer);
+  let results = (outs Packed_Pointer:$keys, Packed_Pointer:$values);
+  let assemblyFormat = "$cache `[` $layer `]` attr-dict `:` type($cache)";
+}
+
+//===----------------------------------------------------------------------===//
+// Whole-tensor operations, destination style
+//===----------------------------------------------------------------------===//
+
+def Packed_QuantizeActivationsOp : Packed_DestinationOp<"quantize_activations"> {
+  let summary = "Activations as int8 codes with one scale per group.";
+  let description = [{
+    For each token and group g of `group` consecutive columns: scale = max|x| / 127, code =
+    round to nearest even (x / scale) as Packing's quantizeActivations defines it, sum = sum of the
+    group's codes. Columns past the input's end are zero.
+
+    (C1) `group` is 32, 64 or 128. (C2) codes have ceil(columns / group) * group columns, scales
+    and sums ceil(columns / group). (C3) All have the input's tokens.
+
+    ```mlir
+    %c, %s, %t = packed.quantize_activations ins(%x : tensor<?x40xf32>)
+        outs(%c0, %s0, %t0 : tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>) group 32
+        -> tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>
+    ```
+  }];
+  let arguments = (ins Packed_F32Matrix:$input, Packed_I8Matrix:$codes, Packed_F32Matrix:$scales,
+                       Packed_I32Matrix:$sums, I64Attr:$group);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `ins` `(` $input `:` type($input) `)`
+    `outs` `(` $codes `,` $scales `,` $sums `:` type($codes) `,` type($scales) `,` type($sums) `)`
+    `group` $group attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return {getOperation(), 1, 3};
+    }
+  }];
+}
+
+def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]> {
+  let summary = "Multiplies tokens by a packed weight matrix.";
+  let description = [{
+    out[t, n] = sum over k of input[t, k] * weight[n, k] (+ bias[n]) (+ residual[t, n]).
+    With a float layout `inputs` is one f32 matrix; with a quantized layout it is the three results
+    of `packed.quantize_activations` with the weight's group, and
+    sum = sum over groups of activation_scale * weight_scale * (sum of code products).
+
+    (C1) Float layouts take one input, quantized ones three. (C2) The input's columns equal the
+    weight's columns (padded to the group for codes). (C3) out is tokens x weight rows. (C4) The
+    bias has one value per weight row. (C5) The residual has out's shape. (C6) The layout is not
+    `rows`.
+
+    ```mlir
+    %y = packed.matmul ins(%x : tensor<?x32xf32>)
+        weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+        outs(%y0 : tensor<?x32xf32>) -> tensor<?x32xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<AnyTypeOf<[Packed_F32Matrix, Packed_I8Matrix, Packed_I32Matrix]>>:$inputs,
+                       Packed_WeightType:$weight, Optional<Packed_F32Vector>:$bias,
+                       Optional<Packed_F32Matrix>:$residual, Packed_F32Matrix:$out,
+                       OptionalAttr<Packed_LoweringConfigAttr>:$config);
+  let results = (outs Optional<AnyRankedTensor>:$result);
+  let assemblyFormat = [{
+    `ins` `(` $inputs `:` type($inputs) `)` `weight` `(` $weight `:` type($weight) `)`
+    (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)?
+    `outs` `(` $out `:` type($out) `)` (`config` $config^)? attr-dict (`->` type($result)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
+  }];
+}
+
+def Packed_GatherOp : Packed_DestinationOp<"gather"> {
+  let summary = "Rows of a packed table, one per token.";
+  let description = [{
+    out[t, :] = row tokens[t] of `table`, converted to f32.
+
+    (C1) The table's layout is `rows` or `dense` with a float element. (C2) out is tokens x table
+    columns.
+
+    ```mlir
+    %h = packed.gather ins(%tokens : tensor<?xi32>)
+        table(%w : !packed.weight<512x64, #packed.layout<rows, f32>>)
+        outs(%h0 : tensor<?x64xf32>) -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins Packed_I32Vector:$tokens, Packed_WeightType:$table, Packed_F32Matrix:$out);
+  let results = (outs Optional<AnyRankedTensor>:$result);
+  let assemblyFormat = [{
+    `ins` `(` $tokens `:` type($tokens) `)` `table` `(` $table `:` type($table) `)`
+    `outs` `(` $out `:` type($out) `)` attr-dict (`->` type($result)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
+  }];
+}
+
+def Packed_RotaryOp : Packed_DestinationOp<"rotary"> {
+  let summary = "Rotary embedding in destination style.";
+  let description = [{
+    As `stc.rotary_embedding`, written to `out`. Input and out may be the same buffer.
+
+    (C1) The columns are a multiple of twice the columns of cos. (C2) cos and sin have equal types.
+    (C3) out has the input's shape.
+
+    ```mlir
+    %y = packed.rotary ins(%x, %cos, %sin : tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>)
+        outs(%x : tensor<?x8xf32>) -> tensor<?x8xf32>
+    ```
+  }];
+  let arguments = (ins Packed_F32Matrix:$input, Packed_F32Matrix:$cos, Packed_F32Matrix:$sin,
+                       Packed_F32Matrix:$out, UnitAttr:$interleaved);
+  let results = (outs Optional<AnyRankedTensor>:$result);
+  let assemblyFormat = [{
+    (`interleaved` $interleaved^)?
+    `ins` `(` $input `,` $cos `,` $sin `:` type($input) `,` type($cos) `,` type($sin) `)`
+    `outs` `(` $out `:` type($out) `)` attr-dict (`->` type($result)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
+  }];
+}
+
+def Packed_AttentionOp : Packed_DestinationOp<"attention"> {
+  let summary = "Attention over the cache in destination style.";
+  let description = [{
+    As `stc.attention`, written to `out`.
+
+    (C1) `heads` is a positive multiple of the cache's kv_heads. (C2) Queries and out have
+    heads * head_dim columns. (C3) `scale` is finite and positive. (C4) `window` is not negative.
+
+    ```mlir
+    %y = packed.attention ins(%q : tensor<?x16xf32>)
+        cache(%cache[%layer, %position] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+        outs(%y0 : tensor<?x16xf32>) heads 4 scale 5.0e-01 window 0 -> tensor<?x16xf32>
+    ```
+  }];
+  let arguments = (ins Packed_F32Matrix:$queries, STC_KVCacheType:$cache, Index:$layer,
+                       Index:$position, Packed_F32Matrix:$out, I64Attr:$heads, F64Attr:$scale,
+                       I64Attr:$window);
+  let results = (outs Optional<AnyRankedTensor>:$result);
+  let assemblyFormat = [{
+    `ins` `(` $queries `:` type($queries) `)`
+    `cache` `(` $cache `[` $layer `,` $position `]` `:` type($cache) `)`
+    `outs` `(` $out `:` type($out) `)` `heads` $heads `scale` $scale `window` $window
+    attr-dict (`->` type($result)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Tiles: one thread's piece of work, on memrefs
+//===----------------------------------------------------------------------===//
+
+def Packed_MatmulTileOp : Packed_Op<"matmul_tile", [AttrSizedOperandSegments]> {
+  let summary = "One row tile of a matmul, for all tokens.";
+  let description = [{
+    Computes columns [16 * tile, 16 * tile + 16) of a `packed.matmul` (fewer in the last tile), as
+    `config` says. Operands are those of the matmul on memrefs.
+
+    (C1) As packed.matmul's constraints, on memrefs.
+
+    ```mlir
+    packed.matmul_tile %tile ins(%x : memref<?x32xf32>)
+        weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+        outs(%y : memref<?x32xf32>)
+        config <tokens = 1, accumulators = 4, prefetch = 0>
+    ```
+  }];
+  let arguments = (ins Index:$tile, Variadic<AnyMemRef>:$inputs, Packed_WeightType:$weight,
+                       Optional<MemRefRankOf<[F32], [1]>>:$bias,
+                       Optional<MemRefRankOf<[F32], [2]>>:$residual,
+                       MemRefRankOf<[F32], [2]>:$out, Packed_LoweringConfigAttr:$config);
+  let assemblyFormat = [{
+    $tile `ins` `(` $inputs `:` type($inputs) `)` `weight` `(` $weight `:` type($weight) `)`
+    (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)?
+    `outs` `(` $out `:` type($out) `)` `config` $config attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Micro-operations
+//===----------------------------------------------------------------------===//
+
+def Packed_Dot4Op : Packed_Op<"dot4", [Pure, AllTypesMatch<["accumulator", "result"]>,
+                                AllTypesMatch<["weights", "activations"]>]> {
+  let summary = "Dot products of four unsigned by four signed bytes, per lane.";
+  let description = [{
+    result[i] = accumulator[i] + sum over j < 4 of zext(weights[4 i + j]) * sext(activations[4 i + j])
+    (vpdpbusd, usdot). No saturation.
+
+    (C1) weights and activations have four bytes per accumulator lane.
+
+    ```mlir
+    %r = packed.dot4 %acc, %w, %x : vector<16xi32>, vector<64xi8>
+    ```
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [I32]>:$accumulator,
+                       VectorOfRankAndType<[1], [I8]>:$weights,
+                       VectorOfRankAndType<[1], [I8]>:$activations);
+  let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
+  let assemblyFormat = [{
+    $accumulator `,` $weights `,` $activations attr-dict `:` type($accumulator) `,` type($weights)
+  }];
+  let hasVerifier = 1;
+}
+
+def Packed_ExpandOp : Packed_Op<"expand", [Pure, AllTypesMatch<["values", "passthrough", "result"]>]> {
+  let summary = "Spreads consecutive bytes to the set bits of a mask.";
+  let description = [{
+    result[i] = mask bit i ? values[number of set bits below i] : passthrough[i] (vpexpandb).
+
+    (C1) The vectors have 64 bytes.
+
+    ```mlir
+    %r = packed.expand %values, %passthrough, %mask : vector<64xi8>
+    ```
+  }];
+  let arguments = (ins VectorOfLengthAndType<[64], [I8]>:$values,
+                       VectorOfLengthAndType<[64], [I8]>:$passthrough, I64:$mask);
+  let results = (outs VectorOfLengthAndType<[64], [I8]>:$result);
+  let assemblyFormat = "$values `,` $passthrough `,` $mask attr-dict `:` type($values)";
+}
+
+#endif // STC_DIALECT_PACKED_IR_PACKEDOPS_TD

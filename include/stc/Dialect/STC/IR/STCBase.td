@@ -1,0 +1,86 @@
+// The stc dialect itself, its attributes and types.
+#ifndef STC_DIALECT_STC_IR_STCBASE_TD
+#define STC_DIALECT_STC_IR_STCBASE_TD
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/OpBase.td"
+
+def STC_Dialect : Dialect {
+  let name = "stc";
+  let cppNamespace = "::stc";
+  let summary = "The transformer graph: one op per transformer idea, on tensors.";
+  let description = [{
+    `stc` describes what a model computes, not how. Activations are `tensor<T x C x f32>` values
+    with T tokens; weights are module-level symbols (`stc.weight`) whose bytes stay in the
+    checkpoint and stream through the weight store; the key/value cache is the only state.
+    Elementwise arithmetic is upstream's `arith` on tensors.
+
+    Constraints are numbered (C1), (C2) ... in each op's description, and verifiers cite them.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+class STC_Attr<string name, string mnemonicName> : AttrDef<STC_Dialect, name> {
+  let mnemonic = mnemonicName;
+}
+
+def STC_PruneAttr : STC_Attr<"Prune", "prune"> {
+  let summary = "How a weight was pruned.";
+  let description = [{
+    The pruning specification as on the command line (`"magnitude:2:4"`) and the fraction of
+    weights kept. The mask itself lives in the weight store.
+
+    (C1) `spec` is a pruning specification other than `none`. (C2) `density` is in [0, 1].
+
+    Example: `#stc.prune<"magnitude:2:4", density = 5.000000e-01 : f64>`
+  }];
+  let parameters = (ins StringRefParameter<"pruning specification">:$spec, "::mlir::FloatAttr":$density);
+  let assemblyFormat = "`<` $spec `,` `density` `=` $density `>`";
+  let genVerifyDecl = 1;
+}
+
+def STC_QuantAttr : STC_Attr<"Quant", "quant"> {
+  let summary = "How a weight was quantized.";
+  let description = [{
+    The quantization specification as on the command line (`"rtn:int4-g32"`) and the relative
+    error it caused. Codes and scales live in the weight store.
+
+    (C1) `spec` is a quantization specification other than `none`. (C2) `error` is not negative.
+
+    Example: `#stc.quant<"rtn:int4-g32", error = 9.000000e-02 : f64>`
+  }];
+  let parameters = (ins StringRefParameter<"quantization specification">:$spec, "::mlir::FloatAttr":$error);
+  let assemblyFormat = "`<` $spec `,` `error` `=` $error `>`";
+  let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+def STC_KVCacheType : TypeDef<STC_Dialect, "KVCache"> {
+  let mnemonic = "kv_cache";
+  let summary = "The keys and values of all layers, updated in place.";
+  let description = [{
+    Mutable state: for every layer, key/value head and position below `capacity` one key and one
+    value of `head_dim` floats. How the floats are arranged is the target's business.
+
+    (C1) Every parameter is positive. (C2) `capacity` is a multiple of 16.
+
+    Example: `!stc.kv_cache<layers = 5, kv_heads = 4, head_dim = 8, capacity = 512>`
+  }];
+  let parameters = (ins "int64_t":$layers, "int64_t":$kv_heads, "int64_t":$head_dim,
+                        "int64_t":$capacity);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+#endif // STC_DIALECT_STC_IR_STCBASE_TD

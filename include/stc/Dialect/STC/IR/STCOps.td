@@ -1,0 +1,358 @@
+// The operations of the stc dialect.
+#ifndef STC_DIALECT_STC_IR_STCOPS_TD
+#define STC_DIALECT_STC_IR_STCOPS_TD
+
+include "stc/Dialect/STC/IR/STCBase.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/IR/SymbolInterfaces.td"
+
+//===----------------------------------------------------------------------===//
+// Enums
+//===----------------------------------------------------------------------===//
+
+def STC_ActivationKind : I32EnumAttr<"ActivationKind", "an elementwise nonlinearity", [
+    I32EnumAttrCase<"Silu", 0, "silu">, I32EnumAttrCase<"Gelu", 1, "gelu">,
+    I32EnumAttrCase<"GeluTanh", 2, "gelu_tanh">, I32EnumAttrCase<"Relu", 3, "relu">]> {
+  let cppNamespace = "::stc";
+  let genSpecializedAttr = 0;
+}
+def STC_ActivationKindAttr : EnumAttr<STC_Dialect, STC_ActivationKind, "activation_kind"> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+class STC_Op<string mnemonic, list<Trait> traits = []> : Op<STC_Dialect, mnemonic, traits>;
+
+// A pure op whose result types follow from its operands.
+class STC_PureOp<string mnemonic, list<Trait> traits = []>
+    : STC_Op<mnemonic, traits # [Pure, InferTypeOpAdaptor]> {
+  let hasVerifier = 1;
+}
+
+def STC_Tokens : 1DTensorOf<[I32]>;
+def STC_Activations : 2DTensorOf<[F32]>;
+def STC_Matrix : 2DTensorOf<[AnyFloat]>;
+def STC_Vector : 1DTensorOf<[AnyFloat]>;
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+def STC_WeightOp : STC_Op<"weight", [Symbol]> {
+  let summary = "A named weight tensor of the model.";
+  let description = [{
+    Declares one tensor. Its bytes come from the checkpoint tensor `source` through the weight
+    store, or from the inline `value` (tests and small models). `prune` and `quant` say how
+    compression changed it; later passes read the changed values from the store.
+
+    (C1) The type is a ranked, static tensor of floats with 1 or 2 dimensions, each positive.
+    (C2) Exactly one of `source` and `value` is present. (C3) `value` has the weight's type.
+
+    ```mlir
+    stc.weight @norm : tensor<4xf32> {value = dense<1.0> : tensor<4xf32>}
+    stc.weight @layers.0.q : tensor<4x4xbf16> {source = "model.layers.0.self_attn.q_proj.weight"}
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRankedTensor>:$type,
+                       OptionalAttr<StrAttr>:$source, OptionalAttr<ElementsAttr>:$value,
+                       OptionalAttr<STC_PruneAttr>:$prune, OptionalAttr<STC_QuantAttr>:$quant);
+  let assemblyFormat = "$sym_name `:` $type attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType() {
+      return ::mlir::cast<::mlir::RankedTensorType>(getType());
+    }
+  }];
+}
+
+def STC_GetWeightOp : STC_Op<"get_weight", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "The value of a weight.";
+  let description = [{
+    Reads the module-level weight `weight`.
+
+    (C1) The symbol names a `stc.weight`. (C2) The result has the weight's type.
+
+    ```mlir
+    %w = stc.get_weight @norm : tensor<4xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$weight);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$weight attr-dict `:` type($result)";
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+def STC_LayerOp : STC_Op<"layer", [SingleBlockImplicitTerminator<"::stc::YieldOp">,
+                                   AllTypesMatch<["input", "result"]>, RecursiveMemoryEffects]> {
+  let summary = "One transformer layer of the graph.";
+  let description = [{
+    Marks the ops of one layer. The block argument is the hidden state entering the layer; the
+    terminator yields the hidden state leaving it. Values from outside may be used freely. Layers
+    of equal content but different weights share code later on.
+
+    (C1) The block has one argument of the input's type. (C2) The yielded value has that type.
+    (C3) `index` is not negative.
+
+    ```mlir
+    %y = stc.layer 0 (%h = %x : tensor<?x4xf32>) {
+      %s = arith.addf %h, %h : tensor<?x4xf32>
+      stc.yield %s : tensor<?x4xf32>
+    }
+    ```
+  }];
+  let arguments = (ins STC_Activations:$input, I64Attr:$index);
+  let results = (outs STC_Activations:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let skipDefaultBuilders = 1;
+  let builders = [OpBuilder<(ins "::mlir::Value":$input, "int64_t":$index)>];
+}
+
+def STC_YieldOp : STC_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"LayerOp">]> {
+  let summary = "The hidden state that leaves a layer.";
+  let description = [{
+    Ends a `stc.layer` and names its result.
+
+    ```mlir
+    stc.yield %h : tensor<?x4xf32>
+    ```
+  }];
+  let arguments = (ins Optional<AnyType>:$value);
+  let builders = [OpBuilder<(ins), [{}]>];
+  let assemblyFormat = "($value^ `:` type($value))? attr-dict";
+}
+
+def STC_RepeatOp : STC_Op<"repeat", [AllTypesMatch<["input", "result"]>,
+                                     DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Calls one layer function once per row of weights.";
+  let description = [{
+    Threads the hidden state through `callee`, once for each row of `weights`, in order. Call i
+    receives (hidden state, layer index `first` + i as an `index`, `captures`..., the values of row
+    i's weight symbols...). This is how layers of equal signature share one function.
+
+    (C1) `callee` is a function whose inputs are the hidden state, an index, the captures, and one
+    value per weight; its single result is the hidden state. (C2) All rows have equal length, and
+    there is at least one. (C3) Every symbol names a `stc.weight` or `packed.weight` whose value
+    type is the callee's parameter type.
+
+    ```mlir
+    %y = stc.repeat @layer_0(%x) captures(%cos : tensor<?x2xf32>) first 0
+        weights [[@a.0, @b.0], [@a.1, @b.1]] : tensor<?x4xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$callee, STC_Activations:$input,
+                       Variadic<AnyType>:$captures, I64Attr:$first, ArrayAttr:$weights);
+  let results = (outs STC_Activations:$result);
+  let assemblyFormat = [{
+    $callee `(` $input `)` (`captures` `(` $captures^ `:` type($captures) `)`)? `first` $first
+    `weights` $weights attr-dict `:` type($input)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Computation
+//===----------------------------------------------------------------------===//
+
+def STC_EmbeddingOp : STC_PureOp<"embedding"> {
+  let summary = "Rows of a table, one per token.";
+  let description = [{
+    result[t, :] = table[tokens[t], :], converted to f32. A token outside the table is undefined
+    behaviour; the runtime checks tokens before a call.
+
+    (C1) The result is tokens x table columns.
+
+    ```mlir
+    %h = stc.embedding %tokens, %table : (tensor<?xi32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let arguments = (ins STC_Tokens:$tokens, STC_Matrix:$table);
+  let results = (outs STC_Activations:$result);
+  let assemblyFormat = "$tokens `,` $table attr-dict `:` functional-type(operands, results)";
+}
+
+def STC_LinearOp : STC_PureOp<"linear"> {
+  let summary = "Multiplies tokens by a weight matrix.";
+  let description = [{
+    result = input * weight^T (+ bias): result[t, n] = sum over k of input[t, k] * weight[n, k]
+    (+ bias[n]). The weight is [outputs, inputs], as PyTorch stores it.
+
+    (C1) The input's columns equal the weight's columns. (C2) The bias has one value per weight
+    row. (C3) The result is tokens x weight rows.
+
+    ```mlir
+    %y = stc.linear %x, %w : (tensor<?x4xf32>, tensor<8x4xbf16>) -> tensor<?x8xf32>
+    %z = stc.linear %x, %w bias %b
+        : (tensor<?x4xf32>, tensor<8x4xbf16>, tensor<8xf32>) -> tensor<?x8xf32>
+    ```
+  }];
+  let arguments = (ins STC_Activations:$input, STC_Matrix:$weight, Optional<STC_Vector>:$bias);
+  let results = (outs STC_Activations:$result);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def STC_RMSNormOp : STC_PureOp<"rms_norm"> {
+  let summary = "Root-mean-square normalization (Zhang and Sennrich 2019).";
+  let description = [{
+    result[t, c] = input[t, c] / sqrt(mean over c of input[t, c]^2 + epsilon) * weight[c].
+
+    (C1) The weight has one value per column. (C2) `epsilon` is finite and not negative.
+
+    ```mlir
+    %y = stc.rms_norm %x, %w epsilon 1.0e-05
+        : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let arguments = (ins STC_Activations:$input, STC_Vector:$weight, F64Attr:$epsilon);
+  let results = (outs STC_Activations:$result);
+  let assemblyFormat = [{
+    $input `,` $weight `epsilon` $epsilon attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def STC_ActivationOp : STC_PureOp<"activation", [Elementwise]> {
+  let summary = "An elementwise nonlinearity.";
+  let description = [{
+    silu(x) = x / (1 + exp(-x)); gelu(x) = x * Phi(x); gelu_tanh is gelu's tanh approximation;
+    relu(x) = max(x, 0). (Hendrycks and Gimpel 2016; Elfwing et al. 2017.)
+
+    (C1) The result has the input's type.
+
+    ```mlir
+    %y = stc.activation <silu> %x : (tensor<?x4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let arguments = (ins STC_Activations:$input, STC_ActivationKindAttr:$kind);
+  let results = (outs STC_Activations:$result);
+  let assemblyFormat = "$kind $input attr-dict `:` functional-type(operands, results)";
+}
+
+def STC_GatedActivationOp : STC_PureOp<"gated_activation", [Elementwise]> {
+  let summary = "A gated linear unit's product (Shazeer 2020).";
+  let description = [{
+    result = activation(gate) * up, elementwise.
+
+    (C1) `gate` and `up` have the same shape.
+
+    ```mlir
+    %y = stc.gated_activation <silu> %gate, %up
+        : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let arguments = (ins STC_Activations:$gate, STC_Activations:$up, STC_ActivationKindAttr:$kind);
+  let results = (outs STC_Activations:$result);
+  let assemblyFormat = "$kind $gate `,` $up attr-dict `:` functional-type(operands, results)";
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+def STC_RotaryTableOp : STC_PureOp<"rotary_table"> {
+  let summary = "Cosines and sines of every token's rotary angles.";
+  let description = [{
+    For token t at position `position` + t and frequency i: cos/sin(float64(position + t) *
+    inverse_frequencies[i]), rounded to f32. Scalings of the frequencies (linear, llama3) are
+    already folded into the attribute. (Su et al. 2021.)
+
+    (C1) Both results are tokens x frequencies. (C2) All frequencies are finite and not negative.
+
+    ```mlir
+    %cos, %sin = stc.rotary_table %tokens, %position frequencies [1.0, 0.01]
+        : (tensor<?xi32>, index) -> (tensor<?x2xf32>, tensor<?x2xf32>)
+    ```
+  }];
+  let arguments = (ins STC_Tokens:$tokens, Index:$position,
+                       DenseF64ArrayAttr:$inverse_frequencies);
+  let results = (outs STC_Activations:$cos, STC_Activations:$sin);
+  let assemblyFormat = [{
+    $tokens `,` $position `frequencies` $inverse_frequencies attr-dict
+    `:` functional-type(operands, results)
+  }];
+}
+
+def STC_RotaryEmbeddingOp : STC_PureOp<"rotary_embedding"> {
+  let summary = "Rotates pairs of every head by the token's angles.";
+  let description = [{
+    The input is [tokens, heads * head_dim] with head_dim = 2 * (columns of cos). Pair i of a head
+    is (x[i], x[i + head_dim / 2]), or (x[2 i], x[2 i + 1]) when `interleaved`; it becomes
+    (a cos - b sin, a sin + b cos).
+
+    (C1) The input's columns are a multiple of head_dim. (C2) cos and sin have equal types, with
+    as many tokens as the input.
+
+    ```mlir
+    %y = stc.rotary_embedding %x, %cos, %sin
+        : (tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x8xf32>
+    ```
+  }];
+  let arguments = (ins STC_Activations:$input, STC_Activations:$cos, STC_Activations:$sin,
+                       UnitAttr:$interleaved);
+  let results = (outs STC_Activations:$result);
+  let assemblyFormat = [{
+    (`interleaved` $interleaved^)? $input `,` $cos `,` $sin attr-dict
+    `:` functional-type(operands, results)
+  }];
+}
+
+def STC_CacheUpdateOp : STC_Op<"cache_update"> {
+  let summary = "Stores the keys and values of tokens in the cache.";
+  let description = [{
+    Writes row t of `keys` and `values` ([tokens, kv_heads * head_dim]) to layer `layer`, position
+    `position` + t of `cache`, in place. Positions at or above the capacity are undefined
+    behaviour; the runtime checks before a call.
+
+    (C1) Keys and values have the same shape, with kv_heads * head_dim columns of the cache.
+
+    ```mlir
+    stc.cache_update %k, %v, %cache[%layer, %position] : tensor<?x8xf32>, tensor<?x8xf32>,
+        !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+    ```
+  }];
+  let arguments = (ins AnyTypeOf<[STC_Activations, MemRefRankOf<[F32], [2]>]>:$keys,
+                       AnyTypeOf<[STC_Activations, MemRefRankOf<[F32], [2]>]>:$values,
+                       Arg<STC_KVCacheType, "", [MemWrite]>:$cache, Index:$layer,
+                       Index:$position);
+  let assemblyFormat = [{
+    $keys `,` $values `,` $cache `[` $layer `,` $position `]` attr-dict
+    `:` type($keys) `,` type($values) `,` type($cache)
+  }];
+  let hasVerifier = 1;
+}
+
+def STC_AttentionOp : STC_Op<"attention", [InferTypeOpAdaptor]> {
+  let summary = "Causal softmax attention over the cache (Vaswani et al. 2017).";
+  let description = [{
+    For token t (at position p = `position` + t) and query head h, with key/value head
+    h / (heads / kv_heads):
+    result = sum over s of softmax(scale * q . key[s]) * value[s] for max(0, p - window + 1) <= s
+    <= p (`window` 0 means no window). The tokens' own keys are already in the cache.
+
+    (C1) `heads` is a positive multiple of the cache's kv_heads. (C2) The queries have
+    heads * head_dim columns. (C3) `scale` is finite and positive. (C4) `window` is not negative.
+
+    ```mlir
+    %y = stc.attention %q, %cache[%layer, %position] heads 4 scale 5.0e-01 window 0
+        : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+           index, index) -> tensor<?x16xf32>
+    ```
+  }];
+  let arguments = (ins STC_Activations:$queries, Arg<STC_KVCacheType, "", [MemRead]>:$cache,
+                       Index:$layer, Index:$position, I64Attr:$heads, F64Attr:$scale,
+                       I64Attr:$window);
+  let results = (outs STC_Activations:$result);
+  let assemblyFormat = [{
+    $queries `,` $cache `[` $layer `,` $position `]` `heads` $heads `scale` $scale
+    `window` $window attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // STC_DIALECT_STC_IR_STCOPS_TD

@@ -1,0 +1,49 @@
+// Where the bytes of `stc.weight` symbols come from and where compression puts what it changed.
+#ifndef STC_DIALECT_STC_UTILS_WEIGHTSTORE_H
+#define STC_DIALECT_STC_UTILS_WEIGHTSTORE_H
+
+#include "stc/Compress/Prune.h"
+#include "stc/Dialect/STC/IR/STC.h"
+#include "stc/Formats/Checkpoint.h"
+#include "stc/Packing/Pack.h"
+
+#include "mlir/IR/DialectInterface.h"
+
+#include <memory>
+#include <vector>
+
+namespace stc {
+
+/// Streams weights one tensor at a time: the source is the mapped checkpoint or the weight's inline
+/// value; masks and codes written by compression go to an unlinked spill file, so that memory
+/// stays bounded by the largest tensor whatever the model's size.
+class WeightStore {
+public:
+  /// `checkpoint` may be null when all weights are inline.
+  explicit WeightStore(std::shared_ptr<Checkpoint> checkpoint);
+  ~WeightStore();
+
+  /// The values of a weight as f32, row-major, after its mask (if one was set) and, if it was
+  /// quantized, after rounding. Errors: no such tensor, wrong shape, non-finite values.
+  absl::StatusOr<std::vector<float>> load(WeightOp weight);
+  /// One byte per weight, 1 = kept. Later loads see zeros elsewhere.
+  absl::Status setMask(WeightOp weight, absl::Span<const uint8_t> keep);
+  /// Later loads see the rounded values; `quantized` returns the codes.
+  absl::Status setQuantized(WeightOp weight, const QuantizedMatrix &matrix);
+  /// The codes of a quantized weight; an error if it was not quantized.
+  absl::StatusOr<QuantizedMatrix> quantized(WeightOp weight);
+
+  /// The store attached to the weight's context; attaches one on first use. The module attribute
+  /// `stc.checkpoint = "PATH"` names the checkpoint that stc-opt opens.
+  static absl::StatusOr<WeightStore *> get(mlir::ModuleOp module);
+  /// Attaches `store` to the context, replacing any other.
+  static void attach(mlir::MLIRContext *context, std::unique_ptr<WeightStore> store);
+
+private:
+  struct State;
+  std::unique_ptr<State> state;
+};
+
+} // namespace stc
+
+#endif // STC_DIALECT_STC_UTILS_WEIGHTSTORE_H

@@ -1,0 +1,39 @@
+// A tensor as a checkpoint stores it: name, type, shape and borrowed bytes.
+#ifndef STC_FORMATS_TENSOR_H
+#define STC_FORMATS_TENSOR_H
+
+#include "stc/Support/Error.h"
+
+#include "absl/types/span.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace stc {
+
+/// Element types of stored tensors. The block types are GGUF's.
+enum class DType { F64, F32, F16, BF16, I64, I32, I16, I8, U8, Bool, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K };
+
+/// "F32", "BF16", "Q4_K" ...
+absl::string_view dtypeName(DType dtype);
+/// Elements per block (1 for plain types) and bytes per block.
+int64_t dtypeBlockElements(DType dtype);
+int64_t dtypeBlockBytes(DType dtype);
+
+/// A view into a mapped checkpoint; `shape` is outermost first (row-major), as PyTorch writes it.
+struct TensorView {
+  std::string name;
+  DType dtype = DType::F32;
+  std::vector<int64_t> shape;
+  absl::Span<const uint8_t> bytes;
+  int64_t elementCount() const;
+};
+
+/// Converts `out.size()` elements starting at element `first` (a multiple of the block size) to
+/// f32. Fails for integer types.
+absl::Status readFloats(const TensorView &tensor, int64_t first, absl::Span<float> out);
+
+} // namespace stc
+
+#endif // STC_FORMATS_TENSOR_H

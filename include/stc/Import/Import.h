@@ -1,0 +1,28 @@
+// Checkpoint -> stc graph.
+#ifndef STC_IMPORT_IMPORT_H
+#define STC_IMPORT_IMPORT_H
+
+#include "stc/Formats/Checkpoint.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace stc {
+
+struct ImportOptions {
+  int64_t maxContext = 0; // 0: the checkpoint's, at most 4096; rounded up to a multiple of 16
+};
+
+/// Builds a module with one `stc.weight` per tensor and two functions:
+///   @forward(tokens : tensor<?xi32>, position : index, cache : !stc.kv_cache<...>)
+///       -> tensor<?x hidden x f32>   (after the final norm; one `stc.layer` per layer)
+///   @head(hidden : tensor<?x hidden x f32>) -> tensor<?x vocab x f32>
+/// Every tensor the architecture needs must exist with the expected shape; unknown extra tensors
+/// are an error that names the first of them unless the architecture lists them as ignorable.
+absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>>
+importCheckpoint(mlir::MLIRContext &context, const Checkpoint &checkpoint,
+                 const ImportOptions &options);
+
+} // namespace stc
+
+#endif // STC_IMPORT_IMPORT_H

@@ -1,0 +1,87 @@
+// The bundle: weights, tokenizer and settings of a model binary in one checksummed, mappable block.
+// It stands alone as OUT.weights, or at the end of an executable.
+#ifndef STC_PACKING_BUNDLE_H
+#define STC_PACKING_BUNDLE_H
+
+#include "stc/Support/File.h"
+
+#include "absl/types/span.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace stc {
+
+/// What generated code and the runtime must agree on. Written by the compiler as `key = value`
+/// text in the "settings" section; unknown keys are kept, missing or malformed ones are errors.
+struct ModelSettings {
+  std::string name, architecture, recipe;
+  int64_t vocabSize = 0, hiddenSize = 0, layers = 0, kvHeads = 0, headDim = 0;
+  int64_t maxContext = 0;     // positions the KV cache can hold, a multiple of 16
+  int64_t prefillChunk = 0;   // most tokens one call of the prefill function takes
+  int64_t arenaBytes = 0;     // scratch memory generated code needs
+  int64_t keyCacheFloats = 0, valueCacheFloats = 0;
+  int64_t weightBytesPerToken = 0; // bytes of packed weights one decoded token reads
+  int64_t activationOpsPerToken = 0; // multiply-adds x 2 of all matmuls for one token
+  std::vector<int64_t> eosTokens;
+  int64_t bosToken = -1;
+  std::string requiredCpuFeatures; // comma separated, as LLVM names them ("avx512vnni,avx512vbmi2")
+  uint64_t codeFingerprint = 0;    // equals stc_model_fingerprint in the code the weights belong to
+};
+
+/// One packed tensor of the bundle, for `info` and `inspect`.
+struct WeightRecord {
+  std::string name, layout, pattern, reason; // layout as Layout::str(); reason: why this layout
+  std::vector<int64_t> shape;
+  int64_t group = 0;
+  double density = 1, bits = 0; // stored bits per weight
+  uint64_t offset = 0, bytes = 0; // within the weights section
+};
+
+/// Writes a bundle at the end of `file` (which may already hold an executable). Layout, little
+/// endian: [page-aligned weights][other sections, 64-byte aligned][section table][footer, 64 bytes:
+/// magic "STCBUND1", version, table offset, counts, XXH3-64 of table]. Each section carries its own
+/// XXH3-64; the weights section is hashed in blocks of 16 MiB so that threads can share the check.
+class BundleWriter {
+public:
+  explicit BundleWriter(AtomicFile &file);
+  /// Starts the weights section; call once, first.
+  absl::Status beginWeights();
+  /// Appends one tensor's bytes (64-byte aligned) and returns its offset in the weights section.
+  absl::StatusOr<uint64_t> addWeight(WeightRecord record, absl::Span<const uint8_t> bytes);
+  /// Writes all other sections, the table and the footer. `tokenizer` is Tokenizer::serialize() or
+  /// empty.
+  absl::Status finish(const ModelSettings &settings, absl::string_view tokenizer);
+
+private:
+  struct State;
+  std::shared_ptr<State> state;
+};
+
+/// A mapped bundle. Opening checks the footer, the table and every bound; `verifyChecksums` reads
+/// all bytes once (threads share it).
+class Bundle {
+public:
+  static absl::StatusOr<std::unique_ptr<Bundle>> open(const std::string &path);
+  absl::Status verifyChecksums(int threads) const;
+  absl::Span<const uint8_t> weights() const { return weightBytes; }
+  absl::string_view tokenizer() const { return tokenizerBytes; }
+  const ModelSettings &settings() const { return modelSettings; }
+  const std::vector<WeightRecord> &records() const { return weightRecords; }
+  const std::string &path() const { return file->path(); }
+
+private:
+  std::shared_ptr<MappedFile> file;
+  absl::Span<const uint8_t> weightBytes;
+  absl::string_view tokenizerBytes;
+  ModelSettings modelSettings;
+  std::vector<WeightRecord> weightRecords;
+  struct Checksum { uint64_t offset, bytes, hash; };
+  std::vector<Checksum> checksums;
+};
+
+} // namespace stc
+
+#endif // STC_PACKING_BUNDLE_H

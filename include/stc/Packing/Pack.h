@@ -1,0 +1,48 @@
+// Packs matrices into layouts, unpacks them, and validates stored bytes.
+#ifndef STC_PACKING_PACK_H
+#define STC_PACKING_PACK_H
+
+#include "stc/Packing/Layout.h"
+
+#include "absl/types/span.h"
+
+#include <functional>
+#include <vector>
+
+namespace stc {
+
+/// A quantized matrix before packing: codes are signed, in [-zeroPoint, zeroPoint - 1].
+struct QuantizedMatrix {
+  int64_t rows = 0, columns = 0, group = 0;
+  std::vector<int8_t> codes;    // [rows][columns]
+  std::vector<uint16_t> scales; // f16 bits, [rows][ceil(columns / group)]
+};
+
+/// Bytes of a packed matrix including kTailSlack; for Bitmap it depends on the codes.
+absl::StatusOr<int64_t> packedBytes(const Layout &layout, int64_t rows, int64_t columns);
+int64_t packedBitmapBytes(const Layout &layout, const QuantizedMatrix &matrix);
+
+/// Packs row-major f32 values into a float layout (Rows or Dense, F32 or BF16).
+absl::StatusOr<std::vector<uint8_t>> packFloats(const Layout &layout, int64_t rows,
+                                                int64_t columns, absl::Span<const float> values);
+/// Packs codes into a quantized layout. NM fails if a row has more than N non-zeros in an M-group.
+absl::StatusOr<std::vector<uint8_t>> packQuantized(const Layout &layout,
+                                                   const QuantizedMatrix &matrix);
+
+/// Unpacks any layout to row-major f32 values, checking every offset and mask on the way: stored
+/// bytes that break the layout's rules are an error.
+absl::StatusOr<std::vector<float>> unpack(const Layout &layout, int64_t rows, int64_t columns,
+                                          absl::Span<const uint8_t> bytes);
+/// The codes and scales of a quantized layout.
+absl::StatusOr<QuantizedMatrix> unpackQuantized(const Layout &layout, int64_t rows,
+                                                int64_t columns,
+                                                absl::Span<const uint8_t> bytes);
+
+/// Quantizes one group of activations as generated code does: scale = max|x| / 127 (f32), code =
+/// round-to-nearest-even(x * (1 / scale)) (f32 arithmetic; all zero when max|x| is 0). Returns the
+/// scale. The reference interpreter and the kernels share this definition.
+float quantizeActivations(absl::Span<const float> x, absl::Span<int8_t> codes);
+
+} // namespace stc
+
+#endif // STC_PACKING_PACK_H

@@ -1,0 +1,38 @@
+// The phases of a compilation and the passes that lead from one to the next.
+#ifndef STC_PIPELINES_PIPELINES_H
+#define STC_PIPELINES_PIPELINES_H
+
+#include "stc/Packing/Bundle.h"
+
+#include "mlir/Pass/PassManager.h"
+
+#include <optional>
+#include <string>
+
+namespace stc {
+
+/// Where a module stands. Names are those of `--emit=mlir:<phase>` and of the dumps.
+enum class Phase { Import, Graph, Compressed, Packed, Tiled, Vector, LLVM };
+llvm::StringRef phaseName(Phase phase);
+std::optional<Phase> parsePhase(llvm::StringRef name);
+
+struct PipelineOptions {
+  std::string prune = "none";
+  std::string quantize = "none";
+  std::string target = "native";
+  int64_t prefillChunk = 64; // most tokens of one prefill call
+  BundleWriter *bundle = nullptr; // where pack-weights writes bytes; null keeps them in memory
+  bool quiet = true;
+};
+
+/// Adds the passes that take a module from the phase before `phase` to `phase`. Import adds none.
+void addPhase(mlir::OpPassManager &manager, Phase phase, const PipelineOptions &options);
+
+/// Registers every pass and pipeline of stc for stc-opt and stc-reduce.
+void registerAllPasses();
+/// Registers every dialect and extension stc uses.
+void registerAllDialects(mlir::DialectRegistry &registry);
+
+} // namespace stc
+
+#endif // STC_PIPELINES_PIPELINES_H

@@ -1,0 +1,52 @@
+// The reference interpreter: runs stc and packed graphs in float64, slowly and obviously.
+#ifndef STC_REFERENCE_INTERPRETER_H
+#define STC_REFERENCE_INTERPRETER_H
+
+#include "stc/Dialect/Packed/IR/Packed.h"
+#include "stc/Dialect/STC/Utils/WeightStore.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <map>
+#include <variant>
+#include <vector>
+
+namespace stc {
+
+/// A dense value: shape and float64 elements, row-major (integers are exact below 2^53).
+struct ReferenceTensor {
+  std::vector<int64_t> shape;
+  std::vector<double> values;
+};
+
+/// The mutable key/value cache: [layers][kv_heads][capacity][head_dim] each.
+struct ReferenceCache {
+  std::vector<double> keys, values;
+};
+
+/// Interprets functions of one module. Supported ops: all of stc and packed on tensors, func,
+/// arith on tensors and scalars, tensor.empty/dim/extract_slice and linalg.fill; any other op is an
+/// error that names it.
+class Interpreter {
+public:
+  /// Weights come from the module's WeightStore; packed weights from `weightsSection` when the
+  /// module is in the packed phase (empty otherwise).
+  Interpreter(mlir::ModuleOp module, absl::Span<const uint8_t> weightsSection = {});
+  ~Interpreter();
+
+  using Value = std::variant<ReferenceTensor, int64_t, double, std::shared_ptr<ReferenceCache>>;
+  /// Runs `function` on `arguments` and returns its results.
+  absl::StatusOr<std::vector<Value>> run(mlir::StringRef function, std::vector<Value> arguments);
+
+  /// Convenience: runs @forward and @head over `tokens` from position 0 with a fresh cache and
+  /// returns [tokens][vocab] logits.
+  absl::StatusOr<ReferenceTensor> logits(absl::Span<const int32_t> tokens);
+
+private:
+  struct State;
+  std::unique_ptr<State> state;
+};
+
+} // namespace stc
+
+#endif // STC_REFERENCE_INTERPRETER_H

@@ -1,0 +1,42 @@
+/* The boundary between generated code and the runtime: plain C, versioned. */
+#ifndef STC_RUNTIME_MODELABI_H
+#define STC_RUNTIME_MODELABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define STC_MODEL_ABI_VERSION 1
+
+/* Everything a generated function reads and writes. All threads of a call get the same frame.
+ * Pointers are 64-byte aligned, except tokens, hidden and logits (4). */
+typedef struct StcFrame {
+  const uint8_t *weights; /* the bundle's weights section */
+  uint8_t *arena;         /* ModelSettings::arenaBytes of scratch, contents undefined */
+  float *key_cache;       /* ModelSettings::keyCacheFloats, kept between calls */
+  float *value_cache;     /* ModelSettings::valueCacheFloats, kept between calls */
+  const int32_t *tokens;  /* [n_tokens] */
+  int64_t n_tokens;
+  int64_t position;       /* position of tokens[0]; position + n_tokens <= maxContext */
+  float *hidden;          /* prefill writes, score reads: [n_tokens][hiddenSize] after the last norm */
+  float *logits;          /* decode writes [vocabSize], score writes [n_tokens][vocabSize] */
+  void *sync;             /* handed to stc_rt_barrier */
+} StcFrame;
+
+/* Generated. Every thread of the pool calls the function with its own `thread` in [0, threads). */
+void stc_model_prefill(const StcFrame *frame, int64_t thread, int64_t threads);
+void stc_model_decode(const StcFrame *frame, int64_t thread, int64_t threads);
+void stc_model_score(const StcFrame *frame, int64_t thread, int64_t threads);
+extern const uint64_t stc_model_fingerprint;
+extern const uint32_t stc_model_abi_version;
+
+/* Provided by the runtime: returns when all threads of the call have arrived. */
+void stc_rt_barrier(void *sync);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* STC_RUNTIME_MODELABI_H */

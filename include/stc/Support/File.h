@@ -1,0 +1,85 @@
+// Reading whole files by mapping them, and writing files that appear complete or not at all.
+#ifndef STC_SUPPORT_FILE_H
+#define STC_SUPPORT_FILE_H
+
+#include "stc/Support/Error.h"
+
+#include "absl/types/span.h"
+
+#include <memory>
+#include <string>
+
+namespace stc {
+
+/// A read-only, private mapping of a regular file; the bytes live as long as the object.
+class MappedFile {
+public:
+  /// Maps `path`. Errors: not found, not a regular file (a directory, a pipe, a device),
+  /// unreadable. An empty file maps to an empty span.
+  static absl::StatusOr<std::shared_ptr<MappedFile>> open(const std::string &path);
+  ~MappedFile();
+  MappedFile(const MappedFile &) = delete;
+  MappedFile &operator=(const MappedFile &) = delete;
+
+  absl::Span<const uint8_t> bytes() const { return {data, size}; }
+  const std::string &path() const { return filePath; }
+
+  /// Tells the kernel that [offset, offset + length) will not be needed again soon, so that
+  /// streaming a large checkpoint does not grow the resident set.
+  void release(uint64_t offset, uint64_t length) const;
+
+private:
+  MappedFile() = default;
+  std::string filePath;
+  const uint8_t *data = nullptr;
+  size_t size = 0;
+};
+
+/// Reads a whole (small) regular file into memory; one longer than `maxBytes` is an error.
+absl::StatusOr<std::string> readFile(const std::string &path, uint64_t maxBytes = 1ull << 30);
+
+/// A file written under a temporary name in the destination's directory. `commit` flushes, fsyncs
+/// and renames it; destruction without commit removes it. Every write is checked.
+class AtomicFile {
+public:
+  /// Errors: directory missing or not writable, or `path` names something that is no regular file
+  /// (a device must not be replaced). A symbolic link is followed: its target is what is replaced.
+  static absl::StatusOr<std::unique_ptr<AtomicFile>> create(const std::string &path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile &) = delete;
+  AtomicFile &operator=(const AtomicFile &) = delete;
+
+  absl::Status write(absl::Span<const uint8_t> bytes);
+  absl::Status write(absl::string_view text);
+  /// Writes zero bytes until the file's size is a multiple of `alignment`.
+  absl::Status padTo(uint64_t alignment);
+  /// Overwrites already written bytes at `offset` (headers known only at the end).
+  absl::Status writeAt(uint64_t offset, absl::Span<const uint8_t> bytes);
+  uint64_t size() const { return written; }
+  /// The temporary name, for tools that write the file themselves before `commit`.
+  const std::string &temporaryPath() const { return tempPath; }
+  /// Makes the file visible under its final name, executable when asked. Permissions are those any
+  /// new file of this process gets (the umask is honoured).
+  absl::Status commit(bool executable = false);
+
+private:
+  AtomicFile() = default;
+  absl::Status flush();
+  absl::Status sync(bool executable);
+  std::string finalPath, tempPath, buffer;
+  int descriptor = -1, signalSlot = -1;
+  uint64_t written = 0;
+  bool committed = false;
+};
+
+/// Checks early that `path` can be written (its directory exists and is writable, and `path` is
+/// not a directory), so that long work does not end in a failed write.
+absl::Status checkWritable(const std::string &path);
+
+/// From now on SIGINT, SIGTERM and SIGHUP remove the temporary files of uncommitted AtomicFiles
+/// before they end the process. For command-line tools; a library leaves signals to its host.
+void removeTemporariesOnSignal();
+
+} // namespace stc
+
+#endif // STC_SUPPORT_FILE_H

@@ -1,0 +1,88 @@
+// Text to token ids and back: byte-level BPE and SentencePiece-style BPE. No JSON, no LLVM: the
+// same code runs in the compiler and in every model binary.
+#ifndef STC_TOKENIZER_TOKENIZER_H
+#define STC_TOKENIZER_TOKENIZER_H
+
+#include "stc/Support/Error.h"
+
+#include "absl/types/span.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace stc {
+
+/// Everything that defines a tokenizer, independent of the file it came from.
+struct TokenizerSpec {
+  enum class Kind : uint8_t {
+    ByteLevelBpe,  // GPT-2: bytes mapped to printable characters, ranked merges
+    SentencePiece, // Llama: U+2581 for spaces; merges by score (or by rank when merges are given)
+  };
+  enum class TokenType : uint8_t { Normal, Unknown, Control, UserDefined, Unused, Byte };
+  struct Token {
+    std::string text; // as stored in the vocabulary
+    float score = 0;
+    TokenType type = TokenType::Normal;
+    bool leftStrip = false, rightStrip = false; // added tokens that eat neighbouring spaces
+    bool normalized = false, singleWord = false;
+  };
+  /// One step of pre-tokenization: splits the text before BPE (PCRE2 pattern, Unicode on).
+  struct PreTokenizer {
+    enum class Kind : uint8_t { Regex, Digits, ByteLevelGpt2, Metaspace };
+    Kind kind = Kind::Regex;
+    std::string pattern;        // Regex
+    bool individualDigits = true; // Digits
+    bool isolated = true;       // Regex: matches become pieces of their own, rest kept between
+    bool inverted = false;
+  };
+
+  Kind kind = Kind::ByteLevelBpe;
+  std::vector<Token> tokens;                                  // by id
+  std::vector<std::pair<std::string, std::string>> merges;    // by rank
+  std::vector<PreTokenizer> preTokenizers;                    // applied in order
+  bool addPrefixSpace = false;   // a space (or U+2581) before the text
+  bool escapeSpaces = false;     // ' ' -> U+2581 (SentencePiece)
+  bool byteFallback = false;     // unknown characters become <0xNN> tokens
+  bool normalizeNfc = false;
+  bool ignoreMerges = false;     // a whole pre-token in the vocabulary is taken as it is
+  bool stripPrefixSpaceOnDecode = false;
+  bool fuseUnknown = false;
+  int64_t bos = -1, eos = -1, unknown = -1;
+  bool addBos = false, addEos = false;
+};
+
+/// An immutable, thread-safe tokenizer.
+class Tokenizer {
+public:
+  /// Checks the specification (ids without gaps, merges of known tokens, compilable patterns, no
+  /// token over 1 MiB) and builds the lookup tables. `file` names the source in errors.
+  static absl::StatusOr<std::unique_ptr<Tokenizer>> create(TokenizerSpec spec,
+                                                           const std::string &file);
+  virtual ~Tokenizer() = default;
+
+  struct EncodeOptions {
+    bool addSpecial = true;    // BOS/EOS as the specification says
+    bool parseSpecial = false; // text of special tokens becomes those tokens
+  };
+  /// Errors: the regex step limit was reached, or a character has no token and there is no unknown.
+  virtual absl::StatusOr<std::vector<int32_t>> encode(absl::string_view text,
+                                                      const EncodeOptions &options) const = 0;
+  /// The bytes of the tokens joined; control tokens are left out unless asked for. Ids outside the
+  /// vocabulary are an error.
+  virtual absl::StatusOr<std::string> decode(absl::Span<const int32_t> ids,
+                                             bool keepSpecial = false) const = 0;
+  /// The bytes one token adds in the middle of a text (for streaming; may be part of a character).
+  virtual std::string piece(int32_t id) const = 0;
+  virtual const TokenizerSpec &spec() const = 0;
+
+  /// A compact binary form for the model binary, and back. `parse` trusts nothing.
+  std::string serialize() const;
+  static absl::StatusOr<std::unique_ptr<Tokenizer>> parse(absl::string_view bytes,
+                                                          const std::string &file);
+};
+
+} // namespace stc
+
+#endif // STC_TOKENIZER_TOKENIZER_H

@@ -1,0 +1,240 @@
+// Verifiers and effects of the packed operations.
+#include "stc/Dialect/Packed/IR/Packed.h"
+#include "stc/Packing/Pack.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpImplementation.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace stc::packed;
+using stc::ElementKind;
+using stc::kSectionAlignment;
+using stc::KVCacheType;
+using stc::Layout;
+using stc::LayoutKind;
+using stc::TileGeometry;
+
+#define GET_OP_CLASSES
+#include "stc/Dialect/Packed/IR/PackedOps.cpp.inc"
+
+static int64_t columnsOf(Value value) {
+  return cast<ShapedType>(value.getType()).getShape().back();
+}
+static int64_t tokensOf(Value value) {
+  return cast<ShapedType>(value.getType()).getShape().front();
+}
+static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/// Destination-style results: one per init when the inits are tensors, none for memrefs, and of
+/// the inits' types.
+static LogicalResult verifyDestination(DestinationStyleOpInterface op) {
+  SmallVector<Type> expected;
+  for (Value init : op.getDpsInits())
+    if (isa<RankedTensorType>(init.getType()))
+      expected.push_back(init.getType());
+  if (SmallVector<Type>(op->getResultTypes()) != expected)
+    return op->emitOpError("expects one result per tensor in outs, of its type");
+  return success();
+}
+
+/// Memref operands are read, memref inits written; tensors have no effects.
+static void
+destinationEffects(DestinationStyleOpInterface op,
+                   SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isa<MemRefType, stc::KVCacheType>(operand.get().getType()))
+      continue;
+    if (op.isDpsInit(&operand))
+      effects.emplace_back(MemoryEffects::Write::get(), &operand);
+    else
+      effects.emplace_back(MemoryEffects::Read::get(), &operand);
+  }
+}
+
+#define STC_DESTINATION_EFFECTS(Op)                                                                \
+  void Op::getEffects(                                                                             \
+      SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {              \
+    destinationEffects(*this, effects);                                                            \
+  }
+
+STC_DESTINATION_EFFECTS(QuantizeActivationsOp)
+STC_DESTINATION_EFFECTS(MatmulOp)
+STC_DESTINATION_EFFECTS(GatherOp)
+STC_DESTINATION_EFFECTS(RotaryOp)
+STC_DESTINATION_EFFECTS(AttentionOp)
+
+#undef STC_DESTINATION_EFFECTS
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+LogicalResult WeightOp::verify() {
+  if (int64_t(getOffset()) < 0 || getOffset() % kSectionAlignment != 0)
+    return emitOpError("expects a non-negative offset that is a multiple of 64 (C1), but got ")
+           << int64_t(getOffset());
+  WeightType type = getWeightType();
+  Layout layout = type.getLayout().getLayout();
+  if (int64_t(getBytes()) <= 0)
+    return emitOpError("expects positive bytes (C2), but got ") << int64_t(getBytes());
+  if (layout.kind != LayoutKind::Bitmap) {
+    auto bytes = packedBytes(layout, type.getRows(), type.getColumns());
+    if (!bytes.ok() || *bytes != int64_t(getBytes()))
+      return emitOpError("expects ")
+             << (bytes.ok() ? *bytes : -1) << " bytes (C2), but got " << getBytes();
+  }
+  double density = getDensity().convertToDouble();
+  if (!(density >= 0 && density <= 1))
+    return emitOpError("expects a density in [0, 1] (C3), but got ") << density;
+  return success();
+}
+
+LogicalResult GetWeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto weight = symbols.lookupNearestSymbolFrom<WeightOp>(*this, getWeightAttr());
+  if (!weight)
+    return emitOpError("expects the name of a packed.weight (C1), but got ") << getWeightAttr();
+  if (weight.getType() != getType())
+    return emitOpError("expects a result of type ")
+           << weight.getType() << " (C2), but got " << getType();
+  return success();
+}
+
+LogicalResult VectorOp::verify() {
+  auto type = cast<WeightType>(getWeight().getType());
+  Layout layout = type.getLayout().getLayout();
+  if (type.getRows() != 1 || layout.kind != LayoutKind::Rows || layout.element != ElementKind::F32)
+    return emitOpError("expects a weight of one row with the layout rows, f32 (C1), but got ")
+           << type;
+  if (columnsOf(getResult()) != type.getColumns())
+    return emitOpError("expects ")
+           << type.getColumns() << " elements (C2), but got " << columnsOf(getResult());
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Whole-tensor operations
+//===----------------------------------------------------------------------===//
+
+LogicalResult QuantizeActivationsOp::verify() {
+  int64_t group = getGroup();
+  if (group != 32 && group != 64 && group != 128)
+    return emitOpError("expects a group of 32, 64 or 128 (C1), but got ") << group;
+  int64_t groups = ceilDiv(columnsOf(getInput()), group);
+  if (columnsOf(getCodes()) != groups * group || columnsOf(getScales()) != groups ||
+      columnsOf(getSums()) != groups)
+    return emitOpError("expects ")
+           << groups * group << " code columns, " << groups << " scales and sums (C2), but got "
+           << columnsOf(getCodes()) << ", " << columnsOf(getScales()) << ", "
+           << columnsOf(getSums());
+  for (Value out : {getCodes(), getScales(), getSums()})
+    if (tokensOf(out) != tokensOf(getInput()))
+      return emitOpError("expects the input's tokens in every output (C3)");
+  return verifyDestination(*this);
+}
+
+/// The operand constraints shared by packed.matmul and packed.matmul_tile.
+static LogicalResult verifyMatmul(Operation *op, OperandRange inputs, WeightType weight, Value bias,
+                                  Value residual, Value out) {
+  Layout layout = weight.getLayout().getLayout();
+  size_t expected = layout.isQuantized() ? 3 : 1;
+  if (inputs.size() != expected)
+    return op->emitOpError("expects ")
+           << expected << " inputs for this layout (C1), but got " << inputs.size();
+  auto elementOf = [](Value value) { return cast<ShapedType>(value.getType()).getElementType(); };
+  bool elementsFit = layout.isQuantized()
+                         ? elementOf(inputs[0]).isInteger(8) && elementOf(inputs[1]).isF32() &&
+                               elementOf(inputs[2]).isInteger(32)
+                         : elementOf(inputs[0]).isF32();
+  if (!elementsFit)
+    return op->emitOpError("expects inputs of ")
+           << (layout.isQuantized() ? "i8, f32 and i32" : "f32") << " (C1)";
+  TileGeometry geometry = tileGeometry(layout, weight.getRows(), weight.getColumns());
+  if (columnsOf(inputs[0]) != geometry.paddedColumns)
+    return op->emitOpError("expects ")
+           << geometry.paddedColumns << " input columns (C2), but got " << columnsOf(inputs[0]);
+  for (Value perGroup : inputs.drop_front())
+    if (columnsOf(perGroup) != geometry.groups)
+      return op->emitOpError("expects ")
+             << geometry.groups << " groups (C2), but got " << columnsOf(perGroup);
+  if (columnsOf(out) != weight.getRows() || tokensOf(out) != tokensOf(inputs[0]))
+    return op->emitOpError("expects outs of tokens x ")
+           << weight.getRows() << " (C3), but got " << out.getType();
+  if (bias && columnsOf(bias) != weight.getRows())
+    return op->emitOpError("expects ")
+           << weight.getRows() << " bias values (C4), but got " << columnsOf(bias);
+  if (residual && (columnsOf(residual) != columnsOf(out) || tokensOf(residual) != tokensOf(out)))
+    return op->emitOpError("expects a residual of outs' shape (C5), but got ")
+           << residual.getType();
+  if (layout.kind == LayoutKind::Rows)
+    return op->emitOpError("expects a tiled layout (C6), but got rows");
+  return success();
+}
+
+LogicalResult MatmulOp::verify() {
+  if (failed(verifyMatmul(*this, getInputs(), cast<WeightType>(getWeight().getType()), getBias(),
+                          getResidual(), getOut())))
+    return failure();
+  return verifyDestination(*this);
+}
+
+LogicalResult MatmulTileOp::verify() {
+  return verifyMatmul(*this, getInputs(), cast<WeightType>(getWeight().getType()), getBias(),
+                      getResidual(), getOut());
+}
+
+LogicalResult GatherOp::verify() {
+  auto type = cast<WeightType>(getTable().getType());
+  Layout layout = type.getLayout().getLayout();
+  if (layout.isQuantized() || layout.isSparse())
+    return emitOpError("expects a rows or dense float layout (C1), but got ") << type.getLayout();
+  if (columnsOf(getOut()) != type.getColumns() || tokensOf(getOut()) != tokensOf(getTokens()))
+    return emitOpError("expects outs of tokens x ")
+           << type.getColumns() << " (C2), but got " << getOut().getType();
+  return verifyDestination(*this);
+}
+
+LogicalResult RotaryOp::verify() {
+  int64_t headDim = 2 * columnsOf(getCos());
+  if (headDim <= 0 || columnsOf(getInput()) % headDim != 0)
+    return emitOpError("expects input columns that are a multiple of ")
+           << headDim << " (C1), but got " << columnsOf(getInput());
+  if (columnsOf(getSin()) != columnsOf(getCos()) || tokensOf(getSin()) != tokensOf(getCos()) ||
+      tokensOf(getCos()) != tokensOf(getInput()))
+    return emitOpError("expects cos and sin of equal shape with the input's tokens (C2)");
+  if (columnsOf(getOut()) != columnsOf(getInput()) || tokensOf(getOut()) != tokensOf(getInput()))
+    return emitOpError("expects outs of the input's shape (C3), but got ") << getOut().getType();
+  return verifyDestination(*this);
+}
+
+LogicalResult AttentionOp::verify() {
+  auto cache = cast<KVCacheType>(getCache().getType());
+  int64_t heads = getHeads();
+  if (heads <= 0 || heads % cache.getKvHeads() != 0)
+    return emitOpError("expects heads that are a positive multiple of ")
+           << cache.getKvHeads() << " (C1), but got " << heads;
+  int64_t columns = heads * cache.getHeadDim();
+  if (columnsOf(getQueries()) != columns || columnsOf(getOut()) != columns)
+    return emitOpError("expects ") << columns << " query and outs columns (C2), but got "
+                                   << columnsOf(getQueries()) << " and " << columnsOf(getOut());
+  double scale = getScale().convertToDouble();
+  if (!std::isfinite(scale) || scale <= 0)
+    return emitOpError("expects a finite, positive scale (C3), but got ") << scale;
+  if (int64_t(getWindow()) < 0)
+    return emitOpError("expects a non-negative window (C4), but got ") << int64_t(getWindow());
+  return verifyDestination(*this);
+}
+
+//===----------------------------------------------------------------------===//
+// Micro-operations
+//===----------------------------------------------------------------------===//
+
+LogicalResult Dot4Op::verify() {
+  int64_t lanes = cast<VectorType>(getAccumulator().getType()).getNumElements();
+  int64_t bytes = cast<VectorType>(getWeights().getType()).getNumElements();
+  if (bytes != 4 * lanes)
+    return emitOpError("expects four bytes per accumulator lane (C1), but got ")
+           << bytes << " bytes for " << lanes << " lanes";
+  return success();
+}

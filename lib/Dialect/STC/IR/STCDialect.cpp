@@ -1,0 +1,73 @@
+// Registers the stc dialect and defines its attributes and types.
+#include "stc/Compress/Prune.h"
+#include "stc/Compress/Quantize.h"
+#include "stc/Dialect/STC/IR/STC.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace stc;
+
+#include "stc/Dialect/STC/IR/STCDialect.cpp.inc"
+#include "stc/Dialect/STC/IR/STCEnums.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "stc/Dialect/STC/IR/STCAttrs.cpp.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "stc/Dialect/STC/IR/STCTypes.cpp.inc"
+
+void STCDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "stc/Dialect/STC/IR/STCOps.cpp.inc"
+      >();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "stc/Dialect/STC/IR/STCAttrs.cpp.inc"
+      >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "stc/Dialect/STC/IR/STCTypes.cpp.inc"
+      >();
+}
+
+LogicalResult PruneAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef spec,
+                                FloatAttr densityAttr) {
+  double density = densityAttr.getValueAsDouble();
+  auto parsed = parsePruneSpec({spec.data(), spec.size()});
+  if (!parsed.ok())
+    return emitError() << "expects a pruning specification (C1), but got '" << spec << "'";
+  if (parsed->pattern.kind == PrunePattern::Kind::None)
+    return emitError() << "expects a pruning specification other than none (C1)";
+  if (!(density >= 0 && density <= 1))
+    return emitError() << "expects a density in [0, 1] (C2), but got " << density;
+  return success();
+}
+
+LogicalResult QuantAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef spec,
+                                FloatAttr errorAttr) {
+  double error = errorAttr.getValueAsDouble();
+  auto parsed = parseQuantizeSpec({spec.data(), spec.size()});
+  if (!parsed.ok())
+    return emitError() << "expects a quantization specification (C1), but got '" << spec << "'";
+  if (!parsed->enabled)
+    return emitError() << "expects a quantization specification other than none (C1)";
+  if (!(error >= 0) || std::isinf(error))
+    return emitError() << "expects a finite, non-negative error (C2), but got " << error;
+  return success();
+}
+
+LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t layers,
+                                  int64_t kvHeads, int64_t headDim, int64_t capacity) {
+  if (layers <= 0 || kvHeads <= 0 || headDim <= 0 || capacity <= 0)
+    return emitError() << "expects positive layers, kv_heads, head_dim and capacity (C1), but got "
+                       << layers << ", " << kvHeads << ", " << headDim << ", " << capacity;
+  if (capacity % 16 != 0)
+    return emitError() << "expects a capacity that is a multiple of 16 (C2), but got " << capacity;
+  return success();
+}

@@ -1,0 +1,230 @@
+// Verifiers, printers and symbol checks of the stc operations.
+#include "stc/Dialect/STC/IR/STC.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpImplementation.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace stc;
+
+#define GET_OP_CLASSES
+#include "stc/Dialect/STC/IR/STCOps.cpp.inc"
+
+static int64_t columnsOf(Value value) {
+  return cast<ShapedType>(value.getType()).getShape().back();
+}
+static int64_t tokensOf(Value value) {
+  return cast<ShapedType>(value.getType()).getShape().front();
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+LogicalResult WeightOp::verify() {
+  auto type = dyn_cast<RankedTensorType>(getType());
+  if (!type || !type.hasStaticShape() || !isa<FloatType>(type.getElementType()) ||
+      type.getRank() < 1 || type.getRank() > 2 || type.getNumElements() == 0)
+    return emitOpError("expects a static 1-d or 2-d tensor of floats (C1), but got ") << getType();
+  if (getSource().has_value() == getValue().has_value())
+    return emitOpError("expects exactly one of source and value (C2), but got ")
+           << (getSource() ? "both" : "neither");
+  if (getValue() && getValue()->getShapedType() != type)
+    return emitOpError("expects a value of type ")
+           << type << " (C3), but got " << getValue()->getShapedType();
+  return success();
+}
+
+LogicalResult GetWeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto weight = symbols.lookupNearestSymbolFrom<WeightOp>(*this, getWeightAttr());
+  if (!weight)
+    return emitOpError("expects the name of a stc.weight (C1), but got ") << getWeightAttr();
+  if (weight.getType() != getType())
+    return emitOpError("expects a result of type ")
+           << weight.getType() << " (C2), but got " << getType();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+void LayerOp::build(OpBuilder &builder, OperationState &state, Value input, int64_t index) {
+  state.addOperands(input);
+  state.addTypes(input.getType());
+  state.getOrAddProperties<Properties>().index = builder.getI64IntegerAttr(index);
+  Region *body = state.addRegion();
+  body->emplaceBlock().addArgument(input.getType(), input.getLoc());
+}
+
+// stc.layer 0 (%h = %x : tensor<?x4xf32>) { ... }
+ParseResult LayerOp::parse(OpAsmParser &parser, OperationState &result) {
+  int64_t index;
+  OpAsmParser::Argument argument;
+  OpAsmParser::UnresolvedOperand input;
+  Type type;
+  if (parser.parseInteger(index) || parser.parseLParen() || parser.parseArgument(argument) ||
+      parser.parseEqual() || parser.parseOperand(input) || parser.parseColonType(type) ||
+      parser.parseRParen() || parser.resolveOperand(input, type, result.operands))
+    return failure();
+  argument.type = type;
+  result.addTypes(type);
+  result.getOrAddProperties<Properties>().index = parser.getBuilder().getI64IntegerAttr(index);
+  if (parser.parseOptionalAttrDictWithKeyword(result.attributes) ||
+      parser.parseRegion(*result.addRegion(), argument))
+    return failure();
+  ensureTerminator(*result.regions.front(), parser.getBuilder(), result.location);
+  return success();
+}
+
+void LayerOp::print(OpAsmPrinter &printer) {
+  printer << ' ' << getIndex() << " (";
+  printer.printRegionArgument(getBody().getArgument(0), {}, /*omitType=*/true);
+  printer << " = " << getInput() << " : " << getInput().getType() << ") ";
+  printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"index"});
+  printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+}
+
+LogicalResult LayerOp::verify() {
+  Block &block = getBody().front();
+  if (block.getNumArguments() != 1 || block.getArgument(0).getType() != getInput().getType())
+    return emitOpError("expects one block argument of type ") << getInput().getType() << " (C1)";
+  auto yield = cast<YieldOp>(block.getTerminator());
+  if (!yield.getValue() || yield.getValue().getType() != getInput().getType())
+    return emitOpError("expects to yield a value of type ") << getInput().getType() << " (C2)";
+  if (static_cast<int64_t>(getIndex()) < 0)
+    return emitOpError("expects a non-negative index (C3), but got ")
+           << static_cast<int64_t>(getIndex());
+  return success();
+}
+
+LogicalResult RepeatOp::verify() {
+  if (getWeights().empty())
+    return emitOpError("expects at least one row of weights (C2)");
+  std::optional<size_t> length;
+  for (Attribute row : getWeights()) {
+    auto symbols = dyn_cast<ArrayAttr>(row);
+    if (!symbols || !llvm::all_of(symbols, llvm::IsaPred<FlatSymbolRefAttr>))
+      return emitOpError("expects rows of weight symbols (C2), but got ") << row;
+    if (length && symbols.size() != *length)
+      return emitOpError("expects rows of equal length (C2), but got ")
+             << *length << " and " << symbols.size();
+    length = symbols.size();
+  }
+  return success();
+}
+
+LogicalResult RepeatOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto callee = symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getCalleeAttr());
+  if (!callee)
+    return emitOpError("expects the name of a function (C1), but got ") << getCalleeAttr();
+  SmallVector<Type> expected{getInput().getType(), IndexType::get(getContext())};
+  llvm::append_range(expected, getCaptures().getTypes());
+  ArrayRef<Type> inputs = callee.getArgumentTypes();
+  size_t weights = cast<ArrayAttr>(getWeights()[0]).size();
+  if (inputs.size() != expected.size() + weights ||
+      inputs.take_front(expected.size()) != ArrayRef<Type>(expected) ||
+      callee.getResultTypes() != ArrayRef<Type>(getResult().getType()))
+    return emitOpError("expects a callee of hidden state, index, captures and ")
+           << weights << " weights to hidden state (C1), but got " << callee.getFunctionType();
+  for (Attribute row : getWeights()) {
+    for (auto [symbol, type] : llvm::zip(cast<ArrayAttr>(row).getAsRange<FlatSymbolRefAttr>(),
+                                         inputs.drop_front(expected.size()))) {
+      Operation *weight = symbols.lookupNearestSymbolFrom(*this, symbol);
+      auto weightType = weight ? weight->getAttrOfType<TypeAttr>("type") : TypeAttr();
+      if (!weightType || weightType.getValue() != type)
+        return emitOpError("expects a weight of type ") << type << " (C3), but got " << symbol;
+    }
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Computation
+//===----------------------------------------------------------------------===//
+
+// The result shapes of pure ops (their last constraint) are checked by type inference.
+
+LogicalResult EmbeddingOp::verify() { return success(); }
+
+LogicalResult LinearOp::verify() {
+  auto weight = cast<RankedTensorType>(getWeight().getType());
+  if (columnsOf(getInput()) != weight.getDimSize(1))
+    return emitOpError("expects input columns equal to weight columns (C1), but got ")
+           << columnsOf(getInput()) << " and " << weight.getDimSize(1);
+  if (getBias() && columnsOf(getBias()) != weight.getDimSize(0))
+    return emitOpError("expects one bias value per weight row (C2), but got ")
+           << columnsOf(getBias()) << " and " << weight.getDimSize(0);
+  return success();
+}
+
+LogicalResult RMSNormOp::verify() {
+  if (columnsOf(getInput()) != columnsOf(getWeight()))
+    return emitOpError("expects one weight value per column (C1), but got ")
+           << columnsOf(getWeight()) << " and " << columnsOf(getInput());
+  double epsilon = getEpsilon().convertToDouble();
+  if (!std::isfinite(epsilon) || epsilon < 0)
+    return emitOpError("expects a finite, non-negative epsilon (C2), but got ") << epsilon;
+  return success();
+}
+
+LogicalResult ActivationOp::verify() { return success(); }
+
+LogicalResult GatedActivationOp::verify() {
+  if (getGate().getType() != getUp().getType())
+    return emitOpError("expects gate and up of equal type (C1), but got ")
+           << getGate().getType() << " and " << getUp().getType();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+LogicalResult RotaryTableOp::verify() {
+  for (double frequency : getInverseFrequencies())
+    if (!std::isfinite(frequency) || frequency < 0)
+      return emitOpError("expects finite, non-negative frequencies (C2), but got ") << frequency;
+  return success();
+}
+
+LogicalResult RotaryEmbeddingOp::verify() {
+  int64_t headDim = 2 * columnsOf(getCos());
+  if (headDim <= 0 || columnsOf(getInput()) % headDim != 0)
+    return emitOpError("expects input columns that are a multiple of ")
+           << headDim << " (C1), but got " << columnsOf(getInput());
+  if (getCos().getType() != getSin().getType() || tokensOf(getCos()) != tokensOf(getInput()))
+    return emitOpError("expects cos and sin of equal type with the input's tokens (C2), but got ")
+           << getCos().getType() << " and " << getSin().getType();
+  return success();
+}
+
+LogicalResult CacheUpdateOp::verify() {
+  auto cache = cast<KVCacheType>(getCache().getType());
+  int64_t columns = cache.getKvHeads() * cache.getHeadDim();
+  if (getKeys().getType() != getValues().getType() || columnsOf(getKeys()) != columns)
+    return emitOpError("expects keys and values of equal type with ")
+           << columns << " columns (C1), but got " << getKeys().getType() << " and "
+           << getValues().getType();
+  return success();
+}
+
+LogicalResult AttentionOp::verify() {
+  auto cache = cast<KVCacheType>(getCache().getType());
+  int64_t heads = getHeads();
+  if (heads <= 0 || heads % cache.getKvHeads() != 0)
+    return emitOpError("expects heads that are a positive multiple of ")
+           << cache.getKvHeads() << " (C1), but got " << heads;
+  if (columnsOf(getQueries()) != heads * cache.getHeadDim())
+    return emitOpError("expects ") << heads * cache.getHeadDim() << " query columns (C2), but got "
+                                   << columnsOf(getQueries());
+  double scale = getScale().convertToDouble();
+  if (!std::isfinite(scale) || scale <= 0)
+    return emitOpError("expects a finite, positive scale (C3), but got ") << scale;
+  if (static_cast<int64_t>(getWindow()) < 0)
+    return emitOpError("expects a non-negative window (C4), but got ")
+           << static_cast<int64_t>(getWindow());
+  return success();
+}
