@@ -4,9 +4,9 @@
 #include "stc/Support/Error.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -16,10 +16,13 @@ namespace stc {
 namespace {
 
 std::string duration(double seconds) {
+  char text[48];
   if (seconds < 60)
-    return absl::StrFormat("%.1f s", seconds);
-  int64_t whole = int64_t(seconds + 0.5);
-  return absl::StrFormat("%d min %02d s", whole / 60, whole % 60);
+    std::snprintf(text, sizeof(text), "%.1f s", seconds);
+  else
+    std::snprintf(text, sizeof(text), "%lld min %02d s", (long long)(seconds / 60),
+                  int(std::fmod(seconds, 60)));
+  return text;
 }
 
 size_t terminalColumns() {
@@ -70,7 +73,7 @@ void Progress::draw(absl::string_view detail, bool last) {
     return;
   }
   double fraction = total ? double(done) / double(total) : 1;
-  std::string line = absl::StrFormat("%s: %3.0f %%", task, fraction * 100);
+  std::string line = absl::StrCat(task, ": ", int(fraction * 100), " %");
   if (fraction > 0.02 && elapsed > 1)
     absl::StrAppend(&line, ", ", duration(elapsed / fraction - elapsed), " left");
   if (!detail.empty())
