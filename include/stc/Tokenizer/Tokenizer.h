@@ -30,23 +30,43 @@ struct TokenizerSpec {
   };
   /// One step of pre-tokenization: splits the text before BPE (PCRE2 pattern, Unicode on).
   struct PreTokenizer {
-    enum class Kind : uint8_t { Regex, Digits, ByteLevelGpt2, Metaspace };
+    enum class Kind : uint8_t {
+      Regex,         // `pattern`, `behavior`, `inverted`
+      Digits,        // numeric characters apart from the rest: each alone, or runs of them
+      ByteLevelGpt2, // GPT-2's own pattern, isolated
+      Metaspace,     // a new piece before every U+2581
+    };
+    /// What becomes of the matches of a pattern; the text between them is always kept.
+    enum class Behavior : uint8_t {
+      Isolated,           // pieces of their own
+      Removed,            // dropped
+      Contiguous,         // neighbouring matches become one piece
+      MergedWithPrevious, // joined to the text before
+      MergedWithNext,     // joined to the text after
+    };
     Kind kind = Kind::Regex;
-    std::string pattern;        // Regex
-    bool individualDigits = true; // Digits
-    bool isolated = true;       // Regex: matches become pieces of their own, rest kept between
-    bool inverted = false;
+    std::string pattern;
+    bool individualDigits = true;
+    Behavior behavior = Behavior::Isolated;
+    bool inverted = false; // what lies between the matches counts as the match
+  };
+  /// When a prefix space is added (given `addPrefixSpace`).
+  enum class PrefixRule : uint8_t {
+    Always,             // before every stretch of text between special tokens
+    UnlessPresent,      // the same, but not where a space stands already
+    FirstUnlessPresent, // only at the very beginning of the text
   };
 
   Kind kind = Kind::ByteLevelBpe;
-  std::vector<Token> tokens;                                  // by id
-  std::vector<std::pair<std::string, std::string>> merges;    // by rank
-  std::vector<PreTokenizer> preTokenizers;                    // applied in order
-  bool addPrefixSpace = false;   // a space (or U+2581) before the text
-  bool escapeSpaces = false;     // ' ' -> U+2581 (SentencePiece)
-  bool byteFallback = false;     // unknown characters become <0xNN> tokens
+  std::vector<Token> tokens;                               // by id
+  std::vector<std::pair<std::string, std::string>> merges; // by rank
+  std::vector<PreTokenizer> preTokenizers;                 // applied in order
+  bool addPrefixSpace = false;                             // a space (or U+2581) before the text
+  PrefixRule prefixRule = PrefixRule::Always;
+  bool escapeSpaces = false; // ' ' -> U+2581 (SentencePiece)
+  bool byteFallback = false; // unknown characters become <0xNN> tokens
   bool normalizeNfc = false;
-  bool ignoreMerges = false;     // a whole pre-token in the vocabulary is taken as it is
+  bool ignoreMerges = false; // a whole pre-token in the vocabulary is taken as it is
   bool stripPrefixSpaceOnDecode = false;
   bool fuseUnknown = false;
   int64_t bos = -1, eos = -1, unknown = -1;
