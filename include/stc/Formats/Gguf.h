@@ -12,7 +12,21 @@ namespace stc {
 /// One metadata value. Scalars sit in `integer`/`number`/`string`; arrays in the vectors
 /// (integers, booleans and floats in `numbers` or `integers`, strings in `strings`).
 struct GgufValue {
-  enum class Type : uint32_t { U8, I8, U16, I16, U32, I32, F32, Bool, String, Array, U64, I64, F64 };
+  enum class Type : uint32_t {
+    U8,
+    I8,
+    U16,
+    I16,
+    U32,
+    I32,
+    F32,
+    Bool,
+    String,
+    Array,
+    U64,
+    I64,
+    F64
+  };
   Type type = Type::U32;
   Type elementType = Type::U32; // of an array
   int64_t integer = 0;          // U64 values above INT64_MAX are refused
@@ -21,7 +35,7 @@ struct GgufValue {
   std::vector<int64_t> integers;
   std::vector<double> numbers;
   std::vector<absl::string_view> strings;
-  uint64_t offset = 0;          // of the key in the file, for messages
+  uint64_t offset = 0; // of the key in the file, for messages
 };
 
 class GgufFile {
@@ -35,6 +49,7 @@ public:
   const std::shared_ptr<MappedFile> &mapping() const { return file; }
 
 private:
+  friend class GgufReader;
   std::shared_ptr<MappedFile> file;
   std::map<std::string, GgufValue, std::less<>> values;
   std::vector<TensorView> views;

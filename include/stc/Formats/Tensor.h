@@ -13,25 +13,56 @@
 namespace stc {
 
 /// Element types of stored tensors. The block types are GGUF's.
-enum class DType { F64, F32, F16, BF16, I64, I32, I16, I8, U8, Bool, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K };
+enum class DType {
+  F64,
+  F32,
+  F16,
+  BF16,
+  I64,
+  I32,
+  I16,
+  I8,
+  U8,
+  Bool,
+  Q8_0,
+  Q4_0,
+  Q4_1,
+  Q5_0,
+  Q5_1,
+  Q4_K,
+  Q5_K,
+  Q6_K
+};
 
 /// "F32", "BF16", "Q4_K" ...
 absl::string_view dtypeName(DType dtype);
 /// Elements per block (1 for plain types) and bytes per block.
 int64_t dtypeBlockElements(DType dtype);
 int64_t dtypeBlockBytes(DType dtype);
+/// Whether `readFloats` can read it: the float types and the quantized block types.
+bool dtypeIsFloat(DType dtype);
 
 /// A view into a mapped checkpoint; `shape` is outermost first (row-major), as PyTorch writes it.
 struct TensorView {
   std::string name;
   DType dtype = DType::F32;
   std::vector<int64_t> shape;
-  absl::Span<const uint8_t> bytes;
+  absl::Span<const uint8_t> bytes = {};
+  /// For messages: the path of the file the bytes are in (borrowed like the bytes) and where.
+  absl::string_view file = {};
+  uint64_t offset = 0;
+
   int64_t elementCount() const;
 };
 
+/// The bytes that `shape` takes in `dtype`: an error for negative sizes, an overflow, or rows (the
+/// last dimension) that are no whole number of blocks.
+absl::StatusOr<uint64_t> tensorBytes(DType dtype, absl::Span<const int64_t> shape,
+                                     const ErrorSite &site);
+
 /// Converts `out.size()` elements starting at element `first` (a multiple of the block size) to
-/// f32. Fails for integer types.
+/// f32. Fails for integer types, for elements the tensor does not have, and for blocks whose scales
+/// are not finite.
 absl::Status readFloats(const TensorView &tensor, int64_t first, absl::Span<float> out);
 
 } // namespace stc
