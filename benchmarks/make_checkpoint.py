@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""Writes a random bf16 Llama checkpoint of a real shape (default TinyLlama-1.1B), streaming.
+
+Usage: make_checkpoint.py DIRECTORY [--layers N] [--hidden N] [--ffn N] [--heads N] [--kv-heads N]
+       [--vocab N]
+Values are uniform bit patterns of small magnitude: no zeros, no NaN, so timings are honest.
+"""
+import argparse
+import json
+import os
+import pathlib
+import random
+import struct
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory")
+    parser.add_argument("--layers", type=int, default=22)
+    parser.add_argument("--hidden", type=int, default=2048)
+    parser.add_argument("--ffn", type=int, default=5632)
+    parser.add_argument("--heads", type=int, default=32)
+    parser.add_argument("--kv-heads", type=int, default=4)
+    parser.add_argument("--vocab", type=int, default=32000)
+    a = parser.parse_args()
+    kv = a.hidden // a.heads * a.kv_heads
+    tensors = [("model.embed_tokens.weight", (a.vocab, a.hidden))]
+    for i in range(a.layers):
+        p = f"model.layers.{i}."
+        tensors += [(p + "input_layernorm.weight", (a.hidden,)),
+                    (p + "self_attn.q_proj.weight", (a.hidden, a.hidden)),
+                    (p + "self_attn.k_proj.weight", (kv, a.hidden)),
+                    (p + "self_attn.v_proj.weight", (kv, a.hidden)),
+                    (p + "self_attn.o_proj.weight", (a.hidden, a.hidden)),
+                    (p + "post_attention_layernorm.weight", (a.hidden,)),
+                    (p + "mlp.gate_proj.weight", (a.ffn, a.hidden)),
+                    (p + "mlp.up_proj.weight", (a.ffn, a.hidden)),
+                    (p + "mlp.down_proj.weight", (a.hidden, a.ffn))]
+    tensors += [("model.norm.weight", (a.hidden,)), ("lm_head.weight", (a.vocab, a.hidden))]
+
+    directory = pathlib.Path(a.directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    header, offset = {}, 0
+    for name, shape in tensors:
+        size = 2
+        for n in shape:
+            size *= n
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    # One random pool, read from a random place each time: fast, and no two rows are equal. High
+    # bytes are 0x3c, 0x3d, 0xbc, 0xbd: magnitudes from 0.008 to 0.1.
+    pool = bytearray(random.Random(1).randbytes(32 << 20))
+    high = bytes((0x3C, 0xBC, 0x3D, 0xBD))
+    pool[1::2] = bytes(pool[1::2]).translate(bytes(high[b & 3] for b in range(256)))
+    pool = bytes(pool)
+    generator = random.Random(2)
+    with open(directory / "model.safetensors", "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for name, shape in tensors:
+            if len(shape) == 1:
+                file.write(struct.pack("<H", 0x3F80) * shape[0])
+                continue
+            left = 2 * shape[0] * shape[1]
+            while left:
+                start = 2 * generator.randrange(len(pool) // 4)
+                piece = pool[start:start + min(left, 8 << 20)]
+                file.write(piece)
+                left -= len(piece)
+    (directory / "config.json").write_text(json.dumps({
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": a.vocab,
+        "hidden_size": a.hidden, "intermediate_size": a.ffn, "num_hidden_layers": a.layers,
+        "num_attention_heads": a.heads, "num_key_value_heads": a.kv_heads,
+        "max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+        "hidden_act": "silu", "tie_word_embeddings": False, "bos_token_id": 1, "eos_token_id": 2}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+// Compiles a checkpoint into a model binary: the phases in order, then emission.
+#ifndef STC_DRIVER_COMPILE_H
+#define STC_DRIVER_COMPILE_H
+
+#include "stc/Pipelines/Pipelines.h"
+
+#include "absl/status/status.h"
+
+#include <string>
+
+namespace stc {
+
+/// What `stc compile` writes.
+enum class EmitKind { Executable, Shared, Object, Assembly, LLVMIR, MLIR };
+
+struct CompileOptions {
+  std::string model;  // Hugging Face directory, .safetensors, .gguf or .mlir
+  std::string output; // OUT; empty: the model's name in the current directory
+  EmitKind emit = EmitKind::Executable;
+  Phase mlirPhase = Phase::LLVM; // for EmitKind::MLIR
+  std::string prune = "none", quantize = "none", target = "native";
+  std::string dumpDirectory; // not empty: every phase's IR is written there
+  int64_t maxContext = 0;    // 0: the checkpoint's, at most 4096
+  bool quiet = false, verbose = false;
+};
+
+/// Parses the value of --emit. Errors list what is supported.
+absl::Status parseEmit(const std::string &text, CompileOptions &options);
+
+/// The output path `options` leads to.
+std::string outputPath(const CompileOptions &options);
+
+/// Runs the compilation. Nothing is left behind on failure.
+absl::Status compileModel(const CompileOptions &options);
+
+} // namespace stc
+
+#endif // STC_DRIVER_COMPILE_H

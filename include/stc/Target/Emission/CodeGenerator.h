@@ -1,0 +1,28 @@
+// LLVM dialect -> optimized LLVM IR -> object code or assembly, in process.
+#ifndef STC_TARGET_EMISSION_CODEGENERATOR_H
+#define STC_TARGET_EMISSION_CODEGENERATOR_H
+
+#include "stc/Target/CPU/TargetDescription.h"
+
+#include "absl/status/statusor.h"
+#include "mlir/IR/BuiltinOps.h"
+
+#include <string>
+
+namespace stc {
+
+/// What to make of a module in the llvm phase.
+enum class CodeKind { Object, Assembly, LLVMIR };
+
+/// Translates `module` (LLVM dialect), optimizes it at O3 for `target` and returns object bytes,
+/// assembly text or optimized LLVM IR. Floating-point contraction is left as the IR says.
+/// Errors: no code generator for the triple, or a translation failure (diagnosed on the context).
+absl::StatusOr<std::string> generateCode(mlir::ModuleOp module,
+                                         const cpu::TargetDescription &target, CodeKind kind);
+
+/// Registers the translations `generateCode` needs.
+void registerTranslations(mlir::DialectRegistry &registry);
+
+} // namespace stc
+
+#endif // STC_TARGET_EMISSION_CODEGENERATOR_H

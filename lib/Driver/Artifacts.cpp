@@ -1,0 +1,99 @@
+// The files a compilation writes, complete or not at all.
+#include "Artifacts.h"
+
+#include "CApiHeader.h"
+#include "stc/Target/Emission/Linker.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "llvm/Support/Path.h"
+
+using namespace stc;
+
+/// Weights start at a page of their own, so that they can be mapped.
+static constexpr uint64_t kPage = 4096;
+
+absl::Status stc::writeText(const std::string &path, absl::string_view text) {
+  STC_ASSIGN_OR_RETURN(auto file, AtomicFile::create(path));
+  STC_RETURN_IF_ERROR(file->write(text));
+  return file->commit();
+}
+
+absl::StatusOr<std::unique_ptr<ModelArtifacts>>
+ModelArtifacts::create(EmitKind kind, const std::string &output,
+                       const cpu::TargetDescription &target) {
+  STC_ASSIGN_OR_RETURN(auto host, cpu::TargetDescription::parse("native"));
+  if (target.triple != host.triple)
+    return formatError({"", "--target " + target.name, {}},
+                       "this machine's architecture for exe, shared and object "
+                       "(other targets: --emit=asm, llvm or mlir:<phase>)",
+                       target.triple);
+  auto artifacts = std::unique_ptr<ModelArtifacts>(new ModelArtifacts);
+  artifacts->kind = kind;
+  artifacts->output = output;
+  STC_ASSIGN_OR_RETURN(artifacts->bundleFile, AtomicFile::create(output + ".weights"));
+  artifacts->writer = std::make_unique<BundleWriter>(*artifacts->bundleFile);
+  STC_RETURN_IF_ERROR(artifacts->writer->beginWeights());
+  return artifacts;
+}
+
+/// A C identifier from a file name: "my-model.so" -> "my_model".
+static std::string identifier(const std::string &output) {
+  std::string name = llvm::sys::path::stem(output).str();
+  for (char &c : name)
+    if (!absl::ascii_isalnum(c))
+      c = '_';
+  if (name.empty() || absl::ascii_isdigit(name[0]))
+    name = "model_" + name;
+  return name;
+}
+
+absl::Status ModelArtifacts::finish(const std::string &object, const ModelSettings &settings,
+                                    const std::string &tokenizer) {
+  STC_RETURN_IF_ERROR(writer->finish(settings, tokenizer));
+  // The object and the linked file are temporaries: their AtomicFiles are never committed under
+  // these names, so they vanish whatever happens.
+  STC_ASSIGN_OR_RETURN(auto objectFile, AtomicFile::create(output + ".o"));
+  STC_RETURN_IF_ERROR(objectFile->write(absl::string_view(object)));
+  STC_RETURN_IF_ERROR(objectFile->padTo(1));
+  STC_ASSIGN_OR_RETURN(auto linkedFile, AtomicFile::create(output + ".linked"));
+
+  LinkJob job;
+  job.kind = kind == EmitKind::Executable ? LinkKind::Executable
+             : kind == EmitKind::Shared   ? LinkKind::Shared
+                                          : LinkKind::Relocatable;
+  job.objectPath = objectFile->temporaryPath();
+  job.outputPath = linkedFile->temporaryPath();
+  job.prefix = identifier(output);
+  STC_RETURN_IF_ERROR(link(job));
+  STC_ASSIGN_OR_RETURN(std::string linked, readFile(job.outputPath));
+  return kind == EmitKind::Executable ? finishExecutable(linked)
+                                      : finishLibrary(linked, job.prefix);
+}
+
+/// One file: the executable, then the bundle at a page boundary.
+absl::Status ModelArtifacts::finishExecutable(const std::string &linked) {
+  STC_ASSIGN_OR_RETURN(auto out, AtomicFile::create(output));
+  STC_RETURN_IF_ERROR(out->write(absl::string_view(linked)));
+  STC_RETURN_IF_ERROR(out->padTo(kPage));
+  STC_RETURN_IF_ERROR(bundleFile->padTo(1)); // flushes what is still buffered
+  STC_ASSIGN_OR_RETURN(auto bundle, MappedFile::open(bundleFile->temporaryPath()));
+  // In pieces, dropping the pages behind: the resident set stays small however large the model.
+  constexpr uint64_t piece = 64 << 20;
+  absl::Span<const uint8_t> bytes = bundle->bytes();
+  for (uint64_t offset = 0; offset < bytes.size(); offset += piece) {
+    STC_RETURN_IF_ERROR(out->write(bytes.subspan(offset, piece)));
+    bundle->release(offset, std::min<uint64_t>(piece, bytes.size() - offset));
+  }
+  return out->commit(/*executable=*/true);
+}
+
+/// OUT.so or OUT.o, then OUT.h, then OUT.weights.
+absl::Status ModelArtifacts::finishLibrary(const std::string &linked, const std::string &prefix) {
+  bool shared = kind == EmitKind::Shared;
+  STC_ASSIGN_OR_RETURN(auto library, AtomicFile::create(output + (shared ? ".so" : ".o")));
+  STC_RETURN_IF_ERROR(library->write(absl::string_view(linked)));
+  STC_RETURN_IF_ERROR(library->commit(/*executable=*/shared));
+  STC_RETURN_IF_ERROR(writeText(output + ".h", capiHeader(shared ? prefix : "stc_model")));
+  return bundleFile->commit();
+}

@@ -1,0 +1,54 @@
+// The files a compilation writes, complete or not at all.
+#ifndef STC_LIB_DRIVER_ARTIFACTS_H
+#define STC_LIB_DRIVER_ARTIFACTS_H
+
+#include "stc/Driver/Compile.h"
+#include "stc/Packing/Bundle.h"
+#include "stc/Target/CPU/TargetDescription.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <memory>
+
+namespace stc {
+
+/// The outputs of --emit=exe|shared|object. Packing streams weights into `bundle`; `finish` links
+/// the code and makes everything visible, the manifest (the bundle) last.
+class ModelArtifacts {
+public:
+  static absl::StatusOr<std::unique_ptr<ModelArtifacts>>
+  create(EmitKind kind, const std::string &output, const cpu::TargetDescription &target);
+  BundleWriter *bundle() { return writer.get(); }
+  absl::Status finish(const std::string &object, const ModelSettings &settings,
+                      const std::string &tokenizer);
+
+private:
+  absl::Status finishExecutable(const std::string &linked);
+  absl::Status finishLibrary(const std::string &linked, const std::string &prefix);
+  EmitKind kind = EmitKind::Executable;
+  std::string output;
+  std::unique_ptr<AtomicFile> bundleFile;
+  std::unique_ptr<BundleWriter> writer;
+};
+
+/// Writes a text file atomically.
+absl::Status writeText(const std::string &path, absl::string_view text);
+
+/// The module's textual form.
+std::string printModule(mlir::ModuleOp module);
+
+/// Marks the module with a hash of its packed form and target (`stc.fingerprint`), so that code
+/// refuses weights it was not built for.
+void setFingerprint(mlir::ModuleOp module, const cpu::TargetDescription &target);
+
+/// What a packed-phase module says about the model: sizes, bytes read per token, features needed.
+ModelSettings modelSettings(mlir::ModuleOp module, const std::string &name,
+                            const cpu::TargetDescription &target);
+
+/// Adds what is known only after lowering: arena size and fingerprint.
+void finishSettings(mlir::ModuleOp module, const PipelineOptions &pipeline,
+                    ModelSettings &settings);
+
+} // namespace stc
+
+#endif // STC_LIB_DRIVER_ARTIFACTS_H

@@ -1,0 +1,241 @@
+// Compiles a checkpoint into a model binary: the phases in order, then emission.
+#include "stc/Driver/Compile.h"
+
+#include "Artifacts.h"
+#include "ReadModule.h"
+#include "stc/Dialect/STC/Utils/WeightStore.h"
+#include "stc/Import/Import.h"
+#include "stc/Support/Progress.h"
+#include "stc/Target/Emission/CodeGenerator.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <chrono>
+
+using namespace stc;
+
+static constexpr Phase kPhases[] = {Phase::Import, Phase::Graph,  Phase::Compressed, Phase::Packed,
+                                    Phase::Tiled,  Phase::Vector, Phase::LLVM};
+
+absl::Status stc::parseEmit(const std::string &text, CompileOptions &options) {
+  if (text == "exe")
+    options.emit = EmitKind::Executable;
+  else if (text == "shared")
+    options.emit = EmitKind::Shared;
+  else if (text == "object")
+    options.emit = EmitKind::Object;
+  else if (text == "asm")
+    options.emit = EmitKind::Assembly;
+  else if (text == "llvm")
+    options.emit = EmitKind::LLVMIR;
+  else if (absl::StartsWith(text, "mlir:") && parsePhase(text.substr(5))) {
+    options.emit = EmitKind::MLIR;
+    options.mlirPhase = *parsePhase(text.substr(5));
+  } else {
+    std::string phases = llvm::join(
+        llvm::map_range(kPhases, [](Phase phase) { return phaseName(phase); }), "|");
+    return formatError({"", "--emit", {}},
+                       absl::StrCat("exe, shared, object, asm, llvm or mlir:", phases),
+                       printable(text));
+  }
+  return absl::OkStatus();
+}
+
+/// The model's own name: the checkpoint's folder or file without directories and suffix.
+static std::string modelName(const std::string &model) {
+  llvm::StringRef path = llvm::StringRef(model).rtrim('/');
+  llvm::StringRef name = llvm::sys::path::filename(path);
+  for (llvm::StringRef suffix : {".gguf", ".mlir", ".safetensors"})
+    name.consume_back(suffix);
+  return name.empty() || name == "." ? "model" : name.str();
+}
+
+std::string stc::outputPath(const CompileOptions &options) {
+  if (!options.output.empty())
+    return options.output;
+  std::string name = modelName(options.model);
+  switch (options.emit) {
+  case EmitKind::Assembly:
+    return name + ".s";
+  case EmitKind::LLVMIR:
+    return name + ".ll";
+  case EmitKind::MLIR:
+    return absl::StrCat(name, ".", phaseName(options.mlirPhase).str(), ".mlir");
+  default:
+    return name;
+  }
+}
+
+namespace {
+
+/// One compilation: owns the context, the module and the artifacts being written.
+class Compilation {
+public:
+  explicit Compilation(const CompileOptions &options) : options(options) {
+    registerAllDialects(registry);
+    registerTranslations(registry);
+    context.appendDialectRegistry(registry);
+    // Diagnostics become the one line of the error rule; remarks are shown on request.
+    context.getDiagEngine().registerHandler([this](mlir::Diagnostic &diagnostic) {
+      if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error && firstError.empty())
+        firstError = diagnostic.str();
+      if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark && this->options.verbose)
+        llvm::errs() << "remark: " << diagnostic.str() << "\n";
+      return mlir::success();
+    });
+  }
+
+  absl::Status run();
+
+private:
+  absl::Status load();
+  absl::Status advanceTo(Phase phase);
+  absl::Status dump(Phase phase);
+  absl::Status emitText();
+  absl::Status emitBinary();
+  void report(absl::string_view step, std::chrono::steady_clock::time_point since);
+
+  const CompileOptions &options;
+  mlir::DialectRegistry registry;
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::shared_ptr<Checkpoint> checkpoint;
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::optional<cpu::TargetDescription> target;
+  std::unique_ptr<ModelArtifacts> artifacts;
+  PipelineOptions pipeline;
+  std::string firstError;
+};
+
+} // namespace
+
+void Compilation::report(absl::string_view step, std::chrono::steady_clock::time_point since) {
+  if (options.quiet)
+    return;
+  double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
+  llvm::errs() << llvm::formatv("{0,-12} {1,6:F2} s\n", llvm::StringRef(step.data(), step.size()),
+                                seconds);
+}
+
+absl::Status Compilation::load() {
+  if (absl::EndsWith(options.model, ".mlir")) {
+    STC_ASSIGN_OR_RETURN(module, readModule(context, options.model));
+    return absl::OkStatus();
+  }
+  STC_ASSIGN_OR_RETURN(checkpoint, Checkpoint::open(options.model));
+  STC_ASSIGN_OR_RETURN(tokenizer, checkpoint->loadTokenizer());
+  ImportOptions importOptions;
+  importOptions.maxContext = options.maxContext;
+  STC_ASSIGN_OR_RETURN(module, importCheckpoint(context, *checkpoint, importOptions));
+  WeightStore::attach(&context, std::make_unique<WeightStore>(checkpoint));
+  return absl::OkStatus();
+}
+
+absl::Status Compilation::dump(Phase phase) {
+  if (options.dumpDirectory.empty())
+    return absl::OkStatus();
+  if (llvm::sys::fs::create_directories(options.dumpDirectory))
+    return formatError({options.dumpDirectory, "", {}}, "a directory that can be made", "an error");
+  std::string path = absl::StrCat(options.dumpDirectory, "/", static_cast<int>(phase), "-",
+                                  phaseName(phase).str(), ".mlir");
+  return writeText(path, printModule(*module));
+}
+
+absl::Status Compilation::advanceTo(Phase last) {
+  for (Phase phase : kPhases) {
+    if (phase > last)
+      break;
+    auto start = std::chrono::steady_clock::now();
+    if (phase != Phase::Import) {
+      if (phase == Phase::Tiled)
+        setFingerprint(*module, *target);
+      mlir::PassManager manager(&context);
+      addPhase(manager, phase, pipeline);
+      if (mlir::failed(manager.run(*module)))
+        return absl::InvalidArgumentError(
+            firstError.empty() ? absl::StrCat("phase ", phaseName(phase).str(), " failed")
+                               : firstError);
+    }
+    STC_RETURN_IF_ERROR(dump(phase));
+    report(phaseName(phase).str(), start);
+  }
+  return absl::OkStatus();
+}
+
+/// --emit=mlir:<phase>, llvm or asm: one text file.
+absl::Status Compilation::emitText() {
+  std::string path = outputPath(options);
+  STC_RETURN_IF_ERROR(checkWritable(path));
+  if (options.emit == EmitKind::MLIR) {
+    STC_RETURN_IF_ERROR(advanceTo(options.mlirPhase));
+    return writeText(path, printModule(*module));
+  }
+  STC_RETURN_IF_ERROR(advanceTo(Phase::LLVM));
+  CodeKind kind = options.emit == EmitKind::Assembly ? CodeKind::Assembly : CodeKind::LLVMIR;
+  STC_ASSIGN_OR_RETURN(std::string text, generateCode(*module, *target, kind));
+  return writeText(path, text);
+}
+
+/// exe, shared or object: code, weights, tokenizer and settings.
+absl::Status Compilation::emitBinary() {
+  STC_ASSIGN_OR_RETURN(artifacts,
+                       ModelArtifacts::create(options.emit, outputPath(options), *target));
+  pipeline.bundle = artifacts->bundle();
+  STC_RETURN_IF_ERROR(advanceTo(Phase::Packed));
+  ModelSettings settings = modelSettings(*module, modelName(options.model), *target);
+  settings.recipe = absl::StrCat("prune=", options.prune, " quantize=", options.quantize);
+  settings.architecture = checkpoint ? checkpoint->config().architecture : "mlir";
+  if (checkpoint) {
+    const ModelConfig &config = checkpoint->config();
+    settings.bosToken = config.bosToken.value_or(-1);
+    if (config.eosToken)
+      settings.eosTokens.push_back(*config.eosToken);
+    for (int64_t token : config.extraEosTokens)
+      if (!llvm::is_contained(settings.eosTokens, token))
+        settings.eosTokens.push_back(token);
+  }
+  // The packed module is gone from here on: later phases see only offsets.
+  STC_RETURN_IF_ERROR(advanceTo(Phase::LLVM));
+  finishSettings(*module, pipeline, settings);
+
+  auto start = std::chrono::steady_clock::now();
+  STC_ASSIGN_OR_RETURN(std::string object, generateCode(*module, *target, CodeKind::Object));
+  report("object", start);
+  start = std::chrono::steady_clock::now();
+  STC_RETURN_IF_ERROR(
+      artifacts->finish(object, settings, tokenizer ? tokenizer->serialize() : std::string()));
+  report("link", start);
+  return absl::OkStatus();
+}
+
+absl::Status Compilation::run() {
+  auto start = std::chrono::steady_clock::now();
+  STC_ASSIGN_OR_RETURN(target, cpu::TargetDescription::parse(options.target));
+  STC_RETURN_IF_ERROR(parsePruneSpec(options.prune).status());
+  STC_RETURN_IF_ERROR(parseQuantizeSpec(options.quantize).status());
+  STC_RETURN_IF_ERROR(checkWritable(outputPath(options)));
+  pipeline.prune = options.prune;
+  pipeline.quantize = options.quantize;
+  pipeline.target = options.target;
+  pipeline.quiet = options.quiet;
+  STC_RETURN_IF_ERROR(load());
+  bool text = options.emit == EmitKind::MLIR || options.emit == EmitKind::LLVMIR ||
+              options.emit == EmitKind::Assembly;
+  STC_RETURN_IF_ERROR(text ? emitText() : emitBinary());
+  if (!options.quiet)
+    llvm::errs() << "wrote " << outputPath(options) << "\n";
+  report("total", start);
+  return absl::OkStatus();
+}
+
+absl::Status stc::compileModel(const CompileOptions &options) {
+  return Compilation(options).run();
+}

@@ -1,0 +1,66 @@
+// Reads untrusted textual MLIR without letting it crash the compiler.
+#include "ReadModule.h"
+
+#include "stc/Support/File.h"
+
+#include "absl/strings/str_cat.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace stc;
+
+static mlir::OwningOpRef<mlir::ModuleOp> parse(mlir::MLIRContext &context,
+                                               const std::string &path) {
+  return mlir::parseSourceFile<mlir::ModuleOp>(path, mlir::ParserConfig(&context));
+}
+
+/// The child's exit status: 0 parsed, 1 diagnosed; anything else is a death.
+static int parseInChild(mlir::MLIRContext &context, const std::string &path, uint64_t fileSize) {
+  pid_t child = fork();
+  if (child < 0)
+    return -1;
+  if (child == 0) {
+    rlim_t memory = (4ull << 30) + 64 * fileSize;
+    rlimit addressSpace{memory, memory}, seconds{60, 60}, noCore{0, 0};
+    setrlimit(RLIMIT_AS, &addressSpace);
+    setrlimit(RLIMIT_CPU, &seconds);
+    setrlimit(RLIMIT_CORE, &noCore);
+    // A crash is this process' purpose: no stack trace, no message.
+    freopen("/dev/null", "w", stderr);
+    context.disableMultithreading();
+    _exit(parse(context, path) ? 0 : 1);
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> stc::readModule(mlir::MLIRContext &context,
+                                                                  const std::string &path) {
+  STC_ASSIGN_OR_RETURN(auto file, MappedFile::open(path));
+  // A forked child must not inherit a thread pool that exists only in the parent.
+  context.disableMultithreading();
+  int status = parseInChild(context, path, file->bytes().size());
+  if (status != 0 && status != 1)
+    return formatError({path, "", {}}, "textual MLIR within the parser's limits",
+                       "input that the parser could not survive");
+  std::string message;
+  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error && message.empty()) {
+      message = diagnostic.str();
+      if (auto location = mlir::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation()))
+        message = absl::StrCat("line ", location.getLine(), ": ", message);
+    }
+    return mlir::success();
+  });
+  auto module = parse(context, path);
+  context.enableMultithreading();
+  if (!module)
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", message));
+  return module;
+}

@@ -1,0 +1,84 @@
+// Links generated objects with the runtime, in process (lld).
+#include "stc/Target/Emission/Linker.h"
+
+#include "LinkInputs.h"
+#include "stc/Support/File.h"
+
+#include "absl/strings/str_cat.h"
+#include "lld/Common/Driver.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+
+LLD_HAS_DRIVER(elf)
+
+using namespace stc;
+
+std::vector<std::string> stc::capiFunctions() {
+  return {"open",       "close", "vocab_size", "max_context", "reset",
+          "logits",     "generate",            "tokenize",    "detokenize"};
+}
+
+/// Runs lld on `arguments` and turns its first complaint into a status.
+static absl::Status runLinker(const std::vector<std::string> &arguments) {
+  std::vector<const char *> pointers{"ld.lld"};
+  for (const std::string &argument : arguments)
+    pointers.push_back(argument.c_str());
+  std::string messages;
+  llvm::raw_string_ostream stream(messages);
+  lld::Result result =
+      lld::lldMain(pointers, stream, stream, {{lld::Gnu, &lld::elf::link}});
+  if (result.retCode == 0)
+    return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat("linking failed: ", messages.substr(0, messages.find('\n'))));
+}
+
+/// The exported name of a C API function: books_open for stc_model_open.
+static std::string exportedName(const LinkJob &job, const std::string &function) {
+  return absl::StrCat(job.prefix, "_", function);
+}
+
+absl::Status stc::link(const LinkJob &job) {
+  namespace in = linkinputs;
+  std::vector<std::string> arguments{"-o", job.outputPath, "--build-id=none"};
+  std::string versionScript;
+  if (job.kind == LinkKind::Relocatable) {
+    arguments.insert(arguments.end(), {"-r", job.objectPath});
+    for (const std::string &function : capiFunctions())
+      arguments.push_back(absl::StrCat("--undefined=stc_model_", function));
+    arguments.push_back(in::runtimeArchive);
+    return runLinker(arguments);
+  }
+
+  arguments.insert(arguments.end(), {"--eh-frame-hdr", "--gc-sections", "--strip-all",
+                                     "-z", "relro", "-z", "now", "--hash-style=gnu"});
+  if (job.kind == LinkKind::Executable) {
+    arguments.insert(arguments.end(),
+                     {"-pie", "-dynamic-linker", "/lib64/ld-linux-x86-64.so.2", in::scrt1});
+  } else {
+    // Only the C API leaves the library, under the model's own names, so that two models can live
+    // in one process.
+    versionScript = absl::StrCat(job.outputPath, ".version");
+    std::string text = "{ global:";
+    for (const std::string &function : capiFunctions()) {
+      arguments.push_back(absl::StrCat("--defsym=", exportedName(job, function), "=stc_model_",
+                                       function));
+      absl::StrAppend(&text, " ", exportedName(job, function), ";");
+    }
+    text += " local: *; };\n";
+    STC_ASSIGN_OR_RETURN(auto file, AtomicFile::create(versionScript));
+    STC_RETURN_IF_ERROR(file->write(absl::string_view(text)));
+    STC_RETURN_IF_ERROR(file->commit());
+    arguments.insert(arguments.end(), {"-shared", "-Bsymbolic",
+                                       absl::StrCat("--version-script=", versionScript)});
+  }
+  arguments.insert(arguments.end(),
+                   {in::crti, in::crtbegin, job.objectPath, in::runtimeArchive, "--start-group",
+                    in::libstdcxx, in::libgcc, in::libgccEh, "--end-group",
+                    absl::StrCat("-L", in::libcDirectory), "--as-needed", "-lm", "-lc", in::libgcc,
+                    in::crtend, in::crtn});
+  absl::Status status = runLinker(arguments);
+  if (!versionScript.empty())
+    llvm::sys::fs::remove(versionScript);
+  return status;
+}

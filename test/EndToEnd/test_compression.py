@@ -1,0 +1,94 @@
+"""Pruned and quantized models: generated code agrees with the float64 interpreter."""
+import re
+import unittest
+
+from support import (BIN, BOOKS, SHARED, TemporaryDirectoryTest, compile_model, golden, make_llama,
+                     needs_shared, read_npy, run, stc)
+import json
+
+TOKENS = [5, 17, 42, 99, 3, 64, 250, 7, 31, 200, 111, 2, 18]
+
+# Recipes of every layout and method this build has, and how far generated code may be from the
+# float64 interpreter on the same packed weights, relative to the largest logit. Float recipes
+# differ by float32 rounding only; with int8 activations a value on a rounding boundary may move
+# by one step.
+RECIPES = {
+    ("none", "none"): 1e-5,
+    ("0.5", "none"): 1e-5,
+    ("2:4", "none"): 1e-5,
+    ("none", "int8"): 2e-2,
+    ("none", "int8-g128"): 2e-2,
+    ("none", "int4"): 2e-2,
+    ("none", "int4-g128"): 2e-2,
+    ("0.5", "int4"): 2e-2,
+    ("0.7", "int4-g128"): 2e-2,
+    ("0.6", "int8"): 2e-2,
+    ("2:4", "int4"): 2e-2,
+    ("4:16", "int4"): 2e-2,
+    ("4:8", "int8"): 2e-2,
+    ("block16x4:0.75", "int4"): 2e-2,
+}
+
+
+class AgreesWithReference(TemporaryDirectoryTest):
+    def reference(self, model, prune, quantize, tokens):
+        """Last-position logits of the interpreter on the packed module of the same recipe."""
+        module = self.tmp / "compressed.mlir"
+        stc("compile", model, "--emit=mlir:compressed", "-o", module, "--quiet")
+        # The module names its checkpoint, so that stc-opt can stream the same weights.
+        passes = []
+        if prune != "none":
+            passes.append(f"--stc-prune=spec={prune}")
+        if quantize != "none":
+            passes.append(f"--stc-quantize=spec={quantize}")
+        text = ",".join(map(str, tokens))
+        result = run(BIN / "stc-opt", module, *passes, "--stc-interpret=tokens=" + text +
+                     " max=100000" + (" int8-activations=true" if quantize != "none" else ""),
+                     "-o", "/dev/null")
+        numbers = re.findall(r"[-+]?(?:\d+\.\d*|\d+)(?:[eE][-+]?\d+)?",
+                             result.stdout.decode().split("logits", 1)[1])
+        return [float(n) for n in numbers]
+
+    def test_every_recipe(self):
+        model = make_llama(self.tmp / "llama", layers=2, hidden=64, ffn=172, vocab=320)
+        for (prune, quantize), tolerance in RECIPES.items():
+            with self.subTest(prune=prune, quantize=quantize):
+                binary = compile_model(model, self.tmp / "model", "--prune", prune, "--quantize",
+                                       quantize)
+                run(binary, "logits", "--tokens", ",".join(map(str, TOKENS)), "-o",
+                    self.tmp / "l.npy")
+                got = read_npy(self.tmp / "l.npy")[-1]
+                want = self.reference(model, prune, quantize, TOKENS)
+                self.assertEqual(len(got), len(want))
+                largest = max(map(abs, want))
+                self.assertGreater(largest, 0.01)
+                worst = max(abs(a - b) for a, b in zip(got, want)) / largest
+                self.assertLess(worst, tolerance)
+
+
+@needs_shared
+class Quality(TemporaryDirectoryTest):
+    """Perplexity of the books model: exact in bf16, a stated distance for int8 and int4."""
+
+    def perplexity(self, *options):
+        binary = compile_model(BOOKS, self.tmp / "books", *options)
+        text = BOOKS / "eval" / "kjv_valid.txt"
+        result = run(binary, "eval", "--text", text, "--context", "256", "--json")
+        return json.loads(result.stdout)
+
+    def test_perplexity(self):
+        reference = golden("books")["kjv_valid"]
+        plain = self.perplexity()
+        self.assertEqual(plain["tokens"], reference["scored"])
+        self.assertLess(abs(plain["perplexity"] / reference["perplexity"] - 1), 0.005)
+        self.assertLess(self.perplexity("--quantize", "int8")["perplexity"],
+                        reference["perplexity"] * 1.005)
+        self.assertLess(self.perplexity("--quantize", "int4")["perplexity"],
+                        reference["perplexity"] * 1.03)
+        pruned = self.perplexity("--prune", "0.5", "--quantize", "int4")["perplexity"]
+        self.assertGreater(pruned, reference["perplexity"])
+        self.assertLess(pruned, reference["perplexity"] * 1.5)
+
+
+if __name__ == "__main__":
+    unittest.main()
