@@ -11,6 +11,7 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 #include <tuple>
 
 namespace stc {
@@ -244,12 +245,12 @@ private:
     if (out->views.size() - first == expectedCount)
       return absl::OkStatus();
     // Every tensor of the shard is in the index, so some entry of the index is not in the shard.
-    for (const auto &home : homes) {
-      bool held = std::any_of(out->views.begin() + ptrdiff_t(first), out->views.end(),
-                              [&](const TensorView &view) { return view.name == home.first; });
-      if (home.second == shard && !held)
+    std::set<absl::string_view> held;
+    for (size_t i = first; i < out->views.size(); ++i)
+      held.insert(out->views[i].name);
+    for (const auto &home : homes)
+      if (home.second == shard && held.count(home.first) == 0)
         return formatError({file, home.first, {}}, "a tensor, as the index says", "none");
-    }
     return absl::OkStatus();
   }
 

@@ -2,41 +2,18 @@
 #ifndef STC_FORMATS_CHECKPOINT_H
 #define STC_FORMATS_CHECKPOINT_H
 
+#include "stc/Formats/Config.h"
 #include "stc/Formats/Gguf.h"
 #include "stc/Formats/Safetensors.h"
-#include "stc/Support/Json.h"
 #include "stc/Tokenizer/Tokenizer.h"
 
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 
 namespace stc {
 
-/// How rotary frequencies are changed for long contexts.
-struct RopeScaling {
-  enum class Kind { None, Linear, Llama3 };
-  Kind kind = Kind::None;
-  double factor = 1, lowFrequencyFactor = 1, highFrequencyFactor = 4;
-  double originalMaxPositions = 8192;
-};
-
-/// The sizes and switches of a decoder, in one vocabulary for all containers. Every value is
-/// checked against ROBUSTNESS's config rules before it is handed out.
-struct ModelConfig {
-  std::string architecture; // "llama", "mistral", "qwen2": lower-case family name (HF model_type)
-  int64_t hiddenSize = 0, intermediateSize = 0, layers = 0, heads = 0, kvHeads = 0, headDim = 0;
-  int64_t vocabSize = 0, maxPositions = 0;
-  double normEpsilon = 1e-5, ropeTheta = 10000;
-  RopeScaling ropeScaling;
-  int64_t slidingWindow = 0; // 0: none
-  bool tiedEmbeddings = false, attentionBias = false, mlpBias = false;
-  bool ropeInterleaved = false; // GGUF's llama family stores query/key rows for adjacent pairs
-  std::string activation = "silu";
-  std::optional<int64_t> bosToken, eosToken;
-  std::vector<int64_t> extraEosTokens;
-};
-
+/// An opened checkpoint: everything but the tensors' bytes has been read and checked.
 class Checkpoint {
 public:
   enum class Container { HuggingFace, Gguf };

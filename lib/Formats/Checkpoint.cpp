@@ -1,0 +1,127 @@
+// A checkpoint of any supported container: finds its files and reads its configuration.
+#include "stc/Formats/Checkpoint.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+#include <sys/stat.h>
+
+namespace stc {
+
+namespace {
+
+constexpr uint64_t maxConfigBytes = 16 << 20;
+
+bool exists(const std::string &path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0;
+}
+
+bool isDirectory(const std::string &path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+std::string join(const std::string &folder, absl::string_view name) {
+  return absl::StrCat(folder, absl::EndsWith(folder, "/") ? "" : "/", name);
+}
+
+/// The folder of a checkpoint given as a directory or as a file in one.
+std::string folderOf(const std::string &path) {
+  if (isDirectory(path))
+    return path;
+  size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
+/// The file or index that holds a directory's tensors.
+absl::StatusOr<std::string> findTensors(const std::string &folder) {
+  for (absl::string_view name : {"model.safetensors", "model.safetensors.index.json"})
+    if (exists(join(folder, name)))
+      return join(folder, name);
+  bool pickled = exists(join(folder, "pytorch_model.bin")) ||
+                 exists(join(folder, "pytorch_model.bin.index.json"));
+  return formatError({folder, "", {}}, "model.safetensors or model.safetensors.index.json",
+                     pickled ? "pytorch_model.bin only (convert it to safetensors)" : "neither");
+}
+
+absl::StatusOr<JsonValue> readJsonFile(const std::string &path) {
+  STC_ASSIGN_OR_RETURN(std::string text, readFile(path, maxConfigBytes));
+  return parseJson(text, path);
+}
+
+absl::StatusOr<ModelConfig> readConfig(const std::string &folder) {
+  std::string path = join(folder, "config.json");
+  STC_ASSIGN_OR_RETURN(JsonValue json, readJsonFile(path));
+  STC_ASSIGN_OR_RETURN(ModelConfig config, parseHuggingFaceConfig(json, path));
+  std::string generation = join(folder, "generation_config.json");
+  if (exists(generation)) {
+    STC_ASSIGN_OR_RETURN(JsonValue settings, readJsonFile(generation));
+    STC_RETURN_IF_ERROR(addGenerationConfig(settings, generation, config));
+  }
+  return config;
+}
+
+} // namespace
+
+absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::open(const std::string &path) {
+  std::unique_ptr<Checkpoint> checkpoint(new Checkpoint);
+  checkpoint->sourcePath = path;
+  bool named = absl::EndsWith(path, ".safetensors") || absl::EndsWith(path, ".json");
+  if (isDirectory(path) || named) {
+    checkpoint->kind = Container::HuggingFace;
+    STC_ASSIGN_OR_RETURN(checkpoint->modelConfig, readConfig(folderOf(path)));
+    std::string tensors = path;
+    if (!named) {
+      STC_ASSIGN_OR_RETURN(tensors, findTensors(path));
+    }
+    STC_ASSIGN_OR_RETURN(checkpoint->safetensors, SafetensorsFile::open(tensors));
+  } else {
+    // Whatever else is given is read as GGUF, whose first bytes say whether it is.
+    checkpoint->kind = Container::Gguf;
+    STC_ASSIGN_OR_RETURN(checkpoint->gguf, GgufFile::open(path));
+    STC_ASSIGN_OR_RETURN(checkpoint->modelConfig, parseGgufConfig(*checkpoint->gguf));
+  }
+  const std::vector<TensorView> &views = checkpoint->tensors();
+  for (size_t i = 0; i < views.size(); ++i)
+    checkpoint->index.emplace(views[i].name, i);
+  return checkpoint;
+}
+
+const std::vector<TensorView> &Checkpoint::tensors() const {
+  return gguf ? gguf->tensors() : safetensors->tensors();
+}
+
+const TensorView *Checkpoint::find(absl::string_view name) const {
+  auto found = index.find(std::string(name));
+  return found == index.end() ? nullptr : &tensors()[found->second];
+}
+
+void Checkpoint::release(const TensorView &tensor) const {
+  auto releaseFrom = [&](const MappedFile &file) {
+    const uint8_t *begin = file.bytes().data(), *data = tensor.bytes.data();
+    if (std::less<const uint8_t *>()(data, begin) ||
+        !std::less<const uint8_t *>()(data, begin + file.bytes().size()))
+      return false;
+    file.release(uint64_t(data - begin), tensor.bytes.size());
+    return true;
+  };
+  if (gguf) {
+    releaseFrom(*gguf->mapping());
+    return;
+  }
+  for (const std::shared_ptr<MappedFile> &file : safetensors->mappings())
+    if (releaseFrom(*file))
+      return;
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> Checkpoint::loadTokenizer() const {
+  bool present = gguf ? gguf->find("tokenizer.ggml.model") != nullptr
+                      : exists(join(folderOf(sourcePath), "tokenizer.json"));
+  if (!present)
+    return std::unique_ptr<Tokenizer>();
+  return stc::loadTokenizer(gguf ? sourcePath : folderOf(sourcePath));
+}
+
+} // namespace stc
