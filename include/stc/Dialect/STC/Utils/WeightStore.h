@@ -16,7 +16,12 @@ namespace stc {
 
 /// Streams weights one tensor at a time: the source is the mapped checkpoint or the weight's inline
 /// value; masks and codes written by compression go to an unlinked spill file, so that memory
-/// stays bounded by the largest tensor whatever the model's size.
+/// stays bounded by the largest tensor whatever the model's size. Weights are known by name and
+/// origin, so that clones of a module share what was stored. All members may be called from several
+/// threads as long as the IR does not change meanwhile.
+///
+/// A weight whose `prune` or `quant` attribute says it was compressed, but which the store does not
+/// know (the module was written out and read back), is compressed again on first use.
 class WeightStore {
 public:
   /// `checkpoint` may be null when all weights are inline.
@@ -40,6 +45,9 @@ public:
   static void attach(mlir::MLIRContext *context, std::unique_ptr<WeightStore> store);
 
 private:
+  /// Recomputes the mask and the codes that the weight's attributes promise.
+  absl::Status restore(WeightOp weight);
+
   struct State;
   std::unique_ptr<State> state;
 };

@@ -1,0 +1,114 @@
+// The original values of a weight: from the checkpoint or from its inline value.
+#include "SourceValues.h"
+
+#include "stc/Support/Float.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace stc {
+
+namespace {
+
+std::string shapeString(llvm::ArrayRef<int64_t> shape) { return absl::StrJoin(shape, "x"); }
+
+absl::string_view view(llvm::StringRef text) { return {text.data(), text.size()}; }
+
+/// Checks that every value is finite; a compiled model must not hide a broken checkpoint.
+absl::Status checkFinite(const ErrorSite &site, absl::Span<const float> values) {
+  constexpr uint32_t exponent = 0x7F800000;
+  uint32_t bad = 0; // without branches, so that the loop vectorizes
+  for (float value : values)
+    bad |= uint32_t((floatBits(value) & exponent) == exponent);
+  if (!bad)
+    return absl::OkStatus();
+  for (size_t i = 0; i < values.size(); ++i)
+    if (!std::isfinite(values[i]))
+      return formatError(site, "finite values", absl::StrCat(values[i], " at element ", i));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<float>> readTensor(const Checkpoint &checkpoint, llvm::StringRef source,
+                                              RankedTensorType type) {
+  ErrorSite site{checkpoint.path(), source.str(), std::nullopt};
+  const TensorView *tensor = checkpoint.find(view(source));
+  if (!tensor)
+    return formatError(site, "a tensor of this name", "none");
+  if (llvm::ArrayRef<int64_t>(tensor->shape) != type.getShape())
+    return formatError(site, absl::StrCat("shape ", shapeString(type.getShape())),
+                       shapeString(tensor->shape));
+  std::vector<float> values(size_t(type.getNumElements()));
+  STC_RETURN_IF_ERROR(readFloats(*tensor, 0, absl::MakeSpan(values)));
+  checkpoint.release(*tensor);
+  STC_RETURN_IF_ERROR(checkFinite(site, values));
+  return values;
+}
+
+/// `count` stored floats of the given type; false if the type or the length does not fit.
+bool readRaw(llvm::ArrayRef<char> data, Type element, absl::Span<float> out) {
+  auto convert = [&](auto stored, auto toFloat) {
+    if (data.size() != out.size() * sizeof(stored))
+      return false;
+    for (size_t i = 0; i < out.size(); ++i) {
+      std::memcpy(&stored, data.data() + i * sizeof(stored), sizeof(stored));
+      out[i] = toFloat(stored);
+    }
+    return true;
+  };
+  if (element.isF32())
+    return convert(float(), [](float value) { return value; });
+  if (element.isF64())
+    return convert(double(), [](double value) { return float(value); });
+  if (element.isF16())
+    return convert(uint16_t(), halfToFloat);
+  if (element.isBF16())
+    return convert(uint16_t(), bfloat16ToFloat);
+  return false;
+}
+
+absl::StatusOr<std::vector<float>> readInline(WeightOp weight) {
+  ErrorSite site{"", "@" + weight.getSymName().str(), std::nullopt};
+  RankedTensorType type = weight.getTensorType();
+  std::vector<float> values(size_t(type.getNumElements()));
+  ElementsAttr value = *weight.getValue();
+  bool read = false;
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
+    AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+    read = blob && readRaw(blob->getData(), type.getElementType(), absl::MakeSpan(values));
+  } else if (auto elements = value.tryGetValues<APFloat>()) {
+    size_t next = 0;
+    for (APFloat element : *elements) {
+      bool inexact;
+      element.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven, &inexact);
+      values[next++] = element.convertToFloat();
+    }
+    read = true;
+  }
+  if (!read)
+    return formatError(site,
+                       "an inline value of f64, f32, f16 or bf16 elements that fills its type",
+                       "one that cannot be read");
+  STC_RETURN_IF_ERROR(checkFinite(site, values));
+  return values;
+}
+
+} // namespace
+
+absl::StatusOr<std::vector<float>> readSource(WeightOp weight, const Checkpoint *checkpoint) {
+  if (weight.getValue())
+    return readInline(weight);
+  if (!checkpoint)
+    return formatError({"", "@" + weight.getSymName().str(), std::nullopt},
+                       "the module attribute stc.checkpoint to name the file that holds " +
+                           printable(view(*weight.getSource())),
+                       "no such attribute");
+  return readTensor(*checkpoint, *weight.getSource(), weight.getTensorType());
+}
+
+} // namespace stc

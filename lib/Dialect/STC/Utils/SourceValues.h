@@ -1,0 +1,16 @@
+// The original values of a weight: from the checkpoint or from its inline value.
+#ifndef LIB_DIALECT_STC_UTILS_SOURCEVALUES_H
+#define LIB_DIALECT_STC_UTILS_SOURCEVALUES_H
+
+#include "stc/Dialect/STC/IR/STC.h"
+#include "stc/Formats/Checkpoint.h"
+
+namespace stc {
+
+/// The weight's values as f32, row-major, all of them finite. `checkpoint` may be null when the
+/// weight is inline. The pages of the tensor are released once read.
+absl::StatusOr<std::vector<float>> readSource(WeightOp weight, const Checkpoint *checkpoint);
+
+} // namespace stc
+
+#endif // LIB_DIALECT_STC_UTILS_SOURCEVALUES_H
