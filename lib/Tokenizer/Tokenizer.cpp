@@ -1,0 +1,15 @@
+// Creates tokenizers from specifications.
+#include "stc/Tokenizer/Tokenizer.h"
+
+#include "BpeTokenizer.h"
+
+namespace stc {
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::create(TokenizerSpec spec,
+                                                             const std::string &file) {
+  auto tokenizer = std::make_unique<BpeTokenizer>(std::move(spec), file);
+  STC_RETURN_IF_ERROR(tokenizer->build());
+  return tokenizer;
+}
+
+} // namespace stc
