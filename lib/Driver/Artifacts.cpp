@@ -8,12 +8,19 @@
 #include "absl/strings/str_cat.h"
 #include "llvm/Support/Path.h"
 
+#include <cstdio>
+
 using namespace stc;
 
 /// Weights start at a page of their own, so that they can be mapped.
 static constexpr uint64_t kPage = 4096;
 
 absl::Status stc::writeText(const std::string &path, absl::string_view text) {
+  if (path == "-") {
+    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout))
+      return formatError({"standard output", "", {}}, "to be written", "an error");
+    return absl::OkStatus();
+  }
   STC_ASSIGN_OR_RETURN(auto file, AtomicFile::create(path));
   STC_RETURN_IF_ERROR(file->write(text));
   return file->commit();

@@ -31,7 +31,7 @@ private:
   std::unique_ptr<BundleWriter> writer;
 };
 
-/// Writes a text file atomically.
+/// Writes a text file atomically; "-" is standard output.
 absl::Status writeText(const std::string &path, absl::string_view text);
 
 /// The module's textual form.

@@ -3,6 +3,7 @@
 
 #include "Artifacts.h"
 #include "ReadModule.h"
+#include "stc/Compress/Quantize.h"
 #include "stc/Dialect/STC/Utils/WeightStore.h"
 #include "stc/Import/Import.h"
 #include "stc/Support/Progress.h"
@@ -14,7 +15,9 @@
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <chrono>
@@ -39,8 +42,8 @@ absl::Status stc::parseEmit(const std::string &text, CompileOptions &options) {
     options.emit = EmitKind::MLIR;
     options.mlirPhase = *parsePhase(text.substr(5));
   } else {
-    std::string phases = llvm::join(
-        llvm::map_range(kPhases, [](Phase phase) { return phaseName(phase); }), "|");
+    std::string phases =
+        llvm::join(llvm::map_range(kPhases, [](Phase phase) { return phaseName(phase); }), "|");
     return formatError({"", "--emit", {}},
                        absl::StrCat("exe, shared, object, asm, llvm or mlir:", phases),
                        printable(text));
@@ -82,6 +85,11 @@ public:
     registerAllDialects(registry);
     registerTranslations(registry);
     context.appendDialectRegistry(registry);
+    if (options.threads != 1) {
+      pool = std::make_unique<llvm::DefaultThreadPool>(
+          llvm::hardware_concurrency(static_cast<unsigned>(options.threads)));
+      context.setThreadPool(*pool);
+    }
     // Diagnostics become the one line of the error rule; remarks are shown on request.
     context.getDiagEngine().registerHandler([this](mlir::Diagnostic &diagnostic) {
       if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error && firstError.empty())
@@ -104,7 +112,8 @@ private:
 
   const CompileOptions &options;
   mlir::DialectRegistry registry;
-  mlir::MLIRContext context;
+  std::unique_ptr<llvm::DefaultThreadPool> pool; // outlives the context
+  mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::shared_ptr<Checkpoint> checkpoint;
   std::unique_ptr<Tokenizer> tokenizer;
@@ -119,8 +128,7 @@ private:
 void Compilation::report(absl::string_view step, std::chrono::steady_clock::time_point since) {
   if (options.quiet)
     return;
-  double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
   llvm::errs() << llvm::formatv("{0,-12} {1,6:F2} s\n", llvm::StringRef(step.data(), step.size()),
                                 seconds);
 }
@@ -173,7 +181,6 @@ absl::Status Compilation::advanceTo(Phase last) {
 /// --emit=mlir:<phase>, llvm or asm: one text file.
 absl::Status Compilation::emitText() {
   std::string path = outputPath(options);
-  STC_RETURN_IF_ERROR(checkWritable(path));
   if (options.emit == EmitKind::MLIR) {
     STC_RETURN_IF_ERROR(advanceTo(options.mlirPhase));
     return writeText(path, printModule(*module));
@@ -221,21 +228,21 @@ absl::Status Compilation::run() {
   STC_ASSIGN_OR_RETURN(target, cpu::TargetDescription::parse(options.target));
   STC_RETURN_IF_ERROR(parsePruneSpec(options.prune).status());
   STC_RETURN_IF_ERROR(parseQuantizeSpec(options.quantize).status());
-  STC_RETURN_IF_ERROR(checkWritable(outputPath(options)));
+  bool text = options.emit == EmitKind::MLIR || options.emit == EmitKind::LLVMIR ||
+              options.emit == EmitKind::Assembly;
+  bool toTerminal = text && options.output == "-";
+  if (!toTerminal)
+    STC_RETURN_IF_ERROR(checkWritable(outputPath(options)));
   pipeline.prune = options.prune;
   pipeline.quantize = options.quantize;
   pipeline.target = options.target;
   pipeline.quiet = options.quiet;
   STC_RETURN_IF_ERROR(load());
-  bool text = options.emit == EmitKind::MLIR || options.emit == EmitKind::LLVMIR ||
-              options.emit == EmitKind::Assembly;
   STC_RETURN_IF_ERROR(text ? emitText() : emitBinary());
-  if (!options.quiet)
+  if (!options.quiet && !toTerminal)
     llvm::errs() << "wrote " << outputPath(options) << "\n";
   report("total", start);
   return absl::OkStatus();
 }
 
-absl::Status stc::compileModel(const CompileOptions &options) {
-  return Compilation(options).run();
-}
+absl::Status stc::compileModel(const CompileOptions &options) { return Compilation(options).run(); }

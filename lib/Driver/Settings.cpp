@@ -18,8 +18,8 @@ std::string stc::printModule(mlir::ModuleOp module) {
 }
 
 void stc::setFingerprint(mlir::ModuleOp module, const cpu::TargetDescription &target) {
-  uint64_t hash = llvm::xxh3_64bits(printModule(module) + target.triple + target.cpu +
-                                    target.featureString());
+  uint64_t hash =
+      llvm::xxh3_64bits(printModule(module) + target.triple + target.cpu + target.featureString());
   module->setAttr("stc.fingerprint",
                   mlir::IntegerAttr::get(mlir::IntegerType::get(module.getContext(), 64),
                                          static_cast<int64_t>(hash)));

@@ -1,0 +1,222 @@
+// The commands of `stc`: compile, inspect, tokenize, and a model's own commands on a checkpoint.
+#include "stc/Runtime/Commands.h"
+#include "stc/Driver/Cache.h"
+#include "stc/Driver/Compile.h"
+#include "stc/Driver/Driver.h"
+#include "stc/Driver/Inspect.h"
+#include "stc/Formats/Checkpoint.h"
+#include "stc/Runtime/Args.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <csignal>
+#include <cstdio>
+
+using namespace stc;
+
+/// Options that shape a compilation, shared by `compile` and the commands that compile first.
+static std::vector<Option> compileOptions() {
+  return {
+      {"--prune", "", "SPEC",
+       "which weights to remove: none, 0.5 (unstructured), 2:4, 4:16 ... (N of M kept),\n"
+       "block16x4:0.75; `magnitude:` may stand in front (default none)"},
+      {"--quantize", "", "SPEC",
+       "none, int8, int4, or with a group: int8-g64, int4-g32, int4-g128; `rtn:` may stand in\n"
+       "front (default none)"},
+      {"--target", "", "CPU",
+       "native, x86-64-v2, x86-64-v3, x86-64-v4, an LLVM CPU name, aarch64 or riscv64, with\n"
+       "+feature suffixes (default native)"},
+      {"--max-context", "", "N",
+       "positions the key/value cache holds (default: the checkpoint's, at most 4096)"},
+      {"--threads", "", "N", "threads of the compiler (default: one per core)"},
+  };
+}
+
+static CommandSpec compileSpec() {
+  CommandSpec spec{
+      "compile",
+      "MODEL",
+      "turn a checkpoint into a model binary",
+      "MODEL is a Hugging Face directory, a .safetensors file beside its config.json,\n"
+      "a .gguf file, or a .mlir file of stc's IR.",
+      compileOptions(),
+      {"compile examples/books -o books --quantize int4",
+       "compile llama.gguf -o llama --prune 2:4 --quantize int4-g128",
+       "compile examples/books --emit=mlir:packed -o - --quantize int8",
+       "compile examples/books --emit=shared -o books   # books.so, .h, .weights"},
+      1,
+      1};
+  spec.options.insert(
+      spec.options.begin(),
+      {{"--output", "-o", "OUT", "what to write (default: the model's name; - prints text kinds)"},
+       {"--emit", "", "KIND",
+        "exe, shared, object, asm, llvm, or mlir:PHASE with PHASE one of import, graph,\n"
+        "compressed, packed, tiled, vector, llvm (default exe)"}});
+  spec.options.insert(spec.options.end(),
+                      {{"--dump-ir", "", "DIR", "write every phase's IR into DIR"},
+                       {"--verbose", "", "", "show what each pass decided, and why"},
+                       {"--quiet", "", "", "print errors only"}});
+  return spec;
+}
+
+static CommandSpec inspectSpec() {
+  return {"inspect",
+          "OUT|MODEL",
+          "show every weight: shape, pattern, bits, layout, and why",
+          "",
+          {{"--json", "", "", "one JSON object instead of a table"}},
+          {"inspect books", "inspect examples/books --json"},
+          1,
+          1};
+}
+
+/// Fills `options` from the shared compile options.
+static absl::Status readCompileOptions(const Args &args, CompileOptions &options) {
+  options.prune = args.text("--prune", "none");
+  options.quantize = args.text("--quantize", "none");
+  options.target = args.text("--target", "native");
+  STC_ASSIGN_OR_RETURN(options.maxContext, args.integer("--max-context", 0, 1, int64_t(1) << 24));
+  STC_ASSIGN_OR_RETURN(options.threads, args.integer("--threads", 0, 1, 1024));
+  return absl::OkStatus();
+}
+
+static absl::Status compileCommand(const Args &args) {
+  CompileOptions options;
+  options.model = args.positional()[0];
+  options.output = args.text("--output");
+  STC_RETURN_IF_ERROR(readCompileOptions(args, options));
+  STC_RETURN_IF_ERROR(parseEmit(args.text("--emit", "exe"), options));
+  options.dumpDirectory = args.text("--dump-ir");
+  options.verbose = args.has("--verbose");
+  options.quiet = args.has("--quiet");
+  return compileModel(options);
+}
+
+static absl::Status inspectCommand(const Args &args) {
+  STC_ASSIGN_OR_RETURN(auto records, inspectWeights(args.positional()[0]));
+  std::fputs(formatReport(records, args.has("--json")).c_str(), stdout);
+  return absl::OkStatus();
+}
+
+/// `stc tokenize MODEL ...`: the model binary's command on a checkpoint's tokenizer.
+static absl::StatusOr<int> tokenizeOnModel(std::vector<std::string> words) {
+  if (words.empty())
+    return formatError({"tokenize", "", {}}, "MODEL", "0 arguments");
+  std::string model = words[0];
+  if (model == "--help" || model == "-h") {
+    std::fputs("usage: stc tokenize MODEL (--text TEXT | --text-file FILE) [--no-special]\n\n"
+               "Prints one line of token ids. MODEL is a checkpoint, a tokenizer.json, a\n"
+               "vocabulary-only .gguf or a compiled model.\n\n"
+               "examples:\n  stc tokenize examples/books --text \"In the beginning\"\n",
+               stdout);
+    return 0;
+  }
+  if (isModelBinary(model)) {
+    words[0] = "tokenize";
+    return execute(model, words);
+  }
+  STC_ASSIGN_OR_RETURN(auto tokenizer, loadTokenizer(model));
+  if (!tokenizer)
+    return formatError({model, "", {}}, "a checkpoint with a tokenizer", "none");
+  words.erase(words.begin());
+  return tokenizeCommand(*tokenizer, "stc", words);
+}
+
+/// `stc run|logits|eval|bench|info MODEL ...`: compiles MODEL into the cache unless it is compiled
+/// already, then becomes that program.
+static absl::StatusOr<int> modelCommand(const std::string &command,
+                                        const std::vector<std::string> &words) {
+  CompileOptions options;
+  options.quiet = true;
+  std::vector<std::string> compileWords, rest{command};
+  std::vector<Option> known = compileOptions();
+  for (size_t i = 0; i < words.size(); ++i) {
+    std::string name = words[i].substr(0, words[i].find('='));
+    bool forCompiler = name != "--threads" &&
+                       std::any_of(known.begin(), known.end(),
+                                   [&](const Option &option) { return option.name == name; });
+    if (forCompiler) {
+      compileWords.push_back(words[i]);
+      if (name == words[i] && i + 1 < words.size())
+        compileWords.push_back(words[++i]);
+    } else if (options.model.empty() && words[i][0] != '-') {
+      options.model = words[i];
+    } else {
+      rest.push_back(words[i]);
+    }
+  }
+  if (options.model.empty()) {
+    CommandSpec spec{command,
+                     "MODEL [OPTIONS OF THE MODEL'S COMMAND]",
+                     "run a model's own command on a checkpoint",
+                     "",
+                     known,
+                     {},
+                     0,
+                     0};
+    spec.details = absl::StrCat("MODEL is compiled into a cache first, or a compiled model. All\n"
+                                "other options are those of `OUT ",
+                                command, " --help`.");
+    spec.examples = {absl::StrCat(command, " examples/books --quantize int8 ...")};
+    if (words.empty() || (words[0] != "--help" && words[0] != "-h"))
+      return formatError({command, "", {}}, "MODEL", "0 arguments");
+    std::fputs(helpPage("stc", spec).c_str(), stdout);
+    return 0;
+  }
+  CommandSpec spec{command, "", "", "", known, {}, 0, 0};
+  STC_ASSIGN_OR_RETURN(Args args, Args::parse(spec, compileWords));
+  STC_RETURN_IF_ERROR(readCompileOptions(args, options));
+  STC_ASSIGN_OR_RETURN(std::string executable, cachedExecutable(options));
+  return execute(executable, rest);
+}
+
+static std::string overview() {
+  CommandSpec compile = compileSpec(), inspect = inspectSpec();
+  CommandSpec tokenize{"tokenize", "MODEL", "print a text's token ids", "", {}, {}, 1, 1};
+  CommandSpec run{"run", "MODEL", "generate text (also: logits, eval, bench, info)", "", {}, {},
+                  1,     1};
+  CommandSpec version{"version", "", "print the version", "", {}, {}, 0, 0};
+  return helpOverview(
+      "stc",
+      "stc compiles a transformer checkpoint into one native program: it prunes and quantizes\n"
+      "the weights, chooses a storage layout for each of them and generates the code.\n\n"
+      "  stc compile examples/books -o books --prune 6:8 --quantize int8\n"
+      "  ./books run -p \"It was a dark night\"\n",
+      {&compile, &inspect, &run, &tokenize, &version});
+}
+
+static absl::StatusOr<int> dispatch(const std::vector<std::string> &words) {
+  if (words.empty())
+    return formatError({"stc", "", {}}, "a command (see stc --help)", "none");
+  const std::string &command = words[0];
+  std::vector<std::string> rest(words.begin() + 1, words.end());
+  if (command == "--help" || command == "-h" || command == "help") {
+    std::fputs(overview().c_str(), stdout);
+    return 0;
+  }
+  if (command == "--version" || command == "version") {
+    std::puts("stc 0.1.0 (LLVM 22)");
+    return 0;
+  }
+  if (command == "compile")
+    return runCommandLine("stc", compileSpec(), rest, compileCommand);
+  if (command == "inspect")
+    return runCommandLine("stc", inspectSpec(), rest, inspectCommand);
+  if (command == "tokenize")
+    return tokenizeOnModel(rest);
+  for (const char *name : {"run", "logits", "eval", "bench", "info"})
+    if (command == name)
+      return modelCommand(command, rest);
+  return formatError({"stc", "", {}},
+                     "a command (compile, inspect, run, logits, eval, bench, info, tokenize)",
+                     printable(command));
+}
+
+int stc::driverMain(int argc, char **argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  absl::StatusOr<int> result = dispatch(std::vector<std::string>(argv + 1, argv + argc));
+  if (result.ok())
+    return *result;
+  std::fprintf(stderr, "error: %s\n", std::string(result.status().message()).c_str());
+  return 1;
+}
