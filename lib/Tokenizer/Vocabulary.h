@@ -16,9 +16,6 @@ uint32_t byteToCharacter(uint8_t byte);
 /// The byte a stand-in means, or -1 for any other character.
 int characterToByte(uint32_t codePoint);
 
-/// The value of a token text `<0xNN>`, or -1 if it does not have exactly that form.
-int parseByteToken(absl::string_view text);
-
 /// Built once from a specification, which must outlive it; checks the tokens on the way.
 class Vocabulary {
 public:

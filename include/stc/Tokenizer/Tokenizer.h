@@ -73,7 +73,11 @@ struct TokenizerSpec {
   bool addBos = false, addEos = false;
 };
 
-/// An immutable, thread-safe tokenizer.
+/// The value of a byte token's text, `<0xNN>` with two hexadecimal digits, or -1 for other texts.
+int parseByteToken(absl::string_view text);
+
+/// An immutable, thread-safe tokenizer. Text need not be well-formed UTF-8: malformed bytes pass
+/// pre-tokenization as pieces of their own and become byte tokens, so that decoding restores them.
 class Tokenizer {
 public:
   /// Checks the specification (ids without gaps, merges of known tokens, compilable patterns, no

@@ -1,0 +1,281 @@
+// Reads the `tokenizer.ggml.*` metadata of a GGUF file into a tokenizer specification.
+#include "stc/Formats/TokenizerGguf.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace stc {
+
+namespace {
+
+using Step = TokenizerSpec::PreTokenizer;
+using TokenType = TokenizerSpec::TokenType;
+using Type = GgufValue::Type;
+
+// The patterns that GGUF names in `tokenizer.ggml.pre` instead of storing them. Each is what the
+// tokenizer.json of the model family says; a gap between matches is a piece of its own.
+constexpr absl::string_view kGpt2 = ""; // the built-in step
+constexpr absl::string_view kDigits = "\\p{N}";
+constexpr absl::string_view kThreeDigits = "[0-9][0-9][0-9]";
+constexpr absl::string_view kLlama3 =
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}"
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+constexpr absl::string_view kQwen2 =
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+constexpr absl::string_view kQwen35 =
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}"
+    "| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+constexpr absl::string_view kTekken =
+    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"
+    "|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
+    "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+constexpr absl::string_view kGpt4o =
+    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    "|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+constexpr absl::string_view kPunctuation = "[\\p{P}$+<=>^~|]+";
+constexpr absl::string_view kFalconPunctuation = "[\\p{P}$+<=>^~|`]+";
+constexpr absl::string_view kDigitRuns = "\\p{N}+";
+constexpr absl::string_view kUpToThreeDigits = "\\p{N}{1,3}";
+constexpr absl::string_view kIdeographsAndKana = "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{30FF}]+";
+constexpr absl::string_view kDeepseek3 =
+    "[!-/:-@\\[-`{-~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| "
+    "?[\\p{P}\\p{S}]+[\\r\\n]*"
+    "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+/// One row per family: its names, its steps, and what its tokenizers do by default.
+struct PreTokenizerFamily {
+  std::vector<absl::string_view> names;
+  std::vector<absl::string_view> patterns;
+  bool ignoreMerges = false, addBos = false;
+};
+
+const std::vector<PreTokenizerFamily> &preTokenizerFamilies() {
+  static const auto *families = new std::vector<PreTokenizerFamily>{
+      {{"default"}, {kPunctuation, kGpt2, kDigitRuns, kThreeDigits}},
+      {{"gpt-2", "phi-2", "mpt", "olmo", "jais", "trillion", "exaone4", "gigachat", "mellum"},
+       {kGpt2}},
+      {{"starcoder", "smollm", "refact", "command-r", "codeshell", "exaone", "minerva-7b"},
+       {kDigits, kGpt2}},
+      {{"llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "lfm2"}, {kLlama3}, true, true},
+      {{"dbrx", "smaug-bpe", "chatglm-bpe", "glm4"}, {kLlama3}},
+      {{"qwen2", "stablelm2", "deepseek-r1-qwen", "megrez", "hunyuan", "grok-2", "solar-open"},
+       {kQwen2}},
+      {{"qwen35"}, {kQwen35}},
+      {{"tekken"}, {kTekken}, true, true},
+      {{"gpt-4o", "llama4"}, {kGpt4o}},
+      {{"falcon"}, {kFalconPunctuation, kGpt2, kThreeDigits}},
+      {{"deepseek-v3", "hunyuan-dense", "joyai-llm"},
+       {kUpToThreeDigits, kIdeographsAndKana, kDeepseek3}},
+  };
+  return *families;
+}
+
+/// Reads single keys, each with its type checked.
+class MetadataReader {
+public:
+  explicit MetadataReader(const GgufFile &file) : file(file) {}
+
+  const GgufValue *find(absl::string_view key) const {
+    return file.find(absl::StrCat("tokenizer.ggml.", key));
+  }
+  absl::Status error(absl::string_view key, absl::string_view expected,
+                     absl::string_view got) const {
+    ErrorSite site{file.path(), absl::StrCat("tokenizer.ggml.", key), {}};
+    if (const GgufValue *value = find(key))
+      site.offset = value->offset;
+    return formatError(site, expected, got);
+  }
+  absl::StatusOr<std::string> text(absl::string_view key) const {
+    const GgufValue *value = find(key);
+    if (!value || value->type != Type::String)
+      return error(key, "a string", value ? "another type" : "nothing");
+    return std::string(value->string);
+  }
+  absl::StatusOr<bool> flag(absl::string_view key, bool fallback) const {
+    const GgufValue *value = find(key);
+    if (!value)
+      return fallback;
+    if (value->type != Type::Bool)
+      return error(key, "a boolean", "another type");
+    return value->integer != 0;
+  }
+  /// The id of a token below `count`; `fallback` if the key is absent.
+  absl::StatusOr<int64_t> id(absl::string_view key, size_t count, int64_t fallback) const {
+    const GgufValue *value = find(key);
+    if (!value)
+      return fallback < int64_t(count) ? fallback : int64_t(-1);
+    if (value->type == Type::F32 || value->type == Type::F64 || value->type == Type::Bool ||
+        value->type == Type::String || value->type == Type::Array)
+      return error(key, "an integer", "another type");
+    if (value->integer < 0 || value->integer >= int64_t(count))
+      return error(key, absl::StrCat("a token id below ", count), absl::StrCat(value->integer));
+    return value->integer;
+  }
+  /// An array of one of the element types given; nullptr if the key is absent.
+  absl::StatusOr<const GgufValue *> array(absl::string_view key, std::initializer_list<Type> types,
+                                          absl::string_view expected) const {
+    const GgufValue *value = find(key);
+    if (!value)
+      return value;
+    if (value->type == Type::Array)
+      for (Type type : types)
+        if (value->elementType == type)
+          return value;
+    return error(key, expected, "another type");
+  }
+
+private:
+  const GgufFile &file;
+};
+
+/// Texts, scores and types of all tokens.
+absl::Status readTokens(const MetadataReader &reader, TokenizerSpec &spec) {
+  STC_ASSIGN_OR_RETURN(const GgufValue *tokens,
+                       reader.array("tokens", {Type::String}, "an array of strings"));
+  if (!tokens)
+    return reader.error("tokens", "an array of strings", "nothing");
+  size_t count = tokens->strings.size();
+  spec.tokens.resize(count);
+  for (size_t i = 0; i < count; ++i)
+    spec.tokens[i].text = std::string(tokens->strings[i]);
+
+  STC_ASSIGN_OR_RETURN(const GgufValue *scores,
+                       reader.array("scores", {Type::F32}, "an array of f32"));
+  if (!scores && spec.kind == TokenizerSpec::Kind::SentencePiece)
+    return reader.error("scores", "an array of f32", "nothing");
+  if (scores && scores->numbers.size() != count)
+    return reader.error("scores", absl::StrCat(count, " scores, one for each token"),
+                        absl::StrCat(scores->numbers.size()));
+  for (size_t i = 0; scores && i < count; ++i)
+    spec.tokens[i].score = float(scores->numbers[i]);
+
+  STC_ASSIGN_OR_RETURN(
+      const GgufValue *types,
+      reader.array("token_type", {Type::I32, Type::U32, Type::U8, Type::I8}, "an array of i32"));
+  if (types && types->integers.size() != count)
+    return reader.error("token_type", absl::StrCat(count, " types, one for each token"),
+                        absl::StrCat(types->integers.size()));
+  static constexpr TokenType known[] = {
+      TokenType::Normal,      TokenType::Normal, TokenType::Unknown, TokenType::Control,
+      TokenType::UserDefined, TokenType::Unused, TokenType::Byte};
+  for (size_t i = 0; types && i < count; ++i) {
+    int64_t type = types->integers[i];
+    if (type < 0 || type >= int64_t(std::size(known)))
+      return reader.error("token_type", absl::StrCat("types 0 to 6 (token ", i, ")"),
+                          absl::StrCat(type));
+    spec.tokens[i].type = known[type];
+  }
+  return absl::OkStatus();
+}
+
+/// Ids of the special tokens and whether they are added, over the defaults of the kind.
+absl::Status readSpecialIds(const MetadataReader &reader, bool addBos, TokenizerSpec &spec) {
+  bool sentencePiece = spec.kind == TokenizerSpec::Kind::SentencePiece;
+  size_t count = spec.tokens.size();
+  STC_ASSIGN_OR_RETURN(spec.bos, reader.id("bos_token_id", count, sentencePiece ? 1 : -1));
+  STC_ASSIGN_OR_RETURN(spec.eos, reader.id("eos_token_id", count, sentencePiece ? 2 : -1));
+  STC_ASSIGN_OR_RETURN(spec.unknown, reader.id("unknown_token_id", count, sentencePiece ? 0 : -1));
+  STC_ASSIGN_OR_RETURN(spec.addBos, reader.flag("add_bos_token", addBos && spec.bos >= 0));
+  STC_ASSIGN_OR_RETURN(spec.addEos, reader.flag("add_eos_token", false));
+  if (reader.find("token_type"))
+    return absl::OkStatus();
+  // Without types, the special ids and the form of byte tokens tell.
+  for (TokenizerSpec::Token &token : spec.tokens)
+    if (sentencePiece && parseByteToken(token.text) >= 0)
+      token.type = TokenType::Byte;
+  for (int64_t id : {spec.bos, spec.eos})
+    if (id >= 0)
+      spec.tokens[size_t(id)].type = TokenType::Control;
+  if (sentencePiece && spec.unknown >= 0)
+    spec.tokens[size_t(spec.unknown)].type = TokenType::Unknown;
+  return absl::OkStatus();
+}
+
+absl::Status readSentencePiece(const MetadataReader &reader, TokenizerSpec &spec) {
+  spec.kind = TokenizerSpec::Kind::SentencePiece;
+  STC_RETURN_IF_ERROR(readTokens(reader, spec));
+  STC_RETURN_IF_ERROR(readSpecialIds(reader, true, spec));
+  STC_ASSIGN_OR_RETURN(spec.addPrefixSpace, reader.flag("add_space_prefix", true));
+  spec.stripPrefixSpaceOnDecode = spec.addPrefixSpace;
+  spec.escapeSpaces = spec.byteFallback = spec.fuseUnknown = true;
+  return absl::OkStatus();
+}
+
+absl::Status readMerges(const MetadataReader &reader, TokenizerSpec &spec) {
+  STC_ASSIGN_OR_RETURN(const GgufValue *merges,
+                       reader.array("merges", {Type::String}, "an array of strings"));
+  if (!merges)
+    return reader.error("merges", "an array of strings", "nothing");
+  spec.merges.reserve(merges->strings.size());
+  for (size_t i = 0; i < merges->strings.size(); ++i) {
+    absl::string_view merge = merges->strings[i];
+    size_t space = merge.find(' ', 1);
+    if (space == absl::string_view::npos)
+      return reader.error("merges", absl::StrCat("two tokens with a space between (merge ", i, ")"),
+                          absl::StrCat("'", printable(merge), "'"));
+    spec.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status readByteLevel(const MetadataReader &reader, TokenizerSpec &spec) {
+  spec.kind = TokenizerSpec::Kind::ByteLevelBpe;
+  std::string pre = "default";
+  if (reader.find("pre")) {
+    STC_ASSIGN_OR_RETURN(pre, reader.text("pre"));
+  }
+  const PreTokenizerFamily *family = nullptr;
+  std::vector<absl::string_view> first;
+  for (const PreTokenizerFamily &candidate : preTokenizerFamilies()) {
+    first.push_back(candidate.names.front());
+    for (absl::string_view name : candidate.names)
+      if (name == pre)
+        family = &candidate;
+  }
+  if (!family)
+    return reader.error("pre",
+                        absl::StrCat("one of ", absl::StrJoin(first, ", "), " or a relative"),
+                        absl::StrCat("'", printable(pre), "'"));
+  for (absl::string_view pattern : family->patterns) {
+    Step step;
+    step.kind = pattern == kGpt2     ? Step::Kind::ByteLevelGpt2
+                : pattern == kDigits ? Step::Kind::Digits
+                                     : Step::Kind::Regex;
+    if (step.kind == Step::Kind::Regex)
+      step.pattern = std::string(pattern);
+    spec.preTokenizers.push_back(step);
+  }
+  spec.ignoreMerges = family->ignoreMerges;
+  STC_RETURN_IF_ERROR(readTokens(reader, spec));
+  STC_RETURN_IF_ERROR(readMerges(reader, spec));
+  return readSpecialIds(reader, family->addBos, spec);
+}
+
+} // namespace
+
+bool hasTokenizer(const GgufFile &file) { return file.find("tokenizer.ggml.model") != nullptr; }
+
+absl::StatusOr<TokenizerSpec> parseTokenizerGguf(const GgufFile &file) {
+  MetadataReader reader(file);
+  STC_ASSIGN_OR_RETURN(std::string model, reader.text("model"));
+  TokenizerSpec spec;
+  if (model == "llama")
+    STC_RETURN_IF_ERROR(readSentencePiece(reader, spec));
+  else if (model == "gpt2")
+    STC_RETURN_IF_ERROR(readByteLevel(reader, spec));
+  else
+    return reader.error("model", "llama (SentencePiece) or gpt2 (byte-level BPE)",
+                        absl::StrCat("'", printable(model), "'"));
+  return spec;
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> loadTokenizerGguf(const GgufFile &file) {
+  STC_ASSIGN_OR_RETURN(TokenizerSpec spec, parseTokenizerGguf(file));
+  return Tokenizer::create(std::move(spec), file.path());
+}
+
+} // namespace stc
