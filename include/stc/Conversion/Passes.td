@@ -1,0 +1,47 @@
+// The conversions between dialects and their options.
+#ifndef STC_CONVERSION_PASSES_TD
+#define STC_CONVERSION_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ConvertSTCToPackedPass : Pass<"convert-stc-to-packed", "::mlir::ModuleOp"> {
+  let summary = "Packs weights and makes operations read them";
+  let description = [{
+    Every `stc.weight` becomes a `packed.weight` of the layout `stc-select-layouts` chose; its bytes
+    go to the weights section (the bundle being written, or memory in stc-opt). Weights without a
+    layout are unused and disappear.
+
+    `stc.embedding` becomes `packed.gather`; `stc.linear` becomes `packed.matmul`, preceded by
+    `packed.quantize_activations` when the layout is quantized, with its bias and an `arith.addf`
+    that is the only use of its result as the residual; `stc.rotary_embedding` and `stc.attention`
+    become their destination-style counterparts. Other operations stay.
+  }];
+  let options = [
+    Option<"quiet", "quiet", "bool", "true", "Show no progress on stderr">,
+    Option<"verbose", "verbose", "bool", "false", "Emit a remark for each weight">,
+  ];
+  let statistics = [
+    Statistic<"bytesPacked", "bytes-packed", "Number of bytes of packed weights">,
+    Statistic<"residualsFused", "residuals-fused", "Number of additions fused into matmuls">,
+  ];
+  let dependentDialects = ["::mlir::tensor::TensorDialect", "::stc::packed::PackedDialect",
+                           "::stc::STCDialect"];
+}
+
+def SelectLayoutsPass : Pass<"stc-select-layouts", "::mlir::ModuleOp"> {
+  let summary = "Chooses a storage layout for each weight";
+  let description = [{
+    Writes the attributes `packed.layout`, `packed.reason` and, for sparse weights,
+    `packed.pattern` onto each `stc.weight` that is used:
+
+    - tables of `stc.embedding`: rows of floats; a table that `stc.linear` reads as well (tied
+      embeddings): dense floats, which serve both;
+    - norm weights and biases: one row of f32;
+    - weights of `stc.linear`, not quantized: dense floats;
+    - quantized: N:M if the weights fit that pattern, else a bitmap, each only if it takes fewer
+      bytes than dense codes, which are the remaining choice.
+  }];
+  let dependentDialects = ["::stc::packed::PackedDialect", "::stc::STCDialect"];
+}
+
+#endif // STC_CONVERSION_PASSES_TD

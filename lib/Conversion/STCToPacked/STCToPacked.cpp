@@ -1,0 +1,253 @@
+// convert-stc-to-packed: packs weights and makes operations read them.
+#include "MaterializeWeights.h"
+
+#include "stc/Conversion/Passes.h"
+#include "stc/Packing/Pack.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace stc {
+
+#define GEN_PASS_DEF_CONVERTSTCTOPACKEDPASS
+#include "stc/Conversion/Passes.h.inc"
+
+namespace {
+
+/// A value with as many tokens as `value`, as early in the function as can be told. Destination
+/// tensors take their size from there, so that they do not depend on each other.
+Value tokenSource(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    bool keepsTokens =
+        isa<EmbeddingOp, LinearOp, RMSNormOp, ActivationOp, GatedActivationOp, RotaryTableOp,
+            RotaryEmbeddingOp, AttentionOp, LayerOp, packed::QuantizeActivationsOp,
+            packed::MatmulOp, packed::GatherOp, packed::RotaryOp, packed::AttentionOp>(op) ||
+        op->hasTrait<OpTrait::SameOperandsAndResultType>();
+    if (!keepsTokens)
+      break;
+    value = op->getOperand(0);
+  }
+  return value;
+}
+
+/// An uninitialized tensor of tokens x columns with the tokens of `like`.
+Value emptyTensor(OpBuilder &builder, Location loc, Value like, int64_t columns, Type element) {
+  int64_t tokens = cast<RankedTensorType>(like.getType()).getDimSize(0);
+  SmallVector<Value> sizes;
+  if (ShapedType::isDynamic(tokens))
+    sizes.push_back(tensor::DimOp::create(builder, loc, tokenSource(like), 0));
+  return tensor::EmptyOp::create(builder, loc, ArrayRef<int64_t>{tokens, columns}, element, sizes);
+}
+
+Value emptyLike(OpBuilder &builder, Location loc, Value like) {
+  auto type = cast<RankedTensorType>(like.getType());
+  return emptyTensor(builder, loc, like, type.getDimSize(1), type.getElementType());
+}
+
+class ConvertSTCToPacked final : public impl::ConvertSTCToPackedPassBase<ConvertSTCToPacked> {
+public:
+  ConvertSTCToPacked() = default;
+  ConvertSTCToPacked(ConvertSTCToPackedPassOptions options, BundleWriter *bundle = nullptr)
+      : ConvertSTCToPackedPassBase(std::move(options)), bundle(bundle) {}
+
+  void runOnOperation() override {
+    // Operations first: they fail fast, and packing takes long.
+    if (failed(convertOperations()))
+      return signalPassFailure();
+    MaterializeOptions options;
+    options.bundle = bundle;
+    options.quiet = quiet;
+    options.verbose = verbose;
+    FailureOr<uint64_t> bytes = materializeWeights(getOperation(), options);
+    if (failed(bytes))
+      return signalPassFailure();
+    bytesPacked += *bytes;
+  }
+
+private:
+  LogicalResult convertOperations();
+  LogicalResult convert(EmbeddingOp op);
+  LogicalResult convert(LinearOp op);
+  LogicalResult convert(RMSNormOp op);
+  LogicalResult convert(RotaryEmbeddingOp op);
+  LogicalResult convert(AttentionOp op);
+
+  /// The packed weight of an operand that `stc.get_weight` reads, or null after an error.
+  Value packedWeight(OpBuilder &builder, Operation *user, Value operand);
+  /// The same as an f32 vector.
+  Value packedVector(OpBuilder &builder, Operation *user, Value operand);
+  /// The operands of a matmul: the input itself, or its codes, scales and sums.
+  SmallVector<Value> matmulInputs(OpBuilder &builder, Value input, packed::WeightType weight);
+
+  BundleWriter *bundle = nullptr;
+  llvm::DenseMap<StringAttr, packed::WeightType> types;
+};
+
+} // namespace
+
+LogicalResult ConvertSTCToPacked::convertOperations() {
+  ModuleOp module = getOperation();
+  types.clear();
+  for (auto weight : module.getOps<WeightOp>())
+    types[weight.getSymNameAttr()] = packedType(weight);
+
+  SmallVector<Operation *> work;
+  SmallVector<GetWeightOp> reads;
+  WalkResult walked = module.walk([&](Operation *op) {
+    if (auto repeat = dyn_cast<RepeatOp>(op)) {
+      repeat.emitError("expected layers that are not shared yet (stc-share-layers runs after "
+                       "convert-stc-to-packed), got stc.repeat");
+      return WalkResult::interrupt();
+    }
+    if (auto read = dyn_cast<GetWeightOp>(op))
+      reads.push_back(read);
+    if (isa<EmbeddingOp, LinearOp, RMSNormOp, RotaryEmbeddingOp, AttentionOp>(op))
+      work.push_back(op);
+    return WalkResult::advance();
+  });
+  if (walked.wasInterrupted())
+    return failure();
+  for (Operation *op : work) {
+    LogicalResult converted =
+        llvm::TypeSwitch<Operation *, LogicalResult>(op)
+            .Case<EmbeddingOp, LinearOp, RMSNormOp, RotaryEmbeddingOp, AttentionOp>(
+                [&](auto concrete) { return convert(concrete); });
+    if (failed(converted))
+      return failure();
+  }
+  for (GetWeightOp read : reads) {
+    if (!read->use_empty())
+      return read.emitError("expected the weight ")
+             << read.getWeightAttr() << " to be read by operations that have a packed form, got "
+             << (*read->user_begin())->getName();
+    read.erase();
+  }
+  return success();
+}
+
+Value ConvertSTCToPacked::packedWeight(OpBuilder &builder, Operation *user, Value operand) {
+  auto read = operand.getDefiningOp<GetWeightOp>();
+  if (!read) {
+    user->emitError("expected weights to come from stc.get_weight, got another value");
+    return {};
+  }
+  packed::WeightType type = types.lookup(read.getWeightAttr().getAttr());
+  if (!type) {
+    user->emitError("expected the weight ")
+        << read.getWeightAttr() << " to have a layout (stc-select-layouts chooses it), got none";
+    return {};
+  }
+  return packed::GetWeightOp::create(builder, read.getLoc(), type, read.getWeightAttr());
+}
+
+Value ConvertSTCToPacked::packedVector(OpBuilder &builder, Operation *user, Value operand) {
+  Value weight = packedWeight(builder, user, operand);
+  if (!weight)
+    return {};
+  int64_t columns = cast<packed::WeightType>(weight.getType()).getColumns();
+  auto type = RankedTensorType::get({columns}, builder.getF32Type());
+  return packed::VectorOp::create(builder, operand.getLoc(), type, weight);
+}
+
+LogicalResult ConvertSTCToPacked::convert(EmbeddingOp op) {
+  OpBuilder builder(op);
+  Value table = packedWeight(builder, op, op.getTable());
+  if (!table)
+    return failure();
+  Value out = emptyLike(builder, op.getLoc(), op.getResult());
+  auto gather =
+      packed::GatherOp::create(builder, op.getLoc(), out.getType(), op.getTokens(), table, out);
+  op.getResult().replaceAllUsesWith(gather.getResult());
+  op.erase();
+  return success();
+}
+
+SmallVector<Value> ConvertSTCToPacked::matmulInputs(OpBuilder &builder, Value input,
+                                                    packed::WeightType weight) {
+  Layout layout = weight.getLayout().getLayout();
+  if (!layout.isQuantized())
+    return {input};
+  Location loc = input.getLoc();
+  TileGeometry geometry = tileGeometry(layout, weight.getRows(), weight.getColumns());
+  SmallVector<Value> outs{
+      emptyTensor(builder, loc, input, geometry.paddedColumns, builder.getI8Type()),
+      emptyTensor(builder, loc, input, geometry.groups, builder.getF32Type()),
+      emptyTensor(builder, loc, input, geometry.groups, builder.getI32Type())};
+  auto quantize = packed::QuantizeActivationsOp::create(builder, loc, ValueRange(outs).getTypes(),
+                                                        input, outs[0], outs[1], outs[2],
+                                                        builder.getI64IntegerAttr(layout.group));
+  return SmallVector<Value>(quantize.getResults());
+}
+
+LogicalResult ConvertSTCToPacked::convert(LinearOp op) {
+  OpBuilder builder(op);
+  Value weight = packedWeight(builder, op, op.getWeight());
+  if (!weight)
+    return failure();
+  Value bias;
+  if (op.getBias() && !(bias = packedVector(builder, op, op.getBias())))
+    return failure();
+  SmallVector<Value> inputs =
+      matmulInputs(builder, op.getInput(), cast<packed::WeightType>(weight.getType()));
+
+  // An addition that is the only use becomes part of the matmul, which then takes its place.
+  Value result = op.getResult(), residual;
+  if (result.hasOneUse()) {
+    auto add = dyn_cast<arith::AddFOp>(*result.user_begin());
+    if (add && add->getBlock() == op->getBlock()) {
+      residual = add.getLhs() == result ? add.getRhs() : add.getLhs();
+      result = add.getResult();
+      builder.setInsertionPoint(add);
+      ++residualsFused;
+    }
+  }
+  Value out = emptyLike(builder, op.getLoc(), op.getResult());
+  auto matmul = packed::MatmulOp::create(builder, op.getLoc(), out.getType(), inputs, weight, bias,
+                                         residual, out, packed::LoweringConfigAttr());
+  result.replaceAllUsesWith(matmul.getResult());
+  if (result != op.getResult())
+    result.getDefiningOp()->erase();
+  op.erase();
+  return success();
+}
+
+LogicalResult ConvertSTCToPacked::convert(RMSNormOp op) {
+  OpBuilder builder(op);
+  Value vector = packedVector(builder, op, op.getWeight());
+  if (!vector)
+    return failure();
+  op.getWeightMutable().assign(vector);
+  return success();
+}
+
+LogicalResult ConvertSTCToPacked::convert(RotaryEmbeddingOp op) {
+  OpBuilder builder(op);
+  // In place where nothing else reads the input.
+  Value input = op.getInput();
+  Value out = input.hasOneUse() ? input : emptyLike(builder, op.getLoc(), op.getResult());
+  auto rotary = packed::RotaryOp::create(builder, op.getLoc(), out.getType(), input, op.getCos(),
+                                         op.getSin(), out, op.getInterleavedAttr());
+  op.getResult().replaceAllUsesWith(rotary.getResult());
+  op.erase();
+  return success();
+}
+
+LogicalResult ConvertSTCToPacked::convert(AttentionOp op) {
+  OpBuilder builder(op);
+  Value out = emptyLike(builder, op.getLoc(), op.getResult());
+  auto attention = packed::AttentionOp::create(
+      builder, op.getLoc(), out.getType(), op.getQueries(), op.getCache(), op.getLayer(),
+      op.getPosition(), out, op.getHeadsAttr(), op.getScaleAttr(), op.getWindowAttr());
+  op.getResult().replaceAllUsesWith(attention.getResult());
+  op.erase();
+  return success();
+}
+
+std::unique_ptr<Pass> createConvertSTCToPackedPass(ConvertSTCToPackedPassOptions options,
+                                                   BundleWriter *bundle) {
+  return std::make_unique<ConvertSTCToPacked>(std::move(options), bundle);
+}
+
+} // namespace stc

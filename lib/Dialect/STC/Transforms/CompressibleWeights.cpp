@@ -1,0 +1,115 @@
+// Which weights compression may change, and the loop over them that pruning and quantizing share.
+#include "CompressibleWeights.h"
+
+#include "stc/Dialect/STC/Utils/Diagnostics.h"
+#include "stc/Dialect/STC/Utils/OrderedPipeline.h"
+
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/GlobPattern.h"
+
+using namespace mlir;
+
+namespace stc {
+
+namespace {
+
+/// True if every use of the value is as the weight of a linear operation inside a layer.
+bool onlyLayerLinears(GetWeightOp value) {
+  return llvm::all_of(value->getUses(), [](OpOperand &use) {
+    auto linear = dyn_cast<LinearOp>(use.getOwner());
+    return linear && linear->getParentOfType<LayerOp>() &&
+           use.getOperandNumber() == linear.getWeightMutable().getOperandNumber();
+  });
+}
+
+struct ExcludePattern {
+  StringRef text;
+  llvm::GlobPattern glob;
+  bool matched = false;
+};
+
+FailureOr<SmallVector<ExcludePattern>> parsePatterns(ModuleOp module,
+                                                     ArrayRef<std::string> exclude) {
+  SmallVector<ExcludePattern> patterns;
+  for (const std::string &text : exclude) {
+    // A cap keeps nested braces from expanding without end.
+    auto glob = llvm::GlobPattern::create(text, /*MaxSubPatterns=*/1024);
+    if (!glob)
+      return module.emitError("exclude: expected a glob pattern, got '")
+             << text << "' (" << llvm::toString(glob.takeError()) << ")";
+    patterns.push_back({text, std::move(*glob)});
+  }
+  return patterns;
+}
+
+} // namespace
+
+FailureOr<SmallVector<WeightOp>> findCompressibleWeights(ModuleOp module,
+                                                         ArrayRef<std::string> exclude) {
+  FailureOr<SmallVector<ExcludePattern>> patterns = parsePatterns(module, exclude);
+  if (failed(patterns))
+    return failure();
+
+  llvm::DenseSet<StringAttr> used, barred;
+  module.walk([&](Operation *op) {
+    if (auto value = dyn_cast<GetWeightOp>(op)) {
+      if (value->use_empty())
+        return;
+      StringAttr name = value.getWeightAttr().getAttr();
+      (onlyLayerLinears(value) ? used : barred).insert(name);
+    } else if (auto repeat = dyn_cast<RepeatOp>(op)) {
+      repeat.getWeightsAttr().walk([&](FlatSymbolRefAttr name) { barred.insert(name.getAttr()); });
+    }
+  });
+
+  SmallVector<WeightOp> weights;
+  for (auto weight : module.getOps<WeightOp>()) {
+    bool excluded = false;
+    for (ExcludePattern &pattern : *patterns)
+      if (pattern.glob.match(weight.getSymName()))
+        excluded = pattern.matched = true;
+    StringAttr name = weight.getSymNameAttr();
+    if (!excluded && used.contains(name) && !barred.contains(name))
+      weights.push_back(weight);
+  }
+  for (const ExcludePattern &pattern : *patterns)
+    if (!pattern.matched)
+      module.emitWarning("exclude: '") << pattern.text << "' matches no weight";
+  return weights;
+}
+
+LogicalResult compressWeights(ModuleOp module, ArrayRef<WeightOp> weights, const std::string &task,
+                              bool quiet,
+                              llvm::function_ref<absl::Status(WeightStore &, size_t)> compress,
+                              llvm::function_ref<void(size_t)> annotate) {
+  absl::StatusOr<WeightStore *> store = WeightStore::get(module);
+  if (!store.ok())
+    return emitStatus(module, store.status());
+
+  uint64_t total = 0;
+  for (WeightOp weight : weights)
+    total += uint64_t(weight.getTensorType().getNumElements());
+  Progress progress(task, total, quiet ? Progress::Mode::Quiet : Progress::Mode::Auto);
+
+  // The values as f32, plus a mask or codes and their packed form.
+  auto cost = [&](size_t i) { return 7 * uint64_t(rowsOf(weights[i]) * columnsOf(weights[i])); };
+  size_t finished = 0;
+  absl::Status status = streamInOrder(
+      module.getContext(), weights.size(), cost, [&](size_t i) { return compress(**store, i); },
+      [&](size_t i) {
+        annotate(i);
+        WeightOp weight = weights[i];
+        StringRef name = weight.getSymName();
+        progress.advance(uint64_t(rowsOf(weights[i]) * columnsOf(weights[i])),
+                         {name.data(), name.size()});
+        ++finished;
+        return absl::OkStatus();
+      });
+  if (!status.ok())
+    return emitStatus(weights[finished], status);
+  progress.finish();
+  return success();
+}
+
+} // namespace stc

@@ -1,0 +1,32 @@
+// Which weights compression may change, and the loop over them that pruning and quantizing share.
+#ifndef LIB_DIALECT_STC_TRANSFORMS_COMPRESSIBLEWEIGHTS_H
+#define LIB_DIALECT_STC_TRANSFORMS_COMPRESSIBLEWEIGHTS_H
+
+#include "stc/Dialect/STC/IR/STC.h"
+#include "stc/Dialect/STC/Utils/WeightStore.h"
+#include "stc/Support/Progress.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace stc {
+
+/// The weights that only `stc.linear` operations inside layers multiply with, in module order,
+/// without those a glob pattern of `exclude` names. A malformed pattern is an error, one that
+/// matches no weight a warning.
+mlir::FailureOr<llvm::SmallVector<WeightOp>>
+findCompressibleWeights(mlir::ModuleOp module, llvm::ArrayRef<std::string> exclude);
+
+/// Rows and columns of a linear weight.
+inline int64_t rowsOf(WeightOp weight) { return weight.getTensorType().getDimSize(0); }
+inline int64_t columnsOf(WeightOp weight) { return weight.getTensorType().getDimSize(1); }
+
+/// Calls `compress` for each weight in several threads, then `annotate` on this thread in order.
+/// An error is reported at the weight it concerns. `task` names the work in the progress display.
+mlir::LogicalResult
+compressWeights(mlir::ModuleOp module, llvm::ArrayRef<WeightOp> weights, const std::string &task,
+                bool quiet, llvm::function_ref<absl::Status(WeightStore &, size_t)> compress,
+                llvm::function_ref<void(size_t)> annotate);
+
+} // namespace stc
+
+#endif // LIB_DIALECT_STC_TRANSFORMS_COMPRESSIBLEWEIGHTS_H

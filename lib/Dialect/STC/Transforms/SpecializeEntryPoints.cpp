@@ -1,0 +1,140 @@
+// Makes the entry points of a model binary from the imported functions.
+#include "stc/Dialect/STC/Transforms/Passes.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace stc {
+
+#define GEN_PASS_DEF_SPECIALIZEENTRYPOINTSPASS
+#include "stc/Dialect/STC/Transforms/Passes.h.inc"
+
+namespace {
+
+/// Infers the result types of all operations in `block` again, in order, after the types of its
+/// arguments changed.
+LogicalResult inferBlock(Block &block) {
+  for (Operation &op : block) {
+    if (auto layer = dyn_cast<LayerOp>(op)) {
+      Block &body = layer.getBody().front();
+      body.getArgument(0).setType(layer.getInput().getType());
+      if (failed(inferBlock(body)))
+        return failure();
+      layer.getResult().setType(layer.getInput().getType());
+      continue;
+    }
+    if (op.getNumResults() == 0)
+      continue;
+    auto infer = dyn_cast<InferTypeOpInterface>(op);
+    if (!infer) {
+      auto isDynamic = [](Type type) {
+        auto shaped = dyn_cast<ShapedType>(type);
+        return shaped && !shaped.hasStaticShape();
+      };
+      if (llvm::any_of(op.getResultTypes(), isDynamic) || op.getNumRegions() != 0)
+        return op.emitError("expected an operation whose result types can be inferred for one "
+                            "token, got ")
+               << op.getName();
+      continue;
+    }
+    SmallVector<Type> types;
+    if (failed(infer.inferReturnTypes(op.getContext(), op.getLoc(), op.getOperands(),
+                                      op.getAttrDictionary(), op.getPropertiesStorage(),
+                                      op.getRegions(), types)))
+      return failure();
+    for (auto [result, type] : llvm::zip_equal(op.getResults(), types))
+      result.setType(type);
+  }
+  return success();
+}
+
+class SpecializeEntryPoints final
+    : public impl::SpecializeEntryPointsPassBase<SpecializeEntryPoints> {
+public:
+  void runOnOperation() override {
+    if (failed(findSources()) || failed(checkSignatures()) || failed(checkNames()))
+      return signalPassFailure();
+    func::FuncOp decode = makeDecode();
+    if (failed(inferBlock(decode.getBody().front())))
+      return signalPassFailure();
+    decode.setFunctionType(
+        FunctionType::get(&getContext(), decode.getArgumentTypes(),
+                          decode.getBody().front().getTerminator()->getOperandTypes()));
+    // The originals become the other two entry points, which saves copying them.
+    forward.setSymName("prefill");
+    head.setSymName("score");
+  }
+
+private:
+  LogicalResult findSources() {
+    ModuleOp module = getOperation();
+    for (auto [name, slot] : {std::pair("forward", &forward), std::pair("head", &head)}) {
+      auto function = module.lookupSymbol<func::FuncOp>(name);
+      if (!function || function.isExternal() || !function.getBody().hasOneBlock())
+        return module.emitError("expected a function @") << name << " of one block, got none";
+      if (!SymbolTable::symbolKnownUseEmpty(function, module))
+        return function.emitError("expected a function that nothing refers to, got uses of @")
+               << name;
+      *slot = function;
+    }
+    return success();
+  }
+
+  LogicalResult checkSignatures() {
+    auto isActivation = [](Type type) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      return tensor && tensor.getRank() == 2 && tensor.isDynamicDim(0) && !tensor.isDynamicDim(1) &&
+             tensor.getElementType().isF32();
+    };
+    ArrayRef<Type> inputs = forward.getArgumentTypes(), results = forward.getResultTypes();
+    Type tokens =
+        RankedTensorType::get({ShapedType::kDynamic}, IntegerType::get(&getContext(), 32));
+    if (inputs.size() != 3 || inputs[0] != tokens || !inputs[1].isIndex() ||
+        !isa<KVCacheType>(inputs[2]) || results.size() != 1 || !isActivation(results[0]))
+      return forward.emitError("expected @forward(tensor<?xi32>, index, !stc.kv_cache) -> "
+                               "tensor<?xHxf32>, got ")
+             << forward.getFunctionType();
+    if (head.getArgumentTypes() != results || head.getNumResults() != 1 ||
+        !isActivation(head.getResultTypes()[0]))
+      return head.emitError("expected @head(")
+             << results[0] << ") -> tensor<?xVxf32>, got " << head.getFunctionType();
+    return success();
+  }
+
+  LogicalResult checkNames() {
+    for (StringRef name : {"prefill", "decode", "score"})
+      if (Operation *taken = getOperation().lookupSymbol(name))
+        return taken->emitError("expected the name @") << name << " to be free, got a symbol";
+    return success();
+  }
+
+  /// @forward for one token followed by @head, with types not inferred yet.
+  func::FuncOp makeDecode() {
+    OpBuilder builder(forward);
+    builder.setInsertionPointAfter(forward);
+    auto decode = cast<func::FuncOp>(builder.clone(*forward));
+    decode.setSymName("decode");
+    Block &body = decode.getBody().front();
+    BlockArgument tokens = body.getArgument(0);
+    tokens.setType(cast<RankedTensorType>(tokens.getType()).clone({1}));
+    decode.setFunctionType(
+        FunctionType::get(&getContext(), body.getArgumentTypes(), decode.getResultTypes()));
+
+    auto result = cast<func::ReturnOp>(body.getTerminator());
+    IRMapping mapping;
+    mapping.map(head.getArgument(0), result.getOperand(0));
+    builder.setInsertionPoint(result);
+    for (Operation &op : head.getBody().front())
+      builder.clone(op, mapping);
+    result.erase();
+    return decode;
+  }
+
+  func::FuncOp forward, head;
+};
+
+} // namespace
+
+} // namespace stc
