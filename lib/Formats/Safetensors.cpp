@@ -81,17 +81,16 @@ private:
     absl::string_view text(reinterpret_cast<const char *>(bytes.data()) + 8, size_t(length));
     if (text.empty() || text[0] != '{')
       return error(8, "{", text.substr(0, 1));
-    STC_ASSIGN_OR_RETURN(JsonValue header, parseJson(text, filePath, headerDepth));
-    if (header.object.size() > maxTensors)
-      return error(8, absl::StrCat("at most ", maxTensors, " entries"),
-                   absl::StrCat(header.object.size()));
     size_t first = out->views.size();
-    for (const JsonValue::Member &entry : header.object) {
-      if (entry.first == "__metadata__")
-        STC_RETURN_IF_ERROR(readMetadata(filePath, entry.second));
-      else
-        STC_RETURN_IF_ERROR(readTensor(file, 8 + length, entry.first, entry.second));
-    }
+    STC_RETURN_IF_ERROR(parseJsonObject(
+        text, filePath, headerDepth,
+        [&](const std::string &name, const JsonValue &value) -> absl::Status {
+          if (name == "__metadata__")
+            return readMetadata(filePath, value);
+          if (out->views.size() - first == maxTensors)
+            return error(8, absl::StrCat("at most ", maxTensors, " tensors"), "more");
+          return readTensor(file, 8 + length, name, value);
+        }));
     STC_RETURN_IF_ERROR(checkCoverage(filePath, first, 8 + length, bytes.size()));
     out->files.push_back(std::move(file));
     return absl::OkStatus();

@@ -15,10 +15,13 @@ namespace {
 
 namespace dom = simdjson::dom;
 
+constexpr absl::string_view tooDense = "JSON that needs at most 8 bytes of memory per byte";
+
 /// What a first pass over the text finds: enough to refuse documents that would need far more
 /// memory than they hold, before any of it is allocated.
 struct Outline {
-  uint64_t separators = 0; // brackets, commas and colons outside strings
+  uint64_t values = 1;      // at most so many: one more than there are opening brackets and commas
+  uint64_t structurals = 0; // brackets, commas and colons
   size_t deepest = 0;
   size_t deepestOffset = 0;
 };
@@ -35,7 +38,8 @@ Outline outline(absl::string_view text) {
       break;
     case '[':
     case '{':
-      ++result.separators;
+      ++result.values;
+      ++result.structurals;
       if (++depth > result.deepest) {
         result.deepest = depth;
         result.deepestOffset = i;
@@ -44,11 +48,14 @@ Outline outline(absl::string_view text) {
     case ']':
     case '}':
       depth -= depth > 0;
-      ++result.separators;
+      ++result.structurals;
       break;
     case ',':
+      ++result.values;
+      ++result.structurals;
+      break;
     case ':':
-      ++result.separators;
+      ++result.structurals;
       break;
     default:
       break;
@@ -57,10 +64,11 @@ Outline outline(absl::string_view text) {
   return result;
 }
 
-/// Copies simdjson's document into plain values, checking what simdjson does not.
+/// Copies simdjson's document into plain values, checking what simdjson does not. The values may
+/// take `budget` bytes in all.
 class Converter {
 public:
-  explicit Converter(const std::string &file) : file(file) {}
+  Converter(const std::string &file, uint64_t budget) : file(file), budget(budget) {}
 
   absl::Status convert(const dom::element &element, JsonValue &value) {
     switch (element.type()) {
@@ -99,6 +107,25 @@ public:
     return error("a JSON value", "something else");
   }
 
+  /// Hands the members of the root to `visit`, each with the whole budget to itself.
+  absl::Status
+  visitMembers(const dom::element &element,
+               absl::FunctionRef<absl::Status(const std::string &, const JsonValue &)> visit) {
+    dom::object object;
+    if (element.get(object) != simdjson::SUCCESS)
+      return error("an object", "another value");
+    uint64_t whole = budget;
+    std::vector<std::string_view> keys;
+    for (dom::key_value_pair pair : object) {
+      JsonValue::Member member;
+      budget = whole;
+      STC_RETURN_IF_ERROR(convertMember(pair, member));
+      STC_RETURN_IF_ERROR(visit(member.first, member.second));
+      keys.push_back(pair.key);
+    }
+    return checkDuplicates(keys);
+  }
+
 private:
   absl::Status error(absl::string_view expected, absl::string_view got) const {
     return formatError({file, field(), {}}, expected, got);
@@ -122,10 +149,24 @@ private:
     return path;
   }
 
-  absl::Status convertString(std::string_view text, std::string &out) const {
+  /// Takes `bytes` from the budget before they are allocated.
+  absl::Status charge(uint64_t bytes) {
+    if (bytes > budget)
+      return formatError({file, field(), {}}, tooDense, "more values than that");
+    budget -= bytes;
+    return absl::OkStatus();
+  }
+
+  /// `count` is simdjson's, which stops counting at 2^24 - 1.
+  absl::Status chargeElements(uint64_t count, uint64_t size) {
+    return charge(count >= 0xFFFFFF ? UINT64_MAX : count * size);
+  }
+
+  absl::Status convertString(std::string_view text, std::string &out) {
     // Escapes can still spell half of a surrogate pair, which has no UTF-8.
     if (!isValidUtf8({text.data(), text.size()}))
       return error("a string of Unicode characters", absl::string_view(text.data(), text.size()));
+    STC_RETURN_IF_ERROR(charge(text.size() < 16 ? 0 : text.size()));
     out.assign(text.data(), text.size());
     return absl::OkStatus();
   }
@@ -134,6 +175,7 @@ private:
     dom::array array;
     STC_RETURN_IF_ERROR(check(element.get(array)));
     value.kind = JsonValue::Kind::Array;
+    STC_RETURN_IF_ERROR(chargeElements(array.size(), sizeof(JsonValue)));
     value.array.reserve(array.size());
     steps.push_back({nullptr, 0});
     for (dom::element child : array) {
@@ -145,32 +187,38 @@ private:
     return absl::OkStatus();
   }
 
+  absl::Status convertMember(const dom::key_value_pair &pair, JsonValue::Member &member) {
+    steps.push_back({&pair.key, 0});
+    STC_RETURN_IF_ERROR(convertString(pair.key, member.first));
+    STC_RETURN_IF_ERROR(convert(pair.value, member.second));
+    steps.pop_back();
+    return absl::OkStatus();
+  }
+
   absl::Status convertObject(const dom::element &element, JsonValue &value) {
     dom::object object;
     STC_RETURN_IF_ERROR(check(element.get(object)));
     value.kind = JsonValue::Kind::Object;
+    STC_RETURN_IF_ERROR(
+        chargeElements(object.size(), sizeof(JsonValue::Member) + sizeof(std::string_view)));
     value.object.reserve(object.size());
+    std::vector<std::string_view> keys;
+    keys.reserve(object.size());
     for (dom::key_value_pair pair : object) {
-      steps.push_back({&pair.key, 0});
       value.object.emplace_back();
-      STC_RETURN_IF_ERROR(convertString(pair.key, value.object.back().first));
-      STC_RETURN_IF_ERROR(convert(pair.value, value.object.back().second));
-      steps.pop_back();
+      STC_RETURN_IF_ERROR(convertMember(pair, value.object.back()));
+      keys.push_back(pair.key);
     }
-    return checkDuplicates(value.object);
+    return checkDuplicates(keys);
   }
 
-  absl::Status checkDuplicates(const std::vector<JsonValue::Member> &members) const {
-    std::vector<const std::string *> keys;
-    keys.reserve(members.size());
-    for (const JsonValue::Member &member : members)
-      keys.push_back(&member.first);
-    std::sort(keys.begin(), keys.end(),
-              [](const std::string *a, const std::string *b) { return *a < *b; });
-    for (size_t i = 1; i < keys.size(); ++i)
-      if (*keys[i - 1] == *keys[i])
-        return error("every key once", absl::StrCat("'", printable(*keys[i]), "' twice"));
-    return absl::OkStatus();
+  absl::Status checkDuplicates(std::vector<std::string_view> &keys) const {
+    std::sort(keys.begin(), keys.end());
+    auto twice = std::adjacent_find(keys.begin(), keys.end());
+    if (twice == keys.end())
+      return absl::OkStatus();
+    absl::string_view key(twice->data(), twice->size());
+    return error("every key once", absl::StrCat("'", printable(key), "' twice"));
   }
 
   struct Step {
@@ -178,8 +226,32 @@ private:
     size_t index;
   };
   const std::string &file;
+  uint64_t budget;
   std::vector<Step> steps;
 };
+
+/// Runs simdjson under our limits. `budget` is what is left for values.
+absl::Status parseDocument(absl::string_view text, const std::string &file, int maxDepth,
+                           dom::parser &parser, dom::element &root, uint64_t &budget) {
+  Outline shape = outline(text);
+  if (maxDepth < 0 || shape.deepest > size_t(maxDepth))
+    return formatError({file, "", shape.deepestOffset},
+                       absl::StrCat("JSON nested at most ", maxDepth, " deep"),
+                       absl::StrCat(shape.deepest, " levels"));
+  // simdjson takes two copies of the text, 4 bytes per token and up to 16 per value.
+  uint64_t allowed = (uint64_t(48) << 20) + 8 * uint64_t(text.size());
+  uint64_t needed = 2 * uint64_t(text.size()) + 4 * shape.structurals + 20 * shape.values;
+  if (needed > allowed)
+    return formatError({file, "", {}}, tooDense, absl::StrCat(shape.values, " values"));
+  budget = allowed - needed;
+  simdjson::error_code code =
+      parser.allocate(std::max<size_t>(text.size(), 64), size_t(maxDepth) + 1);
+  if (code == simdjson::SUCCESS)
+    code = parser.parse(text.data(), text.size(), /*realloc_if_needed=*/true).get(root);
+  if (code != simdjson::SUCCESS)
+    return formatError({file, "", {}}, "valid JSON", simdjson::error_message(code));
+  return absl::OkStatus();
+}
 
 } // namespace
 
@@ -191,57 +263,23 @@ const JsonValue *JsonValue::find(absl::string_view key) const {
 }
 
 absl::StatusOr<JsonValue> parseJson(absl::string_view text, const std::string &file, int maxDepth) {
-  Outline shape = outline(text);
-  if (maxDepth < 0 || shape.deepest > size_t(maxDepth))
-    return formatError({file, "", shape.deepestOffset},
-                       absl::StrCat("JSON nested at most ", maxDepth, " deep"),
-                       absl::StrCat(shape.deepest, " levels"));
-  // Each separator can stand for one value here and one entry in simdjson's index and tape.
-  constexpr uint64_t bytesPerSeparator = sizeof(JsonValue) + 24;
-  uint64_t allowed = (uint64_t(48) << 20) + 8 * uint64_t(text.size());
-  uint64_t needed = shape.separators * bytesPerSeparator + 3 * uint64_t(text.size());
-  if (needed > allowed)
-    return formatError({file, "", {}}, "JSON that needs at most 8 bytes of memory per byte",
-                       absl::StrCat(shape.separators, " separators in ", text.size(), " bytes"));
-
-  dom::parser parser(text.size() + simdjson::SIMDJSON_PADDING);
-  simdjson::error_code code =
-      parser.allocate(std::max<size_t>(text.size(), 64), size_t(maxDepth) + 1);
+  dom::parser parser;
   dom::element root;
-  if (code == simdjson::SUCCESS)
-    code = parser.parse(text.data(), text.size(), /*realloc_if_needed=*/true).get(root);
-  if (code != simdjson::SUCCESS)
-    return formatError({file, "", {}}, "valid JSON", simdjson::error_message(code));
+  uint64_t budget = 0;
+  STC_RETURN_IF_ERROR(parseDocument(text, file, maxDepth, parser, root, budget));
   JsonValue value;
-  STC_RETURN_IF_ERROR(Converter(file).convert(root, value));
+  STC_RETURN_IF_ERROR(Converter(file, budget).convert(root, value));
   return value;
 }
 
-std::string jsonQuote(absl::string_view text) {
-  static constexpr char hex[] = "0123456789abcdef";
-  std::string result = "\"";
-  for (size_t at = 0; at < text.size();) {
-    Utf8Char next = decodeUtf8(text, at);
-    char byte = text[at];
-    if (next.length == 0) {
-      appendUtf8(result, 0xFFFD);
-    } else if (byte == '"' || byte == '\\') {
-      result += '\\';
-      result += byte;
-    } else if (byte == '\n') {
-      result += "\\n";
-    } else if (byte == '\t') {
-      result += "\\t";
-    } else if (next.codePoint < 0x20 || next.codePoint == 0x7F) {
-      result += "\\u00";
-      result += hex[next.codePoint >> 4];
-      result += hex[next.codePoint & 15];
-    } else {
-      result.append(text.data() + at, next.length);
-    }
-    at += std::max<size_t>(next.length, 1);
-  }
-  return result += '"';
+absl::Status
+parseJsonObject(absl::string_view text, const std::string &file, int maxDepth,
+                absl::FunctionRef<absl::Status(const std::string &, const JsonValue &)> visit) {
+  dom::parser parser;
+  dom::element root;
+  uint64_t budget = 0;
+  STC_RETURN_IF_ERROR(parseDocument(text, file, maxDepth, parser, root, budget));
+  return Converter(file, budget).visitMembers(root, visit);
 }
 
 } // namespace stc

@@ -135,6 +135,25 @@ TEST(Json, refusesDocumentsThatWouldSwell) {
   EXPECT_TRUE(parseJson(text + "]", "f").ok());
 }
 
+TEST(Json, visitsTheMembersOfAnObject) {
+  std::string seen;
+  auto visit = [&](const std::string &key, const JsonValue &value) -> absl::Status {
+    if (value.isNull())
+      return absl::NotFoundError("stop");
+    seen += key + (value.isObject() ? value.object[0].first : std::to_string(value.integer));
+    return absl::OkStatus();
+  };
+  ASSERT_TRUE(parseJsonObject(R"({"a":1,"b":{"c":2},"d":3})", "f", 2, visit).ok());
+  EXPECT_EQ(seen, "a1bcd3");
+  EXPECT_EQ(parseJsonObject(R"({"a":1,"b":null,"c":2})", "f", 2, visit).message(), "stop");
+  EXPECT_THAT(std::string(parseJsonObject(R"({"a":1,"a":2})", "f", 2, visit).message()),
+              HasSubstr("every key once, got 'a' twice"));
+  EXPECT_EQ(parseJsonObject("[]", "f", 2, visit).message(),
+            "f: expected an object, got another value");
+  EXPECT_FALSE(parseJsonObject("{", "f", 2, visit).ok());
+  EXPECT_TRUE(parseJsonObject("{}", "f", 2, visit).ok());
+}
+
 TEST(Json, quoteRoundTrips) {
   std::string text;
   for (int i = 0; i < 128; ++i)

@@ -5,6 +5,8 @@
 
 #include "stc/Support/Error.h"
 
+#include "absl/functional/function_ref.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -40,9 +42,16 @@ public:
 };
 
 /// Parses `text` (whole, UTF-8). `file` names the source in errors. Nesting is limited to
-/// `maxDepth`; duplicate keys within one object are an error.
+/// `maxDepth`; duplicate keys within one object are an error, and so is text that would need far
+/// more memory as values than it has bytes (48 MiB + 8 times its size).
 absl::StatusOr<JsonValue> parseJson(absl::string_view text, const std::string &file,
                                     int maxDepth = 64);
+
+/// Parses `text`, whose root must be an object, and hands its members to `visit` one at a time, so
+/// that a large object never exists as a whole. Keys are unique; an error of `visit` ends it.
+absl::Status
+parseJsonObject(absl::string_view text, const std::string &file, int maxDepth,
+                absl::FunctionRef<absl::Status(const std::string &, const JsonValue &)> visit);
 
 /// `text` as a JSON string literal with its quotes. Invalid UTF-8 becomes U+FFFD.
 std::string jsonQuote(absl::string_view text);
