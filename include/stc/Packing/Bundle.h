@@ -19,11 +19,11 @@ namespace stc {
 struct ModelSettings {
   std::string name, architecture, recipe;
   int64_t vocabSize = 0, hiddenSize = 0, layers = 0, kvHeads = 0, headDim = 0;
-  int64_t maxContext = 0;     // positions the KV cache can hold, a multiple of 16
-  int64_t prefillChunk = 0;   // most tokens one call of the prefill function takes
-  int64_t arenaBytes = 0;     // scratch memory generated code needs
+  int64_t maxContext = 0;   // positions the KV cache can hold, a multiple of 16
+  int64_t prefillChunk = 0; // most tokens one call of the prefill function takes
+  int64_t arenaBytes = 0;   // scratch memory generated code needs
   int64_t keyCacheFloats = 0, valueCacheFloats = 0;
-  int64_t weightBytesPerToken = 0; // bytes of packed weights one decoded token reads
+  int64_t weightBytesPerToken = 0;   // bytes of packed weights one decoded token reads
   int64_t activationOpsPerToken = 0; // multiply-adds x 2 of all matmuls for one token
   std::vector<int64_t> eosTokens;
   int64_t bosToken = -1;
@@ -36,7 +36,7 @@ struct WeightRecord {
   std::string name, layout, pattern, reason; // layout as Layout::str(); reason: why this layout
   std::vector<int64_t> shape;
   int64_t group = 0;
-  double density = 1, bits = 0; // stored bits per weight
+  double density = 1, bits = 0;   // stored bits per weight
   uint64_t offset = 0, bytes = 0; // within the weights section
 };
 
@@ -78,7 +78,9 @@ private:
   absl::string_view tokenizerBytes;
   ModelSettings modelSettings;
   std::vector<WeightRecord> weightRecords;
-  struct Checksum { uint64_t offset, bytes, hash; };
+  struct Checksum {
+    uint64_t offset, bytes, hash;
+  };
   std::vector<Checksum> checksums;
 };
 

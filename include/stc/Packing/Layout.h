@@ -34,26 +34,34 @@ enum class ElementKind : uint8_t { F32, BF16, I8, I4 };
 ///
 /// A quantized weight is code - zeroPoint() times the scale of its (row, group); codes are
 /// unsigned: I4 0..15 with zero point 8, I8 0..255 with zero point 128. An absent (pruned) weight
-/// has the code zeroPoint(). Rows are padded to kTileRows (scale 0) and columns to
-/// paddedColumns() (code zeroPoint()).
+/// has the code zeroPoint(). Scales are finite f16 and may be negative or zero. Rows are padded to
+/// kTileRows (scale 0) and, in quantized layouts, columns to K = columns rounded up to a multiple
+/// of the group; what lies in the padding has the code zeroPoint() (floats: 0), so its mask bit is
+/// clear in a Bitmap. All numbers are little endian. Rows of a tile count from its first row.
 ///
-/// Tile of a matrix with K = paddedColumns(), G = K / group, S = K / 4 steps; each section starts
-/// 64-byte aligned and its size is rounded up to 64:
-///   Dense floats: [k][16 rows] values, K = columns (no column padding).
-///   Quantized:    scales [G][16] f16;
+/// Rows: values [rows][columns], no tiles and no padding but the final rounding up to 64 bytes.
+/// Tile of every other matrix, with K = paddedColumns, G = K / group, S = K / 4 steps; each section
+/// starts 64-byte aligned, its size is rounded up to 64, and what the rounding adds is zero bytes:
+///   Dense floats: values [K][16 rows], K = columns (no column padding).
+///   Quantized:    scales [G][16 rows] f16, then
 ///     Dense I8:   codes  [S][16 rows][4 columns];
 ///     Dense I4:   codes  [S/2][16][4]: low nibble = step 2i, high nibble = step 2i + 1;
 ///     Bitmap/NM:  masks  [S] u64, bit r * 4 + j of mask s = weight (row r, column 4 s + j) stored;
-///                 values: non-zero codes in mask order (step, then bit).
-///       I8: chunks of one step (Bitmap) or M/4 steps (NM), one code per byte.
+///                 values: codes of the stored weights in mask order (step, then bit), in chunks
+///                 of chunkSteps() steps: one step (Bitmap) or M/4 steps (NM).
+///       I8: one code per byte, chunk after chunk without gaps.
 ///       I4: two lanes. Chunk 2i goes to the low nibbles and chunk 2i + 1 to the high nibbles of
 ///           the same bytes, both starting at the pair's first byte; the pair takes
-///           max(count(2i), count(2i + 1)) bytes (NM: exactly 16 N). A chunk is one step (Bitmap)
-///           or M/4 steps (NM). Unused nibbles are zero.
-/// A Bitmap matrix starts with a table of (rowTiles + 1) u32: tile offsets in units of 64 bytes
-/// from the matrix start; tiles follow. All other matrices have equal tiles of tileBytes().
-/// NM stores exactly N codes per row and M-group: rows with fewer non-zeros store explicit
-/// zero-point codes at the lowest free columns.
+///           max(count(2i), count(2i + 1)) bytes (NM: exactly 16 N), the next pair follows without
+///           a gap. Nibbles past the shorter chunk's count are zero. (The number of chunks is
+///           even: K is a multiple of 32 and a chunk covers at most 16 columns.)
+/// Bitmap stores exactly the weights whose code differs from zeroPoint(). A Bitmap matrix starts
+/// with a table of (rowTiles + 1) u32, rounded up to 64 bytes with zeros: where each tile starts,
+/// and where the last one ends, in units of 64 bytes from the matrix start; tiles follow each other
+/// without gaps, the first right after the table. All other matrices have equal tiles of tileBytes.
+/// NM stores exactly N codes per row and M consecutive columns, in padded rows and columns too:
+/// where fewer are non-zero, explicit zeroPoint() codes at the lowest free columns fill up.
+/// Every matrix ends with kTailSlack zero bytes.
 struct Layout {
   LayoutKind kind = LayoutKind::Dense;
   ElementKind element = ElementKind::F32;
@@ -82,14 +90,15 @@ absl::Status verifyLayout(const Layout &layout);
 /// Where the sections of one tile lie, in bytes from the tile's start. Sizes are rounded to 64.
 struct TileGeometry {
   int64_t rowTiles = 0;      // ceil(rows / 16)
-  int64_t paddedColumns = 0; // K
+  int64_t paddedColumns = 0; // K: columns, for quantized layouts rounded up to the group
   int64_t groups = 0;        // G, 0 for floats
   int64_t steps = 0;         // S, 0 for floats
   int64_t scalesOffset = 0, masksOffset = 0, valuesOffset = 0;
-  int64_t tileBytes = 0;       // of every tile; 0 for Bitmap, whose tiles differ
-  int64_t chunkPairBytes = 0;  // NM: bytes of a chunk pair (I4) or chunk (I8); else 0
-  int64_t tableBytes = 0;      // Bitmap's offset table rounded to 64; else 0
+  int64_t tileBytes = 0;      // of every tile; 0 for Bitmap (tiles differ) and Rows (no tiles)
+  int64_t chunkPairBytes = 0; // NM: bytes of a chunk pair (I4) or chunk (I8); else 0
+  int64_t tableBytes = 0;     // Bitmap's offset table rounded to 64; else 0
 };
+/// The geometry of a layout verifyLayout accepts and of rows and columns in [1, 2^31).
 TileGeometry tileGeometry(const Layout &layout, int64_t rows, int64_t columns);
 
 } // namespace stc

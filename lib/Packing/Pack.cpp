@@ -1,0 +1,213 @@
+// Packing of whole matrices, their sizes, and the checks of what is to be packed.
+#include "stc/Packing/Pack.h"
+
+#include "Tile.h"
+#include "stc/Support/Float.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace stc {
+
+namespace {
+
+constexpr int64_t kMaxExtent = int64_t(1) << 31;
+
+absl::Status verifyShape(int64_t rows, int64_t columns) {
+  if (rows >= 1 && rows < kMaxExtent && columns >= 1 && columns < kMaxExtent)
+    return absl::OkStatus();
+  return formatError({"", "matrix shape", {}}, "rows and columns from 1 to 2^31 - 1",
+                     absl::StrCat(rows, "x", columns));
+}
+
+absl::Status sizeError(int64_t rows, int64_t columns) {
+  return formatError({"", "matrix shape", {}}, "a packed size below 2^62 bytes",
+                     absl::StrCat(rows, "x", columns));
+}
+
+/// Bytes of `count` parts of `size` and the slack, or an error where they would not fit.
+absl::StatusOr<int64_t> totalBytes(int64_t size, int64_t count, int64_t rows, int64_t columns) {
+  int64_t bytes = 0;
+  if (__builtin_mul_overflow(size, count, &bytes) || bytes > (int64_t(1) << 62))
+    return sizeError(rows, columns);
+  return roundUp(bytes, kSectionAlignment) + kTailSlack;
+}
+
+void storeFloat(ElementKind element, float value, uint8_t *out) {
+  if (element == ElementKind::F32) {
+    std::memcpy(out, &value, 4);
+    return;
+  }
+  uint16_t bits = floatToBfloat16(value);
+  std::memcpy(out, &bits, 2);
+}
+
+} // namespace
+
+absl::Status checkFinite(absl::Span<const float> values, absl::string_view name) {
+  // In blocks, so that the common case vectorizes and the first culprit is still found.
+  constexpr size_t block = 4096;
+  for (size_t begin = 0; begin < values.size(); begin += block) {
+    size_t end = std::min(begin + block, values.size());
+    uint32_t bad = 0;
+    for (size_t i = begin; i < end; ++i)
+      bad |= uint32_t((floatBits(values[i]) & 0x7F800000) == 0x7F800000);
+    if (!bad)
+      continue;
+    for (size_t i = begin; i < end; ++i)
+      if (!std::isfinite(values[i]))
+        return formatError({"", std::string(name), {}}, "finite values",
+                           absl::StrCat(std::isnan(values[i]) ? "NaN"
+                                        : values[i] > 0       ? "infinity"
+                                                              : "-infinity",
+                                        " at element ", i));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status verifyQuantizedMatrix(const QuantizedMatrix &matrix, ElementKind element) {
+  auto error = [](absl::string_view field, const std::string &expected, const std::string &got) {
+    return formatError({"", absl::StrCat("quantized matrix ", field), {}}, expected, got);
+  };
+  STC_RETURN_IF_ERROR(verifyShape(matrix.rows, matrix.columns));
+  if (matrix.group <= 0)
+    return error("group", "a positive number", absl::StrCat(matrix.group));
+  int64_t weights = matrix.rows * matrix.columns;
+  if (int64_t(matrix.codes.size()) != weights)
+    return error("codes", absl::StrCat(weights), absl::StrCat(matrix.codes.size()));
+  int64_t scales = matrix.rows * ((matrix.columns + matrix.group - 1) / matrix.group);
+  if (int64_t(matrix.scales.size()) != scales)
+    return error("scales", absl::StrCat(scales), absl::StrCat(matrix.scales.size()));
+  if (element == ElementKind::I4) {
+    uint8_t outside = 0;
+    for (int8_t code : matrix.codes)
+      outside |= uint8_t(uint8_t(code) + 8) & 0xF0;
+    if (outside)
+      return error("codes", "values from -8 to 7", "values outside");
+  }
+  for (uint16_t scale : matrix.scales)
+    if ((scale & 0x7C00) == 0x7C00)
+      return error("scales", "finite values", "NaN or infinity");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> packedBytes(const Layout &layout, int64_t rows, int64_t columns) {
+  STC_RETURN_IF_ERROR(verifyLayout(layout));
+  STC_RETURN_IF_ERROR(verifyShape(rows, columns));
+  if (layout.kind == LayoutKind::Bitmap)
+    return formatError({"", "packed size", {}}, "a layout whose size the shape determines",
+                       layout.str());
+  if (layout.kind == LayoutKind::Rows)
+    return totalBytes(layout.element == ElementKind::F32 ? 4 : 2, rows * columns, rows, columns);
+  TileGeometry geometry = tileGeometry(layout, rows, columns);
+  return totalBytes(geometry.tileBytes, geometry.rowTiles, rows, columns);
+}
+
+int64_t packedBitmapBytes(const Layout &layout, const QuantizedMatrix &matrix) {
+  TileGeometry geometry = tileGeometry(layout, matrix.rows, matrix.columns);
+  int64_t bytes = geometry.tableBytes + geometry.rowTiles * geometry.valuesOffset + kTailSlack;
+  std::vector<int64_t> counts(size_t(geometry.steps), 0);
+  for (int64_t first = 0; first < matrix.rows; first += kTileRows) {
+    std::fill(counts.begin(), counts.end(), 0);
+    for (int64_t row = first; row < std::min(first + kTileRows, matrix.rows); ++row) {
+      const int8_t *codes = matrix.codes.data() + row * matrix.columns;
+      for (int64_t column = 0; column < matrix.columns; ++column)
+        counts[size_t(column / kDotColumns)] += codes[column] != 0;
+    }
+    int64_t values = 0;
+    for (size_t step = 0; step < counts.size(); step += size_t(layout.lanes()))
+      values += layout.lanes() == 1 ? counts[step] : std::max(counts[step], counts[step + 1]);
+    bytes += roundUp(values, kSectionAlignment);
+  }
+  return bytes;
+}
+
+absl::StatusOr<std::vector<uint8_t>> packFloats(const Layout &layout, int64_t rows, int64_t columns,
+                                                absl::Span<const float> values) {
+  if (layout.isQuantized())
+    return formatError({"", "layout", {}}, "a float layout", layout.str());
+  STC_ASSIGN_OR_RETURN(int64_t bytes, packedBytes(layout, rows, columns));
+  if (int64_t(values.size()) != rows * columns)
+    return formatError({"", "matrix values", {}}, absl::StrCat(rows * columns),
+                       absl::StrCat(values.size()));
+  STC_RETURN_IF_ERROR(checkFinite(values, "matrix"));
+  // Half a bfloat16 step past its largest value rounds to infinity.
+  if (layout.element == ElementKind::BF16)
+    for (size_t i = 0; i < values.size(); ++i)
+      if ((floatBits(values[i]) & 0x7FFFFFFF) >= 0x7F7F8000)
+        return formatError({"", "matrix", {}}, "values within the range of bf16",
+                           absl::StrCat(values[i], " at element ", i));
+  std::vector<uint8_t> packed(size_t(bytes), 0);
+  int64_t size = layout.element == ElementKind::F32 ? 4 : 2;
+  if (layout.kind == LayoutKind::Rows) {
+    for (size_t i = 0; i < values.size(); ++i)
+      storeFloat(layout.element, values[i], packed.data() + i * size_t(size));
+    return packed;
+  }
+  TileGeometry geometry = tileGeometry(layout, rows, columns);
+  // Few columns of all 16 rows at a time: what is written stays in the first cache.
+  constexpr int64_t block = 16;
+  for (int64_t tile = 0; tile < geometry.rowTiles; ++tile)
+    for (int64_t first = 0; first < columns; first += block)
+      for (int64_t row = tile * kTileRows; row < std::min((tile + 1) * kTileRows, rows); ++row) {
+        const float *in = values.data() + row * columns;
+        uint8_t *out = packed.data() + tile * geometry.tileBytes + row % kTileRows * size;
+        for (int64_t column = first; column < std::min(first + block, columns); ++column)
+          storeFloat(layout.element, in[column], out + column * kTileRows * size);
+      }
+  return packed;
+}
+
+absl::StatusOr<std::vector<uint8_t>> packQuantized(const Layout &layout,
+                                                   const QuantizedMatrix &matrix) {
+  STC_RETURN_IF_ERROR(verifyLayout(layout));
+  if (!layout.isQuantized())
+    return formatError({"", "layout", {}}, "a quantized layout", layout.str());
+  STC_RETURN_IF_ERROR(verifyQuantizedMatrix(matrix, layout.element));
+  if (matrix.group != layout.group)
+    return formatError({"", "quantized matrix group", {}}, absl::StrCat(layout.group),
+                       absl::StrCat(matrix.group));
+  TileGeometry geometry = tileGeometry(layout, matrix.rows, matrix.columns);
+  bool table = layout.kind == LayoutKind::Bitmap;
+  std::vector<uint8_t> packed;
+  if (!table) {
+    STC_ASSIGN_OR_RETURN(int64_t bytes, packedBytes(layout, matrix.rows, matrix.columns));
+    packed.reserve(size_t(bytes));
+  }
+  packed.resize(size_t(geometry.tableBytes), 0);
+  TileEncoder encoder(layout, geometry);
+  for (int64_t tile = 0; tile <= geometry.rowTiles; ++tile) {
+    if (table) {
+      uint64_t offset = packed.size() / kSectionAlignment;
+      if (offset > UINT32_MAX)
+        return sizeError(matrix.rows, matrix.columns);
+      uint32_t entry = uint32_t(offset);
+      std::memcpy(packed.data() + tile * 4, &entry, 4);
+    }
+    if (tile == geometry.rowTiles)
+      break;
+    STC_ASSIGN_OR_RETURN(auto bytes, encoder.encode(matrix, tile * kTileRows));
+    packed.insert(packed.end(), bytes.begin(), bytes.end());
+  }
+  packed.resize(packed.size() + kTailSlack, 0);
+  return packed;
+}
+
+float quantizeActivations(absl::Span<const float> x, absl::Span<int8_t> codes) {
+  float largest = 0;
+  for (float value : x)
+    largest = std::max(largest, std::fabs(value));
+  float scale = largest / 127.0f;
+  float inverse = largest > 0 ? 1.0f / scale : 0.0f;
+  for (size_t i = 0; i < x.size(); ++i) {
+    float code = std::nearbyint(x[i] * inverse);
+    // The comparisons are false for NaN, which would be undefined to convert.
+    codes[i] = int8_t(code >= -127.0f ? std::min(code, 127.0f) : code < 0 ? -127.0f : 0.0f);
+  }
+  return scale;
+}
+
+} // namespace stc

@@ -1,0 +1,262 @@
+// Unpacking of matrices, with every stored byte checked.
+#include "Tile.h"
+#include "stc/Support/Float.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace stc {
+
+namespace {
+
+uint64_t loadMask(absl::Span<const uint8_t> bytes, int64_t offset) {
+  uint64_t mask;
+  std::memcpy(&mask, bytes.data() + offset, sizeof(mask));
+  return mask;
+}
+
+/// Spreads stored codes over the weights of one step whose mask bits are set.
+const uint8_t *expand(uint64_t mask, const uint8_t *values, int shift, uint8_t width,
+                      uint8_t *codes, int64_t stride) {
+  for (; mask; mask &= mask - 1) {
+    int bit = __builtin_ctzll(mask);
+    codes[bit / kDotColumns * stride + bit % kDotColumns] = uint8_t(*values++ >> shift) & width;
+  }
+  return values;
+}
+
+void decodeDense(const Layout &layout, const TileGeometry &geometry, const uint8_t *values,
+                 uint8_t *codes) {
+  for (int64_t row = 0; row < kTileRows; ++row)
+    for (int64_t column = 0; column < geometry.paddedColumns; ++column) {
+      int64_t step = column / kDotColumns;
+      int64_t at = row * kDotColumns + column % kDotColumns;
+      uint8_t code = values[step / layout.lanes() * kStepBytes + at];
+      if (layout.element == ElementKind::I4)
+        code = step % 2 ? code >> 4 : code & 15;
+      codes[row * geometry.paddedColumns + column] = code;
+    }
+}
+
+/// Expands the values of a sparse tile whose size was already compared with the masks.
+void decodeSparse(const Layout &layout, const TileGeometry &geometry, const uint8_t *values,
+                  absl::Span<const uint64_t> masks, uint8_t *codes) {
+  int64_t stride = geometry.paddedColumns, chunkSteps = layout.chunkSteps();
+  auto at = [&](int64_t step) { return codes + step * kDotColumns; };
+  for (int64_t step = 0; step < geometry.steps;) {
+    if (layout.lanes() == 1) {
+      values = expand(masks[size_t(step)], values, 0, 0xFF, at(step), stride);
+      ++step;
+      continue;
+    }
+    const uint8_t *ends[2] = {values, values};
+    for (int lane = 0; lane < 2; ++lane)
+      for (int64_t i = 0; i < chunkSteps; ++i, ++step)
+        ends[lane] = expand(masks[size_t(step)], ends[lane], lane * 4, 0x0F, at(step), stride);
+    values = std::max(ends[0], ends[1]);
+  }
+}
+
+/// Finds the first byte that packing would have written otherwise.
+absl::Status compareTile(const Layout &layout, absl::Span<const uint8_t> stored,
+                         absl::Span<const uint8_t> expected, int64_t offset) {
+  size_t size = std::min(stored.size(), expected.size());
+  size_t at = size_t(std::mismatch(stored.begin(), stored.begin() + size, expected.begin()).first -
+                     stored.begin());
+  if (at < size)
+    return packedError(layout, offset + int64_t(at),
+                       absl::StrCat("the byte packing writes, 0x", absl::Hex(expected[at])),
+                       absl::StrCat("0x", absl::Hex(stored[at])));
+  if (stored.size() != expected.size())
+    return packedError(layout, offset, absl::StrCat("a tile of ", expected.size(), " bytes"),
+                       absl::StrCat(stored.size()));
+  return absl::OkStatus();
+}
+
+absl::Status checkSlack(const Layout &layout, absl::Span<const uint8_t> bytes, int64_t begin) {
+  for (int64_t at = begin; at < int64_t(bytes.size()); ++at)
+    if (bytes[size_t(at)] != 0)
+      return packedError(layout, at, "zero padding",
+                         absl::StrCat("0x", absl::Hex(bytes[size_t(at)])));
+  return absl::OkStatus();
+}
+
+absl::Status checkSize(const Layout &layout, int64_t expected, size_t got) {
+  if (int64_t(got) == expected)
+    return absl::OkStatus();
+  return formatError({"", absl::StrCat("packed ", layout.str()), {}},
+                     absl::StrCat(expected, " bytes"), absl::StrCat(got));
+}
+
+/// Checks a Bitmap's table and returns the tiles' offsets in bytes, the end of the last included.
+absl::StatusOr<std::vector<int64_t>> readTable(const Layout &layout, const TileGeometry &geometry,
+                                               absl::Span<const uint8_t> bytes) {
+  int64_t size = int64_t(bytes.size());
+  int64_t smallest = geometry.tableBytes + geometry.rowTiles * geometry.valuesOffset + kTailSlack;
+  if (size < smallest)
+    return formatError({"", absl::StrCat("packed ", layout.str()), {}},
+                       absl::StrCat("at least ", smallest, " bytes"), absl::StrCat(size));
+  std::vector<int64_t> offsets;
+  offsets.reserve(size_t(geometry.rowTiles) + 1);
+  int64_t lowest = geometry.tableBytes;
+  for (int64_t tile = 0; tile <= geometry.rowTiles; ++tile) {
+    uint32_t entry;
+    std::memcpy(&entry, bytes.data() + tile * 4, sizeof(entry));
+    int64_t offset = int64_t(entry) * kSectionAlignment;
+    bool exact = tile == 0 || tile == geometry.rowTiles;
+    int64_t expected = tile == 0 ? lowest : size - kTailSlack;
+    if (exact ? offset != expected : offset < lowest || offset > size - kTailSlack)
+      return packedError(layout, tile * 4,
+                         exact ? absl::StrCat("tile offset 0x", absl::Hex(expected))
+                               : absl::StrCat("a tile offset from 0x", absl::Hex(lowest), " to 0x",
+                                              absl::Hex(size - kTailSlack)),
+                         absl::StrCat("0x", absl::Hex(offset)));
+    offsets.push_back(offset);
+    lowest = offset + geometry.valuesOffset;
+  }
+  STC_RETURN_IF_ERROR(
+      checkSlack(layout, bytes.first(size_t(geometry.tableBytes)), (geometry.rowTiles + 1) * 4));
+  return offsets;
+}
+
+absl::StatusOr<std::vector<float>> unpackFloats(const Layout &layout, int64_t rows, int64_t columns,
+                                                absl::Span<const uint8_t> bytes) {
+  STC_ASSIGN_OR_RETURN(int64_t expected, packedBytes(layout, rows, columns));
+  STC_RETURN_IF_ERROR(checkSize(layout, expected, bytes.size()));
+  TileGeometry geometry = tileGeometry(layout, rows, columns);
+  int64_t size = layout.element == ElementKind::F32 ? 4 : 2;
+  auto load = [&](int64_t offset) {
+    uint32_t bits = 0;
+    std::memcpy(&bits, bytes.data() + offset, size_t(size));
+    return floatFromBits(size == 4 ? bits : bits << 16);
+  };
+  std::vector<float> values(size_t(rows * columns));
+  if (layout.kind == LayoutKind::Rows) {
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = load(int64_t(i) * size);
+    STC_RETURN_IF_ERROR(checkSlack(layout, bytes, rows * columns * size));
+  } else {
+    for (int64_t row = 0; row < geometry.rowTiles * kTileRows; ++row) {
+      int64_t base = row / kTileRows * geometry.tileBytes + row % kTileRows * size;
+      for (int64_t column = 0; column < columns; ++column) {
+        int64_t at = base + column * kTileRows * size;
+        if (row < rows)
+          values[size_t(row * columns + column)] = load(at);
+        else
+          STC_RETURN_IF_ERROR(checkSlack(layout, bytes.first(size_t(at + size)), at));
+      }
+    }
+    int64_t used = columns * kTileRows * size;
+    for (int64_t tile = 0; tile < geometry.rowTiles; ++tile)
+      STC_RETURN_IF_ERROR(checkSlack(layout, bytes.first(size_t((tile + 1) * geometry.tileBytes)),
+                                     tile * geometry.tileBytes + used));
+    STC_RETURN_IF_ERROR(checkSlack(layout, bytes, geometry.rowTiles * geometry.tileBytes));
+  }
+  STC_RETURN_IF_ERROR(checkFinite(values, absl::StrCat("packed ", layout.str())));
+  return values;
+}
+
+} // namespace
+
+absl::Status packedError(const Layout &layout, int64_t offset, absl::string_view expected,
+                         absl::string_view got) {
+  return formatError({"", absl::StrCat("packed ", layout.str()), uint64_t(offset)}, expected, got);
+}
+
+absl::Status decodeTile(const Layout &layout, const TileGeometry &geometry,
+                        absl::Span<const uint8_t> bytes, int64_t offset, int64_t firstRow,
+                        QuantizedMatrix &matrix) {
+  int64_t rows = std::min(kTileRows, matrix.rows - firstRow);
+  for (int64_t group = 0; group < geometry.groups; ++group)
+    for (int64_t row = 0; row < rows; ++row) {
+      uint16_t scale;
+      int64_t at = geometry.scalesOffset + (group * kTileRows + row) * 2;
+      std::memcpy(&scale, bytes.data() + at, sizeof(scale));
+      if ((scale & 0x7C00) == 0x7C00)
+        return packedError(layout, offset + at, "a finite scale", "NaN or infinity");
+      matrix.scales[size_t((firstRow + row) * geometry.groups + group)] = scale;
+    }
+  uint8_t zeroPoint = uint8_t(layout.zeroPoint());
+  std::vector<uint8_t> codes(size_t(kTileRows * geometry.paddedColumns), zeroPoint);
+  const uint8_t *values = bytes.data() + geometry.valuesOffset;
+  if (layout.isSparse()) {
+    std::vector<uint64_t> masks(size_t(geometry.steps));
+    for (int64_t step = 0; step < geometry.steps; ++step)
+      masks[size_t(step)] = loadMask(bytes, geometry.masksOffset + step * 8);
+    int64_t needed = geometry.valuesOffset + roundUp(valueBytes(layout, masks), kSectionAlignment);
+    if (needed != int64_t(bytes.size()))
+      return packedError(layout, offset + geometry.masksOffset,
+                         absl::StrCat("masks of a tile of ", bytes.size(), " bytes"),
+                         absl::StrCat("masks of ", needed, " bytes"));
+    decodeSparse(layout, geometry, values, masks, codes.data());
+  } else {
+    decodeDense(layout, geometry, values, codes.data());
+  }
+  for (int64_t row = 0; row < rows; ++row) {
+    const uint8_t *in = codes.data() + row * geometry.paddedColumns;
+    int8_t *out = matrix.codes.data() + (firstRow + row) * matrix.columns;
+    for (int64_t column = 0; column < matrix.columns; ++column)
+      out[column] = int8_t(uint8_t(in[column] - zeroPoint));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<QuantizedMatrix> unpackQuantized(const Layout &layout, int64_t rows, int64_t columns,
+                                                absl::Span<const uint8_t> bytes) {
+  STC_RETURN_IF_ERROR(verifyLayout(layout));
+  if (!layout.isQuantized())
+    return formatError({"", "layout", {}}, "a quantized layout", layout.str());
+  Layout sized = layout;
+  if (layout.kind == LayoutKind::Bitmap)
+    sized = {LayoutKind::NM, layout.element, layout.group, 1, 4}; // only to check the shape
+  STC_ASSIGN_OR_RETURN(int64_t exact, packedBytes(sized, rows, columns));
+  TileGeometry geometry = tileGeometry(layout, rows, columns);
+  std::vector<int64_t> offsets;
+  if (layout.kind == LayoutKind::Bitmap) {
+    STC_ASSIGN_OR_RETURN(offsets, readTable(layout, geometry, bytes));
+  } else {
+    STC_RETURN_IF_ERROR(checkSize(layout, exact, bytes.size()));
+    for (int64_t tile = 0; tile <= geometry.rowTiles; ++tile)
+      offsets.push_back(tile * geometry.tileBytes);
+  }
+  QuantizedMatrix matrix;
+  matrix.rows = rows;
+  matrix.columns = columns;
+  matrix.group = layout.group;
+  matrix.codes.resize(size_t(rows * columns));
+  matrix.scales.resize(size_t(rows * geometry.groups));
+  TileEncoder encoder(layout, geometry);
+  for (int64_t tile = 0; tile < geometry.rowTiles; ++tile) {
+    int64_t offset = offsets[size_t(tile)];
+    auto stored = bytes.subspan(size_t(offset), size_t(offsets[size_t(tile) + 1] - offset));
+    STC_RETURN_IF_ERROR(decodeTile(layout, geometry, stored, offset, tile * kTileRows, matrix));
+    auto encoded = encoder.encode(matrix, tile * kTileRows);
+    if (!encoded.ok())
+      return packedError(layout, offset + geometry.masksOffset, "valid masks",
+                         encoded.status().message());
+    STC_RETURN_IF_ERROR(compareTile(layout, stored, *encoded, offset));
+  }
+  STC_RETURN_IF_ERROR(checkSlack(layout, bytes, offsets.back()));
+  return matrix;
+}
+
+absl::StatusOr<std::vector<float>> unpack(const Layout &layout, int64_t rows, int64_t columns,
+                                          absl::Span<const uint8_t> bytes) {
+  if (!layout.isQuantized())
+    return unpackFloats(layout, rows, columns, bytes);
+  STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, unpackQuantized(layout, rows, columns, bytes));
+  int64_t groups = (columns + layout.group - 1) / layout.group;
+  std::vector<float> values(size_t(rows * columns));
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t column = 0; column < columns; ++column) {
+      float scale = halfToFloat(matrix.scales[size_t(row * groups + column / layout.group)]);
+      size_t at = size_t(row * columns + column);
+      values[at] = float(matrix.codes[at]) * scale;
+    }
+  return values;
+}
+
+} // namespace stc

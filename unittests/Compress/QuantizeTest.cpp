@@ -1,0 +1,131 @@
+// Quantization stays within its error bounds, keeps zeros, and parses its specifications.
+#include "stc/Compress/Quantize.h"
+#include "stc/Support/Float.h"
+#include "stc/Support/Random.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+using namespace stc;
+
+namespace {
+
+std::vector<float> randomValues(int64_t count, double scale, uint64_t seed) {
+  Random random(seed);
+  std::vector<float> values;
+  for (int64_t i = 0; i < count; ++i)
+    values.push_back(float(random.normal() * scale));
+  return values;
+}
+
+QuantizeSpec spec(absl::string_view text) { return parseQuantizeSpec(text).value(); }
+
+float scaleOf(const QuantizedMatrix &m, int64_t row, int64_t column) {
+  int64_t groups = (m.columns + m.group - 1) / m.group;
+  return halfToFloat(m.scales[size_t(row * groups + column / m.group)]);
+}
+
+} // namespace
+
+TEST(Quantize, EveryWeightIsRoundedToNearestOrClipped) {
+  for (const char *text : {"int8", "int4", "int8-g64", "int4-g64", "int8-g128", "int4-g128"})
+    for (int64_t columns : {1, 4, 31, 32, 64, 172, 200})
+      for (double size : {1e-7, 1e-5, 0.02, 1.0, 1e4, 1e6, 1e30}) {
+        SCOPED_TRACE(testing::Message() << text << " " << columns << " " << size);
+        std::vector<float> values = randomValues(17 * columns, size, uint64_t(columns));
+        QuantizeSpec s = spec(text);
+        QuantizedMatrix m = quantizeRoundToNearest(s, 17, columns, values);
+        ASSERT_TRUE(verifyQuantizedMatrix(m, s.element).ok());
+        int lowest = s.element == ElementKind::I4 ? -8 : -127;
+        int highest = s.element == ElementKind::I4 ? 7 : 127;
+        for (int64_t row = 0; row < 17; ++row)
+          for (int64_t column = 0; column < columns; ++column) {
+            size_t at = size_t(row * columns + column);
+            int code = m.codes[at];
+            double scale = scaleOf(m, row, column), value = values[at];
+            ASSERT_TRUE(code >= lowest && code <= highest);
+            double error = std::fabs(value - code * scale);
+            bool clipped =
+                (code == lowest || code == highest) && std::fabs(value) > std::fabs(code * scale);
+            if (!clipped && scale != 0)
+              ASSERT_LE(error, std::fabs(scale) / 2 * (1 + 1e-5));
+          }
+      }
+}
+
+TEST(Quantize, ErrorsOfNormalWeights) {
+  std::vector<float> values = randomValues(256 * 1024, 0.02, 1);
+  auto error = [&](const char *text) {
+    return relativeError(quantizeRoundToNearest(spec(text), 256, 1024, values), values);
+  };
+  EXPECT_LT(error("int8-g32"), 0.0055);
+  EXPECT_LT(error("int8-g128"), 0.0070);
+  EXPECT_LT(error("int4-g32"), 0.083);
+  EXPECT_LT(error("int4-g128"), 0.099);
+  EXPECT_GT(error("int4-g32"), 0.07);
+}
+
+TEST(Quantize, ZerosStayZero) {
+  std::vector<float> values = randomValues(32 * 96, 1, 2);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = i % 3 == 0 ? 0.0f : i % 3 == 1 ? values[i] : -0.0f;
+  std::fill(values.begin(), values.begin() + 96, 0.0f);
+  for (const char *text : {"int8", "int4"}) {
+    QuantizedMatrix m = quantizeRoundToNearest(spec(text), 32, 96, values);
+    for (size_t i = 0; i < values.size(); ++i)
+      ASSERT_TRUE(values[i] != 0 || m.codes[i] == 0);
+    for (int64_t column = 0; column < 96; column += 32)
+      EXPECT_EQ(scaleOf(m, 0, column), 0.0f);
+  }
+}
+
+TEST(Quantize, ScalesThatFitExactly) {
+  // A group that is a grid of 16 values is kept without error, by the whole range of int4.
+  std::vector<float> values;
+  for (int i = 0; i < 32; ++i)
+    values.push_back(float(i % 16 - 8) * 0.5f);
+  QuantizedMatrix m = quantizeRoundToNearest(spec("int4"), 1, 32, values);
+  EXPECT_EQ(relativeError(m, values), 0);
+  for (float &value : values)
+    value = -value; // 4 is the largest now, and the scale negative
+  m = quantizeRoundToNearest(spec("int4"), 1, 32, values);
+  EXPECT_EQ(relativeError(m, values), 0);
+  EXPECT_LT(scaleOf(m, 0, 0), 0);
+  EXPECT_EQ(relativeError(m, std::vector<float>(32, 0.0f)), 0);
+}
+
+TEST(Quantize, StoredScalesAreTheOnesUsed) {
+  // Subnormal halves, the largest half and beyond: the scale read back is the scale of the codes.
+  for (double size : {3e-8, 1e-7, 5e-5, 6e4, 3e5, 8e6}) {
+    std::vector<float> values = randomValues(64, size, 3);
+    QuantizedMatrix m = quantizeRoundToNearest(spec("int8"), 1, 64, values);
+    for (int64_t i = 0; i < 64; ++i) {
+      float scale = scaleOf(m, 0, i);
+      float expected = scale == 0 ? 0 : std::clamp(values[size_t(i)] / scale, -127.0f, 127.0f);
+      ASSERT_NEAR(float(m.codes[size_t(i)]), expected, 0.5001);
+    }
+    float largest = 0;
+    for (int64_t i = 0; i < 32; ++i)
+      largest = std::max(largest, std::fabs(values[size_t(i)]));
+    EXPECT_EQ(m.scales[0], floatToHalf(std::min(largest / 127, 65504.0f)));
+  }
+}
+
+TEST(Quantize, ParsesSpecifications) {
+  EXPECT_EQ(spec("none").str(), "none");
+  EXPECT_FALSE(spec("none").enabled);
+  EXPECT_EQ(spec("int8").str(), "rtn:int8-g32");
+  EXPECT_EQ(spec("int4").str(), "rtn:int4-g32");
+  EXPECT_EQ(spec("int8-g64").str(), "rtn:int8-g64");
+  EXPECT_EQ(spec("rtn:int4-g128").str(), "rtn:int4-g128");
+  for (const char *text :
+       {"", "int", "int5", "int16", "int4-", "int4-g", "int4-g16", "int4g32", "int4-g32 ", "rtn",
+        "rtn:", "rtn:none", "foo:int4", "rtn:rtn:int4", "INT4"})
+    EXPECT_FALSE(parseQuantizeSpec(text).ok()) << text;
+  EXPECT_EQ(parseQuantizeSpec("gptq:int4").status().message(),
+            "quantize: expected the method rtn (the only one this build has), got gptq");
+  EXPECT_EQ(parseQuantizeSpec("int3-g128").status().message(),
+            "quantize: expected int8 or int4 (the only widths this build has), got int3-g128");
+}

@@ -1,0 +1,87 @@
+// Which layouts exist, what they are called, and how large they are.
+#include "PackingTestUtil.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+using namespace stc;
+
+TEST(Layout, Names) {
+  EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::I4, 32}).str(), "dense-int4-g32");
+  EXPECT_EQ((Layout{LayoutKind::Bitmap, ElementKind::I4, 128}).str(), "bitmap-int4-g128");
+  EXPECT_EQ((Layout{LayoutKind::NM, ElementKind::I8, 32, 2, 4}).str(), "2:4-int8-g32");
+  EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::BF16}).str(), "dense-bf16");
+  EXPECT_EQ((Layout{LayoutKind::Rows, ElementKind::F32}).str(), "rows-f32");
+}
+
+TEST(Layout, AcceptsExactlyWhatExists) {
+  // Every combination, against the rule of the header written out once more.
+  int accepted = 0;
+  for (int kind = 0; kind < 5; ++kind)
+    for (int element = 0; element < 5; ++element)
+      for (int64_t group : {-32, 0, 1, 16, 32, 48, 64, 128, 256})
+        for (int64_t m : {-4, 0, 2, 4, 6, 8, 16, 32})
+          for (int64_t n = -1; n <= 17; ++n) {
+            Layout layout{LayoutKind(kind), ElementKind(element), group, n, m};
+            bool floats = element < 2;
+            bool groupFits = floats ? group == 0 : group == 32 || group == 64 || group == 128;
+            bool patternFits =
+                kind == 3 ? (m == 4 || m == 8 || m == 16) && n > 0 && n < m : n == 0 && m == 0;
+            bool kindFits = kind == 0 ? floats : kind == 1 ? true : kind < 4 && !floats;
+            bool exists = kindFits && element < 4 && groupFits && patternFits;
+            absl::Status status = verifyLayout(layout);
+            ASSERT_EQ(status.ok(), exists) << layout.str() << ": " << status;
+            if (!exists) {
+              EXPECT_NE(status.message().find("expected "), std::string::npos);
+            }
+            accepted += exists;
+          }
+  // 2 + 2 float layouts; per element and group 1 dense, 1 bitmap and 3 + 7 + 15 patterns.
+  EXPECT_EQ(accepted, 4 + 2 * 3 * (1 + 1 + 3 + 7 + 15));
+}
+
+TEST(Layout, GeometryOfTiles) {
+  // 40 columns are padded to 64: 2 groups, 16 steps. Scales 2 * 32 = 64 bytes, masks 128.
+  TileGeometry dense = tileGeometry({LayoutKind::Dense, ElementKind::I4, 32}, 33, 40);
+  EXPECT_EQ(dense.rowTiles, 3);
+  EXPECT_EQ(dense.paddedColumns, 64);
+  EXPECT_EQ(dense.groups, 2);
+  EXPECT_EQ(dense.steps, 16);
+  EXPECT_EQ(dense.valuesOffset, 64);
+  EXPECT_EQ(dense.tileBytes, 64 + 8 * 64);
+  TileGeometry bytes = tileGeometry({LayoutKind::Dense, ElementKind::I8, 128}, 1, 40);
+  EXPECT_EQ(bytes.paddedColumns, 128);
+  EXPECT_EQ(bytes.tileBytes, 64 + 32 * 64); // one group's 32 bytes of scales are rounded up
+  TileGeometry pattern = tileGeometry({LayoutKind::NM, ElementKind::I4, 32, 2, 4}, 16, 64);
+  EXPECT_EQ(pattern.masksOffset, 64);
+  EXPECT_EQ(pattern.valuesOffset, 64 + 128);
+  EXPECT_EQ(pattern.chunkPairBytes, 32);
+  EXPECT_EQ(pattern.tileBytes, 64 + 128 + 8 * 32);
+  TileGeometry bitmap = tileGeometry({LayoutKind::Bitmap, ElementKind::I8, 32}, 256, 32);
+  EXPECT_EQ(bitmap.tableBytes, 128); // 17 entries
+  EXPECT_EQ(bitmap.tileBytes, 0);
+  TileGeometry floats = tileGeometry({LayoutKind::Dense, ElementKind::BF16}, 17, 3);
+  EXPECT_EQ(floats.paddedColumns, 3);
+  EXPECT_EQ(floats.tileBytes, 128); // 96 rounded up
+  EXPECT_EQ(floats.groups + floats.steps + floats.valuesOffset, 0);
+}
+
+TEST(Layout, SizesAreCheckedForOverflow) {
+  constexpr int64_t large = std::numeric_limits<int32_t>::max();
+  for (Layout layout : floatLayouts()) {
+    EXPECT_FALSE(packedBytes(layout, large, large).ok()) << layout.str();
+    EXPECT_TRUE(packedBytes(layout, large, 1).ok());
+    EXPECT_TRUE(packedBytes(layout, 1, large).ok());
+  }
+  for (Layout layout : quantizedLayouts())
+    for (int64_t bad : {int64_t(0), int64_t(-1), large + 1, std::numeric_limits<int64_t>::max()}) {
+      EXPECT_FALSE(packedBytes(layout, bad, 32).ok());
+      EXPECT_FALSE(packedBytes(layout, 32, bad).ok());
+    }
+  // Just below and above 2^62 bytes.
+  Layout bytes{LayoutKind::Dense, ElementKind::I8, 32};
+  EXPECT_TRUE(packedBytes(bytes, large, large / 17 * 16 - 1024).ok());
+  EXPECT_FALSE(packedBytes(bytes, large, large).ok());
+  EXPECT_FALSE(packedBytes({LayoutKind::Bitmap, ElementKind::I4, 32}, 16, 32).ok());
+}

@@ -1,0 +1,79 @@
+// What the packing tests share: every layout, and matrices of random codes.
+#ifndef STC_UNITTESTS_PACKING_PACKINGTESTUTIL_H
+#define STC_UNITTESTS_PACKING_PACKINGTESTUTIL_H
+
+#include "stc/Packing/Pack.h"
+#include "stc/Support/Float.h"
+#include "stc/Support/Random.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace stc {
+
+constexpr int64_t kTestRows[] = {1, 15, 16, 17, 33, 172};
+constexpr int64_t kTestColumns[] = {1, 4, 31, 32, 64, 172, 200};
+
+inline std::vector<Layout> quantizedLayouts() {
+  std::vector<Layout> layouts;
+  for (ElementKind element : {ElementKind::I8, ElementKind::I4})
+    for (int64_t group : {32, 64, 128}) {
+      layouts.push_back({LayoutKind::Dense, element, group});
+      layouts.push_back({LayoutKind::Bitmap, element, group});
+      const int64_t patterns[][2] = {{1, 4}, {2, 4}, {3, 4}, {4, 8}, {2, 8}, {4, 16}, {8, 16}};
+      for (auto &pattern : patterns)
+        layouts.push_back({LayoutKind::NM, element, group, pattern[0], pattern[1]});
+    }
+  return layouts;
+}
+
+inline std::vector<Layout> floatLayouts() {
+  std::vector<Layout> layouts;
+  for (LayoutKind kind : {LayoutKind::Rows, LayoutKind::Dense})
+    for (ElementKind element : {ElementKind::F32, ElementKind::BF16})
+      layouts.push_back({kind, element});
+  return layouts;
+}
+
+/// Random codes over the whole range that fit `layout`; a fraction `sparsity` is zero.
+inline QuantizedMatrix randomMatrix(const Layout &layout, int64_t rows, int64_t columns,
+                                    double sparsity, uint64_t seed) {
+  Random random(seed);
+  QuantizedMatrix matrix;
+  matrix.rows = rows;
+  matrix.columns = columns;
+  matrix.group = layout.group;
+  int64_t zero = layout.zeroPoint();
+  for (int64_t i = 0; i < rows * columns; ++i) {
+    bool absent = random.uniform() < sparsity;
+    int64_t code = int64_t(random.next() % uint64_t(2 * zero)) - zero;
+    matrix.codes.push_back(int8_t(absent ? 0 : code));
+  }
+  for (int64_t i = 0; i < rows * ((columns + layout.group - 1) / layout.group); ++i)
+    matrix.scales.push_back(floatToHalf(float(random.normal())));
+  if (layout.kind != LayoutKind::NM)
+    return matrix;
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t first = 0; first < columns; first += layout.m) {
+      int64_t width = std::min(layout.m, columns - first), count = 0;
+      int8_t *codes = matrix.codes.data() + row * columns + first;
+      for (int64_t i = 0; i < width; ++i)
+        count += codes[i] != 0;
+      while (count > layout.n) {
+        int8_t &code = codes[random.next() % uint64_t(width)];
+        count -= code != 0;
+        code = 0;
+      }
+    }
+  return matrix;
+}
+
+inline std::string shapeName(const Layout &layout, int64_t rows, int64_t columns) {
+  return layout.str() + " " + std::to_string(rows) + "x" + std::to_string(columns);
+}
+
+} // namespace stc
+
+#endif // STC_UNITTESTS_PACKING_PACKINGTESTUTIL_H

@@ -1,0 +1,91 @@
+// Stored bytes that packing would not write are refused, wherever the damage is.
+#include "PackingTestUtil.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+using namespace stc;
+
+TEST(Unpack, EveryBitFlipIsSeenOrIsAnotherMatrix) {
+  // A flip in a code or scale may give another valid matrix, but never the same one: every stored
+  // bit means something or is checked.
+  for (const Layout &layout : quantizedLayouts()) {
+    if (layout.group != 32 || (layout.m != 0 && layout.n * 2 != layout.m))
+      continue;
+    SCOPED_TRACE(layout.str());
+    QuantizedMatrix matrix = randomMatrix(layout, 17, 33, 0.5, 5);
+    std::vector<uint8_t> packed = packQuantized(layout, matrix).value();
+    int64_t refused = 0, other = 0;
+    for (size_t bit = 0; bit < packed.size() * 8; ++bit) {
+      packed[bit / 8] ^= uint8_t(1 << bit % 8);
+      auto back = unpackQuantized(layout, 17, 33, packed);
+      packed[bit / 8] ^= uint8_t(1 << bit % 8);
+      if (back.ok()) {
+        ++other;
+        ASSERT_TRUE(back->codes != matrix.codes || back->scales != matrix.scales) << "bit " << bit;
+      } else {
+        ++refused;
+        ASSERT_EQ(back.status().message().find('\n'), absl::string_view::npos);
+      }
+    }
+    EXPECT_GT(refused, kTailSlack * 8);
+    EXPECT_GT(other, 17 * 2 * 10);
+  }
+}
+
+TEST(Unpack, EveryTruncationIsRefused) {
+  for (const Layout &layout : quantizedLayouts()) {
+    if (layout.group != 32)
+      continue;
+    std::vector<uint8_t> packed =
+        packQuantized(layout, randomMatrix(layout, 17, 33, 0.5, 5)).value();
+    for (size_t size = 0; size < packed.size(); ++size)
+      ASSERT_FALSE(unpack(layout, 17, 33, absl::MakeSpan(packed.data(), size)).ok());
+    packed.resize(packed.size() + 64);
+    EXPECT_FALSE(unpack(layout, 17, 33, packed).ok());
+  }
+  for (const Layout &layout : floatLayouts()) {
+    std::vector<uint8_t> packed = packFloats(layout, 3, 5, std::vector<float>(15, 1.0f)).value();
+    for (size_t size = 0; size < packed.size(); ++size)
+      ASSERT_FALSE(unpack(layout, 3, 5, absl::MakeSpan(packed.data(), size)).ok());
+    for (size_t at = 0; at < packed.size(); ++at) {
+      packed[at] ^= 1;
+      auto back = unpack(layout, 3, 5, packed);
+      ASSERT_TRUE(!back.ok() || *back != std::vector<float>(15, 1.0f)) << layout.str() << at;
+      packed[at] ^= 1;
+    }
+  }
+}
+
+TEST(Unpack, HostileTables) {
+  Layout layout{LayoutKind::Bitmap, ElementKind::I4, 32};
+  std::vector<uint8_t> packed = packQuantized(layout, randomMatrix(layout, 48, 64, 0.5, 5)).value();
+  auto entry = [&](int64_t tile, uint32_t value) {
+    std::vector<uint8_t> bad = packed;
+    std::memcpy(bad.data() + tile * 4, &value, 4);
+    return unpack(layout, 48, 64, bad).status();
+  };
+  for (int64_t tile = 0; tile < 4; ++tile)
+    for (uint32_t value : {0u, 2u, 1000u, 0x7FFFFFFFu, 0xFFFFFFFFu})
+      EXPECT_FALSE(entry(tile, value).ok()) << tile << " " << value;
+  EXPECT_EQ(entry(0, 0).message(),
+            "packed bitmap-int4-g32 @0x0: expected tile offset 0x40, got 0x0");
+  // Shapes far beyond what the bytes hold are refused before anything is allocated.
+  EXPECT_FALSE(unpack(layout, int64_t(1) << 30, 64, packed).ok());
+  EXPECT_FALSE(unpack(layout, 48, int64_t(1) << 30, packed).ok());
+  EXPECT_FALSE(unpack(layout, 0, 64, packed).ok());
+  EXPECT_FALSE(unpack({LayoutKind::NM, ElementKind::I4, 32, 4, 4}, 48, 64, packed).ok());
+}
+
+TEST(Unpack, RandomBytes) {
+  Random random(11);
+  for (const Layout &layout : quantizedLayouts())
+    for (int round = 0; round < 50; ++round) {
+      std::vector<uint8_t> bytes =
+          packQuantized(layout, randomMatrix(layout, 20, 70, 0.5, uint64_t(round))).value();
+      for (int i = 0; i < 1 << (round % 8); ++i)
+        bytes[random.next() % bytes.size()] = uint8_t(random.next());
+      (void)unpack(layout, 20, 70, bytes);
+    }
+}
