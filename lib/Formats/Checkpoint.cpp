@@ -46,6 +46,19 @@ absl::StatusOr<std::string> findTensors(const std::string &folder) {
                      pickled ? "pytorch_model.bin only (convert it to safetensors)" : "neither");
 }
 
+/// A file of no known name is GGUF if its first bytes say so; otherwise say what could be given.
+absl::Status checkKind(const std::string &path) {
+  if (absl::EndsWith(path, ".gguf"))
+    return absl::OkStatus();
+  STC_ASSIGN_OR_RETURN(std::shared_ptr<MappedFile> file, MappedFile::open(path));
+  absl::Span<const uint8_t> bytes = file->bytes();
+  if (bytes.size() >= 4 && std::equal(bytes.begin(), bytes.begin() + 4, "GGUF"))
+    return absl::OkStatus();
+  return formatError({path, "", {}},
+                     "a Hugging Face directory, a .safetensors file or a .gguf file",
+                     "another kind of file");
+}
+
 absl::StatusOr<JsonValue> readJsonFile(const std::string &path) {
   STC_ASSIGN_OR_RETURN(std::string text, readFile(path, maxConfigBytes));
   return parseJson(text, path);
@@ -78,8 +91,8 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::open(const std::string &
     }
     STC_ASSIGN_OR_RETURN(checkpoint->safetensors, SafetensorsFile::open(tensors));
   } else {
-    // Whatever else is given is read as GGUF, whose first bytes say whether it is.
     checkpoint->kind = Container::Gguf;
+    STC_RETURN_IF_ERROR(checkKind(path));
     STC_ASSIGN_OR_RETURN(checkpoint->gguf, GgufFile::open(path));
     STC_ASSIGN_OR_RETURN(checkpoint->modelConfig, parseGgufConfig(*checkpoint->gguf));
   }

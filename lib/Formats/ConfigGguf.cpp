@@ -156,7 +156,7 @@ absl::Status readHeadSize(const MetadataReader &reader, ModelConfig &config) {
   STC_RETURN_IF_ERROR(reader.integer("attention.value_length", valueSize));
   if (valueSize != config.headDim && config.headDim != 0)
     return reader.error("attention.value_length",
-                        absl::StrCat("attention.key_length = ", config.headDim),
+                        absl::StrCat(reader.key("attention.key_length"), " = ", config.headDim),
                         absl::StrCat(valueSize));
   return absl::OkStatus();
 }

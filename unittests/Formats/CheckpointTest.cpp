@@ -1,0 +1,164 @@
+// Tests of opening checkpoints of every container, those of the shared models too.
+#include "stc/Formats/Checkpoint.h"
+
+#include "Builders.h"
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+
+namespace stc {
+namespace {
+
+using testing::HasSubstr;
+
+const char *const config = R"({"model_type":"llama","hidden_size":64,"intermediate_size":160,
+    "num_hidden_layers":3,"num_attention_heads":4,"vocab_size":320,"eos_token_id":2})";
+
+std::string oneTensor(const std::string &name) {
+  return safetensorsBytes(
+      "{\"" + name + "\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", "abcdefgh");
+}
+
+std::string errorOf(const std::string &path) {
+  auto checkpoint = Checkpoint::open(path);
+  return checkpoint.ok() ? "OK" : std::string(checkpoint.status().message());
+}
+
+TEST(Checkpoint, opensADirectoryAndTheFileInIt) {
+  TempFolder folder;
+  folder.write("config.json", config);
+  folder.write("model.safetensors", oneTensor("w"));
+  for (const std::string &path : {folder.path(), folder.path("model.safetensors")}) {
+    auto checkpoint = Checkpoint::open(path);
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+    EXPECT_EQ((*checkpoint)->path(), path);
+    EXPECT_EQ((*checkpoint)->container(), Checkpoint::Container::HuggingFace);
+    EXPECT_EQ((*checkpoint)->config().layers, 3);
+    ASSERT_EQ((*checkpoint)->tensors().size(), 1u);
+    const TensorView *tensor = (*checkpoint)->find("w");
+    ASSERT_NE(tensor, nullptr);
+    EXPECT_EQ((*checkpoint)->find("v"), nullptr);
+    EXPECT_EQ((*checkpoint)->find(""), nullptr);
+    (*checkpoint)->release(*tensor);
+    EXPECT_EQ(tensor->bytes[1], 'b');
+    TensorView foreign;
+    (*checkpoint)->release(foreign); // a tensor of no file is left alone
+    auto tokenizer = (*checkpoint)->loadTokenizer();
+    ASSERT_TRUE(tokenizer.ok());
+    EXPECT_EQ(*tokenizer, nullptr);
+  }
+}
+
+TEST(Checkpoint, opensShardsThroughTheirIndex) {
+  TempFolder folder;
+  folder.write("config.json", config);
+  folder.write("one.safetensors", oneTensor("a"));
+  folder.write("two.safetensors", oneTensor("b"));
+  folder.write("model.safetensors.index.json",
+               R"({"weight_map":{"a":"one.safetensors","b":"two.safetensors"}})");
+  for (const std::string &path : {folder.path(), folder.path("model.safetensors.index.json")}) {
+    auto checkpoint = Checkpoint::open(path);
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+    EXPECT_NE((*checkpoint)->find("a"), nullptr);
+    EXPECT_NE((*checkpoint)->find("b"), nullptr);
+    (*checkpoint)->release(*(*checkpoint)->find("b"));
+  }
+}
+
+TEST(Checkpoint, generationConfigAddsEndTokens) {
+  TempFolder folder;
+  folder.write("config.json", config);
+  folder.write("model.safetensors", oneTensor("w"));
+  folder.write("generation_config.json", R"({"eos_token_id":[2,7]})");
+  auto checkpoint = Checkpoint::open(folder.path());
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_THAT((*checkpoint)->config().extraEosTokens, testing::ElementsAre(7));
+  folder.write("generation_config.json", "{");
+  EXPECT_THAT(errorOf(folder.path()), HasSubstr("generation_config.json: expected valid JSON"));
+}
+
+TEST(Checkpoint, opensGguf) {
+  TempFolder folder;
+  std::string path = folder.write(
+      "m.gguf", smallLlama().tensor("rope_freqs.weight", {8}, 0, 0).build(std::string(32, 'x')));
+  auto checkpoint = Checkpoint::open(path);
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_EQ((*checkpoint)->container(), Checkpoint::Container::Gguf);
+  EXPECT_NE((*checkpoint)->find("rope_freqs.weight"), nullptr);
+  (*checkpoint)->release(*(*checkpoint)->find("rope_freqs.weight"));
+  EXPECT_EQ(*(*checkpoint)->loadTokenizer(), nullptr);
+  // The first bytes decide, not the name.
+  EXPECT_EQ(errorOf(folder.write("no-suffix", TempFolder::read(path))), "OK");
+}
+
+TEST(Checkpoint, whatIsNoCheckpointIsRefused) {
+  TempFolder folder;
+  EXPECT_THAT(errorOf(folder.path("missing")), HasSubstr("missing: expected a"));
+  EXPECT_THAT(errorOf(folder.path("missing.safetensors")), HasSubstr("No such file"));
+  EXPECT_THAT(errorOf(folder.path()), HasSubstr("config.json: expected a readable regular file"));
+  folder.write("config.json", config);
+  EXPECT_THAT(errorOf(folder.path()),
+              HasSubstr("expected model.safetensors or model.safetensors.index.json, got neither"));
+  folder.write("pytorch_model.bin", "x");
+  EXPECT_THAT(errorOf(folder.path()), HasSubstr("got pytorch_model.bin only (convert it"));
+  std::filesystem::create_directory(folder.path("model.safetensors"));
+  EXPECT_THAT(errorOf(folder.path()), HasSubstr("model.safetensors: expected a readable regular"));
+  EXPECT_THAT(errorOf(folder.write("notes.txt", "just some text, longer than a header")),
+              HasSubstr("notes.txt: expected a Hugging Face directory, a .safetensors file or a "
+                        ".gguf file, got another kind of file"));
+  EXPECT_THAT(errorOf(folder.write("m.gguf", "just some text, longer than a header")),
+              HasSubstr("m.gguf: magic @0x0: expected GGUF"));
+  EXPECT_THAT(errorOf("/dev/null"), HasSubstr("expected a readable regular file"));
+  EXPECT_NE(errorOf(""), "OK");
+}
+
+TEST(Checkpoint, opensTheSharedModels) {
+  std::string shared = sharedFolder();
+  if (shared.empty())
+    GTEST_SKIP() << "no shared models";
+  for (const char *name :
+       {"stories260k", "stories260k.gguf", "books", "tiny-llama", "tiny-qwen2"}) {
+    auto checkpoint = Checkpoint::open(absl::StrCat(shared, "/models/", name));
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+    std::vector<float> values;
+    for (const TensorView &tensor : (*checkpoint)->tensors()) {
+      values.resize(size_t(tensor.elementCount()));
+      ASSERT_TRUE(readFloats(tensor, 0, absl::MakeSpan(values)).ok()) << tensor.name;
+      (*checkpoint)->release(tensor);
+    }
+  }
+  for (const char *name : {"tiny-bert", "tiny-gpt2", "tiny-mixtral"})
+    EXPECT_THAT(errorOf(absl::StrCat(shared, "/models/", name)),
+                HasSubstr("model_type: expected one of llama, mistral, qwen2"));
+}
+
+TEST(Checkpoint, bothContainersOfOneModelAgree) {
+  std::string shared = sharedFolder();
+  if (shared.empty())
+    GTEST_SKIP() << "no shared models";
+  auto directory = Checkpoint::open(shared + "/models/stories260k");
+  auto gguf = Checkpoint::open(shared + "/models/stories260k.gguf");
+  ASSERT_TRUE(directory.ok() && gguf.ok());
+  const ModelConfig &a = (*directory)->config(), &b = (*gguf)->config();
+  EXPECT_EQ(a.hiddenSize, b.hiddenSize);
+  EXPECT_EQ(a.intermediateSize, b.intermediateSize);
+  EXPECT_EQ(a.layers, b.layers);
+  EXPECT_EQ(a.heads, b.heads);
+  EXPECT_EQ(a.kvHeads, b.kvHeads);
+  EXPECT_EQ(a.headDim, b.headDim);
+  EXPECT_EQ(a.vocabSize, b.vocabSize);
+  EXPECT_EQ(a.maxPositions, b.maxPositions);
+  EXPECT_FLOAT_EQ(float(a.normEpsilon), float(b.normEpsilon));
+  EXPECT_EQ(a.ropeTheta, b.ropeTheta);
+  EXPECT_EQ(a.tiedEmbeddings, b.tiedEmbeddings);
+  EXPECT_EQ(a.bosToken, b.bosToken);
+  EXPECT_EQ(a.eosToken, b.eosToken);
+  const TensorView *x = (*directory)->find("model.embed_tokens.weight");
+  const TensorView *y = (*gguf)->find("token_embd.weight");
+  ASSERT_TRUE(x && y);
+  EXPECT_EQ(x->shape, y->shape);
+  EXPECT_TRUE(x->bytes == y->bytes);
+}
+
+} // namespace
+} // namespace stc

@@ -1,0 +1,187 @@
+// Tests of configurations read from GGUF metadata.
+#include "stc/Formats/Config.h"
+
+#include "Builders.h"
+
+#include "gmock/gmock.h"
+
+#include <limits>
+
+namespace stc {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+using B = GgufBuilder;
+
+absl::StatusOr<ModelConfig> parse(const GgufBuilder &builder, const std::string &data = "") {
+  TempFolder folder;
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<GgufFile> file,
+                       GgufFile::open(folder.write("m.gguf", builder.build(data))));
+  return parseGgufConfig(*file);
+}
+
+std::string errorOf(const GgufBuilder &builder) {
+  auto config = parse(builder);
+  return config.ok() ? "OK" : std::string(config.status().message());
+}
+
+TEST(ConfigGguf, readsALlama) {
+  auto config = parse(smallLlama()
+                          .real("llama.rope.freq_base", 500000)
+                          .number("tokenizer.ggml.bos_token_id", 1)
+                          .number("tokenizer.ggml.eos_token_id", 2)
+                          .number("tokenizer.ggml.eot_token_id", 3)
+                          .number("tokenizer.ggml.eom_token_id", 2)
+                          .number("llama.attention.sliding_window", 32));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->architecture, "llama");
+  EXPECT_EQ(config->hiddenSize, 64);
+  EXPECT_EQ(config->intermediateSize, 128);
+  EXPECT_EQ(config->layers, 2);
+  EXPECT_EQ(config->maxPositions, 256);
+  EXPECT_EQ(config->heads, 4);
+  EXPECT_EQ(config->kvHeads, 2);
+  EXPECT_EQ(config->headDim, 16);
+  EXPECT_EQ(config->vocabSize, 100);
+  EXPECT_EQ(config->normEpsilon, double(1e-6f));
+  EXPECT_EQ(config->ropeTheta, 500000);
+  EXPECT_EQ(config->slidingWindow, 32);
+  EXPECT_TRUE(config->tiedEmbeddings);
+  EXPECT_TRUE(config->ropeInterleaved);
+  EXPECT_FALSE(config->attentionBias);
+  EXPECT_EQ(config->bosToken, 1);
+  EXPECT_EQ(config->eosToken, 2);
+  EXPECT_THAT(config->extraEosTokens, ElementsAre(3));
+}
+
+TEST(ConfigGguf, readsAQwen2) {
+  auto config = parse(smallLlama("", "qwen2"));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->architecture, "qwen2");
+  EXPECT_TRUE(config->attentionBias);
+  EXPECT_FALSE(config->ropeInterleaved);
+}
+
+TEST(ConfigGguf, tensorsTellWhatMetadataDoesNot) {
+  GgufBuilder builder = smallLlama("vocab_size");
+  builder.tensor("token_embd.weight", {64, 100}, 24, 0);
+  builder.tensor("output.weight", {64, 100}, 24, 6400);
+  builder.tensor("blk.0.attn_q.bias", {64}, 24, 12800);
+  builder.tensor("blk.0.ffn_gate.bias", {128}, 24, 12864);
+  auto config = parse(builder, std::string(12992, 'x'));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->vocabSize, 100);
+  EXPECT_FALSE(config->tiedEmbeddings);
+  EXPECT_TRUE(config->attentionBias);
+  EXPECT_TRUE(config->mlpBias);
+}
+
+TEST(ConfigGguf, vocabularyMustMatchTheEmbedding) {
+  auto vocabulary = [](const std::string &without, uint64_t tokens, uint64_t rows) {
+    GgufBuilder builder = smallLlama(without);
+    std::string texts;
+    for (uint64_t i = 0; i < tokens; ++i)
+      texts += B::text("t");
+    if (tokens)
+      builder.list("tokenizer.ggml.tokens", B::string, tokens, texts);
+    if (rows)
+      builder.tensor("token_embd.weight", {32, rows}, 24, 0);
+    auto config = parse(builder, std::string(32 * rows, 'x'));
+    return config.ok() ? std::to_string(config->vocabSize) : std::string(config.status().message());
+  };
+  EXPECT_EQ(vocabulary("", 0, 0), "100");
+  EXPECT_EQ(vocabulary("", 0, 100), "100");
+  EXPECT_EQ(vocabulary("vocab_size", 50, 0), "50");
+  EXPECT_EQ(vocabulary("vocab_size", 0, 70), "70");
+  EXPECT_EQ(vocabulary("", 90, 90), "90");
+  EXPECT_THAT(vocabulary("", 0, 99), HasSubstr("token_embd.weight @0x"));
+  EXPECT_THAT(vocabulary("", 0, 99), HasSubstr("expected 100 rows, one per token, got 99"));
+  EXPECT_THAT(vocabulary("", 90, 100), HasSubstr("expected 90 rows, one per token, got 100"));
+  EXPECT_THAT(vocabulary("vocab_size", 0, 0), HasSubstr("llama.vocab_size: expected a size"));
+}
+
+TEST(ConfigGguf, headAndRopeVariants) {
+  auto wide = parse(smallLlama("rope.dimension_count")
+                        .number("llama.attention.key_length", 32)
+                        .number("llama.attention.value_length", 32)
+                        .number("llama.rope.dimension_count", 32));
+  ASSERT_TRUE(wide.ok()) << wide.status();
+  EXPECT_EQ(wide->headDim, 32);
+  EXPECT_EQ(parse(smallLlama("attention.head_count_kv"))->kvHeads, 4);
+  auto linear = parse(
+      smallLlama().str("llama.rope.scaling.type", "linear").real("llama.rope.scaling.factor", 4));
+  EXPECT_EQ(linear->ropeScaling.kind, RopeScaling::Kind::Linear);
+  EXPECT_EQ(linear->ropeScaling.factor, 4);
+  EXPECT_EQ(parse(smallLlama().real("llama.rope.scale_linear", 2))->ropeScaling.factor, 2);
+  EXPECT_EQ(parse(smallLlama().str("llama.rope.scaling.type", "none"))->ropeScaling.kind,
+            RopeScaling::Kind::None);
+}
+
+TEST(ConfigGguf, everyRuleIsChecked) {
+  EXPECT_EQ(errorOf(smallLlama()), "OK");
+  float nan = std::numeric_limits<float>::quiet_NaN();
+  float infinity = std::numeric_limits<float>::infinity();
+  struct {
+    GgufBuilder builder;
+    std::string part;
+  } cases[] = {
+      {smallLlama("general.architecture"),
+       "general.architecture: expected one of llama, mistral, qwen2, got none"},
+      {smallLlama("general.architecture").str("general.architecture", "mamba"), "got 'mamba'"},
+      {smallLlama("general.architecture").number("general.architecture", 1), "expected a string"},
+      {smallLlama().scalar("split.count", B::u16, uint16_t(3)), "a model in one file, got 3 files"},
+      {smallLlama().scalar("split.count", B::u16, uint16_t(1)), "OK"},
+      {smallLlama("embedding_length"), "llama.embedding_length: expected an integer, got none"},
+      {smallLlama("embedding_length").number("llama.embedding_length", 0), "expected a size"},
+      {smallLlama("embedding_length").number("llama.embedding_length", 66), "a multiple of"},
+      {smallLlama("embedding_length").real("llama.embedding_length", 64), "expected an integer"},
+      {smallLlama("embedding_length").scalar("llama.embedding_length", B::i32, int32_t(-64)),
+       "got -64"},
+      {smallLlama("feed_forward_length"), "llama.feed_forward_length: expected an integer"},
+      {smallLlama("feed_forward_length")
+           .list("llama.feed_forward_length", B::u32, 1, bytesOf(uint32_t(128))),
+       "expected an integer, got a value of another type"},
+      {smallLlama("block_count"), "llama.block_count: expected an integer"},
+      {smallLlama("block_count").number("llama.block_count", 0), "expected a size"},
+      {smallLlama("context_length"), "llama.context_length: expected an integer"},
+      {smallLlama("context_length").scalar("llama.context_length", B::u64, uint64_t(INT64_MAX)),
+       "a key-value cache below 2^63 bytes"},
+      {smallLlama("attention.head_count"), "llama.attention.head_count: expected an integer"},
+      {smallLlama("attention.head_count_kv").number("llama.attention.head_count_kv", 3),
+       "a divisor of llama.attention.head_count = 4, got 3"},
+      {smallLlama("attention.head_count_kv").number("llama.attention.head_count_kv", 0),
+       "expected a size"},
+      {smallLlama("attention.layer_norm_rms_epsilon"), "expected a number, got none"},
+      {smallLlama("attention.layer_norm_rms_epsilon")
+           .real("llama.attention.layer_norm_rms_epsilon", nan),
+       "a finite number above 0, got nan"},
+      {smallLlama("attention.layer_norm_rms_epsilon")
+           .real("llama.attention.layer_norm_rms_epsilon", infinity),
+       "a finite number above 0, got inf"},
+      {smallLlama().real("llama.rope.freq_base", nan), "llama.rope.freq_base: expected a finite"},
+      {smallLlama().real("llama.rope.freq_base", 0), "llama.rope.freq_base: expected a finite"},
+      {smallLlama().str("llama.rope.freq_base", "1"), "expected a number"},
+      {smallLlama("rope.dimension_count").number("llama.rope.dimension_count", 8),
+       "the head size, 16, got 8"},
+      {smallLlama().str("llama.rope.scaling.type", "yarn"), "none or linear"},
+      {smallLlama().str("llama.rope.scaling.type", "linear"), "llama.rope.scaling.factor"},
+      {smallLlama().str("llama.rope.scaling.type", "linear").real("llama.rope.scaling.factor", nan),
+       "a finite number above 0"},
+      {smallLlama().number("llama.attention.key_length", 0), "a size of 1 or more"},
+      {smallLlama()
+           .number("llama.attention.key_length", 16)
+           .number("llama.attention.value_length", 8),
+       "expected llama.attention.key_length = 16, got 8"},
+      {smallLlama().number("llama.expert_count", 8), "a model without experts, got 8"},
+      {smallLlama().number("tokenizer.ggml.bos_token_id", 100), "a token id from 0 to 99"},
+      {smallLlama().number("tokenizer.ggml.eos_token_id", 4000000000), "a token id from 0 to 99"},
+      {smallLlama().str("tokenizer.ggml.eos_token_id", "2"), "expected an integer"},
+  };
+  for (const auto &test : cases)
+    EXPECT_THAT(errorOf(test.builder), HasSubstr(test.part));
+}
+
+} // namespace
+} // namespace stc

@@ -1,0 +1,284 @@
+// Tests of Hugging Face configurations: the values read, the defaults, and every rule.
+#include "stc/Formats/Config.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include <map>
+
+namespace stc {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+using Fields = std::map<std::string, std::string>;
+
+/// A small valid Llama with some fields changed; an empty value leaves the field out.
+std::string small(const Fields &changes) {
+  Fields fields = {{"model_type", "\"llama\""},  {"hidden_size", "64"},
+                   {"intermediate_size", "160"}, {"num_hidden_layers", "3"},
+                   {"num_attention_heads", "4"}, {"num_key_value_heads", "2"},
+                   {"vocab_size", "320"},        {"max_position_embeddings", "128"},
+                   {"rms_norm_eps", "1e-5"},     {"hidden_act", "\"silu\""}};
+  for (const auto &change : changes)
+    fields[change.first] = change.second;
+  std::string text;
+  for (const auto &field : fields)
+    if (!field.second.empty())
+      text += (text.empty() ? "{\"" : ",\"") + field.first + "\":" + field.second;
+  return text + "}";
+}
+
+absl::StatusOr<ModelConfig> parse(const std::string &text) {
+  STC_ASSIGN_OR_RETURN(JsonValue json, parseJson(text, "config.json"));
+  return parseHuggingFaceConfig(json, "config.json");
+}
+
+std::string errorOf(const Fields &changes) {
+  auto config = parse(small(changes));
+  return config.ok() ? "OK" : std::string(config.status().message());
+}
+
+TEST(Config, readsALlama) {
+  auto config = parse(small({{"rope_theta", "500000.0"},
+                             {"tie_word_embeddings", "true"},
+                             {"attention_bias", "true"},
+                             {"mlp_bias", "true"},
+                             {"bos_token_id", "1"},
+                             {"eos_token_id", "[2, 5, 2, 7]"}}));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->architecture, "llama");
+  EXPECT_EQ(config->hiddenSize, 64);
+  EXPECT_EQ(config->intermediateSize, 160);
+  EXPECT_EQ(config->layers, 3);
+  EXPECT_EQ(config->heads, 4);
+  EXPECT_EQ(config->kvHeads, 2);
+  EXPECT_EQ(config->headDim, 16);
+  EXPECT_EQ(config->vocabSize, 320);
+  EXPECT_EQ(config->maxPositions, 128);
+  EXPECT_EQ(config->normEpsilon, 1e-5);
+  EXPECT_EQ(config->ropeTheta, 500000);
+  EXPECT_EQ(config->ropeScaling.kind, RopeScaling::Kind::None);
+  EXPECT_EQ(config->slidingWindow, 0);
+  EXPECT_TRUE(config->tiedEmbeddings);
+  EXPECT_TRUE(config->attentionBias);
+  EXPECT_TRUE(config->mlpBias);
+  EXPECT_FALSE(config->ropeInterleaved);
+  EXPECT_EQ(config->activation, "silu");
+  EXPECT_EQ(config->bosToken, 1);
+  EXPECT_EQ(config->eosToken, 2);
+  EXPECT_THAT(config->extraEosTokens, ElementsAre(5, 7));
+}
+
+TEST(Config, missingAndNullFieldsTakeDefaults) {
+  auto config = parse(small({{"num_key_value_heads", ""},
+                             {"max_position_embeddings", ""},
+                             {"rms_norm_eps", ""},
+                             {"hidden_act", ""},
+                             {"head_dim", "null"},
+                             {"rope_scaling", "null"},
+                             {"bos_token_id", "null"},
+                             {"eos_token_id", "null"}}));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->kvHeads, 4);
+  EXPECT_EQ(config->headDim, 16);
+  EXPECT_EQ(config->maxPositions, 2048);
+  EXPECT_EQ(config->normEpsilon, 1e-6);
+  EXPECT_EQ(config->ropeTheta, 10000);
+  EXPECT_FALSE(config->tiedEmbeddings);
+  EXPECT_FALSE(config->attentionBias);
+  EXPECT_FALSE(config->bosToken);
+  EXPECT_FALSE(config->eosToken);
+  EXPECT_THAT(config->extraEosTokens, IsEmpty());
+}
+
+TEST(Config, headSizeMayDifferFromTheHiddenSize) {
+  auto config = parse(small({{"hidden_size", "70"}, {"head_dim", "32"}}));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->headDim, 32);
+}
+
+TEST(Config, readsRopeScalingOfOldAndNewFiles) {
+  auto linear = parse(small({{"rope_scaling", R"({"type":"linear","factor":4})"}}));
+  ASSERT_TRUE(linear.ok()) << linear.status();
+  EXPECT_EQ(linear->ropeScaling.kind, RopeScaling::Kind::Linear);
+  EXPECT_EQ(linear->ropeScaling.factor, 4);
+  const std::string llama3 = R"("rope_type":"llama3","factor":32.0,"low_freq_factor":1.0,
+      "high_freq_factor":4.0,"original_max_position_embeddings":8192)";
+  for (const auto &fields :
+       {Fields{{"rope_scaling", "{" + llama3 + "}"}, {"rope_theta", "500000"}},
+        Fields{{"rope_parameters", "{\"rope_theta\":500000," + llama3 + "}"}}}) {
+    auto config = parse(small(fields));
+    ASSERT_TRUE(config.ok()) << config.status();
+    EXPECT_EQ(config->ropeTheta, 500000);
+    EXPECT_EQ(config->ropeScaling.kind, RopeScaling::Kind::Llama3);
+    EXPECT_EQ(config->ropeScaling.factor, 32);
+    EXPECT_EQ(config->ropeScaling.lowFrequencyFactor, 1);
+    EXPECT_EQ(config->ropeScaling.highFrequencyFactor, 4);
+    EXPECT_EQ(config->ropeScaling.originalMaxPositions, 8192);
+  }
+  auto plain = parse(small({{"rope_parameters", R"({"rope_type":"default","rope_theta":7})"}}));
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  EXPECT_EQ(plain->ropeTheta, 7);
+  EXPECT_EQ(plain->ropeScaling.kind, RopeScaling::Kind::None);
+}
+
+TEST(Config, mistralHasASlidingWindow) {
+  auto window = [](const std::string &value) {
+    auto config = parse(small({{"model_type", "\"mistral\""}, {"sliding_window", value}}));
+    return config.ok() ? config->slidingWindow : -1;
+  };
+  EXPECT_EQ(window("32"), 32);
+  EXPECT_EQ(window(""), 4096); // the family's default
+  EXPECT_EQ(window("null"), 0);
+  EXPECT_EQ(window("0"), -1);
+  EXPECT_EQ(window("-1"), -1);
+  auto config = parse(small(
+      {{"model_type", "\"mistral\""}, {"num_attention_heads", "8"}, {"num_key_value_heads", ""}}));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->kvHeads, 8);
+  EXPECT_EQ(parse(small({{"sliding_window", "32"}}))->slidingWindow, 0); // Llama has none
+}
+
+TEST(Config, qwen2HasBiasesAndAWindowOnRequest) {
+  auto qwen = [](Fields fields) {
+    fields["model_type"] = "\"qwen2\"";
+    return parse(small(fields));
+  };
+  EXPECT_EQ(qwen({})->architecture, "qwen2");
+  EXPECT_TRUE(qwen({})->attentionBias);
+  EXPECT_FALSE(qwen({})->mlpBias);
+  EXPECT_EQ(qwen({{"sliding_window", "64"}})->slidingWindow, 0);
+  EXPECT_EQ(qwen({{"sliding_window", "64"}, {"use_sliding_window", "false"}})->slidingWindow, 0);
+  Fields on = {{"sliding_window", "64"}, {"use_sliding_window", "true"}};
+  on["max_window_layers"] = "0";
+  EXPECT_EQ(qwen(on)->slidingWindow, 64);
+  on["max_window_layers"] = "3"; // windows begin after the last layer
+  EXPECT_EQ(qwen(on)->slidingWindow, 0);
+  on["max_window_layers"] = "1";
+  EXPECT_THAT(std::string(qwen(on).status().message()),
+              HasSubstr("a window in every layer or in none, got one in 2 of 3"));
+  on["layer_types"] = R"(["sliding_attention","sliding_attention","sliding_attention"])";
+  EXPECT_EQ(qwen(on)->slidingWindow, 64);
+  on["layer_types"] = R"(["full_attention","full_attention","full_attention"])";
+  EXPECT_EQ(qwen(on)->slidingWindow, 0);
+  on["layer_types"] = R"(["full_attention","full_attention"])";
+  EXPECT_FALSE(qwen(on).ok());
+  on["layer_types"] = R"(["linear_attention","full_attention","full_attention"])";
+  EXPECT_FALSE(qwen(on).ok());
+}
+
+TEST(Config, everyRuleIsChecked) {
+  EXPECT_EQ(errorOf({}), "OK");
+  struct {
+    Fields changes;
+    std::string part;
+  } cases[] = {
+      {{{"model_type", "\"gpt2\""}},
+       "config.json: model_type: expected one of llama, mistral, qwen2, got 'gpt2'"},
+      {{{"model_type", ""}}, "one of llama, mistral, qwen2, got none"},
+      {{{"model_type", "7"}}, "model_type: expected a string, got 7"},
+      {{{"auto_map", "{\"AutoModel\":\"evil.Model\"}"}}, "auto_map: expected no field that asks"},
+      {{{"trust_remote_code", "true"}}, "trust_remote_code: expected no field that asks"},
+      {{{"trust_remote_code", "false"}}, "OK"},
+      {{{"custom_pipelines", "{}"}}, "custom_pipelines: expected no field that asks"},
+      {{{"quantization_config", "{\"quant_method\":\"gptq\"}"}}, "weights that are not quantized"},
+      {{{"hidden_size", "0"}}, "hidden_size: expected a size from 1 to 2147483648, got 0"},
+      {{{"hidden_size", "-64"}}, "got -64"},
+      {{{"hidden_size", ""}}, "hidden_size: expected an integer, got none"},
+      {{{"hidden_size", "null"}}, "hidden_size: expected an integer, got none"},
+      {{{"hidden_size", "64.0"}}, "hidden_size: expected an integer, got 64"},
+      {{{"hidden_size", "\"64\""}}, "hidden_size: expected an integer, got '64'"},
+      {{{"hidden_size", "[64]"}}, "hidden_size: expected an integer, got a list"},
+      {{{"hidden_size", "true"}}, "got true"},
+      {{{"hidden_size", "9223372036854775807"}}, "hidden_size: expected a size from 1"},
+      {{{"intermediate_size", "0"}}, "intermediate_size: expected a size"},
+      {{{"num_hidden_layers", "0"}}, "num_hidden_layers: expected a size"},
+      {{{"num_hidden_layers", "1000000"}}, "num_hidden_layers: expected a size from 1 to 65536"},
+      {{{"num_attention_heads", "0"}}, "num_attention_heads: expected a size"},
+      {{{"num_attention_heads", "-4"}}, "num_attention_heads: expected a size"},
+      {{{"num_key_value_heads", "0"}}, "num_key_value_heads: expected a size"},
+      {{{"num_key_value_heads", "3"}}, "a divisor of num_attention_heads = 4, got 3"},
+      {{{"num_key_value_heads", "8"}}, "a divisor of num_attention_heads = 4, got 8"},
+      {{{"vocab_size", "0"}}, "vocab_size: expected a size"},
+      {{{"vocab_size", "-1"}}, "vocab_size: expected a size"},
+      {{{"hidden_size", "66"}}, "hidden_size: expected a multiple of num_attention_heads = 4"},
+      {{{"head_dim", "0"}}, "head_dim: expected a size"},
+      {{{"head_dim", "-16"}}, "head_dim: expected a size"},
+      {{{"head_dim", "15"}}, "head_dim: expected an even size"},
+      {{{"max_position_embeddings", "0"}}, "max_position_embeddings: expected a size"},
+      {{{"max_position_embeddings", "9223372036854775807"}},
+       "max_position_embeddings: expected a key-value cache below 2^63 bytes over "
+       "num_hidden_layers = 3"},
+      {{{"max_position_embeddings", "1152921504606846976"}, {"num_hidden_layers", "16"}},
+       "a key-value cache below 2^63 bytes"},
+      {{{"rms_norm_eps", "0"}}, "rms_norm_eps: expected a finite number above 0"},
+      {{{"rms_norm_eps", "-1e-5"}}, "rms_norm_eps: expected a finite number above 0"},
+      {{{"rms_norm_eps", "\"NaN\""}}, "rms_norm_eps: expected a number, got 'NaN'"},
+      {{{"rms_norm_eps", "NaN"}}, "valid JSON"},
+      {{{"rms_norm_eps", "1e999"}}, "valid JSON"},
+      {{{"rope_theta", "0"}}, "rope_theta: expected a finite number above 0"},
+      {{{"rope_theta", "-1"}}, "rope_theta: expected a finite number above 0"},
+      {{{"rope_theta", "Infinity"}}, "valid JSON"},
+      {{{"partial_rotary_factor", "0.5"}}, "partial_rotary_factor: expected 1, got 0.5"},
+      {{{"hidden_act", "\"gelu\""}}, "hidden_act: expected silu, got 'gelu'"},
+      {{{"hidden_act", "\"swish\""}}, "OK"},
+      {{{"tie_word_embeddings", "1"}}, "tie_word_embeddings: expected true or false, got 1"},
+      {{{"bos_token_id", "320"}}, "bos_token_id: expected a token id from 0 to 319, got 320"},
+      {{{"bos_token_id", "-1"}}, "bos_token_id: expected a token id"},
+      {{{"eos_token_id", "320"}}, "eos_token_id: expected a token id"},
+      {{{"eos_token_id", "[2,320]"}}, "eos_token_id: expected a token id"},
+      {{{"eos_token_id", "[2,\"x\"]"}}, "eos_token_id: expected integers, got 'x'"},
+      {{{"eos_token_id", "\"x\""}}, "eos_token_id: expected an integer, got 'x'"},
+      {{{"eos_token_id", "[]"}}, "OK"},
+      {{{"rope_scaling", "3"}}, "rope_scaling: expected an object or null, got 3"},
+      {{{"rope_scaling", R"({"type":"yarn","factor":4})"}},
+       "rope_scaling.rope_type: expected default, linear or llama3, got 'yarn'"},
+      {{{"rope_scaling", R"({"type":"linear"})"}}, "rope_scaling.factor: expected a number"},
+      {{{"rope_scaling", R"({"type":"linear","factor":0})"}},
+       "rope_scaling.factor: expected a fin"},
+      {{{"rope_scaling", R"({"type":"linear","factor":-2})"}}, "rope_scaling.factor"},
+      {{{"rope_scaling", R"({"rope_type":"llama3","factor":8})"}}, "low_freq_factor: expected a"},
+      {{{"rope_scaling", R"({"rope_type":"llama3","factor":8,"low_freq_factor":4,
+          "high_freq_factor":4,"original_max_position_embeddings":8192})"}},
+       "a number below high_freq_factor = 4, got 4"},
+      {{{"rope_scaling", R"({"rope_type":"llama3","factor":8,"low_freq_factor":1,
+          "high_freq_factor":4,"original_max_position_embeddings":0})"}},
+       "original_max_position_embeddings: expected a finite number above 0"},
+      {{{"rope_parameters", R"({"full_attention":{"rope_theta":1}})"}},
+       "rope_parameters.full_attention: expected one rotation for all layers"},
+      {{{"rope_parameters", R"({"rope_theta":"x"})"}},
+       "rope_parameters.rope_theta: expected a num"},
+      {{{"model_type", "\"mistral\""}, {"sliding_window", "-5"}},
+       "sliding_window: expected a size"},
+      {{{"model_type", "\"mistral\""}, {"sliding_window", "\"x\""}},
+       "sliding_window: expected an integer"},
+  };
+  for (const auto &test : cases)
+    EXPECT_THAT(errorOf(test.changes), HasSubstr(test.part)) << small(test.changes);
+}
+
+TEST(Config, rootMustBeAnObject) {
+  EXPECT_EQ(parse("[]").status().message(), "config.json: expected an object, got a list");
+  EXPECT_EQ(parse("7").status().message(), "config.json: expected an object, got 7");
+}
+
+TEST(Config, generationConfigAddsEndTokens) {
+  auto config = parse(small({{"eos_token_id", "2"}}));
+  auto add = [&](const std::string &text) {
+    auto json = parseJson(text, "generation_config.json");
+    return std::string(addGenerationConfig(*json, "generation_config.json", *config).message());
+  };
+  EXPECT_EQ(add(R"({"eos_token_id":[2,9],"temperature":0.7})"), "");
+  EXPECT_EQ(add(R"({"eos_token_id":9})"), "");
+  EXPECT_EQ(add("{}"), "");
+  EXPECT_EQ(config->eosToken, 2);
+  EXPECT_THAT(config->extraEosTokens, ElementsAre(9));
+  EXPECT_THAT(add(R"({"eos_token_id":1000})"), HasSubstr("generation_config.json: eos_token_id"));
+  EXPECT_THAT(add("[]"), HasSubstr("generation_config.json: expected an object"));
+}
+
+} // namespace
+} // namespace stc
