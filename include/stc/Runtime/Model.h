@@ -1,0 +1,71 @@
+// A loaded model: its code, mapped weights, tokenizer and threads, checked to belong together.
+#ifndef STC_RUNTIME_MODEL_H
+#define STC_RUNTIME_MODEL_H
+
+#include "stc/Packing/Bundle.h"
+#include "stc/Runtime/ModelABI.h"
+#include "stc/Runtime/ThreadPool.h"
+#include "stc/Tokenizer/Tokenizer.h"
+
+#include <memory>
+#include <string>
+
+namespace stc {
+
+/// The generated functions of one model. A value rather than the linked symbols themselves, so
+/// that everything but `linkedModelCode` works (and is tested) without a linked model.
+struct ModelCode {
+  using Function = void (*)(const StcFrame *frame, int64_t thread, int64_t threads);
+  Function prefill = nullptr, decode = nullptr, score = nullptr;
+  uint64_t fingerprint = 0;
+  uint32_t abiVersion = 0;
+};
+
+/// The model this program is linked with. Only what ends up in a model binary may call it.
+inline ModelCode linkedModelCode() {
+  return {stc_model_prefill, stc_model_decode, stc_model_score, stc_model_fingerprint,
+          stc_model_abi_version};
+}
+
+/// The path of the running executable as its user would name it.
+std::string executablePath();
+
+/// An open model. Immutable but for its thread pool: sessions of one model take turns.
+class Model {
+public:
+  struct Options {
+    int threads = 0;    // 0: ThreadPool::defaultThreads()
+    bool verify = true; // read everything once and compare checksums
+  };
+  /// Opens the bundle at `path` and checks that it is whole, that `code` was generated for it and
+  /// by a compiler this runtime understands, that this processor can run it, and that its weights,
+  /// caches and scratch space can fit into this machine's memory.
+  static absl::StatusOr<std::unique_ptr<Model>> open(const ModelCode &code, const std::string &path,
+                                                     const Options &options);
+
+  const std::string &path() const { return bundle->path(); }
+  const ModelSettings &settings() const { return bundle->settings(); }
+  const Bundle &contents() const { return *bundle; }
+  const ModelCode &code() const { return modelCode; }
+  ThreadPool &pool() { return *threadPool; }
+  /// Null when the model was compiled from a checkpoint without a tokenizer.
+  const Tokenizer *tokenizer() const { return modelTokenizer.get(); }
+  /// The tokenizer, or an error that says there is none.
+  absl::StatusOr<const Tokenizer *> requireTokenizer() const;
+  bool isEndOfText(int32_t token) const;
+  /// The tokenizer's text of a token; empty where it has none (vocabularies are often padded).
+  std::string piece(int32_t token) const;
+
+private:
+  ModelCode modelCode;
+  std::unique_ptr<Bundle> bundle;
+  std::unique_ptr<Tokenizer> modelTokenizer;
+  std::unique_ptr<ThreadPool> threadPool;
+};
+
+/// Opens only the tokenizer of the bundle at `path`: no weight is read.
+absl::StatusOr<std::unique_ptr<Tokenizer>> openTokenizer(const std::string &path);
+
+} // namespace stc
+
+#endif // STC_RUNTIME_MODEL_H

@@ -1,0 +1,57 @@
+// One text being read and written by a model: its KV cache, its position, and the calls into
+// generated code.
+#ifndef STC_RUNTIME_SESSION_H
+#define STC_RUNTIME_SESSION_H
+
+#include "stc/Runtime/Memory.h"
+#include "stc/Runtime/Model.h"
+
+#include "absl/functional/function_ref.h"
+#include "absl/types/span.h"
+
+#include <memory>
+#include <vector>
+
+namespace stc {
+
+/// Every call appends tokens to the text. A call that fails leaves the text as it was. Errors: a
+/// token outside the vocabulary, or more tokens than the context holds.
+class Session {
+public:
+  /// `model` must outlive the session.
+  static absl::StatusOr<std::unique_ptr<Session>> create(Model &model);
+
+  /// Tokens so far.
+  int64_t position() const { return length; }
+  int64_t maxContext() const { return model.settings().maxContext; }
+  Model &owner() { return model; }
+  /// Begins a new text.
+  void reset() { length = 0; }
+
+  /// Reads tokens, in chunks of at most ModelSettings::prefillChunk.
+  absl::Status prefill(absl::Span<const int32_t> tokens);
+  /// Reads one token and returns the logits of the one after it, valid until the next call.
+  absl::StatusOr<absl::Span<const float>> decode(int32_t token);
+  /// Reads one or more tokens and returns the logits after the last.
+  absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> tokens);
+  /// Reads tokens and hands the logits of every position to `sink`, a few rows at a time: `first`
+  /// is the index in `tokens` of the first row. An error from `sink` ends the call.
+  using LogitsSink = absl::FunctionRef<absl::Status(int64_t first, absl::Span<const float> logits)>;
+  absl::Status score(absl::Span<const int32_t> tokens, LogitsSink sink);
+
+private:
+  explicit Session(Model &model) : model(model) {}
+  absl::Status checkTokens(absl::Span<const int32_t> tokens) const;
+  absl::Status scoreChunk(int64_t first, int64_t count, LogitsSink sink);
+  StcFrame frame(absl::Span<const int32_t> tokens);
+  void call(ModelCode::Function function, const StcFrame &frame);
+
+  Model &model;
+  int64_t length = 0;
+  Memory arena, keyCache, valueCache, hidden;
+  std::vector<float> logits;
+};
+
+} // namespace stc
+
+#endif // STC_RUNTIME_SESSION_H

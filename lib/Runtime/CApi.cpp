@@ -1,0 +1,179 @@
+// The C interface over Model, Session and Generate.
+#include "stc/Runtime/CApi.h"
+
+#include "stc/Runtime/Generate.h"
+
+#include <algorithm>
+#include <cstring>
+
+using namespace stc;
+
+struct stc_model_t {
+  std::unique_ptr<Model> model;
+  std::unique_ptr<Session> session;
+};
+
+namespace {
+
+constexpr int failure = -1;
+
+/// Copies the message, cut to fit, and returns the failure code.
+int fail(const absl::Status &status, char *error, size_t size) {
+  if (error && size > 0) {
+    size_t count = std::min(status.message().size(), size - 1);
+    std::memcpy(error, status.message().data(), count);
+    error[count] = '\0';
+  }
+  return failure;
+}
+
+absl::Status checkArgument(bool valid, const char *name, const char *expected) {
+  return valid ? absl::OkStatus()
+               : formatError({"", name, {}}, expected, "NULL or a negative number");
+}
+
+/// Checks a pointer that may be null only where `count` is 0.
+absl::Status checkArray(const void *pointer, int64_t count, const char *name) {
+  return checkArgument(count >= 0 && (pointer || count == 0), name, "an array and its length");
+}
+
+absl::Status computeLogits(Session &session, absl::Span<const int32_t> tokens, float *logits,
+                           bool all) {
+  if (!all) {
+    STC_ASSIGN_OR_RETURN(absl::Span<const float> last, session.feed(tokens));
+    std::copy(last.begin(), last.end(), logits);
+    return absl::OkStatus();
+  }
+  if (tokens.empty())
+    return formatError({"", "tokens", {}}, "at least one token", "none");
+  int64_t vocabulary = session.owner().settings().vocabSize;
+  return session.score(tokens, [&](int64_t first, absl::Span<const float> rows) {
+    std::copy(rows.begin(), rows.end(), logits + first * vocabulary);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<int64_t> generateTokens(Session &session, absl::Span<const int32_t> prompt,
+                                       const stc_model_sampling_t &sampling,
+                                       stc_model_callback_t callback, void *user) {
+  SamplerOptions sampler;
+  sampler.temperature = sampling.temperature;
+  sampler.topK = sampling.top_k;
+  sampler.topP = sampling.top_p == 0 ? 1 : sampling.top_p;
+  sampler.minP = sampling.min_p;
+  sampler.repeatPenalty = sampling.repeat_penalty == 0 ? 1 : sampling.repeat_penalty;
+  // Written so that NaN fails too.
+  if (!(sampler.temperature >= 0 && sampler.topK >= 0 && sampler.topP > 0 && sampler.topP <= 1 &&
+        sampler.minP >= 0 && sampler.minP <= 1 && sampler.repeatPenalty > 0))
+    return formatError({"", "sampling", {}}, "numbers in the ranges the header gives", "others");
+  Sampler chooser(sampler, sampling.seed);
+  std::atomic<bool> stop{false};
+  GenerateOptions options;
+  options.maxTokens = sampling.max_tokens;
+  options.ignoreEndOfText = sampling.ignore_eos != 0;
+  options.stop = &stop;
+  STC_ASSIGN_OR_RETURN(
+      GenerateResult result,
+      generate(session, chooser, prompt, options, [&](int32_t token) -> absl::Status {
+        std::string text = session.owner().piece(token);
+        if (callback && callback(user, token, text.data(), text.size()) != 0)
+          stop = true;
+        return absl::OkStatus();
+      }));
+  return result.tokens;
+}
+
+} // namespace
+
+stc_model_t *stc_model_open(const char *weights_path, int threads, char *error, size_t error_size) {
+  absl::Status valid = checkArgument(weights_path && threads >= 0, "stc_model_open",
+                                     "a path and a number of threads");
+  if (!valid.ok())
+    return fail(valid, error, error_size), nullptr;
+  Model::Options options;
+  options.threads = threads;
+  auto handle = std::make_unique<stc_model_t>();
+  absl::StatusOr<std::unique_ptr<Model>> model =
+      Model::open(linkedModelCode(), weights_path, options);
+  if (!model.ok())
+    return fail(model.status(), error, error_size), nullptr;
+  handle->model = *std::move(model);
+  absl::StatusOr<std::unique_ptr<Session>> session = Session::create(*handle->model);
+  if (!session.ok())
+    return fail(session.status(), error, error_size), nullptr;
+  handle->session = *std::move(session);
+  return handle.release();
+}
+
+void stc_model_close(stc_model_t *model) { delete model; }
+
+int64_t stc_model_vocab_size(const stc_model_t *model) {
+  return model->model->settings().vocabSize;
+}
+
+int64_t stc_model_max_context(const stc_model_t *model) {
+  return model->model->settings().maxContext;
+}
+
+void stc_model_reset(stc_model_t *model) { model->session->reset(); }
+
+int stc_model_logits(stc_model_t *model, const int32_t *tokens, int64_t count, float *logits,
+                     int flags, char *error, size_t error_size) {
+  absl::Status status = checkArray(tokens, count, "tokens");
+  if (status.ok())
+    status = checkArgument(logits != nullptr, "logits", "room for the result");
+  if (status.ok())
+    status = computeLogits(*model->session, {tokens, size_t(count)}, logits,
+                           (flags & stc_model_all_positions) != 0);
+  return status.ok() ? 0 : fail(status, error, error_size);
+}
+
+int64_t stc_model_generate(stc_model_t *model, const int32_t *tokens, int64_t count,
+                           const stc_model_sampling_t *sampling, stc_model_callback_t callback,
+                           void *user, char *error, size_t error_size) {
+  absl::Status status = checkArray(tokens, count, "tokens");
+  if (status.ok())
+    status = checkArgument(sampling != nullptr, "sampling", "a structure");
+  if (!status.ok())
+    return fail(status, error, error_size);
+  absl::StatusOr<int64_t> generated =
+      generateTokens(*model->session, {tokens, size_t(count)}, *sampling, callback, user);
+  return generated.ok() ? *generated : fail(generated.status(), error, error_size);
+}
+
+int64_t stc_model_tokenize(const stc_model_t *model, const char *text, size_t size, int add_special,
+                           int32_t *tokens, int64_t capacity, char *error, size_t error_size) {
+  absl::Status status = checkArray(text, int64_t(size), "text");
+  if (status.ok())
+    status = checkArray(tokens, capacity, "tokens");
+  if (!status.ok())
+    return fail(status, error, error_size);
+  absl::StatusOr<const Tokenizer *> tokenizer = model->model->requireTokenizer();
+  if (!tokenizer.ok())
+    return fail(tokenizer.status(), error, error_size);
+  Tokenizer::EncodeOptions options;
+  options.addSpecial = add_special != 0;
+  absl::StatusOr<std::vector<int32_t>> ids =
+      (*tokenizer)->encode(absl::string_view(text, size), options);
+  if (!ids.ok())
+    return fail(ids.status(), error, error_size);
+  std::copy_n(ids->begin(), std::min(capacity, int64_t(ids->size())), tokens);
+  return int64_t(ids->size());
+}
+
+int64_t stc_model_detokenize(const stc_model_t *model, const int32_t *tokens, int64_t count,
+                             char *text, size_t capacity, char *error, size_t error_size) {
+  absl::Status status = checkArray(tokens, count, "tokens");
+  if (status.ok())
+    status = checkArray(text, int64_t(capacity), "text");
+  if (!status.ok())
+    return fail(status, error, error_size);
+  absl::StatusOr<const Tokenizer *> tokenizer = model->model->requireTokenizer();
+  if (!tokenizer.ok())
+    return fail(tokenizer.status(), error, error_size);
+  absl::StatusOr<std::string> decoded = (*tokenizer)->decode({tokens, size_t(count)});
+  if (!decoded.ok())
+    return fail(decoded.status(), error, error_size);
+  std::copy_n(decoded->data(), std::min(capacity, decoded->size()), text);
+  return int64_t(decoded->size());
+}

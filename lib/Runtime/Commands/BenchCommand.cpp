@@ -1,0 +1,71 @@
+// bench: speed, and the share of what the machine can do.
+#include "stc/Runtime/Benchmark.h"
+#include "stc/Runtime/Commands.h"
+#include "stc/Runtime/JsonWriter.h"
+#include "stc/Runtime/Output.h"
+
+#include "absl/strings/str_format.h"
+
+namespace stc {
+
+namespace {
+
+const CommandSpec &spec() {
+  static const CommandSpec spec = {
+      "bench",
+      "",
+      "Measure the model's speed, and the machine's limits beside it.",
+      "Reads a random prompt and generates after it, several times; memory read bandwidth and\n"
+      "8-bit arithmetic are measured in between with the same threads. Medians are shown. The\n"
+      "fraction of bandwidth can exceed 1 when the weights fit into a cache.",
+      withModelOptions({{"--prompt-tokens", "", "N", "Length of the prompt (default: 128)."},
+                        {"--generate", "", "N", "Tokens to generate (default: 64)."},
+                        {"--json", "", "", "Print one JSON object."}}),
+      {"bench", "bench --threads 1 --prompt-tokens 512 --generate 32 --json"}};
+  return spec;
+}
+
+std::string printJson(const BenchmarkResult &result) {
+  JsonWriter json;
+  json.beginObject();
+  json.number("decode_tokens_per_second", result.decodeTokensPerSecond);
+  json.number("prefill_tokens_per_second", result.prefillTokensPerSecond);
+  json.integer("weight_bytes_per_token", result.weightBytesPerToken);
+  json.number("read_bandwidth_bytes_per_second", result.readBandwidth);
+  json.number("decode_bandwidth_fraction", result.decodeBandwidthFraction);
+  json.number("int8_peak_ops_per_second", result.int8Peak);
+  json.number("prefill_peak_fraction", result.prefillPeakFraction);
+  json.integer("threads", result.threads);
+  json.endObject();
+  return json.text();
+}
+
+std::string printText(const BenchmarkResult &result) {
+  return absl::StrFormat(
+      "decode   %10.1f tokens/s   %5.1f %% of the %.1f GB/s that %d threads read "
+      "(%.1f MB per token)\n"
+      "prefill  %10.1f tokens/s   %5.1f %% of %.0f billion 8-bit operations/s\n"
+      "medians of %d repetitions",
+      result.decodeTokensPerSecond, 100 * result.decodeBandwidthFraction,
+      result.readBandwidth / 1e9, result.threads, double(result.weightBytesPerToken) / 1e6,
+      result.prefillTokensPerSecond, 100 * result.prefillPeakFraction, result.int8Peak / 1e9,
+      result.repetitions);
+}
+
+absl::Status execute(const CommandContext &context, const Args &args) {
+  BenchmarkOptions options;
+  constexpr int64_t most = 1 << 24;
+  STC_ASSIGN_OR_RETURN(options.promptTokens,
+                       args.integer("--prompt-tokens", options.promptTokens, 1, most));
+  STC_ASSIGN_OR_RETURN(options.generate, args.integer("--generate", options.generate, 1, most));
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
+  STC_ASSIGN_OR_RETURN(BenchmarkResult result, benchmark(*session, options));
+  return printLine(args.has("--json") ? printJson(result) : printText(result));
+}
+
+} // namespace
+
+Command benchCommand() { return {&spec(), execute}; }
+
+} // namespace stc

@@ -1,0 +1,126 @@
+// Choosing a command, and what all commands share: errors, help, opening the model.
+#include "stc/Runtime/Commands.h"
+
+#include "stc/Runtime/Output.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <unistd.h>
+
+namespace stc {
+
+namespace {
+
+std::vector<Command> allCommands() {
+  return {runCommand(),  logitsCommand(), tokenizeCommand(),
+          evalCommand(), benchCommand(),  infoCommand()};
+}
+
+std::string overview(const std::string &program) {
+  static const CommandSpec help = {
+      "help", "[COMMAND]", "Show this page, or the page of a command.", "", {}, {}, 0, 1};
+  std::vector<const CommandSpec *> specs;
+  for (const Command &command : allCommands())
+    specs.push_back(command.spec);
+  specs.push_back(&help);
+  return helpOverview(program,
+                      "A language model compiled into one program. Without a command, on a "
+                      "terminal, it\ncontinues the lines you type.",
+                      specs);
+}
+
+int report(const absl::Status &status) {
+  if (status.ok())
+    return EXIT_SUCCESS;
+  std::string message(status.message());
+  std::fprintf(stderr, "error: %s\n", message.c_str());
+  return EXIT_FAILURE;
+}
+
+absl::Status unknownCommand(const std::string &name) {
+  std::vector<std::string> known = {"help"};
+  for (const Command &command : allCommands())
+    known.push_back(command.spec->name);
+  std::string closest = closestWord(name, known);
+  return formatError(
+      {"", "command", {}},
+      absl::StrCat("one that `help` lists",
+                   closest.empty() ? "" : absl::StrCat(" (the closest is ", closest, ")")),
+      name);
+}
+
+int showHelp(const std::string &program, absl::Span<const std::string> args) {
+  if (args.empty() || args[0][0] == '-')
+    return report(printLine(overview(program)));
+  for (const Command &command : allCommands())
+    if (command.spec->name == args[0])
+      return report(printLine(helpPage(program, *command.spec)));
+  return report(unknownCommand(args[0]));
+}
+
+} // namespace
+
+int runCommandLine(const std::string &program, const CommandSpec &spec,
+                   absl::Span<const std::string> args,
+                   absl::FunctionRef<absl::Status(const Args &args)> execute) {
+  absl::StatusOr<Args> parsed = Args::parse(spec, args);
+  if (!parsed.ok())
+    return report(parsed.status());
+  if (parsed->has("--help"))
+    return report(printLine(helpPage(program, spec)));
+  return report(execute(*parsed));
+}
+
+int modelMain(const CommandContext &context, absl::Span<const std::string> args) {
+  // A closed pipe is reported by the write that meets it, like every other failed write.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::vector<std::string> given(args.begin(), args.end());
+  if (given.empty()) {
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+      std::fputs(overview(context.program).c_str(), stderr);
+      return EXIT_FAILURE;
+    }
+    given.push_back("run");
+  }
+  std::string name = given.front();
+  given.erase(given.begin());
+  if (name == "help" || name == "--help" || name == "-h")
+    return showHelp(context.program, given);
+  for (const Command &command : allCommands())
+    if (command.spec->name == name)
+      return runCommandLine(context.program, *command.spec, given,
+                            [&](const Args &parsed) { return command.execute(context, parsed); });
+  return report(unknownCommand(name));
+}
+
+std::vector<Option> withModelOptions(std::vector<Option> own) {
+  own.push_back(
+      {"--threads", "", "N", "Threads to use (default: the processors this process may run on)."});
+  own.push_back({"--no-verify", "", "",
+                 "Do not compare checksums at start (also: environment variable STC_NO_VERIFY)."});
+  return own;
+}
+
+bool isVerifying(const Args &args) {
+  const char *skip = std::getenv("STC_NO_VERIFY");
+  bool skipped = skip && *skip && absl::string_view(skip) != "0";
+  return !args.has("--no-verify") && !skipped;
+}
+
+absl::StatusOr<std::unique_ptr<Model>> openModel(const CommandContext &context, const Args &args) {
+  Model::Options options;
+  STC_ASSIGN_OR_RETURN(int64_t threads, args.integer("--threads", 0, 1, ThreadPool::maxThreads));
+  options.threads = int(threads);
+  options.verify = isVerifying(args);
+  return Model::open(context.code, context.bundlePath, options);
+}
+
+absl::StatusOr<std::vector<int32_t>> readTokenFile(const std::string &path) {
+  STC_ASSIGN_OR_RETURN(std::string text, readFile(path));
+  return parseTokenIds(text, path, "token ids");
+}
+
+} // namespace stc

@@ -1,0 +1,122 @@
+// info: what this model is made of.
+#include "stc/Runtime/Commands.h"
+#include "stc/Runtime/JsonWriter.h"
+#include "stc/Runtime/Output.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+#include <map>
+
+namespace stc {
+
+namespace {
+
+const CommandSpec &spec() {
+  static const CommandSpec spec = {
+      "info",
+      "",
+      "Show what the model is: sizes, storage formats, memory, checksums.",
+      "",
+      withModelOptions({{"--json", "", "", "Print one JSON object."}}),
+      {"info", "info --json"}};
+  return spec;
+}
+
+/// All tensors stored in one layout.
+struct LayoutSums {
+  int64_t tensors = 0;
+  uint64_t bytes = 0;
+  double weights = 0;
+};
+
+std::map<std::string, LayoutSums> sumLayouts(const Bundle &bundle) {
+  std::map<std::string, LayoutSums> layouts;
+  for (const WeightRecord &record : bundle.records()) {
+    LayoutSums &sums = layouts[record.layout];
+    ++sums.tensors;
+    sums.bytes += record.bytes;
+    double weights = 1;
+    for (int64_t size : record.shape)
+      weights *= double(size);
+    sums.weights += weights;
+  }
+  return layouts;
+}
+
+std::string printJson(Model &model, bool verified) {
+  const ModelSettings &s = model.settings();
+  JsonWriter json;
+  json.beginObject();
+  json.string("name", s.name);
+  json.string("architecture", s.architecture);
+  json.string("recipe", s.recipe);
+  json.integer("vocabulary_size", s.vocabSize);
+  json.integer("hidden_size", s.hiddenSize);
+  json.integer("layers", s.layers);
+  json.integer("kv_heads", s.kvHeads);
+  json.integer("head_dim", s.headDim);
+  json.integer("max_context", s.maxContext);
+  json.boolean("tokenizer", model.tokenizer() != nullptr);
+  json.integer("weight_bytes", int64_t(model.contents().weights().size()));
+  json.integer("weight_bytes_per_token", s.weightBytesPerToken);
+  json.integer("kv_cache_bytes", 4 * (s.keyCacheFloats + s.valueCacheFloats));
+  json.integer("scratch_bytes", s.arenaBytes);
+  json.beginArray("layouts");
+  for (const auto &layout : sumLayouts(model.contents())) {
+    json.beginObject();
+    json.string("layout", layout.first);
+    json.integer("tensors", layout.second.tensors);
+    json.integer("bytes", int64_t(layout.second.bytes));
+    json.number("bits_per_weight", 8 * double(layout.second.bytes) / layout.second.weights);
+    json.endObject();
+  }
+  json.endArray();
+  json.string("cpu_features", s.requiredCpuFeatures);
+  json.integer("threads", model.pool().threads());
+  json.string("fingerprint", absl::StrFormat("%016x", s.codeFingerprint));
+  json.string("checksums", verified ? "ok" : "not verified");
+  json.endObject();
+  return json.text();
+}
+
+std::string printText(Model &model, bool verified) {
+  const ModelSettings &s = model.settings();
+  std::string text;
+  auto line = [&](absl::string_view name, const std::string &value) {
+    absl::StrAppendFormat(&text, "%-14s %s\n", name, value.empty() ? "-" : value);
+  };
+  line("name", printable(s.name));
+  line("architecture", printable(s.architecture));
+  line("recipe", printable(s.recipe));
+  line("sizes", absl::StrCat(s.layers, " layers, hidden ", s.hiddenSize, ", ", s.kvHeads,
+                             " key-value heads of ", s.headDim, ", vocabulary ", s.vocabSize));
+  line("context", absl::StrCat(s.maxContext, " tokens"));
+  line("tokenizer", model.tokenizer() ? "yes" : "none: token ids only");
+  line("weights", absl::StrCat(model.contents().weights().size(), " bytes, ", s.weightBytesPerToken,
+                               " read per token"));
+  for (const auto &layout : sumLayouts(model.contents()))
+    line("", absl::StrFormat("%s: %d tensors, %d bytes, %.2f bits per weight",
+                             printable(layout.first), layout.second.tensors, layout.second.bytes,
+                             8 * double(layout.second.bytes) / layout.second.weights));
+  line("KV cache", absl::StrCat(4 * (s.keyCacheFloats + s.valueCacheFloats), " bytes"));
+  line("scratch", absl::StrCat(s.arenaBytes, " bytes"));
+  line("CPU features", printable(s.requiredCpuFeatures));
+  line("threads", absl::StrCat(model.pool().threads()));
+  line("fingerprint", absl::StrFormat("%016x", s.codeFingerprint));
+  line("checksums", verified ? "ok" : "not verified");
+  text.pop_back();
+  return text;
+}
+
+absl::Status execute(const CommandContext &context, const Args &args) {
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
+  bool verified = isVerifying(args);
+  return printLine(args.has("--json") ? printJson(*model, verified) : printText(*model, verified));
+}
+
+} // namespace
+
+Command infoCommand() { return {&spec(), execute}; }
+
+} // namespace stc

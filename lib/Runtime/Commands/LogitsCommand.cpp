@@ -1,0 +1,45 @@
+// logits: the model's raw output at every position, as a NumPy file.
+#include "stc/Runtime/Commands.h"
+#include "stc/Runtime/Npy.h"
+#include "stc/Runtime/Session.h"
+
+namespace stc {
+
+namespace {
+
+const CommandSpec &spec() {
+  static const CommandSpec spec = {
+      "logits",
+      "",
+      "Write the logits after every token of a text to a .npy file.",
+      "The file holds float32 [tokens, vocabulary]: row i scores the token that follows the\n"
+      "first i + 1 tokens. Nothing is added to the ids given.",
+      withModelOptions({{"--tokens", "", "IDS", "Token ids, separated by commas or spaces."},
+                        {"--tokens-file", "", "FILE", "Read the token ids from a file."},
+                        {"--output", "-o", "FILE", "Where to write (required)."}}),
+      {"logits --tokens 1,403,407 -o logits.npy"}};
+  return spec;
+}
+
+absl::Status execute(const CommandContext &context, const Args &args) {
+  STC_RETURN_IF_ERROR(args.expectOneOf({"--tokens", "--tokens-file"}, true));
+  STC_RETURN_IF_ERROR(args.expectOneOf({"--output"}, true));
+  std::string path = args.text("--output");
+  STC_RETURN_IF_ERROR(checkWritable(path));
+  STC_ASSIGN_OR_RETURN(std::vector<int32_t> tokens,
+                       args.has("--tokens") ? args.tokenIds("--tokens")
+                                            : readTokenFile(args.text("--tokens-file")));
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
+  STC_ASSIGN_OR_RETURN(NpyWriter writer, NpyWriter::create(path, int64_t(tokens.size()),
+                                                           model->settings().vocabSize));
+  STC_RETURN_IF_ERROR(session->score(
+      tokens, [&](int64_t, absl::Span<const float> logits) { return writer.write(logits); }));
+  return writer.commit();
+}
+
+} // namespace
+
+Command logitsCommand() { return {&spec(), execute}; }
+
+} // namespace stc

@@ -1,0 +1,164 @@
+// run: continue a prompt.
+#include "Interactive.h"
+#include "TextOutput.h"
+
+#include "stc/Runtime/Commands.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+#include <cstdio>
+#include <sys/random.h>
+#include <unistd.h>
+
+namespace stc {
+
+namespace {
+
+const CommandSpec &spec() {
+  static const CommandSpec spec = {
+      "run",
+      "",
+      "Continue a text (on a terminal without a prompt: interactively).",
+      "Prints the prompt and what the model makes of it, up to the end of the text, N tokens\n"
+      "or the end of the context. Ctrl-C ends the text early. A token is chosen in this order:\n"
+      "repeat penalty, temperature, top-k, top-p, min-p, then one random draw.",
+      withModelOptions(
+          {{"--prompt", "-p", "TEXT", "The beginning of the text."},
+           {"--prompt-file", "", "FILE", "Read the prompt from a file."},
+           {"--tokens", "", "IDS", "The prompt as token ids, separated by commas or spaces."},
+           {"--max-tokens", "-n", "N", "Tokens to add (default: 128)."},
+           {"--temperature", "", "T", "0: always the most likely token (default: 0.8)."},
+           {"--top-k", "", "K", "Choose among the K most likely tokens; 0: all (default: 40)."},
+           {"--top-p", "", "P",
+            "Choose among the fewest tokens whose probabilities sum to P (default: 0.95)."},
+           {"--min-p", "", "P",
+            "Leave out tokens less than P times as likely as the best (default: 0)."},
+           {"--repeat-penalty", "", "R",
+            "Divide the logits of the last 64 tokens by R (default: 1, no penalty)."},
+           {"--seed", "", "S",
+            "Same seed, same text (default: a random one, shown in the summary)."},
+           {"--ignore-eos", "", "", "Go on after an end-of-text token."},
+           {"--print-tokens", "", "", "Print the ids of the added tokens instead of the text."},
+           {"--no-echo", "", "", "Do not print the prompt."},
+           {"--quiet", "", "", "No summary of times on standard error."}}),
+      {"run -p \"Once upon a time\"", "run -p \"Once upon a time\" -n 200 --temperature 0",
+       "run --prompt-file start.txt --top-p 0.9 --seed 7 --quiet",
+       "run --tokens 1,403,407 --print-tokens"}};
+  return spec;
+}
+
+absl::StatusOr<SamplerOptions> readSampling(const Args &args) {
+  SamplerOptions options;
+  constexpr double large = 1e6;
+  STC_ASSIGN_OR_RETURN(options.temperature,
+                       args.number("--temperature", options.temperature, 0, large));
+  STC_ASSIGN_OR_RETURN(options.topK, args.integer("--top-k", options.topK, 0, INT32_MAX));
+  STC_ASSIGN_OR_RETURN(options.topP, args.number("--top-p", options.topP, 0, 1));
+  STC_ASSIGN_OR_RETURN(options.minP, args.number("--min-p", options.minP, 0, 1));
+  STC_ASSIGN_OR_RETURN(options.repeatPenalty,
+                       args.number("--repeat-penalty", options.repeatPenalty, 1e-3, 1e3));
+  return options;
+}
+
+absl::StatusOr<uint64_t> readSeed(const Args &args) {
+  if (args.has("--seed")) {
+    STC_ASSIGN_OR_RETURN(int64_t seed, args.integer("--seed", 0, 0, INT64_MAX));
+    return uint64_t(seed);
+  }
+  // Short enough to be typed again.
+  uint32_t seed = 0;
+  if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != ssize_t(sizeof(seed)))
+    seed = uint32_t(getpid());
+  return seed;
+}
+
+/// The prompt as the user gave it: ids, and the text to print before the model's.
+struct Prompt {
+  std::vector<int32_t> ids;
+  std::string text;
+};
+
+absl::StatusOr<Prompt> readPrompt(const Model &model, const Args &args) {
+  Prompt prompt;
+  if (args.has("--tokens")) {
+    STC_ASSIGN_OR_RETURN(prompt.ids, args.tokenIds("--tokens"));
+    if (!args.has("--print-tokens")) {
+      STC_RETURN_IF_ERROR(model.requireTokenizer().status());
+      // A token outside the vocabulary is reported by the session, with its position.
+      absl::StatusOr<std::string> text = model.tokenizer()->decode(prompt.ids);
+      prompt.text = text.ok() ? *text : "";
+    }
+    return prompt;
+  }
+  prompt.text = args.text("--prompt");
+  if (args.has("--prompt-file")) {
+    STC_ASSIGN_OR_RETURN(prompt.text, readFile(args.text("--prompt-file")));
+  }
+  STC_ASSIGN_OR_RETURN(const Tokenizer *tokenizer, model.requireTokenizer());
+  STC_ASSIGN_OR_RETURN(prompt.ids, encodePrompt(*tokenizer, prompt.text));
+  return prompt;
+}
+
+void printSummary(const GenerateResult &result, int64_t maxContext, uint64_t seed) {
+  auto rate = [](int64_t tokens, double seconds) {
+    return absl::StrFormat("%d tokens in %.2f s (%.1f/s)", tokens, seconds,
+                           seconds > 0 ? double(tokens) / seconds : 0);
+  };
+  std::string reason;
+  if (result.reason == StopReason::ContextFull)
+    reason = absl::StrCat("; stopped: the context of ", maxContext, " tokens is full");
+  std::string line =
+      absl::StrCat("prompt ", rate(result.promptTokens, result.promptSeconds), "; text ",
+                   rate(result.tokens, result.decodeSeconds), "; seed ", seed, reason);
+  std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+absl::Status execute(const CommandContext &context, const Args &args) {
+  STC_RETURN_IF_ERROR(args.expectOneOf({"--prompt", "--prompt-file", "--tokens"}, false));
+  bool prompted = args.has("--prompt") || args.has("--prompt-file") || args.has("--tokens");
+  if (!prompted && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
+    return formatError({"run", "", {}}, "--prompt, --prompt-file or --tokens",
+                       "none of them, and no terminal to read from");
+  STC_ASSIGN_OR_RETURN(SamplerOptions sampling, readSampling(args));
+  STC_ASSIGN_OR_RETURN(uint64_t seed, readSeed(args));
+  GenerateOptions options;
+  STC_ASSIGN_OR_RETURN(options.maxTokens, args.integer("--max-tokens", 128, 0, INT32_MAX));
+  options.ignoreEndOfText = args.has("--ignore-eos");
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
+  if (!prompted)
+    return runInteractive(*model, sampling, options, seed);
+
+  STC_ASSIGN_OR_RETURN(Prompt prompt, readPrompt(*model, args));
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
+  bool ids = args.has("--print-tokens"), echo = !ids && !args.has("--no-echo");
+  // After a prompt of nothing but BOS the text is only beginning.
+  TextOutput output(*model, ids, !prompt.text.empty());
+  InterruptGuard guard(true);
+  options.stop = &InterruptGuard::flag();
+  Sampler sampler(sampling, seed);
+  bool begun = false;
+  // The prompt is printed once it has been read, so that an error leaves nothing on the output.
+  auto begin = [&]() -> absl::Status {
+    if (begun || !echo)
+      return absl::OkStatus();
+    begun = true;
+    return output.text(prompt.text);
+  };
+  STC_ASSIGN_OR_RETURN(GenerateResult result,
+                       generate(*session, sampler, prompt.ids, options, [&](int32_t token) {
+                         STC_RETURN_IF_ERROR(begin());
+                         return output.token(token);
+                       }));
+  STC_RETURN_IF_ERROR(begin());
+  STC_RETURN_IF_ERROR(output.finish());
+  if (!args.has("--quiet"))
+    printSummary(result, session->maxContext(), seed);
+  return absl::OkStatus();
+}
+
+} // namespace
+
+Command runCommand() { return {&spec(), execute}; }
+
+} // namespace stc

@@ -1,0 +1,187 @@
+// Processor features by cpuid, and whether the operating system saves the registers they need.
+#include "stc/Runtime/CpuFeatures.h"
+
+#include "stc/Support/Error.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+#include <cstdint>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace stc {
+
+namespace {
+
+#if defined(__x86_64__)
+
+enum Register : uint8_t { EAX, EBX, ECX, EDX };
+
+// Bits of XCR0: what the operating system saves at a context switch.
+constexpr uint64_t noState = 0, avxState = 0x6, avx512State = 0xE6, tileState = 0x60006;
+
+struct Feature {
+  const char *name; // LLVM's
+  uint32_t leaf, subleaf;
+  Register reg;
+  uint8_t bit;
+  uint64_t state;
+};
+
+constexpr uint32_t extended = 0x80000001;
+
+constexpr Feature features[] = {
+    {"cx8", 1, 0, EDX, 8, noState},
+    {"cmov", 1, 0, EDX, 15, noState},
+    {"mmx", 1, 0, EDX, 23, noState},
+    {"fxsr", 1, 0, EDX, 24, noState},
+    {"sse", 1, 0, EDX, 25, noState},
+    {"sse2", 1, 0, EDX, 26, noState},
+    {"sse3", 1, 0, ECX, 0, noState},
+    {"pclmul", 1, 0, ECX, 1, noState},
+    {"ssse3", 1, 0, ECX, 9, noState},
+    {"fma", 1, 0, ECX, 12, avxState},
+    {"cx16", 1, 0, ECX, 13, noState},
+    {"sse4.1", 1, 0, ECX, 19, noState},
+    {"sse4.2", 1, 0, ECX, 20, noState},
+    {"crc32", 1, 0, ECX, 20, noState},
+    {"movbe", 1, 0, ECX, 22, noState},
+    {"popcnt", 1, 0, ECX, 23, noState},
+    {"aes", 1, 0, ECX, 25, noState},
+    {"xsave", 1, 0, ECX, 27, noState},
+    {"avx", 1, 0, ECX, 28, avxState},
+    {"f16c", 1, 0, ECX, 29, avxState},
+    {"rdrnd", 1, 0, ECX, 30, noState},
+    {"fsgsbase", 7, 0, EBX, 0, noState},
+    {"bmi", 7, 0, EBX, 3, noState},
+    {"avx2", 7, 0, EBX, 5, avxState},
+    {"bmi2", 7, 0, EBX, 8, noState},
+    {"avx512f", 7, 0, EBX, 16, avx512State},
+    {"avx512dq", 7, 0, EBX, 17, avx512State},
+    {"rdseed", 7, 0, EBX, 18, noState},
+    {"adx", 7, 0, EBX, 19, noState},
+    {"avx512ifma", 7, 0, EBX, 21, avx512State},
+    {"clflushopt", 7, 0, EBX, 23, noState},
+    {"clwb", 7, 0, EBX, 24, noState},
+    {"avx512cd", 7, 0, EBX, 28, avx512State},
+    {"sha", 7, 0, EBX, 29, noState},
+    {"avx512bw", 7, 0, EBX, 30, avx512State},
+    {"avx512vl", 7, 0, EBX, 31, avx512State},
+    {"avx512vbmi", 7, 0, ECX, 1, avx512State},
+    {"avx512vbmi2", 7, 0, ECX, 6, avx512State},
+    {"gfni", 7, 0, ECX, 8, noState},
+    {"vaes", 7, 0, ECX, 9, avxState},
+    {"vpclmulqdq", 7, 0, ECX, 10, avxState},
+    {"avx512vnni", 7, 0, ECX, 11, avx512State},
+    {"avx512bitalg", 7, 0, ECX, 12, avx512State},
+    {"avx512vpopcntdq", 7, 0, ECX, 14, avx512State},
+    {"rdpid", 7, 0, ECX, 22, noState},
+    {"movdiri", 7, 0, ECX, 27, noState},
+    {"movdir64b", 7, 0, ECX, 28, noState},
+    {"avx512vp2intersect", 7, 0, EDX, 8, avx512State},
+    {"amx-bf16", 7, 0, EDX, 22, tileState},
+    {"avx512fp16", 7, 0, EDX, 23, avx512State},
+    {"amx-tile", 7, 0, EDX, 24, tileState},
+    {"amx-int8", 7, 0, EDX, 25, tileState},
+    {"avxvnni", 7, 1, EAX, 4, avxState},
+    {"avx512bf16", 7, 1, EAX, 5, avx512State},
+    {"amx-fp16", 7, 1, EAX, 21, tileState},
+    {"avxifma", 7, 1, EAX, 23, avxState},
+    {"avxvnniint8", 7, 1, EDX, 4, avxState},
+    {"avxneconvert", 7, 1, EDX, 5, avxState},
+    {"avxvnniint16", 7, 1, EDX, 10, avxState},
+    {"sahf", extended, 0, ECX, 0, noState},
+    {"lzcnt", extended, 0, ECX, 5, noState},
+    {"sse4a", extended, 0, ECX, 6, noState},
+    {"prfchw", extended, 0, ECX, 8, noState},
+    {"64bit", extended, 0, EDX, 29, noState},
+};
+
+uint64_t savedState() {
+  uint32_t regs[4] = {};
+  constexpr uint32_t osxsave = 1u << 27;
+  if (!__get_cpuid(1, &regs[EAX], &regs[EBX], &regs[ECX], &regs[EDX]) || !(regs[ECX] & osxsave))
+    return 0;
+  uint32_t low, high;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return uint64_t(high) << 32 | low;
+}
+
+/// Linux hands out the large tile registers on request only.
+bool requestTiles() {
+  constexpr long requestPermission = 0x1023, tileData = 18; // ARCH_REQ_XCOMP_PERM, XTILEDATA
+  return syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+}
+
+const Feature *findFeature(absl::string_view name) {
+  for (const Feature &feature : features)
+    if (name == feature.name)
+      return &feature;
+  return nullptr;
+}
+
+bool isPresent(const Feature &feature) {
+  uint32_t regs[4] = {};
+  if (!__get_cpuid_count(feature.leaf, feature.subleaf, &regs[EAX], &regs[EBX], &regs[ECX],
+                         &regs[EDX]) ||
+      !(regs[feature.reg] >> feature.bit & 1))
+    return false;
+  // A processor without subleaf 1 of leaf 7 may answer with those of another.
+  if (feature.leaf == 7 && feature.subleaf > 0) {
+    uint32_t last[4] = {};
+    __get_cpuid_count(7, 0, &last[EAX], &last[EBX], &last[ECX], &last[EDX]);
+    if (last[EAX] < feature.subleaf)
+      return false;
+  }
+  if ((savedState() & feature.state) != feature.state)
+    return false;
+  return feature.state != tileState || requestTiles();
+}
+
+bool isKnown(absl::string_view name) { return findFeature(name) != nullptr; }
+
+#else
+
+// Other architectures' models are built for a baseline and list no features.
+bool isKnown(absl::string_view) { return false; }
+
+#endif
+
+} // namespace
+
+bool hasCpuFeature(absl::string_view name) {
+#if defined(__x86_64__)
+  const Feature *feature = findFeature(name);
+  return feature && isPresent(*feature);
+#else
+  return false;
+#endif
+}
+
+absl::Status checkCpuFeatures(absl::string_view required, const std::string &file) {
+  std::vector<std::string> missing, unknown;
+  for (absl::string_view name : absl::StrSplit(required, ',', absl::SkipWhitespace())) {
+    if (!isKnown(name))
+      unknown.emplace_back(name);
+    else if (!hasCpuFeature(name))
+      missing.emplace_back(name);
+  }
+  if (!unknown.empty())
+    return formatError({file, "CPU features", {}}, "features this runtime can check",
+                       absl::StrJoin(unknown, ", "));
+  if (!missing.empty())
+    return formatError({file, "CPU features", {}},
+                       absl::StrCat("a processor with ", absl::StrJoin(missing, ", "),
+                                    " (compile the model again with --target=native)"),
+                       "one without");
+  return absl::OkStatus();
+}
+
+} // namespace stc

@@ -1,0 +1,128 @@
+// A loaded model: opening it, and every check that code, weights and machine belong together.
+#include "stc/Runtime/Model.h"
+
+#include "stc/Runtime/CpuFeatures.h"
+#include "stc/Runtime/Memory.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+#include <climits>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace stc {
+
+namespace {
+
+/// Nothing real is larger, and products of two such numbers and a float's size fit 64 bits.
+constexpr int64_t sizeLimit = int64_t(1) << 28;
+constexpr int64_t byteLimit = int64_t(1) << 44;
+
+absl::Status checkRange(const std::string &path, const char *field, int64_t value, int64_t min,
+                        int64_t max) {
+  if (value >= min && value <= max)
+    return absl::OkStatus();
+  return formatError({path, absl::StrCat("settings.", field), {}},
+                     absl::StrCat("a number from ", min, " to ", max), absl::StrCat(value));
+}
+
+/// The sizes that memory is allocated and indexed by. The bundle may be anybody's file.
+absl::Status checkSettings(const std::string &path, const ModelSettings &s) {
+  STC_RETURN_IF_ERROR(checkRange(path, "vocabSize", s.vocabSize, 1, sizeLimit));
+  STC_RETURN_IF_ERROR(checkRange(path, "hiddenSize", s.hiddenSize, 1, sizeLimit));
+  STC_RETURN_IF_ERROR(checkRange(path, "maxContext", s.maxContext, 1, sizeLimit));
+  STC_RETURN_IF_ERROR(checkRange(path, "prefillChunk", s.prefillChunk, 1, sizeLimit));
+  STC_RETURN_IF_ERROR(checkRange(path, "arenaBytes", s.arenaBytes, 0, byteLimit));
+  STC_RETURN_IF_ERROR(checkRange(path, "keyCacheFloats", s.keyCacheFloats, 0, byteLimit / 4));
+  return checkRange(path, "valueCacheFloats", s.valueCacheFloats, 0, byteLimit / 4);
+}
+
+absl::Status checkCode(const std::string &path, const ModelSettings &settings,
+                       const ModelCode &code) {
+  if (code.abiVersion != STC_MODEL_ABI_VERSION)
+    return formatError({path, "generated code", {}},
+                       absl::StrCat("version ", STC_MODEL_ABI_VERSION, " of the runtime interface"),
+                       absl::StrCat("version ", code.abiVersion));
+  if (code.fingerprint != settings.codeFingerprint)
+    return formatError(
+        {path, "weights", {}},
+        absl::StrCat("those of this model (fingerprint ", absl::Hex(code.fingerprint), ")"),
+        absl::StrCat("those of another (fingerprint ", absl::Hex(settings.codeFingerprint), ")"));
+  return absl::OkStatus();
+}
+
+uint64_t bytesNeeded(const Bundle &bundle) {
+  const ModelSettings &s = bundle.settings();
+  return bundle.weights().size() + uint64_t(s.arenaBytes) +
+         sizeof(float) * (uint64_t(s.keyCacheFloats) + uint64_t(s.valueCacheFloats));
+}
+
+} // namespace
+
+std::string executablePath() {
+  constexpr const char *link = "/proc/self/exe";
+  char name[PATH_MAX];
+  ssize_t length = readlink(link, name, sizeof(name) - 1);
+  struct stat running, named;
+  if (length <= 0)
+    return link;
+  name[length] = '\0';
+  // The name may by now belong to another file (a rebuild); the link always means this one.
+  if (stat(link, &running) != 0 || stat(name, &named) != 0 || running.st_ino != named.st_ino ||
+      running.st_dev != named.st_dev)
+    return link;
+  return name;
+}
+
+absl::StatusOr<std::unique_ptr<Model>> Model::open(const ModelCode &code, const std::string &path,
+                                                   const Options &options) {
+  std::unique_ptr<Model> model(new Model);
+  model->modelCode = code;
+  STC_ASSIGN_OR_RETURN(model->bundle, Bundle::open(path));
+  const ModelSettings &settings = model->settings();
+  STC_RETURN_IF_ERROR(checkSettings(path, settings));
+  STC_RETURN_IF_ERROR(checkCode(path, settings, code));
+  STC_RETURN_IF_ERROR(checkCpuFeatures(settings.requiredCpuFeatures, path));
+  STC_RETURN_IF_ERROR(checkMemory(path, bytesNeeded(*model->bundle), totalMemoryBytes()));
+  STC_ASSIGN_OR_RETURN(model->threadPool, ThreadPool::create(options.threads));
+  if (options.verify)
+    STC_RETURN_IF_ERROR(model->bundle->verifyChecksums(model->threadPool->threads()));
+  if (!model->bundle->tokenizer().empty()) {
+    STC_ASSIGN_OR_RETURN(model->modelTokenizer, Tokenizer::parse(model->bundle->tokenizer(), path));
+  }
+  // Large pages where the kernel can make them of a file; a hint, so failure does not matter.
+  absl::Span<const uint8_t> weights = model->bundle->weights();
+  if (!weights.empty())
+    madvise(const_cast<uint8_t *>(weights.data()), weights.size(), MADV_HUGEPAGE);
+  return model;
+}
+
+absl::StatusOr<const Tokenizer *> Model::requireTokenizer() const {
+  if (!modelTokenizer)
+    return formatError({path(), "tokenizer", {}}, "one, to read and write text",
+                       "none (the model was compiled without; use token ids)");
+  return modelTokenizer.get();
+}
+
+bool Model::isEndOfText(int32_t token) const {
+  const std::vector<int64_t> &ends = settings().eosTokens;
+  return std::find(ends.begin(), ends.end(), token) != ends.end();
+}
+
+std::string Model::piece(int32_t token) const {
+  if (!modelTokenizer || token < 0 || size_t(token) >= modelTokenizer->spec().tokens.size())
+    return "";
+  return modelTokenizer->piece(token);
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> openTokenizer(const std::string &path) {
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<Bundle> bundle, Bundle::open(path));
+  if (bundle->tokenizer().empty())
+    return formatError({path, "tokenizer", {}}, "one, to read and write text",
+                       "none (the model was compiled without; use token ids)");
+  return Tokenizer::parse(bundle->tokenizer(), path);
+}
+
+} // namespace stc

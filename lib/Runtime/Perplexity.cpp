@@ -1,0 +1,77 @@
+// Perplexity over consecutive windows of a text.
+#include "stc/Runtime/Perplexity.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace stc {
+
+void PerplexitySums::add(double value) {
+  ++tokens;
+  nll += value;
+  nllSquared += value * value;
+}
+
+double PerplexitySums::perplexity() const { return std::exp(nll / double(tokens)); }
+
+double PerplexitySums::standardError() const {
+  if (tokens < 2)
+    return 0;
+  double count = double(tokens), mean = nll / count;
+  double variance = std::max(0.0, (nllSquared - count * mean * mean) / (count - 1));
+  // First order: the error of exp(x) is exp(x) times the error of x.
+  return perplexity() * std::sqrt(variance / count);
+}
+
+double negativeLogProbability(absl::Span<const float> logits, int32_t target) {
+  double largest = *std::max_element(logits.begin(), logits.end()), sum = 0;
+  for (float logit : logits)
+    sum += std::exp(double(logit) - largest);
+  return largest + std::log(sum) - double(logits[size_t(target)]);
+}
+
+std::vector<Window> evalWindows(size_t tokens, size_t size) {
+  if (tokens < size)
+    return {{0, tokens}};
+  std::vector<Window> windows;
+  for (size_t first = 0; first + size <= tokens; first += size)
+    windows.push_back({first, size});
+  return windows;
+}
+
+absl::StatusOr<PerplexitySums> measurePerplexity(Session &session, absl::Span<const int32_t> tokens,
+                                                 int64_t context, int64_t bos,
+                                                 absl::FunctionRef<void(int64_t)> progress) {
+  PerplexitySums sums;
+  size_t own = size_t(context) - (bos >= 0 ? 1 : 0); // tokens of the text per window
+  size_t vocabulary = size_t(session.owner().settings().vocabSize);
+  for (Window window : evalWindows(tokens.size(), own)) {
+    std::vector<int32_t> ids;
+    if (bos >= 0)
+      ids.push_back(int32_t(bos));
+    ids.insert(ids.end(), tokens.begin() + long(window.first),
+               tokens.begin() + long(window.first + window.count));
+    if (ids.size() < 2)
+      return formatError({"", "text", {}}, "at least two tokens in a window",
+                         absl::StrCat(ids.size()));
+    session.reset();
+    STC_RETURN_IF_ERROR(session.score(ids, [&](int64_t first, absl::Span<const float> logits) {
+      for (size_t at = 0; at < logits.size(); at += vocabulary) {
+        size_t next = size_t(first) + at / vocabulary + 1;
+        if (next >= ids.size())
+          break;
+        double nll = negativeLogProbability(logits.subspan(at, vocabulary), ids[next]);
+        if (std::isnan(nll))
+          return formatError({"", "logits", {}}, "numbers", "NaN");
+        sums.add(nll);
+      }
+      return absl::OkStatus();
+    }));
+    progress(int64_t(ids.size()) - 1);
+  }
+  return sums;
+}
+
+} // namespace stc
