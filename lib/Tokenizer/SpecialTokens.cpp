@@ -1,4 +1,4 @@
-// Leftmost-longest search for added tokens, by narrowing a sorted list byte by byte.
+// Leftmost-longest search for added tokens in linear time.
 #include "SpecialTokens.h"
 
 #include "Unicode.h"
@@ -11,8 +11,8 @@ namespace stc {
 
 namespace {
 
-/// The search may look this far ahead at every byte of a text.
-constexpr size_t kLongestSpecial = 1024;
+/// Far beyond real added tokens; they bound the size of the automaton.
+constexpr size_t kLongestSpecial = 1024, kMostNodes = 1 << 20;
 
 /// The character that ends at `end`; malformed bytes count as no character (code point 0).
 Utf8Char characterBefore(absl::string_view text, size_t end) {
@@ -36,52 +36,72 @@ absl::Status SpecialTokenMatcher::add(absl::string_view text, int32_t id,
                                       const TokenizerSpec::Token &token, const std::string &file) {
   if (text.empty())
     return absl::OkStatus();
+  ErrorSite site{file, absl::StrCat("tokens[", id, "]"), {}};
   if (text.size() > kLongestSpecial)
-    return formatError({file, absl::StrCat("tokens[", id, "]"), {}},
-                       absl::StrCat("an added token of at most ", kLongestSpecial, " bytes"),
+    return formatError(site, absl::StrCat("an added token of at most ", kLongestSpecial, " bytes"),
                        absl::StrCat(text.size(), " bytes"));
-  entries.push_back({text, id, token.leftStrip, token.rightStrip, token.singleWord});
-  firstBytes[uint8_t(text[0])] = true;
+  if (nodes.size() + text.size() > kMostNodes)
+    return formatError(site, absl::StrCat("at most ", kMostNodes, " bytes of added tokens"),
+                       "more than that");
+  uint32_t node = 0;
+  for (size_t i = text.size(); i-- > 0;) {
+    auto [found, isNew] = edges.try_emplace(edge(node, uint8_t(text[i])), uint32_t(nodes.size()));
+    if (isNew)
+      nodes.push_back({0, -1, node, nodes[node].depth + 1, uint8_t(text[i])});
+    node = found->second;
+  }
+  nodes[node].longest = int32_t(entries.size());
+  entries.push_back({text.size(), id, token.leftStrip, token.rightStrip, token.singleWord});
+  leavesRoot[uint8_t(text.back())] = true;
   return absl::OkStatus();
 }
 
-void SpecialTokenMatcher::finish() {
-  // By id within equal texts, so that the later token is the one found.
-  std::sort(entries.begin(), entries.end(), [](const Entry &a, const Entry &b) {
-    return a.text != b.text ? a.text < b.text : a.id < b.id;
-  });
+uint32_t SpecialTokenMatcher::advance(uint32_t node, uint8_t byte) const {
+  while (true) {
+    if (node == 0 && !leavesRoot[byte])
+      return 0;
+    if (auto found = edges.find(edge(node, byte)); found != edges.end())
+      return found->second;
+    node = nodes[node].fail;
+  }
 }
 
-const SpecialTokenMatcher::Entry *SpecialTokenMatcher::matchAt(absl::string_view text,
-                                                               size_t at) const {
-  if (!firstBytes[uint8_t(text[at])])
-    return nullptr;
-  const Entry *longest = nullptr;
-  auto low = entries.begin(), high = entries.end();
-  for (size_t depth = 0; low != high; ++depth) {
-    // All of [low, high) begin with the `depth` bytes seen; those that end here sort first.
-    while (low != high && low->text.size() == depth)
-      longest = &*low++;
-    if (at + depth == text.size())
-      break;
-    auto byteAt = [depth](const Entry &entry) { return uint8_t(entry.text[depth]); };
-    uint8_t byte = uint8_t(text[at + depth]);
-    low = std::partition_point(low, high, [&](const Entry &e) { return byteAt(e) < byte; });
-    high = std::partition_point(low, high, [&](const Entry &e) { return byteAt(e) == byte; });
+void SpecialTokenMatcher::finish() {
+  // Suffixes are shorter, so going by depth finds them complete.
+  std::vector<uint32_t> order(nodes.size());
+  for (uint32_t i = 0; i < order.size(); ++i)
+    order[i] = i;
+  std::sort(order.begin(), order.end(),
+            [this](uint32_t a, uint32_t b) { return nodes[a].depth < nodes[b].depth; });
+  for (uint32_t index : order) {
+    Node &node = nodes[index];
+    if (node.depth > 1)
+      node.fail = advance(nodes[node.parent].fail, node.byte);
+    if (node.longest < 0)
+      node.longest = nodes[node.fail].longest;
   }
-  return longest;
+}
+
+void SpecialTokenMatcher::findAll(absl::string_view text, std::vector<Hit> &hits) const {
+  uint32_t node = 0;
+  for (size_t at = entries.empty() ? 0 : text.size(); at-- > 0;) {
+    node = advance(node, uint8_t(text[at]));
+    if (nodes[node].longest >= 0)
+      hits.push_back({at, nodes[node].longest});
+  }
 }
 
 void SpecialTokenMatcher::split(absl::string_view text,
                                 std::vector<TextFragment> &fragments) const {
-  size_t covered = 0;
-  for (size_t at = 0; at < text.size();) {
-    const Entry *match = matchAt(text, at);
-    if (!match) {
-      ++at;
+  std::vector<Hit> hits;
+  findAll(text, hits);
+  size_t covered = 0, at = 0;
+  for (; !hits.empty(); hits.pop_back()) {
+    size_t begin = hits.back().begin;
+    if (begin < at)
       continue;
-    }
-    size_t begin = at, end = at + match->text.size();
+    const Entry *match = &entries[size_t(hits.back().entry)];
+    size_t end = begin + match->length;
     at = end;
     if (match->singleWord && !standsAlone(text, begin, end))
       continue;
