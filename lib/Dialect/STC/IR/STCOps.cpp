@@ -100,6 +100,9 @@ LogicalResult LayerOp::verify() {
   return success();
 }
 
+// Only parsing a layer without a terminator makes such a yield; the layer's verifier refuses it.
+void YieldOp::build(OpBuilder &, OperationState &) {}
+
 LogicalResult RepeatOp::verify() {
   if (getWeights().empty())
     return emitOpError("expects at least one row of weights (C2)");
