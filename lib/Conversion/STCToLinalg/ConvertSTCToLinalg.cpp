@@ -1,5 +1,5 @@
 // convert-stc-to-linalg: elementwise and normalization operations as linalg.generic.
-#include "stc/Conversion/STCToLinalg/Passes.h"
+#include "stc/Conversion/Passes.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -12,7 +12,7 @@ using namespace mlir;
 namespace stc {
 
 #define GEN_PASS_DEF_CONVERTSTCTOLINALGPASS
-#include "stc/Conversion/STCToLinalg/Passes.h.inc"
+#include "stc/Conversion/Passes.h.inc"
 
 namespace {
 

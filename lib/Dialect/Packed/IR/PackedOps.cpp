@@ -113,6 +113,64 @@ LogicalResult VectorOp::verify() {
   return success();
 }
 
+LogicalResult WeightRowOp::verify() {
+  if (getWeights().empty())
+    return emitOpError("expects at least one row of weights (C1)");
+  for (Attribute row : getWeights()) {
+    auto symbols = dyn_cast<ArrayAttr>(row);
+    if (!symbols || !llvm::all_of(symbols, llvm::IsaPred<FlatSymbolRefAttr>) ||
+        symbols.size() != getNumResults())
+      return emitOpError("expects rows of ") << getNumResults() << " symbols (C2), but got " << row;
+  }
+  return success();
+}
+
+LogicalResult WeightRowOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  for (Attribute row : getWeights()) {
+    for (auto [symbol, type] : llvm::zip_equal(cast<ArrayAttr>(row), getResultTypes())) {
+      auto weight =
+          symbols.lookupNearestSymbolFrom<WeightOp>(*this, cast<FlatSymbolRefAttr>(symbol));
+      if (!weight || weight.getType() != type)
+        return emitOpError("expects the name of a packed.weight of type ")
+               << type << " (C3), but got " << symbol;
+    }
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Memory and threads
+//===----------------------------------------------------------------------===//
+
+LogicalResult ScratchOp::verify() {
+  if (int64_t(getOffset()) < 0 || getOffset() % kSectionAlignment != 0)
+    return emitOpError("expects a non-negative offset that is a multiple of 64 (C1), but got ")
+           << int64_t(getOffset());
+  auto type = cast<MemRefType>(getType());
+  if (!type.getLayout().isIdentity() || !type.getElementType().isIntOrFloat())
+    return emitOpError("expects numbers in the identity layout (C2), but got ") << type;
+  if (getSizes().size() != static_cast<size_t>(type.getNumDynamicDims()))
+    return emitOpError("expects ")
+           << type.getNumDynamicDims() << " sizes (C3), but got " << getSizes().size();
+  int64_t least = ceilDiv(type.getElementTypeBitWidth(), 8);
+  for (int64_t size : type.getShape())
+    least *= ShapedType::isDynamic(size) ? 1 : size;
+  if (int64_t(getBytes()) < least)
+    return emitOpError("expects at least ")
+           << least << " bytes (C4), but got " << int64_t(getBytes());
+  return success();
+}
+
+LogicalResult BufferOp::verify() {
+  auto type = cast<MemRefType>(getType());
+  if (!type.getLayout().isIdentity())
+    return emitOpError("expects the identity layout (C1), but got ") << type;
+  if (getSizes().size() != static_cast<size_t>(type.getNumDynamicDims()))
+    return emitOpError("expects ")
+           << type.getNumDynamicDims() << " sizes (C2), but got " << getSizes().size();
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Whole-tensor operations
 //===----------------------------------------------------------------------===//

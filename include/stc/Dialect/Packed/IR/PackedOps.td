@@ -127,6 +127,96 @@ def Packed_CachePointersOp : Packed_Op<"cache_pointers", [Pure]> {
   let assemblyFormat = "$cache `[` $layer `]` attr-dict `:` type($cache)";
 }
 
+def Packed_WeightRowOp : Packed_Op<"weight_row", [
+    Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "The weights of one row of a table.";
+  let description = [{
+    Result j is the value of the weight that `weights[index][j]` names: how one layer function gets
+    the weights of every layer it stands for. Lowered to a constant table of offsets. An index
+    outside the table is undefined behaviour.
+
+    (C1) There is at least one row. (C2) Every row has one symbol per result. (C3) Every symbol
+    names a `packed.weight` of the result's type.
+
+    ```mlir
+    %w:2 = packed.weight_row %i of [[@a.0, @b.0], [@a.1, @b.1]]
+        : !packed.weight<1x64, #packed.layout<rows, f32>>, !packed.weight<64x64, #packed.layout<dense, bf16>>
+    ```
+  }];
+  let arguments = (ins Index:$index, ArrayAttr:$weights);
+  let results = (outs Variadic<Packed_WeightType>:$results);
+  let assemblyFormat = "$index `of` $weights attr-dict `:` type($results)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Memory and threads
+//===----------------------------------------------------------------------===//
+
+def Packed_ScratchOp : Packed_Op<"scratch", [Pure]> {
+  let summary = "A buffer in the scratch memory of a call.";
+  let description = [{
+    The `bytes` bytes at `offset` of the arena, one block of memory that all threads of a call
+    share, as a memref; `sizes` are its dynamic dimensions. The module's `stc.arena_bytes` says how
+    large the arena is. Which buffers share bytes is `packed-plan-arena`'s decision.
+
+    (C1) `offset` is a non-negative multiple of 64. (C2) The result has the identity layout and
+    numbers as elements. (C3) There is one size per dynamic dimension. (C4) `bytes` holds the result,
+    its dynamic dimensions counted as 1.
+
+    ```mlir
+    %b = packed.scratch(%n) offset 128 bytes 16384 : memref<?x64xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<Index>:$sizes, I64Attr:$offset, I64Attr:$bytes);
+  let results = (outs AnyMemRef:$result);
+  let assemblyFormat = "`(` $sizes `)` `offset` $offset `bytes` $bytes attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def Packed_BufferOp : Packed_Op<"buffer", [Pure]> {
+  let summary = "The memory at an address as a memref.";
+  let description = [{
+    Views the memory starting at `pointer` as a memref of the result's type; `sizes` are its
+    dynamic dimensions.
+
+    (C1) The result has the identity layout. (C2) There is one size per dynamic dimension.
+
+    ```mlir
+    %b = packed.buffer %p(%n) : memref<?x64xf32>
+    ```
+  }];
+  let arguments = (ins Packed_Pointer:$pointer, Variadic<Index>:$sizes);
+  let results = (outs AnyMemRef:$result);
+  let assemblyFormat = "$pointer `(` $sizes `)` attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def Packed_BarrierOp : Packed_Op<"barrier", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "Waits until all threads of the call are here.";
+  let description = [{
+    What any thread wrote before the barrier is visible to all of them after it.
+
+    ```mlir
+    packed.barrier
+    ```
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
+def Packed_ThreadOp : Packed_Op<"thread", [Pure]> {
+  let summary = "Which of how many threads runs this code.";
+  let description = [{
+    `number` is in [0, `count`) and differs between the threads of a call; `count` is equal.
+
+    ```mlir
+    %thread, %threads = packed.thread
+    ```
+  }];
+  let results = (outs Index:$number, Index:$count);
+  let assemblyFormat = "attr-dict";
+}
+
 //===----------------------------------------------------------------------===//
 // Whole-tensor operations, destination style
 //===----------------------------------------------------------------------===//

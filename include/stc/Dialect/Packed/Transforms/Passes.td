@@ -1,0 +1,82 @@
+// The passes over packed modules and their options.
+#ifndef STC_DIALECT_PACKED_TRANSFORMS_PASSES_TD
+#define STC_DIALECT_PACKED_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def DistributeThreadsPass : Pass<"packed-distribute-threads", "::mlir::ModuleOp"> {
+  let summary = "Gives every thread its share of each scf.forall";
+  let description = [{
+    Every thread runs every function; of an outermost `scf.forall` with n iterations (all
+    dimensions together, the last one fastest) thread t of T runs iterations
+    [t * n / T, (t + 1) * n / T), then waits for the others at a `packed.barrier`.
+
+    The barrier is left out where the next forall of the function touches no buffer that the
+    foralls since the last barrier write, and writes none that they read. Only buffers of the arena
+    and arguments are told apart; anything else needs the barrier.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+                           "::stc::packed::PackedDialect"];
+  let statistics = [
+    Statistic<"barriers", "barriers", "Number of barriers">,
+    Statistic<"skipped", "barriers-skipped", "Number of barriers proved unnecessary">,
+  ];
+}
+
+def LowerRepeatPass : Pass<"packed-lower-repeat", "::mlir::ModuleOp"> {
+  let summary = "Turns stc.repeat into a loop over calls";
+  let description = [{
+    One `scf.for` over the rows of weights calls the layer function; `packed.weight_row` finds the
+    weights of the row, so that code does not grow with the number of layers.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::scf::SCFDialect", "::stc::packed::PackedDialect"];
+}
+
+def ParallelizeRowsPass : Pass<"packed-parallelize-rows", "::mlir::ModuleOp"> {
+  let summary = "Turns linalg operations on memrefs into parallel loops over tokens";
+  let description = [{
+    Neighbouring linalg operations whose first dimension is parallel, of equal size, and indexes the
+    first dimension of everything they write become one `scf.forall` over that dimension: one
+    token's row goes through all of them. Rows of at least `split-columns` columns are also split
+    into blocks of columns when no operation of the group reduces, so that a single token keeps all
+    threads busy.
+
+    Within a row, columns are computed `vector<16xf32>` at a time (sums: four vectors at once),
+    the rest one by one; operations that have no vector form run one by one.
+  }];
+  let options = [
+    Option<"splitColumns", "split-columns", "int64_t", "1024",
+           "Columns from which one row is divided among threads">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def PlanArenaPass : Pass<"packed-plan-arena", "::mlir::ModuleOp"> {
+  let summary = "Places every buffer at a fixed offset of one arena";
+  let description = [{
+    Every `memref.alloc` becomes a `packed.scratch`. Buffers of a function share memory when they
+    are not in use at the same time; a function's buffers lie behind those of all its callers. A
+    dynamic dimension counts as `max-tokens`. Deallocations disappear. The module gets the
+    attribute `stc.arena_bytes`.
+  }];
+  let options = [
+    Option<"maxTokens", "max-tokens", "int64_t", "64", "The largest dynamic dimension">,
+  ];
+  let dependentDialects = ["::stc::packed::PackedDialect"];
+}
+
+def PrepareBufferizationPass : Pass<"packed-prepare-bufferization", "::mlir::ModuleOp"> {
+  let summary = "Gives every function result a place to be written to";
+  let description = [{
+    A public function gets one memref argument per tensor result, and writes its results there. A
+    private function writes its result to the first argument of the result's type, which is the
+    hidden state of a layer: layers work in place. The residual of a `packed.matmul` becomes its
+    destination when that is an empty tensor.
+  }];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
+                           "::mlir::func::FuncDialect"];
+}
+
+#endif // STC_DIALECT_PACKED_TRANSFORMS_PASSES_TD
