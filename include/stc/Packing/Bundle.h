@@ -15,7 +15,8 @@
 namespace stc {
 
 /// What generated code and the runtime must agree on. Written by the compiler as `key = value`
-/// text in the "settings" section; unknown keys are kept, missing or malformed ones are errors.
+/// text in the "settings" section; unknown keys are kept in `other`, missing, repeated, malformed
+/// or out-of-range ones are errors, on writing as on reading.
 struct ModelSettings {
   std::string name, architecture, recipe;
   int64_t vocabSize = 0, hiddenSize = 0, layers = 0, kvHeads = 0, headDim = 0;
@@ -29,6 +30,7 @@ struct ModelSettings {
   int64_t bosToken = -1;
   std::string requiredCpuFeatures; // comma separated, as LLVM names them ("avx512vnni,avx512vbmi2")
   uint64_t codeFingerprint = 0;    // equals stc_model_fingerprint in the code the weights belong to
+  std::map<std::string, std::string> other; // keys of [a-z0-9_], values of one line
 };
 
 /// One packed tensor of the bundle, for `info` and `inspect`.
@@ -40,10 +42,15 @@ struct WeightRecord {
   uint64_t offset = 0, bytes = 0; // within the weights section
 };
 
-/// Writes a bundle at the end of `file` (which may already hold an executable). Layout, little
-/// endian: [page-aligned weights][other sections, 64-byte aligned][section table][footer, 64 bytes:
-/// magic "STCBUND1", version, table offset, counts, XXH3-64 of table]. Each section carries its own
-/// XXH3-64; the weights section is hashed in blocks of 16 MiB so that threads can share the check.
+/// Writes a bundle at the end of `file` (which may already hold an executable). Little endian,
+/// offsets from the start of the file, all gaps zero:
+///   weights section, at a multiple of 4096; sections "tokenizer", "settings" and "records" and the
+///   section table, each at the next multiple of 64; footer, 64 bytes, at the next multiple of 64
+///   and at the end of the file.
+/// Section table: four entries {char name[16]; u64 offset, bytes}, then the XXH3-64 of every block
+/// of 16 MiB (the last one shorter) of every section in turn, so that threads can share the check.
+/// Footer: magic "STCBUND1", u32 version, u32 sections, u64 table offset, u64 table bytes, u64 file
+/// bytes, u64 block bytes, u64 XXH3-64 of the table, u64 XXH3-64 of the footer's first 56 bytes.
 class BundleWriter {
 public:
   explicit BundleWriter(AtomicFile &file);
@@ -60,10 +67,11 @@ private:
   std::shared_ptr<State> state;
 };
 
-/// A mapped bundle. Opening checks the footer, the table and every bound; `verifyChecksums` reads
-/// all bytes once (threads share it).
+/// A mapped bundle. Opening checks the footer, the table, every bound, and the checksums of what it
+/// parses; `verifyChecksums` reads all bytes once (threads share it).
 class Bundle {
 public:
+  /// `path` may be an executable that ends with a bundle, /proc/self/exe included.
   static absl::StatusOr<std::unique_ptr<Bundle>> open(const std::string &path);
   absl::Status verifyChecksums(int threads) const;
   absl::Span<const uint8_t> weights() const { return weightBytes; }
@@ -79,8 +87,11 @@ private:
   ModelSettings modelSettings;
   std::vector<WeightRecord> weightRecords;
   struct Checksum {
+    absl::string_view section;
     uint64_t offset, bytes, hash;
   };
+  absl::Status readTable(absl::Span<const uint8_t> bytes);
+  absl::Status check(const Checksum &checksum) const;
   std::vector<Checksum> checksums;
 };
 
