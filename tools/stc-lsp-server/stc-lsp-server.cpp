@@ -6,5 +6,6 @@
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   stc::registerAllDialects(registry);
+  stc::registerUpstreamDialects(registry);
   return mlir::asMainReturnCode(mlir::MlirLspServerMain(argc, argv, registry));
 }

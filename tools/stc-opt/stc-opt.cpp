@@ -6,6 +6,7 @@
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   stc::registerAllDialects(registry);
+  stc::registerUpstreamDialects(registry);
   stc::registerAllPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(
       argc, argv,

@@ -7,6 +7,7 @@
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   stc::registerAllDialects(registry);
+  stc::registerUpstreamDialects(registry);
   stc::registerAllPasses();
   mlir::MLIRContext context(registry);
   return mlir::failed(mlir::mlirReduceMain(argc, argv, context));

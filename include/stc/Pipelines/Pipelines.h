@@ -20,18 +20,21 @@ struct PipelineOptions {
   std::string prune = "none";
   std::string quantize = "none";
   std::string target = "native";
-  int64_t prefillChunk = 64; // most tokens of one prefill call
+  int64_t prefillChunk = 64;      // most tokens of one prefill call
   BundleWriter *bundle = nullptr; // where pack-weights writes bytes; null keeps them in memory
   bool quiet = true;
+  bool verbose = false; // remarks on what compression and packing did to each weight
 };
 
 /// Adds the passes that take a module from the phase before `phase` to `phase`. Import adds none.
 void addPhase(mlir::OpPassManager &manager, Phase phase, const PipelineOptions &options);
 
-/// Registers every pass and pipeline of stc for stc-opt and stc-reduce.
+/// Registers every pass and pipeline of stc, and upstream's, for stc-opt and stc-reduce.
 void registerAllPasses();
 /// Registers every dialect and extension stc uses.
 void registerAllDialects(mlir::DialectRegistry &registry);
+/// Registers upstream's other dialects too, for tools that take any IR.
+void registerUpstreamDialects(mlir::DialectRegistry &registry);
 
 } // namespace stc
 

@@ -1,0 +1,88 @@
+// The passes of every phase, and their names.
+#include "stc/Pipelines/Pipelines.h"
+
+#include "stc/Conversion/Passes.h"
+#include "stc/Dialect/STC/Transforms/Passes.h"
+#include "stc/Target/CPU/Pipeline.h"
+
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace stc {
+
+namespace {
+
+constexpr std::pair<Phase, const char *> kPhaseNames[] = {
+    {Phase::Import, "import"}, {Phase::Graph, "graph"}, {Phase::Compressed, "compressed"},
+    {Phase::Packed, "packed"}, {Phase::Tiled, "tiled"}, {Phase::Vector, "vector"},
+    {Phase::LLVM, "llvm"}};
+
+void cleanUp(OpPassManager &manager) {
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+}
+
+void addCompressed(OpPassManager &manager, const PipelineOptions &options) {
+  PruneWeightsPassOptions prune;
+  prune.spec = options.prune;
+  prune.quiet = options.quiet;
+  prune.verbose = options.verbose;
+  manager.addPass(createPruneWeightsPass(prune));
+  QuantizeWeightsPassOptions quantize;
+  quantize.spec = options.quantize;
+  quantize.quiet = options.quiet;
+  quantize.verbose = options.verbose;
+  manager.addPass(createQuantizeWeightsPass(quantize));
+}
+
+void addPacked(OpPassManager &manager, const PipelineOptions &options) {
+  manager.addPass(createSpecializeEntryPointsPass());
+  manager.addPass(createSelectLayoutsPass());
+  ConvertSTCToPackedPassOptions convert;
+  convert.quiet = options.quiet;
+  convert.verbose = options.verbose;
+  manager.addPass(createConvertSTCToPackedPass(convert, options.bundle));
+  // Layers are shared before equal operations are merged, so that none of them takes a tensor from
+  // outside its layer.
+  manager.addPass(createShareLayersPass());
+  cleanUp(manager);
+}
+
+} // namespace
+
+llvm::StringRef phaseName(Phase phase) {
+  for (auto [candidate, name] : kPhaseNames)
+    if (candidate == phase)
+      return name;
+  llvm_unreachable("every phase has a name");
+}
+
+std::optional<Phase> parsePhase(llvm::StringRef name) {
+  for (auto [phase, candidate] : kPhaseNames)
+    if (name == candidate)
+      return phase;
+  return std::nullopt;
+}
+
+void addPhase(OpPassManager &manager, Phase phase, const PipelineOptions &options) {
+  cpu::PipelineOptions cpuOptions{options.target, options.prefillChunk};
+  switch (phase) {
+  case Phase::Import:
+    return;
+  case Phase::Graph:
+    return cleanUp(manager);
+  case Phase::Compressed:
+    return addCompressed(manager, options);
+  case Phase::Packed:
+    return addPacked(manager, options);
+  case Phase::Tiled:
+    return cpu::addTiledPasses(manager, cpuOptions);
+  case Phase::Vector:
+    return cpu::addVectorPasses(manager, cpuOptions);
+  case Phase::LLVM:
+    return cpu::addLLVMPasses(manager, cpuOptions);
+  }
+}
+
+} // namespace stc

@@ -1,0 +1,80 @@
+// Registers every pass and pipeline of stc and of upstream, for the compiler tools.
+#include "stc/Conversion/Passes.h"
+#include "stc/Dialect/Packed/Transforms/Passes.h"
+#include "stc/Dialect/STC/Transforms/Passes.h"
+#include "stc/Pipelines/Pipelines.h"
+#include "stc/Target/CPU/Passes.h"
+
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/InitAllPasses.h"
+#include "mlir/Pass/PassOptions.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "llvm/Support/ErrorHandling.h"
+
+using namespace mlir;
+
+namespace {
+
+/// PipelineOptions as text.
+struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
+  Option<std::string> prune{*this, "prune", llvm::cl::desc("What to prune, e.g. 2:4"),
+                            llvm::cl::init("none")};
+  Option<std::string> quantize{*this, "quantize", llvm::cl::desc("How to quantize, e.g. int4-g32"),
+                               llvm::cl::init("none")};
+  Option<std::string> target{*this, "target", llvm::cl::desc("What to compile for"),
+                             llvm::cl::init("native")};
+  Option<int64_t> prefillChunk{*this, "prefill-chunk",
+                               llvm::cl::desc("Most tokens of one prefill call"),
+                               llvm::cl::init(stc::PipelineOptions().prefillChunk)};
+  Option<bool> verbose{*this, "verbose", llvm::cl::desc("Emit remarks on each weight"),
+                       llvm::cl::init(false)};
+
+  stc::PipelineOptions get() const {
+    stc::PipelineOptions options;
+    options.prune = prune;
+    options.quantize = quantize;
+    options.target = target;
+    options.prefillChunk = prefillChunk;
+    options.verbose = verbose;
+    return options;
+  }
+};
+
+constexpr stc::Phase kPhases[] = {stc::Phase::Graph, stc::Phase::Compressed, stc::Phase::Packed,
+                                  stc::Phase::Tiled, stc::Phase::Vector,     stc::Phase::LLVM};
+
+/// Two pipelines per phase: stc-phase-P runs the passes of P alone, stc-to-P all up to it.
+void registerPhasePipelines() {
+  for (stc::Phase last : kPhases) {
+    std::string name = stc::phaseName(last).str();
+    PassPipelineRegistration<PhaseOptions>(
+        "stc-phase-" + name, "From the phase before to " + name,
+        [last](OpPassManager &manager, const PhaseOptions &options) {
+          stc::addPhase(manager, last, options.get());
+        });
+    PassPipelineRegistration<PhaseOptions>(
+        "stc-to-" + name, "From an imported graph to " + name,
+        [last](OpPassManager &manager, const PhaseOptions &options) {
+          for (stc::Phase phase : kPhases)
+            if (phase <= last)
+              stc::addPhase(manager, phase, options.get());
+        });
+  }
+}
+
+} // namespace
+
+void stc::registerUpstreamDialects(DialectRegistry &registry) {
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+}
+
+void stc::registerAllPasses() {
+  mlir::registerAllPasses();
+  stc::registerSTCConversionPasses();
+  stc::registerCPUPasses();
+  stc::registerPackedTransformsPasses();
+  stc::registerSTCTransformsPasses();
+  registerPhasePipelines();
+}
