@@ -252,7 +252,11 @@ absl::Status readByteLevel(const MetadataReader &reader, TokenizerSpec &spec) {
   spec.ignoreMerges = family->ignoreMerges;
   STC_RETURN_IF_ERROR(readTokens(reader, spec));
   STC_RETURN_IF_ERROR(readMerges(reader, spec));
-  return readSpecialIds(reader, family->addBos, spec);
+  STC_RETURN_IF_ERROR(readSpecialIds(reader, family->addBos, spec));
+  // Some files name their end-of-text token here. A byte without a token must not end the text.
+  if (spec.unknown >= 0 && spec.tokens[size_t(spec.unknown)].type != TokenType::Unknown)
+    spec.unknown = -1;
+  return absl::OkStatus();
 }
 
 } // namespace

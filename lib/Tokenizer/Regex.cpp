@@ -61,22 +61,42 @@ struct MatchState {
   pcre2_match_context *context;
 };
 
+/// The length of the code point in braces, `{` to `}`, that `text` begins with; 0 if it is none.
+size_t bracedCodePointLength(absl::string_view text) {
+  if (text.empty() || text[0] != '{')
+    return 0;
+  size_t end = 1;
+  while (end < text.size() && absl::ascii_isxdigit(text[end]))
+    ++end;
+  return end < text.size() && text[end] == '}' ? end + 1 : 0;
+}
+
+/// Whether `text`, which begins with `{`, gives a repeat count past the limit.
+bool beginsHugeRepeat(absl::string_view text) {
+  uint64_t count = 0;
+  for (char c : text.substr(1)) {
+    if (c == ',')
+      count = 0;
+    else if (absl::ascii_isdigit(c))
+      count = count * 10 + uint64_t(c - '0');
+    else
+      break;
+    if (count > kLargestRepeat)
+      return true;
+  }
+  return false;
+}
+
 /// Whether `pattern` has a count in braces beyond what step counting can see: a counted repeat that
 /// fails midway has passed that many characters between two callouts.
 bool hasHugeRepeat(absl::string_view pattern) {
-  for (size_t open = pattern.find('{'); open != absl::string_view::npos;
-       open = pattern.find('{', open + 1)) {
-    uint64_t count = 0;
-    for (size_t at = open + 1; at < pattern.size(); ++at) {
-      if (pattern[at] == ',')
-        count = 0;
-      else if (absl::ascii_isdigit(pattern[at]) && count <= kLargestRepeat)
-        count = count * 10 + uint64_t(pattern[at] - '0');
-      else
-        break;
-      if (count > kLargestRepeat)
-        return true;
-    }
+  for (size_t at = 0; at < pattern.size(); ++at) {
+    if (pattern[at] == '{' && beginsHugeRepeat(pattern.substr(at)))
+      return true;
+    if (pattern[at] != '\\' || ++at == pattern.size())
+      continue;
+    if (pattern[at] == 'x' || pattern[at] == 'o')
+      at += bracedCodePointLength(pattern.substr(at + 1));
   }
   return false;
 }

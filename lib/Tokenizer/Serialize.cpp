@@ -141,7 +141,7 @@ void readMerges(Reader &reader, TokenizerSpec &spec) {
   absl::flat_hash_set<absl::string_view> texts;
   for (const TokenizerSpec::Token &token : spec.tokens)
     texts.insert(token.text);
-  absl::flat_hash_set<std::pair<absl::string_view, absl::string_view>> known;
+  absl::flat_hash_set<std::pair<uint64_t, uint64_t>> known;
   spec.merges.reserve(count);
   for (size_t i = 0; i < count && reader.error.ok(); ++i) {
     size_t start = reader.at;
@@ -151,7 +151,7 @@ void readMerges(Reader &reader, TokenizerSpec &spec) {
     if (!reader.error.ok() || spec.tokens.empty())
       break;
     const std::string &left = spec.tokens[leftId].text, &right = spec.tokens[rightId].text;
-    if (!texts.contains(absl::StrCat(left, right)) || !known.emplace(left, right).second) {
+    if (!texts.contains(absl::StrCat(left, right)) || !known.emplace(leftId, rightId).second) {
       reader.fail("merges", start, "a new merge of two tokens into a third",
                   absl::StrCat("'", printable(left), "' and '", printable(right), "'"));
       break;

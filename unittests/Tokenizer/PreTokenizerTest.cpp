@@ -119,7 +119,7 @@ TEST(PreTokenizer, EmptyMatchesCutWithoutTakingText) {
 }
 
 TEST(PreTokenizer, PatternsThatRunAwayEndInAnError) {
-  std::string text(200000, 'a');
+  std::string text(100000, 'a');
   for (const char *pattern :
        {"(a+)+$b", "(a|a)*[bc]", "(?:a*)*[^a]", "a*a*a*a*a*[bc]", "(?=(a+)+$)[bc]", "(a?){30}[bc]z",
         "(?:a|b|ab)*?[cd]", "(.*)(.*)(.*)(.*)[xy]", "(?<=a)a*[bc]", "(?R)|a", "(a(?1)?)*[bc]"}) {
@@ -153,8 +153,16 @@ TEST(PreTokenizer, RefusesPatternsWhoseWorkCannotBeCounted) {
   EXPECT_THAT(refusal("(a*)\\1"), HasSubstr("expected a pattern without back references"));
   EXPECT_THAT(refusal("[ab]{60000}c"), HasSubstr("expected repeat counts of at most 1024"));
   EXPECT_THAT(refusal("[ab]{2,60000}c"), HasSubstr("expected repeat counts of at most 1024"));
+  EXPECT_THAT(refusal("\\d{60000}"), HasSubstr("expected repeat counts of at most 1024"));
+  EXPECT_THAT(refusal("\\\\x{60000}"), HasSubstr("expected repeat counts of at most 1024"));
+  EXPECT_THAT(refusal("\\Q\\x{\\Ea{60000}b}"), HasSubstr("expected repeat counts of at most 1024"));
   EXPECT_THAT(refusal("((a{1000}){1000}){1000}"), HasSubstr("too large"));
   EXPECT_THAT(refusal("\\C"), HasSubstr("expected a regular expression"));
+}
+
+TEST(PreTokenizer, CodePointsInBracesAreNoRepeatCounts) {
+  EXPECT_THAT(PieceTokenizer({regexStep("[\\x{4E00}-\\x{9FA5}]+")}).split("a\xE6\x88\x91"),
+              ElementsAre("a", "\xE6\x88\x91"));
 }
 
 TEST(PreTokenizer, HonestPatternsStayFarBelowTheLimit) {
