@@ -1,5 +1,10 @@
 // Which layouts exist, what they are called, and how large they are.
 #include "PackingTestUtil.h"
+#include "stc/Support/File.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 #include <gtest/gtest.h>
 
@@ -84,4 +89,51 @@ TEST(Layout, SizesAreCheckedForOverflow) {
   EXPECT_TRUE(packedBytes(bytes, large, large / 17 * 16 - 1024).ok());
   EXPECT_FALSE(packedBytes(bytes, large, large).ok());
   EXPECT_FALSE(packedBytes({LayoutKind::Bitmap, ElementKind::I4, 32}, 16, 32).ok());
+}
+
+TEST(Layout, TheDocumentedBitsPerWeightAreRight) {
+  constexpr int64_t size = 2048;
+  auto bits = [&](absl::string_view name, int64_t group) {
+    std::vector<absl::string_view> parts = absl::StrSplit(name, absl::ByAnyChar(":-, "));
+    ElementKind element = name.find("int8") != name.npos ? ElementKind::I8 : ElementKind::I4;
+    int64_t bytes = 0;
+    if (parts[0] == "bitmap") {
+      double zeros = 0;
+      EXPECT_TRUE(absl::SimpleAtod(parts[3], &zeros)) << name;
+      Layout layout{LayoutKind::Bitmap, element, group};
+      Random random(1);
+      QuantizedMatrix matrix;
+      matrix.rows = matrix.columns = size;
+      matrix.group = group;
+      for (int64_t i = 0; i < size * size; ++i)
+        matrix.codes.push_back(random.uniform() >= zeros / 100);
+      bytes = packedBitmapBytes(layout, matrix);
+    } else {
+      Layout layout{LayoutKind::Dense, element, group};
+      if (parts[0] != "dense") {
+        layout.kind = LayoutKind::NM;
+        EXPECT_TRUE(absl::SimpleAtoi(parts[0], &layout.n) && absl::SimpleAtoi(parts[1], &layout.m));
+      }
+      bytes = packedBytes(layout, size, size).value();
+    }
+    return double(bytes) * 8 / double(size * size);
+  };
+  auto text = readFile(absl::StrCat(STC_SOURCE_DIR, "/docs/Layouts.md"));
+  ASSERT_TRUE(text.ok()) << text.status();
+  int rows = 0;
+  for (absl::string_view line : absl::StrSplit(*text, '\n')) {
+    std::vector<absl::string_view> cells = absl::StrSplit(line, " | ");
+    if (line.substr(0, 2) != "| " || cells.size() != 4 || line.find("int") == line.npos)
+      continue;
+    absl::string_view name = cells[0].substr(2);
+    int64_t group = 32;
+    for (size_t i = 1; i < 4; ++i, group *= 2) {
+      double documented = 0;
+      absl::string_view cell = cells[i].substr(0, cells[i].find(' '));
+      ASSERT_TRUE(absl::SimpleAtod(cell, &documented)) << line;
+      EXPECT_NEAR(bits(name, group), documented, 0.00051) << line;
+    }
+    ++rows;
+  }
+  EXPECT_EQ(rows, 24);
 }
