@@ -119,7 +119,8 @@ static absl::StatusOr<int> tokenizeOnModel(std::vector<std::string> words) {
   if (!tokenizer)
     return formatError({model, "", {}}, "a checkpoint with a tokenizer", "none");
   words.erase(words.begin());
-  return tokenizeCommand(*tokenizer, "stc", words);
+  STC_RETURN_IF_ERROR(tokenizeCommand(*tokenizer, words));
+  return 0;
 }
 
 /// `stc run|logits|eval|bench|info MODEL ...`: compiles MODEL into the cache unless it is compiled

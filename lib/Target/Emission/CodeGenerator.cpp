@@ -84,8 +84,7 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
 }
 
 absl::StatusOr<std::string> stc::generateCode(mlir::ModuleOp module,
-                                              const cpu::TargetDescription &target,
-                                              CodeKind kind) {
+                                              const cpu::TargetDescription &target, CodeKind kind) {
   auto machine = createTargetMachine(target);
   if (!machine.ok())
     return machine.status();

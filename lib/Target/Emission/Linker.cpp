@@ -14,8 +14,8 @@ LLD_HAS_DRIVER(elf)
 using namespace stc;
 
 std::vector<std::string> stc::capiFunctions() {
-  return {"open",       "close", "vocab_size", "max_context", "reset",
-          "logits",     "generate",            "tokenize",    "detokenize"};
+  return {"open",   "close",    "vocab_size", "max_context", "reset",
+          "logits", "generate", "tokenize",   "detokenize"};
 }
 
 /// Runs lld on `arguments` and turns its first complaint into a status.
@@ -25,8 +25,7 @@ static absl::Status runLinker(const std::vector<std::string> &arguments) {
     pointers.push_back(argument.c_str());
   std::string messages;
   llvm::raw_string_ostream stream(messages);
-  lld::Result result =
-      lld::lldMain(pointers, stream, stream, {{lld::Gnu, &lld::elf::link}});
+  lld::Result result = lld::lldMain(pointers, stream, stream, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode == 0)
     return absl::OkStatus();
   return absl::InternalError(
@@ -50,8 +49,8 @@ absl::Status stc::link(const LinkJob &job) {
     return runLinker(arguments);
   }
 
-  arguments.insert(arguments.end(), {"--eh-frame-hdr", "--gc-sections", "--strip-all",
-                                     "-z", "relro", "-z", "now", "--hash-style=gnu"});
+  arguments.insert(arguments.end(), {"--eh-frame-hdr", "--gc-sections", "--strip-all", "-z",
+                                     "relro", "-z", "now", "--hash-style=gnu"});
   if (job.kind == LinkKind::Executable) {
     arguments.insert(arguments.end(),
                      {"-pie", "-dynamic-linker", "/lib64/ld-linux-x86-64.so.2", in::scrt1});
@@ -61,16 +60,16 @@ absl::Status stc::link(const LinkJob &job) {
     versionScript = absl::StrCat(job.outputPath, ".version");
     std::string text = "{ global:";
     for (const std::string &function : capiFunctions()) {
-      arguments.push_back(absl::StrCat("--defsym=", exportedName(job, function), "=stc_model_",
-                                       function));
+      arguments.push_back(
+          absl::StrCat("--defsym=", exportedName(job, function), "=stc_model_", function));
       absl::StrAppend(&text, " ", exportedName(job, function), ";");
     }
     text += " local: *; };\n";
     STC_ASSIGN_OR_RETURN(auto file, AtomicFile::create(versionScript));
     STC_RETURN_IF_ERROR(file->write(absl::string_view(text)));
     STC_RETURN_IF_ERROR(file->commit());
-    arguments.insert(arguments.end(), {"-shared", "-Bsymbolic",
-                                       absl::StrCat("--version-script=", versionScript)});
+    arguments.insert(arguments.end(),
+                     {"-shared", "-Bsymbolic", absl::StrCat("--version-script=", versionScript)});
   }
   arguments.insert(arguments.end(),
                    {in::crti, in::crtbegin, job.objectPath, in::runtimeArchive, "--start-group",

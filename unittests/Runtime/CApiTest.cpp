@@ -1,0 +1,141 @@
+// The C interface on the fake model.
+#include "stc/Runtime/CApi.h"
+
+#include "FakeModel.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace stc {
+namespace {
+
+using testing::HasSubstr;
+
+class CApi : public testing::Test {
+protected:
+  void open(const std::string &tokenizer) {
+    stc_model_close(model);
+    test::writeBundle(directory / "m.weights", tokenizer);
+    model = stc_model_open((directory / "m.weights").c_str(), 2, error, sizeof(error));
+    ASSERT_NE(model, nullptr) << error;
+  }
+  void SetUp() override { open(test::fakeTokenizer()); }
+  void TearDown() override { stc_model_close(model); }
+
+  test::TemporaryDirectory directory;
+  char error[256] = "";
+  stc_model_t *model = nullptr;
+};
+
+TEST_F(CApi, Sizes) {
+  EXPECT_EQ(stc_model_vocab_size(model), test::fakeVocab);
+  EXPECT_EQ(stc_model_max_context(model), test::fakeContext);
+}
+
+TEST_F(CApi, OpenReportsErrors) {
+  EXPECT_EQ(stc_model_open((directory / "absent").c_str(), 1, error, sizeof(error)), nullptr);
+  EXPECT_THAT(error, HasSubstr("absent: expected"));
+  EXPECT_EQ(stc_model_open(nullptr, 1, error, sizeof(error)), nullptr);
+  EXPECT_EQ(stc_model_open((directory / "m.weights").c_str(), -1, error, sizeof(error)), nullptr);
+  EXPECT_EQ(stc_model_open((directory / "m.weights").c_str(), 1 << 20, nullptr, 0), nullptr);
+  // The message is cut to fit.
+  char small[8] = "1234567";
+  EXPECT_EQ(stc_model_open(nullptr, 1, small, 4), nullptr);
+  EXPECT_EQ(std::string(small).size(), 3u);
+  EXPECT_EQ(small[4], '5');
+  stc_model_close(nullptr);
+}
+
+TEST_F(CApi, Logits) {
+  std::vector<int32_t> tokens = {5, 4, 3, 2, 1, 0, 9, 8, 7, 6};
+  std::vector<float> last(test::fakeVocab), all(test::fakeVocab * tokens.size());
+  ASSERT_EQ(stc_model_logits(model, tokens.data(), 10, last.data(), 0, error, sizeof(error)), 0);
+  EXPECT_EQ(last, test::expectedLogits(tokens));
+  stc_model_reset(model);
+  ASSERT_EQ(stc_model_logits(model, tokens.data(), 10, all.data(), stc_model_all_positions, error,
+                             sizeof(error)),
+            0);
+  EXPECT_TRUE(std::equal(last.begin(), last.end(), all.end() - test::fakeVocab));
+  EXPECT_TRUE(
+      std::equal(all.begin(), all.begin() + test::fakeVocab, test::expectedLogits({5}).begin()));
+  // The text goes on.
+  ASSERT_EQ(stc_model_logits(model, tokens.data(), 1, last.data(), 0, error, sizeof(error)), 0);
+  tokens.push_back(5);
+  EXPECT_EQ(last, test::expectedLogits(tokens));
+
+  int32_t bad = 264;
+  EXPECT_LT(stc_model_logits(model, &bad, 1, last.data(), 0, error, sizeof(error)), 0);
+  EXPECT_THAT(error, HasSubstr("got 264"));
+  EXPECT_LT(stc_model_logits(model, nullptr, 1, last.data(), 0, error, sizeof(error)), 0);
+  EXPECT_LT(stc_model_logits(model, &bad, -1, last.data(), 0, error, sizeof(error)), 0);
+  EXPECT_LT(stc_model_logits(model, nullptr, 0, last.data(), 0, error, sizeof(error)), 0);
+  EXPECT_LT(stc_model_logits(model, nullptr, 0, last.data(), 1, error, sizeof(error)), 0);
+  EXPECT_LT(stc_model_logits(model, tokens.data(), 1, nullptr, 0, error, sizeof(error)), 0);
+}
+
+struct Collected {
+  std::vector<int32_t> tokens;
+  std::string text;
+  size_t stopAfter = 1000;
+};
+
+int collect(void *user, int32_t token, const char *text, size_t size) {
+  auto *collected = static_cast<Collected *>(user);
+  collected->tokens.push_back(token);
+  collected->text.append(text, size);
+  return collected->tokens.size() >= collected->stopAfter;
+}
+
+TEST_F(CApi, Generate) {
+  std::vector<int32_t> prompt = {'a', 'b'}, expected, text = prompt;
+  for (int i = 0; i < 6; ++i) {
+    expected.push_back(test::expectedGreedy(text));
+    text.push_back(expected.back());
+  }
+  stc_model_sampling_t greedy = {};
+  greedy.max_tokens = 6;
+  greedy.ignore_eos = 1;
+  Collected all;
+  EXPECT_EQ(
+      stc_model_generate(model, prompt.data(), 2, &greedy, collect, &all, error, sizeof(error)), 6)
+      << error;
+  EXPECT_EQ(all.tokens, expected);
+  EXPECT_FALSE(all.text.empty());
+
+  stc_model_reset(model);
+  Collected some;
+  some.stopAfter = 2;
+  EXPECT_EQ(stc_model_generate(model, prompt.data(), 2, &greedy, collect, &some, nullptr, 0), 2);
+
+  stc_model_reset(model);
+  EXPECT_EQ(stc_model_generate(model, prompt.data(), 2, &greedy, nullptr, nullptr, nullptr, 0), 6);
+  EXPECT_LT(stc_model_generate(model, prompt.data(), 2, nullptr, nullptr, nullptr, nullptr, 0), 0);
+  greedy.top_p = 7;
+  EXPECT_LT(
+      stc_model_generate(model, prompt.data(), 2, &greedy, nullptr, nullptr, error, sizeof(error)),
+      0);
+  EXPECT_THAT(error, HasSubstr("sampling"));
+}
+
+TEST_F(CApi, TokenizeAndBack) {
+  int32_t tokens[8] = {};
+  EXPECT_EQ(stc_model_tokenize(model, "the a", 5, 1, tokens, 8, error, sizeof(error)), 4);
+  EXPECT_THAT(std::vector<int32_t>(tokens, tokens + 4),
+              testing::ElementsAre(test::fakeBos, 257, ' ', 'a'));
+  EXPECT_EQ(stc_model_tokenize(model, "the a", 5, 0, nullptr, 0, error, sizeof(error)), 3);
+  char text[8] = "zzzzzzz";
+  EXPECT_EQ(stc_model_detokenize(model, tokens, 4, text, 3, error, sizeof(error)), 5);
+  EXPECT_EQ(std::string(text), "thezzzz");
+  EXPECT_EQ(stc_model_detokenize(model, tokens, 4, nullptr, 0, error, sizeof(error)), 5);
+  EXPECT_EQ(stc_model_tokenize(model, nullptr, 0, 0, nullptr, 0, error, sizeof(error)), 0);
+  EXPECT_LT(stc_model_tokenize(model, nullptr, 3, 0, tokens, 8, error, sizeof(error)), 0);
+  int32_t bad = 5000;
+  EXPECT_LT(stc_model_detokenize(model, &bad, 1, text, 3, error, sizeof(error)), 0);
+
+  open("");
+  EXPECT_LT(stc_model_tokenize(model, "a", 1, 0, tokens, 8, error, sizeof(error)), 0);
+  EXPECT_THAT(error, HasSubstr("tokenizer"));
+}
+
+} // namespace
+} // namespace stc

@@ -1,0 +1,60 @@
+// The fake model's code: what the compiler would generate, small enough to check by hand.
+//
+// It remembers (token + 1) per position in the key cache, sums what it has seen into the hidden
+// state, and mixes that with one weight byte per vocabulary entry. All values are small integers,
+// so results are exact whatever the order of the sums.
+#include "stc/Runtime/ModelABI.h"
+
+#include <cmath>
+
+namespace {
+
+constexpr int64_t hiddenSize = 4, vocabSize = 264;
+
+void readTokens(const StcFrame *frame, float *hidden, int64_t thread, int64_t threads) {
+  for (int64_t i = thread; i < frame->n_tokens; i += threads)
+    frame->key_cache[frame->position + i] = float(frame->tokens[i] + 1);
+  stc_rt_barrier(frame->sync);
+  for (int64_t i = thread; i < frame->n_tokens; i += threads) {
+    for (int64_t h = 0; h < hiddenSize; ++h) {
+      float sum = 0;
+      for (int64_t p = 0; p <= frame->position + i; ++p)
+        sum += std::fmod(frame->key_cache[p] * float((p + 1) * (h + 3)), 97);
+      hidden[i * hiddenSize + h] = sum;
+    }
+  }
+  stc_rt_barrier(frame->sync);
+}
+
+void writeLogits(const StcFrame *frame, const float *hidden, int64_t thread, int64_t threads) {
+  for (int64_t v = thread; v < vocabSize; v += threads) {
+    for (int64_t i = 0; i < frame->n_tokens; ++i) {
+      float sum = frame->weights[v];
+      for (int64_t h = 0; h < hiddenSize; ++h)
+        sum += hidden[i * hiddenSize + h] * float(v + 1 + h);
+      frame->logits[i * vocabSize + v] = std::fmod(sum, 101) / 8;
+    }
+  }
+}
+
+} // namespace
+
+extern "C" {
+
+const uint64_t stc_model_fingerprint = 0x5EED0FA7E57C0DE5;
+const uint32_t stc_model_abi_version = STC_MODEL_ABI_VERSION;
+
+void stc_model_prefill(const StcFrame *frame, int64_t thread, int64_t threads) {
+  readTokens(frame, frame->hidden, thread, threads);
+}
+
+void stc_model_decode(const StcFrame *frame, int64_t thread, int64_t threads) {
+  float *hidden = reinterpret_cast<float *>(frame->arena);
+  readTokens(frame, hidden, thread, threads);
+  writeLogits(frame, hidden, thread, threads);
+}
+
+void stc_model_score(const StcFrame *frame, int64_t thread, int64_t threads) {
+  writeLogits(frame, frame->hidden, thread, threads);
+}
+}

@@ -1,0 +1,166 @@
+// Opening models: what belongs together opens, everything else is one clear error.
+#include "FakeModel.h"
+
+#include "stc/Runtime/CpuFeatures.h"
+#include "stc/Runtime/Memory.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include <unistd.h>
+
+namespace stc {
+namespace {
+
+using testing::HasSubstr;
+
+std::string openError(const std::string &path, ModelCode code = linkedModelCode(),
+                      Model::Options options = {}) {
+  auto model = Model::open(code, path, options);
+  if (model.ok())
+    return "";
+  std::string message(model.status().message());
+  EXPECT_EQ(message.find('\n'), std::string::npos);
+  return message;
+}
+
+TEST(Model, Opens) {
+  test::FakeModel model(2);
+  EXPECT_EQ(model->settings().name, "fake");
+  EXPECT_EQ(model->pool().threads(), 2);
+  ASSERT_NE(model->tokenizer(), nullptr);
+  EXPECT_TRUE(model->isEndOfText(test::fakeEos));
+  EXPECT_FALSE(model->isEndOfText(0));
+  EXPECT_EQ(model->piece('a'), "a");
+  EXPECT_EQ(model->piece(257), "the");
+  for (int32_t id : {260, 263, -1, INT32_MAX})
+    EXPECT_EQ(model->piece(id), "");
+}
+
+TEST(Model, WithoutATokenizerSaysSo) {
+  test::FakeModel model(1, false);
+  EXPECT_EQ(model->tokenizer(), nullptr);
+  EXPECT_THAT(std::string(model->requireTokenizer().status().message()),
+              HasSubstr("tokenizer: expected one, to read and write text, got none"));
+}
+
+TEST(Model, RefusesCodeOfAnotherModelOrCompiler) {
+  test::TemporaryDirectory directory;
+  std::string path = directory / "m.weights";
+  test::writeBundle(path);
+  ModelCode other = linkedModelCode();
+  other.fingerprint ^= 1;
+  EXPECT_THAT(openError(path, other), HasSubstr("weights: expected those of this model"));
+  ModelCode newer = linkedModelCode();
+  newer.abiVersion = 99;
+  EXPECT_THAT(openError(path, newer), HasSubstr("got version 99"));
+  EXPECT_THAT(openError(path, other), HasSubstr(path));
+}
+
+TEST(Model, RefusesHostileSettings) {
+  struct {
+    void (*change)(ModelSettings &);
+    const char *field;
+  } cases[] = {
+      {[](ModelSettings &s) { s.vocabSize = 0; }, "vocabSize"},
+      {[](ModelSettings &s) { s.vocabSize = INT64_MAX; }, "vocabSize"},
+      {[](ModelSettings &s) { s.hiddenSize = -4; }, "hiddenSize"},
+      {[](ModelSettings &s) { s.maxContext = INT64_MAX / 4; }, "maxContext"},
+      {[](ModelSettings &s) { s.prefillChunk = 0; }, "prefillChunk"},
+      {[](ModelSettings &s) { s.arenaBytes = -1; }, "arenaBytes"},
+      {[](ModelSettings &s) { s.keyCacheFloats = INT64_MAX; }, "keyCacheFloats"},
+      {[](ModelSettings &s) { s.valueCacheFloats = INT64_MIN; }, "valueCacheFloats"},
+      {[](ModelSettings &s) { s.arenaBytes = int64_t(1) << 43; }, "memory"},
+      {[](ModelSettings &s) { s.requiredCpuFeatures = "avx9000"; }, "avx9000"},
+      {[](ModelSettings &s) { s.codeFingerprint = 1; }, "fingerprint"},
+  };
+  test::TemporaryDirectory directory;
+  for (const auto &c : cases) {
+    std::string path = directory / "m.weights";
+    test::writeBundle(path, "", c.change);
+    EXPECT_THAT(openError(path), HasSubstr(c.field));
+  }
+}
+
+TEST(Model, RefusesDamagedBundles) {
+  test::TemporaryDirectory directory;
+  std::string path = directory / "m.weights";
+  EXPECT_THAT(openError(path), HasSubstr(path));
+  test::writeBundle(path);
+  std::string whole = readFile(path).value();
+  auto rewrite = [&](const std::string &bytes) {
+    auto file = AtomicFile::create(path).value();
+    ASSERT_TRUE(file->write(bytes).ok());
+    ASSERT_TRUE(file->commit().ok());
+  };
+  for (size_t keep : {size_t(0), size_t(1), whole.size() / 2, whole.size() - 1}) {
+    rewrite(whole.substr(0, keep));
+    EXPECT_NE(openError(path), "") << keep << " bytes";
+  }
+  rewrite(whole + "x");
+  EXPECT_NE(openError(path), "");
+  std::string flipped = whole;
+  flipped[3] ^= 1; // the weights come first
+  rewrite(flipped);
+  EXPECT_THAT(openError(path), HasSubstr(path));
+  Model::Options unchecked;
+  unchecked.verify = false;
+  EXPECT_EQ(openError(path, linkedModelCode(), unchecked), "");
+  rewrite(whole);
+  EXPECT_EQ(openError(path), "");
+}
+
+TEST(Model, OpensOnlyTheTokenizer) {
+  test::TemporaryDirectory directory;
+  std::string path = directory / "m.weights";
+  test::writeBundle(path, test::fakeTokenizer(),
+                    [](ModelSettings &s) { s.requiredCpuFeatures = "avx9000"; });
+  EXPECT_TRUE(openTokenizer(path).ok());
+  test::writeBundle(path, "");
+  EXPECT_THAT(std::string(openTokenizer(path).status().message()), HasSubstr("tokenizer"));
+}
+
+TEST(CpuFeatures, Lists) {
+  EXPECT_TRUE(checkCpuFeatures("", "m").ok());
+#if defined(__x86_64__)
+  EXPECT_TRUE(hasCpuFeature("sse2"));
+  EXPECT_TRUE(checkCpuFeatures("sse2,cmov,", "m").ok());
+  EXPECT_EQ(hasCpuFeature("avx2"), bool(__builtin_cpu_supports("avx2")));
+  EXPECT_EQ(hasCpuFeature("avx512vnni"), bool(__builtin_cpu_supports("avx512vnni")));
+  EXPECT_EQ(hasCpuFeature("avx512vbmi2"), bool(__builtin_cpu_supports("avx512vbmi2")));
+  EXPECT_EQ(hasCpuFeature("avx512bf16"), bool(__builtin_cpu_supports("avx512bf16")));
+  EXPECT_EQ(hasCpuFeature("bmi2"), bool(__builtin_cpu_supports("bmi2")));
+  EXPECT_EQ(hasCpuFeature("f16c"), bool(__builtin_cpu_supports("f16c")));
+#endif
+  EXPECT_THAT(std::string(checkCpuFeatures("sse2,nonsense", "m").message()),
+              HasSubstr("m: CPU features: expected features this runtime can check, got "));
+}
+
+#if defined(__x86_64__)
+TEST(CpuFeatures, NamesWhatIsMissing) {
+  for (const char *feature : {"amx-fp16", "avxvnniint16", "sse4a", "avx512fp16"})
+    if (!hasCpuFeature(feature)) {
+      EXPECT_THAT(std::string(checkCpuFeatures(std::string("sse2,") + feature, "m").message()),
+                  HasSubstr(std::string("a processor with ") + feature + " ("));
+      return;
+    }
+  GTEST_SKIP() << "this processor has everything";
+}
+#endif
+
+TEST(Memory, IsZeroedAndRefusedPolitely) {
+  auto memory = Memory::allocate(1 << 20, "test");
+  ASSERT_TRUE(memory.ok());
+  EXPECT_EQ(memory->data()[12345], 0);
+  EXPECT_EQ(Memory::allocate(0, "test")->data(), nullptr);
+  EXPECT_THAT(std::string(Memory::allocate(uint64_t(1) << 60, "the KV cache").status().message()),
+              HasSubstr("the KV cache: expected"));
+  EXPECT_TRUE(checkMemory("m", 100, 100).ok());
+  EXPECT_EQ(checkMemory("m", 101, 100).message(),
+            "m: memory: expected a machine with at least 101 bytes (weights, KV cache and scratch "
+            "space), got 100 bytes");
+  EXPECT_GT(totalMemoryBytes(), uint64_t(1) << 20);
+}
+
+} // namespace
+} // namespace stc
