@@ -25,7 +25,10 @@ absl::StatusOr<std::unique_ptr<Session>> Session::create(Model &model) {
   uint64_t chunk = uint64_t(std::min(s.prefillChunk, s.maxContext));
   STC_ASSIGN_OR_RETURN(session->hidden,
                        Memory::allocate(4 * chunk * uint64_t(s.hiddenSize), "the hidden states"));
-  session->logits.resize(size_t(s.vocabSize));
+  session->scoreRows = std::clamp<int64_t>(scoreBufferBytes / (4 * s.vocabSize), 1, int64_t(chunk));
+  STC_ASSIGN_OR_RETURN(
+      session->logits,
+      Memory::allocate(4 * uint64_t(session->scoreRows) * uint64_t(s.vocabSize), "the logits"));
   return session;
 }
 
@@ -53,7 +56,7 @@ StcFrame Session::frame(absl::Span<const int32_t> tokens) {
   frame.n_tokens = int64_t(tokens.size());
   frame.position = length;
   frame.hidden = hidden.floats();
-  frame.logits = logits.data();
+  frame.logits = logits.floats();
   frame.sync = model.pool().sync();
   return frame;
 }
@@ -78,7 +81,7 @@ absl::StatusOr<absl::Span<const float>> Session::decode(int32_t token) {
   STC_RETURN_IF_ERROR(checkTokens(one));
   call(model.code().decode, frame(one));
   ++length;
-  return absl::MakeConstSpan(logits.data(), size_t(model.settings().vocabSize));
+  return absl::MakeConstSpan(logits.floats(), size_t(model.settings().vocabSize));
 }
 
 absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> tokens) {
@@ -91,18 +94,14 @@ absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> 
 
 absl::Status Session::scoreChunk(int64_t first, int64_t count, LogitsSink sink) {
   const ModelSettings &s = model.settings();
-  int64_t rows = std::clamp<int64_t>(scoreBufferBytes / (4 * s.vocabSize), 1, s.prefillChunk);
-  rows = std::min(rows, count);
-  if (logits.size() < size_t(rows * s.vocabSize))
-    logits.resize(size_t(rows * s.vocabSize));
-  for (int64_t row = 0; row < count; row += rows) {
+  for (int64_t row = 0; row < count; row += scoreRows) {
     StcFrame block = frame({});
-    block.n_tokens = std::min(rows, count - row);
+    block.n_tokens = std::min(scoreRows, count - row);
     block.position = length - count + row;
     block.hidden += row * s.hiddenSize;
     call(model.code().score, block);
     STC_RETURN_IF_ERROR(sink(
-        first + row, absl::MakeConstSpan(logits.data(), size_t(block.n_tokens * s.vocabSize))));
+        first + row, absl::MakeConstSpan(logits.floats(), size_t(block.n_tokens * s.vocabSize))));
   }
   return absl::OkStatus();
 }

@@ -10,7 +10,6 @@
 #include "absl/types/span.h"
 
 #include <memory>
-#include <vector>
 
 namespace stc {
 
@@ -48,8 +47,8 @@ private:
 
   Model &model;
   int64_t length = 0;
-  Memory arena, keyCache, valueCache, hidden;
-  std::vector<float> logits;
+  Memory arena, keyCache, valueCache, hidden, logits;
+  int64_t scoreRows = 1; // rows that `logits` has room for
 };
 
 } // namespace stc
