@@ -20,6 +20,7 @@ namespace {
 
 // Far above what real files have; they bound the memory that bookkeeping takes.
 constexpr uint64_t maxKeys = 65536, maxTensors = 100000, maxNameBytes = 65535;
+constexpr uint64_t maxNumbers = 1 << 24; // in all arrays together, which widen them to 8 bytes
 constexpr uint64_t defaultAlignment = 32, maxAlignment = 1 << 20;
 
 using Type = GgufValue::Type;
@@ -238,6 +239,10 @@ private:
         STC_RETURN_IF_ERROR(readString(key, text));
       return absl::OkStatus();
     }
+    if (count > maxNumbers - numberCount)
+      return error(key, start, absl::StrCat("at most ", maxNumbers, " numbers in all arrays"),
+                   absl::StrCat(numberCount + count));
+    numberCount += count;
     bool floats = isFloat(value.elementType);
     (floats ? value.numbers.reserve(size_t(count)) : value.integers.reserve(size_t(count)));
     for (uint64_t i = 0; i < count; ++i) {
@@ -340,6 +345,7 @@ private:
   std::unique_ptr<GgufFile> out;
   absl::Span<const uint8_t> bytes;
   uint64_t position = 0, tensorCount = 0, keyCount = 0, alignment = defaultAlignment;
+  uint64_t numberCount = 0;
 };
 
 absl::StatusOr<std::unique_ptr<GgufFile>> GgufFile::open(const std::string &path) {

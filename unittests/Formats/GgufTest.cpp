@@ -205,6 +205,15 @@ TEST(Gguf, malformedMetadataIsRefused) {
   }
 }
 
+TEST(Gguf, numbersOfAllArraysAreLimited) {
+  std::string half((1 << 23) + 1, '\0');
+  GgufBuilder one, two;
+  one.list("a", B::u8, half.size(), half);
+  two.list("a", B::u8, half.size(), half).list("b", B::u8, half.size(), half);
+  EXPECT_EQ(errorOf(one.build()), "OK");
+  EXPECT_THAT(errorOf(two.build()), HasSubstr("at most 16777216 numbers in all arrays"));
+}
+
 TEST(Gguf, alignmentIsAPowerOfTwo) {
   auto aligned = [](uint32_t value) {
     return errorOf(GgufBuilder()
