@@ -7,7 +7,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 
-#include <map>
+#include <memory>
 #include <variant>
 #include <vector>
 
@@ -19,28 +19,34 @@ struct ReferenceTensor {
   std::vector<double> values;
 };
 
-/// The mutable key/value cache: [layers][kv_heads][capacity][head_dim] each.
+/// The mutable key/value cache: [layers][kv_heads][capacity][head_dim] each. An empty one is sized
+/// by the interpreter.
 struct ReferenceCache {
   std::vector<double> keys, values;
 };
 
-/// Interprets functions of one module. Supported ops: all of stc and packed on tensors, func,
-/// arith on tensors and scalars, tensor.empty/dim/extract_slice and linalg.fill; any other op is an
-/// error that names it.
+/// Interprets functions of one module. Supported ops: all of stc and packed on tensors and vectors,
+/// func, arith on tensors, vectors and scalars, tensor.empty/dim/cast/extract_slice and linalg.fill;
+/// any other op is an error that names it.
 class Interpreter {
 public:
-  /// Weights come from the module's WeightStore; packed weights from `weightsSection` when the
-  /// module is in the packed phase (empty otherwise).
-  Interpreter(mlir::ModuleOp module, absl::Span<const uint8_t> weightsSection = {});
+  /// Weights come from the module's WeightStore; packed weights from `weightsSection`, or where it
+  /// is empty from the section that pack-weights left in memory.
+  explicit Interpreter(mlir::ModuleOp module, absl::Span<const uint8_t> weightsSection = {});
   ~Interpreter();
 
   using Value = std::variant<ReferenceTensor, int64_t, double, std::shared_ptr<ReferenceCache>>;
   /// Runs `function` on `arguments` and returns its results.
   absl::StatusOr<std::vector<Value>> run(mlir::StringRef function, std::vector<Value> arguments);
 
-  /// Convenience: runs @forward and @head over `tokens` from position 0 with a fresh cache and
-  /// returns [tokens][vocab] logits.
-  absl::StatusOr<ReferenceTensor> logits(absl::Span<const int32_t> tokens);
+  /// How `logits` feeds the tokens: all at once, or one at a time through the cache.
+  enum class Feed { Together, OneByOne };
+
+  /// Convenience: runs the model over `tokens` from position 0 with a fresh cache and returns
+  /// [tokens][vocab] logits. Uses @forward and @head where they exist, else (packed phase) @prefill
+  /// and @score together and @decode one by one.
+  absl::StatusOr<ReferenceTensor> logits(absl::Span<const int32_t> tokens,
+                                         Feed feed = Feed::Together);
 
 private:
   struct State;

@@ -1,0 +1,42 @@
+// The passes of lib/Reference and their options.
+#ifndef STC_REFERENCE_PASSES_TD
+#define STC_REFERENCE_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def Interpret : Pass<"stc-interpret", "::mlir::ModuleOp"> {
+  let summary = "Run the module in float64 and print what it computes";
+  let description = [{
+    Interprets the module with the reference interpreter and prints to standard output; the module
+    stays as it is.
+
+    With `tokens`, runs the model over these tokens and prints, for the last position, the token
+    with the largest logit and the first `max` logits:
+
+    ```
+    argmax 432
+    logits -10.1365784 -5.32946498 -10.1380864
+    ```
+
+    Works from import to packed: @forward and @head where the module has them, else @prefill and
+    @score, or @decode token by token with `one-by-one`.
+
+    With `function`, calls that function, which must not have arguments, and prints each result:
+    its shape, then its rows.
+
+    Packed weights are read from the file `weights` (the raw weights section), or from memory where
+    `stc-pack-weights` ran before in the same pipeline.
+  }];
+  let options = [
+    Option<"function", "function", "std::string", /*default=*/"",
+           "The function to call instead of the model's entry points">,
+    Option<"max", "max", "int64_t", /*default=*/"8", "How many logits to print">,
+    Option<"oneByOne", "one-by-one", "bool", /*default=*/"false",
+           "Feed the tokens one at a time through the cache">,
+    ListOption<"tokens", "tokens", "int32_t", "The tokens to run the model on">,
+    Option<"weights", "weights", "std::string", /*default=*/"",
+           "The file that holds the weights section of a packed module">,
+  ];
+}
+
+#endif // STC_REFERENCE_PASSES_TD

@@ -1,0 +1,22 @@
+// Builds the graph of a decoder from its configuration and its declared weights.
+#ifndef STC_LIB_IMPORT_DECODER_H
+#define STC_LIB_IMPORT_DECODER_H
+
+#include "WeightTable.h"
+
+namespace stc {
+
+/// What the graph needs beyond the configuration.
+struct DecoderSettings {
+  std::vector<double> inverseFrequencies;
+  ActivationKind activation = ActivationKind::Silu;
+  int64_t capacity = 0; // positions of the key/value cache
+};
+
+/// Adds @forward and @head at `builder`.
+void buildDecoder(mlir::OpBuilder &builder, const ModelConfig &config, const WeightTable &weights,
+                  const DecoderSettings &settings);
+
+} // namespace stc
+
+#endif // STC_LIB_IMPORT_DECODER_H

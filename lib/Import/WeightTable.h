@@ -1,0 +1,46 @@
+// Declares a checkpoint's tensors as stc.weight symbols, checking every name and shape.
+#ifndef STC_LIB_IMPORT_WEIGHTTABLE_H
+#define STC_LIB_IMPORT_WEIGHTTABLE_H
+
+#include "Architecture.h"
+
+#include "stc/Dialect/STC/IR/STC.h"
+#include "stc/Formats/Checkpoint.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace stc {
+
+/// The weights a module declares. Bytes are never read: only names, types and shapes.
+class WeightTable {
+public:
+  WeightTable(const Checkpoint &checkpoint, const Architecture &architecture)
+      : checkpoint(checkpoint), architecture(architecture) {}
+
+  /// Creates a `stc.weight` at `builder` for every row of the architecture's table that applies,
+  /// and refuses tensors no row names.
+  absl::Status declare(mlir::OpBuilder &builder);
+
+  /// The declared weight `symbol`, or null for one this model lacks (a bias, a tied head).
+  WeightOp find(llvm::StringRef symbol) const { return weights.lookup(symbol); }
+
+private:
+  bool applies(const WeightRow &row) const;
+  std::string sourceName(const WeightRow &row, int64_t layer) const;
+  absl::Status declareRow(mlir::OpBuilder &builder, const WeightRow &row, int64_t layer);
+  absl::Status refuseUnknown() const;
+
+  const Checkpoint &checkpoint;
+  const Architecture &architecture;
+  llvm::StringMap<WeightOp> weights;
+  llvm::StringSet<> used; // tensor names that became weights
+};
+
+/// Rotary scale factors per frequency that a GGUF may carry beside its weights.
+constexpr llvm::StringLiteral kRopeFactorsTensor = "rope_freqs.weight";
+
+} // namespace stc
+
+#endif // STC_LIB_IMPORT_WEIGHTTABLE_H

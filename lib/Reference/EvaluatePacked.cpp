@@ -1,0 +1,167 @@
+// Runs the operations of the packed dialect.
+#include "Evaluator.h"
+
+#include "stc/Support/Float.h"
+
+#include "absl/strings/str_cat.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace stc;
+
+static absl::Status evaluate(Evaluator &evaluator, Frame &frame, packed::GetWeightOp op) {
+  STC_ASSIGN_OR_RETURN(Slot slot, evaluator.weight(op.getWeight()));
+  frame.set(op.getResult(), std::move(slot));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::VectorOp op) {
+  ReferenceTensor result = frame.weight(op.getWeight()).values;
+  result.shape = {columnsOf(result)};
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::QuantizeActivationsOp op) {
+  const ReferenceTensor &input = frame.tensor(op.getInput());
+  int64_t group = op.getGroup(), columns = columnsOf(input);
+  int64_t tokens = rowsOf(input), groups = (columns + group - 1) / group;
+  ReferenceTensor codes = makeTensor({tokens, groups * group});
+  ReferenceTensor scales = makeTensor({tokens, groups}), sums = makeTensor({tokens, groups});
+  STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getCodes()),
+                                     &frame.tensor(op.getScales()), &frame.tensor(op.getSums())}));
+  std::vector<float> values(group);
+  std::vector<int8_t> rounded(group);
+  for (int64_t t = 0; t < tokens; ++t)
+    for (int64_t g = 0; g < groups; ++g) {
+      for (int64_t i = 0; i < group; ++i) {
+        int64_t column = g * group + i;
+        values[i] = column < columns ? float(input.values[t * columns + column]) : 0;
+      }
+      scales.values[t * groups + g] = quantizeActivations(values, absl::MakeSpan(rounded));
+      for (int64_t i = 0; i < group; ++i) {
+        codes.values[t * groups * group + g * group + i] = rounded[i];
+        sums.values[t * groups + g] += rounded[i];
+      }
+    }
+  frame.set(op->getResult(0), std::move(codes));
+  frame.set(op->getResult(1), std::move(scales));
+  frame.set(op->getResult(2), std::move(sums));
+  return absl::OkStatus();
+}
+
+/// Exact integer products within a group, float64 across groups.
+static ReferenceTensor multiplyQuantized(const ReferenceTensor &codes,
+                                         const ReferenceTensor &scales,
+                                         const QuantizedMatrix &weight) {
+  int64_t tokens = rowsOf(codes), padded = columnsOf(codes), groups = columnsOf(scales);
+  std::vector<int8_t> inputs(codes.values.begin(), codes.values.end());
+  ReferenceTensor result = makeTensor({tokens, weight.rows});
+  for (int64_t row = 0; row < weight.rows; ++row)
+    for (int64_t t = 0; t < tokens; ++t) {
+      double sum = 0;
+      for (int64_t g = 0; g < groups; ++g) {
+        int64_t first = g * weight.group, last = std::min(first + weight.group, weight.columns);
+        int32_t product = 0;
+        for (int64_t k = first; k < last; ++k)
+          product += int32_t(weight.codes[row * weight.columns + k]) * inputs[t * padded + k];
+        sum += double(product) * scales.values[t * groups + g] *
+               double(halfToFloat(weight.scales[row * groups + g]));
+      }
+      result.values[t * weight.rows + row] = sum;
+    }
+  return result;
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::MatmulOp op) {
+  const PackedWeight &weight = frame.weight(op.getWeight());
+  const ReferenceTensor &input = frame.tensor(op.getInputs()[0]);
+  bool quantized = op.getInputs().size() == 3;
+  if (quantized)
+    STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getInputs()[1])}));
+  STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getOut())}));
+  ReferenceTensor result =
+      quantized ? multiplyQuantized(input, frame.tensor(op.getInputs()[1]), weight.quantized)
+                : multiply(input, weight.values, nullptr);
+  int64_t columns = columnsOf(result);
+  if (const ReferenceTensor *bias = frame.optionalTensor(op.getBias()))
+    for (size_t i = 0; i < result.values.size(); ++i)
+      result.values[i] += bias->values[i % columns];
+  if (const ReferenceTensor *residual = frame.optionalTensor(op.getResidual())) {
+    STC_RETURN_IF_ERROR(checkRows(op, {&result, residual}));
+    for (size_t i = 0; i < result.values.size(); ++i)
+      result.values[i] += residual->values[i];
+  }
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::GatherOp op) {
+  STC_ASSIGN_OR_RETURN(ReferenceTensor result,
+                       gather(frame.tensor(op.getTokens()), frame.weight(op.getTable()).values));
+  STC_RETURN_IF_ERROR(checkRows(op, {&result, &frame.tensor(op.getOut())}));
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::RotaryOp op) {
+  const ReferenceTensor &input = frame.tensor(op.getInput());
+  const ReferenceTensor &cosines = frame.tensor(op.getCos()), &sines = frame.tensor(op.getSin());
+  STC_RETURN_IF_ERROR(checkRows(op, {&input, &cosines, &sines, &frame.tensor(op.getOut())}));
+  frame.set(op.getResult(), rotate(input, cosines, sines, op.getInterleaved()));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::AttentionOp op) {
+  const ReferenceTensor &queries = frame.tensor(op.getQueries());
+  STC_RETURN_IF_ERROR(checkRows(op, {&queries, &frame.tensor(op.getOut())}));
+  CachePlace place = frame.place(op.getCache(), op.getLayer(), op.getPosition());
+  STC_RETURN_IF_ERROR(checkCache(place, rowsOf(queries)));
+  frame.set(op.getResult(),
+            attend(place, queries, op.getHeads(), op.getScale().convertToDouble(), op.getWindow()));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::Dot4Op op) {
+  ReferenceTensor result = frame.tensor(op.getAccumulator());
+  const ReferenceTensor &weights = frame.tensor(op.getWeights());
+  const ReferenceTensor &activations = frame.tensor(op.getActivations());
+  for (size_t i = 0; i < weights.values.size(); ++i) {
+    double weight = weights.values[i] < 0 ? weights.values[i] + 256 : weights.values[i];
+    result.values[i / 4] += weight * activations.values[i];
+  }
+  for (double &value : result.values)
+    value = static_cast<int32_t>(static_cast<uint32_t>(static_cast<int64_t>(value)));
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::ExpandOp op) {
+  ReferenceTensor result = frame.tensor(op.getPassthrough());
+  const ReferenceTensor &values = frame.tensor(op.getValues());
+  uint64_t mask = frame.integer(op.getMask());
+  size_t next = 0;
+  for (size_t i = 0; i < result.values.size(); ++i)
+    if (mask >> i & 1)
+      result.values[i] = values.values[next++];
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> stc::evaluatePacked(Evaluator &evaluator, Frame &frame, Operation *op) {
+  using Result = std::optional<absl::Status>;
+  // Destination-style ops on memrefs have no results: they belong to later phases.
+  auto destination = dyn_cast<DestinationStyleOpInterface>(op);
+  if (destination && destination.hasPureBufferSemantics())
+    return false;
+  Result status = llvm::TypeSwitch<Operation *, Result>(op)
+                      .Case<packed::GetWeightOp, packed::VectorOp, packed::QuantizeActivationsOp,
+                            packed::MatmulOp, packed::GatherOp, packed::RotaryOp,
+                            packed::AttentionOp, packed::Dot4Op, packed::ExpandOp>(
+                          [&](auto op) { return Result(evaluate(evaluator, frame, op)); })
+                      .Default([](Operation *) { return Result(); });
+  if (!status)
+    return false;
+  STC_RETURN_IF_ERROR(*status);
+  return true;
+}

@@ -1,0 +1,138 @@
+// Runs the operations of the stc dialect.
+#include "Evaluator.h"
+
+#include "absl/strings/str_cat.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace stc;
+
+static absl::Status evaluate(Evaluator &evaluator, Frame &frame, GetWeightOp op) {
+  STC_ASSIGN_OR_RETURN(Slot slot, evaluator.weight(op.getWeight()));
+  frame.set(op.getResult(), std::move(slot));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &evaluator, Frame &frame, LayerOp op) {
+  frame.set(op.getBody().getArgument(0), frame[op.getInput()]);
+  STC_ASSIGN_OR_RETURN(std::vector<Slot> results, evaluator.runBlock(op.getBody().front(), frame));
+  frame.set(op.getResult(), std::move(results.front()));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &evaluator, Frame &frame, RepeatOp op) {
+  Slot hidden = frame[op.getInput()];
+  int64_t index = op.getFirst();
+  for (ArrayAttr row : op.getWeights().getAsRange<ArrayAttr>()) {
+    std::vector<Slot> arguments{hidden, index++};
+    for (Value capture : op.getCaptures())
+      arguments.push_back(frame[capture]);
+    for (auto symbol : row.getAsRange<FlatSymbolRefAttr>()) {
+      STC_ASSIGN_OR_RETURN(Slot weight, evaluator.weight(symbol.getValue()));
+      arguments.push_back(std::move(weight));
+    }
+    STC_ASSIGN_OR_RETURN(std::vector<Slot> results,
+                         evaluator.call(op.getCallee(), std::move(arguments)));
+    hidden = std::move(results.front());
+  }
+  frame.set(op.getResult(), std::move(hidden));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, EmbeddingOp op) {
+  STC_ASSIGN_OR_RETURN(ReferenceTensor result,
+                       gather(frame.tensor(op.getTokens()), frame.tensor(op.getTable())));
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, LinearOp op) {
+  frame.set(op.getResult(), multiply(frame.tensor(op.getInput()), frame.tensor(op.getWeight()),
+                                     frame.optionalTensor(op.getBias())));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, RMSNormOp op) {
+  frame.set(op.getResult(), normalize(frame.tensor(op.getInput()), frame.tensor(op.getWeight()),
+                                      op.getEpsilon().convertToDouble()));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, ActivationOp op) {
+  ReferenceTensor result = frame.tensor(op.getInput());
+  for (double &value : result.values)
+    value = activate(op.getKind(), value);
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, GatedActivationOp op) {
+  ReferenceTensor result = frame.tensor(op.getGate());
+  const ReferenceTensor &up = frame.tensor(op.getUp());
+  STC_RETURN_IF_ERROR(checkRows(op, {&result, &up}));
+  for (size_t i = 0; i < result.values.size(); ++i)
+    result.values[i] = activate(op.getKind(), result.values[i]) * up.values[i];
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, RotaryTableOp op) {
+  llvm::ArrayRef<double> frequencies = op.getInverseFrequencies();
+  int64_t tokens = columnsOf(frame.tensor(op.getTokens()));
+  ReferenceTensor cosines = makeTensor({tokens, int64_t(frequencies.size())});
+  ReferenceTensor sines = cosines;
+  size_t next = 0;
+  for (int64_t t = 0; t < tokens; ++t)
+    for (double frequency : frequencies) {
+      double angle = static_cast<double>(frame.integer(op.getPosition()) + t) * frequency;
+      cosines.values[next] = static_cast<float>(std::cos(angle)); // the op says: rounded to f32
+      sines.values[next++] = static_cast<float>(std::sin(angle));
+    }
+  frame.set(op.getCos(), std::move(cosines));
+  frame.set(op.getSin(), std::move(sines));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, RotaryEmbeddingOp op) {
+  const ReferenceTensor &input = frame.tensor(op.getInput());
+  const ReferenceTensor &cosines = frame.tensor(op.getCos()), &sines = frame.tensor(op.getSin());
+  STC_RETURN_IF_ERROR(checkRows(op, {&input, &cosines, &sines}));
+  frame.set(op.getResult(), rotate(input, cosines, sines, op.getInterleaved()));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, CacheUpdateOp op) {
+  if (!isa<RankedTensorType>(op.getKeys().getType()))
+    return opError(op, "keys and values that are tensors", "memrefs");
+  const ReferenceTensor &keys = frame.tensor(op.getKeys()), &values = frame.tensor(op.getValues());
+  STC_RETURN_IF_ERROR(checkRows(op, {&keys, &values}));
+  CachePlace place = frame.place(op.getCache(), op.getLayer(), op.getPosition());
+  STC_RETURN_IF_ERROR(checkCache(place, rowsOf(keys)));
+  updateCache(place, keys, values);
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, AttentionOp op) {
+  const ReferenceTensor &queries = frame.tensor(op.getQueries());
+  CachePlace place = frame.place(op.getCache(), op.getLayer(), op.getPosition());
+  STC_RETURN_IF_ERROR(checkCache(place, rowsOf(queries)));
+  frame.set(op.getResult(),
+            attend(place, queries, op.getHeads(), op.getScale().convertToDouble(), op.getWindow()));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> stc::evaluateSTC(Evaluator &evaluator, Frame &frame, Operation *op) {
+  using Result = std::optional<absl::Status>;
+  Result status =
+      llvm::TypeSwitch<Operation *, Result>(op)
+          .Case<GetWeightOp, LayerOp, RepeatOp, EmbeddingOp, LinearOp, RMSNormOp, ActivationOp,
+                GatedActivationOp, RotaryTableOp, RotaryEmbeddingOp, CacheUpdateOp, AttentionOp>(
+              [&](auto op) { return Result(evaluate(evaluator, frame, op)); })
+          .Default([](Operation *) { return Result(); });
+  if (!status)
+    return false;
+  STC_RETURN_IF_ERROR(*status);
+  return true;
+}

@@ -1,0 +1,194 @@
+// What the operations compute, on plain arrays of float64.
+#include "Math.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <cmath>
+#include <limits>
+
+using namespace stc;
+
+int64_t stc::rowsOf(const ReferenceTensor &tensor) {
+  return tensor.shape.size() < 2 ? 1 : tensor.shape.front();
+}
+
+int64_t stc::columnsOf(const ReferenceTensor &tensor) {
+  return tensor.shape.empty() ? 1 : tensor.shape.back();
+}
+
+ReferenceTensor stc::makeTensor(std::vector<int64_t> shape, double fill) {
+  size_t count = 1;
+  for (int64_t size : shape)
+    count *= size;
+  return {std::move(shape), std::vector<double>(count, fill)};
+}
+
+//===----------------------------------------------------------------------===//
+// Token by token
+//===----------------------------------------------------------------------===//
+
+ReferenceTensor stc::multiply(const ReferenceTensor &input, const ReferenceTensor &weight,
+                              const ReferenceTensor *bias) {
+  int64_t tokens = rowsOf(input), inputs = columnsOf(input), outputs = rowsOf(weight);
+  ReferenceTensor result = makeTensor({tokens, outputs});
+  // Four tokens share a pass over a weight row: their sums are independent chains of additions, so
+  // a model of some million weights stays a matter of a second.
+  constexpr int64_t width = 4;
+  for (int64_t row = 0; row < outputs; ++row) {
+    const double *w = &weight.values[row * inputs];
+    double start = bias ? bias->values[row] : 0;
+    for (int64_t first = 0; first < tokens; first += width) {
+      int64_t count = std::min(width, tokens - first);
+      const double *x[width];
+      double sum[width] = {};
+      for (int64_t t = 0; t < width; ++t)
+        x[t] = &input.values[(first + std::min(t, count - 1)) * inputs];
+      for (int64_t k = 0; k < inputs; ++k)
+        for (int64_t t = 0; t < width; ++t)
+          sum[t] += x[t][k] * w[k];
+      for (int64_t t = 0; t < count; ++t)
+        result.values[(first + t) * outputs + row] = sum[t] + start;
+    }
+  }
+  return result;
+}
+
+ReferenceTensor stc::normalize(const ReferenceTensor &input, const ReferenceTensor &weight,
+                               double epsilon) {
+  int64_t columns = columnsOf(input);
+  ReferenceTensor result = makeTensor(input.shape);
+  for (int64_t row = 0; row < rowsOf(input); ++row) {
+    const double *x = &input.values[row * columns];
+    double squares = 0;
+    for (int64_t c = 0; c < columns; ++c)
+      squares += x[c] * x[c];
+    double factor = 1 / std::sqrt(squares / columns + epsilon);
+    for (int64_t c = 0; c < columns; ++c)
+      result.values[row * columns + c] = x[c] * factor * weight.values[c];
+  }
+  return result;
+}
+
+double stc::activate(ActivationKind kind, double x) {
+  constexpr double sqrtHalf = 0.70710678118654752440, sqrtTwoOverPi = 0.79788456080286535588;
+  switch (kind) {
+  case ActivationKind::Silu:
+    return x / (1 + std::exp(-x));
+  case ActivationKind::Gelu:
+    return x * 0.5 * std::erfc(-x * sqrtHalf);
+  case ActivationKind::GeluTanh:
+    return x * 0.5 * (1 + std::tanh(sqrtTwoOverPi * (x + 0.044715 * x * x * x)));
+  case ActivationKind::Relu:
+    return x > 0 ? x : 0;
+  }
+  llvm_unreachable("all activations are listed");
+}
+
+absl::StatusOr<ReferenceTensor> stc::gather(const ReferenceTensor &tokens,
+                                            const ReferenceTensor &table) {
+  int64_t columns = columnsOf(table), rows = rowsOf(table);
+  ReferenceTensor result = makeTensor({columnsOf(tokens), columns});
+  for (size_t t = 0; t < tokens.values.size(); ++t) {
+    double token = tokens.values[t];
+    if (!(token >= 0 && token < rows))
+      return formatError({"", "token", {}}, absl::StrCat("a number from 0 to ", rows - 1),
+                         absl::StrCat(token));
+    std::copy_n(&table.values[int64_t(token) * columns], columns, &result.values[t * columns]);
+  }
+  return result;
+}
+
+ReferenceTensor stc::rotate(const ReferenceTensor &input, const ReferenceTensor &cosines,
+                            const ReferenceTensor &sines, bool interleaved) {
+  int64_t columns = columnsOf(input), pairs = columnsOf(cosines), headDim = 2 * pairs;
+  ReferenceTensor result = makeTensor(input.shape);
+  for (int64_t row = 0; row < rowsOf(input); ++row)
+    for (int64_t head = 0; head < columns / headDim; ++head)
+      for (int64_t pair = 0; pair < pairs; ++pair) {
+        int64_t start = row * columns + head * headDim;
+        int64_t first = start + (interleaved ? 2 * pair : pair);
+        int64_t second = first + (interleaved ? 1 : pairs);
+        double a = input.values[first], b = input.values[second];
+        double cosine = cosines.values[row * pairs + pair];
+        double sine = sines.values[row * pairs + pair];
+        result.values[first] = a * cosine - b * sine;
+        result.values[second] = a * sine + b * cosine;
+      }
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// The cache
+//===----------------------------------------------------------------------===//
+
+absl::Status stc::checkCache(const CachePlace &place, int64_t tokens) {
+  KVCacheType type = place.type;
+  // Beyond this the reference would take more memory than any test should.
+  constexpr uint64_t limit = uint64_t(1) << 30;
+  uint64_t floats = 1;
+  for (int64_t size : {type.getLayers(), type.getKvHeads(), type.getHeadDim(), type.getCapacity()})
+    if (floats > limit || __builtin_mul_overflow(floats, uint64_t(size), &floats))
+      floats = limit + 1;
+  if (floats > limit)
+    return formatError({"", "cache", {}}, absl::StrCat("at most ", limit, " keys"), "more");
+  if (place.cache->keys.empty() && place.cache->values.empty()) {
+    place.cache->keys.resize(floats);
+    place.cache->values.resize(floats);
+  }
+  if (place.cache->keys.size() != floats || place.cache->values.size() != floats)
+    return formatError({"", "cache", {}}, absl::StrCat(floats, " keys and values"),
+                       absl::StrCat(place.cache->keys.size()));
+  if (place.layer < 0 || place.layer >= type.getLayers())
+    return formatError({"", "layer", {}}, absl::StrCat("0 to ", type.getLayers() - 1),
+                       absl::StrCat(place.layer));
+  if (place.position < 0 || place.position > type.getCapacity() - tokens)
+    return formatError({"", "position", {}},
+                       absl::StrCat(tokens, " tokens below ", type.getCapacity()),
+                       absl::StrCat("position ", place.position));
+  return absl::OkStatus();
+}
+
+void stc::updateCache(const CachePlace &place, const ReferenceTensor &keys,
+                      const ReferenceTensor &values) {
+  int64_t heads = place.type.getKvHeads(), headDim = place.type.getHeadDim();
+  for (int64_t row = 0; row < rowsOf(keys); ++row)
+    for (int64_t head = 0; head < heads; ++head) {
+      int64_t from = (row * heads + head) * headDim;
+      size_t to = place.at(head, place.position + row);
+      std::copy_n(&keys.values[from], headDim, &place.cache->keys[to]);
+      std::copy_n(&values.values[from], headDim, &place.cache->values[to]);
+    }
+}
+
+ReferenceTensor stc::attend(const CachePlace &place, const ReferenceTensor &queries, int64_t heads,
+                            double scale, int64_t window) {
+  int64_t headDim = place.type.getHeadDim(), shared = heads / place.type.getKvHeads();
+  ReferenceTensor result = makeTensor(queries.shape);
+  std::vector<double> scores;
+  for (int64_t row = 0; row < rowsOf(queries); ++row)
+    for (int64_t head = 0; head < heads; ++head) {
+      const double *query = &queries.values[(row * heads + head) * headDim];
+      double *out = &result.values[(row * heads + head) * headDim];
+      int64_t last = place.position + row;
+      int64_t first = window > 0 ? std::max<int64_t>(0, last - window + 1) : 0;
+      scores.assign(last - first + 1, 0);
+      double largest = -std::numeric_limits<double>::infinity();
+      for (int64_t s = first; s <= last; ++s) {
+        const double *key = &place.cache->keys[place.at(head / shared, s)];
+        double score = 0;
+        for (int64_t d = 0; d < headDim; ++d)
+          score += query[d] * key[d];
+        scores[s - first] = score * scale;
+        largest = std::max(largest, score * scale);
+      }
+      double total = 0;
+      for (double &score : scores)
+        total += score = std::exp(score - largest);
+      for (int64_t s = first; s <= last; ++s) {
+        const double *value = &place.cache->values[place.at(head / shared, s)];
+        for (int64_t d = 0; d < headDim; ++d)
+          out[d] += scores[s - first] / total * value[d];
+      }
+    }
+  return result;
+}

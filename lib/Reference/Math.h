@@ -1,0 +1,47 @@
+// What the operations compute, on plain arrays of float64.
+#ifndef STC_LIB_REFERENCE_MATH_H
+#define STC_LIB_REFERENCE_MATH_H
+
+#include "stc/Reference/Interpreter.h"
+
+namespace stc {
+
+/// Rows (tokens) and columns of a matrix; a vector is one row.
+int64_t rowsOf(const ReferenceTensor &tensor);
+int64_t columnsOf(const ReferenceTensor &tensor);
+ReferenceTensor makeTensor(std::vector<int64_t> shape, double fill = 0);
+
+/// input * weight^T + bias; `bias` may be null.
+ReferenceTensor multiply(const ReferenceTensor &input, const ReferenceTensor &weight,
+                         const ReferenceTensor *bias);
+ReferenceTensor normalize(const ReferenceTensor &input, const ReferenceTensor &weight,
+                          double epsilon);
+double activate(ActivationKind kind, double x);
+/// Rows of `table`, one per token; tokens outside the table are an error.
+absl::StatusOr<ReferenceTensor> gather(const ReferenceTensor &tokens, const ReferenceTensor &table);
+/// Rotates the pairs of every head; the three tensors have equally many rows.
+ReferenceTensor rotate(const ReferenceTensor &input, const ReferenceTensor &cosines,
+                       const ReferenceTensor &sines, bool interleaved);
+
+/// A place in the cache, checked by `checkCache`.
+struct CachePlace {
+  ReferenceCache *cache;
+  KVCacheType type;
+  int64_t layer, position;
+  /// Where the vector of a head and position begins.
+  size_t at(int64_t head, int64_t row) const {
+    return size_t((layer * type.getKvHeads() + head) * type.getCapacity() + row) *
+           type.getHeadDim();
+  }
+};
+
+/// Sizes a fresh cache; errors unless `tokens` rows fit at the place.
+absl::Status checkCache(const CachePlace &place, int64_t tokens);
+void updateCache(const CachePlace &place, const ReferenceTensor &keys,
+                 const ReferenceTensor &values);
+ReferenceTensor attend(const CachePlace &place, const ReferenceTensor &queries, int64_t heads,
+                       double scale, int64_t window);
+
+} // namespace stc
+
+#endif // STC_LIB_REFERENCE_MATH_H

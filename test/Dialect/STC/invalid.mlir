@@ -1,0 +1,437 @@
+// Every numbered constraint of stc, broken once.
+// RUN: stc-opt %s -verify-diagnostics -split-input-file
+
+// #stc.prune (C1)
+// expected-error @+1 {{expects a pruning specification (C1), but got 'lottery'}}
+stc.weight @w : tensor<4xf32> {source = "w", prune = #stc.prune<"lottery", density = 5.0e-01 : f64>}
+
+// -----
+
+// #stc.prune (C1)
+// expected-error @+1 {{expects a pruning specification other than none (C1)}}
+stc.weight @w : tensor<4xf32> {source = "w", prune = #stc.prune<"none", density = 5.0e-01 : f64>}
+
+// -----
+
+// #stc.prune (C2)
+// expected-error @+1 {{expects a density in [0, 1] (C2), but got 1.5}}
+stc.weight @w : tensor<4xf32> {source = "w", prune = #stc.prune<"2:4", density = 1.5 : f64>}
+
+// -----
+
+// #stc.quant (C1)
+// expected-error @+1 {{expects a quantization specification (C1), but got 'int99'}}
+stc.weight @w : tensor<4xf32> {source = "w", quant = #stc.quant<"int99", error = 0.0 : f64>}
+
+// -----
+
+// #stc.quant (C1)
+// expected-error @+1 {{expects a quantization specification other than none (C1)}}
+stc.weight @w : tensor<4xf32> {source = "w", quant = #stc.quant<"none", error = 0.0 : f64>}
+
+// -----
+
+// #stc.quant (C2)
+// expected-error @+1 {{expects a finite, non-negative error (C2), but got -1}}
+stc.weight @w : tensor<4xf32> {source = "w", quant = #stc.quant<"int8", error = -1.0 : f64>}
+
+// -----
+
+// !stc.kv_cache (C1)
+// expected-error @+1 {{expects positive layers, kv_heads, head_dim and capacity (C1), but got 0, 1, 4, 16}}
+func.func private @f(!stc.kv_cache<layers = 0, kv_heads = 1, head_dim = 4, capacity = 16>)
+
+// -----
+
+// !stc.kv_cache (C2)
+// expected-error @+1 {{expects a capacity that is a multiple of 16 (C2), but got 20}}
+func.func private @f(!stc.kv_cache<layers = 1, kv_heads = 1, head_dim = 4, capacity = 20>)
+
+// -----
+
+// stc.weight (C1): dynamic
+// expected-error @+1 {{expects a static 1-d or 2-d tensor of floats (C1), but got 'tensor<?xf32>'}}
+stc.weight @w : tensor<?xf32> {source = "w"}
+
+// -----
+
+// stc.weight (C1): integers
+// expected-error @+1 {{expects a static 1-d or 2-d tensor of floats (C1), but got 'tensor<4xi8>'}}
+stc.weight @w : tensor<4xi8> {source = "w"}
+
+// -----
+
+// stc.weight (C1): rank
+// expected-error @+1 {{expects a static 1-d or 2-d tensor of floats (C1)}}
+stc.weight @w : tensor<4x4x4xf32> {source = "w"}
+
+// -----
+
+// stc.weight (C1): empty
+// expected-error @+1 {{expects a static 1-d or 2-d tensor of floats (C1)}}
+stc.weight @w : tensor<4x0xf32> {source = "w"}
+
+// -----
+
+// stc.weight (C2)
+// expected-error @+1 {{expects exactly one of source and value (C2), but got neither}}
+stc.weight @w : tensor<4xf32>
+
+// -----
+
+// stc.weight (C2)
+// expected-error @+1 {{expects exactly one of source and value (C2), but got both}}
+stc.weight @w : tensor<4xf32> {source = "w", value = dense<0.0> : tensor<4xf32>}
+
+// -----
+
+// stc.weight (C3)
+// expected-error @+1 {{expects a value of type 'tensor<4xf32>' (C3), but got 'tensor<5xf32>'}}
+stc.weight @w : tensor<4xf32> {value = dense<0.0> : tensor<5xf32>}
+
+// -----
+
+// stc.get_weight (C1)
+func.func @f() {
+  // expected-error @+1 {{expects the name of a stc.weight (C1), but got @f}}
+  %w = stc.get_weight @f : tensor<4xf32>
+  return
+}
+
+// -----
+
+// stc.get_weight (C2)
+stc.weight @w : tensor<4xf32> {source = "w"}
+func.func @f() {
+  // expected-error @+1 {{expects a result of type 'tensor<4xf32>' (C2), but got 'tensor<5xf32>'}}
+  %w = stc.get_weight @w : tensor<5xf32>
+  return
+}
+
+// -----
+
+// stc.layer (C1)
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects one block argument of type 'tensor<?x4xf32>' (C1)}}
+  %y = "stc.layer"(%x) <{index = 0 : i64}> ({
+  ^bb0(%h: tensor<?x5xf32>):
+    stc.yield %x : tensor<?x4xf32>
+  }) : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.layer (C2)
+func.func @f(%x: tensor<?x4xf32>, %z: tensor<?x5xf32>) {
+  // expected-error @+1 {{expects to yield a value of type 'tensor<?x4xf32>' (C2)}}
+  %y = stc.layer 0 (%h = %x : tensor<?x4xf32>) {
+    stc.yield %z : tensor<?x5xf32>
+  }
+  return
+}
+
+// -----
+
+// stc.layer (C2): nothing
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects to yield a value of type 'tensor<?x4xf32>' (C2)}}
+  %y = stc.layer 0 (%h = %x : tensor<?x4xf32>) {
+  }
+  return
+}
+
+// -----
+
+// stc.layer (C3)
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects a non-negative index (C3), but got -1}}
+  %y = stc.layer -1 (%h = %x : tensor<?x4xf32>) {
+    stc.yield %h : tensor<?x4xf32>
+  }
+  return
+}
+
+// -----
+
+// stc.repeat (C1): no function
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects the name of a function (C1), but got @nothing}}
+  %y = stc.repeat @nothing(%x) first 0 weights [[]] : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.repeat (C1): another signature
+func.func private @body(tensor<?x4xf32>) -> tensor<?x4xf32>
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects a callee of hidden state, index, captures and 0 weights to hidden state (C1)}}
+  %y = stc.repeat @body(%x) first 0 weights [[]] : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.repeat (C2): no rows
+func.func private @body(tensor<?x4xf32>, index) -> tensor<?x4xf32>
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects at least one row of weights (C2)}}
+  %y = stc.repeat @body(%x) first 0 weights [] : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.repeat (C2): rows of other things
+func.func private @body(tensor<?x4xf32>, index) -> tensor<?x4xf32>
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects rows of weight symbols (C2), but got 1 : i64}}
+  %y = stc.repeat @body(%x) first 0 weights [1] : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.repeat (C2): ragged rows
+stc.weight @w : tensor<4xf32> {source = "w"}
+func.func private @body(tensor<?x4xf32>, index, tensor<4xf32>) -> tensor<?x4xf32>
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects rows of equal length (C2), but got 1 and 0}}
+  %y = stc.repeat @body(%x) first 0 weights [[@w], []] : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.repeat (C3): type
+stc.weight @w : tensor<5xf32> {source = "w"}
+func.func private @body(tensor<?x4xf32>, index, tensor<4xf32>) -> tensor<?x4xf32>
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects a weight of type 'tensor<4xf32>' (C3), but got @w}}
+  %y = stc.repeat @body(%x) first 0 weights [[@w]] : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.repeat (C3): no weight
+func.func private @body(tensor<?x4xf32>, index, tensor<4xf32>) -> tensor<?x4xf32>
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects a weight of type 'tensor<4xf32>' (C3), but got @nothing}}
+  %y = stc.repeat @body(%x) first 0 weights [[@nothing]] : tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.embedding (C1)
+func.func @f(%tokens: tensor<?xi32>, %table: tensor<8x4xf32>) {
+  // expected-error @+2 {{failed to infer returned types}}
+  // expected-error @+1 {{inferred type(s) 'tensor<?x4xf32>' are incompatible with return type(s) of operation 'tensor<?x5xf32>'}}
+  %h = stc.embedding %tokens, %table : (tensor<?xi32>, tensor<8x4xf32>) -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+// stc.linear (C1)
+func.func @f(%x: tensor<?x5xf32>, %w: tensor<8x4xf32>) {
+  // expected-error @+1 {{expects input columns equal to weight columns (C1), but got 5 and 4}}
+  %y = stc.linear %x, %w : (tensor<?x5xf32>, tensor<8x4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// stc.linear (C2)
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>, %b: tensor<4xf32>) {
+  // expected-error @+1 {{expects one bias value per weight row (C2), but got 4 and 8}}
+  %y = stc.linear %x, %w bias %b
+      : (tensor<?x4xf32>, tensor<8x4xf32>, tensor<4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// stc.linear (C3)
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>) {
+  // expected-error @+2 {{failed to infer returned types}}
+  // expected-error @+1 {{inferred type(s) 'tensor<?x8xf32>' are incompatible}}
+  %y = stc.linear %x, %w : (tensor<?x4xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.rms_norm (C1)
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<5xf32>) {
+  // expected-error @+1 {{expects one weight value per column (C1), but got 5 and 4}}
+  %y = stc.rms_norm %x, %w epsilon 1.0e-05
+      : (tensor<?x4xf32>, tensor<5xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.rms_norm (C2)
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<4xf32>) {
+  // expected-error @+1 {{expects a finite, non-negative epsilon (C2), but got -1}}
+  %y = stc.rms_norm %x, %w epsilon -1.0
+      : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.rms_norm (C2): infinity
+func.func @f(%x: tensor<?x4xf32>, %w: tensor<4xf32>) {
+  // expected-error @+1 {{expects a finite, non-negative epsilon (C2)}}
+  %y = "stc.rms_norm"(%x, %w) <{epsilon = 0x7FF0000000000000 : f64}>
+      : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.activation (C1)
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+2 {{failed to infer returned types}}
+  // expected-error @+1 {{inferred type(s) 'tensor<?x4xf32>' are incompatible}}
+  %y = stc.activation <silu> %x : (tensor<?x4xf32>) -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+// stc.activation: an unknown kind
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expected ::stc::ActivationKind to be one of: silu, gelu, gelu_tanh, relu}}
+  %y = stc.activation <swash> %x : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.gated_activation (C1)
+func.func @f(%gate: tensor<?x4xf32>, %up: tensor<?x5xf32>) {
+  // expected-error @+1 {{expects gate and up of equal type (C1), but got 'tensor<?x4xf32>' and 'tensor<?x5xf32>'}}
+  %y = stc.gated_activation <silu> %gate, %up
+      : (tensor<?x4xf32>, tensor<?x5xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.rotary_table (C1)
+func.func @f(%tokens: tensor<?xi32>, %position: index) {
+  // expected-error @+2 {{failed to infer returned types}}
+  // expected-error @+1 {{are incompatible with return type(s) of operation}}
+  %cos, %sin = stc.rotary_table %tokens, %position frequencies [1.0, 0.01]
+      : (tensor<?xi32>, index) -> (tensor<?x2xf32>, tensor<?x3xf32>)
+  return
+}
+
+// -----
+
+// stc.rotary_table (C2)
+func.func @f(%tokens: tensor<?xi32>, %position: index) {
+  // expected-error @+1 {{expects finite, non-negative frequencies (C2), but got -1}}
+  %cos, %sin = stc.rotary_table %tokens, %position frequencies [1.0, -1.0]
+      : (tensor<?xi32>, index) -> (tensor<?x2xf32>, tensor<?x2xf32>)
+  return
+}
+
+// -----
+
+// stc.rotary_embedding (C1)
+func.func @f(%x: tensor<?x6xf32>, %cos: tensor<?x2xf32>, %sin: tensor<?x2xf32>) {
+  // expected-error @+1 {{expects input columns that are a multiple of 4 (C1), but got 6}}
+  %y = stc.rotary_embedding %x, %cos, %sin
+      : (tensor<?x6xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// stc.rotary_embedding (C2): unequal tables
+func.func @f(%x: tensor<?x8xf32>, %cos: tensor<?x2xf32>, %sin: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects cos and sin of equal type with the input's tokens (C2)}}
+  %y = stc.rotary_embedding %x, %cos, %sin
+      : (tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// stc.rotary_embedding (C2): another number of tokens
+func.func @f(%x: tensor<3x8xf32>, %cos: tensor<2x2xf32>, %sin: tensor<2x2xf32>) {
+  // expected-error @+1 {{expects cos and sin of equal type with the input's tokens (C2)}}
+  %y = stc.rotary_embedding %x, %cos, %sin
+      : (tensor<3x8xf32>, tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<3x8xf32>
+  return
+}
+
+// -----
+
+// stc.cache_update (C1): unequal
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%k: tensor<?x8xf32>, %v: tensor<?x4xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects keys and values of equal type with 8 columns (C1)}}
+  stc.cache_update %k, %v, %cache[%i, %i] : tensor<?x8xf32>, tensor<?x4xf32>, !cache
+  return
+}
+
+// -----
+
+// stc.cache_update (C1): columns
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%k: tensor<?x4xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects keys and values of equal type with 8 columns (C1)}}
+  stc.cache_update %k, %k, %cache[%i, %i] : tensor<?x4xf32>, tensor<?x4xf32>, !cache
+  return
+}
+
+// -----
+
+// stc.attention (C1)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%q: tensor<?x12xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects heads that are a positive multiple of 2 (C1), but got 3}}
+  %y = stc.attention %q, %cache[%i, %i] heads 3 scale 5.0e-01 window 0
+      : (tensor<?x12xf32>, !cache, index, index) -> tensor<?x12xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C2)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%q: tensor<?x12xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects 16 query columns (C2), but got 12}}
+  %y = stc.attention %q, %cache[%i, %i] heads 4 scale 5.0e-01 window 0
+      : (tensor<?x12xf32>, !cache, index, index) -> tensor<?x12xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C3)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%q: tensor<?x16xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects a finite, positive scale (C3), but got 0}}
+  %y = stc.attention %q, %cache[%i, %i] heads 4 scale 0.0 window 0
+      : (tensor<?x16xf32>, !cache, index, index) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C4)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%q: tensor<?x16xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects a non-negative window (C4), but got -1}}
+  %y = stc.attention %q, %cache[%i, %i] heads 4 scale 5.0e-01 window -1
+      : (tensor<?x16xf32>, !cache, index, index) -> tensor<?x16xf32>
+  return
+}

@@ -1,0 +1,148 @@
+// Every op, attribute and type of stc is printed as it is parsed, in the pretty and the generic form.
+// RUN: stc-opt %s | stc-opt | FileCheck %s
+// RUN: stc-opt %s --mlir-print-op-generic | stc-opt | FileCheck %s
+
+// CHECK: stc.weight @norm : tensor<4xf32> {value = dense<1.000000e+00> : tensor<4xf32>}
+stc.weight @norm : tensor<4xf32> {value = dense<1.0> : tensor<4xf32>}
+// CHECK: stc.weight @layers.0.q : tensor<4x4xbf16> {source = "model.layers.0.self_attn.q_proj.weight"}
+stc.weight @layers.0.q : tensor<4x4xbf16> {source = "model.layers.0.self_attn.q_proj.weight"}
+// CHECK: stc.weight @pruned : tensor<4x4xf32>
+// CHECK-SAME: prune = #stc.prune<"magnitude:2:4", density = 5.000000e-01 : f64>
+// CHECK-SAME: quant = #stc.quant<"rtn:int4-g32", error = 9.000000e-02 : f64>
+stc.weight @pruned : tensor<4x4xf32> {
+  source = "w", prune = #stc.prune<"magnitude:2:4", density = 5.000000e-01 : f64>,
+  quant = #stc.quant<"rtn:int4-g32", error = 9.000000e-02 : f64>}
+stc.weight @a.0 : tensor<4xf32> {source = "a0"}
+stc.weight @b.0 : tensor<4x4xf32> {source = "b0"}
+stc.weight @a.1 : tensor<4xf32> {source = "a1"}
+stc.weight @b.1 : tensor<4x4xf32> {source = "b1"}
+
+// CHECK-LABEL: @get_weight
+func.func @get_weight() -> tensor<4xf32> {
+  // CHECK: stc.get_weight @norm : tensor<4xf32>
+  %w = stc.get_weight @norm : tensor<4xf32>
+  return %w : tensor<4xf32>
+}
+
+// CHECK-LABEL: @layer
+func.func @layer(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  // CHECK: %[[Y:.*]] = stc.layer 0 (%[[H:.*]] = %{{.*}} : tensor<?x4xf32>) {
+  // CHECK:   %[[S:.*]] = arith.addf %[[H]], %[[H]]
+  // CHECK:   stc.yield %[[S]] : tensor<?x4xf32>
+  // CHECK: }
+  %y = stc.layer 0 (%h = %x : tensor<?x4xf32>) {
+    %s = arith.addf %h, %h : tensor<?x4xf32>
+    stc.yield %s : tensor<?x4xf32>
+  }
+  // CHECK: stc.layer 1 (%{{.*}} = %[[Y]] : tensor<?x4xf32>) attributes {note = "discardable"} {
+  %z = stc.layer 1 (%h = %y : tensor<?x4xf32>) attributes {note = "discardable"} {
+    stc.yield %h : tensor<?x4xf32>
+  }
+  return %z : tensor<?x4xf32>
+}
+
+func.func private @body(%h: tensor<?x4xf32>, %layer: index, %cos: tensor<?x2xf32>,
+                        %a: tensor<4xf32>, %b: tensor<4x4xf32>) -> tensor<?x4xf32> {
+  return %h : tensor<?x4xf32>
+}
+func.func private @plain_body(%h: tensor<?x4xf32>, %layer: index) -> tensor<?x4xf32> {
+  return %h : tensor<?x4xf32>
+}
+
+// CHECK-LABEL: @repeat
+func.func @repeat(%x: tensor<?x4xf32>, %cos: tensor<?x2xf32>) -> tensor<?x4xf32> {
+  // CHECK: stc.repeat @body(%{{.*}}) captures(%{{.*}} : tensor<?x2xf32>) first 0 weights
+  // CHECK-SAME: {{\[\[}}@a.0, @b.0], [@a.1, @b.1]] : tensor<?x4xf32>
+  %y = stc.repeat @body(%x) captures(%cos : tensor<?x2xf32>) first 0
+      weights [[@a.0, @b.0], [@a.1, @b.1]] : tensor<?x4xf32>
+  // CHECK: stc.repeat @plain_body(%{{.*}}) first 2 weights {{\[\[}}]] : tensor<?x4xf32>
+  %z = stc.repeat @plain_body(%y) first 2 weights [[]] : tensor<?x4xf32>
+  return %z : tensor<?x4xf32>
+}
+
+// CHECK-LABEL: @embedding
+func.func @embedding(%tokens: tensor<?xi32>, %table: tensor<8x4xf32>) -> tensor<?x4xf32> {
+  // CHECK: stc.embedding %{{.*}}, %{{.*}} : (tensor<?xi32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  %h = stc.embedding %tokens, %table : (tensor<?xi32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  return %h : tensor<?x4xf32>
+}
+
+// CHECK-LABEL: @linear
+func.func @linear(%x: tensor<?x4xf32>, %w: tensor<8x4xbf16>, %b: tensor<8xf32>)
+    -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  // CHECK: stc.linear %{{.*}}, %{{.*}} : (tensor<?x4xf32>, tensor<8x4xbf16>) -> tensor<?x8xf32>
+  %y = stc.linear %x, %w : (tensor<?x4xf32>, tensor<8x4xbf16>) -> tensor<?x8xf32>
+  // CHECK: stc.linear %{{.*}}, %{{.*}} bias %{{.*}} : (tensor<?x4xf32>, tensor<8x4xbf16>, tensor<8xf32>) -> tensor<?x8xf32>
+  %z = stc.linear %x, %w bias %b
+      : (tensor<?x4xf32>, tensor<8x4xbf16>, tensor<8xf32>) -> tensor<?x8xf32>
+  return %y, %z : tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// CHECK-LABEL: @rms_norm
+func.func @rms_norm(%x: tensor<?x4xf32>, %w: tensor<4xf32>) -> tensor<?x4xf32> {
+  // CHECK: stc.rms_norm %{{.*}}, %{{.*}} epsilon 1.000000e-05 : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+  %y = stc.rms_norm %x, %w epsilon 1.0e-05
+      : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// CHECK-LABEL: @activation
+func.func @activation(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  // CHECK: stc.activation <silu> %{{.*}} : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %a = stc.activation <silu> %x : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  // CHECK: stc.activation <gelu> %
+  %b = stc.activation <gelu> %a : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  // CHECK: stc.activation <gelu_tanh> %
+  %c = stc.activation <gelu_tanh> %b : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  // CHECK: stc.activation <relu> %
+  %d = stc.activation <relu> %c : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %d : tensor<?x4xf32>
+}
+
+// CHECK-LABEL: @gated_activation
+func.func @gated_activation(%gate: tensor<?x4xf32>, %up: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  // CHECK: stc.gated_activation <silu> %{{.*}}, %{{.*}} : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  %y = stc.gated_activation <silu> %gate, %up
+      : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// CHECK-LABEL: @rotary
+func.func @rotary(%tokens: tensor<?xi32>, %position: index, %x: tensor<?x8xf32>)
+    -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  // CHECK: %{{.*}}, %{{.*}} = stc.rotary_table %{{.*}}, %{{.*}} frequencies [1.000000e+00, 1.000000e-02] : (tensor<?xi32>, index) -> (tensor<?x2xf32>, tensor<?x2xf32>)
+  %cos, %sin = stc.rotary_table %tokens, %position frequencies [1.0, 0.01]
+      : (tensor<?xi32>, index) -> (tensor<?x2xf32>, tensor<?x2xf32>)
+  // CHECK: stc.rotary_embedding %{{.*}}, %{{.*}}, %{{.*}} : (tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x8xf32>
+  %y = stc.rotary_embedding %x, %cos, %sin
+      : (tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x8xf32>
+  // CHECK: stc.rotary_embedding interleaved %
+  %z = stc.rotary_embedding interleaved %x, %cos, %sin
+      : (tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x8xf32>
+  return %y, %z : tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// CHECK-LABEL: @attention
+// CHECK-SAME: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @attention(%q: tensor<?x16xf32>, %k: tensor<?x8xf32>, %v: tensor<?x8xf32>,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+    %layer: index, %position: index) -> tensor<?x16xf32> {
+  // CHECK: stc.cache_update %{{.*}}, %{{.*}}, %{{.*}}[%{{.*}}, %{{.*}}] : tensor<?x8xf32>, tensor<?x8xf32>, !stc.kv_cache
+  stc.cache_update %k, %v, %cache[%layer, %position] : tensor<?x8xf32>, tensor<?x8xf32>,
+      !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+  // CHECK: stc.attention %{{.*}}, %{{.*}}[%{{.*}}, %{{.*}}] heads 4 scale 5.000000e-01 window 0 : (tensor<?x16xf32>, !stc.kv_cache<{{.*}}>, index, index) -> tensor<?x16xf32>
+  %y = stc.attention %q, %cache[%layer, %position] heads 4 scale 5.0e-01 window 0
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index) -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}
+
+// CHECK-LABEL: @cache_update_memref
+func.func @cache_update_memref(%k: memref<?x8xf32>, %v: memref<?x8xf32>,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+    %layer: index, %position: index) {
+  // CHECK: stc.cache_update %{{.*}} : memref<?x8xf32>, memref<?x8xf32>, !stc.kv_cache
+  stc.cache_update %k, %v, %cache[%layer, %position] : memref<?x8xf32>, memref<?x8xf32>,
+      !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+  return
+}

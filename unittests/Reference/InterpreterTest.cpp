@@ -1,0 +1,2 @@
+// Single operations and bad input through the interpreter.
+#include "Helpers.h"
