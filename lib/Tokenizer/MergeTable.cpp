@@ -7,15 +7,12 @@ namespace stc {
 
 absl::Status MergeTable::build(const TokenizerSpec &spec, const Vocabulary &vocabulary,
                                const std::string &file) {
-  auto findPart = [&](absl::string_view text) {
-    int32_t id = vocabulary.findMergeable(text);
-    return id >= 0 ? id : vocabulary.findAny(text);
-  };
   joins.reserve(spec.merges.size());
+  std::string whole;
   for (size_t rank = 0; rank < spec.merges.size(); ++rank) {
     const auto &[left, right] = spec.merges[rank];
-    std::string whole = absl::StrCat(left, right);
-    int32_t leftId = findPart(left), rightId = findPart(right);
+    whole.assign(left).append(right);
+    int32_t leftId = vocabulary.findAny(left), rightId = vocabulary.findAny(right);
     if (leftId < 0 || rightId < 0 || vocabulary.findAny(whole) < 0) {
       absl::string_view missing = leftId < 0 ? left : rightId < 0 ? right : whole;
       return formatError({file, absl::StrCat("merges[", rank, "]"), {}},

@@ -26,7 +26,7 @@ public:
       : spec(spec), vocabulary(vocabulary), file(file), ranked(!spec.merges.empty()) {}
 
   absl::Status build() {
-    splittable = !spec.fuseUnknown || findCharacter(kSpaceMarker) >= 0;
+    splittable = !spec.fuseUnknown || vocabulary.findAny(kSpaceMarker) >= 0;
     if (ranked) {
       for (const auto &[left, right] : spec.merges)
         splittable = splittable && !crossesSpaceMarker(absl::StrCat(left, right));
@@ -48,7 +48,7 @@ public:
     for (uint32_t at = 0; at < piece.size();) {
       // A malformed byte is a character of its own, for which only byte fallback has a token.
       uint32_t length = std::max<uint32_t>(1, uint32_t(decodeUtf8(piece, at).length));
-      appendSymbol(scratch.symbols, at, length, findCharacter(piece.substr(at, length)));
+      appendSymbol(scratch.symbols, at, length, vocabulary.findAny(piece.substr(at, length)));
       at += length;
     }
     if (ranked)
@@ -80,11 +80,6 @@ private:
       priorities.push_back(uint32_t(
           std::lower_bound(scores.begin(), scores.end(), token.score, std::greater<float>()) -
           scores.begin()));
-  }
-
-  int32_t findCharacter(absl::string_view text) const {
-    int32_t id = vocabulary.findMergeable(text);
-    return id >= 0 ? id : vocabulary.findAny(text);
   }
 
   std::optional<BpeJoin> findByText(absl::string_view piece, const BpeSymbol &left,
@@ -122,8 +117,8 @@ private:
         continue;
       }
       uint32_t left = cut->second, right = top.length - left;
-      stack.push_back({top.begin + left, right, findCharacter(text.substr(left))});
-      stack.push_back({top.begin, left, findCharacter(text.substr(0, left))});
+      stack.push_back({top.begin + left, right, vocabulary.findAny(text.substr(left))});
+      stack.push_back({top.begin, left, vocabulary.findAny(text.substr(0, left))});
     }
     return absl::OkStatus();
   }

@@ -5,7 +5,6 @@
 #include "stc/Tokenizer/Tokenizer.h"
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 
 #include <cstring>
@@ -15,6 +14,7 @@ namespace stc {
 namespace {
 
 constexpr absl::string_view kMagic = "STOK\x01"; // the last byte is the version
+constexpr uint64_t kMergeExpansion = 64;
 constexpr uint64_t kTokenTypes = 6, kPreTokenizerKinds = 4, kBehaviors = 5, kPrefixRules = 3,
                    kKinds = 2;
 
@@ -132,30 +132,25 @@ void readTokens(Reader &reader, TokenizerSpec &spec) {
   }
 }
 
-/// Merges are only taken over if they are new and make a token, so that a few bytes cannot stand
-/// for many copies of long texts.
+/// Merges name their parts by id, so that a few bytes can stand for many copies of long texts. What
+/// they add up to is bounded by the bytes there are; real merges stay far below.
 void readMerges(Reader &reader, TokenizerSpec &spec) {
   size_t count = reader.count("merges", 2);
-  if (count == 0)
-    return;
-  absl::flat_hash_set<absl::string_view> texts;
-  for (const TokenizerSpec::Token &token : spec.tokens)
-    texts.insert(token.text);
-  absl::flat_hash_set<std::pair<uint64_t, uint64_t>> known;
+  if (count > 0 && spec.tokens.empty())
+    return reader.fail("merges", reader.at, "no merges without tokens", absl::StrCat(count));
   spec.merges.reserve(count);
+  uint64_t allowed = kMergeExpansion * reader.bytes.size();
   for (size_t i = 0; i < count && reader.error.ok(); ++i) {
     size_t start = reader.at;
-    uint64_t largest = spec.tokens.empty() ? 0 : spec.tokens.size() - 1;
-    uint64_t leftId = reader.number("merges", largest);
-    uint64_t rightId = reader.number("merges", largest);
-    if (!reader.error.ok() || spec.tokens.empty())
-      break;
+    uint64_t leftId = reader.number("merges", spec.tokens.size() - 1);
+    uint64_t rightId = reader.number("merges", spec.tokens.size() - 1);
+    if (!reader.error.ok())
+      return;
     const std::string &left = spec.tokens[leftId].text, &right = spec.tokens[rightId].text;
-    if (!texts.contains(absl::StrCat(left, right)) || !known.emplace(leftId, rightId).second) {
-      reader.fail("merges", start, "a new merge of two tokens into a third",
-                  absl::StrCat("'", printable(left), "' and '", printable(right), "'"));
-      break;
-    }
+    uint64_t size = left.size() + right.size();
+    if (size > allowed)
+      return reader.fail("merges", start, "merges of tokens that are mostly short", "longer ones");
+    allowed -= size;
     spec.merges.emplace_back(left, right);
   }
 }
@@ -203,17 +198,12 @@ std::string Tokenizer::serialize() const {
       writer.score(token.score);
   }
 
-  absl::flat_hash_set<std::pair<uint64_t, uint64_t>> known;
-  Writer merges;
+  writer.number(from.merges.size());
   for (const auto &[left, right] : from.merges) {
-    std::pair<uint64_t, uint64_t> merge{ids.at(left), ids.at(right)};
-    if (!known.insert(merge).second)
-      continue;
-    merges.number(merge.first);
-    merges.number(merge.second);
+    // Both are tokens, or `create` would have refused the specification.
+    writer.number(ids.find(left)->second);
+    writer.number(ids.find(right)->second);
   }
-  writer.number(known.size());
-  writer.bytes += merges.bytes;
 
   writer.number(from.preTokenizers.size());
   for (const TokenizerSpec::PreTokenizer &config : from.preTokenizers) {

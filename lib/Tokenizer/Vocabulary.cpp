@@ -106,18 +106,18 @@ absl::Status Vocabulary::build(const TokenizerSpec &spec, const std::string &fil
   using Type = TokenizerSpec::TokenType;
   bool byteLevel = spec.kind == TokenizerSpec::Kind::ByteLevelBpe;
   byteTokens.fill(-1);
-  all.reserve(spec.tokens.size());
-  mergeable.reserve(spec.tokens.size());
+  texts.reserve(spec.tokens.size());
   pieceEnds.reserve(spec.tokens.size());
   for (size_t id = 0; id < spec.tokens.size(); ++id) {
     STC_RETURN_IF_ERROR(checkToken(spec, id, file));
     const TokenizerSpec::Token &token = spec.tokens[id];
-    // Of equal texts the later one is found, as in the peers. Ordinary tokens have a table of
-    // their own, so that a control token never hides one.
-    all[token.text] = int32_t(id);
+    // Of equal texts the later one is found, as in the peers.
+    Ids &ids = texts[token.text];
     if (isMergeable(token.type) && !token.text.empty()) {
-      mergeable[token.text] = int32_t(id);
+      ids.mergeable = int32_t(id);
       longest = std::max(longest, token.text.size());
+    } else {
+      ids.other = int32_t(id);
     }
     if (token.type == Type::Byte)
       pieces += char(parseByteToken(token.text));
@@ -135,14 +135,9 @@ absl::Status Vocabulary::build(const TokenizerSpec &spec, const std::string &fil
     std::string text;
     appendUtf8(text, byteToCharacter(uint8_t(byte)));
     // A control token may double as a letter of the alphabet (a padding token "!", say).
-    int32_t id = findMergeable(text);
-    byteTokens[byte] = id >= 0 ? id : findAny(text);
+    byteTokens[byte] = findAny(text);
   }
   return absl::OkStatus();
-}
-
-bool Vocabulary::hasAllByteTokens() const {
-  return std::all_of(byteTokens.begin(), byteTokens.end(), [](int32_t id) { return id >= 0; });
 }
 
 absl::string_view Vocabulary::piece(int32_t id) const {

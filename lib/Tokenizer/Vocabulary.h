@@ -23,26 +23,31 @@ public:
 
   size_t size() const { return pieceEnds.size(); }
   /// The id of a token that merging may produce (never a control, unknown or byte token), or -1.
-  int32_t findMergeable(absl::string_view text) const { return lookUp(mergeable, text); }
-  /// The same among all tokens.
-  int32_t findAny(absl::string_view text) const { return lookUp(all, text); }
+  int32_t findMergeable(absl::string_view text) const { return find(text).mergeable; }
+  /// The same, but any token with this text if there is no mergeable one.
+  int32_t findAny(absl::string_view text) const {
+    Ids ids = find(text);
+    return ids.mergeable >= 0 ? ids.mergeable : ids.other;
+  }
   /// The token of one byte: its stand-in character (byte level) or `<0xNN>`; -1 if there is none.
   int32_t byteToken(uint8_t byte) const { return byteTokens[byte]; }
-  bool hasAllByteTokens() const;
   /// Length of the longest text that `findMergeable` knows.
   size_t longestMergeable() const { return longest; }
   /// The bytes a token adds in the middle of a text; empty for control and unknown tokens.
   absl::string_view piece(int32_t id) const;
 
 private:
-  using Map = absl::flat_hash_map<absl::string_view, int32_t>;
-  static int32_t lookUp(const Map &map, absl::string_view text) {
-    auto found = map.find(text);
-    return found == map.end() ? -1 : found->second;
+  /// The tokens with one text: an ordinary one is never hidden by a control token.
+  struct Ids {
+    int32_t mergeable = -1, other = -1;
+  };
+  Ids find(absl::string_view text) const {
+    auto found = texts.find(text);
+    return found == texts.end() ? Ids() : found->second;
   }
   absl::Status checkToken(const TokenizerSpec &spec, size_t id, const std::string &file);
 
-  Map mergeable, all;
+  absl::flat_hash_map<absl::string_view, Ids> texts;
   std::array<int32_t, 256> byteTokens;
   size_t longest = 0;
   std::string pieces; // all pieces joined
