@@ -57,18 +57,22 @@ absl::StatusOr<PerplexitySums> measurePerplexity(Session &session, absl::Span<co
       return formatError({"", "text", {}}, "at least two tokens in a window",
                          absl::StrCat(ids.size()));
     session.reset();
+    std::vector<double> nlls(ids.size() - 1);
     STC_RETURN_IF_ERROR(session.score(ids, [&](int64_t first, absl::Span<const float> logits) {
-      for (size_t at = 0; at < logits.size(); at += vocabulary) {
-        size_t next = size_t(first) + at / vocabulary + 1;
-        if (next >= ids.size())
-          break;
-        double nll = negativeLogProbability(logits.subspan(at, vocabulary), ids[next]);
-        if (std::isnan(nll))
-          return formatError({"", "logits", {}}, "numbers", "NaN");
-        sums.add(nll);
-      }
+      // A large vocabulary's exponentials would take one thread longer than the model.
+      int64_t rows = std::min(int64_t(logits.size() / vocabulary), int64_t(nlls.size()) - first);
+      session.owner().pool().run([&](int64_t thread, int64_t threads) {
+        for (int64_t row = thread; row < rows; row += threads)
+          nlls[size_t(first + row)] = negativeLogProbability(
+              logits.subspan(size_t(row) * vocabulary, vocabulary), ids[size_t(first + row) + 1]);
+      });
       return absl::OkStatus();
     }));
+    for (double nll : nlls) {
+      if (std::isnan(nll))
+        return formatError({"", "logits", {}}, "numbers", "NaN");
+      sums.add(nll);
+    }
     progress(int64_t(ids.size()) - 1);
   }
   return sums;

@@ -12,9 +12,21 @@ namespace stc {
 
 namespace {
 
-/// More likely first; equals by id, so that the order never depends on the sorting algorithm.
-template <typename Candidate> bool isBefore(const Candidate &a, const Candidate &b) {
-  return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
+/// Whether every logit is a number or minus infinity (a token that cannot be).
+bool areValid(absl::Span<const float> logits) {
+  bool valid = true;
+  for (float logit : logits)
+    valid &= logit < INFINITY;
+  return valid;
+}
+
+absl::Status describeInvalid(absl::Span<const float> logits) {
+  size_t at = 0;
+  while (logits[at] < INFINITY)
+    ++at;
+  return formatError(
+      {"", "logits", {}}, "numbers",
+      absl::StrCat(logits[at], " for token ", at, " (the model's weights or code are damaged)"));
 }
 
 } // namespace
@@ -38,23 +50,17 @@ void Sampler::observe(absl::Span<const int32_t> tokens) {
 }
 
 absl::StatusOr<int32_t> Sampler::sample(absl::Span<const float> logits) {
-  candidates.clear();
-  candidates.reserve(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (std::isnan(logits[i]) || logits[i] == INFINITY)
-      return formatError(
-          {"", "logits", {}}, "numbers",
-          absl::StrCat(logits[i], " for token ", i, " (the model's weights or code are damaged)"));
-    candidates.push_back({logits[i], int32_t(i)});
-  }
+  if (!areValid(logits))
+    return describeInvalid(logits);
+  scores.assign(logits.begin(), logits.end());
   penalizeRepeats();
-  auto best = std::min_element(candidates.begin(), candidates.end(), isBefore<Candidate>);
-  if (best == candidates.end() || best->weight == -INFINITY)
+  auto best = std::max_element(scores.begin(), scores.end());
+  if (best == scores.end() || *best == -INFINITY)
     return formatError({"", "logits", {}}, "a token that is possible", "none");
 
-  int32_t chosen = best->id;
+  int32_t chosen = int32_t(best - scores.begin());
   if (options.temperature > 0 && options.topK != 1) {
-    keepTopK();
+    collectTopK();
     toProbabilities();
     keepTopP();
     keepMinP();
@@ -71,21 +77,32 @@ void Sampler::penalizeRepeats() {
   std::sort(unique.begin(), unique.end());
   unique.erase(std::unique(unique.begin(), unique.end()), unique.end());
   for (int32_t token : unique) {
-    if (token < 0 || size_t(token) >= candidates.size())
+    if (token < 0 || size_t(token) >= scores.size())
       continue;
-    double &logit = candidates[size_t(token)].weight;
-    logit = logit > 0 ? logit / options.repeatPenalty : logit * options.repeatPenalty;
+    float &score = scores[size_t(token)];
+    double penalized = score > 0 ? score / options.repeatPenalty : score * options.repeatPenalty;
+    score = float(penalized);
   }
 }
 
-void Sampler::keepTopK() {
-  size_t keep =
-      options.topK > 0 ? std::min(size_t(options.topK), candidates.size()) : candidates.size();
-  // Sorting a whole vocabulary for every token would cost more than a small model.
-  std::nth_element(candidates.begin(), candidates.begin() + long(keep) - 1, candidates.end(),
-                   isBefore<Candidate>);
-  candidates.resize(keep);
-  std::sort(candidates.begin(), candidates.end(), isBefore<Candidate>);
+void Sampler::collectTopK() {
+  size_t keep = options.topK > 0 ? std::min(size_t(options.topK), scores.size()) : scores.size();
+  // A heap whose front is the least likely of the best so far: one comparison for nearly every
+  // token of a large vocabulary, where sorting would cost more than a small model.
+  candidates.clear();
+  for (size_t i = 0; i < keep; ++i)
+    candidates.push_back({scores[i], int32_t(i)});
+  std::make_heap(candidates.begin(), candidates.end());
+  float least = float(candidates.front().weight);
+  for (size_t i = keep; i < scores.size(); ++i) {
+    if (scores[i] <= least) // an equal one has the higher id
+      continue;
+    std::pop_heap(candidates.begin(), candidates.end());
+    candidates.back() = {scores[i], int32_t(i)};
+    std::push_heap(candidates.begin(), candidates.end());
+    least = float(candidates.front().weight);
+  }
+  std::sort_heap(candidates.begin(), candidates.end());
 }
 
 void Sampler::toProbabilities() {

@@ -41,9 +41,13 @@ private:
   struct Candidate {
     double weight; // a logit, later a probability
     int32_t id;
+    /// More likely first; equals by id, so that no sorting algorithm decides.
+    bool operator<(const Candidate &other) const {
+      return weight != other.weight ? weight > other.weight : id < other.id;
+    }
   };
   void penalizeRepeats();
-  void keepTopK();
+  void collectTopK();
   void toProbabilities();
   void keepTopP();
   void keepMinP();
@@ -53,7 +57,9 @@ private:
   Random random;
   std::vector<int32_t> recent; // the last repeatWindow tokens, a ring
   size_t recentAt = 0;
-  std::vector<Candidate> candidates; // kept between calls for its memory
+  // Kept between calls for their memory.
+  std::vector<float> scores;
+  std::vector<Candidate> candidates; // sorted
 };
 
 } // namespace stc
