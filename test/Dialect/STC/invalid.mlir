@@ -296,9 +296,18 @@ func.func @f(%x: tensor<?x4xf32>, %w: tensor<4xf32>) {
 
 // stc.activation (C1)
 func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{all non-scalar operands/results must have the same shape and base type}}
+  %y = stc.activation <silu> %x : (tensor<?x4xf32>) -> tensor<?x5xf32>
+  return
+}
+
+// -----
+
+// stc.activation (C1): tokens
+func.func @f(%x: tensor<?x4xf32>) {
   // expected-error @+2 {{failed to infer returned types}}
   // expected-error @+1 {{inferred type(s) 'tensor<?x4xf32>' are incompatible}}
-  %y = stc.activation <silu> %x : (tensor<?x4xf32>) -> tensor<?x5xf32>
+  %y = stc.activation <silu> %x : (tensor<?x4xf32>) -> tensor<3x4xf32>
   return
 }
 
@@ -306,18 +315,29 @@ func.func @f(%x: tensor<?x4xf32>) {
 
 // stc.activation: an unknown kind
 func.func @f(%x: tensor<?x4xf32>) {
-  // expected-error @+1 {{expected ::stc::ActivationKind to be one of: silu, gelu, gelu_tanh, relu}}
+  // expected-error @+2 {{expected ::stc::ActivationKind to be one of: silu, gelu, gelu_tanh, relu}}
+  // expected-error @+1 {{failed to parse STC_ActivationKindAttr parameter 'value'}}
   %y = stc.activation <swash> %x : (tensor<?x4xf32>) -> tensor<?x4xf32>
   return
 }
 
 // -----
 
-// stc.gated_activation (C1)
+// stc.gated_activation (C1): columns, which all elementwise ops check
 func.func @f(%gate: tensor<?x4xf32>, %up: tensor<?x5xf32>) {
-  // expected-error @+1 {{expects gate and up of equal type (C1), but got 'tensor<?x4xf32>' and 'tensor<?x5xf32>'}}
+  // expected-error @+1 {{all non-scalar operands/results must have the same shape and base type}}
   %y = stc.gated_activation <silu> %gate, %up
       : (tensor<?x4xf32>, tensor<?x5xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.gated_activation (C1): tokens
+func.func @f(%gate: tensor<?x4xf32>, %up: tensor<3x4xf32>) {
+  // expected-error @+1 {{expects gate and up of equal type (C1), but got 'tensor<?x4xf32>' and 'tensor<3x4xf32>'}}
+  %y = stc.gated_activation <silu> %gate, %up
+      : (tensor<?x4xf32>, tensor<3x4xf32>) -> tensor<?x4xf32>
   return
 }
 

@@ -8,10 +8,10 @@ stc.weight @norm : tensor<4xf32> {value = dense<1.0> : tensor<4xf32>}
 stc.weight @layers.0.q : tensor<4x4xbf16> {source = "model.layers.0.self_attn.q_proj.weight"}
 // CHECK: stc.weight @pruned : tensor<4x4xf32>
 // CHECK-SAME: prune = #stc.prune<"magnitude:2:4", density = 5.000000e-01 : f64>
-// CHECK-SAME: quant = #stc.quant<"rtn:int4-g32", error = 9.000000e-02 : f64>
+// CHECK-SAME: quant = #stc.quant<"rtn:int4-g32", error = 6.250000e-02 : f64>
 stc.weight @pruned : tensor<4x4xf32> {
   source = "w", prune = #stc.prune<"magnitude:2:4", density = 5.000000e-01 : f64>,
-  quant = #stc.quant<"rtn:int4-g32", error = 9.000000e-02 : f64>}
+  quant = #stc.quant<"rtn:int4-g32", error = 6.250000e-02 : f64>}
 stc.weight @a.0 : tensor<4xf32> {source = "a0"}
 stc.weight @b.0 : tensor<4x4xf32> {source = "b0"}
 stc.weight @a.1 : tensor<4xf32> {source = "a1"}
@@ -127,7 +127,7 @@ func.func @rotary(%tokens: tensor<?xi32>, %position: index, %x: tensor<?x8xf32>)
 func.func @attention(%q: tensor<?x16xf32>, %k: tensor<?x8xf32>, %v: tensor<?x8xf32>,
     %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
     %layer: index, %position: index) -> tensor<?x16xf32> {
-  // CHECK: stc.cache_update %{{.*}}, %{{.*}}, %{{.*}}[%{{.*}}, %{{.*}}] : tensor<?x8xf32>, tensor<?x8xf32>, !stc.kv_cache
+  // CHECK: stc.cache_update %{{.*}}, %{{.*}}, %{{.*}}[%{{.*}}, %{{.*}}] : tensor<?x8xf32>, tensor<?x8xf32>, <layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
   stc.cache_update %k, %v, %cache[%layer, %position] : tensor<?x8xf32>, tensor<?x8xf32>,
       !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
   // CHECK: stc.attention %{{.*}}, %{{.*}}[%{{.*}}, %{{.*}}] heads 4 scale 5.000000e-01 window 0 : (tensor<?x16xf32>, !stc.kv_cache<{{.*}}>, index, index) -> tensor<?x16xf32>
@@ -141,7 +141,7 @@ func.func @attention(%q: tensor<?x16xf32>, %k: tensor<?x8xf32>, %v: tensor<?x8xf
 func.func @cache_update_memref(%k: memref<?x8xf32>, %v: memref<?x8xf32>,
     %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
     %layer: index, %position: index) {
-  // CHECK: stc.cache_update %{{.*}} : memref<?x8xf32>, memref<?x8xf32>, !stc.kv_cache
+  // CHECK: stc.cache_update %{{.*}} : memref<?x8xf32>, memref<?x8xf32>, <layers = 1
   stc.cache_update %k, %v, %cache[%layer, %position] : memref<?x8xf32>, memref<?x8xf32>,
       !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
   return

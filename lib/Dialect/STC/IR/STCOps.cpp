@@ -82,8 +82,9 @@ ParseResult LayerOp::parse(OpAsmParser &parser, OperationState &result) {
 void LayerOp::print(OpAsmPrinter &printer) {
   printer << ' ' << getIndex() << " (";
   printer.printRegionArgument(getBody().getArgument(0), {}, /*omitType=*/true);
-  printer << " = " << getInput() << " : " << getInput().getType() << ") ";
+  printer << " = " << getInput() << " : " << getInput().getType() << ")";
   printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"index"});
+  printer << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
 }
 
