@@ -40,7 +40,6 @@ ModelArtifacts::create(EmitKind kind, const std::string &output,
   artifacts->output = output;
   STC_ASSIGN_OR_RETURN(artifacts->bundleFile, AtomicFile::create(output + ".weights"));
   artifacts->writer = std::make_unique<BundleWriter>(*artifacts->bundleFile);
-  STC_RETURN_IF_ERROR(artifacts->writer->beginWeights());
   return artifacts;
 }
 

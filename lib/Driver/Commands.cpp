@@ -11,6 +11,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <malloc.h>
 
 using namespace stc;
 
@@ -215,6 +216,10 @@ static absl::StatusOr<int> dispatch(const std::vector<std::string> &words) {
 
 int stc::driverMain(int argc, char **argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  // Tensors come and go by the hundred: keep their pages instead of returning and faulting them in
+  // again, which costs more than packing them.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
   absl::StatusOr<int> result = dispatch(std::vector<std::string>(argv + 1, argv + argc));
   if (result.ok())
     return *result;

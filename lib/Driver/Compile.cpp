@@ -120,6 +120,7 @@ private:
   std::optional<cpu::TargetDescription> target;
   std::unique_ptr<ModelArtifacts> artifacts;
   PipelineOptions pipeline;
+  size_t nextPhase = 0; // into kPhases
   std::string firstError;
 };
 
@@ -158,9 +159,8 @@ absl::Status Compilation::dump(Phase phase) {
 }
 
 absl::Status Compilation::advanceTo(Phase last) {
-  for (Phase phase : kPhases) {
-    if (phase > last)
-      break;
+  for (; nextPhase < std::size(kPhases) && kPhases[nextPhase] <= last; ++nextPhase) {
+    Phase phase = kPhases[nextPhase];
     auto start = std::chrono::steady_clock::now();
     if (phase != Phase::Import) {
       if (phase == Phase::Tiled)
