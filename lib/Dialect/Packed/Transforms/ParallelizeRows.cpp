@@ -117,6 +117,12 @@ void ParallelizeRows::processBlock(Block &block) {
     emitGroup(group);
 }
 
+Value createRowCount(OpBuilder &builder, Location loc, Value buffer) {
+  if (auto alloc = buffer.getDefiningOp<memref::AllocOp>())
+    return alloc.getDynamicSizes()[0];
+  return memref::DimOp::create(builder, loc, buffer, 0);
+}
+
 void ParallelizeRows::emitGroup(Group &group) {
   // Everything the group uses is defined before its last operation.
   OpBuilder builder(group.back());
@@ -124,7 +130,7 @@ void ParallelizeRows::emitGroup(Group &group) {
   int64_t rows = group[0].getStaticLoopRanges()[0];
   SmallVector<OpFoldResult> bounds;
   if (ShapedType::isDynamic(rows))
-    bounds.push_back(memref::DimOp::create(builder, loc, group[0].getDpsInits()[0], 0).getResult());
+    bounds.push_back(createRowCount(builder, loc, group[0].getDpsInits()[0]));
   else
     bounds.push_back(builder.getIndexAttr(rows));
 
