@@ -1,6 +1,7 @@
 // Registers the packed dialect and defines its attributes and types.
 #include "stc/Dialect/Packed/IR/Packed.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"

@@ -20,7 +20,7 @@ def Packed_Dialect : Dialect {
   }];
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
-  let dependentDialects = ["::stc::STCDialect"];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::stc::STCDialect"];
 }
 
 def Packed_LayoutKind : I32EnumAttr<"LayoutKindEnum", "the arrangement of stored weights", [

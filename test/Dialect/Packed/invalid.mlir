@@ -1,0 +1,535 @@
+// Every numbered constraint of packed, broken once.
+// RUN: stc-opt %s -verify-diagnostics -split-input-file
+
+// #packed.layout (C1): element
+// expected-error @+1 {{expects the element f32, bf16, i8 or i4 (C1), but got 'f16'}}
+func.func private @f(!packed.weight<8x4, #packed.layout<rows, f16>>)
+
+// -----
+
+// #packed.layout (C1): a float with a group
+// expected-error @+1 {{(C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<dense, f32, group = 32>>)
+
+// -----
+
+// #packed.layout (C1): quantized rows
+// expected-error @+1 {{(C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<rows, i8, group = 32>>)
+
+// -----
+
+// #packed.layout (C1): N of M
+// expected-error @+1 {{(C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<nm, i4, group = 32, n = 4, m = 4>>)
+
+// -----
+
+// #packed.lowering_config (C1)
+// expected-error @+1 {{expects tokens in [1, 32] (C1), but got 0}}
+module attributes {c = #packed.lowering_config<tokens = 0, accumulators = 1, prefetch = 0>} {}
+
+// -----
+
+// #packed.lowering_config (C2)
+// expected-error @+1 {{expects 1, 2 or 4 accumulators (C2), but got 3}}
+module attributes {c = #packed.lowering_config<tokens = 1, accumulators = 3, prefetch = 0>} {}
+
+// -----
+
+// #packed.lowering_config (C3)
+// expected-error @+1 {{expects a non-negative prefetch distance (C3), but got -1}}
+module attributes {c = #packed.lowering_config<tokens = 1, accumulators = 1, prefetch = -1>} {}
+
+// -----
+
+// !packed.weight (C1)
+// expected-error @+1 {{expects rows and columns in [1, 2^31) (C1), but got 0 and 4}}
+func.func private @f(!packed.weight<0x4, #packed.layout<rows, f32>>)
+
+// -----
+
+// !packed.weight (C1)
+// expected-error @+1 {{expects rows and columns in [1, 2^31) (C1), but got 1 and 4294967296}}
+func.func private @f(!packed.weight<1x4294967296, #packed.layout<rows, f32>>)
+
+// -----
+
+// !packed.weight: a vector
+// expected-error @+1 {{expects rows x columns, but got 1 dimensions}}
+func.func private @f(!packed.weight<4, #packed.layout<rows, f32>>)
+
+// -----
+
+// packed.weight (C1): alignment
+// expected-error @+1 {{expects a non-negative offset that is a multiple of 64 (C1), but got 32}}
+packed.weight @w : !packed.weight<1x64, #packed.layout<rows, f32>> offset 32 bytes 384 density 1.0
+
+// -----
+
+// packed.weight (C1): sign
+// expected-error @+1 {{expects a non-negative offset that is a multiple of 64 (C1), but got -64}}
+packed.weight @w : !packed.weight<1x64, #packed.layout<rows, f32>> offset -64 bytes 384 density 1.0
+
+// -----
+
+// packed.weight (C2): positive
+// expected-error @+1 {{expects positive bytes (C2), but got 0}}
+packed.weight @w : !packed.weight<4x64, #packed.layout<bitmap, i8, group = 32>> offset 0 bytes 0 density 1.0
+
+// -----
+
+// packed.weight (C2): size
+// expected-error @+1 {{expects 384 bytes (C2), but got 256}}
+packed.weight @w : !packed.weight<1x64, #packed.layout<rows, f32>> offset 0 bytes 256 density 1.0
+
+// -----
+
+// packed.weight (C3)
+// expected-error @+1 {{expects a density in [0, 1] (C3), but got 2}}
+packed.weight @w : !packed.weight<1x64, #packed.layout<rows, f32>> offset 0 bytes 384 density 2.0
+
+// -----
+
+// packed.get_weight (C1)
+func.func @f() {
+  // expected-error @+1 {{expects the name of a packed.weight (C1), but got @f}}
+  %w = packed.get_weight @f : !packed.weight<1x64, #packed.layout<rows, f32>>
+  return
+}
+
+// -----
+
+// packed.get_weight (C2)
+packed.weight @w : !packed.weight<1x64, #packed.layout<rows, f32>> offset 0 bytes 384 density 1.0
+func.func @f() {
+  // expected-error @+1 {{expects a result of type '!packed.weight<1x64, #packed.layout<rows, f32>>' (C2)}}
+  %w = packed.get_weight @w : !packed.weight<1x64, #packed.layout<rows, bf16>>
+  return
+}
+
+// -----
+
+// packed.vector (C1): layout
+func.func @f(%w: !packed.weight<1x64, #packed.layout<rows, bf16>>) {
+  // expected-error @+1 {{expects a weight of one row with the layout rows, f32 (C1)}}
+  %v = packed.vector %w : !packed.weight<1x64, #packed.layout<rows, bf16>> -> tensor<64xf32>
+  return
+}
+
+// -----
+
+// packed.vector (C1): rows
+func.func @f(%w: !packed.weight<2x64, #packed.layout<rows, f32>>) {
+  // expected-error @+1 {{expects a weight of one row with the layout rows, f32 (C1)}}
+  %v = packed.vector %w : !packed.weight<2x64, #packed.layout<rows, f32>> -> tensor<64xf32>
+  return
+}
+
+// -----
+
+// packed.vector (C2)
+func.func @f(%w: !packed.weight<1x64, #packed.layout<rows, f32>>) {
+  // expected-error @+1 {{expects 64 elements (C2), but got 32}}
+  %v = packed.vector %w : !packed.weight<1x64, #packed.layout<rows, f32>> -> tensor<32xf32>
+  return
+}
+
+// -----
+
+// packed.weight_row (C1)
+func.func @f(%i: index) {
+  // expected-error @+1 {{expects at least one row of weights (C1)}}
+  %w = packed.weight_row %i of [] : !packed.weight<1x64, #packed.layout<rows, f32>>
+  return
+}
+
+// -----
+
+// packed.weight_row (C2)
+func.func @f(%i: index) {
+  // expected-error @+1 {{expects rows of 1 symbols (C2)}}
+  %w = packed.weight_row %i of [[@a, @b]] : !packed.weight<1x64, #packed.layout<rows, f32>>
+  return
+}
+
+// -----
+
+// packed.weight_row (C3)
+packed.weight @a : !packed.weight<1x32, #packed.layout<rows, f32>> offset 0 bytes 256 density 1.0
+func.func @f(%i: index) {
+  // expected-error @+1 {{expects the name of a packed.weight of type '!packed.weight<1x64, #packed.layout<rows, f32>>' (C3), but got @a}}
+  %w = packed.weight_row %i of [[@a]] : !packed.weight<1x64, #packed.layout<rows, f32>>
+  return
+}
+
+// -----
+
+// packed.scratch (C1)
+func.func @f() {
+  // expected-error @+1 {{expects a non-negative offset that is a multiple of 64 (C1), but got 8}}
+  %b = packed.scratch() offset 8 bytes 64 : memref<16xf32>
+  return
+}
+
+// -----
+
+// packed.scratch (C2): layout
+func.func @f() {
+  // expected-error @+1 {{expects numbers in the identity layout (C2)}}
+  %b = packed.scratch() offset 0 bytes 64 : memref<16xf32, strided<[2]>>
+  return
+}
+
+// -----
+
+// packed.scratch (C2): elements
+func.func @f() {
+  // expected-error @+1 {{expects numbers in the identity layout (C2)}}
+  %b = packed.scratch() offset 0 bytes 64 : memref<4xvector<4xf32>>
+  return
+}
+
+// -----
+
+// packed.scratch (C3)
+func.func @f() {
+  // expected-error @+1 {{expects 1 sizes (C3), but got 0}}
+  %b = packed.scratch() offset 0 bytes 64 : memref<?xf32>
+  return
+}
+
+// -----
+
+// packed.scratch (C4)
+func.func @f(%n: index) {
+  // expected-error @+1 {{expects at least 64 bytes (C4), but got 32}}
+  %b = packed.scratch(%n) offset 0 bytes 32 : memref<?x16xf32>
+  return
+}
+
+// -----
+
+// packed.buffer (C1)
+func.func @f(%p: !llvm.ptr) {
+  // expected-error @+1 {{expects the identity layout (C1)}}
+  %b = packed.buffer %p() : memref<16xf32, strided<[2]>>
+  return
+}
+
+// -----
+
+// packed.buffer (C2)
+func.func @f(%p: !llvm.ptr) {
+  // expected-error @+1 {{expects 1 sizes (C2), but got 0}}
+  %b = packed.buffer %p() : memref<?xf32>
+  return
+}
+
+// -----
+
+// packed.quantize_activations (C1)
+func.func @f(%x: tensor<?x32xf32>, %c: tensor<?x32xi8>, %s: tensor<?x1xf32>, %t: tensor<?x1xi32>) {
+  // expected-error @+1 {{expects a group of 32, 64 or 128 (C1), but got 16}}
+  %r:3 = packed.quantize_activations ins(%x : tensor<?x32xf32>)
+      outs(%c, %s, %t : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>) group 16
+      -> tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>
+  return
+}
+
+// -----
+
+// packed.quantize_activations (C2)
+func.func @f(%x: tensor<?x40xf32>, %c: tensor<?x40xi8>, %s: tensor<?x2xf32>, %t: tensor<?x2xi32>) {
+  // expected-error @+1 {{expects 64 code columns, 2 scales and sums (C2), but got 40, 2, 2}}
+  %r:3 = packed.quantize_activations ins(%x : tensor<?x40xf32>)
+      outs(%c, %s, %t : tensor<?x40xi8>, tensor<?x2xf32>, tensor<?x2xi32>) group 32
+      -> tensor<?x40xi8>, tensor<?x2xf32>, tensor<?x2xi32>
+  return
+}
+
+// -----
+
+// packed.quantize_activations (C3)
+func.func @f(%x: tensor<?x32xf32>, %c: tensor<?x32xi8>, %s: tensor<3x1xf32>, %t: tensor<?x1xi32>) {
+  // expected-error @+1 {{expects the input's tokens in every output (C3)}}
+  %r:3 = packed.quantize_activations ins(%x : tensor<?x32xf32>)
+      outs(%c, %s, %t : tensor<?x32xi8>, tensor<3x1xf32>, tensor<?x1xi32>) group 32
+      -> tensor<?x32xi8>, tensor<3x1xf32>, tensor<?x1xi32>
+  return
+}
+
+// -----
+
+// Destination style: a tensor without its result
+func.func @f(%x: tensor<?x32xf32>, %c: tensor<?x32xi8>, %s: tensor<?x1xf32>, %t: tensor<?x1xi32>) {
+  // expected-error @+1 {{expects one result per tensor in outs, of its type}}
+  packed.quantize_activations ins(%x : tensor<?x32xf32>)
+      outs(%c, %s, %t : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>) group 32
+  return
+}
+
+// -----
+
+// packed.matmul (C1): one input too many
+func.func @f(%x: tensor<?x32xf32>, %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects 1 inputs for this layout (C1), but got 2}}
+  %y = packed.matmul ins(%x, %x : tensor<?x32xf32>, tensor<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C1): floats for a quantized layout
+func.func @f(%x: tensor<?x32xf32>, %s: tensor<?x1xf32>, %t: tensor<?x1xi32>,
+             %w: !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>) {
+  // expected-error @+1 {{expects inputs of i8, f32 and i32 (C1)}}
+  %y = packed.matmul ins(%x, %s, %t : tensor<?x32xf32>, tensor<?x1xf32>, tensor<?x1xi32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>)
+      outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C2): columns
+func.func @f(%x: tensor<?x31xf32>, %y0: tensor<?x32xf32>,
+             %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects 32 input columns (C2), but got 31}}
+  %y = packed.matmul ins(%x : tensor<?x31xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      outs(%y0 : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C2): groups
+func.func @f(%c: tensor<?x32xi8>, %s: tensor<?x2xf32>, %t: tensor<?x1xi32>, %y0: tensor<?x32xf32>,
+             %w: !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>) {
+  // expected-error @+1 {{expects 1 groups (C2), but got 2}}
+  %y = packed.matmul ins(%c, %s, %t : tensor<?x32xi8>, tensor<?x2xf32>, tensor<?x1xi32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>)
+      outs(%y0 : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C3)
+func.func @f(%x: tensor<?x32xf32>, %y0: tensor<?x16xf32>,
+             %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects outs of tokens x 32 (C3), but got 'tensor<?x16xf32>'}}
+  %y = packed.matmul ins(%x : tensor<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      outs(%y0 : tensor<?x16xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C4)
+func.func @f(%x: tensor<?x32xf32>, %b: tensor<16xf32>,
+             %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects 32 bias values (C4), but got 16}}
+  %y = packed.matmul ins(%x : tensor<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>) bias(%b : tensor<16xf32>)
+      outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C5)
+func.func @f(%x: tensor<?x32xf32>, %r: tensor<?x16xf32>,
+             %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects a residual of outs' shape (C5), but got 'tensor<?x16xf32>'}}
+  %y = packed.matmul ins(%x : tensor<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      residual(%r : tensor<?x16xf32>) outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C6)
+func.func @f(%x: tensor<?x32xf32>, %w: !packed.weight<32x32, #packed.layout<rows, bf16>>) {
+  // expected-error @+1 {{expects a tiled layout (C6), but got rows}}
+  %y = packed.matmul ins(%x : tensor<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<rows, bf16>>)
+      outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.gather (C1)
+func.func @f(%tokens: tensor<?xi32>, %h: tensor<?x32xf32>,
+             %w: !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>) {
+  // expected-error @+1 {{expects a rows or dense float layout (C1)}}
+  %y = packed.gather ins(%tokens : tensor<?xi32>)
+      table(%w : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>)
+      outs(%h : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.gather (C2)
+func.func @f(%tokens: tensor<?xi32>, %h: tensor<?x16xf32>,
+             %w: !packed.weight<32x32, #packed.layout<rows, f32>>) {
+  // expected-error @+1 {{expects outs of tokens x 32 (C2), but got 'tensor<?x16xf32>'}}
+  %y = packed.gather ins(%tokens : tensor<?xi32>)
+      table(%w : !packed.weight<32x32, #packed.layout<rows, f32>>)
+      outs(%h : tensor<?x16xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// packed.rotary (C1)
+func.func @f(%x: tensor<?x6xf32>, %cos: tensor<?x2xf32>) {
+  // expected-error @+1 {{expects input columns that are a multiple of 4 (C1), but got 6}}
+  %y = packed.rotary ins(%x, %cos, %cos : tensor<?x6xf32>, tensor<?x2xf32>, tensor<?x2xf32>)
+      outs(%x : tensor<?x6xf32>) -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+// packed.rotary (C2)
+func.func @f(%x: tensor<?x8xf32>, %cos: tensor<?x2xf32>, %sin: tensor<3x2xf32>) {
+  // expected-error @+1 {{expects cos and sin of equal shape with the input's tokens (C2)}}
+  %y = packed.rotary ins(%x, %cos, %sin : tensor<?x8xf32>, tensor<?x2xf32>, tensor<3x2xf32>)
+      outs(%x : tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// packed.rotary (C3)
+func.func @f(%x: tensor<?x8xf32>, %cos: tensor<?x2xf32>, %y0: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects outs of the input's shape (C3), but got 'tensor<?x4xf32>'}}
+  %y = packed.rotary ins(%x, %cos, %cos : tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>)
+      outs(%y0 : tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// packed.attention (C1)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%q: tensor<?x12xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects heads that are a positive multiple of 2 (C1), but got 3}}
+  %y = packed.attention ins(%q : tensor<?x12xf32>) cache(%cache[%i, %i] : !cache)
+      outs(%q : tensor<?x12xf32>) heads 3 scale 5.0e-01 window 0 -> tensor<?x12xf32>
+  return
+}
+
+// -----
+
+// packed.attention (C2)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%q: tensor<?x16xf32>, %y0: tensor<?x12xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects 16 query and outs columns (C2), but got 16 and 12}}
+  %y = packed.attention ins(%q : tensor<?x16xf32>) cache(%cache[%i, %i] : !cache)
+      outs(%y0 : tensor<?x12xf32>) heads 4 scale 5.0e-01 window 0 -> tensor<?x12xf32>
+  return
+}
+
+// -----
+
+// packed.attention (C3)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%q: tensor<?x16xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects a finite, positive scale (C3), but got -1}}
+  %y = packed.attention ins(%q : tensor<?x16xf32>) cache(%cache[%i, %i] : !cache)
+      outs(%q : tensor<?x16xf32>) heads 4 scale -1.0 window 0 -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// packed.attention (C4)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%q: tensor<?x16xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects a non-negative window (C4), but got -1}}
+  %y = packed.attention ins(%q : tensor<?x16xf32>) cache(%cache[%i, %i] : !cache)
+      outs(%q : tensor<?x16xf32>) heads 4 scale 5.0e-01 window -1 -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// packed.matmul_tile (C1)
+func.func @f(%i: index, %x: memref<?x31xf32>, %y: memref<?x32xf32>,
+             %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects 32 input columns (C2), but got 31}}
+  packed.matmul_tile %i ins(%x : memref<?x31xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      outs(%y : memref<?x32xf32>) config <tokens = 1, accumulators = 4, prefetch = 0>
+  return
+}
+
+// -----
+
+// packed.matmul_tile (C1): an input that is no matrix
+func.func @f(%i: index, %x: memref<f32>, %y: memref<?x32xf32>,
+             %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{must be variadic of}}
+  packed.matmul_tile %i ins(%x : memref<f32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      outs(%y : memref<?x32xf32>) config <tokens = 1, accumulators = 4, prefetch = 0>
+  return
+}
+
+// -----
+
+// packed.attention_tile (C1)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%q: memref<?x12xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects heads that are a positive multiple of 2 (C1), but got 3}}
+  packed.attention_tile %i, %i count 1 ins(%q : memref<?x12xf32>) cache(%cache[%i, %i] : !cache)
+      outs(%q : memref<?x12xf32>) heads 3 scale 5.0e-01 window 0
+  return
+}
+
+// -----
+
+// packed.attention_tile (C2)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%q: memref<?x16xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects a positive count that divides 2 (C2), but got 3}}
+  packed.attention_tile %i, %i count 3 ins(%q : memref<?x16xf32>) cache(%cache[%i, %i] : !cache)
+      outs(%q : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0
+  return
+}
+
+// -----
+
+// packed.dot4 (C1)
+func.func @f(%acc: vector<16xi32>, %w: vector<32xi8>) {
+  // expected-error @+1 {{expects four bytes per accumulator lane (C1), but got 32 bytes for 16 lanes}}
+  %r = packed.dot4 %acc, %w, %w : vector<16xi32>, vector<32xi8>
+  return
+}
+
+// -----
+
+// packed.dot4 (C2)
+func.func @f(%acc: vector<16xi32>, %w: vector<64xi8>) {
+  // expected-error @+1 {{expects bits in [1, 8] (C2), but got 9}}
+  %r = packed.dot4 %acc, %w, %w bits 9 : vector<16xi32>, vector<64xi8>
+  return
+}
+
+// -----
+
+// packed.expand (C1)
+func.func @f(%w: vector<32xi8>, %mask: i64) {
+  // expected-error @+1 {{must be vector of 8-bit signless integer values of length 64}}
+  %e = packed.expand %w, %w, %mask : vector<32xi8>
+  return
+}

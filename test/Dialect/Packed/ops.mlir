@@ -1,0 +1,174 @@
+// Every op, attribute and type of packed is printed as it is parsed, in the pretty and the generic
+// form.
+// RUN: stc-opt %s | stc-opt | FileCheck %s
+// RUN: stc-opt %s --mlir-print-op-generic | stc-opt | FileCheck %s
+
+// CHECK: packed.weight @layers.0.q : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>> offset 0 bytes 1280 density 1.000000e+00
+packed.weight @layers.0.q : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>
+    offset 0 bytes 1280 density 1.0
+// CHECK: packed.weight @layers.0.k : !packed.weight<32x32, #packed.layout<bitmap, i4, group = 32>> offset 2304 bytes 999 density 5.000000e-01 {pattern = "2:4", reason = "half of it is zero"}
+packed.weight @layers.0.k : !packed.weight<32x32, #packed.layout<bitmap, i4, group = 32>>
+    offset 2304 bytes 999 density 0.5 {pattern = "2:4", reason = "half of it is zero"}
+packed.weight @a.0 : !packed.weight<1x64, #packed.layout<rows, f32>> offset 4096 bytes 384 density 1.0
+packed.weight @a.1 : !packed.weight<1x64, #packed.layout<rows, f32>> offset 4480 bytes 384 density 1.0
+packed.weight @b.0 : !packed.weight<64x64, #packed.layout<dense, bf16>> offset 4864 bytes 8320 density 1.0
+packed.weight @b.1 : !packed.weight<64x64, #packed.layout<dense, bf16>> offset 13184 bytes 8320 density 1.0
+
+// CHECK-LABEL: @layouts
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<rows, f32>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<rows, bf16>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<dense, f32>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<dense, i4, group = 128>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<bitmap, i8, group = 64>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<nm, i4, group = 32, n = 2, m = 4>>
+func.func private @layouts(!packed.weight<8x4, #packed.layout<rows, f32>>,
+    !packed.weight<8x4, #packed.layout<rows, bf16>>,
+    !packed.weight<8x4, #packed.layout<dense, f32>>,
+    !packed.weight<8x4, #packed.layout<dense, i4, group = 128>>,
+    !packed.weight<8x4, #packed.layout<bitmap, i8, group = 64>>,
+    !packed.weight<8x4, #packed.layout<nm, i4, group = 32, n = 2, m = 4>>)
+
+// CHECK-LABEL: @weights
+func.func @weights(%i: index) {
+  // CHECK: packed.get_weight @layers.0.q : <32x32, #packed.layout<dense, i8, group = 32>>
+  %w = packed.get_weight @layers.0.q : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>
+  // CHECK: packed.pointer %{{.*}} : <32x32, #packed.layout<dense, i8, group = 32>>
+  %p = packed.pointer %w : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>
+  // CHECK: %{{.*}}:2 = packed.weight_row %{{.*}} of {{\[\[}}@a.0, @b.0], [@a.1, @b.1]]
+  // CHECK-SAME: <1x64, #packed.layout<rows, f32>>, !packed.weight<64x64, #packed.layout<dense, bf16>>
+  %r:2 = packed.weight_row %i of [[@a.0, @b.0], [@a.1, @b.1]]
+      : !packed.weight<1x64, #packed.layout<rows, f32>>, !packed.weight<64x64, #packed.layout<dense, bf16>>
+  // CHECK: packed.vector %{{.*}} : <1x64, #packed.layout<rows, f32>> -> tensor<64xf32>
+  %v = packed.vector %r#0 : !packed.weight<1x64, #packed.layout<rows, f32>> -> tensor<64xf32>
+  // CHECK: packed.vector %{{.*}} : <1x64, #packed.layout<rows, f32>> -> memref<64xf32>
+  %m = packed.vector %r#0 : !packed.weight<1x64, #packed.layout<rows, f32>> -> memref<64xf32>
+  return
+}
+
+// CHECK-LABEL: @memory
+func.func @memory(%p: !llvm.ptr, %n: index, %layer: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // CHECK: %{{.*}}, %{{.*}} = packed.cache_pointers %{{.*}}[%{{.*}}] : <layers = 1
+  %k, %v = packed.cache_pointers %cache[%layer]
+      : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+  // CHECK: packed.scratch(%{{.*}}) offset 128 bytes 16384 : memref<?x64xf32>
+  %a = packed.scratch(%n) offset 128 bytes 16384 : memref<?x64xf32>
+  // CHECK: packed.buffer %{{.*}}(%{{.*}}) : memref<?x64xf32>
+  %b = packed.buffer %p(%n) : memref<?x64xf32>
+  // CHECK: packed.prefetch %
+  packed.prefetch %p
+  // CHECK: packed.barrier
+  packed.barrier
+  // CHECK: %{{.*}}, %{{.*}} = packed.thread
+  %thread, %threads = packed.thread
+  return
+}
+
+// CHECK-LABEL: @quantize_activations
+func.func @quantize_activations(%x: tensor<?x40xf32>, %c0: tensor<?x64xi8>, %s0: tensor<?x2xf32>,
+                                %t0: tensor<?x2xi32>) {
+  // CHECK: %{{.*}}:3 = packed.quantize_activations ins(%{{.*}} : tensor<?x40xf32>) outs(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>) group 32 -> tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>
+  %c, %s, %t = packed.quantize_activations ins(%x : tensor<?x40xf32>)
+      outs(%c0, %s0, %t0 : tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>) group 32
+      -> tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>
+  return
+}
+
+// CHECK-LABEL: @matmul
+func.func @matmul(%x: tensor<?x32xf32>, %y0: tensor<?x32xf32>, %b: tensor<32xf32>,
+    %w: !packed.weight<32x32, #packed.layout<dense, bf16>>,
+    %q: !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>,
+    %c: tensor<?x32xi8>, %s: tensor<?x1xf32>, %t: tensor<?x1xi32>) {
+  // CHECK: packed.matmul ins(%{{.*}} : tensor<?x32xf32>) weight(%{{.*}} : <32x32, #packed.layout<dense, bf16>>) outs(%{{.*}} : tensor<?x32xf32>) -> tensor<?x32xf32>
+  %y = packed.matmul ins(%x : tensor<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      outs(%y0 : tensor<?x32xf32>) -> tensor<?x32xf32>
+  // CHECK: packed.matmul ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>)
+  // CHECK-SAME: bias(%{{.*}} : tensor<32xf32>) residual(%{{.*}} : tensor<?x32xf32>)
+  // CHECK-SAME: config <tokens = 1, accumulators = 4, prefetch = 8192>
+  %z = packed.matmul ins(%c, %s, %t : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>)
+      weight(%q : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>)
+      bias(%b : tensor<32xf32>) residual(%x : tensor<?x32xf32>) outs(%y0 : tensor<?x32xf32>)
+      config <tokens = 1, accumulators = 4, prefetch = 8192> -> tensor<?x32xf32>
+  return
+}
+
+// CHECK-LABEL: @gather
+func.func @gather(%tokens: tensor<?xi32>, %h0: tensor<?x64xf32>,
+                  %w: !packed.weight<512x64, #packed.layout<rows, f32>>) {
+  // CHECK: packed.gather ins(%{{.*}} : tensor<?xi32>) table(%{{.*}} : <512x64, #packed.layout<rows, f32>>) outs(%{{.*}} : tensor<?x64xf32>) -> tensor<?x64xf32>
+  %h = packed.gather ins(%tokens : tensor<?xi32>)
+      table(%w : !packed.weight<512x64, #packed.layout<rows, f32>>)
+      outs(%h0 : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// CHECK-LABEL: @rotary
+func.func @rotary(%x: tensor<?x8xf32>, %cos: tensor<?x2xf32>, %sin: tensor<?x2xf32>) {
+  // CHECK: packed.rotary ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>) outs(%{{.*}} : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %y = packed.rotary ins(%x, %cos, %sin : tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>)
+      outs(%x : tensor<?x8xf32>) -> tensor<?x8xf32>
+  // CHECK: packed.rotary interleaved ins(
+  %z = packed.rotary interleaved ins(%x, %cos, %sin : tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>)
+      outs(%x : tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// CHECK-LABEL: @attention
+func.func @attention(%q: tensor<?x16xf32>, %y0: tensor<?x16xf32>, %layer: index, %position: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // CHECK: packed.attention ins(%{{.*}} : tensor<?x16xf32>) cache(%{{.*}}[%{{.*}}, %{{.*}}] : <layers = 1{{.*}}>) outs(%{{.*}} : tensor<?x16xf32>) heads 4 scale 5.000000e-01 window 8 -> tensor<?x16xf32>
+  %y = packed.attention ins(%q : tensor<?x16xf32>)
+      cache(%cache[%layer, %position] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+      outs(%y0 : tensor<?x16xf32>) heads 4 scale 5.0e-01 window 8 -> tensor<?x16xf32>
+  return
+}
+
+// CHECK-LABEL: @memrefs
+func.func @memrefs(%x: memref<?x32xf32>, %y: memref<?x32xf32>, %tokens: memref<?xi32>,
+    %c: memref<?x32xi8>, %s: memref<?x1xf32>, %t: memref<?x1xi32>, %cos: memref<?x4xf32>,
+    %w: !packed.weight<32x32, #packed.layout<dense, bf16>>, %i: index, %b: memref<32xf32>,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 8, capacity = 16>) {
+  // CHECK: packed.gather {{.*}} outs(%{{.*}} : memref<?x32xf32>){{$}}
+  packed.gather ins(%tokens : memref<?xi32>)
+      table(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>) outs(%x : memref<?x32xf32>)
+  // CHECK: packed.quantize_activations {{.*}} memref<?x1xi32>) group 32{{$}}
+  packed.quantize_activations ins(%x : memref<?x32xf32>)
+      outs(%c, %s, %t : memref<?x32xi8>, memref<?x1xf32>, memref<?x1xi32>) group 32
+  // CHECK: packed.matmul {{.*}} outs(%{{.*}} : memref<?x32xf32>){{$}}
+  packed.matmul ins(%x : memref<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>) outs(%y : memref<?x32xf32>)
+  // CHECK: packed.rotary {{.*}} outs(%{{.*}} : memref<?x32xf32>){{$}}
+  packed.rotary ins(%x, %cos, %cos : memref<?x32xf32>, memref<?x4xf32>, memref<?x4xf32>)
+      outs(%x : memref<?x32xf32>)
+  // CHECK: packed.attention {{.*}} heads 4 scale 5.000000e-01 window 0{{$}}
+  packed.attention ins(%x : memref<?x32xf32>)
+      cache(%cache[%i, %i] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 8, capacity = 16>)
+      outs(%y : memref<?x32xf32>) heads 4 scale 5.0e-01 window 0
+  // CHECK: packed.matmul_tile %{{.*}} ins(%{{.*}} : memref<?x32xf32>) weight(%{{.*}} : <32x32, #packed.layout<dense, bf16>>) outs(%{{.*}} : memref<?x32xf32>) config <tokens = 1, accumulators = 4, prefetch = 0>
+  packed.matmul_tile %i ins(%x : memref<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      outs(%y : memref<?x32xf32>)
+      config <tokens = 1, accumulators = 4, prefetch = 0>
+  // CHECK: packed.matmul_tile %{{.*}} bias(%{{.*}} : memref<32xf32>) residual(%{{.*}} : memref<?x32xf32>) outs(
+  packed.matmul_tile %i ins(%x : memref<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      bias(%b : memref<32xf32>) residual(%x : memref<?x32xf32>) outs(%y : memref<?x32xf32>)
+      config <tokens = 1, accumulators = 4, prefetch = 0>
+  // CHECK: packed.attention_tile %{{.*}}, %{{.*}} count 2 ins(%{{.*}} : memref<?x32xf32>) cache(%{{.*}} : <layers = 1{{.*}}>) outs(%{{.*}} : memref<?x32xf32>) heads 4 scale 5.000000e-01 window 0
+  packed.attention_tile %i, %i count 2 ins(%x : memref<?x32xf32>)
+      cache(%cache[%i, %i] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 8, capacity = 16>)
+      outs(%y : memref<?x32xf32>) heads 4 scale 5.0e-01 window 0
+  return
+}
+
+// CHECK-LABEL: @micro
+func.func @micro(%acc: vector<16xi32>, %w: vector<64xi8>, %x: vector<64xi8>, %mask: i64) {
+  // CHECK: packed.dot4 %{{.*}}, %{{.*}}, %{{.*}} : vector<16xi32>, vector<64xi8>
+  %r = packed.dot4 %acc, %w, %x : vector<16xi32>, vector<64xi8>
+  // CHECK: packed.dot4 %{{.*}}, %{{.*}}, %{{.*}} bits 4 : vector<16xi32>, vector<64xi8>
+  %s = packed.dot4 %acc, %w, %x bits 4 : vector<16xi32>, vector<64xi8>
+  // CHECK: packed.expand %{{.*}}, %{{.*}}, %{{.*}} : vector<64xi8>
+  %e = packed.expand %w, %x, %mask : vector<64xi8>
+  return
+}
