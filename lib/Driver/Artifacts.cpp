@@ -56,12 +56,11 @@ static std::string identifier(const std::string &output) {
 
 absl::Status ModelArtifacts::finish(const std::string &object, const ModelSettings &settings,
                                     const std::string &tokenizer) {
-  STC_RETURN_IF_ERROR(writer->finish(settings, tokenizer));
   // The object and the linked file are temporaries: their AtomicFiles are never committed under
   // these names, so they vanish whatever happens.
   STC_ASSIGN_OR_RETURN(auto objectFile, AtomicFile::create(output + ".o"));
   STC_RETURN_IF_ERROR(objectFile->write(absl::string_view(object)));
-  STC_RETURN_IF_ERROR(objectFile->padTo(1));
+  STC_RETURN_IF_ERROR(objectFile->flush());
   STC_ASSIGN_OR_RETURN(auto linkedFile, AtomicFile::create(output + ".linked"));
 
   LinkJob job;
@@ -73,6 +72,8 @@ absl::Status ModelArtifacts::finish(const std::string &object, const ModelSettin
   job.prefix = identifier(output);
   STC_RETURN_IF_ERROR(link(job));
   STC_ASSIGN_OR_RETURN(std::string linked, readFile(job.outputPath));
+  uint64_t base = kind == EmitKind::Executable ? (linked.size() + kPage - 1) / kPage * kPage : 0;
+  STC_RETURN_IF_ERROR(writer->finish(settings, tokenizer, base));
   return kind == EmitKind::Executable ? finishExecutable(linked)
                                       : finishLibrary(linked, job.prefix);
 }
@@ -82,7 +83,7 @@ absl::Status ModelArtifacts::finishExecutable(const std::string &linked) {
   STC_ASSIGN_OR_RETURN(auto out, AtomicFile::create(output));
   STC_RETURN_IF_ERROR(out->write(absl::string_view(linked)));
   STC_RETURN_IF_ERROR(out->padTo(kPage));
-  STC_RETURN_IF_ERROR(bundleFile->padTo(1)); // flushes what is still buffered
+  STC_RETURN_IF_ERROR(bundleFile->flush());
   STC_ASSIGN_OR_RETURN(auto bundle, MappedFile::open(bundleFile->temporaryPath()));
   // In pieces, dropping the pages behind: the resident set stays small however large the model.
   constexpr uint64_t piece = 64 << 20;

@@ -95,9 +95,12 @@ absl::StatusOr<uint64_t> BundleWriter::addWeight(WeightRecord record,
   return state->records.back().offset;
 }
 
-absl::Status BundleWriter::finish(const ModelSettings &settings, absl::string_view tokenizer) {
+absl::Status BundleWriter::finish(const ModelSettings &settings, absl::string_view tokenizer,
+                                  uint64_t base) {
   if (state->phase != State::Phase::Weights)
     return absl::FailedPreconditionError("a bundle is finished once, after its weights");
+  if (base % kPageBytes != 0)
+    return absl::InvalidArgumentError("a bundle is moved by whole pages");
   STC_ASSIGN_OR_RETURN(std::string settingsText, formatSettings(settings));
   std::string records = formatRecords(state->records);
   ByteWriter entries, hashes, footer;
@@ -110,19 +113,19 @@ absl::Status BundleWriter::finish(const ModelSettings &settings, absl::string_vi
     for (uint64_t hash : hasher.finish())
       hashes.number(hash);
   };
-  addEntry(kWeights, state->weightsOffset, state->weightBytes(), state->weightHasher);
+  addEntry(kWeights, base + state->weightsOffset, state->weightBytes(), state->weightHasher);
   const std::pair<BundleSection, absl::string_view> sections[] = {
       {kTokenizer, tokenizer}, {kSettings, settingsText}, {kRecords, records}};
   for (const auto &[section, bytes] : sections) {
     STC_RETURN_IF_ERROR(state->file.padTo(kSectionBytes));
     BlockHasher hasher;
     hasher.add(asBytes(bytes));
-    addEntry(section, state->file.size(), bytes.size(), hasher);
+    addEntry(section, base + state->file.size(), bytes.size(), hasher);
     STC_RETURN_IF_ERROR(state->file.write(bytes));
   }
   STC_RETURN_IF_ERROR(state->file.padTo(kSectionBytes));
   std::string table = entries.bytes + hashes.bytes;
-  uint64_t tableOffset = state->file.size();
+  uint64_t tableOffset = base + state->file.size();
   footer.bytes = kBundleMagic;
   footer.number(kBundleVersion);
   footer.number(uint32_t(kSectionCount));

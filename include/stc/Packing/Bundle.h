@@ -59,8 +59,10 @@ public:
   /// Appends one tensor's bytes (64-byte aligned) and returns its offset in the weights section.
   absl::StatusOr<uint64_t> addWeight(WeightRecord record, absl::Span<const uint8_t> bytes);
   /// Writes all other sections, the table and the footer. `tokenizer` is Tokenizer::serialize() or
-  /// empty.
-  absl::Status finish(const ModelSettings &settings, absl::string_view tokenizer);
+  /// empty. With `base`, a multiple of 4096, the whole file is meant to be appended to another one
+  /// of that many bytes: the executable, which can be linked only once the weights are packed.
+  absl::Status finish(const ModelSettings &settings, absl::string_view tokenizer,
+                      uint64_t base = 0);
 
 private:
   struct State;

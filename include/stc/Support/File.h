@@ -56,6 +56,8 @@ public:
   /// Overwrites already written bytes at `offset` (headers known only at the end).
   absl::Status writeAt(uint64_t offset, absl::Span<const uint8_t> bytes);
   uint64_t size() const { return written; }
+  /// Hands what is still buffered to the system, for tools that read `temporaryPath`.
+  absl::Status flush();
   /// The temporary name, for tools that write the file themselves before `commit`.
   const std::string &temporaryPath() const { return tempPath; }
   /// Makes the file visible under its final name, executable when asked. Permissions are those any
@@ -64,7 +66,6 @@ public:
 
 private:
   AtomicFile() = default;
-  absl::Status flush();
   absl::Status sync(bool executable);
   std::string finalPath, tempPath, buffer;
   int descriptor = -1, signalSlot = -1;
