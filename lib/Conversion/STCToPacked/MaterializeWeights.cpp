@@ -87,8 +87,8 @@ packed::WeightType packedType(WeightOp weight) {
     return {};
   RankedTensorType type = weight.getTensorType();
   int64_t rows = type.getRank() == 2 ? type.getDimSize(0) : 1;
-  return packed::WeightType::getChecked([&] { return weight.emitError(); }, weight.getContext(),
-                                        rows, type.getShape().back(), layout);
+  return packed::WeightType::getChecked([&] { return emitError(weight.getLoc()); },
+                                        weight.getContext(), rows, type.getShape().back(), layout);
 }
 
 FailureOr<uint64_t> materializeWeights(ModuleOp module, const MaterializeOptions &options) {
@@ -123,16 +123,16 @@ FailureOr<uint64_t> materializeWeights(ModuleOp module, const MaterializeOptions
         WeightRecord record = describe(weight, types[i], slots[i]);
         STC_ASSIGN_OR_RETURN(uint64_t offset, section.add(record, slots[i].bytes));
         OpBuilder builder(weight);
-        auto packedWeight = packed::WeightOp::create(
+        packed::WeightOp::create(
             builder, weight.getLoc(), weight.getSymNameAttr(), TypeAttr::get(types[i]),
             builder.getI64IntegerAttr(int64_t(offset)),
             builder.getI64IntegerAttr(int64_t(slots[i].bytes.size())),
             builder.getF64FloatAttr(record.density), stringAttribute(weight, kPatternAttribute),
             stringAttribute(weight, kReasonAttribute));
         if (options.verbose)
-          packedWeight.emitRemark() << record.name << ": " << record.layout << ", "
-                                    << llvm::formatv("{0:F2}", record.bits).str()
-                                    << " bits per weight: " << record.reason;
+          emitRemark(weight.getLoc()) << record.name << ": " << record.layout << ", "
+                                      << llvm::formatv("{0:F2}", record.bits).str()
+                                      << " bits per weight: " << record.reason;
         written += slots[i].bytes.size();
         slots[i] = {};
         progress.advance(uint64_t(types[i].getRows() * types[i].getColumns()), record.name);

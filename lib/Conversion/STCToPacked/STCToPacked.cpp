@@ -97,8 +97,9 @@ LogicalResult ConvertSTCToPacked::convertOperations() {
   SmallVector<GetWeightOp> reads;
   WalkResult walked = module.walk([&](Operation *op) {
     if (auto repeat = dyn_cast<RepeatOp>(op)) {
-      repeat.emitError("expected layers that are not shared yet (stc-share-layers runs after "
-                       "convert-stc-to-packed), got stc.repeat");
+      emitError(repeat.getLoc(),
+                "expected layers that are not shared yet (stc-share-layers runs after "
+                "convert-stc-to-packed), got stc.repeat");
       return WalkResult::interrupt();
     }
     if (auto read = dyn_cast<GetWeightOp>(op))
@@ -119,7 +120,7 @@ LogicalResult ConvertSTCToPacked::convertOperations() {
   }
   for (GetWeightOp read : reads) {
     if (!read->use_empty())
-      return read.emitError("expected the weight ")
+      return emitError(read.getLoc(), "expected the weight ")
              << read.getWeightAttr() << " to be read by operations that have a packed form, got "
              << (*read->user_begin())->getName();
     read.erase();
@@ -130,12 +131,12 @@ LogicalResult ConvertSTCToPacked::convertOperations() {
 Value ConvertSTCToPacked::packedWeight(OpBuilder &builder, Operation *user, Value operand) {
   auto read = operand.getDefiningOp<GetWeightOp>();
   if (!read) {
-    user->emitError("expected weights to come from stc.get_weight, got another value");
+    emitError(user->getLoc(), "expected weights to come from stc.get_weight, got another value");
     return {};
   }
   packed::WeightType type = types.lookup(read.getWeightAttr().getAttr());
   if (!type) {
-    user->emitError("expected the weight ")
+    emitError(user->getLoc(), "expected the weight ")
         << read.getWeightAttr() << " to have a layout (stc-select-layouts chooses it), got none";
     return {};
   }

@@ -66,7 +66,7 @@ private:
       for (OpOperand &operand : value->getUses()) {
         WeightUses &weightUses = uses[value.getWeightAttr().getAttr()];
         if (!recordUse(operand, weightUses)) {
-          operand.getOwner()->emitError("expected the weight ")
+          emitError(operand.getOwner()->getLoc(), "expected the weight ")
               << value.getWeightAttr()
               << " to be read by stc.embedding, stc.linear or stc.rms_norm, got "
               << operand.getOwner()->getName();

@@ -36,7 +36,7 @@ FailureOr<SmallVector<ExcludePattern>> parsePatterns(ModuleOp module,
     // A cap keeps nested braces from expanding without end.
     auto glob = llvm::GlobPattern::create(text, /*MaxSubPatterns=*/1024);
     if (!glob)
-      return module.emitError("exclude: expected a glob pattern, got '")
+      return emitError(module.getLoc(), "exclude: expected a glob pattern, got '")
              << text << "' (" << llvm::toString(glob.takeError()) << ")";
     patterns.push_back({text, std::move(*glob)});
   }
@@ -75,7 +75,7 @@ FailureOr<SmallVector<WeightOp>> findCompressibleWeights(ModuleOp module,
   }
   for (const ExcludePattern &pattern : *patterns)
     if (!pattern.matched)
-      module.emitWarning("exclude: '") << pattern.text << "' matches no weight";
+      emitWarning(module.getLoc(), "exclude: '") << pattern.text << "' matches no weight";
   return weights;
 }
 

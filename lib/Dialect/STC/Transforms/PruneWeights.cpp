@@ -40,7 +40,8 @@ public:
       if (!weight.getPruneAttr())
         weights.push_back(weight);
       else if (verbose)
-        weight.emitRemark("already pruned as ") << weight.getPruneAttr().getSpec();
+        emitRemark(weight.getLoc())
+            << weight.getSymName() << ": already pruned as " << weight.getPruneAttr().getSpec();
     }
     std::vector<int64_t> keptPerWeight(weights.size());
     auto compress = [&](WeightStore &store, size_t i) -> absl::Status {
@@ -62,8 +63,10 @@ public:
       kept += uint64_t(stay);
       pruned += uint64_t(count - stay);
       if (verbose)
-        weight.emitRemark(
-            llvm::formatv("pruned as {0}: {1} of {2} weights stay", canonical, stay, count).str());
+        emitRemark(weight.getLoc())
+            << weight.getSymName() << ": "
+            << llvm::formatv("pruned as {0}: {1} of {2} weights stay", canonical, stay, count)
+                   .str();
     };
     if (failed(compressWeights(module, weights, "prune", quiet, compress, annotate)))
       signalPassFailure();

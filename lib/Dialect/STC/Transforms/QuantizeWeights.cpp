@@ -41,7 +41,8 @@ public:
       if (!weight.getQuantAttr())
         weights.push_back(weight);
       else if (verbose)
-        weight.emitRemark("already quantized as ") << weight.getQuantAttr().getSpec();
+        emitRemark(weight.getLoc())
+            << weight.getSymName() << ": already quantized as " << weight.getQuantAttr().getSpec();
     }
     std::vector<double> errors(weights.size());
     auto compress = [&](WeightStore &store, size_t i) -> absl::Status {
@@ -61,8 +62,9 @@ public:
       ++tensors;
       quantized += uint64_t(weight.getTensorType().getNumElements());
       if (verbose)
-        weight.emitRemark(
-            llvm::formatv("quantized as {0}: relative error {1:F4}", canonical, errors[i]).str());
+        emitRemark(weight.getLoc())
+            << weight.getSymName() << ": "
+            << llvm::formatv("quantized as {0}: relative error {1:F4}", canonical, errors[i]).str();
     };
     if (failed(compressWeights(module, weights, "quantize", quiet, compress, annotate)))
       signalPassFailure();

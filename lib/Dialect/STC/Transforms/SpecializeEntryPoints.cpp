@@ -34,8 +34,9 @@ LogicalResult inferBlock(Block &block) {
         return shaped && !shaped.hasStaticShape();
       };
       if (llvm::any_of(op.getResultTypes(), isDynamic) || op.getNumRegions() != 0)
-        return op.emitError("expected an operation whose result types can be inferred for one "
-                            "token, got ")
+        return emitError(op.getLoc(),
+                         "expected an operation whose result types can be inferred for one "
+                         "token, got ")
                << op.getName();
       continue;
     }
@@ -73,9 +74,11 @@ private:
     for (auto [name, slot] : {std::pair("forward", &forward), std::pair("head", &head)}) {
       auto function = module.lookupSymbol<func::FuncOp>(name);
       if (!function || function.isExternal() || !function.getBody().hasOneBlock())
-        return module.emitError("expected a function @") << name << " of one block, got none";
+        return emitError(module.getLoc(), "expected a function @")
+               << name << " of one block, got none";
       if (!SymbolTable::symbolKnownUseEmpty(function, module))
-        return function.emitError("expected a function that nothing refers to, got uses of @")
+        return emitError(function.getLoc(),
+                         "expected a function that nothing refers to, got uses of @")
                << name;
       *slot = function;
     }
@@ -93,12 +96,13 @@ private:
         RankedTensorType::get({ShapedType::kDynamic}, IntegerType::get(&getContext(), 32));
     if (inputs.size() != 3 || inputs[0] != tokens || !inputs[1].isIndex() ||
         !isa<KVCacheType>(inputs[2]) || results.size() != 1 || !isActivation(results[0]))
-      return forward.emitError("expected @forward(tensor<?xi32>, index, !stc.kv_cache) -> "
-                               "tensor<?xHxf32>, got ")
+      return emitError(forward.getLoc(),
+                       "expected @forward(tensor<?xi32>, index, !stc.kv_cache) -> "
+                       "tensor<?xHxf32>, got ")
              << forward.getFunctionType();
     if (head.getArgumentTypes() != results || head.getNumResults() != 1 ||
         !isActivation(head.getResultTypes()[0]))
-      return head.emitError("expected @head(")
+      return emitError(head.getLoc(), "expected @head(")
              << results[0] << ") -> tensor<?xVxf32>, got " << head.getFunctionType();
     return success();
   }
@@ -106,7 +110,8 @@ private:
   LogicalResult checkNames() {
     for (StringRef name : {"prefill", "decode", "score"})
       if (Operation *taken = getOperation().lookupSymbol(name))
-        return taken->emitError("expected the name @") << name << " to be free, got a symbol";
+        return emitError(taken->getLoc(), "expected the name @")
+               << name << " to be free, got a symbol";
     return success();
   }
 

@@ -3,7 +3,6 @@
 // RUN: stc-opt %s --stc-prune=spec=block2x4:0.5 | FileCheck %s --check-prefix=BLOCK
 // RUN: stc-opt %s --stc-prune='spec=0.75 exclude=*.up,nothing*' 2>&1 | FileCheck %s --check-prefix=EXCLUDE
 // RUN: stc-opt %s --stc-prune='spec=0.5 exclude=*.up' --stc-prune=spec=0.75 | FileCheck %s --check-prefix=FIRST
-// RUN: stc-opt %s --stc-prune=spec=0.75 --mlir-pass-statistics 2>&1 | FileCheck %s --check-prefix=STATS
 // RUN: not stc-opt %s --stc-prune=spec=3:2 2>&1 | FileCheck %s --check-prefix=SPEC
 // RUN: not stc-opt %s --stc-prune=spec=wanda:2:4 2>&1 | FileCheck %s --check-prefix=METHOD
 // RUN: not stc-opt %s --stc-prune='spec=2:4 exclude=[' 2>&1 | FileCheck %s --check-prefix=GLOB
@@ -21,11 +20,6 @@
 
 // FIRST: @a.up {{.*}}density = 2.500000e-01
 // FIRST: @a.down {{.*}}density = 5.000000e-01
-
-// STATS: PruneWeights
-// STATS-DAG: 2 tensors
-// STATS-DAG: 16 weights-kept
-// STATS-DAG: 48 weights-pruned
 
 // SPEC: error: {{.*}}3:2
 // SPEC-NOT: error

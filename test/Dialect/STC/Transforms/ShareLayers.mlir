@@ -1,12 +1,7 @@
 // RUN: stc-opt %s --stc-share-layers --split-input-file | FileCheck %s
-// RUN: stc-opt %s --stc-share-layers --mlir-pass-statistics --split-input-file 2>&1 | FileCheck %s --check-prefix=STATS
 
 // A run of three equal layers: one function, one repeat. Layer numbers become the index, whether
 // the constant lies inside the layer or outside.
-
-// STATS: ShareLayers
-// STATS-DAG: 1 layer-functions
-// STATS-DAG: 3 layers
 
 // CHECK-LABEL: func.func @run
 // CHECK-SAME: (%[[H:.*]]: tensor<?x4xf32>, %[[P:.*]]: index, %[[CACHE:.*]]: !stc.kv_cache

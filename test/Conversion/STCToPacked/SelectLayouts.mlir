@@ -1,0 +1,102 @@
+// RUN: stc-opt %s --stc-select-layouts --split-input-file | FileCheck %s
+// RUN: stc-opt %s --stc-select-layouts --split-input-file --mlir-disable-threading | FileCheck %s
+
+// Floats: tables are rows, tied tables dense, vectors one row of f32.
+
+// CHECK: stc.weight @table {{.*}}packed.layout = #packed.layout<rows, bf16>, packed.reason = "read row by row"
+// CHECK: stc.weight @tied {{.*}}packed.layout = #packed.layout<dense, bf16>, packed.reason = "serves both embedding and head"
+// CHECK: stc.weight @norm {{.*}}packed.layout = #packed.layout<rows, f32>, packed.reason = "norm weight or bias"
+// CHECK: stc.weight @bias {{.*}}packed.layout = #packed.layout<rows, f32>
+// CHECK: stc.weight @f32 {{.*}}packed.layout = #packed.layout<dense, f32>, packed.reason = "not quantized"
+// CHECK: stc.weight @f16 {{.*}}packed.layout = #packed.layout<dense, f32>
+// CHECK: stc.weight @pruned {{.*}}packed.layout = #packed.layout<dense, bf16>, packed.pattern = "2:4", packed.reason = "pruned but not quantized: sparse layouts store codes only"
+// CHECK: stc.weight @unused
+// CHECK-NOT: packed.layout
+// CHECK: func.func
+stc.weight @table : tensor<4x4xbf16> {value = dense<1.0> : tensor<4x4xbf16>}
+stc.weight @tied : tensor<4x4xbf16> {value = dense<1.0> : tensor<4x4xbf16>}
+stc.weight @norm : tensor<4xbf16> {value = dense<1.0> : tensor<4xbf16>}
+stc.weight @bias : tensor<4xf32> {value = dense<1.0> : tensor<4xf32>}
+stc.weight @f32 : tensor<4x4xf32> {value = dense<1.0> : tensor<4x4xf32>}
+stc.weight @f16 : tensor<4x4xf16> {value = dense<1.0> : tensor<4x4xf16>}
+stc.weight @pruned : tensor<4x4xbf16> {value = dense<1.0> : tensor<4x4xbf16>,
+    prune = #stc.prune<"magnitude:2:4", density = 5.0e-01 : f64>}
+stc.weight @unused : tensor<4xf32> {value = dense<1.0> : tensor<4xf32>}
+func.func @f(%tokens: tensor<?xi32>) -> tensor<?x4xf32> {
+  %table = stc.get_weight @table : tensor<4x4xbf16>
+  %tied = stc.get_weight @tied : tensor<4x4xbf16>
+  %norm = stc.get_weight @norm : tensor<4xbf16>
+  %bias = stc.get_weight @bias : tensor<4xf32>
+  %f32 = stc.get_weight @f32 : tensor<4x4xf32>
+  %f16 = stc.get_weight @f16 : tensor<4x4xf16>
+  %pruned = stc.get_weight @pruned : tensor<4x4xbf16>
+  %unused = stc.get_weight @unused : tensor<4xf32>
+  %0 = stc.embedding %tokens, %table : (tensor<?xi32>, tensor<4x4xbf16>) -> tensor<?x4xf32>
+  %1 = stc.embedding %tokens, %tied : (tensor<?xi32>, tensor<4x4xbf16>) -> tensor<?x4xf32>
+  %2 = stc.rms_norm %0, %norm epsilon 1.0e-05
+      : (tensor<?x4xf32>, tensor<4xbf16>) -> tensor<?x4xf32>
+  %3 = stc.linear %2, %f32 bias %bias
+      : (tensor<?x4xf32>, tensor<4x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+  %4 = stc.linear %3, %f16 : (tensor<?x4xf32>, tensor<4x4xf16>) -> tensor<?x4xf32>
+  %5 = stc.linear %4, %pruned : (tensor<?x4xf32>, tensor<4x4xbf16>) -> tensor<?x4xf32>
+  %6 = stc.linear %5, %tied : (tensor<?x4xf32>, tensor<4x4xbf16>) -> tensor<?x4xf32>
+  return %6 : tensor<?x4xf32>
+}
+
+// -----
+
+// Codes: the smallest of dense, N:M and bitmap.
+
+// CHECK: stc.weight @int8 {{.*}}packed.layout = #packed.layout<dense, i8, group = 32>, packed.reason = "quantized, not sparse"
+// CHECK: stc.weight @int4 {{.*}}packed.layout = #packed.layout<dense, i4, group = 64>
+// CHECK: stc.weight @nm {{.*}}packed.layout = #packed.layout<nm, i4, group = 32, n = 2, m = 4>, packed.pattern = "2:4", packed.reason = "2:4 takes {{[0-9]+}} bytes, dense would take {{[0-9]+}}"
+// CHECK: stc.weight @nm_dense {{.*}}packed.layout = #packed.layout<dense, i4, group = 32>, packed.pattern = "7:8", packed.reason = "stays dense: 7:8 would take {{[0-9]+}} bytes, dense takes {{[0-9]+}}"
+// CHECK: stc.weight @bitmap {{.*}}packed.layout = #packed.layout<bitmap, i8, group = 32>, packed.pattern = "0.75", packed.reason = "bitmap takes {{[0-9]+}} bytes, dense would take {{[0-9]+}}"
+// CHECK: stc.weight @few {{.*}}packed.layout = #packed.layout<dense, i8, group = 32>, packed.pattern = "0.125", packed.reason = "stays dense: 88 % of the codes are not zero, a bitmap pays off up to 75 %"
+// CHECK: stc.weight @odd {{.*}}packed.layout = #packed.layout<bitmap, i8, group = 32>, packed.pattern = "1:32"
+// CHECK: stc.weight @found {{.*}}packed.layout = #packed.layout<nm, i8, group = 32, n = 1, m = 4>, packed.pattern = "1:4"
+// CHECK: stc.weight @table {{.*}}packed.layout = #packed.layout<rows, f32>, packed.reason = "read row by row, its codes as floats"
+!w = tensor<16x64xf32>
+stc.weight @int8 : !w {value = dense<1.0> : !w, quant = #stc.quant<"rtn:int8-g32", error = 0.0 : f64>}
+stc.weight @int4 : !w {value = dense<1.0> : !w, quant = #stc.quant<"rtn:int4-g64", error = 0.0 : f64>}
+stc.weight @nm : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:2:4", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int4-g32", error = 0.0 : f64>}
+stc.weight @nm_dense : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:7:8", density = 8.75e-01 : f64>,
+    quant = #stc.quant<"rtn:int4-g32", error = 0.0 : f64>}
+stc.weight @bitmap : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:0.75", density = 2.5e-01 : f64>,
+    quant = #stc.quant<"rtn:int8-g32", error = 0.0 : f64>}
+stc.weight @few : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:0.125", density = 8.75e-01 : f64>,
+    quant = #stc.quant<"rtn:int8-g32", error = 0.0 : f64>}
+stc.weight @odd : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:1:32", density = 3.125e-02 : f64>,
+    quant = #stc.quant<"rtn:int8-g32", error = 0.0 : f64>}
+// Zeros that came with the checkpoint count as well.
+stc.weight @found : tensor<1x16xf32> {value = dense<[[1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0,
+                                                     0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0]]>
+    : tensor<1x16xf32>, quant = #stc.quant<"rtn:int8-g32", error = 0.0 : f64>}
+stc.weight @table : !w {value = dense<1.0> : !w, quant = #stc.quant<"rtn:int8-g32", error = 0.0 : f64>}
+func.func @f(%x: tensor<?x64xf32>, %y: tensor<?x16xf32>, %tokens: tensor<?xi32>) {
+  %int8 = stc.get_weight @int8 : !w
+  %int4 = stc.get_weight @int4 : !w
+  %nm = stc.get_weight @nm : !w
+  %nm_dense = stc.get_weight @nm_dense : !w
+  %bitmap = stc.get_weight @bitmap : !w
+  %few = stc.get_weight @few : !w
+  %odd = stc.get_weight @odd : !w
+  %found = stc.get_weight @found : tensor<1x16xf32>
+  %table = stc.get_weight @table : !w
+  %0 = stc.linear %x, %int8 : (tensor<?x64xf32>, !w) -> tensor<?x16xf32>
+  %1 = stc.linear %x, %int4 : (tensor<?x64xf32>, !w) -> tensor<?x16xf32>
+  %2 = stc.linear %x, %nm : (tensor<?x64xf32>, !w) -> tensor<?x16xf32>
+  %3 = stc.linear %x, %nm_dense : (tensor<?x64xf32>, !w) -> tensor<?x16xf32>
+  %4 = stc.linear %x, %bitmap : (tensor<?x64xf32>, !w) -> tensor<?x16xf32>
+  %5 = stc.linear %x, %few : (tensor<?x64xf32>, !w) -> tensor<?x16xf32>
+  %6 = stc.linear %x, %odd : (tensor<?x64xf32>, !w) -> tensor<?x16xf32>
+  %7 = stc.linear %y, %found : (tensor<?x16xf32>, tensor<1x16xf32>) -> tensor<?x1xf32>
+  %8 = stc.embedding %tokens, %table : (tensor<?xi32>, !w) -> tensor<?x64xf32>
+  return
+}
