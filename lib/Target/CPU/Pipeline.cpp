@@ -47,7 +47,9 @@ void cpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &options)
   PlanArenaPassOptions arena;
   arena.maxTokens = options.maxTokens;
   manager.addPass(createPlanArenaPass(arena));
-  cleanUp(manager);
+  // No canonicalization here: it would dissolve parallel loops of one iteration, and with them the
+  // knowledge that only one thread may run their bodies.
+  manager.addPass(createCSEPass());
 }
 
 void cpu::addVectorPasses(OpPassManager &manager, const PipelineOptions &options) {

@@ -21,6 +21,8 @@ def Packed_I8Matrix : Packed_Shaped<2, [I8]>;
 def Packed_I32Matrix : Packed_Shaped<2, [I32]>;
 def Packed_F32Vector : Packed_Shaped<1, [F32]>;
 def Packed_I32Vector : Packed_Shaped<1, [I32]>;
+def Packed_InputMemRef : AnyTypeOf<[MemRefRankOf<[F32], [2]>, MemRefRankOf<[I8], [2]>,
+                                    MemRefRankOf<[I32], [2]>]>;
 
 // An op that writes its `outs` operands: results exist for tensors and not for memrefs.
 class Packed_DestinationOp<string mnemonic, list<Trait> traits = []>
@@ -45,7 +47,7 @@ def Packed_WeightOp : Packed_Op<"weight", [Symbol]> {
 
     ```mlir
     packed.weight @layers.0.q : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>
-        offset 0 bytes 2304 density 1.0
+        offset 0 bytes 1280 density 1.0
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<Packed_WeightType>:$type,
@@ -370,7 +372,8 @@ def Packed_AttentionOp : Packed_DestinationOp<"attention"> {
 // Tiles: one thread's piece of work, on memrefs
 //===----------------------------------------------------------------------===//
 
-def Packed_MatmulTileOp : Packed_Op<"matmul_tile", [AttrSizedOperandSegments]> {
+def Packed_MatmulTileOp : Packed_Op<"matmul_tile", [
+    AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "One row tile of a matmul, for all tokens.";
   let description = [{
     Computes columns [16 * tile, 16 * tile + 16) of a `packed.matmul` (fewer in the last tile), as
@@ -385,7 +388,7 @@ def Packed_MatmulTileOp : Packed_Op<"matmul_tile", [AttrSizedOperandSegments]> {
         config <tokens = 1, accumulators = 4, prefetch = 0>
     ```
   }];
-  let arguments = (ins Index:$tile, Variadic<AnyMemRef>:$inputs, Packed_WeightType:$weight,
+  let arguments = (ins Index:$tile, Variadic<Packed_InputMemRef>:$inputs, Packed_WeightType:$weight,
                        Optional<MemRefRankOf<[F32], [1]>>:$bias,
                        Optional<MemRefRankOf<[F32], [2]>>:$residual,
                        MemRefRankOf<[F32], [2]>:$out, Packed_LoweringConfigAttr:$config);
@@ -397,18 +400,61 @@ def Packed_MatmulTileOp : Packed_Op<"matmul_tile", [AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
+def Packed_AttentionTileOp : Packed_Op<"attention_tile", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Attention of one token for a few query heads.";
+  let description = [{
+    Computes query heads [head, head + count) of a `packed.attention` for token `token`. They share
+    one key/value head: `head` is a multiple of `count`, and `count` divides heads / kv_heads.
+
+    (C1) As packed.attention's constraints, on memrefs. (C2) `count` is positive and divides
+    heads / kv_heads.
+
+    ```mlir
+    packed.attention_tile %token, %head count 2 ins(%q : memref<?x16xf32>)
+        cache(%cache[%layer, %position] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+        outs(%y : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0
+    ```
+  }];
+  let arguments = (ins Index:$token, Index:$head, I64Attr:$count,
+                       MemRefRankOf<[F32], [2]>:$queries, STC_KVCacheType:$cache, Index:$layer,
+                       Index:$position, MemRefRankOf<[F32], [2]>:$out, I64Attr:$heads,
+                       F64Attr:$scale, I64Attr:$window);
+  let assemblyFormat = [{
+    $token `,` $head `count` $count `ins` `(` $queries `:` type($queries) `)`
+    `cache` `(` $cache `[` $layer `,` $position `]` `:` type($cache) `)`
+    `outs` `(` $out `:` type($out) `)` `heads` $heads `scale` $scale `window` $window attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Micro-operations
 //===----------------------------------------------------------------------===//
+
+def Packed_PrefetchOp : Packed_Op<"prefetch"> {
+  let summary = "Asks for the cache line of an address that will be read soon.";
+  let description = [{
+    A hint: the address need not be valid memory.
+
+    ```mlir
+    packed.prefetch %p
+    ```
+  }];
+  // Said to write so that it is not removed as unused.
+  let arguments = (ins Arg<Packed_Pointer, "", [MemRead, MemWrite]>:$address);
+  let assemblyFormat = "$address attr-dict";
+}
 
 def Packed_Dot4Op : Packed_Op<"dot4", [Pure, AllTypesMatch<["accumulator", "result"]>,
                                 AllTypesMatch<["weights", "activations"]>]> {
   let summary = "Dot products of four unsigned by four signed bytes, per lane.";
   let description = [{
     result[i] = accumulator[i] + sum over j < 4 of zext(weights[4 i + j]) * sext(activations[4 i + j])
-    (vpdpbusd, usdot). No saturation.
+    (vpdpbusd, usdot). No saturation. `bits`: all weights are below 2^bits, which lets targets
+    without such an instruction use shorter sums.
 
-    (C1) weights and activations have four bytes per accumulator lane.
+    (C1) weights and activations have four bytes per accumulator lane. (C2) `bits` is in [1, 8].
 
     ```mlir
     %r = packed.dot4 %acc, %w, %x : vector<16xi32>, vector<64xi8>
@@ -416,10 +462,11 @@ def Packed_Dot4Op : Packed_Op<"dot4", [Pure, AllTypesMatch<["accumulator", "resu
   }];
   let arguments = (ins VectorOfRankAndType<[1], [I32]>:$accumulator,
                        VectorOfRankAndType<[1], [I8]>:$weights,
-                       VectorOfRankAndType<[1], [I8]>:$activations);
+                       VectorOfRankAndType<[1], [I8]>:$activations,
+                       DefaultValuedAttr<I64Attr, "8">:$bits);
   let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
   let assemblyFormat = [{
-    $accumulator `,` $weights `,` $activations attr-dict `:` type($accumulator) `,` type($weights)
+    $accumulator `,` $weights `,` $activations (`bits` $bits^)? attr-dict `:` type($accumulator) `,` type($weights)
   }];
   let hasVerifier = 1;
 }

@@ -79,4 +79,27 @@ def PrepareBufferizationPass : Pass<"packed-prepare-bufferization", "::mlir::Mod
                            "::mlir::func::FuncDialect"];
 }
 
+def TileOpsPass : Pass<"packed-tile-ops", "::mlir::ModuleOp"> {
+  let summary = "Turns packed operations on memrefs into parallel loops";
+  let description = [{
+    Each becomes an `scf.forall` over pieces of work that write different memory:
+
+    - `packed.matmul`: row tiles of the weight (`packed.matmul_tile`), with its lowering
+      configuration (one token at a time where it has none);
+    - `packed.attention`: groups of up to `heads-per-tile` query heads that share keys and values,
+      and tokens (`packed.attention_tile`);
+    - `packed.quantize_activations`: tokens and, where columns are whole groups, blocks of columns;
+    - `packed.rotary`: tokens and heads;
+    - `packed.gather` and `stc.cache_update`: tokens.
+
+    The last three keep their names, on views of one token. Operations inside an `scf.forall` stay.
+  }];
+  let options = [
+    Option<"headsPerTile", "heads-per-tile", "int64_t", "4",
+           "Most query heads of one piece of attention">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::stc::packed::PackedDialect"];
+}
+
 #endif // STC_DIALECT_PACKED_TRANSFORMS_PASSES_TD

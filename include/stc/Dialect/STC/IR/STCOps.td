@@ -108,6 +108,7 @@ def STC_LayerOp : STC_Op<"layer", [SingleBlockImplicitTerminator<"::stc::YieldOp
   let results = (outs STC_Activations:$result);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
+  let hasFolder = 1;
   let hasVerifier = 1;
   let skipDefaultBuilders = 1;
   let builders = [OpBuilder<(ins "::mlir::Value":$input, "int64_t":$index)>];
@@ -193,6 +194,7 @@ def STC_LinearOp : STC_PureOp<"linear"> {
   }];
   let arguments = (ins STC_Activations:$input, STC_Matrix:$weight, Optional<STC_Vector>:$bias);
   let results = (outs STC_Activations:$result);
+  let hasCanonicalizer = 1;
   let assemblyFormat = [{
     $input `,` $weight (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
   }];
@@ -231,6 +233,8 @@ def STC_ActivationOp : STC_PureOp<"activation", [Elementwise]> {
   }];
   let arguments = (ins STC_Activations:$input, STC_ActivationKindAttr:$kind);
   let results = (outs STC_Activations:$result);
+  let hasCanonicalizer = 1;
+  let hasFolder = 1;
   let assemblyFormat = "$kind $input attr-dict `:` functional-type(operands, results)";
 }
 
@@ -316,8 +320,8 @@ def STC_CacheUpdateOp : STC_Op<"cache_update"> {
         !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
     ```
   }];
-  let arguments = (ins AnyTypeOf<[STC_Activations, MemRefRankOf<[F32], [2]>]>:$keys,
-                       AnyTypeOf<[STC_Activations, MemRefRankOf<[F32], [2]>]>:$values,
+  let arguments = (ins Arg<AnyTypeOf<[STC_Activations, MemRefRankOf<[F32], [2]>]>, "", [MemRead]>:$keys,
+                       Arg<AnyTypeOf<[STC_Activations, MemRefRankOf<[F32], [2]>]>, "", [MemRead]>:$values,
                        Arg<STC_KVCacheType, "", [MemWrite]>:$cache, Index:$layer,
                        Index:$position);
   let assemblyFormat = [{
