@@ -33,17 +33,13 @@ RECIPES = {
 class AgreesWithReference(TemporaryDirectoryTest):
     def reference(self, model, prune, quantize, tokens):
         """Last-position logits of the interpreter on the packed module of the same recipe."""
-        module = self.tmp / "compressed.mlir"
-        stc("compile", model, "--emit=mlir:compressed", "-o", module, "--quiet")
-        # The module names its checkpoint, so that stc-opt can stream the same weights.
-        passes = []
-        if prune != "none":
-            passes.append(f"--stc-prune=spec={prune}")
-        if quantize != "none":
-            passes.append(f"--stc-quantize=spec={quantize}")
-        text = ",".join(map(str, tokens))
-        result = run(BIN / "stc-opt", module, *passes, "--stc-interpret=tokens=" + text +
-                     " max=100000" + (" int8-activations=true" if quantize != "none" else ""),
+        module = self.tmp / "import.mlir"
+        stc("compile", model, "--emit=mlir:import", "-o", module, "--quiet")
+        # The module names its checkpoint, so that stc-opt streams the same weights.
+        result = run(BIN / "stc-opt", module, f"--stc-prune=spec={prune}",
+                     f"--stc-quantize=spec={quantize}", "--stc-specialize-entry-points",
+                     "--stc-select-layouts", "--convert-stc-to-packed", "--stc-share-layers",
+                     f"--stc-interpret=tokens={','.join(map(str, tokens))} max=100000",
                      "-o", "/dev/null")
         numbers = re.findall(r"[-+]?(?:\d+\.\d*|\d+)(?:[eE][-+]?\d+)?",
                              result.stdout.decode().split("logits", 1)[1])

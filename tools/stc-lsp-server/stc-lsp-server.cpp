@@ -6,6 +6,5 @@
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   stc::registerAllDialects(registry);
-  stc::registerUpstreamDialects(registry);
-  return mlir::asMainReturnCode(mlir::MlirLspServerMain(argc, argv, registry));
+  return mlir::failed(mlir::MlirLspServerMain(argc, argv, registry));
 }
