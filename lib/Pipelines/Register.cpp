@@ -2,7 +2,9 @@
 #include "stc/Conversion/Passes.h"
 #include "stc/Dialect/Packed/Transforms/Passes.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
+#include "stc/Import/Passes.h"
 #include "stc/Pipelines/Pipelines.h"
+#include "stc/Reference/Passes.h"
 #include "stc/Target/CPU/Passes.h"
 
 #include "mlir/InitAllDialects.h"
@@ -73,7 +75,9 @@ void stc::registerUpstreamDialects(DialectRegistry &registry) {
 void stc::registerAllPasses() {
   mlir::registerAllPasses();
   stc::registerSTCConversionPasses();
-  stc::registerCPUPasses();
+  stc::registerImportPasses();
+  stc::registerReferencePasses();
+  stc::registerTargetCPUPasses();
   stc::registerPackedTransformsPasses();
   stc::registerSTCTransformsPasses();
   registerPhasePipelines();

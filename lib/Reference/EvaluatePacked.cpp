@@ -15,6 +15,18 @@ static absl::Status evaluate(Evaluator &evaluator, Frame &frame, packed::GetWeig
   return absl::OkStatus();
 }
 
+static absl::Status evaluate(Evaluator &evaluator, Frame &frame, packed::WeightRowOp op) {
+  int64_t index = frame.integer(op.getIndex()), rows = op.getWeights().size();
+  if (index < 0 || index >= rows)
+    return opError(op, absl::StrCat("a row from 0 to ", rows - 1), absl::StrCat(index));
+  for (auto [result, symbol] :
+       llvm::zip_equal(op.getResults(), cast<ArrayAttr>(op.getWeights()[index]))) {
+    STC_ASSIGN_OR_RETURN(Slot slot, evaluator.weight(cast<FlatSymbolRefAttr>(symbol).getValue()));
+    frame.set(result, std::move(slot));
+  }
+  return absl::OkStatus();
+}
+
 static absl::Status evaluate(Evaluator &, Frame &frame, packed::VectorOp op) {
   ReferenceTensor result = frame.weight(op.getWeight()).values;
   result.shape = {columnsOf(result)};
@@ -154,12 +166,13 @@ absl::StatusOr<bool> stc::evaluatePacked(Evaluator &evaluator, Frame &frame, Ope
   auto destination = dyn_cast<DestinationStyleOpInterface>(op);
   if (destination && destination.hasPureBufferSemantics())
     return false;
-  Result status = llvm::TypeSwitch<Operation *, Result>(op)
-                      .Case<packed::GetWeightOp, packed::VectorOp, packed::QuantizeActivationsOp,
-                            packed::MatmulOp, packed::GatherOp, packed::RotaryOp,
-                            packed::AttentionOp, packed::Dot4Op, packed::ExpandOp>(
-                          [&](auto op) { return Result(evaluate(evaluator, frame, op)); })
-                      .Default([](Operation *) { return Result(); });
+  Result status =
+      llvm::TypeSwitch<Operation *, Result>(op)
+          .Case<packed::GetWeightOp, packed::WeightRowOp, packed::VectorOp,
+                packed::QuantizeActivationsOp, packed::MatmulOp, packed::GatherOp, packed::RotaryOp,
+                packed::AttentionOp, packed::Dot4Op, packed::ExpandOp>(
+              [&](auto op) { return Result(evaluate(evaluator, frame, op)); })
+          .Default([](Operation *) { return Result(); });
   if (!status)
     return false;
   STC_RETURN_IF_ERROR(*status);

@@ -55,7 +55,8 @@ struct InterpretPass : stc::impl::InterpretBase<InterpretPass> {
     if (!weights.empty()) {
       STC_ASSIGN_OR_RETURN(section, MappedFile::open(weights));
     }
-    Interpreter interpreter(getOperation(), section ? section->bytes() : absl::Span<const uint8_t>());
+    Interpreter interpreter(getOperation(),
+                            section ? section->bytes() : absl::Span<const uint8_t>());
     return function.empty() ? runModel(interpreter) : runFunction(interpreter);
   }
 
@@ -71,7 +72,13 @@ struct InterpretPass : stc::impl::InterpretBase<InterpretPass> {
   }
 
   absl::Status runFunction(Interpreter &interpreter) {
-    STC_ASSIGN_OR_RETURN(std::vector<Interpreter::Value> results, interpreter.run(function, {}));
+    std::vector<Interpreter::Value> arguments;
+    if (auto callee = getOperation().lookupSymbol<func::FuncOp>(function))
+      for (Type type : callee.getArgumentTypes())
+        if (isa<KVCacheType>(type))
+          arguments.emplace_back(std::make_shared<ReferenceCache>());
+    STC_ASSIGN_OR_RETURN(std::vector<Interpreter::Value> results,
+                         interpreter.run(function, std::move(arguments)));
     for (const Interpreter::Value &result : results) {
       if (auto *tensor = std::get_if<ReferenceTensor>(&result))
         printTensor(llvm::outs(), *tensor);

@@ -1,4 +1,5 @@
-// Processor features by cpuid, and whether the operating system saves the registers they need.
+// Processor features: by cpuid where the operating system saves the registers they need, or as it
+// reports them.
 #include "stc/Runtime/CpuFeatures.h"
 
 #include "stc/Support/Error.h"
@@ -14,6 +15,8 @@
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#else
+#include <sys/auxv.h>
 #endif
 
 namespace stc {
@@ -120,13 +123,6 @@ bool requestTiles() {
   return syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
 }
 
-const Feature *findFeature(absl::string_view name) {
-  for (const Feature &feature : features)
-    if (name == feature.name)
-      return &feature;
-  return nullptr;
-}
-
 bool isPresent(const Feature &feature) {
   uint32_t regs[4] = {};
   if (!__get_cpuid_count(feature.leaf, feature.subleaf, &regs[EAX], &regs[EBX], &regs[ECX],
@@ -145,30 +141,66 @@ bool isPresent(const Feature &feature) {
   return feature.state != tileState || requestTiles();
 }
 
-bool isKnown(absl::string_view name) { return findFeature(name) != nullptr; }
+#elif defined(__aarch64__)
+
+// What Linux reports in AT_HWCAP and AT_HWCAP2.
+struct Feature {
+  const char *name; // LLVM's
+  unsigned long type;
+  uint8_t bit;
+};
+
+constexpr Feature features[] = {{"neon", AT_HWCAP, 1},     {"fullfp16", AT_HWCAP, 10},
+                                {"dotprod", AT_HWCAP, 20}, {"sve", AT_HWCAP, 22},
+                                {"sve2", AT_HWCAP2, 1},    {"i8mm", AT_HWCAP2, 13},
+                                {"bf16", AT_HWCAP2, 14}};
+
+bool isPresent(const Feature &feature) { return getauxval(feature.type) >> feature.bit & 1; }
+
+#elif defined(__riscv)
+
+// AT_HWCAP has one bit per single-letter extension.
+struct Feature {
+  const char *name;
+};
+
+constexpr Feature features[] = {{"a"}, {"c"}, {"d"}, {"f"}, {"m"}, {"v"}};
+
+bool isPresent(const Feature &feature) {
+  return getauxval(AT_HWCAP) >> (feature.name[0] - 'a') & 1;
+}
 
 #else
 
-// Other architectures' models are built for a baseline and list no features.
-bool isKnown(absl::string_view) { return false; }
+// Models for other architectures are built for a baseline and list no features.
+struct Feature {
+  const char *name;
+};
+
+constexpr Feature features[] = {{""}};
+
+bool isPresent(const Feature &) { return false; }
 
 #endif
+
+const Feature *findFeature(absl::string_view name) {
+  for (const Feature &feature : features)
+    if (name == feature.name)
+      return &feature;
+  return nullptr;
+}
 
 } // namespace
 
 bool hasCpuFeature(absl::string_view name) {
-#if defined(__x86_64__)
   const Feature *feature = findFeature(name);
   return feature && isPresent(*feature);
-#else
-  return false;
-#endif
 }
 
 absl::Status checkCpuFeatures(absl::string_view required, const std::string &file) {
   std::vector<std::string> missing, unknown;
   for (absl::string_view name : absl::StrSplit(required, ',', absl::SkipWhitespace())) {
-    if (!isKnown(name))
+    if (!findFeature(name))
       unknown.emplace_back(name);
     else if (!hasCpuFeature(name))
       missing.emplace_back(name);

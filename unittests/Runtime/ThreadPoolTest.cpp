@@ -80,7 +80,10 @@ TEST(ThreadPool, WorkersSleepAndWakeAgain) {
   int calls = 0;
   for (int i = 0; i < 5; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    pool->run([&](int64_t thread, int64_t) { calls += thread == 1; });
+    pool->run([&](int64_t thread, int64_t) {
+      if (thread == 1)
+        ++calls;
+    });
   }
   EXPECT_EQ(calls, 5);
 }

@@ -21,8 +21,8 @@ def Interpret : Pass<"stc-interpret", "::mlir::ModuleOp"> {
     Works from import to packed: @forward and @head where the module has them, else @prefill and
     @score, or @decode token by token with `one-by-one`.
 
-    With `function`, calls that function, which must not have arguments, and prints each result:
-    its shape, then its rows.
+    With `function`, calls that function and prints each result: its shape, then its rows. The
+    function may have caches as arguments, which start empty, and no others.
 
     Packed weights are read from the file `weights` (the raw weights section), or from memory where
     `stc-pack-weights` ran before in the same pipeline.

@@ -23,11 +23,20 @@ struct TargetDescription {
   bool has(absl::string_view feature) const;
   /// "+avx512f,+avx512vnni,..." for LLVM.
   std::string featureString() const;
-  /// The instructions behind packed.dot4 and packed.expand.
-  enum class Dot4 { Generic, Vnni512, AvxVnni256 };
+  bool isX86() const;
+  /// The instruction behind packed.dot4: none, pmaddwd (on 16-bit halves) of a width, vpdpbusd.
+  enum class Dot4 { Generic, Madd128, Madd256, Madd512, AvxVnni256, Vnni512 };
   Dot4 dot4() const;
   /// vpexpandb exists (AVX512-VBMI2).
   bool hasByteExpand() const;
+  /// pdep exists (BMI2).
+  bool hasBitDeposit() const;
+  /// Multiplication and addition with one rounding is one instruction.
+  bool hasFma() const;
+  /// f16 to f32 is an instruction and not a library call.
+  bool convertsHalf() const;
+  /// How many vectors of 16 f32 the vector registers hold together.
+  int64_t vectorsInRegisters() const;
 
   /// Parses a name of the command line: native, x86-64-v2, x86-64-v3, x86-64-v4, an LLVM x86 CPU
   /// name (sapphirerapids, znver4, icelake-server, skylake-avx512, haswell ...), aarch64 or

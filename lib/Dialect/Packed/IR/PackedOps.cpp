@@ -67,6 +67,22 @@ STC_DESTINATION_EFFECTS(AttentionOp)
 
 #undef STC_DESTINATION_EFFECTS
 
+using Effects = SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>;
+
+/// As destinationEffects, for an operation that is no destination-style operation.
+static void tileEffects(Operation *op, OpOperand &out, Effects &effects) {
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (&operand == &out)
+      effects.emplace_back(MemoryEffects::Write::get(), &operand);
+    else if (isa<MemRefType, stc::KVCacheType>(operand.get().getType()))
+      effects.emplace_back(MemoryEffects::Read::get(), &operand);
+  }
+}
+
+void MatmulTileOp::getEffects(Effects &effects) { tileEffects(*this, getOutMutable(), effects); }
+
+void AttentionTileOp::getEffects(Effects &effects) { tileEffects(*this, getOutMutable(), effects); }
+
 //===----------------------------------------------------------------------===//
 // Weights
 //===----------------------------------------------------------------------===//
@@ -266,22 +282,42 @@ LogicalResult RotaryOp::verify() {
   return verifyDestination(*this);
 }
 
-LogicalResult AttentionOp::verify() {
-  auto cache = cast<KVCacheType>(getCache().getType());
-  int64_t heads = getHeads();
+/// What packed.attention and packed.attention_tile share: C1 to C4 of the former.
+template <typename Op> static LogicalResult verifyAttention(Op op) {
+  auto cache = cast<KVCacheType>(op.getCache().getType());
+  int64_t heads = op.getHeads();
   if (heads <= 0 || heads % cache.getKvHeads() != 0)
-    return emitOpError("expects heads that are a positive multiple of ")
+    return op.emitOpError("expects heads that are a positive multiple of ")
            << cache.getKvHeads() << " (C1), but got " << heads;
   int64_t columns = heads * cache.getHeadDim();
-  if (columnsOf(getQueries()) != columns || columnsOf(getOut()) != columns)
-    return emitOpError("expects ") << columns << " query and outs columns (C2), but got "
-                                   << columnsOf(getQueries()) << " and " << columnsOf(getOut());
-  double scale = getScale().convertToDouble();
+  if (columnsOf(op.getQueries()) != columns || columnsOf(op.getOut()) != columns)
+    return op.emitOpError("expects ")
+           << columns << " query and outs columns (C2), but got " << columnsOf(op.getQueries())
+           << " and " << columnsOf(op.getOut());
+  double scale = op.getScale().convertToDouble();
   if (!std::isfinite(scale) || scale <= 0)
-    return emitOpError("expects a finite, positive scale (C3), but got ") << scale;
-  if (int64_t(getWindow()) < 0)
-    return emitOpError("expects a non-negative window (C4), but got ") << int64_t(getWindow());
+    return op.emitOpError("expects a finite, positive scale (C3), but got ") << scale;
+  if (int64_t(op.getWindow()) < 0)
+    return op.emitOpError("expects a non-negative window (C4), but got ")
+           << int64_t(op.getWindow());
+  return success();
+}
+
+LogicalResult AttentionOp::verify() {
+  if (failed(verifyAttention(*this)))
+    return failure();
   return verifyDestination(*this);
+}
+
+LogicalResult AttentionTileOp::verify() {
+  if (failed(verifyAttention(*this)))
+    return failure();
+  int64_t shared = getHeads() / cast<KVCacheType>(getCache().getType()).getKvHeads();
+  int64_t count = getCount();
+  if (count <= 0 || shared % count != 0)
+    return emitOpError("expects a positive count that divides ")
+           << shared << " (C2), but got " << count;
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -294,5 +330,7 @@ LogicalResult Dot4Op::verify() {
   if (bytes != 4 * lanes)
     return emitOpError("expects four bytes per accumulator lane (C1), but got ")
            << bytes << " bytes for " << lanes << " lanes";
+  if (int64_t(getBits()) < 1 || getBits() > 8)
+    return emitOpError("expects bits in [1, 8] (C2), but got ") << int64_t(getBits());
   return success();
 }

@@ -1,0 +1,89 @@
+// The passes of the CPU target and their options.
+#ifndef STC_TARGET_CPU_PASSES_TD
+#define STC_TARGET_CPU_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ApproximateMathPass : Pass<"stc-approximate-math", "::mlir::ModuleOp"> {
+  let summary = "Replaces f32 functions by arithmetic that vectorizes";
+  let description = [{
+    `math.exp`, `math.erf` and `math.tanh` of f32, scalar or vector, become polynomials exact to a
+    few units in the last place; calls of the C library would be made lane by lane. Double precision
+    stays: angles of rotary embeddings need the library's accuracy.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def EmitEntryPointsPass : Pass<"stc-emit-entry-points", "::mlir::ModuleOp"> {
+  let summary = "Makes the C functions of a model binary";
+  let description = [{
+    @prefill, @decode and @score each get a public function `stc_model_prefill` ... of the signature
+    in stc/Runtime/ModelABI.h; all other functions become internal. Every function gets the frame,
+    the thread's number and the number of threads as its first arguments, from which weights,
+    scratch buffers, caches, `packed.thread` and `packed.barrier` are found. The tables of
+    `packed.weight_row` become constants, and packed.weight symbols disappear.
+
+    The module's `stc.fingerprint` becomes the constant `stc_model_fingerprint`.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::LLVM::LLVMDialect", "::stc::packed::PackedDialect"];
+}
+
+def LowerMicroOpsPass : Pass<"packed-lower-micro-ops", "::mlir::ModuleOp"> {
+  let summary = "Turns micro-operations into the target's instructions";
+  let description = [{
+    `packed.dot4` becomes vpdpbusd (AVX512-VNNI at 512 bits, AVX-VNNI at 256), pairs of pmaddwd on
+    other x86 targets, and 32-bit multiplications elsewhere; no form saturates. `packed.expand`
+    becomes vpexpandb with AVX512-VBMI2, pdep with BMI2, and a loop over bytes elsewhere.
+    `packed.prefetch` becomes LLVM's prefetch into all caches.
+  }];
+  let options = [
+    Option<"target", "target", "std::string", "\"native\"", "What to compile for">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def LowerTilesPass : Pass<"packed-lower-tiles", "::mlir::ModuleOp"> {
+  let summary = "Writes the loops of every kernel";
+  let description = [{
+    `packed.matmul_tile`, `packed.attention_tile` and the other packed operations on memrefs, and
+    `stc.cache_update`, become loops over vectors of 16 floats or 64 codes. What is still an
+    abstract instruction stays a micro-operation. The weight layouts are read as Packing's Layout.h
+    defines them: one generator serves all of them.
+  }];
+  let options = [
+    Option<"target", "target", "std::string", "\"native\"", "What to compile for">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+                           "::stc::packed::PackedDialect"];
+}
+
+def LowerToLLVMPass : Pass<"stc-lower-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "Converts everything left to the LLVM dialect";
+  let description = [{
+    One conversion with upstream's patterns for arith, math, memref, vector, cf and func and our own
+    for the last packed operations. Structured control flow must be gone.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+def SelectLoweringConfigPass : Pass<"packed-select-lowering-config", "::mlir::ModuleOp"> {
+  let summary = "Chooses how every packed.matmul is tiled";
+  let description = [{
+    Writes a `#packed.lowering_config` onto each `packed.matmul` that has none: one token at a time
+    with several accumulator chains and prefetching where the number of tokens is one (the weights'
+    bytes are the cost), as many tokens as the target's registers hold elsewhere (the arithmetic
+    is).
+  }];
+  let options = [
+    Option<"target", "target", "std::string", "\"native\"", "What to compile for">,
+  ];
+  let dependentDialects = ["::stc::packed::PackedDialect"];
+}
+
+#endif // STC_TARGET_CPU_PASSES_TD

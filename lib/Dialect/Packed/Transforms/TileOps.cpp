@@ -1,0 +1,194 @@
+// packed-tile-ops: operations on memrefs become parallel loops over pieces of one thread.
+#include "stc/Dialect/Packed/Transforms/Passes.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace stc {
+
+#define GEN_PASS_DEF_TILEOPSPASS
+#include "stc/Dialect/Packed/Transforms/Passes.h.inc"
+
+namespace {
+
+using Body = function_ref<void(ValueRange)>;
+
+/// Columns of one piece of work of a row that is divided among threads.
+constexpr int64_t kBlockColumns = 512;
+
+class TileOps final : public impl::TileOpsPassBase<TileOps> {
+public:
+  using TileOpsPassBase::TileOpsPassBase;
+
+  void runOnOperation() override {
+    if (headsPerTile < 1) {
+      getOperation().emitError("packed-tile-ops: expects heads-per-tile of at least 1, but got ")
+          << headsPerTile;
+      return signalPassFailure();
+    }
+    SmallVector<Operation *> operations;
+    getOperation().walk([&](Operation *op) {
+      bool isTensor = llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>);
+      // What is already the work of one thread stays.
+      if (isa<packed::AttentionOp, packed::GatherOp, packed::MatmulOp,
+              packed::QuantizeActivationsOp, packed::RotaryOp, CacheUpdateOp>(op) &&
+          !isTensor && !op->getParentOfType<scf::ForallOp>())
+        operations.push_back(op);
+    });
+    for (Operation *op : operations) {
+      ImplicitLocOpBuilder builder(op->getLoc(), op);
+      llvm::TypeSwitch<Operation *>(op)
+          .Case([&](packed::AttentionOp attention) { tileAttention(builder, attention); })
+          .Case([&](packed::GatherOp gather) { tileGather(builder, gather); })
+          .Case([&](packed::MatmulOp matmul) { tileMatmul(builder, matmul); })
+          .Case([&](packed::QuantizeActivationsOp quantize) { tileQuantize(builder, quantize); })
+          .Case([&](packed::RotaryOp rotary) { tileRotary(builder, rotary); })
+          .Case([&](CacheUpdateOp update) { tileCacheUpdate(builder, update); });
+      op->erase();
+    }
+  }
+
+private:
+  void tileAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp op);
+  void tileCacheUpdate(ImplicitLocOpBuilder &builder, CacheUpdateOp op);
+  void tileGather(ImplicitLocOpBuilder &builder, packed::GatherOp op);
+  void tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op);
+  void tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActivationsOp op);
+  void tileRotary(ImplicitLocOpBuilder &builder, packed::RotaryOp op);
+};
+
+int64_t columnsOf(Value matrix) { return cast<MemRefType>(matrix.getType()).getDimSize(1); }
+
+/// The first dimension of a buffer, as a loop bound.
+OpFoldResult tokensOf(ImplicitLocOpBuilder &builder, Value buffer) {
+  auto type = cast<MemRefType>(buffer.getType());
+  if (!type.isDynamicDim(0))
+    return builder.getIndexAttr(type.getDimSize(0));
+  return memref::DimOp::create(builder, buffer, 0).getResult();
+}
+
+void parallel(ImplicitLocOpBuilder &builder, ArrayRef<OpFoldResult> bounds, Body body) {
+  auto forall = scf::ForallOp::create(builder, bounds, ValueRange(), std::nullopt);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(forall.getBody());
+  body(forall.getInductionVars());
+}
+
+Value scaled(ImplicitLocOpBuilder &builder, Value value, int64_t factor) {
+  return arith::MulIOp::create(builder, value, arith::ConstantIndexOp::create(builder, factor));
+}
+
+/// Row `token` of a matrix, or `columns` columns of it from `column` on.
+Value rowOf(ImplicitLocOpBuilder &builder, Value matrix, Value token,
+            OpFoldResult column = OpFoldResult(), int64_t columns = 0) {
+  OpFoldResult one = builder.getIndexAttr(1);
+  if (!column) {
+    column = builder.getIndexAttr(0);
+    columns = columnsOf(matrix);
+  }
+  return memref::SubViewOp::create(builder, matrix, ArrayRef<OpFoldResult>{token, column},
+                                   ArrayRef<OpFoldResult>{one, builder.getIndexAttr(columns)},
+                                   ArrayRef<OpFoldResult>{one, one});
+}
+
+void TileOps::tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op) {
+  int64_t rows = cast<packed::WeightType>(op.getWeight().getType()).getRows();
+  packed::LoweringConfigAttr config = op.getConfigAttr();
+  if (!config)
+    config = packed::LoweringConfigAttr::get(&getContext(), 1, 1, 0);
+  OpFoldResult tiles = builder.getIndexAttr(llvm::divideCeil(rows, kTileRows));
+  parallel(builder, tiles,
+           [&](ValueRange indices) {
+             packed::MatmulTileOp::create(builder, indices[0], op.getInputs(), op.getWeight(),
+                                          op.getBias(), op.getResidual(), op.getOut(), config);
+           });
+}
+
+/// Rows of whole groups are divided into equal blocks; a lone token then occupies all threads.
+void TileOps::tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActivationsOp op) {
+  int64_t columns = columnsOf(op.getInput()), group = op.getGroup();
+  int64_t block = columns;
+  if (columns % group == 0)
+    for (int64_t size = kBlockColumns; size >= group; size -= group)
+      if (columns % size == 0) {
+        block = size;
+        break;
+      }
+  OpFoldResult tokens = tokensOf(builder, op.getInput());
+  if (block == columns) {
+    parallel(builder, tokens, [&](ValueRange indices) {
+      auto row = [&](Value matrix) { return rowOf(builder, matrix, indices[0]); };
+      packed::QuantizeActivationsOp::create(builder, TypeRange(), row(op.getInput()),
+                                            row(op.getCodes()), row(op.getScales()),
+                                            row(op.getSums()), op.getGroupAttr());
+    });
+    return;
+  }
+  parallel(builder, {tokens, builder.getIndexAttr(columns / block)}, [&](ValueRange indices) {
+    auto part = [&](Value matrix, int64_t size) {
+      return rowOf(builder, matrix, indices[0], scaled(builder, indices[1], size), size);
+    };
+    packed::QuantizeActivationsOp::create(
+        builder, TypeRange(), part(op.getInput(), block), part(op.getCodes(), block),
+        part(op.getScales(), block / group), part(op.getSums(), block / group), op.getGroupAttr());
+  });
+}
+
+void TileOps::tileGather(ImplicitLocOpBuilder &builder, packed::GatherOp op) {
+  parallel(builder, tokensOf(builder, op.getTokens()), [&](ValueRange indices) {
+    OpFoldResult one = builder.getIndexAttr(1);
+    Value token =
+        memref::SubViewOp::create(builder, op.getTokens(), OpFoldResult(indices[0]), one, one);
+    packed::GatherOp::create(builder, TypeRange(), token, op.getTable(),
+                             rowOf(builder, op.getOut(), indices[0]));
+  });
+}
+
+void TileOps::tileRotary(ImplicitLocOpBuilder &builder, packed::RotaryOp op) {
+  int64_t headDim = 2 * columnsOf(op.getCos());
+  int64_t heads = columnsOf(op.getInput()) / headDim;
+  parallel(builder, {tokensOf(builder, op.getInput()), builder.getIndexAttr(heads)},
+           [&](ValueRange indices) {
+             Value column = scaled(builder, indices[1], headDim);
+             auto part = [&](Value matrix) {
+               return rowOf(builder, matrix, indices[0], column, headDim);
+             };
+             packed::RotaryOp::create(builder, TypeRange(), part(op.getInput()),
+                                      rowOf(builder, op.getCos(), indices[0]),
+                                      rowOf(builder, op.getSin(), indices[0]), part(op.getOut()),
+                                      op.getInterleavedAttr());
+           });
+}
+
+void TileOps::tileCacheUpdate(ImplicitLocOpBuilder &builder, CacheUpdateOp op) {
+  parallel(builder, tokensOf(builder, op.getKeys()), [&](ValueRange indices) {
+    Value position = arith::AddIOp::create(builder, op.getPosition(), indices[0]);
+    CacheUpdateOp::create(builder, rowOf(builder, op.getKeys(), indices[0]),
+                          rowOf(builder, op.getValues(), indices[0]), op.getCache(), op.getLayer(),
+                          position);
+  });
+}
+
+/// Heads are the outer dimension: a thread's share is then whole heads where possible, whose
+/// tokens, which see more and more keys, are not divided.
+void TileOps::tileAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp op) {
+  int64_t heads = op.getHeads();
+  int64_t shared = heads / cast<KVCacheType>(op.getCache().getType()).getKvHeads();
+  int64_t count = std::min<int64_t>(headsPerTile, shared);
+  while (shared % count != 0)
+    --count;
+  OpFoldResult tokens = tokensOf(builder, op.getQueries());
+  parallel(builder, {builder.getIndexAttr(heads / count), tokens}, [&](ValueRange indices) {
+    packed::AttentionTileOp::create(builder, indices[1], scaled(builder, indices[0], count),
+                                    builder.getI64IntegerAttr(count), op.getQueries(),
+                                    op.getCache(), op.getLayer(), op.getPosition(), op.getOut(),
+                                    op.getHeadsAttr(), op.getScaleAttr(), op.getWindowAttr());
+  });
+}
+
+} // namespace
+} // namespace stc

@@ -1,0 +1,214 @@
+// What all kernels are written with: constants, addresses, vectors of 16 floats, loops.
+#include "KernelBuilder.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace stc;
+using namespace stc::cpu;
+
+//===----------------------------------------------------------------------===//
+// Constants and index arithmetic
+//===----------------------------------------------------------------------===//
+
+Value KernelBuilder::index(int64_t value) { return arith::ConstantIndexOp::create(*this, value); }
+
+static TypedAttr makeConstant(Type type, Attribute element) {
+  if (auto shaped = dyn_cast<ShapedType>(type))
+    return DenseElementsAttr::get(shaped, element);
+  return cast<TypedAttr>(element);
+}
+
+Value KernelBuilder::constant(Type type, int64_t value) {
+  return arith::ConstantOp::create(
+      *this, makeConstant(type, getIntegerAttr(getElementTypeOrSelf(type), value)));
+}
+
+Value KernelBuilder::constant(Type type, double value) {
+  return arith::ConstantOp::create(
+      *this, makeConstant(type, getFloatAttr(getElementTypeOrSelf(type), value)));
+}
+
+Value KernelBuilder::add(Value a, Value b) { return createOrFold<arith::AddIOp>(a, b); }
+
+Value KernelBuilder::mul(Value a, int64_t b) { return createOrFold<arith::MulIOp>(a, index(b)); }
+
+Value KernelBuilder::toI64(Value value) {
+  if (value.getType().isInteger(64))
+    return value;
+  return createOrFold<arith::IndexCastOp>(getI64Type(), value);
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+Value KernelBuilder::address(Value base, Value offset) {
+  auto pointer = LLVM::LLVMPointerType::get(getContext());
+  return LLVM::GEPOp::create(*this, pointer, getI8Type(), base, toI64(offset));
+}
+
+Value KernelBuilder::address(Value base, int64_t offset) {
+  if (offset == 0)
+    return base;
+  return address(base, index(offset));
+}
+
+Value KernelBuilder::weightAddress(Value weight) {
+  return packed::PointerOp::create(*this, LLVM::LLVMPointerType::get(getContext()), weight);
+}
+
+std::pair<Value, Value> KernelBuilder::cacheBuffers(Value cache, Value layer) {
+  auto type = cast<KVCacheType>(cache.getType());
+  Type pointer = LLVM::LLVMPointerType::get(getContext());
+  auto pointers = packed::CachePointersOp::create(*this, pointer, pointer, cache, layer);
+  int64_t heads = type.getKvHeads(), capacity = type.getCapacity(), size = type.getHeadDim();
+  auto keys = MemRefType::get({heads, capacity / kLanes, size, kLanes}, getF32Type());
+  auto values = MemRefType::get({heads, capacity, size}, getF32Type());
+  return {packed::BufferOp::create(*this, keys, pointers.getKeys(), ValueRange()),
+          packed::BufferOp::create(*this, values, pointers.getValues(), ValueRange())};
+}
+
+Value KernelBuilder::load(Type type, Value address) {
+  return LLVM::LoadOp::create(*this, type, address, /*alignment=*/1);
+}
+
+Value KernelBuilder::loadVector(VectorType type, Value memref, ValueRange indices, Value mask) {
+  if (!mask)
+    return vector::LoadOp::create(*this, type, memref, indices);
+  Value zero = arith::ConstantOp::create(*this, cast<TypedAttr>(getZeroAttr(type)));
+  return vector::MaskedLoadOp::create(*this, type, memref, indices, mask, zero);
+}
+
+void KernelBuilder::storeVector(Value vector, Value memref, ValueRange indices, Value mask) {
+  if (mask)
+    vector::MaskedStoreOp::create(*this, memref, indices, mask, vector);
+  else
+    vector::StoreOp::create(*this, vector, memref, indices);
+}
+
+Value KernelBuilder::loadElement(Value memref, ValueRange indices) {
+  return memref::LoadOp::create(*this, memref, indices);
+}
+
+//===----------------------------------------------------------------------===//
+// Vectors
+//===----------------------------------------------------------------------===//
+
+Value KernelBuilder::broadcast(Value scalar, int64_t lanes) {
+  return vector::BroadcastOp::create(*this, VectorType::get(lanes, scalar.getType()), scalar);
+}
+
+Value KernelBuilder::laneNumbers() {
+  SmallVector<int32_t> numbers(kLanes);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  return arith::ConstantOp::create(*this, DenseElementsAttr::get(ints(), ArrayRef(numbers)));
+}
+
+Value KernelBuilder::firstLanes(int64_t count) {
+  SmallVector<bool> bits(kLanes, false);
+  std::fill_n(bits.begin(), count, true);
+  auto type = VectorType::get(kLanes, getI1Type());
+  return arith::ConstantOp::create(*this, DenseElementsAttr::get(type, ArrayRef(bits)));
+}
+
+Value KernelBuilder::firstLanes(Value count) {
+  Value limit = broadcast(arith::IndexCastOp::create(*this, getI32Type(), count));
+  return arith::CmpIOp::create(*this, arith::CmpIPredicate::slt, laneNumbers(), limit);
+}
+
+Value KernelBuilder::multiplyAdd(Value a, Value b, Value c) {
+  if (target.hasFma())
+    return math::FmaOp::create(*this, a, b, c);
+  return arith::AddFOp::create(*this, arith::MulFOp::create(*this, a, b), c);
+}
+
+Value KernelBuilder::roundToEven(Value x) {
+  // Adding 1.5 * 2^23 leaves no bits for a fraction; the default rounding mode does the rest.
+  Value magic = constant(x.getType(), 12582912.0);
+  return arith::SubFOp::create(*this, arith::AddFOp::create(*this, x, magic), magic);
+}
+
+Value KernelBuilder::maximum(Value a, Value b) {
+  Value larger = arith::CmpFOp::create(*this, arith::CmpFPredicate::OGT, a, b);
+  return arith::SelectOp::create(*this, larger, a, b);
+}
+
+Value KernelBuilder::minimum(Value a, Value b) {
+  Value smaller = arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, a, b);
+  return arith::SelectOp::create(*this, smaller, a, b);
+}
+
+Value KernelBuilder::expOfNegative(Value x) {
+  Type type = x.getType();
+  // exp(x) = 2^n * exp(r) with n the integer nearest to x / ln 2, so |r| <= ln 2 / 2. ln 2 is
+  // split in two so that n times its first part is exact.
+  Value lowest = constant(type, -87.3365447);
+  x = maximum(x, lowest);
+  Value n = roundToEven(arith::MulFOp::create(*this, x, constant(type, 1.44269504088896341)));
+  Value r = multiplyAdd(n, constant(type, -0.693359375), x);
+  r = multiplyAdd(n, constant(type, 2.12194440e-4), r);
+  // Taylor's coefficients: the remainder of degree 7 is below half an ulp in this range.
+  constexpr double coefficients[] = {1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0};
+  Value sum = constant(type, 1.0 / 5040);
+  for (double coefficient : coefficients)
+    sum = multiplyAdd(sum, r, constant(type, coefficient));
+  Type intType = getI32Type();
+  if (auto vector = dyn_cast<VectorType>(type))
+    intType = vector.clone(getI32Type());
+  Value exponent = arith::FPToSIOp::create(*this, intType, n);
+  exponent = arith::AddIOp::create(*this, exponent, constant(intType, int64_t(127)));
+  exponent = arith::ShLIOp::create(*this, exponent, constant(intType, int64_t(23)));
+  return arith::MulFOp::create(*this, sum, arith::BitcastOp::create(*this, type, exponent));
+}
+
+Value KernelBuilder::toF32(Value x) {
+  auto type = cast<VectorType>(x.getType());
+  Type element = type.getElementType();
+  if (element.isF32())
+    return x;
+  auto result = type.clone(getF32Type());
+  if (element.isF16() && target.convertsHalf())
+    return arith::ExtFOp::create(*this, result, x);
+  auto wide = type.clone(getI32Type());
+  Value bits = arith::BitcastOp::create(*this, type.clone(getI16Type()), x);
+  bits = arith::ExtUIOp::create(*this, wide, bits);
+  auto constantBits = [&](int64_t value) { return constant(wide, value); };
+  if (element.isBF16())
+    return arith::BitcastOp::create(*this, result,
+                                    arith::ShLIOp::create(*this, bits, constantBits(16)));
+  // Without an instruction LLVM would call the library. The bits of exponent and mantissa, moved
+  // to their places in an f32, are the value times 2^-112, subnormals included.
+  Value magnitude = arith::AndIOp::create(*this, bits, constantBits(0x7FFF));
+  magnitude = arith::ShLIOp::create(*this, magnitude, constantBits(13));
+  Value value = arith::BitcastOp::create(*this, result, magnitude);
+  value =
+      arith::MulFOp::create(*this, value, constant(result, 5192296858534827628530496329220096.0));
+  Value sign = arith::AndIOp::create(*this, bits, constantBits(0x8000));
+  sign = arith::ShLIOp::create(*this, sign, constantBits(16));
+  value = arith::BitcastOp::create(*this, wide, value);
+  return arith::BitcastOp::create(*this, result, arith::OrIOp::create(*this, value, sign));
+}
+
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
+
+Values KernelBuilder::loop(Value begin, Value end, int64_t step, ValueRange initial,
+                           function_ref<Values(Value, ValueRange)> body) {
+  auto op = scf::ForOp::create(*this, begin, end, index(step), initial);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(op.getBody());
+  Values results = body(op.getInductionVar(), op.getRegionIterArgs());
+  // A loop without values gets its terminator from its builder.
+  if (!initial.empty())
+    scf::YieldOp::create(*this, results);
+  return Values(op.getResults());
+}
+
+void KernelBuilder::loop(Value begin, Value end, int64_t step, function_ref<void(Value)> body) {
+  loop(begin, end, step, {}, [&](Value i, ValueRange) {
+    body(i);
+    return Values();
+  });
+}

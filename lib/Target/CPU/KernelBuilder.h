@@ -1,0 +1,100 @@
+// What all kernels are written with: constants, addresses, vectors of 16 floats, loops.
+#ifndef STC_LIB_TARGET_CPU_KERNELBUILDER_H
+#define STC_LIB_TARGET_CPU_KERNELBUILDER_H
+
+#include "stc/Dialect/Packed/IR/Packed.h"
+#include "stc/Target/CPU/TargetDescription.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace stc::cpu {
+
+using mlir::Type;
+using mlir::Value;
+using mlir::ValueRange;
+using Values = llvm::SmallVector<Value>;
+
+/// Lanes of every float vector: the rows of a weight tile and the positions of a key tile. Targets
+/// with shorter vectors get several instructions for one.
+constexpr int64_t kLanes = 16;
+
+/// A builder at one place of the code of a kernel. Index arithmetic is folded as it is built.
+class KernelBuilder : public mlir::ImplicitLocOpBuilder {
+public:
+  KernelBuilder(mlir::Operation *op, const TargetDescription &target)
+      : ImplicitLocOpBuilder(op->getLoc(), op), target(target) {}
+
+  const TargetDescription &getTarget() const { return target; }
+
+  mlir::VectorType floats(int64_t lanes = kLanes) {
+    return mlir::VectorType::get(lanes, getF32Type());
+  }
+  mlir::VectorType ints(int64_t lanes = kLanes) {
+    return mlir::VectorType::get(lanes, getI32Type());
+  }
+  mlir::VectorType bytes(int64_t count) { return mlir::VectorType::get(count, getI8Type()); }
+
+  /// Constants. `type` may be a scalar or a vector.
+  Value index(int64_t value);
+  Value constant(Type type, int64_t value);
+  Value constant(Type type, double value);
+
+  /// Index arithmetic.
+  Value add(Value a, Value b);
+  Value add(Value a, int64_t b) { return add(a, index(b)); }
+  Value mul(Value a, int64_t b);
+  Value toI64(Value value);
+
+  /// The address `offset` (index or i64) bytes after `base`.
+  Value address(Value base, Value offset);
+  Value address(Value base, int64_t offset);
+  /// Where the bytes of a weight begin.
+  Value weightAddress(Value weight);
+  /// The keys [kv_heads][capacity / 16][head_dim][16] and values [kv_heads][capacity][head_dim] of
+  /// a layer, as memrefs.
+  std::pair<Value, Value> cacheBuffers(Value cache, Value layer);
+  /// Loads from an address of any alignment.
+  Value load(Type type, Value address);
+
+  /// Loads from and stores to memrefs; `mask` may be null.
+  Value loadVector(mlir::VectorType type, Value memref, ValueRange indices, Value mask = {});
+  void storeVector(Value vector, Value memref, ValueRange indices, Value mask = {});
+  /// One element of a memref.
+  Value loadElement(Value memref, ValueRange indices);
+
+  Value broadcast(Value scalar, int64_t lanes = kLanes);
+  /// Numbers 0, 1, ... of the lanes, as i32.
+  Value laneNumbers();
+  /// A mask of the first `count` lanes.
+  Value firstLanes(int64_t count);
+  Value firstLanes(Value count);
+
+  /// a * b + c with one rounding where the target has such an instruction, else with two.
+  Value multiplyAdd(Value a, Value b, Value c);
+  /// Nearest integer, ties to even, for |x| < 2^22: exact on every target without a library call.
+  Value roundToEven(Value x);
+  /// The larger or smaller of two floats; NaN counts as neither.
+  Value maximum(Value a, Value b);
+  Value minimum(Value a, Value b);
+  /// exp(x) for x <= 0 to about 2 ulp; results below 2^-126 become 2^-126. NaN gives any value.
+  Value expOfNegative(Value x);
+  /// f32 from bf16 or from a finite f16; f32 itself. Vectors.
+  Value toF32(Value x);
+
+  /// for (i = begin; i < end; i += step) values = body(i, values).
+  Values loop(Value begin, Value end, int64_t step, ValueRange initial,
+              llvm::function_ref<Values(Value, ValueRange)> body);
+  void loop(Value begin, Value end, int64_t step, llvm::function_ref<void(Value)> body);
+
+private:
+  const TargetDescription &target;
+};
+
+} // namespace stc::cpu
+
+#endif // STC_LIB_TARGET_CPU_KERNELBUILDER_H

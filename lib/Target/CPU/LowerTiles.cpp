@@ -1,0 +1,63 @@
+// packed-lower-tiles: writes the loops of every kernel.
+#include "TileLowerings.h"
+
+#include "stc/Target/CPU/Passes.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace stc::cpu;
+
+void stc::cpu::forEachToken(KernelBuilder &builder, Value matrix, function_ref<void(Value)> body) {
+  Value zero = builder.index(0);
+  auto type = cast<MemRefType>(matrix.getType());
+  if (type.getDimSize(0) == 1)
+    return body(zero);
+  builder.loop(zero, builder.createOrFold<memref::DimOp>(matrix, zero), 1, body);
+}
+
+namespace stc {
+
+#define GEN_PASS_DEF_LOWERTILESPASS
+#include "stc/Target/CPU/Passes.h.inc"
+
+namespace {
+
+class LowerTiles final : public impl::LowerTilesPassBase<LowerTiles> {
+public:
+  using LowerTilesPassBase::LowerTilesPassBase;
+
+  void runOnOperation() override {
+    auto description = TargetDescription::parse(target);
+    if (!description.ok()) {
+      getOperation().emitError() << std::string(description.status().message());
+      return signalPassFailure();
+    }
+    SmallVector<Operation *> operations;
+    getOperation().walk([&](Operation *op) {
+      if (isa<packed::AttentionTileOp, packed::GatherOp, packed::MatmulTileOp,
+              packed::QuantizeActivationsOp, packed::RotaryOp, CacheUpdateOp>(op))
+        operations.push_back(op);
+    });
+    for (Operation *op : operations) {
+      if (llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>)) {
+        op->emitOpError("expects memrefs: bufferization comes before kernels");
+        return signalPassFailure();
+      }
+      TypeSwitch<Operation *>(op)
+          .Case([&](packed::AttentionTileOp tile) { emitAttentionTile(tile, *description); })
+          .Case([&](packed::GatherOp gather) { emitGather(gather, *description); })
+          .Case([&](packed::MatmulTileOp tile) { emitMatmulTile(tile, *description); })
+          .Case([&](packed::QuantizeActivationsOp quantize) {
+            emitQuantizeActivations(quantize, *description);
+          })
+          .Case([&](packed::RotaryOp rotary) { emitRotary(rotary, *description); })
+          .Case([&](CacheUpdateOp update) { emitCacheUpdate(update, *description); });
+      op->erase();
+    }
+  }
+};
+
+} // namespace
+} // namespace stc

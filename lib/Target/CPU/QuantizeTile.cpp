@@ -1,0 +1,85 @@
+// packed.quantize_activations: codes, scales and sums, exactly as Packing's quantizeActivations.
+#include "TileLowerings.h"
+
+using namespace mlir;
+using namespace stc;
+using namespace stc::cpu;
+
+namespace {
+
+class QuantizeEmitter {
+public:
+  QuantizeEmitter(packed::QuantizeActivationsOp op, const TargetDescription &target)
+      : op(op), builder(op, target), group(op.getGroup()),
+        columns(cast<MemRefType>(op.getInput().getType()).getDimSize(1)) {}
+  void emit();
+
+private:
+  /// Quantizes the group with number `number`, of whose columns `present` exist.
+  void emitGroup(Value token, Value number, int64_t present);
+
+  packed::QuantizeActivationsOp op;
+  KernelBuilder builder;
+  int64_t group, columns;
+};
+
+} // namespace
+
+void QuantizeEmitter::emit() {
+  int64_t whole = columns / group;
+  forEachToken(builder, op.getInput(), [&](Value token) {
+    if (whole > 0)
+      builder.loop(builder.index(0), builder.index(whole), 1,
+                   [&](Value number) { emitGroup(token, number, group); });
+    if (columns % group != 0)
+      emitGroup(token, builder.index(whole), columns % group);
+  });
+}
+
+void QuantizeEmitter::emitGroup(Value token, Value number, int64_t present) {
+  VectorType floats = builder.floats(), ints = builder.ints();
+  Value first = builder.mul(number, group);
+  Values inputs;
+  Value largest;
+  for (int64_t offset = 0; offset < present; offset += kLanes) {
+    Value mask = present - offset < kLanes ? builder.firstLanes(present - offset) : Value();
+    Value x = builder.loadVector(floats, op.getInput(), {token, builder.add(first, offset)}, mask);
+    inputs.push_back(x);
+    // Magnitudes of floats are ordered as their bits are.
+    Value bits = arith::BitcastOp::create(builder, ints, x);
+    bits = arith::AndIOp::create(builder, bits, builder.constant(ints, int64_t(0x7FFFFFFF)));
+    largest = largest ? arith::MaxUIOp::create(builder, largest, bits).getResult() : bits;
+  }
+  Type f32 = builder.getF32Type();
+  Value bits = vector::ReductionOp::create(builder, vector::CombiningKind::MAXUI, largest);
+  Value magnitude = arith::BitcastOp::create(builder, f32, bits);
+  Value scale = arith::DivFOp::create(builder, magnitude, builder.constant(f32, 127.0));
+  Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0), scale);
+  Value zero = builder.constant(f32, 0.0);
+  Value positive = arith::CmpFOp::create(builder, arith::CmpFPredicate::OGT, magnitude, zero);
+  inverse = builder.broadcast(arith::SelectOp::create(builder, positive, inverse, zero));
+
+  Value total = builder.constant(ints, int64_t(0));
+  Value lowest = builder.constant(floats, -127.0), highest = builder.constant(floats, 127.0);
+  for (int64_t offset = 0; offset < group; offset += kLanes) {
+    Value codes = builder.constant(builder.bytes(kLanes), int64_t(0));
+    if (offset < present) {
+      Value scaled = arith::MulFOp::create(builder, inputs[offset / kLanes], inverse);
+      Value rounded = builder.roundToEven(scaled);
+      // Only what no promise covers is outside; NaN becomes the lowest code.
+      rounded = builder.minimum(builder.maximum(rounded, lowest), highest);
+      Value integers = arith::FPToSIOp::create(builder, ints, rounded);
+      total = arith::AddIOp::create(builder, total, integers);
+      codes = arith::TruncIOp::create(builder, builder.bytes(kLanes), integers);
+    }
+    builder.storeVector(codes, op.getCodes(), {token, builder.add(first, offset)});
+  }
+  Value sum = vector::ReductionOp::create(builder, vector::CombiningKind::ADD, total);
+  memref::StoreOp::create(builder, scale, op.getScales(), ValueRange{token, number});
+  memref::StoreOp::create(builder, sum, op.getSums(), ValueRange{token, number});
+}
+
+void stc::cpu::emitQuantizeActivations(packed::QuantizeActivationsOp op,
+                                       const TargetDescription &target) {
+  QuantizeEmitter(op, target).emit();
+}

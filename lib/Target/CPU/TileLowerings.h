@@ -1,0 +1,23 @@
+// One function per family of kernels: writes the loops of an operation before it. The caller
+// erases the operation.
+#ifndef STC_LIB_TARGET_CPU_TILELOWERINGS_H
+#define STC_LIB_TARGET_CPU_TILELOWERINGS_H
+
+#include "KernelBuilder.h"
+
+namespace stc::cpu {
+
+void emitAttentionTile(packed::AttentionTileOp op, const TargetDescription &target);
+void emitCacheUpdate(CacheUpdateOp op, const TargetDescription &target);
+void emitGather(packed::GatherOp op, const TargetDescription &target);
+void emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &target);
+void emitQuantizeActivations(packed::QuantizeActivationsOp op, const TargetDescription &target);
+void emitRotary(packed::RotaryOp op, const TargetDescription &target);
+
+/// Calls `body` for each token of `tokens x columns` memref `matrix`: once with 0 if it is known to
+/// hold one token.
+void forEachToken(KernelBuilder &builder, Value matrix, llvm::function_ref<void(Value)> body);
+
+} // namespace stc::cpu
+
+#endif // STC_LIB_TARGET_CPU_TILELOWERINGS_H

@@ -1,0 +1,99 @@
+"""Writes a weights section as Packing's documentation defines it, without using Packing.
+
+Six weights of two rows and 40 columns, all with the same values:
+  row 0: 1 at columns 4i and -2 at 4i + 1, times 0.5 (columns 0 to 31) and 0.25 (the others);
+  row 1: 3 at columns 4i + 1 and -1 at 4i + 3, times 1 and 2.
+Then a table of three rows and two columns (1 to 6) as rows f32, rows bf16 and dense f32. Prints the
+offset and size of each.
+"""
+import struct
+import sys
+
+ROWS, COLUMNS, GROUP, TILE = 2, 40, 32, 16
+PADDED = 64
+STEPS, GROUPS = PADDED // 4, PADDED // GROUP
+SCALES = [[0.5, 0.25], [1.0, 2.0]]
+
+
+def code(row, column):
+    if row >= ROWS or column >= COLUMNS:
+        return 0
+    return [{0: 1, 1: -2}, {1: 3, 3: -1}][row].get(column % 4, 0)
+
+
+def pad(data):
+    return data + bytes(-len(data) % 64)
+
+
+def scales():
+    return pad(b"".join(struct.pack("<e", SCALES[r][g] if r < ROWS else 0)
+                        for g in range(GROUPS) for r in range(TILE)))
+
+
+def step_codes(step, zero):
+    """The codes of one step: 16 rows of 4 columns."""
+    return [code(r, 4 * step + j) + zero for r in range(TILE) for j in range(4)]
+
+
+def dense(bits):
+    zero = 1 << (bits - 1)
+    steps = [step_codes(s, zero) for s in range(STEPS)]
+    if bits == 8:
+        values = b"".join(bytes(s) for s in steps)
+    else:
+        values = b"".join(bytes(a | b << 4 for a, b in zip(*steps[i:i + 2]))
+                          for i in range(0, STEPS, 2))
+    return scales() + pad(values)
+
+
+def sparse(bits, fill):
+    """Masks and values; `fill` says which columns of a step are stored beside the non-zeros."""
+    zero = 1 << (bits - 1)
+    masks, chunks = [], []
+    for s in range(STEPS):
+        mask, stored = 0, []
+        for r in range(TILE):
+            codes = [code(r, 4 * s + j) for j in range(4)]
+            kept = {j for j in range(4) if codes[j]}
+            for j in range(4):
+                if len(kept) < fill:
+                    kept.add(j)
+            for j in sorted(kept):
+                mask |= 1 << (4 * r + j)
+                stored.append(codes[j] + zero)
+        masks.append(mask)
+        chunks.append(stored)
+    if bits == 8:
+        values = b"".join(bytes(c) for c in chunks)
+    else:
+        values = b""
+        for low, high in zip(chunks[::2], chunks[1::2]):
+            count = max(len(low), len(high))
+            low, high = [c + [0] * (count - len(c)) for c in (low, high)]
+            values += bytes(a | b << 4 for a, b in zip(low, high))
+    return scales() + pad(struct.pack("<%dQ" % STEPS, *masks)) + pad(values)
+
+
+def bitmap(bits):
+    tile = sparse(bits, 0)
+    return pad(struct.pack("<2I", 1, 1 + len(tile) // 64)) + tile
+
+
+def bfloat16(value):
+    return struct.pack("<f", value)[2:]
+
+
+TABLE = [[1, 2], [3, 4], [5, 6]]
+matrices = [
+    dense(8), dense(4), bitmap(8), bitmap(4), sparse(8, 2), sparse(4, 2),
+    pad(b"".join(struct.pack("<2f", *row) for row in TABLE)),
+    pad(b"".join(bfloat16(v) for row in TABLE for v in row)),
+    b"".join(struct.pack("<16f", *([row[k] for row in TABLE] + [0] * 13)) for k in range(2)),
+]
+section = b""
+for matrix in matrices:
+    size = len(matrix) + 128
+    print(len(section), size)
+    section += pad(matrix + bytes(128))
+with open(sys.argv[1], "wb") as file:
+    file.write(section)

@@ -1,0 +1,25 @@
+// packed.dot4 and packed.expand on vectors.
+// RUN: stc-opt %s --stc-interpret=function=dot4 -o /dev/null | FileCheck %s --check-prefix=DOT
+// RUN: stc-opt %s --stc-interpret=function=expand -o /dev/null | FileCheck %s --check-prefix=EXPAND
+
+// Weights are unsigned: -1 is 255. 1 + 1*10 + 2*20 + 3*30 + 4*40 = 301; -5 + 255*(-128)*4 = -130565.
+// DOT: 2{{$}}
+// DOT-NEXT: 301 -130565
+func.func @dot4() -> vector<2xi32> {
+  %acc = arith.constant dense<[1, -5]> : vector<2xi32>
+  %w = arith.constant dense<[1, 2, 3, 4, -1, -1, -1, -1]> : vector<8xi8>
+  %x = arith.constant dense<[10, 20, 30, 40, -128, -128, -128, -128]> : vector<8xi8>
+  %r = packed.dot4 %acc, %w, %x : vector<2xi32>, vector<8xi8>
+  return %r : vector<2xi32>
+}
+
+// Bits 1, 4 and 63 are set: they get the first three values, the others the passthrough.
+// EXPAND: 64{{$}}
+// EXPAND-NEXT: {{^}}-1 1 -1 -1 2 -1 {{(-1 )+}}3{{$}}
+func.func @expand() -> vector<64xi8> {
+  %v = arith.constant dense<[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64]> : vector<64xi8>
+  %p = arith.constant dense<-1> : vector<64xi8>
+  %mask = arith.constant 0x8000000000000012 : i64
+  %r = packed.expand %v, %p, %mask : vector<64xi8>
+  return %r : vector<64xi8>
+}

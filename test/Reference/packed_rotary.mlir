@@ -1,0 +1,18 @@
+// RUN: stc-opt %s --stc-interpret=function=rotary -o /dev/null | FileCheck %s
+
+// As rotary_embedding.mlir, written over the input.
+// CHECK: 1x8
+// CHECK-NEXT: -3 2 1 4 -7 6 5 8
+// CHECK-NEXT: 1x8
+// CHECK-NEXT: -2 1 3 4 -6 5 7 8
+func.func @rotary() -> (tensor<1x8xf32>, tensor<1x8xf32>) {
+  %x = arith.constant dense<[[1., 2., 3., 4., 5., 6., 7., 8.]]> : tensor<1x8xf32>
+  %cos = arith.constant dense<[[0., 1.]]> : tensor<1x2xf32>
+  %sin = arith.constant dense<[[1., 0.]]> : tensor<1x2xf32>
+  %y = packed.rotary ins(%x, %cos, %sin : tensor<1x8xf32>, tensor<1x2xf32>, tensor<1x2xf32>)
+      outs(%x : tensor<1x8xf32>) -> tensor<1x8xf32>
+  %z = packed.rotary interleaved
+      ins(%x, %cos, %sin : tensor<1x8xf32>, tensor<1x2xf32>, tensor<1x2xf32>)
+      outs(%x : tensor<1x8xf32>) -> tensor<1x8xf32>
+  return %y, %z : tensor<1x8xf32>, tensor<1x8xf32>
+}

@@ -1,0 +1,115 @@
+// Compiles small functions of packed operations on memrefs and runs them in this process.
+#ifndef STC_UNITTESTS_TARGET_CPU_KERNELHARNESS_H
+#define STC_UNITTESTS_TARGET_CPU_KERNELHARNESS_H
+
+#include "stc/Target/CPU/TargetDescription.h"
+
+#include "gtest/gtest.h"
+
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace stc {
+
+/// Memory that ends where a page begins that must not be touched.
+class GuardedBytes {
+public:
+  explicit GuardedBytes(size_t size);
+  ~GuardedBytes();
+  GuardedBytes(const GuardedBytes &) = delete;
+  GuardedBytes &operator=(const GuardedBytes &) = delete;
+  void *data() const { return begin; }
+
+private:
+  void *mapping = nullptr;
+  size_t mapped = 0;
+  void *begin = nullptr;
+};
+
+/// A row-major matrix (or vector, of one row) in guarded memory.
+template <typename T> class Buffer {
+public:
+  Buffer(int64_t rows, int64_t columns, T value = T())
+      : rows(rows), columns(columns), bytes(rows * columns * sizeof(T)) {
+    std::fill_n(data(), size(), value);
+  }
+  explicit Buffer(const std::vector<T> &values) : Buffer(1, values.size()) {
+    std::memcpy(data(), values.data(), values.size() * sizeof(T));
+  }
+  T *data() const { return static_cast<T *>(bytes.data()); }
+  int64_t size() const { return rows * columns; }
+  T &operator()(int64_t row, int64_t column) const { return data()[row * columns + column]; }
+  T &operator[](int64_t index) const { return data()[index]; }
+
+  const int64_t rows, columns;
+
+private:
+  GuardedBytes bytes;
+};
+
+/// An argument of a compiled function: a number, an address or a memref.
+class Argument {
+public:
+  static Argument number(int64_t value) { return Argument(reinterpret_cast<void *>(value)); }
+  static Argument address(const void *value) { return Argument(const_cast<void *>(value)); }
+  template <typename T> static Argument matrix(const Buffer<T> &buffer) {
+    return Argument(std::vector<int64_t>{reinterpret_cast<int64_t>(buffer.data()),
+                                         reinterpret_cast<int64_t>(buffer.data()), 0, buffer.rows,
+                                         buffer.columns, buffer.columns, 1});
+  }
+  template <typename T> static Argument vector(const Buffer<T> &buffer) {
+    return Argument(std::vector<int64_t>{reinterpret_cast<int64_t>(buffer.data()),
+                                         reinterpret_cast<int64_t>(buffer.data()), 0, buffer.size(),
+                                         1});
+  }
+  void *get() { return descriptor.empty() ? value : descriptor.data(); }
+
+private:
+  explicit Argument(void *value) : value(value) {}
+  explicit Argument(std::vector<int64_t> descriptor) : descriptor(std::move(descriptor)) {}
+  void *value = nullptr;
+  std::vector<int64_t> descriptor; // as MLIR's: two pointers, offset, sizes, strides
+};
+
+/// Whether this machine runs code for `target`.
+bool canRun(const std::string &target);
+
+/// A function @kernel, compiled through the passes under test. An argument of type !stc.kv_cache
+/// needs the addresses of keys and values as the last two arguments, each of type !llvm.ptr.
+class CompiledKernel {
+public:
+  /// `parameters` and `body` are those of the function, as text. Failures are reported to gtest.
+  static std::unique_ptr<CompiledKernel> create(const std::string &parameters,
+                                                const std::string &body, const std::string &target,
+                                                const std::string &passes = "");
+  ~CompiledKernel();
+  void run(std::vector<Argument> arguments) const;
+
+private:
+  CompiledKernel();
+  struct State;
+  std::unique_ptr<State> state;
+};
+
+/// Reproducible random numbers.
+class RandomNumbers {
+public:
+  explicit RandomNumbers(uint32_t seed) : engine(seed) {}
+  int64_t integer(int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(engine);
+  }
+  float real(float low = -1, float high = 1) {
+    return std::uniform_real_distribution<float>(low, high)(engine);
+  }
+  bool chance(double probability) { return std::bernoulli_distribution(probability)(engine); }
+
+private:
+  std::mt19937 engine;
+};
+
+} // namespace stc
+
+#endif // STC_UNITTESTS_TARGET_CPU_KERNELHARNESS_H
