@@ -39,7 +39,7 @@ func.func @attention(%cache: !cache) -> (tensor<2x4xf32>, tensor<2x4xf32>, tenso
 
 // A scale of two makes the score 2 ln 2 and the weights 1/5 and 4/5.
 // PACKED: 1x4
-// PACKED-NEXT: 1.5 3 0.6 4.8
+// PACKED-NEXT: 1.5 3 0.599999998 4.8
 func.func @packed_attention(%cache: !cache) -> tensor<1x4xf32> {
   %zero = arith.constant 0 : index
   %one = arith.constant 1 : index

@@ -1,5 +1,5 @@
 // What cannot be interpreted is said in one line, and nothing crashes.
-// RUN: not stc-opt %s --stc-interpret=function=unsupported -o /dev/null 2>&1 | FileCheck %s --check-prefix=UNSUPPORTED
+// RUN: not stc-opt %s --stc-interpret=function=unsupported -o /dev/null 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 // RUN: not stc-opt %s --stc-interpret=function=nothing -o /dev/null 2>&1 | FileCheck %s --check-prefix=NOTHING
 // RUN: not stc-opt %s --stc-interpret=function=argument -o /dev/null 2>&1 | FileCheck %s --check-prefix=ARGUMENT
 // RUN: not stc-opt %s --stc-interpret=function=declared -o /dev/null 2>&1 | FileCheck %s --check-prefix=DECLARED
@@ -11,7 +11,7 @@
 // RUN: not stc-opt %s --stc-interpret='tokens=1' -o /dev/null 2>&1 | FileCheck %s --check-prefix=MODEL
 // RUN: not stc-opt %s --stc-interpret='function=nothing weights=%t.absent' -o /dev/null 2>&1 | FileCheck %s --check-prefix=FILE
 
-// UNSUPPORTED: error: math.exp: expected an operation the interpreter knows, got an unsupported operation
+// UNKNOWN: error: math.exp: expected an operation the interpreter knows, got an unsupported operation
 func.func @unsupported() -> f32 {
   %x = arith.constant 1.0 : f32
   %y = math.exp %x : f32
