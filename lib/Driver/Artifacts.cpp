@@ -101,6 +101,6 @@ absl::Status ModelArtifacts::finishLibrary(const std::string &linked, const std:
   STC_ASSIGN_OR_RETURN(auto library, AtomicFile::create(output + (shared ? ".so" : ".o")));
   STC_RETURN_IF_ERROR(library->write(absl::string_view(linked)));
   STC_RETURN_IF_ERROR(library->commit(/*executable=*/shared));
-  STC_RETURN_IF_ERROR(writeText(output + ".h", capiHeader(shared ? prefix : "stc_model")));
+  STC_RETURN_IF_ERROR(writeText(output + ".h", capiHeader(prefix)));
   return bundleFile->commit();
 }

@@ -6,6 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "lld/Common/Driver.h"
+#include "llvm/ObjCopy/ConfigManager.h"
+#include "llvm/ObjCopy/ObjCopy.h"
+#include "llvm/Object/Binary.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -37,16 +40,58 @@ static std::string exportedName(const LinkJob &job, const std::string &function)
   return absl::StrCat(job.prefix, "_", function);
 }
 
+static absl::Status toStatus(llvm::Error error) {
+  return error ? absl::InternalError("linking failed: " + llvm::toString(std::move(error)))
+               : absl::OkStatus();
+}
+
+/// Gives the C API of a relocatable object the model's names and makes everything else local, so
+/// that two models can be linked into one program.
+static absl::Status keepOnlyCApi(const LinkJob &job) {
+  llvm::objcopy::ConfigManager config;
+  std::vector<std::string> names; // alive as long as `config`, which keeps references
+  for (const std::string &function : capiFunctions()) {
+    names.push_back("stc_model_" + function);
+    names.push_back(exportedName(job, function));
+  }
+  for (size_t i = 0; i < names.size(); i += 2) {
+    config.Common.SymbolsToRename[names[i]] = names[i + 1];
+    // Symbols become local before they are renamed, so the old name is the one to keep.
+    auto matcher = llvm::objcopy::NameOrPattern::create(
+        names[i], llvm::objcopy::MatchStyle::Literal, [](llvm::Error error) { return error; });
+    if (!matcher)
+      return toStatus(matcher.takeError());
+    STC_RETURN_IF_ERROR(toStatus(config.Common.SymbolsToKeepGlobal.addMatcher(std::move(matcher))));
+  }
+  auto binary = llvm::object::createBinary(job.outputPath);
+  if (!binary)
+    return toStatus(binary.takeError());
+  std::string bytes;
+  llvm::raw_string_ostream stream(bytes);
+  STC_RETURN_IF_ERROR(
+      toStatus(llvm::objcopy::executeObjcopyOnBinary(config, *binary->getBinary(), stream)));
+  std::error_code error;
+  llvm::raw_fd_ostream out(job.outputPath, error);
+  out << bytes;
+  out.close();
+  if (error || out.has_error())
+    return absl::InternalError("linking failed: the object could not be written");
+  return absl::OkStatus();
+}
+
 absl::Status stc::link(const LinkJob &job) {
   namespace in = linkinputs;
   std::vector<std::string> arguments{"-o", job.outputPath, "--build-id=none"};
   std::string versionScript;
   if (job.kind == LinkKind::Relocatable) {
-    arguments.insert(arguments.end(), {"-r", job.objectPath});
+    // Groups are dissolved: their symbols become local below, and a group shared with another
+    // object would take the code behind them away.
+    arguments.insert(arguments.end(), {"-r", "--force-group-allocation", job.objectPath});
     for (const std::string &function : capiFunctions())
       arguments.push_back(absl::StrCat("--undefined=stc_model_", function));
     arguments.push_back(in::runtimeArchive);
-    return runLinker(arguments);
+    STC_RETURN_IF_ERROR(runLinker(arguments));
+    return keepOnlyCApi(job);
   }
 
   arguments.insert(arguments.end(), {"--eh-frame-hdr", "--gc-sections", "--strip-all", "-z",
