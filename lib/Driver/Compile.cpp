@@ -11,11 +11,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/str_format.h"
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/raw_ostream.h"
@@ -121,17 +120,15 @@ private:
   std::unique_ptr<ModelArtifacts> artifacts;
   PipelineOptions pipeline;
   size_t nextPhase = 0; // into kPhases
-  std::string firstError;
+  std::string firstError, timings;
 };
 
 } // namespace
 
+/// Notes how long a step took. Shown at the end: a failed compilation prints its error alone.
 void Compilation::report(absl::string_view step, std::chrono::steady_clock::time_point since) {
-  if (options.quiet)
-    return;
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
-  llvm::errs() << llvm::formatv("{0,-12} {1,6:F2} s\n", llvm::StringRef(step.data(), step.size()),
-                                seconds);
+  absl::StrAppendFormat(&timings, "%-12s %6.2f s\n", step, seconds);
 }
 
 absl::Status Compilation::load() {
@@ -239,9 +236,9 @@ absl::Status Compilation::run() {
   pipeline.quiet = options.quiet;
   STC_RETURN_IF_ERROR(load());
   STC_RETURN_IF_ERROR(text ? emitText() : emitBinary());
-  if (!options.quiet && !toTerminal)
-    llvm::errs() << "wrote " << outputPath(options) << "\n";
   report("total", start);
+  if (!options.quiet && !toTerminal)
+    llvm::errs() << timings << "wrote " << outputPath(options) << "\n";
   return absl::OkStatus();
 }
 

@@ -69,7 +69,8 @@ class Commands(TemporaryDirectoryTest):
         self.assertEqual(LAYER_KEYS, set(report["layers"][0]) & LAYER_KEYS)
         q = next(l for l in report["layers"] if l["name"] == "layers.0.q")
         self.assertEqual(q["shape"], [256, 256])
-        self.assertEqual(q["density"], 0.5)
+        # Kept weights that round to zero are not stored as weights either.
+        self.assertAlmostEqual(q["density"], 0.5, delta=0.01)
         self.assertEqual(q["pattern"], "2:4")
         self.assertEqual(q["group"], 32)
         self.assertTrue(q["reason"])
