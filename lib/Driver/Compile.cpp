@@ -234,6 +234,7 @@ absl::Status Compilation::run() {
   pipeline.quantize = options.quantize;
   pipeline.target = options.target;
   pipeline.quiet = options.quiet;
+  pipeline.verbose = options.verbose;
   STC_RETURN_IF_ERROR(load());
   STC_RETURN_IF_ERROR(text ? emitText() : emitBinary());
   report("total", start);

@@ -1,0 +1,46 @@
+// Each pipeline stc-to-P runs all phases up to P; stc-phase-P runs the passes of P alone.
+
+// DEFINE: %{model} = %S/../Conversion/STCToPacked/Inputs/TwoLayers.mlir
+// RUN: stc-opt %{model} --stc-to-graph | FileCheck %s --check-prefix=GRAPH
+// RUN: stc-opt %{model} --stc-to-compressed='prune=2:4 quantize=int4-g64' | FileCheck %s --check-prefix=COMPRESSED
+// RUN: stc-opt %{model} --stc-to-packed='prune=2:4 quantize=int4-g64' | FileCheck %s --check-prefix=PACKED
+// RUN: stc-opt %{model} --stc-to-compressed='prune=2:4 quantize=int4-g64' | stc-opt --stc-phase-packed | FileCheck %s --check-prefix=PACKED
+// RUN: stc-opt %{model} --stc-to-packed=verbose=1 -o %t 2>&1 | FileCheck %s --check-prefix=VERBOSE
+// RUN: not stc-opt %{model} --stc-to-packed=prune=1:0 -o %t 2>&1 | FileCheck %s --check-prefix=ERROR
+
+// GRAPH: func.func @forward
+// GRAPH: stc.layer 0
+// GRAPH-NOT: #stc.
+
+// COMPRESSED: stc.weight @l0.q
+// COMPRESSED-SAME: prune = #stc.prune<"magnitude:2:4", density = 5.000000e-01 : f64>
+// COMPRESSED-SAME: quant = #stc.quant<"rtn:int4-g64", error = {{[0-9.e+-]+}} : f64>
+// COMPRESSED: func.func @forward
+
+// PACKED: packed.weight @l0.q : !packed.weight<8x8, #packed.layout<nm, i4, group = 64, n = 2, m = 4>>
+// PACKED-LABEL: func.func @prefill(
+// PACKED: stc.repeat @prefill_layer({{.*}}) captures({{.*}}) first 0 weights {{\[\[}}@l0.norm, {{.*}}], [@l1.norm, {{.*}}{{\]\]}}
+
+// Equal quantizations of the queries', keys' and values' input are one; a residual is part of its
+// matmul.
+
+// PACKED-LABEL: func.func private @prefill_layer(
+// PACKED-COUNT-1: packed.quantize_activations
+// PACKED-COUNT-3: packed.matmul
+// PACKED: packed.attention
+// PACKED: packed.quantize_activations
+// PACKED: packed.matmul {{.*}} residual(
+// PACKED: packed.quantize_activations
+// PACKED-COUNT-2: packed.matmul
+// PACKED: stc.gated_activation
+// PACKED: packed.quantize_activations
+// PACKED: packed.matmul {{.*}} residual(
+// PACKED-NOT: arith.addf
+// PACKED-LABEL: func.func @decode(
+// PACKED-LABEL: func.func @score(
+
+// VERBOSE: remark: embed: dense-bf16, {{.*}} bits per weight: serves both embedding and head
+// VERBOSE: remark: l0.norm: rows-f32
+
+// ERROR: error: {{.*}}1:0
+// ERROR-NOT: error
