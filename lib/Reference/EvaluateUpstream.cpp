@@ -78,6 +78,9 @@ static absl::StatusOr<Slot> constant(Operation *op, Attribute value) {
   auto elements = dyn_cast<DenseElementsAttr>(value);
   if (!elements)
     return opError(op, "an integer, float or dense constant", "another kind of attribute");
+  if (elements.getNumElements() > kLargestTensor)
+    return opError(op, absl::StrCat("at most ", kLargestTensor, " elements"),
+                   shapeText(elements.getType().getShape()));
   auto tensor = std::make_shared<ReferenceTensor>();
   tensor->shape = elements.getType().getShape().vec();
   if (isa<FloatType>(elements.getElementType())) {
@@ -159,11 +162,10 @@ static llvm::SmallVector<int64_t> resolve(Frame &frame, llvm::ArrayRef<OpFoldRes
 /// A tensor no op has written yet: reading it shows as NaN.
 static absl::Status evaluate(Frame &frame, tensor::EmptyOp op) {
   llvm::SmallVector<int64_t> shape = resolve(frame, op.getMixedSizes());
-  constexpr int64_t limit = int64_t(1) << 30;
   int64_t count = 1;
   for (int64_t size : shape)
-    if (size < 0 || __builtin_mul_overflow(count, size, &count) || count > limit)
-      return opError(op, absl::StrCat("at most ", limit, " elements"), shapeText(shape));
+    if (size < 0 || __builtin_mul_overflow(count, size, &count) || count > kLargestTensor)
+      return opError(op, absl::StrCat("at most ", kLargestTensor, " elements"), shapeText(shape));
   frame.set(op.getResult(),
             makeTensor({shape.begin(), shape.end()}, std::numeric_limits<double>::quiet_NaN()));
   return absl::OkStatus();

@@ -123,8 +123,7 @@ ReferenceTensor stc::rotate(const ReferenceTensor &input, const ReferenceTensor 
 
 absl::Status stc::checkCache(const CachePlace &place, int64_t tokens) {
   KVCacheType type = place.type;
-  // Beyond this the reference would take more memory than any test should.
-  constexpr uint64_t limit = uint64_t(1) << 30;
+  constexpr uint64_t limit = kLargestTensor;
   uint64_t floats = 1;
   for (int64_t size : {type.getLayers(), type.getKvHeads(), type.getHeadDim(), type.getCapacity()})
     if (floats > limit || __builtin_mul_overflow(floats, uint64_t(size), &floats))

@@ -6,6 +6,9 @@
 
 namespace stc {
 
+/// Elements of one value at most: a type may claim more than memory holds.
+constexpr int64_t kLargestTensor = int64_t(1) << 28;
+
 /// Rows (tokens) and columns of a matrix; a vector is one row.
 int64_t rowsOf(const ReferenceTensor &tensor);
 int64_t columnsOf(const ReferenceTensor &tensor);

@@ -34,7 +34,7 @@ func.func @endless() {
   return
 }
 
-// HUGE: error: tensor.empty: expected at most 1073741824 elements, got 4294967296x4
+// HUGE: error: tensor.empty: expected at most 268435456 elements, got 4294967296x4
 func.func @huge() -> tensor<?x4xf32> {
   %n = arith.constant 4294967296 : index
   %x = tensor.empty(%n) : tensor<?x4xf32>

@@ -1,5 +1,5 @@
 // Every op, attribute and type of stc is printed as it is parsed, in the pretty and the generic form.
-// RUN: stc-opt %s | stc-opt | FileCheck %s
+// RUN: stc-opt %s | stc-opt | FileCheck %s --check-prefixes=CHECK,PRETTY
 // RUN: stc-opt %s --mlir-print-op-generic | stc-opt | FileCheck %s
 
 // CHECK: stc.weight @norm : tensor<4xf32> {value = dense<1.000000e+00> : tensor<4xf32>}
@@ -112,6 +112,10 @@ func.func @rotary(%tokens: tensor<?xi32>, %position: index, %x: tensor<?x8xf32>)
     -> (tensor<?x8xf32>, tensor<?x8xf32>) {
   // CHECK: %{{.*}}, %{{.*}} = stc.rotary_table %{{.*}}, %{{.*}} frequencies [1.000000e+00, 1.000000e-02] : (tensor<?xi32>, index) -> (tensor<?x2xf32>, tensor<?x2xf32>)
   %cos, %sin = stc.rotary_table %tokens, %position frequencies [1.0, 0.01]
+      : (tensor<?xi32>, index) -> (tensor<?x2xf32>, tensor<?x2xf32>)
+  // Frequencies keep all their digits (in the pretty form).
+  // PRETTY: frequencies [0.046415888336127774, 1.000000e-01]
+  %c, %s = stc.rotary_table %tokens, %position frequencies [0.046415888336127774, 0.1]
       : (tensor<?xi32>, index) -> (tensor<?x2xf32>, tensor<?x2xf32>)
   // CHECK: stc.rotary_embedding %{{.*}}, %{{.*}}, %{{.*}} : (tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x8xf32>
   %y = stc.rotary_embedding %x, %cos, %sin

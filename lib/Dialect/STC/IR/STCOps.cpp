@@ -9,6 +9,27 @@
 using namespace mlir;
 using namespace stc;
 
+/// [1.0, 0.01]: upstream prints an array of doubles with six digits, which would change the model
+/// when it is written out and read back.
+static void printFrequencies(OpAsmPrinter &printer, Operation *, DenseF64ArrayAttr frequencies) {
+  Builder builder(frequencies.getContext());
+  printer << '[';
+  llvm::interleaveComma(frequencies.asArrayRef(), printer, [&](double frequency) {
+    printer.printAttributeWithoutType(builder.getF64FloatAttr(frequency));
+  });
+  printer << ']';
+}
+
+static ParseResult parseFrequencies(OpAsmParser &parser, DenseF64ArrayAttr &frequencies) {
+  SmallVector<double> values;
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&]() -> ParseResult {
+        return parser.parseFloat(values.emplace_back());
+      }))
+    return failure();
+  frequencies = parser.getBuilder().getDenseF64ArrayAttr(values);
+  return success();
+}
+
 #define GET_OP_CLASSES
 #include "stc/Dialect/STC/IR/STCOps.cpp.inc"
 

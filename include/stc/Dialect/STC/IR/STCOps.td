@@ -277,7 +277,7 @@ def STC_RotaryTableOp : STC_PureOp<"rotary_table"> {
                        DenseF64ArrayAttr:$inverse_frequencies);
   let results = (outs STC_Activations:$cos, STC_Activations:$sin);
   let assemblyFormat = [{
-    $tokens `,` $position `frequencies` $inverse_frequencies attr-dict
+    $tokens `,` $position `frequencies` custom<Frequencies>($inverse_frequencies) attr-dict
     `:` functional-type(operands, results)
   }];
 }
