@@ -161,6 +161,16 @@ TEST(WeightStoreTest, RefusesValuesThatAreNotFinite) {
   EXPECT_FALSE(store.load(parsed.weight("wide")).ok());
 }
 
+TEST(WeightStoreTest, RefusesInlineValuesThatClaimTooMuch) {
+  ParsedModule parsed(R"(
+    stc.weight @w : tensor<2147483647x2147483647xf32>
+        {value = dense<1.0> : tensor<2147483647x2147483647xf32>}
+  )");
+  WeightStore store(nullptr);
+  EXPECT_EQ(store.load(parsed.weight("w")).status().message(),
+            "@w: expected at most 268435456 inline elements, got 2147483647x2147483647");
+}
+
 TEST(WeightStoreTest, WeightsOfOneNameButAnotherValueAreDifferent) {
   ParsedModule parsed(kMatrix);
   WeightStore store(nullptr);

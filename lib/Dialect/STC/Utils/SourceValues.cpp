@@ -72,9 +72,22 @@ bool readRaw(llvm::ArrayRef<char> data, Type element, absl::Span<float> out) {
   return false;
 }
 
+/// A splat claims any number of elements with a few bytes of text; this many are believed.
+constexpr int64_t kMostInlineElements = int64_t(1) << 28;
+
+bool isTooLarge(llvm::ArrayRef<int64_t> shape) {
+  int64_t room = kMostInlineElements;
+  for (int64_t size : shape)
+    room /= size;
+  return room == 0;
+}
+
 absl::StatusOr<std::vector<float>> readInline(WeightOp weight) {
   ErrorSite site{"", "@" + weight.getSymName().str(), std::nullopt};
   RankedTensorType type = weight.getTensorType();
+  if (isTooLarge(type.getShape()))
+    return formatError(site, absl::StrCat("at most ", kMostInlineElements, " inline elements"),
+                       shapeString(type.getShape()));
   std::vector<float> values(size_t(type.getNumElements()));
   ElementsAttr value = *weight.getValue();
   bool read = false;
