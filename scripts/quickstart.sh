@@ -10,8 +10,8 @@ scripts/build.sh release stc stc-model-runtime
 mkdir -p build/examples
 
 echo
-echo "\$ stc compile examples/books -o build/examples/books --prune 2:4 --quantize int8"
-build/release/bin/stc compile examples/books -o build/examples/books --prune 2:4 --quantize int8
+echo "\$ stc compile examples/books -o build/examples/books --prune 6:8 --quantize int8"
+build/release/bin/stc compile examples/books -o build/examples/books --prune 6:8 --quantize int8
 echo
 echo "\$ build/examples/books run -p \"$prompt\" -n 80 --seed 7"
 build/examples/books run -p "$prompt" -n 80 --seed 7
