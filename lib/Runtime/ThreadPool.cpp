@@ -20,8 +20,10 @@ namespace stc {
 
 namespace {
 
-/// Longer than the gap between two kernels or two decode steps, shorter than a scheduler's slice.
-constexpr int64_t defaultSpinNanoseconds = 50'000;
+/// While a call runs, a thread waits for the slowest of its kernel; between calls, for the next
+/// token to be chosen. Both are far shorter than a scheduler's slice, in which a thread that spins
+/// may be keeping the one it waits for from running.
+constexpr int64_t busySpinNanoseconds = 200'000, idleSpinNanoseconds = 50'000;
 
 void pauseBriefly() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -106,9 +108,8 @@ int ThreadPool::defaultThreads() {
   return std::clamp(count, 1, maxThreads);
 }
 
-ThreadPool::ThreadPool(int threads, int64_t spinNanoseconds)
-    : threadCount(threads), barrier(threads, spinNanoseconds), started(spinNanoseconds),
-      finished(spinNanoseconds) {}
+ThreadPool::ThreadPool(int threads, int64_t busySpin, int64_t idleSpin)
+    : threadCount(threads), barrier(threads, busySpin), started(idleSpin), finished(busySpin) {}
 
 absl::StatusOr<std::unique_ptr<ThreadPool>> ThreadPool::create(int threads) {
   int available = defaultThreads();
@@ -118,8 +119,9 @@ absl::StatusOr<std::unique_ptr<ThreadPool>> ThreadPool::create(int threads) {
     return formatError({"", "threads", {}}, absl::StrCat("a number from 1 to ", maxThreads),
                        absl::StrCat(threads));
   // A thread that spins without a processor of its own keeps the one it waits for from running.
-  int64_t spin = threads <= available ? defaultSpinNanoseconds : 0;
-  std::unique_ptr<ThreadPool> pool(new ThreadPool(threads, spin));
+  bool spin = threads <= available;
+  std::unique_ptr<ThreadPool> pool(
+      new ThreadPool(threads, spin ? busySpinNanoseconds : 0, spin ? idleSpinNanoseconds : 0));
   pool->workers.reserve(size_t(threads - 1));
 
   // Signals belong to the caller's threads: a worker must not be the one that is interrupted.

@@ -68,7 +68,7 @@ public:
   void *sync() { return &barrier; }
 
 private:
-  ThreadPool(int threads, int64_t spinNanoseconds);
+  ThreadPool(int threads, int64_t busySpin, int64_t idleSpin); // nanoseconds
   static void *workerMain(void *argument);
   void work(int thread);
 

@@ -101,7 +101,7 @@ std::string printText(Model &model, bool verified) {
                              8 * double(layout.second.bytes) / layout.second.weights));
   line("KV cache", absl::StrCat(4 * (s.keyCacheFloats + s.valueCacheFloats), " bytes"));
   line("scratch", absl::StrCat(s.arenaBytes, " bytes"));
-  line("CPU features", printable(s.requiredCpuFeatures));
+  line("CPU features", printable(s.requiredCpuFeatures, 1000));
   line("threads", absl::StrCat(model.pool().threads()));
   line("fingerprint", absl::StrFormat("%016x", s.codeFingerprint));
   line("checksums", verified ? "ok" : "not verified");
