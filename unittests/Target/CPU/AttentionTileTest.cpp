@@ -2,6 +2,7 @@
 #include "KernelHarness.h"
 
 #include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
 
 #include <algorithm>
 #include <cmath>
@@ -89,18 +90,18 @@ TEST_P(Attention, AgreesWithFloat64) {
                      ") cache(%cache[%layer, %position] : ", cache, ") outs(%y : ", matrix,
                      ") heads ", shape.heads, " scale 2.5e-01 window ", shape.window),
         target);
-    ASSERT_TRUE(kernel);
+    ASSERT_TRUE(kernel.ok()) << kernel.status();
     // The last tile full and partial; chunks that continue; the whole cache.
     for (int64_t position : {0, 1, 14, 15, 16, 17, 40, 63, 95})
       for (int64_t count : {1, 2, 7, 33, 96}) {
         if (position + count > kCapacity || (*tokens == '1' && count > 1))
           continue;
-        check(*kernel, shape, position, count, 1);
+        check(**kernel, shape, position, count, 1);
         if (HasFatalFailure())
           return;
       }
     // Scores far apart: most probabilities vanish, and maxima grow often.
-    check(*kernel, shape, 50, 1, 12);
+    check(**kernel, shape, 50, 1, 12);
   }
 }
 

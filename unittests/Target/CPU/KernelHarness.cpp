@@ -3,6 +3,7 @@
 
 #include "stc/Dialect/Packed/IR/Packed.h"
 #include "stc/Dialect/Packed/Transforms/Passes.h"
+#include "stc/Support/Error.h"
 #include "stc/Target/CPU/Passes.h"
 #include "stc/Target/Emission/CodeGenerator.h"
 
@@ -32,7 +33,8 @@ GuardedBytes::GuardedBytes(size_t size) {
   size_t pages = (size + page - 1) / page * page;
   mapped = pages + page;
   mapping = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  EXPECT_NE(mapping, MAP_FAILED);
+  if (mapping == MAP_FAILED)
+    llvm::report_fatal_error("out of memory");
   mprotect(static_cast<char *>(mapping) + pages, page, PROT_NONE);
   begin = static_cast<char *>(mapping) + pages - size;
 }
@@ -102,10 +104,9 @@ static LogicalResult lower(ModuleOp module, const std::string &target, const std
   return llvm.run(module);
 }
 
-std::unique_ptr<CompiledKernel> CompiledKernel::create(const std::string &parameters,
-                                                       const std::string &body,
-                                                       const std::string &target,
-                                                       const std::string &passes) {
+absl::StatusOr<std::unique_ptr<CompiledKernel>>
+CompiledKernel::create(const std::string &parameters, const std::string &body,
+                       const std::string &target, const std::string &passes) {
   static std::once_flag once;
   std::call_once(once, [] {
     llvm::InitializeNativeTarget();
@@ -122,33 +123,25 @@ std::unique_ptr<CompiledKernel> CompiledKernel::create(const std::string &parame
   std::string text = "func.func @kernel(" + parameters +
                      ") attributes {llvm.emit_c_interface} {\n" + body + "\nreturn\n}\n";
   auto module = parseSourceString<ModuleOp>(text, &context);
-  auto description = cpu::TargetDescription::parse(target);
-  if (!module || !description.ok() || failed(lower(*module, target, passes))) {
-    ADD_FAILURE() << "cannot lower for " << target << ":\n" << text;
-    return nullptr;
-  }
-  auto object = generateCode(*module, *description, CodeKind::Object);
-  if (!object.ok()) {
-    ADD_FAILURE() << object.status();
-    return nullptr;
-  }
+  STC_ASSIGN_OR_RETURN(auto description, cpu::TargetDescription::parse(target));
+  if (!module || failed(lower(*module, target, passes)))
+    return absl::InvalidArgumentError("cannot lower for " + target + ":\n" + text);
+  STC_ASSIGN_OR_RETURN(std::string object, generateCode(*module, description, CodeKind::Object));
   std::unique_ptr<CompiledKernel> kernel(new CompiledKernel());
   kernel->state->jit = cantFail(llvm::orc::LLJITBuilder().create());
   cantFail(
-      kernel->state->jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(*object, "kernel")));
+      kernel->state->jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object, "kernel")));
   auto symbol = kernel->state->jit->lookup("_mlir_ciface_kernel");
-  if (!symbol) {
-    ADD_FAILURE() << llvm::toString(symbol.takeError());
-    return nullptr;
-  }
+  if (!symbol)
+    return absl::InternalError(llvm::toString(symbol.takeError()));
   kernel->state->function = symbol->toPtr<void *>();
   return kernel;
 }
 
 void CompiledKernel::run(std::vector<Argument> arguments) const {
-  constexpr size_t limit = 12;
-  ASSERT_LE(arguments.size(), limit);
-  void *p[limit] = {};
+  if (arguments.size() > kMaxArguments)
+    llvm::report_fatal_error("too many arguments");
+  void *p[kMaxArguments] = {};
   for (size_t i = 0; i < arguments.size(); ++i)
     p[i] = arguments[i].get();
   // Arguments a C function does not have are ignored.

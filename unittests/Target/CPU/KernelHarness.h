@@ -1,10 +1,11 @@
-// Compiles small functions of packed operations on memrefs and runs them in this process.
+// Compiles small functions of packed operations on memrefs and runs them in this process, for tests
+// and benchmarks.
 #ifndef STC_UNITTESTS_TARGET_CPU_KERNELHARNESS_H
 #define STC_UNITTESTS_TARGET_CPU_KERNELHARNESS_H
 
 #include "stc/Target/CPU/TargetDescription.h"
 
-#include "gtest/gtest.h"
+#include "absl/status/statusor.h"
 
 #include <cstring>
 #include <memory>
@@ -81,12 +82,15 @@ bool canRun(const std::string &target);
 /// needs the addresses of keys and values as the last two arguments, each of type !llvm.ptr.
 class CompiledKernel {
 public:
-  /// `parameters` and `body` are those of the function, as text. Failures are reported to gtest.
-  static std::unique_ptr<CompiledKernel> create(const std::string &parameters,
-                                                const std::string &body, const std::string &target,
-                                                const std::string &passes = "");
+  /// `parameters` and `body` are those of the function, as text. `passes` run first.
+  static absl::StatusOr<std::unique_ptr<CompiledKernel>> create(const std::string &parameters,
+                                                                const std::string &body,
+                                                                const std::string &target,
+                                                                const std::string &passes = "");
   ~CompiledKernel();
+  /// Takes up to kMaxArguments arguments.
   void run(std::vector<Argument> arguments) const;
+  static constexpr size_t kMaxArguments = 12;
 
 private:
   CompiledKernel();

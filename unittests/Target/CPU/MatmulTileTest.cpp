@@ -5,6 +5,7 @@
 #include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
 
 #include <algorithm>
 #include <cmath>
@@ -236,9 +237,9 @@ TEST_P(Matmul, AgreesWithPlainCode) {
     auto kernel =
         CompiledKernel::create(test.parameters(shape.bias, shape.residual),
                                test.body(shape.bias, shape.residual, shape.config), target);
-    ASSERT_TRUE(kernel);
+    ASSERT_TRUE(kernel.ok()) << kernel.status();
     for (int64_t tokens : {0, 1, 2, 7, 8, 9, 17}) {
-      test.check(*kernel, tokens, shape.bias, shape.residual);
+      test.check(**kernel, tokens, shape.bias, shape.residual);
       if (HasFatalFailure())
         return;
     }
@@ -254,8 +255,8 @@ TEST_P(Matmul, TakesTheChosenConfiguration) {
     auto kernel = CompiledKernel::create(
         test.parameters(false, false, tokens), test.body(false, false, "", tokens), target,
         absl::StrCat("packed-select-lowering-config{target=", target, "}"));
-    ASSERT_TRUE(kernel);
-    test.check(*kernel, *tokens == '?' ? 25 : *tokens - '0', false, false);
+    ASSERT_TRUE(kernel.ok()) << kernel.status();
+    test.check(**kernel, *tokens == '?' ? 25 : *tokens - '0', false, false);
     if (HasFatalFailure())
       return;
   }

@@ -4,6 +4,7 @@
 #include "stc/Packing/Pack.h"
 
 #include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
 
 #include <algorithm>
 #include <cmath>
@@ -48,7 +49,7 @@ TEST_P(Quantize, EqualsPacking) {
           absl::StrCat("packed.quantize_activations ins(%x : ", input,
                        ") outs(%c, %s, %t : ", types, ") group ", group),
           target);
-      ASSERT_TRUE(kernel);
+      ASSERT_TRUE(kernel.ok()) << kernel.status();
       int64_t count = *tokens == '1' ? 1 : 3;
       RandomNumbers random(columns);
       Buffer<float> x(count, columns), scales(count, groups, -1);
@@ -58,8 +59,8 @@ TEST_P(Quantize, EqualsPacking) {
         for (int64_t c = 0; c < columns; ++c)
           x(t, c) =
               (t + c / group) % 5 == 2 && c % group == 0 ? 127 : makeValue(random, t + c / group);
-      kernel->run({Argument::matrix(x), Argument::matrix(codes), Argument::matrix(scales),
-                   Argument::matrix(sums)});
+      (*kernel)->run({Argument::matrix(x), Argument::matrix(codes), Argument::matrix(scales),
+                      Argument::matrix(sums)});
       for (int64_t t = 0; t < count; ++t)
         for (int64_t g = 0; g < groups; ++g) {
           std::vector<float> values(group, 0.0f);

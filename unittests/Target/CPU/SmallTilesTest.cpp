@@ -5,6 +5,7 @@
 #include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
 
 #include <cmath>
 #include <limits>
@@ -29,7 +30,7 @@ void checkRotary(const char *target, const char *tokens, int64_t heads, int64_t 
                    ", ", angles, ", ", angles, ") outs(", inPlace ? "%x" : "%y", " : ", matrix,
                    ")"),
       target);
-  ASSERT_TRUE(kernel);
+  ASSERT_TRUE(kernel.ok()) << kernel.status();
   RandomNumbers random(pairs);
   Buffer<float> x(count, heads * dim), y(count, heads * dim), cos(count, pairs), sin(count, pairs);
   for (int64_t i = 0; i < x.size(); ++i)
@@ -39,7 +40,7 @@ void checkRotary(const char *target, const char *tokens, int64_t heads, int64_t 
     sin[i] = random.real();
   }
   std::vector<float> before(x.data(), x.data() + x.size());
-  kernel->run(
+  (*kernel)->run(
       {Argument::matrix(x), Argument::matrix(cos), Argument::matrix(sin), Argument::matrix(y)});
   const Buffer<float> &result = inPlace ? x : y;
   for (int64_t t = 0; t < count; ++t)
@@ -89,7 +90,7 @@ TEST(GatherTile, AgreesWithPlainCode) {
                 absl::StrCat("packed.gather ins(%t : ", ids, ") table(%w : ", type,
                              ") outs(%y : ", matrix, ")"),
                 target);
-            ASSERT_TRUE(kernel);
+            ASSERT_TRUE(kernel.ok()) << kernel.status();
             RandomNumbers random(columns);
             std::vector<float> table(rows * columns);
             for (float &value : table)
@@ -100,7 +101,7 @@ TEST(GatherTile, AgreesWithPlainCode) {
             for (int64_t t = 0; t < count; ++t)
               numbers[t] = t == 0 ? rows - 1 : random.integer(0, rows - 1);
             Buffer<float> y(count, columns);
-            kernel->run(
+            (*kernel)->run(
                 {Argument::vector(numbers), Argument::address(packed.data()), Argument::matrix(y)});
             for (int64_t t = 0; t < count; ++t)
               for (int64_t c = 0; c < columns; ++c)
@@ -124,7 +125,7 @@ TEST(CacheUpdateTile, WritesItsPositionsOnly) {
             absl::StrCat("stc.cache_update %k, %v, %cache[%layer, %position] : ", matrix, ", ",
                          matrix, ", ", cache),
             target);
-        ASSERT_TRUE(kernel);
+        ASSERT_TRUE(kernel.ok()) << kernel.status();
         int64_t count = tokenCount(tokens);
         for (int64_t position : {int64_t(0), int64_t(14), capacity - count}) {
           RandomNumbers random(position);
@@ -135,9 +136,9 @@ TEST(CacheUpdateTile, WritesItsPositionsOnly) {
             k[i] = random.real();
             v[i] = random.real();
           }
-          kernel->run({Argument::matrix(k), Argument::matrix(v), Argument::number(layer),
-                       Argument::number(position), Argument::address(nullptr),
-                       Argument::address(keys.data()), Argument::address(values.data())});
+          (*kernel)->run({Argument::matrix(k), Argument::matrix(v), Argument::number(layer),
+                          Argument::number(position), Argument::address(nullptr),
+                          Argument::address(keys.data()), Argument::address(values.data())});
           for (int64_t h = 0; h < layers * heads; ++h)
             for (int64_t s = 0; s < capacity; ++s)
               for (int64_t d = 0; d < dim; ++d) {

@@ -1,0 +1,263 @@
+// Speed of one generated matrix multiplication, next to what the machine's memory delivers:
+//   stc-kernel-benchmark LAYOUT ROWSxCOLUMNS [tokens=1] [threads=1] [accumulators=A] [at-once=T]
+//                        [prefetch=P] [megabytes=640] [density=0.5] [target=native]
+// LAYOUT: dense-f32, dense-bf16, dense-int4-g32, bitmap-int8-g128, 2:4-int4-g32 ...
+#include "../unittests/Target/CPU/KernelHarness.h"
+
+#include "stc/Packing/Pack.h"
+#include "stc/Support/Float.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <sys/mman.h>
+#include <thread>
+
+using namespace stc;
+
+namespace {
+
+struct Options {
+  Layout layout;
+  std::string layoutText;
+  int64_t rows = 0, columns = 0;
+  std::map<std::string, double> numbers = {{"tokens", 1},   {"threads", 1},   {"accumulators", 0},
+                                           {"at-once", 0},  {"prefetch", -1}, {"megabytes", 640},
+                                           {"density", 0.5}};
+  std::string target = "native";
+
+  int64_t get(const char *name) const { return int64_t(numbers.at(name)); }
+};
+
+bool parseLayout(absl::string_view text, Options &options) {
+  std::vector<std::string> parts = absl::StrSplit(text, '-');
+  if (parts.size() < 2)
+    return false;
+  Layout &layout = options.layout;
+  std::vector<std::string> pattern = absl::StrSplit(parts[0], ':');
+  std::string kind = parts[0];
+  if (pattern.size() == 2 && absl::SimpleAtoi(pattern[0], &layout.n) &&
+      absl::SimpleAtoi(pattern[1], &layout.m)) {
+    layout.kind = LayoutKind::NM;
+    kind = "nm";
+  } else if (kind == "bitmap") {
+    layout.kind = LayoutKind::Bitmap;
+  } else if (kind != "dense") {
+    return false;
+  }
+  const std::map<std::string, std::pair<ElementKind, const char *>> elements = {
+      {"f32", {ElementKind::F32, "f32"}},
+      {"bf16", {ElementKind::BF16, "bf16"}},
+      {"int8", {ElementKind::I8, "i8"}},
+      {"int4", {ElementKind::I4, "i4"}}};
+  auto element = elements.find(parts[1]);
+  if (element == elements.end())
+    return false;
+  layout.element = element->second.first;
+  options.layoutText = absl::StrCat("#packed.layout<", kind, ", ", element->second.second);
+  if (parts.size() == 3 && absl::SimpleAtoi(parts[2].substr(1), &layout.group))
+    absl::StrAppend(&options.layoutText, ", group = ", layout.group);
+  if (layout.n)
+    absl::StrAppend(&options.layoutText, ", n = ", layout.n, ", m = ", layout.m);
+  options.layoutText += ">";
+  return verifyLayout(layout).ok();
+}
+
+bool parseOptions(int argc, char **argv, Options &options) {
+  if (argc < 3 || !parseLayout(argv[1], options) ||
+      std::sscanf(argv[2], "%ldx%ld", &options.rows, &options.columns) != 2)
+    return false;
+  for (int i = 3; i < argc; ++i) {
+    std::pair<std::string, std::string> option = absl::StrSplit(argv[i], absl::MaxSplits('=', 1));
+    if (option.first == "target")
+      options.target = option.second;
+    else if (!options.numbers.count(option.first) ||
+             !absl::SimpleAtod(option.second, &options.numbers[option.first]))
+      return false;
+  }
+  return true;
+}
+
+std::vector<uint8_t> makeWeights(const Options &options) {
+  RandomNumbers random(1);
+  const Layout &layout = options.layout;
+  int64_t size = options.rows * options.columns;
+  if (!layout.isQuantized()) {
+    std::vector<float> values(size);
+    for (float &value : values)
+      value = random.real();
+    return packFloats(layout, options.rows, options.columns, values).value();
+  }
+  QuantizedMatrix matrix;
+  matrix.rows = options.rows;
+  matrix.columns = options.columns;
+  matrix.group = layout.group;
+  int64_t zero = layout.zeroPoint();
+  double density = options.numbers.at("density");
+  for (int64_t i = 0; i < size; ++i) {
+    bool kept = true;
+    if (layout.kind == LayoutKind::Bitmap)
+      kept = random.chance(density);
+    else if (layout.kind == LayoutKind::NM)
+      kept = (i + i / options.columns) % layout.m < layout.n;
+    int64_t code = random.integer(-zero, zero - 1);
+    matrix.codes.push_back(kept ? code ? code : 1 : 0);
+  }
+  int64_t groups = (options.columns + layout.group - 1) / layout.group;
+  for (int64_t i = 0; i < options.rows * groups; ++i)
+    matrix.scales.push_back(floatToHalf(random.real(0.001f, 0.01f)));
+  return packQuantized(layout, matrix).value();
+}
+
+/// The parallel loop's body over the row tiles [%begin, %end).
+absl::StatusOr<std::unique_ptr<CompiledKernel>> compile(const Options &options,
+                                                        const TileGeometry &geometry) {
+  int64_t tokens = options.get("tokens");
+  std::string weight = absl::StrCat("!packed.weight<", options.rows, "x", options.columns, ", ",
+                                    options.layoutText, ">");
+  auto matrix = [&](int64_t columns, const char *type) {
+    return absl::StrCat("memref<", tokens, "x", columns, "x", type, ">");
+  };
+  std::string out = matrix(options.rows, "f32"), parameters, names, types;
+  if (options.layout.isQuantized()) {
+    std::string codes = matrix(geometry.paddedColumns, "i8"),
+                scales = matrix(geometry.groups, "f32"), sums = matrix(geometry.groups, "i32");
+    parameters = absl::StrCat("%x: ", codes, ", %s: ", scales, ", %t: ", sums);
+    names = "%x, %s, %t";
+    types = absl::StrCat(codes, ", ", scales, ", ", sums);
+  } else {
+    types = matrix(options.columns, "f32");
+    names = "%x";
+    parameters = absl::StrCat("%x: ", types);
+  }
+  int64_t atOnce = options.get("at-once") ? options.get("at-once") : 1;
+  int64_t accumulators = options.get("accumulators") ? options.get("accumulators") : 4;
+  int64_t prefetch = options.get("prefetch") < 0 ? 8192 : options.get("prefetch");
+  return CompiledKernel::create(
+      absl::StrCat("%w: ", weight, ", ", parameters, ", %y: ", out, ", %begin: index, %end: index"),
+      absl::StrCat("%c1 = arith.constant 1 : index\n scf.for %i = %begin to %end step %c1 {\n",
+                   "packed.matmul_tile %i ins(", names, " : ", types, ") weight(%w : ", weight,
+                   ") outs(%y : ", out, ") config <tokens = ", atOnce,
+                   ", accumulators = ", accumulators, ", prefetch = ", prefetch, ">\n}"),
+      options.target);
+}
+
+/// Runs `work(thread)` on all threads at once; returns the seconds of the fastest of many passes.
+template <typename Work> double measure(int64_t threads, Work work) {
+  double best = 1e9;
+  auto started = std::chrono::steady_clock::now();
+  for (int pass = 0; pass < 200; ++pass) {
+    std::atomic<int64_t> ready{0};
+    std::vector<std::thread> pool;
+    std::vector<double> ends(threads), begins(threads);
+    auto seconds = [&] {
+      return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    };
+    for (int64_t thread = 0; thread < threads; ++thread)
+      pool.emplace_back([&, thread] {
+        for (++ready; ready < threads;)
+          ;
+        begins[thread] = seconds();
+        work(thread);
+        ends[thread] = seconds();
+      });
+    for (std::thread &thread : pool)
+      thread.join();
+    best = std::min(best, *std::max_element(ends.begin(), ends.end()) -
+                              *std::min_element(begins.begin(), begins.end()));
+    if (seconds() > 6 && pass >= 4)
+      break;
+  }
+  return best;
+}
+
+/// Reads memory as fast as plain code can: 64 bytes at a time, in four independent chains.
+uint64_t readAll(const uint8_t *begin, const uint8_t *end) {
+  using Line = uint64_t __attribute__((vector_size(64), aligned(1)));
+  Line sums[4] = {};
+  for (const uint8_t *p = begin; p + 256 <= end; p += 256)
+    for (int i = 0; i < 4; ++i) {
+      __builtin_prefetch(p + 4096 + 64 * i);
+      sums[i] ^= *reinterpret_cast<const Line *>(p + 64 * i);
+    }
+  Line all = sums[0] ^ sums[1] ^ sums[2] ^ sums[3];
+  uint64_t result = 0;
+  for (int i = 0; i < 8; ++i)
+    result ^= all[i];
+  return result;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  Options options;
+  if (!parseOptions(argc, argv, options)) {
+    std::fprintf(stderr,
+                 "usage: stc-kernel-benchmark LAYOUT ROWSxCOLUMNS [tokens=] [threads=] "
+                 "[accumulators=] [at-once=] [prefetch=] [megabytes=] [density=] [target=]\n");
+    return 1;
+  }
+  TileGeometry geometry = tileGeometry(options.layout, options.rows, options.columns);
+  auto kernel = compile(options, geometry);
+  if (!kernel.ok()) {
+    std::fprintf(stderr, "%s\n", std::string(kernel.status().message()).c_str());
+    return 1;
+  }
+  std::vector<uint8_t> packed = makeWeights(options);
+  int64_t stride = (packed.size() + 63) / 64 * 64;
+  int64_t copies = std::max<int64_t>(1, options.get("megabytes") * 1000000 / stride);
+  size_t total = copies * stride;
+  void *memory = mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    return 1;
+  madvise(memory, total, MADV_HUGEPAGE);
+  auto *weights = static_cast<uint8_t *>(memory);
+  for (int64_t copy = 0; copy < copies; ++copy)
+    std::copy(packed.begin(), packed.end(), weights + copy * stride);
+
+  int64_t tokens = options.get("tokens"), threads = options.get("threads");
+  RandomNumbers random(2);
+  Buffer<float> x(tokens, options.columns), scales(tokens, std::max<int64_t>(1, geometry.groups)),
+      y(tokens, options.rows);
+  Buffer<int8_t> codes(tokens, geometry.paddedColumns);
+  Buffer<int32_t> sums(tokens, std::max<int64_t>(1, geometry.groups));
+  for (int64_t i = 0; i < x.size(); ++i)
+    x[i] = random.real();
+  for (int64_t i = 0; i < codes.size(); ++i)
+    codes[i] = int8_t(random.integer(-127, 127));
+  for (int64_t i = 0; i < scales.size(); ++i)
+    scales[i] = random.real(0.01f, 0.1f);
+
+  double seconds = measure(threads, [&](int64_t thread) {
+    int64_t begin = thread * geometry.rowTiles / threads,
+            end = (thread + 1) * geometry.rowTiles / threads;
+    for (int64_t copy = 0; copy < copies; ++copy) {
+      std::vector<Argument> arguments = {Argument::address(weights + copy * stride)};
+      if (options.layout.isQuantized())
+        arguments.insert(arguments.end(), {Argument::matrix(codes), Argument::matrix(scales),
+                                           Argument::matrix(sums)});
+      else
+        arguments.push_back(Argument::matrix(x));
+      arguments.insert(arguments.end(),
+                       {Argument::matrix(y), Argument::number(begin), Argument::number(end)});
+      (*kernel)->run(std::move(arguments));
+    }
+  });
+  std::atomic<uint64_t> sink{0};
+  double reading = measure(threads, [&](int64_t thread) {
+    sink +=
+        readAll(weights + thread * (total / threads), weights + (thread + 1) * (total / threads));
+  });
+  double products = double(copies) * options.rows * options.columns * tokens;
+  std::printf("%s %ldx%ld tokens %ld threads %ld: %.2f GB/s of %.2f (%.0f %%), %.1f Gweights/s, "
+              "%.0f GOPS\n",
+              options.layout.str().c_str(), options.rows, options.columns, tokens, threads,
+              total / seconds / 1e9, total / reading / 1e9, 100 * reading / seconds,
+              products / tokens / seconds / 1e9, 2 * products / seconds / 1e9);
+  return sink == 1 ? 2 : 0;
+}
