@@ -55,10 +55,9 @@ Value createActivation(OpBuilder &builder, Location loc, ActivationKind kind, Va
   };
   // x / (1 + exp(-y)); for y = x this is silu, and gelu's tanh form is another y.
   auto sigmoidTimes = [&](Value y) -> Value {
-    Value exponential =
-        math::ExpOp::create(builder, loc, arith::NegFOp::create(builder, loc, y));
-    return arith::DivFOp::create(
-        builder, loc, x, arith::AddFOp::create(builder, loc, constant(1), exponential));
+    Value exponential = math::ExpOp::create(builder, loc, arith::NegFOp::create(builder, loc, y));
+    return arith::DivFOp::create(builder, loc, x,
+                                 arith::AddFOp::create(builder, loc, constant(1), exponential));
   };
   switch (kind) {
   case ActivationKind::Silu:
@@ -108,23 +107,20 @@ struct ConvertRMSNorm : OpConversionPattern<RMSNormOp> {
           linalg::YieldOp::create(builder, loc, next);
         });
     auto normalized = linalg::GenericOp::create(
-        rewriter, loc, type,
-        ValueRange{adaptor.getInput(), sum.getResult(0), adaptor.getWeight()},
+        rewriter, loc, type, ValueRange{adaptor.getInput(), sum.getResult(0), adaptor.getWeight()},
         createEmpty(rewriter, loc, type, adaptor.getInput()),
         ArrayRef<AffineMap>{all, rows, columns, all},
         ArrayRef<utils::IteratorType>{kParallel, kParallel},
         [&](OpBuilder &builder, Location loc, ValueRange args) {
-          Value mean = arith::DivFOp::create(
-              builder, loc, args[1], createFloat(builder, loc, type.getDimSize(1), f32));
+          Value mean = arith::DivFOp::create(builder, loc, args[1],
+                                             createFloat(builder, loc, type.getDimSize(1), f32));
           Value shifted = arith::AddFOp::create(
               builder, loc, mean,
               createFloat(builder, loc, op.getEpsilon().convertToDouble(), f32));
-          Value inverse =
-              arith::DivFOp::create(builder, loc, createFloat(builder, loc, 1, f32),
-                                    math::SqrtOp::create(builder, loc, shifted));
+          Value inverse = arith::DivFOp::create(builder, loc, createFloat(builder, loc, 1, f32),
+                                                math::SqrtOp::create(builder, loc, shifted));
           Value scaled = arith::MulFOp::create(builder, loc, args[0], inverse);
-          Value result =
-              arith::MulFOp::create(builder, loc, scaled, widen(builder, loc, args[2]));
+          Value result = arith::MulFOp::create(builder, loc, scaled, widen(builder, loc, args[2]));
           linalg::YieldOp::create(builder, loc, result);
         });
     rewriter.replaceOp(op, normalized);
@@ -172,19 +168,17 @@ struct ConvertRotaryTable : OpConversionPattern<RotaryTableOp> {
     Value sinEmpty = createEmpty(rewriter, loc, type, adaptor.getTokens());
     auto table = linalg::GenericOp::create(
         rewriter, loc, TypeRange{type, type}, frequencies, ValueRange{cosEmpty, sinEmpty},
-        ArrayRef<AffineMap>{columns, all, all},
-        ArrayRef<utils::IteratorType>{kParallel, kParallel},
+        ArrayRef<AffineMap>{columns, all, all}, ArrayRef<utils::IteratorType>{kParallel, kParallel},
         [&](OpBuilder &builder, Location loc, ValueRange args) {
           Value token = linalg::IndexOp::create(builder, loc, 0);
           Value position = arith::AddIOp::create(builder, loc, adaptor.getPosition(), token);
-          Value integer =
-              arith::IndexCastOp::create(builder, loc, builder.getI64Type(), position);
+          Value integer = arith::IndexCastOp::create(builder, loc, builder.getI64Type(), position);
           Value angle = arith::MulFOp::create(
               builder, loc, arith::SIToFPOp::create(builder, loc, f64, integer), args[0]);
-          Value cos = arith::TruncFOp::create(builder, loc, f32,
-                                              math::CosOp::create(builder, loc, angle));
-          Value sin = arith::TruncFOp::create(builder, loc, f32,
-                                              math::SinOp::create(builder, loc, angle));
+          Value cos =
+              arith::TruncFOp::create(builder, loc, f32, math::CosOp::create(builder, loc, angle));
+          Value sin =
+              arith::TruncFOp::create(builder, loc, f32, math::SinOp::create(builder, loc, angle));
           linalg::YieldOp::create(builder, loc, ValueRange{cos, sin});
         });
     rewriter.replaceOp(op, table);
@@ -192,8 +186,7 @@ struct ConvertRotaryTable : OpConversionPattern<RotaryTableOp> {
   }
 };
 
-class ConvertSTCToLinalg final
-    : public impl::ConvertSTCToLinalgPassBase<ConvertSTCToLinalg> {
+class ConvertSTCToLinalg final : public impl::ConvertSTCToLinalgPassBase<ConvertSTCToLinalg> {
 public:
   void runOnOperation() override {
     MLIRContext *context = &getContext();

@@ -31,8 +31,7 @@ FailureOr<SmallVector<Value>> bufferOperands(Operation *op, RewriterBase &rewrit
 
 /// Destination-style operations write all of their outs and read none of it.
 template <typename Op>
-struct DestinationModel
-    : DstBufferizableOpInterfaceExternalModel<DestinationModel<Op>, Op> {
+struct DestinationModel : DstBufferizableOpInterfaceExternalModel<DestinationModel<Op>, Op> {
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand, const AnalysisState &) const {
     return !cast<Op>(op).isDpsInit(&operand);
   }

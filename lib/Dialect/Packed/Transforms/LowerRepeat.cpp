@@ -42,12 +42,11 @@ private:
     auto loop = scf::ForOp::create(
         builder, loc, zero, rows, one, op.getInput(),
         [&](OpBuilder &builder, Location loc, Value row, ValueRange state) {
-          SmallVector<Value> operands{state[0],
-                                      arith::AddIOp::create(builder, loc, first, row)};
+          SmallVector<Value> operands{state[0], arith::AddIOp::create(builder, loc, first, row)};
           llvm::append_range(operands, op.getCaptures());
           if (!weightTypes.empty()) {
-            auto weights = packed::WeightRowOp::create(builder, loc, weightTypes, row,
-                                                       op.getWeights());
+            auto weights =
+                packed::WeightRowOp::create(builder, loc, weightTypes, row, op.getWeights());
             llvm::append_range(operands, weights.getResults());
           }
           auto call = func::CallOp::create(builder, loc, callee, operands);

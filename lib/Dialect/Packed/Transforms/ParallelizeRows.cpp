@@ -29,7 +29,7 @@ public:
     if (splitColumns < 1) {
       getOperation().emitError(
           "packed-parallelize-rows: expects split-columns of at least 1, but got ")
-          << splitColumns;
+          << splitColumns.getValue();
       return signalPassFailure();
     }
     SmallVector<Block *> blocks;
@@ -61,11 +61,11 @@ linalg::LinalgOp copyAsGeneric(memref::CopyOp op) {
   auto type = cast<MemRefType>(op.getTarget().getType());
   AffineMap map = AffineMap::getMultiDimIdentityMap(type.getRank(), op.getContext());
   SmallVector<utils::IteratorType> iterators(type.getRank(), utils::IteratorType::parallel);
-  auto generic = linalg::GenericOp::create(
-      builder, op.getLoc(), op.getSource(), op.getTarget(), ArrayRef<AffineMap>{map, map},
-      iterators, [](OpBuilder &builder, Location loc, ValueRange args) {
-        linalg::YieldOp::create(builder, loc, args[0]);
-      });
+  auto generic = linalg::GenericOp::create(builder, op.getLoc(), op.getSource(), op.getTarget(),
+                                           ArrayRef<AffineMap>{map, map}, iterators,
+                                           [](OpBuilder &builder, Location loc, ValueRange args) {
+                                             linalg::YieldOp::create(builder, loc, args[0]);
+                                           });
   op.erase();
   return generic;
 }

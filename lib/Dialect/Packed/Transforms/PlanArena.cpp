@@ -40,7 +40,7 @@ public:
   void runOnOperation() override {
     if (maxTokens < 1) {
       getOperation().emitError("packed-plan-arena: expects max-tokens of at least 1, but got ")
-          << maxTokens;
+          << maxTokens.getValue();
       return signalPassFailure();
     }
     SymbolTableCollection symbols;
@@ -108,6 +108,8 @@ LogicalResult PlanArena::planFrame(func::FuncOp function, SymbolTableCollection 
     buffer.firstUse = entry.getOperations().size();
     for (Value alias : aliases.resolve(alloc.getResult())) {
       for (Operation *user : alias.getUsers()) {
+        if (isa<memref::DeallocOp>(user))
+          continue;
         size_t at = position.lookup(entry.findAncestorOpInBlock(*user));
         buffer.firstUse = std::min(buffer.firstUse, at);
         buffer.lastUse = std::max(buffer.lastUse, at);
@@ -128,9 +130,8 @@ void PlanArena::placeBuffers(Frame &frame) {
   for (Buffer &buffer : frame.buffers)
     order.push_back(&buffer);
   // Buffers lie in one vector, in program order, which settles ties.
-  llvm::sort(order, [](Buffer *a, Buffer *b) {
-    return std::tie(b->bytes, a) < std::tie(a->bytes, b);
-  });
+  llvm::sort(order,
+             [](Buffer *a, Buffer *b) { return std::tie(b->bytes, a) < std::tie(a->bytes, b); });
   SmallVector<Buffer *> placed; // by offset
   for (Buffer *buffer : order) {
     int64_t offset = 0;

@@ -27,9 +27,9 @@ void addDestinations(func::FuncOp function, func::ReturnOp terminator) {
     auto memref = MemRefType::get(type.getShape(), type.getElementType());
     inputs.push_back(memref);
     BlockArgument destination = function.getBody().addArgument(memref, terminator.getLoc());
-    bufferization::MaterializeInDestinationOp::create(
-        builder, terminator.getLoc(), /*result=*/Type(), result, destination,
-        /*restrict=*/true, /*writable=*/true);
+    bufferization::MaterializeInDestinationOp::create(builder, terminator.getLoc(),
+                                                      /*result=*/Type(), result, destination,
+                                                      /*restrict=*/true, /*writable=*/true);
   }
   terminator.getOperandsMutable().assign(kept);
   function.setType(builder.getFunctionType(inputs, keptTypes));
@@ -66,8 +66,7 @@ LogicalResult reuseArguments(func::FuncOp function, func::ReturnOp terminator) {
   return success();
 }
 
-class PrepareBufferization final
-    : public impl::PrepareBufferizationPassBase<PrepareBufferization> {
+class PrepareBufferization final : public impl::PrepareBufferizationPassBase<PrepareBufferization> {
 public:
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>()) {

@@ -84,8 +84,7 @@ void RowEmitter::emitUniform() {
   for (OpOperand &operand : op->getOpOperands()) {
     bool accumulates = reduces && op.isDpsInit(&operand);
     BlockArgument argument = op.getMatchingBlockArgument(&operand);
-    if (!accumulates && !usesColumns(op.getMatchingIndexingMap(&operand)) &&
-        !argument.use_empty())
+    if (!accumulates && !usesColumns(op.getMatchingIndexingMap(&operand)) && !argument.use_empty())
       uniform.map(argument, loadOperand(operand, Value(), 1));
   }
   for (Operation &inner : op.getBlock()->without_terminator()) {
@@ -94,11 +93,10 @@ void RowEmitter::emitUniform() {
         uniform.map(index.getResult(), row);
       continue;
     }
-    bool isUniform = inner.getNumRegions() == 0 &&
-                     llvm::all_of(inner.getOperands(), [&](Value operand) {
-                       return operand.getParentBlock() != op.getBlock() ||
-                              uniform.contains(operand);
-                     });
+    bool isUniform =
+        inner.getNumRegions() == 0 && llvm::all_of(inner.getOperands(), [&](Value operand) {
+          return operand.getParentBlock() != op.getBlock() || uniform.contains(operand);
+        });
     if (isUniform)
       builder.clone(inner, uniform);
   }
@@ -190,13 +188,13 @@ void RowEmitter::emitReduction(int64_t columns) {
       auto type = VectorType::get({width}, totals[0].getType());
       initial = {arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type))};
     }
-    auto loop = scf::ForOp::create(builder, loc, constant(begin), constant(end), constant(width),
-                                   initial);
+    auto loop =
+        scf::ForOp::create(builder, loc, constant(begin), constant(end), constant(width), initial);
     {
       OpBuilder::InsertionGuard guard(builder);
       builder.setInsertionPointToStart(loop.getBody());
-      scf::YieldOp::create(
-          builder, loc, emitBody(loop.getInductionVar(), width, loop.getRegionIterArgs()));
+      scf::YieldOp::create(builder, loc,
+                           emitBody(loop.getInductionVar(), width, loop.getRegionIterArgs()));
     }
     if (width > 1)
       totals = {vector::ReductionOp::create(builder, loc, vector::CombiningKind::ADD,

@@ -49,8 +49,9 @@ def ParallelizeRowsPass : Pass<"packed-parallelize-rows", "::mlir::ModuleOp"> {
     Option<"splitColumns", "split-columns", "int64_t", "1024",
            "Columns from which one row is divided among threads">,
   ];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
-                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 def PlanArenaPass : Pass<"packed-plan-arena", "::mlir::ModuleOp"> {
