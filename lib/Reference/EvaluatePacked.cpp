@@ -101,6 +101,7 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::MatmulOp op) {
       result.values[i] += bias->values[i % columns];
   if (const ReferenceTensor *residual = frame.optionalTensor(op.getResidual())) {
     STC_RETURN_IF_ERROR(checkRows(op, {&result, residual}));
+    STC_RETURN_IF_ERROR(checkColumns(op, *residual, columns));
     for (size_t i = 0; i < result.values.size(); ++i)
       result.values[i] += residual->values[i];
   }
@@ -119,7 +120,8 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::GatherOp op) {
 static absl::Status evaluate(Evaluator &, Frame &frame, packed::RotaryOp op) {
   const ReferenceTensor &input = frame.tensor(op.getInput());
   const ReferenceTensor &cosines = frame.tensor(op.getCos()), &sines = frame.tensor(op.getSin());
-  STC_RETURN_IF_ERROR(checkRows(op, {&input, &cosines, &sines, &frame.tensor(op.getOut())}));
+  STC_RETURN_IF_ERROR(checkRotary(op, input, cosines, sines));
+  STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getOut())}));
   frame.set(op.getResult(), rotate(input, cosines, sines, op.getInterleaved()));
   return absl::OkStatus();
 }
@@ -128,6 +130,7 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::AttentionOp op) 
   const ReferenceTensor &queries = frame.tensor(op.getQueries());
   STC_RETURN_IF_ERROR(checkRows(op, {&queries, &frame.tensor(op.getOut())}));
   CachePlace place = frame.place(op.getCache(), op.getLayer(), op.getPosition());
+  STC_RETURN_IF_ERROR(checkColumns(op, queries, op.getHeads() * place.type.getHeadDim()));
   STC_RETURN_IF_ERROR(checkCache(place, rowsOf(queries)));
   frame.set(op.getResult(),
             attend(place, queries, op.getHeads(), op.getScale().convertToDouble(), op.getWindow()));

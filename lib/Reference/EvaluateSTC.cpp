@@ -49,14 +49,21 @@ static absl::Status evaluate(Evaluator &, Frame &frame, EmbeddingOp op) {
 }
 
 static absl::Status evaluate(Evaluator &, Frame &frame, LinearOp op) {
-  frame.set(op.getResult(), multiply(frame.tensor(op.getInput()), frame.tensor(op.getWeight()),
-                                     frame.optionalTensor(op.getBias())));
+  const ReferenceTensor &input = frame.tensor(op.getInput()),
+                        &weight = frame.tensor(op.getWeight());
+  const ReferenceTensor *bias = frame.optionalTensor(op.getBias());
+  STC_RETURN_IF_ERROR(checkColumns(op, input, columnsOf(weight)));
+  if (bias)
+    STC_RETURN_IF_ERROR(checkColumns(op, *bias, rowsOf(weight)));
+  frame.set(op.getResult(), multiply(input, weight, bias));
   return absl::OkStatus();
 }
 
 static absl::Status evaluate(Evaluator &, Frame &frame, RMSNormOp op) {
-  frame.set(op.getResult(), normalize(frame.tensor(op.getInput()), frame.tensor(op.getWeight()),
-                                      op.getEpsilon().convertToDouble()));
+  const ReferenceTensor &input = frame.tensor(op.getInput()),
+                        &weight = frame.tensor(op.getWeight());
+  STC_RETURN_IF_ERROR(checkColumns(op, weight, columnsOf(input)));
+  frame.set(op.getResult(), normalize(input, weight, op.getEpsilon().convertToDouble()));
   return absl::OkStatus();
 }
 
@@ -72,6 +79,7 @@ static absl::Status evaluate(Evaluator &, Frame &frame, GatedActivationOp op) {
   ReferenceTensor result = frame.tensor(op.getGate());
   const ReferenceTensor &up = frame.tensor(op.getUp());
   STC_RETURN_IF_ERROR(checkRows(op, {&result, &up}));
+  STC_RETURN_IF_ERROR(checkColumns(op, up, columnsOf(result)));
   for (size_t i = 0; i < result.values.size(); ++i)
     result.values[i] = activate(op.getKind(), result.values[i]) * up.values[i];
   frame.set(op.getResult(), std::move(result));
@@ -86,7 +94,7 @@ static absl::Status evaluate(Evaluator &, Frame &frame, RotaryTableOp op) {
   size_t next = 0;
   for (int64_t t = 0; t < tokens; ++t)
     for (double frequency : frequencies) {
-      double angle = static_cast<double>(frame.integer(op.getPosition()) + t) * frequency;
+      double angle = (static_cast<double>(frame.integer(op.getPosition())) + t) * frequency;
       cosines.values[next] = static_cast<float>(std::cos(angle)); // the op says: rounded to f32
       sines.values[next++] = static_cast<float>(std::sin(angle));
     }
@@ -98,7 +106,7 @@ static absl::Status evaluate(Evaluator &, Frame &frame, RotaryTableOp op) {
 static absl::Status evaluate(Evaluator &, Frame &frame, RotaryEmbeddingOp op) {
   const ReferenceTensor &input = frame.tensor(op.getInput());
   const ReferenceTensor &cosines = frame.tensor(op.getCos()), &sines = frame.tensor(op.getSin());
-  STC_RETURN_IF_ERROR(checkRows(op, {&input, &cosines, &sines}));
+  STC_RETURN_IF_ERROR(checkRotary(op, input, cosines, sines));
   frame.set(op.getResult(), rotate(input, cosines, sines, op.getInterleaved()));
   return absl::OkStatus();
 }
@@ -109,6 +117,9 @@ static absl::Status evaluate(Evaluator &, Frame &frame, CacheUpdateOp op) {
   const ReferenceTensor &keys = frame.tensor(op.getKeys()), &values = frame.tensor(op.getValues());
   STC_RETURN_IF_ERROR(checkRows(op, {&keys, &values}));
   CachePlace place = frame.place(op.getCache(), op.getLayer(), op.getPosition());
+  int64_t columns = place.type.getKvHeads() * place.type.getHeadDim();
+  STC_RETURN_IF_ERROR(checkColumns(op, keys, columns));
+  STC_RETURN_IF_ERROR(checkColumns(op, values, columns));
   STC_RETURN_IF_ERROR(checkCache(place, rowsOf(keys)));
   updateCache(place, keys, values);
   return absl::OkStatus();
@@ -117,6 +128,7 @@ static absl::Status evaluate(Evaluator &, Frame &frame, CacheUpdateOp op) {
 static absl::Status evaluate(Evaluator &, Frame &frame, AttentionOp op) {
   const ReferenceTensor &queries = frame.tensor(op.getQueries());
   CachePlace place = frame.place(op.getCache(), op.getLayer(), op.getPosition());
+  STC_RETURN_IF_ERROR(checkColumns(op, queries, op.getHeads() * place.type.getHeadDim()));
   STC_RETURN_IF_ERROR(checkCache(place, rowsOf(queries)));
   frame.set(op.getResult(),
             attend(place, queries, op.getHeads(), op.getScale().convertToDouble(), op.getWindow()));

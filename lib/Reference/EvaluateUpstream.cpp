@@ -197,8 +197,8 @@ static absl::Status evaluate(Frame &frame, tensor::ExtractSliceOp op) {
        strides = resolve(frame, op.getMixedStrides());
   size_t rank = source.shape.size();
   for (size_t i = 0; i < rank; ++i)
-    if (sizes[i] < 0 || sizes[i] > source.shape[i] || offsets[i] < 0 || strides[i] < 1 ||
-        strides[i] > source.shape[i] ||
+    if (sizes[i] < 0 || sizes[i] > source.shape[i] || offsets[i] < 0 ||
+        offsets[i] > source.shape[i] || strides[i] < 1 || strides[i] > source.shape[i] ||
         (sizes[i] > 0 && offsets[i] + (sizes[i] - 1) * strides[i] >= source.shape[i]))
       return opError(op, absl::StrCat("a slice within ", shapeText(source.shape)),
                      absl::StrCat("offsets ", shapeText(offsets), " sizes ", shapeText(sizes)));

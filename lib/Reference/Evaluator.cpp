@@ -29,6 +29,23 @@ absl::Status stc::checkRows(Operation *op, std::initializer_list<const Reference
   return absl::OkStatus();
 }
 
+absl::Status stc::checkColumns(Operation *op, const ReferenceTensor &tensor, int64_t columns) {
+  if (columnsOf(tensor) == columns)
+    return absl::OkStatus();
+  return opError(op, absl::StrCat("an operand of ", columns, " columns"),
+                 absl::StrCat(columnsOf(tensor), " columns"));
+}
+
+absl::Status stc::checkRotary(Operation *op, const ReferenceTensor &input,
+                              const ReferenceTensor &cosines, const ReferenceTensor &sines) {
+  STC_RETURN_IF_ERROR(checkRows(op, {&input, &cosines, &sines}));
+  int64_t pairs = columnsOf(cosines);
+  if (pairs == 0 || columnsOf(input) % (2 * pairs) != 0)
+    return opError(op, absl::StrCat("columns that are a multiple of ", 2 * pairs),
+                   absl::StrCat(columnsOf(input)));
+  return checkColumns(op, sines, pairs);
+}
+
 Evaluator::Evaluator(ModuleOp module, absl::Span<const uint8_t> section)
     : module(module), symbols(module), section(section) {}
 

@@ -88,6 +88,11 @@ absl::StatusOr<bool> evaluateUpstream(Evaluator &evaluator, Frame &frame, mlir::
 absl::Status opError(mlir::Operation *op, absl::string_view expected, absl::string_view got);
 /// Errors unless all tensors have equally many rows (types may leave the tokens open).
 absl::Status checkRows(mlir::Operation *op, std::initializer_list<const ReferenceTensor *> tensors);
+/// Errors unless the tensor has so many columns (types may leave them open too).
+absl::Status checkColumns(mlir::Operation *op, const ReferenceTensor &tensor, int64_t columns);
+/// Errors unless the tables have the input's rows and its columns are a number of whole heads.
+absl::Status checkRotary(mlir::Operation *op, const ReferenceTensor &input,
+                         const ReferenceTensor &cosines, const ReferenceTensor &sines);
 /// "2x3".
 std::string shapeText(llvm::ArrayRef<int64_t> shape);
 

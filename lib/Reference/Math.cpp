@@ -35,14 +35,14 @@ ReferenceTensor stc::multiply(const ReferenceTensor &input, const ReferenceTenso
   // a model of some million weights stays a matter of a second.
   constexpr int64_t width = 4;
   for (int64_t row = 0; row < outputs; ++row) {
-    const double *w = &weight.values[row * inputs];
+    const double *w = weight.values.data() + row * inputs;
     double start = bias ? bias->values[row] : 0;
     for (int64_t first = 0; first < tokens; first += width) {
       int64_t count = std::min(width, tokens - first);
       const double *x[width];
       double sum[width] = {};
       for (int64_t t = 0; t < width; ++t)
-        x[t] = &input.values[(first + std::min(t, count - 1)) * inputs];
+        x[t] = input.values.data() + (first + std::min(t, count - 1)) * inputs;
       for (int64_t k = 0; k < inputs; ++k)
         for (int64_t t = 0; t < width; ++t)
           sum[t] += x[t][k] * w[k];
@@ -58,7 +58,7 @@ ReferenceTensor stc::normalize(const ReferenceTensor &input, const ReferenceTens
   int64_t columns = columnsOf(input);
   ReferenceTensor result = makeTensor(input.shape);
   for (int64_t row = 0; row < rowsOf(input); ++row) {
-    const double *x = &input.values[row * columns];
+    const double *x = input.values.data() + row * columns;
     double squares = 0;
     for (int64_t c = 0; c < columns; ++c)
       squares += x[c] * x[c];
@@ -93,7 +93,8 @@ absl::StatusOr<ReferenceTensor> stc::gather(const ReferenceTensor &tokens,
     if (!(token >= 0 && token < rows))
       return formatError({"", "token", {}}, absl::StrCat("a number from 0 to ", rows - 1),
                          absl::StrCat(token));
-    std::copy_n(&table.values[int64_t(token) * columns], columns, &result.values[t * columns]);
+    std::copy_n(table.values.data() + int64_t(token) * columns, columns,
+                result.values.data() + t * columns);
   }
   return result;
 }
@@ -154,8 +155,8 @@ void stc::updateCache(const CachePlace &place, const ReferenceTensor &keys,
     for (int64_t head = 0; head < heads; ++head) {
       int64_t from = (row * heads + head) * headDim;
       size_t to = place.at(head, place.position + row);
-      std::copy_n(&keys.values[from], headDim, &place.cache->keys[to]);
-      std::copy_n(&values.values[from], headDim, &place.cache->values[to]);
+      std::copy_n(keys.values.data() + from, headDim, place.cache->keys.data() + to);
+      std::copy_n(values.values.data() + from, headDim, place.cache->values.data() + to);
     }
 }
 
@@ -166,14 +167,14 @@ ReferenceTensor stc::attend(const CachePlace &place, const ReferenceTensor &quer
   std::vector<double> scores;
   for (int64_t row = 0; row < rowsOf(queries); ++row)
     for (int64_t head = 0; head < heads; ++head) {
-      const double *query = &queries.values[(row * heads + head) * headDim];
-      double *out = &result.values[(row * heads + head) * headDim];
+      const double *query = queries.values.data() + (row * heads + head) * headDim;
+      double *out = result.values.data() + (row * heads + head) * headDim;
       int64_t last = place.position + row;
       int64_t first = window > 0 ? std::max<int64_t>(0, last - window + 1) : 0;
       scores.assign(last - first + 1, 0);
       double largest = -std::numeric_limits<double>::infinity();
       for (int64_t s = first; s <= last; ++s) {
-        const double *key = &place.cache->keys[place.at(head / shared, s)];
+        const double *key = place.cache->keys.data() + place.at(head / shared, s);
         double score = 0;
         for (int64_t d = 0; d < headDim; ++d)
           score += query[d] * key[d];
@@ -184,7 +185,7 @@ ReferenceTensor stc::attend(const CachePlace &place, const ReferenceTensor &quer
       for (double &score : scores)
         total += score = std::exp(score - largest);
       for (int64_t s = first; s <= last; ++s) {
-        const double *value = &place.cache->values[place.at(head / shared, s)];
+        const double *value = place.cache->values.data() + place.at(head / shared, s);
         for (int64_t d = 0; d < headDim; ++d)
           out[d] += scores[s - first] / total * value[d];
       }

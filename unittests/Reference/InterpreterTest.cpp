@@ -3,6 +3,8 @@
 
 #include "gmock/gmock.h"
 
+#include <limits>
+
 using namespace stc;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -174,6 +176,54 @@ TEST(Interpreter, ReadsPackedWeightsOnlyWithinTheSection) {
   section.pop_back();
   EXPECT_EQ(message(Interpreter(*test.module, section).run("f", {}).status()),
             "@w: expected 192 bytes at 64 of the weights section, got a section of 255 bytes");
+}
+
+// Types may leave every size open; then only the values can say that they do not fit.
+TEST(Interpreter, ChecksSizesThatTypesLeaveOpen) {
+  TestModule test;
+  ASSERT_TRUE(test.parse(R"mlir(
+    func.func @linear(%x: tensor<?x?xf32>, %w: tensor<?x?xf32>) -> tensor<?x?xf32> {
+      %y = stc.linear %x, %w : (tensor<?x?xf32>, tensor<?x?xf32>) -> tensor<?x?xf32>
+      return %y : tensor<?x?xf32>
+    }
+    func.func @norm(%x: tensor<?x?xf32>, %w: tensor<?xf32>) -> tensor<?x?xf32> {
+      %y = stc.rms_norm %x, %w epsilon 0.0 : (tensor<?x?xf32>, tensor<?xf32>) -> tensor<?x?xf32>
+      return %y : tensor<?x?xf32>
+    }
+    func.func @gated(%x: tensor<?x?xf32>, %y: tensor<?x?xf32>) -> tensor<?x?xf32> {
+      %z = stc.gated_activation <relu> %x, %y
+          : (tensor<?x?xf32>, tensor<?x?xf32>) -> tensor<?x?xf32>
+      return %z : tensor<?x?xf32>
+    }
+    func.func @rotary(%x: tensor<?x4xf32>, %c: tensor<?x2xf32>) -> tensor<?x4xf32> {
+      %y = stc.rotary_embedding %x, %c, %c
+          : (tensor<?x4xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x4xf32>
+      return %y : tensor<?x4xf32>
+    }
+    func.func @slice(%x: tensor<?xf32>, %offset: index) -> tensor<1xf32> {
+      %y = tensor.extract_slice %x[%offset] [1] [1] : tensor<?xf32> to tensor<1xf32>
+      return %y : tensor<1xf32>
+    })mlir"));
+  Interpreter interpreter(*test.module);
+  ReferenceTensor square{{2, 2}, {1, 2, 3, 4}}, wide{{2, 3}, {1, 2, 3, 4, 5, 6}};
+  ReferenceTensor row{{1, 4}, {1, 2, 3, 4}}, three{{3}, {1, 2, 3}};
+  auto error = [&](llvm::StringRef name, std::vector<Value> arguments) {
+    return message(interpreter.run(name, std::move(arguments)).status());
+  };
+  EXPECT_EQ(error("linear", {square, wide}),
+            "stc.linear: expected an operand of 3 columns, got 2 columns");
+  EXPECT_EQ(error("norm", {square, three}),
+            "stc.rms_norm: expected an operand of 2 columns, got 3 columns");
+  EXPECT_EQ(error("gated", {square, wide}),
+            "stc.gated_activation: expected an operand of 2 columns, got 3 columns");
+  EXPECT_EQ(error("rotary", {row, square}),
+            "stc.rotary_embedding: expected operands of 1 rows, got 2 rows");
+  EXPECT_EQ(error("slice", {three, std::numeric_limits<int64_t>::max()}),
+            "tensor.extract_slice: expected a slice within 3, got offsets 9223372036854775807 "
+            "sizes 1");
+  EXPECT_EQ(error("slice", {three, int64_t(3)}),
+            "tensor.extract_slice: expected a slice within 3, got offsets 3 sizes 1");
+  EXPECT_EQ(error("slice", {three, int64_t(2)}), "");
 }
 
 TEST(Interpreter, DoesNotAllocateWhatTypesClaim) {
