@@ -57,7 +57,9 @@ void cpu::addVectorPasses(OpPassManager &manager, const PipelineOptions &options
   LowerTilesPassOptions tiles;
   tiles.target = options.target;
   manager.addPass(createLowerTilesPass(tiles));
-  manager.addPass(createApproximateMathPass());
+  ApproximateMathPassOptions math;
+  math.target = options.target;
+  manager.addPass(createApproximateMathPass(math));
   cleanUp(manager);
   manager.addPass(createLoopInvariantCodeMotionPass());
 }

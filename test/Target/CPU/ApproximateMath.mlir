@@ -1,4 +1,9 @@
-// RUN: stc-opt %s --stc-approximate-math | FileCheck %s
+// RUN: stc-opt %s --stc-approximate-math=target=x86-64-v3 | FileCheck %s
+// RUN: stc-opt %s --stc-approximate-math=target=x86-64-v2 | FileCheck %s --check-prefix=SPLIT
+// RUN: not stc-opt %s --stc-approximate-math=target=z80 2>&1 | FileCheck %s --check-prefix=TARGET
+
+// TARGET: error: {{.*}}z80
+// SPLIT-NOT: math.fma
 
 // CHECK-LABEL: func.func @single
 // CHECK-NOT: math.exp

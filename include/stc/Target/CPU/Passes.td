@@ -10,7 +10,12 @@ def ApproximateMathPass : Pass<"stc-approximate-math", "::mlir::ModuleOp"> {
     `math.exp`, `math.erf` and `math.tanh` of f32, scalar or vector, become polynomials exact to a
     few units in the last place; calls of the C library would be made lane by lane. Double precision
     stays: angles of rotary embeddings need the library's accuracy.
+
+    Where the target has no such instruction, `math.fma` of f32 becomes a product and a sum.
   }];
+  let options = [
+    Option<"target", "target", "std::string", "\"native\"", "What to compile for">,
+  ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
                            "::mlir::vector::VectorDialect"];
 }

@@ -22,7 +22,8 @@ public:
       if (function.isExternal())
         continue;
       thread = {};
-      accesses.clear();
+      shared.clear();
+      single.clear();
       for (Block &block : function.getBody())
         if (failed(processBlock(block)))
           return signalPassFailure();
@@ -35,16 +36,18 @@ private:
   void createBarrier(Operation *before);
 
   packed::ThreadOp thread;
-  /// What the foralls since the last barrier read and write.
-  MemoryAccesses accesses;
+  /// What the foralls since the last barrier read and write: those of several iterations, and
+  /// those of one, which all run in the same thread and so in order.
+  MemoryAccesses shared, single;
 };
 
 void DistributeThreads::createBarrier(Operation *before) {
-  if (accesses.empty())
+  if (shared.empty() && single.empty())
     return;
   OpBuilder builder(before);
   packed::BarrierOp::create(builder, before->getLoc());
-  accesses.clear();
+  shared.clear();
+  single.clear();
   ++barriers;
 }
 
@@ -53,11 +56,12 @@ LogicalResult DistributeThreads::processBlock(Block &block) {
   for (Operation &op : llvm::make_early_inc_range(block)) {
     if (auto forall = dyn_cast<scf::ForallOp>(op)) {
       MemoryAccesses own(forall);
-      if (accesses.conflictsWith(own))
+      bool isSingle = llvm::all_of(forall.getStaticUpperBound(), [](int64_t n) { return n == 1; });
+      if (shared.conflictsWith(own) || (!isSingle && single.conflictsWith(own)))
         createBarrier(forall);
-      else if (!accesses.empty())
+      else if (!shared.empty() || !single.empty())
         ++skipped;
-      accesses.merge(own);
+      (isSingle ? single : shared).merge(own);
       if (failed(distribute(forall)))
         return failure();
     } else if (op.getNumRegions() > 0 || isa<CallOpInterface>(op)) {
@@ -73,7 +77,7 @@ LogicalResult DistributeThreads::processBlock(Block &block) {
       MemoryAccesses own(&op);
       if (own.writes())
         return op.emitOpError("expects writes to memory to be inside scf.forall");
-      if (accesses.conflictsWith(own))
+      if (shared.conflictsWith(own) || single.conflictsWith(own))
         createBarrier(&op);
     }
   }

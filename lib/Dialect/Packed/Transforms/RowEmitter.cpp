@@ -2,6 +2,7 @@
 #include "RowEmitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -62,11 +63,13 @@ Value RowEmitter::loadOperand(OpOperand &operand, Value column, int64_t width) {
                                 operand.get(), indices);
 }
 
-/// Vector code needs a body of elementwise operations; a sum is the one reduction with it.
+/// Vector code needs a body of elementwise operations that are instructions or become some (angles
+/// stay calls of the C library); a sum is the one reduction with it.
 bool RowEmitter::isVectorizable() {
   Block &body = *op.getBlock();
   for (Operation &inner : body.without_terminator())
-    if (!OpTrait::hasElementwiseMappableTraits(&inner) && !inner.hasTrait<OpTrait::ConstantLike>())
+    if (isa<math::CosOp, math::SinOp>(inner) || (!OpTrait::hasElementwiseMappableTraits(&inner) &&
+                                                 !inner.hasTrait<OpTrait::ConstantLike>()))
       return false;
   if (op.getNumReductionLoops() == 0)
     return true;

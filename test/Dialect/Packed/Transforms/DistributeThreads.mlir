@@ -96,6 +96,31 @@ func.func @dependent(%x: memref<8xf32>) {
   return
 }
 
+// One iteration is always the last thread's: the second loop runs after the first without a
+// barrier, the third does not.
+
+// CHECK-LABEL: func.func @single
+// CHECK: scf.for
+// CHECK-NOT: packed.barrier
+// CHECK: scf.for
+// CHECK: packed.barrier
+// CHECK: scf.for
+// CHECK: packed.barrier
+func.func @single(%x: memref<4xf32>, %y: memref<4xf32>, %v: f32) {
+  scf.forall (%i) in (1) {
+    memref.store %v, %x[%i] : memref<4xf32>
+  }
+  scf.forall (%i, %j) in (1, 1) {
+    %w = memref.load %x[%i] : memref<4xf32>
+    memref.store %w, %y[%i] : memref<4xf32>
+  }
+  scf.forall (%i) in (4) {
+    %w = memref.load %y[%i] : memref<4xf32>
+    memref.store %w, %x[%i] : memref<4xf32>
+  }
+  return
+}
+
 // The cache is one piece of memory; tile operations say what they touch.
 
 !cache = !stc.kv_cache<layers = 1, kv_heads = 1, head_dim = 8, capacity = 16>
@@ -106,10 +131,10 @@ func.func @dependent(%x: memref<8xf32>) {
 // CHECK: packed.barrier
 func.func @cache(%k: memref<4x8xf32>, %q: memref<4x8xf32>, %y: memref<4x8xf32>, %c: !cache,
                  %l: index, %p: index) {
-  scf.forall (%i) in (1) {
+  scf.forall (%i) in (2) {
     stc.cache_update %k, %k, %c[%l, %p] : memref<4x8xf32>, memref<4x8xf32>, !cache
   }
-  scf.forall (%i) in (1) {
+  scf.forall (%i) in (2) {
     packed.attention ins(%q : memref<4x8xf32>) cache(%c[%l, %p] : !cache)
         outs(%y : memref<4x8xf32>) heads 1 scale 5.0e-01 window 0
   }

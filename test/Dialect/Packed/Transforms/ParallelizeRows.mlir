@@ -85,6 +85,19 @@ func.func @wide(%x: memref<2x1100xf32>, %y: memref<2x1100xf32>) {
 
 // Single columns where there is no vector form; the row's number is the loop's.
 
+// CHECK-LABEL: func.func @angles
+// CHECK: scf.for %{{.*}} = %c0 to %c16 step %c1 {
+// CHECK: math.cos %{{.*}} : f64
+func.func @angles(%f: memref<1x16xf64>, %y: memref<1x16xf64>) {
+  linalg.generic {indexing_maps = [#all, #all], iterator_types = ["parallel", "parallel"]}
+      ins(%f : memref<1x16xf64>) outs(%y : memref<1x16xf64>) {
+  ^bb0(%a: f64, %b: f64):
+    %c = math.cos %a : f64
+    linalg.yield %c : f64
+  }
+  return
+}
+
 // CHECK-LABEL: func.func @scalar
 // CHECK-SAME: (%[[F:.*]]: memref<16xf64>, %[[Y:.*]]: memref<?x16xf64>)
 // CHECK: scf.forall (%[[T:.*]]) in

@@ -13,7 +13,8 @@ def DistributeThreadsPass : Pass<"packed-distribute-threads", "::mlir::ModuleOp"
 
     The barrier is left out where the next forall of the function touches no buffer that the
     foralls since the last barrier write, and writes none that they read. Only buffers of the arena
-    and arguments are told apart; anything else needs the barrier.
+    and arguments are told apart; anything else needs the barrier. Foralls of one iteration always
+    run in the same thread, so among them there is no barrier either.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
                            "::stc::packed::PackedDialect"];
