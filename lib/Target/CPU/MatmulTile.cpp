@@ -243,7 +243,7 @@ Values MatmulTileEmitter::emitQuantized(ArrayRef<Value> tokens) {
         Values results(values.take_front(tokens.size()));
         Values state(values.drop_front(tokens.size()));
         if (config.getPrefetch() > 0)
-          reader.prefetchGroup(group, state, config.getPrefetch());
+          reader.prefetchGroup(group, config.getPrefetch());
         Values sums = emitGroup(reader, group, tokens, state);
         Value scales = reader.loadScales(group);
         for (auto [t, token] : llvm::enumerate(tokens)) {

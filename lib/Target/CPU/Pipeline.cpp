@@ -44,6 +44,8 @@ void cpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &options)
   manager.addPass(createSelectLoweringConfigPass(select));
   manager.addPass(createTileOpsPass());
   manager.addPass(createParallelizeRowsPass());
+  manager.addPass(createPrivatizeBuffersPass());
+  manager.addPass(createPlaceBarriersPass());
   PlanArenaPassOptions arena;
   arena.maxTokens = options.maxTokens;
   manager.addPass(createPlanArenaPass(arena));

@@ -16,12 +16,17 @@ WeightReader::WeightReader(KernelBuilder &builder, packed::WeightType type, Valu
     return;
   }
   // The table of a bitmap counts units of 64 bytes.
+  Type i64 = builder.getI64Type();
+  Value unit = builder.constant(i64, kSectionAlignment);
   Value entry = builder.address(weights, builder.mul(tile, 4));
-  Value units = builder.load(builder.getI32Type(), entry);
-  Value start = arith::ExtUIOp::create(builder, builder.getI64Type(), units);
-  start = arith::MulIOp::create(builder, start,
-                                builder.constant(builder.getI64Type(), kSectionAlignment));
+  auto loadEntry = [&](int64_t number) -> Value {
+    Value units = builder.load(builder.getI32Type(), builder.address(entry, 4 * number));
+    return arith::MulIOp::create(builder, arith::ExtUIOp::create(builder, i64, units), unit);
+  };
+  Value start = loadEntry(0);
   tileAddress = builder.address(weights, start);
+  Value bytes = arith::SubIOp::create(builder, loadEntry(1), start);
+  groupBytes = arith::DivUIOp::create(builder, bytes, builder.constant(i64, geometry.groups));
 }
 
 Values WeightReader::initialState() {
@@ -92,18 +97,20 @@ void WeightReader::readBlock(Value block, Values &state,
                    : arith::MaxSIOp::create(builder, counts[0], counts[1]).getResult();
 }
 
-void WeightReader::prefetchGroup(Value group, ValueRange state, int64_t distance) {
-  auto prefetch = [&](Value offset, int64_t bytes) {
-    for (int64_t line = 0; line < bytes; line += 64)
-      packed::PrefetchOp::create(
-          builder, builder.address(builder.address(tileAddress, offset), distance + line));
-  };
-  if (layout.kind == LayoutKind::Bitmap) {
-    // Where values lie depends on the masks; half of the weights present is the usual density.
-    prefetch(state[0], layout.group * kTileRows / layout.lanes() / 2);
-    return;
-  }
+void WeightReader::prefetchGroup(Value group, int64_t distance) {
   // Each group asks for an equal part of a tile, so that scales and masks are not left out.
-  int64_t bytes = geometry.tileBytes / geometry.groups;
-  prefetch(builder.mul(group, bytes), bytes);
+  Value offset;
+  int64_t bytes;
+  if (layout.kind == LayoutKind::Bitmap) {
+    // Lines for two thirds of the weights; what lies further apart is left to the hardware.
+    bytes = kTileRows * 2 + layout.group * kTileRows / 8 +
+            layout.group * kTileRows / layout.lanes() * 2 / 3;
+    offset = arith::MulIOp::create(builder, builder.toI64(group), groupBytes);
+  } else {
+    bytes = geometry.tileBytes / geometry.groups;
+    offset = builder.mul(group, bytes);
+  }
+  Value ahead = builder.address(tileAddress, offset);
+  for (int64_t line = 0; line < bytes; line += 64)
+    packed::PrefetchOp::create(builder, builder.address(ahead, distance + line));
 }

@@ -25,8 +25,8 @@ public:
   /// moves `state` to the next block. Steps count within the block.
   void readBlock(Value block, Values &state,
                  llvm::function_ref<void(int64_t step, Value codes)> consume);
-  /// Asks for the bytes `distance` after those of group `group`, which the threads will read later.
-  void prefetchGroup(Value group, ValueRange state, int64_t distance);
+  /// Asks for the bytes `distance` after those of group `group`, which will be read later.
+  void prefetchGroup(Value group, int64_t distance);
 
 private:
   /// The codes of a lane: the low or high nibble, or the byte itself.
@@ -36,6 +36,7 @@ private:
   Layout layout;
   TileGeometry geometry;
   Value tileAddress;
+  Value groupBytes; // i64, of a Bitmap: a tile's bytes divided by its groups
 };
 
 } // namespace stc::cpu

@@ -5,81 +5,64 @@
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 
 using namespace mlir;
 using namespace stc;
 
-bool MemoryRange::mayOverlap(const MemoryRange &other) const {
+using Kind = MemoryPiece::Kind;
+
+bool MemoryPiece::mayOverlap(const MemoryPiece &other) const {
+  if (kind == Kind::Constant || other.kind == Kind::Constant)
+    return false;
   if (kind == Kind::Unknown || other.kind == Kind::Unknown)
     return true;
-  if (kind != other.kind || kind == Kind::Constant)
-    return false;
-  switch (kind) {
-  case Kind::Arena:
-    return begin < other.end && other.begin < end;
-  case Kind::Argument:
-    return argument == other.argument;
-  default:
-    return true;
-  }
+  return kind == other.kind && buffer == other.buffer;
 }
 
-/// Follows views, casts and address arithmetic back to where a buffer or pointer comes from.
+/// Follows views and address arithmetic back to where a buffer or pointer comes from.
 static Value findBase(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     if (auto view = dyn_cast<ViewLikeOpInterface>(op))
       value = view.getViewSource();
-    else if (isa<LLVM::GEPOp, LLVM::IntToPtrOp, LLVM::PtrToIntOp, arith::IndexCastOp,
-                 arith::IndexCastUIOp, memref::ExtractAlignedPointerAsIndexOp, packed::BufferOp>(
-                 op))
+    else if (isa<LLVM::GEPOp, packed::BufferOp>(op))
       value = op->getOperand(0);
-    else if (isa<arith::AddIOp, LLVM::AddOp>(op))
-      // Only one operand of an address computation can be an address: the one that leads to one.
-      value = findBase(op->getOperand(0)).getDefiningOp<arith::ConstantOp>() ? op->getOperand(1)
-                                                                             : op->getOperand(0);
     else
       break;
   }
   return value;
 }
 
-static MemoryRange rangeOf(Value value) {
-  using Kind = MemoryRange::Kind;
-  MemoryRange range;
-  Value base = findBase(value);
+MemoryPiece stc::findMemory(Value pointer) {
+  Value base = findBase(pointer);
+  if (isa<KVCacheType>(base.getType()))
+    return {Kind::Cache, Value()};
   if (auto argument = dyn_cast<BlockArgument>(base)) {
-    if (isa<func::FuncOp>(argument.getOwner()->getParentOp()) &&
-        isa<BaseMemRefType>(argument.getType())) {
-      range.kind = Kind::Argument;
-      range.argument = argument;
-    } else if (isa<KVCacheType>(argument.getType())) {
-      range.kind = Kind::Cache;
-    }
-    return range;
+    // Arguments that are written are different buffers: bufferization would copy otherwise.
+    if (isa<func::FuncOp>(argument.getOwner()->getParentOp()) && isa<MemRefType>(base.getType()))
+      return {Kind::Buffer, base};
+    return {};
   }
   Operation *op = base.getDefiningOp();
-  if (auto scratch = dyn_cast<packed::ScratchOp>(op)) {
-    range.kind = Kind::Arena;
-    range.begin = scratch.getOffset();
-    range.end = range.begin + scratch.getBytes();
-  } else if (isa<packed::VectorOp, packed::PointerOp, memref::GetGlobalOp>(op)) {
-    range.kind = Kind::Constant;
-  } else if (isa<packed::CachePointersOp>(op)) {
-    range.kind = Kind::Cache;
-  }
-  return range;
+  if (isa<memref::AllocOp>(op))
+    return {Kind::Buffer, base};
+  if (isa<memref::AllocaOp>(op))
+    return {Kind::Private, base};
+  if (isa<memref::GetGlobalOp, packed::PointerOp, packed::VectorOp>(op))
+    return {Kind::Constant, Value()};
+  if (isa<packed::CachePointersOp>(op))
+    return {Kind::Cache, Value()};
+  return {};
 }
 
 MemoryAccesses::MemoryAccesses(Operation *op) {
   op->walk([&](Operation *inner) { addOperation(inner); });
 }
 
-void MemoryAccesses::add(Value buffer, bool isWrite) {
-  MemoryRange range = buffer ? rangeOf(buffer) : MemoryRange();
-  if (range.kind != MemoryRange::Kind::Constant)
-    (isWrite ? written : read).push_back(range);
+void MemoryAccesses::add(Value pointer, bool isWrite) {
+  MemoryPiece piece = pointer ? findMemory(pointer) : MemoryPiece();
+  if (piece.kind != Kind::Constant)
+    (isWrite ? written : read).push_back(piece);
 }
 
 void MemoryAccesses::addOperation(Operation *op) {
@@ -105,15 +88,30 @@ void MemoryAccesses::addOperation(Operation *op) {
     add(Value(), /*isWrite=*/true);
 }
 
-static bool anyOverlap(ArrayRef<MemoryRange> a, ArrayRef<MemoryRange> b) {
-  return llvm::any_of(a, [&](const MemoryRange &left) {
-    return llvm::any_of(b, [&](const MemoryRange &right) { return left.mayOverlap(right); });
+/// True if some pieces overlap; between threads, private ones do not.
+static bool anyOverlap(ArrayRef<MemoryPiece> a, ArrayRef<MemoryPiece> b, bool betweenThreads) {
+  return llvm::any_of(a, [&](const MemoryPiece &left) {
+    return llvm::any_of(b, [&](const MemoryPiece &right) {
+      bool isPrivate = left.kind == Kind::Private || right.kind == Kind::Private;
+      return left.mayOverlap(right) && !(betweenThreads && isPrivate);
+    });
   });
 }
 
+static bool conflict(ArrayRef<MemoryPiece> read, ArrayRef<MemoryPiece> written,
+                     ArrayRef<MemoryPiece> otherRead, ArrayRef<MemoryPiece> otherWritten,
+                     bool betweenThreads) {
+  return anyOverlap(written, otherRead, betweenThreads) ||
+         anyOverlap(written, otherWritten, betweenThreads) ||
+         anyOverlap(read, otherWritten, betweenThreads);
+}
+
 bool MemoryAccesses::conflictsWith(const MemoryAccesses &other) const {
-  return anyOverlap(written, other.read) || anyOverlap(written, other.written) ||
-         anyOverlap(read, other.written);
+  return conflict(read, written, other.read, other.written, /*betweenThreads=*/false);
+}
+
+bool MemoryAccesses::racesWith(const MemoryAccesses &other) const {
+  return conflict(read, written, other.read, other.written, /*betweenThreads=*/true);
 }
 
 void MemoryAccesses::merge(const MemoryAccesses &other) {

@@ -6,17 +6,19 @@
 
 namespace stc {
 
-/// A piece of memory that threads share.
-struct MemoryRange {
-  /// Weights and other constants are never written, so they need no ordering. Arena ranges are
-  /// told apart by their bytes, arguments by their value; the cache is one piece. Anything may
-  /// overlap Unknown.
-  enum class Kind { Constant, Arena, Argument, Cache, Unknown } kind = Kind::Unknown;
-  mlir::Value argument;       // Argument
-  int64_t begin = 0, end = 0; // Arena, bytes
+/// A piece of memory.
+struct MemoryPiece {
+  /// Weights and other constants are never written. Buffers (allocations, arguments of a function)
+  /// are told apart by their value, and so are private ones, which are on each thread's stack; the
+  /// cache is one piece. Unknown may be any of them.
+  enum class Kind { Constant, Private, Buffer, Cache, Unknown } kind = Kind::Unknown;
+  mlir::Value buffer; // Private, Buffer
 
-  bool mayOverlap(const MemoryRange &other) const;
+  bool mayOverlap(const MemoryPiece &other) const;
 };
+
+/// The memory `pointer`, a memref or an address, leads to.
+MemoryPiece findMemory(mlir::Value pointer);
 
 /// The reads and writes of some operations.
 class MemoryAccesses {
@@ -26,11 +28,14 @@ public:
   /// as writing all their memrefs, or everything if they have none.
   explicit MemoryAccesses(mlir::Operation *op);
 
-  /// True if the order of the two sets of accesses matters.
+  /// True if the order of the two sets of accesses matters, in one thread (which has its private
+  /// buffers) ...
   bool conflictsWith(const MemoryAccesses &other) const;
+  /// ... or between threads (which share the others).
+  bool racesWith(const MemoryAccesses &other) const;
   void merge(const MemoryAccesses &other);
   bool empty() const { return read.empty() && written.empty(); }
-  bool writes() const { return !written.empty(); }
+  llvm::ArrayRef<MemoryPiece> getWritten() const { return written; }
   void clear() {
     read.clear();
     written.clear();
@@ -38,9 +43,9 @@ public:
 
 private:
   void addOperation(mlir::Operation *op);
-  void add(mlir::Value buffer, bool isWrite);
+  void add(mlir::Value pointer, bool isWrite);
 
-  llvm::SmallVector<MemoryRange> read, written;
+  llvm::SmallVector<MemoryPiece> read, written; // none of them Constant
 };
 
 } // namespace stc

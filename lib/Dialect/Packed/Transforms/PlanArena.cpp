@@ -21,7 +21,7 @@ constexpr int64_t kAlignment = 64;
 struct Buffer {
   memref::AllocOp op;
   int64_t bytes = 0;
-  size_t firstUse = 0, lastUse = 0; // positions in the function's entry block
+  size_t firstUse = 0, lastUse = 0; // numbers of barriers before its uses
   int64_t offset = 0;               // from the start of the function's frame
 };
 
@@ -85,9 +85,15 @@ LogicalResult PlanArena::planFrame(func::FuncOp function, SymbolTableCollection 
   if (llvm::any_of(function.getResultTypes(), llvm::IsaPred<BaseMemRefType>))
     return function.emitOpError("expects no buffers among the results");
   Block &entry = function.front();
+  // Threads run at different speeds between two barriers, so what is used between the same two is
+  // in use at the same time. Barriers inside an operation are not counted, which is safe.
   llvm::DenseMap<Operation *, size_t> position;
-  for (auto [index, op] : llvm::enumerate(entry))
-    position[&op] = index;
+  size_t barriers = 0;
+  for (Operation &op : entry) {
+    position[&op] = barriers;
+    if (isa<packed::BarrierOp>(op))
+      ++barriers;
+  }
 
   BufferViewFlowAnalysis aliases(function);
   WalkResult walked = function.walk([&](Operation *op) {
@@ -105,7 +111,7 @@ LogicalResult PlanArena::planFrame(func::FuncOp function, SymbolTableCollection 
     if (failed(bytes))
       return WalkResult::interrupt();
     buffer.bytes = *bytes;
-    buffer.firstUse = entry.getOperations().size();
+    buffer.firstUse = barriers;
     for (Value alias : aliases.resolve(alloc.getResult())) {
       for (Operation *user : alias.getUsers()) {
         if (isa<memref::DeallocOp>(user))

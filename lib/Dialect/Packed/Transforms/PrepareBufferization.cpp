@@ -66,16 +66,37 @@ LogicalResult reuseArguments(func::FuncOp function, func::ReturnOp terminator) {
   return success();
 }
 
+/// Chooses where packed operations write.
+void chooseDestinations(func::FuncOp function) {
+  function.walk([](packed::MatmulOp op) {
+    if (op.getResidual() && op.getOut().getDefiningOp<tensor::EmptyOp>())
+      op.getOutMutable().assign(op.getResidual());
+  });
+  function.walk([](packed::RotaryOp op) {
+    auto type = dyn_cast<RankedTensorType>(op.getOut().getType());
+    if (!type || !type.hasStaticShape() || type.getDimSize(0) != 1)
+      return;
+    OpBuilder builder(op);
+    op.getOutMutable().assign(tensor::EmptyOp::create(builder, op.getLoc(), type, ValueRange()));
+  });
+  // Results that share a buffer could not be computed at the same time.
+  SmallVector<tensor::EmptyOp> empties;
+  function.walk([&](tensor::EmptyOp op) { empties.push_back(op); });
+  for (tensor::EmptyOp op : empties)
+    for (OpOperand &use : llvm::make_early_inc_range(op->getUses()))
+      if (!op->hasOneUse()) {
+        OpBuilder builder(use.getOwner());
+        use.set(builder.clone(*op)->getResult(0));
+      }
+}
+
 class PrepareBufferization final : public impl::PrepareBufferizationPassBase<PrepareBufferization> {
 public:
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal())
         continue;
-      function.walk([](packed::MatmulOp op) {
-        if (op.getResidual() && op.getOut().getDefiningOp<tensor::EmptyOp>())
-          op.getOutMutable().assign(op.getResidual());
-      });
+      chooseDestinations(function);
       auto terminator = cast<func::ReturnOp>(function.front().getTerminator());
       if (function.isPublic())
         addDestinations(function, terminator);

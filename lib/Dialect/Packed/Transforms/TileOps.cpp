@@ -19,6 +19,8 @@ using Body = function_ref<void(ValueRange)>;
 
 /// Columns of one piece of work of a row that is divided among threads.
 constexpr int64_t kBlockColumns = 512;
+/// Shorter rows are not divided: waiting for another thread takes longer than the row.
+constexpr int64_t kSplitColumns = 8192;
 
 class TileOps final : public impl::TileOpsPassBase<TileOps> {
 public:
@@ -108,11 +110,11 @@ void TileOps::tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op) {
            });
 }
 
-/// Rows of whole groups are divided into equal blocks; a lone token then occupies all threads.
+/// Long rows of whole groups are divided into equal blocks; a lone token then occupies all threads.
 void TileOps::tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActivationsOp op) {
   int64_t columns = columnsOf(op.getInput()), group = op.getGroup();
   int64_t block = columns;
-  if (columns % group == 0)
+  if (columns >= kSplitColumns && columns % group == 0)
     for (int64_t size = kBlockColumns; size >= group; size -= group)
       if (columns % size == 0) {
         block = size;
@@ -150,12 +152,13 @@ void TileOps::tileGather(ImplicitLocOpBuilder &builder, packed::GatherOp op) {
 
 void TileOps::tileRotary(ImplicitLocOpBuilder &builder, packed::RotaryOp op) {
   int64_t headDim = 2 * columnsOf(op.getCos());
-  int64_t heads = columnsOf(op.getInput()) / headDim;
-  parallel(builder, {tokensOf(builder, op.getInput()), builder.getIndexAttr(heads)},
+  int64_t columns = columnsOf(op.getInput());
+  int64_t block = columns < kSplitColumns ? columns : headDim;
+  parallel(builder, {tokensOf(builder, op.getInput()), builder.getIndexAttr(columns / block)},
            [&](ValueRange indices) {
-             Value column = scaled(builder, indices[1], headDim);
+             Value column = scaled(builder, indices[1], block);
              auto part = [&](Value matrix) {
-               return rowOf(builder, matrix, indices[0], column, headDim);
+               return rowOf(builder, matrix, indices[0], column, block);
              };
              packed::RotaryOp::create(builder, TypeRange(), part(op.getInput()),
                                       rowOf(builder, op.getCos(), indices[0]),

@@ -14,9 +14,9 @@ namespace {
 
 class Stream {
 public:
-  Stream(size_t count, uint64_t budget, llvm::function_ref<uint64_t(size_t)> cost,
+  Stream(size_t count, unsigned threads, uint64_t budget, llvm::function_ref<uint64_t(size_t)> cost,
          llvm::function_ref<absl::Status(size_t)> produce)
-      : results(count), budget(budget), cost(cost), produce(produce) {}
+      : results(count), mostAhead(2 * threads), budget(budget), cost(cost), produce(produce) {}
 
   /// What each worker does: claim the next item once its memory fits, and produce it. Items are
   /// claimed in order, so the one the consumer waits for is always under way.
@@ -44,6 +44,7 @@ public:
   void done(size_t item) {
     std::lock_guard<std::mutex> lock(mutex);
     inFlight -= cost(item);
+    consumed = item + 1;
     changed.notify_all();
   }
   void stop() {
@@ -53,9 +54,14 @@ public:
   }
 
 private:
-  bool fits(size_t item) const { return inFlight == 0 || inFlight + cost(item) <= budget; }
+  /// Costs are estimates, and freed memory is not always given back: a short queue helps to keep
+  /// what they promise.
+  bool fits(size_t item) const {
+    return item == consumed || (item - consumed < mostAhead && inFlight + cost(item) <= budget);
+  }
 
   std::vector<std::optional<absl::Status>> results;
+  size_t mostAhead, consumed = 0;
   uint64_t budget, inFlight = 0;
   llvm::function_ref<uint64_t(size_t)> cost;
   llvm::function_ref<absl::Status(size_t)> produce;
@@ -84,7 +90,7 @@ absl::Status streamInOrder(mlir::MLIRContext *context, size_t count,
     return absl::OkStatus();
   }
 
-  Stream stream(count, budget, cost, produce);
+  Stream stream(count, threads, budget, cost, produce);
   std::vector<std::thread> workers;
   for (unsigned i = 0; i < threads; ++i)
     workers.emplace_back([&] { stream.work(); });

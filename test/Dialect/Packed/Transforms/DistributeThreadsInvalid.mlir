@@ -1,12 +1,4 @@
-// RUN: stc-opt %s --packed-distribute-threads --split-input-file --verify-diagnostics
-
-func.func @write(%x: memref<4xf32>, %i: index, %v: f32) {
-  // expected-error @below {{expects writes to memory to be inside scf.forall}}
-  memref.store %v, %x[%i] : memref<4xf32>
-  return
-}
-
-// -----
+// RUN: stc-opt %s --packed-distribute-threads --verify-diagnostics
 
 func.func @step(%x: memref<4xf32>, %v: f32) {
   // expected-error @below {{expects bounds from 0 in steps of 1, and no results}}

@@ -1,4 +1,4 @@
-// RUN: stc-opt %s --packed-parallelize-rows --canonicalize --split-input-file | FileCheck %s
+// RUN: stc-opt %s --packed-parallelize-rows=split-columns=1024 --canonicalize --split-input-file | FileCheck %s
 
 #all = affine_map<(d0, d1) -> (d0, d1)>
 #rows = affine_map<(d0, d1) -> (d0)>

@@ -7,8 +7,8 @@
 
 // CHECK: module attributes {stc.arena_bytes = 5184 : i64}
 
-// Buffers in use at the same time lie side by side, the others share memory. Sizes are those of
-// eight tokens, rounded up to 64 bytes.
+// Buffers used between the same two barriers lie side by side, the others share memory. Sizes are
+// those of eight tokens, rounded up to 64 bytes.
 
 // CHECK-LABEL: func.func private @callee
 // CHECK-SAME: %[[N:.*]]: index
@@ -27,6 +27,7 @@ func.func private @callee(%n: index) {
   %d = memref.alloc() : memref<3xi8>
   memref.store %v, %d[%c0] : memref<3xi8>
   memref.copy %a, %b : memref<?x16xf32> to memref<?x16xf32>
+  packed.barrier
   memref.copy %b, %c : memref<?x16xf32> to memref<?x16xf32>
   memref.store %v, %d[%c0] : memref<3xi8>
   memref.dealloc %a : memref<?x16xf32>
@@ -53,8 +54,10 @@ func.func @small(%n: index, %x: memref<16xf32>) {
   %a = memref.alloc() : memref<16xf32>
   %b = memref.alloc() : memref<16xf32>
   memref.copy %x, %a : memref<16xf32> to memref<16xf32>
+  packed.barrier
   %view = memref.subview %a[0] [8] [1] : memref<16xf32> to memref<8xf32>
   memref.copy %x, %b : memref<16xf32> to memref<16xf32>
+  packed.barrier
   scf.for %i = %c0 to %n step %c1 {
     func.call @callee(%n) : (index) -> ()
     %value = memref.load %view[%i] : memref<8xf32>

@@ -7,21 +7,12 @@ include "mlir/Pass/PassBase.td"
 def DistributeThreadsPass : Pass<"packed-distribute-threads", "::mlir::ModuleOp"> {
   let summary = "Gives every thread its share of each scf.forall";
   let description = [{
-    Every thread runs every function; of an outermost `scf.forall` with n iterations (all
-    dimensions together, the last one fastest) thread t of T runs iterations
-    [t * n / T, (t + 1) * n / T), then waits for the others at a `packed.barrier`.
-
-    The barrier is left out where the next forall of the function touches no buffer that the
-    foralls since the last barrier write, and writes none that they read. Only buffers of the arena
-    and arguments are told apart; anything else needs the barrier. Foralls of one iteration always
-    run in the same thread, so among them there is no barrier either.
+    Every thread runs every function; of a `scf.forall` with n iterations (all dimensions together,
+    the last one fastest) thread t of T runs iterations [t * n / T, (t + 1) * n / T). Foralls marked
+    `packed.replicated` are run by every thread. Barriers are there already.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
                            "::stc::packed::PackedDialect"];
-  let statistics = [
-    Statistic<"barriers", "barriers", "Number of barriers">,
-    Statistic<"skipped", "barriers-skipped", "Number of barriers proved unnecessary">,
-  ];
 }
 
 def LowerRepeatPass : Pass<"packed-lower-repeat", "::mlir::ModuleOp"> {
@@ -47,7 +38,7 @@ def ParallelizeRowsPass : Pass<"packed-parallelize-rows", "::mlir::ModuleOp"> {
     the rest one by one; operations that have no vector form run one by one.
   }];
   let options = [
-    Option<"splitColumns", "split-columns", "int64_t", "1024",
+    Option<"splitColumns", "split-columns", "int64_t", "4096",
            "Columns from which one row is divided among threads">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
@@ -55,11 +46,29 @@ def ParallelizeRowsPass : Pass<"packed-parallelize-rows", "::mlir::ModuleOp"> {
                            "::mlir::vector::VectorDialect"];
 }
 
+def PlaceBarriersPass : Pass<"packed-place-barriers", "::mlir::ModuleOp"> {
+  let summary = "Orders parallel loops and makes threads wait where they must";
+  let description = [{
+    A `packed.barrier` is placed before an `scf.forall` that touches a buffer which foralls since
+    the last barrier write, or writes one that they read, and at the end of each block with foralls.
+    Between other operations, foralls are reordered so that as many as possible run between two
+    barriers (the query, key and value projections, say). Foralls of one iteration always run in
+    the same thread, so among them there is no barrier.
+
+    Buffers are told apart when they are allocations or arguments; what else is written needs a
+    barrier. Outside of foralls nothing may be written.
+  }];
+  let dependentDialects = ["::stc::packed::PackedDialect"];
+  let statistics = [
+    Statistic<"barriers", "barriers", "Number of barriers">,
+  ];
+}
+
 def PlanArenaPass : Pass<"packed-plan-arena", "::mlir::ModuleOp"> {
   let summary = "Places every buffer at a fixed offset of one arena";
   let description = [{
-    Every `memref.alloc` becomes a `packed.scratch`. Buffers of a function share memory when they
-    are not in use at the same time; a function's buffers lie behind those of all its callers. A
+    Every `memref.alloc` becomes a `packed.scratch`. Buffers of a function share memory when a
+    barrier lies between all uses of one and of the other; a function's buffers lie behind those of all its callers. A
     dynamic dimension counts as `max-tokens`. Deallocations disappear. The module gets the
     attribute `stc.arena_bytes`.
   }];
@@ -75,10 +84,29 @@ def PrepareBufferizationPass : Pass<"packed-prepare-bufferization", "::mlir::Mod
     A public function gets one memref argument per tensor result, and writes its results there. A
     private function writes its result to the first argument of the result's type, which is the
     hidden state of a layer: layers work in place. The residual of a `packed.matmul` becomes its
-    destination when that is an empty tensor.
+    destination when that is an empty tensor. A `packed.rotary` of one token is not done in place,
+    so that every thread can do it for itself. Empty tensors used more than once are copied, so
+    that each use gets its own buffer.
   }];
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
-                           "::mlir::func::FuncDialect"];
+                           "::mlir::func::FuncDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def PrivatizeBuffersPass : Pass<"packed-privatize-buffers", "::mlir::ModuleOp"> {
+  let summary = "Lets every thread do small work for itself";
+  let description = [{
+    The result of an `scf.forall` of one iteration would have to be waited for by all threads, which
+    have nothing else to do. So each computes it: the forall is marked `packed.replicated`, and the
+    buffers it writes are on each thread's stack. This holds for foralls that write nothing else,
+    and buffers that nothing else writes.
+  }];
+  let options = [
+    Option<"maxBytes", "max-bytes", "int64_t", "131072", "Most bytes of stack of one function">,
+  ];
+  let statistics = [
+    Statistic<"replicated", "replicated", "Number of loops that every thread runs">,
+  ];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
 }
 
 def TileOpsPass : Pass<"packed-tile-ops", "::mlir::ModuleOp"> {
@@ -90,8 +118,8 @@ def TileOpsPass : Pass<"packed-tile-ops", "::mlir::ModuleOp"> {
       configuration (one token at a time where it has none);
     - `packed.attention`: groups of up to `heads-per-tile` query heads that share keys and values,
       and tokens (`packed.attention_tile`);
-    - `packed.quantize_activations`: tokens and, where columns are whole groups, blocks of columns;
-    - `packed.rotary`: tokens and heads;
+    - `packed.quantize_activations`: tokens and, where rows are long, blocks of columns;
+    - `packed.rotary`: tokens and, where rows are long, heads;
     - `packed.gather` and `stc.cache_update`: tokens.
 
     The last three keep their names, on views of one token. Operations inside an `scf.forall` stay.

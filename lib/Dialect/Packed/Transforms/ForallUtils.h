@@ -1,0 +1,22 @@
+// What the passes over scf.forall agree on.
+#ifndef STC_DIALECT_PACKED_TRANSFORMS_FORALLUTILS_H
+#define STC_DIALECT_PACKED_TRANSFORMS_FORALLUTILS_H
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+namespace stc {
+
+/// On a forall of one iteration: every thread runs it, for itself.
+constexpr llvm::StringLiteral kReplicatedAttr = "packed.replicated";
+
+inline bool isReplicated(mlir::scf::ForallOp op) { return op->hasAttr(kReplicatedAttr); }
+
+/// True if `op` has exactly one iteration. These all run in the same thread, so in order.
+inline bool hasOneIteration(mlir::scf::ForallOp op) {
+  return op.isNormalized() &&
+         llvm::all_of(op.getStaticUpperBound(), [](int64_t bound) { return bound == 1; });
+}
+
+} // namespace stc
+
+#endif // STC_DIALECT_PACKED_TRANSFORMS_FORALLUTILS_H
