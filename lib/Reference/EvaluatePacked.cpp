@@ -53,7 +53,7 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::QuantizeActivati
       scales.values[t * groups + g] = quantizeActivations(values, absl::MakeSpan(rounded));
       for (int64_t i = 0; i < group; ++i) {
         codes.values[t * groups * group + g * group + i] = rounded[i];
-        sums.values[t * groups + g] += rounded[i];
+        sums.values[t * groups + g] += rounded[i] * double(op.getSumFactor());
       }
     }
   frame.set(op->getResult(0), std::move(codes));

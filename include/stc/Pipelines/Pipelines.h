@@ -20,7 +20,7 @@ struct PipelineOptions {
   std::string prune = "none";
   std::string quantize = "none";
   std::string target = "native";
-  int64_t prefillChunk = 64;      // most tokens of one prefill call
+  int64_t prefillChunk = 128;     // most tokens of one prefill call
   BundleWriter *bundle = nullptr; // where pack-weights writes bytes; null keeps them in memory
   bool quiet = true;
   bool verbose = false; // remarks on what compression and packing did to each weight

@@ -176,9 +176,9 @@ SmallVector<Value> ConvertSTCToPacked::matmulInputs(OpBuilder &builder, Value in
       emptyTensor(builder, loc, input, geometry.paddedColumns, builder.getI8Type()),
       emptyTensor(builder, loc, input, geometry.groups, builder.getF32Type()),
       emptyTensor(builder, loc, input, geometry.groups, builder.getI32Type())};
-  auto quantize = packed::QuantizeActivationsOp::create(builder, loc, ValueRange(outs).getTypes(),
-                                                        input, outs[0], outs[1], outs[2],
-                                                        builder.getI64IntegerAttr(layout.group));
+  auto quantize = packed::QuantizeActivationsOp::create(
+      builder, loc, ValueRange(outs).getTypes(), input, outs[0], outs[1], outs[2],
+      builder.getI64IntegerAttr(layout.group), builder.getI64IntegerAttr(-layout.zeroPoint()));
   return SmallVector<Value>(quantize.getResults());
 }
 

@@ -54,6 +54,18 @@ Value KernelBuilder::address(Value base, int64_t offset) {
   return address(base, index(offset));
 }
 
+Value KernelBuilder::rowAddress(Value matrix, Value row) {
+  auto type = cast<MemRefType>(matrix.getType());
+  Value start = memref::ExtractAlignedPointerAsIndexOp::create(*this, matrix);
+  auto pointer = LLVM::LLVMPointerType::get(getContext());
+  Value base = LLVM::IntToPtrOp::create(*this, pointer, toI64(start));
+  return address(base, mul(row, rowBytes(type)));
+}
+
+int64_t KernelBuilder::rowBytes(MemRefType type) {
+  return type.getDimSize(1) * type.getElementTypeBitWidth() / 8;
+}
+
 Value KernelBuilder::weightAddress(Value weight) {
   return packed::PointerOp::create(*this, LLVM::LLVMPointerType::get(getContext()), weight);
 }

@@ -53,6 +53,10 @@ public:
   /// The address `offset` (index or i64) bytes after `base`.
   Value address(Value base, Value offset);
   Value address(Value base, int64_t offset);
+  /// The address of a row of a contiguous matrix of whole bytes, and the bytes of a row. Addresses
+  /// that differ by constants share a register, which indices of different rows do not.
+  Value rowAddress(Value matrix, Value row);
+  static int64_t rowBytes(mlir::MemRefType type);
   /// Where the bytes of a weight begin.
   Value weightAddress(Value weight);
   /// The keys [kv_heads][capacity / 16][head_dim][16] and values [kv_heads][capacity][head_dim] of

@@ -10,6 +10,8 @@ namespace {
 
 /// Dot products are unrolled until a loop body holds this many.
 constexpr int64_t kUnrolledDots = 128;
+/// Tokens at once of what whole blocks leave over.
+constexpr int64_t kLeftOverTokens = 4;
 /// Columns of float weights per iteration.
 constexpr int64_t kUnrolledColumns = 8;
 
@@ -22,11 +24,14 @@ public:
 private:
   /// Computes `count` tokens starting at `token`, and writes their results.
   void emitTokens(Value token, int64_t count);
-  Values emitFloats(ArrayRef<Value> tokens);
-  Values emitQuantized(ArrayRef<Value> tokens);
-  Values emitGroup(WeightReader &reader, Value group, ArrayRef<Value> tokens, Values &state);
-  void addProducts(Value weights, Value column, ArrayRef<Value> tokens, int64_t chain,
-                   Values &accumulators);
+  /// Computes tokens [begin, end) in blocks of `block` while there are that many; returns the next.
+  Value emitBlocks(Value begin, Value end, int64_t block);
+  Values emitFloats();
+  Values emitQuantized();
+  Values emitGroup(WeightReader &reader, Value group, Values &state);
+  void addProducts(Value weights, Value column, int64_t chain, Values &accumulators);
+  /// `type` from column `column` of input `number`, of token `token` of the block.
+  Value loadInput(Type type, unsigned number, Value column, int64_t token);
   void finish(Value token, Value sum);
 
   packed::MatmulTileOp op;
@@ -37,6 +42,9 @@ private:
   Value weights;
   Value firstRow;
   Value mask; // of the rows that exist, where a tile may be partial
+  // Of the block of tokens that is being emitted:
+  int64_t count = 0;     // its tokens
+  Values inputAddresses; // where its first token begins in each input
 };
 
 } // namespace
@@ -54,39 +62,52 @@ void MatmulTileEmitter::emit() {
   }
   auto outType = cast<MemRefType>(op.getOut().getType());
   int64_t block = config.getTokens();
+  Value zero = builder.index(0);
   if (!outType.isDynamicDim(0)) {
     int64_t tokens = outType.getDimSize(0);
     int64_t whole = tokens / block * block;
-    if (whole == block)
-      emitTokens(builder.index(0), block);
+    if (whole > block)
+      emitBlocks(zero, builder.index(whole), block);
     else if (whole > 0)
-      builder.loop(builder.index(0), builder.index(whole), block,
-                   [&](Value token) { emitTokens(token, block); });
-    if (tokens - whole == 1)
-      emitTokens(builder.index(whole), 1);
-    else if (tokens != whole)
-      builder.loop(builder.index(whole), builder.index(tokens), 1,
-                   [&](Value token) { emitTokens(token, 1); });
+      emitTokens(zero, block);
+    if (tokens > whole)
+      emitTokens(builder.index(whole), tokens - whole);
     return;
   }
-  Value zero = builder.index(0);
+  // What is left over is too few tokens for a block, but should not run one by one either.
   Value tokens = memref::DimOp::create(builder, op.getOut(), 0);
-  Value whole = zero;
-  if (block > 1) {
-    Value rest = arith::RemUIOp::create(builder, tokens, builder.index(block));
-    whole = arith::SubIOp::create(builder, tokens, rest);
-    builder.loop(zero, whole, block, [&](Value token) { emitTokens(token, block); });
-  }
-  builder.loop(whole, tokens, 1, [&](Value token) { emitTokens(token, 1); });
+  Value next = zero;
+  for (int64_t size : {block, kLeftOverTokens, int64_t(1)})
+    if (size == block || size < block)
+      next = emitBlocks(next, tokens, size);
 }
 
-void MatmulTileEmitter::emitTokens(Value token, int64_t count) {
-  Values tokens;
-  for (int64_t i = 0; i < count; ++i)
-    tokens.push_back(builder.add(token, i));
-  Values sums = layout.isQuantized() ? emitQuantized(tokens) : emitFloats(tokens);
-  for (auto [t, sum] : llvm::zip_equal(tokens, sums))
-    finish(t, sum);
+Value MatmulTileEmitter::emitBlocks(Value begin, Value end, int64_t block) {
+  Value stop = end;
+  if (block > 1) {
+    Value left = arith::SubIOp::create(builder, end, begin);
+    Value rest = arith::RemUIOp::create(builder, left, builder.index(block));
+    stop = arith::SubIOp::create(builder, end, rest);
+  }
+  builder.loop(begin, stop, block, [&](Value token) { emitTokens(token, block); });
+  return stop;
+}
+
+void MatmulTileEmitter::emitTokens(Value token, int64_t tokens) {
+  count = tokens;
+  inputAddresses.clear();
+  for (Value input : op.getInputs())
+    inputAddresses.push_back(builder.rowAddress(input, token));
+  Values sums = layout.isQuantized() ? emitQuantized() : emitFloats();
+  for (auto [i, sum] : llvm::enumerate(sums))
+    finish(builder.add(token, i), sum);
+}
+
+Value MatmulTileEmitter::loadInput(Type type, unsigned number, Value column, int64_t token) {
+  auto matrix = cast<MemRefType>(op.getInputs()[number].getType());
+  Value first = builder.address(inputAddresses[number],
+                                builder.mul(column, matrix.getElementTypeBitWidth() / 8));
+  return builder.load(type, builder.address(first, token * KernelBuilder::rowBytes(matrix)));
 }
 
 /// Adds bias and residual to the sums of a token's 16 rows and stores them.
@@ -126,25 +147,25 @@ static Values addChains(KernelBuilder &builder, ArrayRef<Value> values, int64_t 
   return sums;
 }
 
-Values MatmulTileEmitter::emitFloats(ArrayRef<Value> tokens) {
+Values MatmulTileEmitter::emitFloats() {
   TileGeometry geometry = tileGeometry(layout, type.getRows(), type.getColumns());
   Value tile = builder.address(weights, builder.mul(op.getTile(), geometry.tileBytes));
   Type element =
       layout.element == ElementKind::F32 ? Type(builder.getF32Type()) : Type(builder.getBF16Type());
   auto vectorType = VectorType::get(kTileRows, element);
   int64_t columnBytes = kTileRows * element.getIntOrFloatBitWidth() / 8;
-  int64_t chains = chainsPerToken(config, tokens.size());
+  int64_t chains = chainsPerToken(config, count);
 
   auto addColumn = [&](Value column, int64_t chain, Values &sums) {
     Value address = builder.address(tile, builder.mul(column, columnBytes));
     Value weight = builder.toF32(builder.load(vectorType, address));
-    for (auto [t, token] : llvm::enumerate(tokens)) {
-      Value x = builder.broadcast(builder.loadElement(op.getInputs()[0], {token, column}));
+    for (int64_t t = 0; t < count; ++t) {
+      Value x = builder.broadcast(loadInput(builder.getF32Type(), 0, column, t));
       Value &sum = sums[t * chains + chain];
       sum = builder.multiplyAdd(weight, x, sum);
     }
   };
-  Values sums(tokens.size() * chains, builder.constant(builder.floats(), 0.0));
+  Values sums(count * chains, builder.constant(builder.floats(), 0.0));
   int64_t whole = type.getColumns() / kUnrolledColumns * kUnrolledColumns;
   if (whole > 0)
     sums =
@@ -170,14 +191,12 @@ Values MatmulTileEmitter::emitFloats(ArrayRef<Value> tokens) {
 //===----------------------------------------------------------------------===//
 
 /// Adds to each token's accumulator the products of 16 rows x 4 columns starting at `column`.
-void MatmulTileEmitter::addProducts(Value codes, Value column, ArrayRef<Value> tokens,
-                                    int64_t chain, Values &accumulators) {
-  int64_t chains = chainsPerToken(config, tokens.size());
-  for (auto [t, token] : llvm::enumerate(tokens)) {
+void MatmulTileEmitter::addProducts(Value codes, Value column, int64_t chain,
+                                    Values &accumulators) {
+  int64_t chains = chainsPerToken(config, count);
+  for (int64_t t = 0; t < count; ++t) {
     // Four activations as one i32, which one instruction broadcasts.
-    Value x = builder.loadVector(builder.bytes(kDotColumns), op.getInputs()[0], {token, column});
-    x = vector::BitCastOp::create(builder, builder.ints(1), x);
-    x = vector::ExtractOp::create(builder, x, 0);
+    Value x = loadInput(builder.getI32Type(), 0, column, t);
     x = vector::BitCastOp::create(builder, builder.bytes(kStepBytes), builder.broadcast(x));
     Value &accumulator = accumulators[t * chains + chain];
     accumulator = packed::Dot4Op::create(builder, accumulator.getType(), accumulator, codes, x,
@@ -186,15 +205,12 @@ void MatmulTileEmitter::addProducts(Value codes, Value column, ArrayRef<Value> t
 }
 
 /// The exact integer sums of one group: of (code - zero point) * activation code.
-Values MatmulTileEmitter::emitGroup(WeightReader &reader, Value group, ArrayRef<Value> tokens,
-                                    Values &state) {
-  int64_t chains = chainsPerToken(config, tokens.size());
+Values MatmulTileEmitter::emitGroup(WeightReader &reader, Value group, Values &state) {
+  int64_t chains = chainsPerToken(config, count);
   Values accumulators;
-  for (Value token : tokens) {
-    Value sum = builder.loadElement(op.getInputs()[2], {token, group});
-    Value correction = arith::MulIOp::create(
-        builder, sum, builder.constant(builder.getI32Type(), -layout.zeroPoint()));
-    accumulators.push_back(builder.broadcast(correction));
+  for (int64_t t = 0; t < count; ++t) {
+    // Minus the zero point times the sum of the activations.
+    accumulators.push_back(builder.broadcast(loadInput(builder.getI32Type(), 2, group, t)));
     accumulators.append(chains - 1, builder.constant(builder.ints(), int64_t(0)));
   }
   int64_t blockColumns = reader.stepsPerBlock() * kDotColumns;
@@ -205,12 +221,11 @@ Values MatmulTileEmitter::emitGroup(WeightReader &reader, Value group, ArrayRef<
     Value column = builder.add(builder.mul(group, layout.group), builder.mul(number, blockColumns));
     reader.readBlock(block, position, [&](int64_t step, Value codes) {
       int64_t chain = (place * reader.stepsPerBlock() + step) % chains;
-      addProducts(codes, builder.add(column, step * kDotColumns), tokens, chain, sums);
+      addProducts(codes, builder.add(column, step * kDotColumns), chain, sums);
     });
   };
   int64_t unrolled = blocks;
-  while (unrolled % 2 == 0 &&
-         unrolled * reader.stepsPerBlock() * int64_t(tokens.size()) > kUnrolledDots)
+  while (unrolled % 2 == 0 && unrolled * reader.stepsPerBlock() * count > kUnrolledDots)
     unrolled /= 2;
   if (unrolled == blocks) {
     for (int64_t i = 0; i < blocks; ++i)
@@ -233,29 +248,30 @@ Values MatmulTileEmitter::emitGroup(WeightReader &reader, Value group, ArrayRef<
   return addChains<arith::AddIOp>(builder, accumulators, chains);
 }
 
-Values MatmulTileEmitter::emitQuantized(ArrayRef<Value> tokens) {
+Values MatmulTileEmitter::emitQuantized() {
   WeightReader reader(builder, type, weights, op.getTile());
-  Values carried(tokens.size(), builder.constant(builder.floats(), 0.0));
+  Values carried(count, builder.constant(builder.floats(), 0.0));
   carried.append(reader.initialState());
-  carried = builder.loop(
-      builder.index(0), builder.index(reader.getGeometry().groups), 1, carried,
-      [&](Value group, ValueRange values) {
-        Values results(values.take_front(tokens.size()));
-        Values state(values.drop_front(tokens.size()));
-        if (config.getPrefetch() > 0)
-          reader.prefetchGroup(group, config.getPrefetch());
-        Values sums = emitGroup(reader, group, tokens, state);
-        Value scales = reader.loadScales(group);
-        for (auto [t, token] : llvm::enumerate(tokens)) {
-          Value sum = arith::SIToFPOp::create(builder, builder.floats(), sums[t]);
-          Value scale = builder.broadcast(builder.loadElement(op.getInputs()[1], {token, group}));
-          scale = arith::MulFOp::create(builder, scales, scale);
-          results[t] = builder.multiplyAdd(sum, scale, results[t]);
-        }
-        results.append(state);
-        return results;
-      });
-  carried.resize(tokens.size());
+  carried = builder.loop(builder.index(0), builder.index(reader.getGeometry().groups), 1, carried,
+                         [&](Value group, ValueRange values) {
+                           Values results(values.take_front(count));
+                           Values state(values.drop_front(count));
+                           if (config.getPrefetch() > 0)
+                             reader.prefetchGroup(group, config.getPrefetch());
+                           Values sums = emitGroup(reader, group, state);
+                           Value scales = reader.loadScales(group);
+                           for (int64_t t = 0; t < count; ++t) {
+                             Value sum =
+                                 arith::SIToFPOp::create(builder, builder.floats(), sums[t]);
+                             Value scale =
+                                 builder.broadcast(loadInput(builder.getF32Type(), 1, group, t));
+                             scale = arith::MulFOp::create(builder, scales, scale);
+                             results[t] = builder.multiplyAdd(sum, scale, results[t]);
+                           }
+                           results.append(state);
+                           return results;
+                         });
+  carried.resize(count);
   return carried;
 }
 

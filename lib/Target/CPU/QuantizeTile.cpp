@@ -75,6 +75,8 @@ void QuantizeEmitter::emitGroup(Value token, Value number, int64_t present) {
     builder.storeVector(codes, op.getCodes(), {token, builder.add(first, offset)});
   }
   Value sum = vector::ReductionOp::create(builder, vector::CombiningKind::ADD, total);
+  sum = arith::MulIOp::create(builder, sum,
+                              builder.constant(builder.getI32Type(), int64_t(op.getSumFactor())));
   memref::StoreOp::create(builder, scale, op.getScales(), ValueRange{token, number});
   memref::StoreOp::create(builder, sum, op.getSums(), ValueRange{token, number});
 }

@@ -37,12 +37,14 @@ private:
     if (tokens == 1)
       return packed::LoweringConfigAttr::get(op.getContext(), 1, accumulators, kPrefetchDistance);
     // Quantized tokens need an integer and a float sum each; weights and activations need a fourth
-    // of the registers.
+    // of the registers. More than eight tokens gained nothing where it was measured, and numbers
+    // of tokens are often powers of two.
     int64_t vectors = target.vectorsInRegisters() * 3 / 4;
-    int64_t atOnce = std::clamp<int64_t>(layout.isQuantized() ? vectors / 2 : vectors, 1, 12);
+    int64_t atOnce = std::clamp<int64_t>(layout.isQuantized() ? vectors / 2 : vectors, 1, 8);
     if (!ShapedType::isDynamic(tokens))
       atOnce = std::min(atOnce, tokens);
-    return packed::LoweringConfigAttr::get(op.getContext(), atOnce, accumulators, 0);
+    return packed::LoweringConfigAttr::get(op.getContext(), atOnce, accumulators,
+                                           kPrefetchDistance);
   }
 
   /// Bytes between reading and prefetching: what hides the latency of memory.

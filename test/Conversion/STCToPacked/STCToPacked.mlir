@@ -103,7 +103,7 @@ func.func @one_fused(%x: tensor<3x4xf32>) -> tensor<3x4xf32> {
 // CHECK: %[[C0:.*]] = tensor.empty(%[[N]]) : tensor<?x64xi8>
 // CHECK: %[[S0:.*]] = tensor.empty(%{{.*}}) : tensor<?x2xf32>
 // CHECK: %[[T0:.*]] = tensor.empty(%{{.*}}) : tensor<?x2xi32>
-// CHECK: %[[Q:.*]]:3 = packed.quantize_activations ins(%[[S]] : tensor<?x40xf32>) outs(%[[C0]], %[[S0]], %[[T0]] : {{.*}}) group 32
+// CHECK: %[[Q:.*]]:3 = packed.quantize_activations ins(%[[S]] : tensor<?x40xf32>) outs(%[[C0]], %[[S0]], %[[T0]] : {{.*}}) group 32 sum_factor -8
 // CHECK: packed.matmul ins(%[[Q]]#0, %[[Q]]#1, %[[Q]]#2 : {{.*}}) weight(%[[W]]
 stc.weight @w : tensor<4x40xf32> {value = dense<1.0> : tensor<4x40xf32>,
     quant = #stc.quant<"rtn:int4-g32", error = 0.0 : f64>}

@@ -239,6 +239,17 @@ func.func @f(%x: tensor<?x32xf32>, %c: tensor<?x32xi8>, %s: tensor<?x1xf32>, %t:
 
 // -----
 
+// packed.quantize_activations (C1)
+func.func @f(%x: tensor<?x32xf32>, %c: tensor<?x32xi8>, %s: tensor<?x1xf32>, %t: tensor<?x1xi32>) {
+  // expected-error @+1 {{expects sum_factor in [-255, 255] (C1), but got 256}}
+  %r:3 = packed.quantize_activations ins(%x : tensor<?x32xf32>)
+      outs(%c, %s, %t : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>) group 32 sum_factor 256
+      -> tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>
+  return
+}
+
+// -----
+
 // packed.quantize_activations (C2)
 func.func @f(%x: tensor<?x40xf32>, %c: tensor<?x40xi8>, %s: tensor<?x2xf32>, %t: tensor<?x2xi32>) {
   // expected-error @+1 {{expects 64 code columns, 2 scales and sums (C2), but got 40, 2, 2}}

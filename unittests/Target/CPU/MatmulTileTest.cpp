@@ -150,7 +150,7 @@ void MatmulCase::check(const CompiledKernel &kernel, int64_t tokens, bool bias, 
         continue;
       }
       codes(t, c) = random.integer(-127, 127);
-      sums(t, c / layout.group) += codes(t, c);
+      sums(t, c / layout.group) -= layout.zeroPoint() * codes(t, c);
       inputs[t * columns + c] = double(codes(t, c)) * scales(t, c / layout.group);
     }
   }

@@ -47,7 +47,7 @@ TEST_P(Quantize, EqualsPacking) {
           absl::StrCat("%x: ", input, ", %c: memref<", tokens, "x", padded, "xi8>, %s: memref<",
                        tokens, "x", groups, "xf32>, %t: memref<", tokens, "x", groups, "xi32>"),
           absl::StrCat("packed.quantize_activations ins(%x : ", input,
-                       ") outs(%c, %s, %t : ", types, ") group ", group),
+                       ") outs(%c, %s, %t : ", types, ") group ", group, " sum_factor -8"),
           target);
       ASSERT_TRUE(kernel.ok()) << kernel.status();
       int64_t count = *tokens == '1' ? 1 : 3;
@@ -75,7 +75,7 @@ TEST_P(Quantize, EqualsPacking) {
                 << columns << " columns, token " << t << " group " << g << " column " << c;
             sum += expected[c];
           }
-          ASSERT_EQ(sums(t, g), sum);
+          ASSERT_EQ(sums(t, g), -8 * sum);
         }
     }
 }

@@ -195,6 +195,9 @@ LogicalResult QuantizeActivationsOp::verify() {
   int64_t group = getGroup();
   if (group != 32 && group != 64 && group != 128)
     return emitOpError("expects a group of 32, 64 or 128 (C1), but got ") << group;
+  // A group's sum must fit into 32 bits.
+  if (int64_t factor = getSumFactor(); factor < -255 || factor > 255)
+    return emitOpError("expects sum_factor in [-255, 255] (C1), but got ") << factor;
   int64_t groups = ceilDiv(columnsOf(getInput()), group);
   if (columnsOf(getCodes()) != groups * group || columnsOf(getScales()) != groups ||
       columnsOf(getSums()) != groups)

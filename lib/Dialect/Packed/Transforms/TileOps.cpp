@@ -103,11 +103,10 @@ void TileOps::tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op) {
   if (!config)
     config = packed::LoweringConfigAttr::get(&getContext(), 1, 1, 0);
   OpFoldResult tiles = builder.getIndexAttr(llvm::divideCeil(rows, kTileRows));
-  parallel(builder, tiles,
-           [&](ValueRange indices) {
-             packed::MatmulTileOp::create(builder, indices[0], op.getInputs(), op.getWeight(),
-                                          op.getBias(), op.getResidual(), op.getOut(), config);
-           });
+  parallel(builder, tiles, [&](ValueRange indices) {
+    packed::MatmulTileOp::create(builder, indices[0], op.getInputs(), op.getWeight(), op.getBias(),
+                                 op.getResidual(), op.getOut(), config);
+  });
 }
 
 /// Long rows of whole groups are divided into equal blocks; a lone token then occupies all threads.
@@ -124,9 +123,9 @@ void TileOps::tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActiva
   if (block == columns) {
     parallel(builder, tokens, [&](ValueRange indices) {
       auto row = [&](Value matrix) { return rowOf(builder, matrix, indices[0]); };
-      packed::QuantizeActivationsOp::create(builder, TypeRange(), row(op.getInput()),
-                                            row(op.getCodes()), row(op.getScales()),
-                                            row(op.getSums()), op.getGroupAttr());
+      packed::QuantizeActivationsOp::create(
+          builder, TypeRange(), row(op.getInput()), row(op.getCodes()), row(op.getScales()),
+          row(op.getSums()), op.getGroupAttr(), op.getSumFactorAttr());
     });
     return;
   }
@@ -136,7 +135,8 @@ void TileOps::tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActiva
     };
     packed::QuantizeActivationsOp::create(
         builder, TypeRange(), part(op.getInput(), block), part(op.getCodes(), block),
-        part(op.getScales(), block / group), part(op.getSums(), block / group), op.getGroupAttr());
+        part(op.getScales(), block / group), part(op.getSums(), block / group), op.getGroupAttr(),
+        op.getSumFactorAttr());
   });
 }
 

@@ -227,25 +227,29 @@ def Packed_QuantizeActivationsOp : Packed_DestinationOp<"quantize_activations"> 
   let summary = "Activations as int8 codes with one scale per group.";
   let description = [{
     For each token and group g of `group` consecutive columns: scale = max|x| / 127, code =
-    round to nearest even (x / scale) as Packing's quantizeActivations defines it, sum = sum of the
-    group's codes. Columns past the input's end are zero.
+    round to nearest even (x / scale) as Packing's quantizeActivations defines it, sum =
+    `sum_factor` times the sum of the group's codes. Columns past the input's end are zero.
 
-    (C1) `group` is 32, 64 or 128. (C2) codes have ceil(columns / group) * group columns, scales
+    With the factor -z, z being the zero point of the weights that will be multiplied, a sum is what
+    a dot product with unsigned weight codes starts from.
+
+    (C1) `group` is 32, 64 or 128, `sum_factor` in [-255, 255]. (C2) codes have ceil(columns / group) * group columns, scales
     and sums ceil(columns / group). (C3) All have the input's tokens.
 
     ```mlir
     %c, %s, %t = packed.quantize_activations ins(%x : tensor<?x40xf32>)
         outs(%c0, %s0, %t0 : tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>) group 32
-        -> tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>
+        sum_factor -8 -> tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>
     ```
   }];
   let arguments = (ins Packed_F32Matrix:$input, Packed_I8Matrix:$codes, Packed_F32Matrix:$scales,
-                       Packed_I32Matrix:$sums, I64Attr:$group);
+                       Packed_I32Matrix:$sums, I64Attr:$group,
+                       DefaultValuedAttr<I64Attr, "1">:$sum_factor);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
     `ins` `(` $input `:` type($input) `)`
     `outs` `(` $codes `,` $scales `,` $sums `:` type($codes) `,` type($scales) `,` type($sums) `)`
-    `group` $group attr-dict (`->` type($results)^)?
+    `group` $group (`sum_factor` $sum_factor^)? attr-dict (`->` type($results)^)?
   }];
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() {
@@ -259,7 +263,8 @@ def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]>
   let description = [{
     out[t, n] = sum over k of input[t, k] * weight[n, k] (+ bias[n]) (+ residual[t, n]).
     With a float layout `inputs` is one f32 matrix; with a quantized layout it is the three results
-    of `packed.quantize_activations` with the weight's group, and
+    of `packed.quantize_activations` with the weight's group and minus its zero point as
+    `sum_factor`, and
     sum = sum over groups of activation_scale * weight_scale * (sum of code products).
 
     (C1) Float layouts take one input, quantized ones three. (C2) The input's columns equal the
