@@ -21,11 +21,39 @@ const char *elementName(ElementKind element) {
     return "int8";
   case ElementKind::I4:
     return "int4";
+  case ElementKind::F16:
+    return "f16";
+  case ElementKind::I3:
+    return "int3";
+  case ElementKind::I2:
+    return "int2";
   }
   return "?";
 }
 
 } // namespace
+
+int64_t Layout::codeBits() const {
+  switch (element) {
+  case ElementKind::I8:
+    return 8;
+  case ElementKind::I4:
+    return 4;
+  case ElementKind::I3:
+    return 3;
+  case ElementKind::I2:
+    return 2;
+  case ElementKind::F32:
+  case ElementKind::BF16:
+  case ElementKind::F16:
+    break;
+  }
+  return 0;
+}
+
+int64_t Layout::floatBytes() const {
+  return isQuantized() ? 0 : element == ElementKind::F32 ? 4 : 2;
+}
 
 std::string Layout::str() const {
   std::string text;
@@ -42,10 +70,18 @@ std::string Layout::str() const {
   case LayoutKind::NM:
     text = absl::StrCat(n, ":", m);
     break;
+  case LayoutKind::Pairs:
+    text = absl::StrCat(n, ":", m, "-pairs");
+    break;
+  case LayoutKind::Block:
+    text = "block";
+    break;
   }
   absl::StrAppend(&text, "-", elementName(element));
   if (group != 0)
     absl::StrAppend(&text, "-g", group);
+  if (asymmetric)
+    text += "-asym";
   return text;
 }
 
@@ -53,14 +89,20 @@ absl::Status verifyLayout(const Layout &layout) {
   auto error = [&](absl::string_view field, absl::string_view expected, const std::string &got) {
     return formatError({"", absl::StrCat("layout ", field), {}}, expected, got);
   };
-  if (layout.kind > LayoutKind::NM)
-    return error("kind", "rows, dense, bitmap or N:M", absl::StrCat(int(layout.kind)));
-  if (layout.element > ElementKind::I4)
-    return error("element", "f32, bf16, int8 or int4", absl::StrCat(int(layout.element)));
+  if (layout.kind > LayoutKind::Block)
+    return error("kind", "rows, dense, bitmap, N:M, pairs or block",
+                 absl::StrCat(int(layout.kind)));
+  if (layout.element > ElementKind::I2)
+    return error("element", "f32, bf16, f16, int8, int4, int3 or int2",
+                 absl::StrCat(int(layout.element)));
   if (layout.kind == LayoutKind::Rows && layout.isQuantized())
-    return error("element", "f32 or bf16 in rows", elementName(layout.element));
-  if (layout.isSparse() && !layout.isQuantized())
+    return error("element", "f32, bf16 or f16 in rows", elementName(layout.element));
+  if (layout.kind == LayoutKind::Pairs && layout.element != ElementKind::I4)
+    return error("element", "int4 in pairs", elementName(layout.element));
+  if (layout.isSparse() && layout.element != ElementKind::I8 && layout.element != ElementKind::I4)
     return error("element", "int8 or int4 in a sparse layout", elementName(layout.element));
+  if (layout.asymmetric && (layout.kind != LayoutKind::Dense || !layout.isQuantized()))
+    return error("zeros", "none unless the layout is dense and quantized", "asymmetric");
   if (layout.isQuantized()) {
     if (layout.group != 32 && layout.group != 64 && layout.group != 128)
       return error("group", "32, 64 or 128", absl::StrCat(layout.group));
@@ -72,8 +114,16 @@ absl::Status verifyLayout(const Layout &layout) {
       return error("m", "4, 8 or 16", absl::StrCat(layout.m));
     if (layout.n <= 0 || layout.n >= layout.m)
       return error("n", absl::StrCat("1 to ", layout.m - 1), absl::StrCat(layout.n));
+  } else if (layout.kind == LayoutKind::Pairs) {
+    if (layout.m != 16)
+      return error("m", "16 in pairs", absl::StrCat(layout.m));
+    if (layout.n != 1 && layout.n != 2 && layout.n != 4 && layout.n != 8)
+      return error("n", "1, 2, 4 or 8 in pairs", absl::StrCat(layout.n));
+    if (layout.n == 1 && layout.group < 64)
+      return error("group", "64 or 128 in pairs of 1:16", absl::StrCat(layout.group));
   } else if (layout.n != 0 || layout.m != 0) {
-    return error("n:m", "0:0 unless the layout is N:M", absl::StrCat(layout.n, ":", layout.m));
+    return error("n:m", "0:0 unless the layout is N:M or pairs",
+                 absl::StrCat(layout.n, ":", layout.m));
   }
   return absl::OkStatus();
 }
@@ -83,37 +133,56 @@ TileGeometry tileGeometry(const Layout &layout, int64_t rows, int64_t columns) {
   geometry.rowTiles = (rows + kTileRows - 1) / kTileRows;
   if (!layout.isQuantized()) {
     geometry.paddedColumns = columns;
-    if (layout.kind == LayoutKind::Dense) {
-      int64_t elementBytes = layout.element == ElementKind::F32 ? 4 : 2;
-      geometry.tileBytes = roundUp(columns * kTileRows * elementBytes, kSectionAlignment);
-    }
+    if (layout.kind == LayoutKind::Dense)
+      geometry.tileBytes = roundUp(columns * kTileRows * layout.floatBytes(), kSectionAlignment);
     return geometry;
   }
   geometry.paddedColumns = roundUp(columns, layout.group);
   geometry.groups = geometry.paddedColumns / layout.group;
   geometry.steps = geometry.paddedColumns / kDotColumns;
-  int64_t scaleBytes = roundUp(geometry.groups * kTileRows * 2, kSectionAlignment);
-  geometry.masksOffset = scaleBytes;
-  geometry.valuesOffset = scaleBytes;
-  if (layout.isSparse())
-    geometry.valuesOffset += roundUp(geometry.steps * 8, kSectionAlignment);
+  int64_t end = 0;
+  auto section = [&](int64_t bytes) {
+    int64_t start = end;
+    end += roundUp(bytes, kSectionAlignment);
+    return start;
+  };
+  geometry.scalesOffset = section(geometry.groups * kTileRows * 2);
+  if (layout.asymmetric)
+    geometry.zerosOffset = section(geometry.groups * kTileRows);
+  geometry.masksOffset = section(layout.hasMasks() ? geometry.steps * 8 : 0);
+  if (layout.kind == LayoutKind::Block) {
+    geometry.endsOffset = section(geometry.groups * 2);
+    geometry.indicesOffset = end;
+    geometry.masksOffset = end;
+  }
+  geometry.valuesOffset = end;
+  if (layout.hasTable())
+    geometry.tableBytes = roundUp((geometry.rowTiles + 1) * 4, kSectionAlignment);
+  int64_t valueBytes = 0;
   switch (layout.kind) {
   case LayoutKind::Rows:
-    break;
-  case LayoutKind::Dense:
-    geometry.tileBytes = geometry.valuesOffset + geometry.steps * kStepBytes / layout.lanes();
-    break;
   case LayoutKind::Bitmap:
-    geometry.tableBytes = roundUp((geometry.rowTiles + 1) * 4, kSectionAlignment);
+  case LayoutKind::Block:
+    return geometry;
+  case LayoutKind::Dense:
+    valueBytes = geometry.steps * kStepBytes * layout.codeBits() / 8;
     break;
   case LayoutKind::NM:
     geometry.chunkPairBytes = kTileRows * layout.n;
-    int64_t pairs = geometry.steps / layout.chunkSteps() / layout.lanes();
-    geometry.tileBytes =
-        geometry.valuesOffset + roundUp(pairs * geometry.chunkPairBytes, kSectionAlignment);
+    valueBytes = geometry.steps / layout.chunkSteps() / layout.lanes() * geometry.chunkPairBytes;
+    break;
+  case LayoutKind::Pairs:
+    valueBytes = geometry.paddedColumns / layout.m * layout.n * kTileRows;
     break;
   }
+  geometry.tileBytes = end + roundUp(valueBytes, kSectionAlignment);
   return geometry;
 }
+
+int64_t blockValuesOffset(const TileGeometry &geometry, int64_t stored) {
+  return geometry.indicesOffset + roundUp(stored * 2, kSectionAlignment);
+}
+
+int64_t blockStepBytes(const Layout &layout) { return kStepBytes * layout.codeBits() / 8; }
 
 } // namespace stc

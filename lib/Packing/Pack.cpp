@@ -97,11 +97,11 @@ absl::Status verifyQuantizedMatrix(const QuantizedMatrix &matrix, ElementKind el
 absl::StatusOr<int64_t> packedBytes(const Layout &layout, int64_t rows, int64_t columns) {
   STC_RETURN_IF_ERROR(verifyLayout(layout));
   STC_RETURN_IF_ERROR(verifyShape(rows, columns));
-  if (layout.kind == LayoutKind::Bitmap)
+  if (layout.hasTable())
     return formatError({"", "packed size", {}}, "a layout whose size the shape determines",
                        layout.str());
   if (layout.kind == LayoutKind::Rows)
-    return totalBytes(layout.element == ElementKind::F32 ? 4 : 2, rows * columns, rows, columns);
+    return totalBytes(layout.floatBytes(), rows * columns, rows, columns);
   TileGeometry geometry = tileGeometry(layout, rows, columns);
   return totalBytes(geometry.tileBytes, geometry.rowTiles, rows, columns);
 }
@@ -141,7 +141,7 @@ absl::StatusOr<std::vector<uint8_t>> packFloats(const Layout &layout, int64_t ro
         return formatError({"", "matrix", {}}, "values within the range of bf16",
                            absl::StrCat(values[i], " at element ", i));
   std::vector<uint8_t> packed(size_t(bytes), 0);
-  int64_t size = layout.element == ElementKind::F32 ? 4 : 2;
+  int64_t size = layout.floatBytes();
   if (layout.kind == LayoutKind::Rows) {
     for (size_t i = 0; i < values.size(); ++i)
       storeFloat(layout.element, values[i], packed.data() + i * size_t(size));

@@ -46,7 +46,7 @@ int64_t valueBytes(const Layout &layout, absl::Span<const uint64_t> masks) {
 
 TileEncoder::TileEncoder(const Layout &layout, const TileGeometry &geometry)
     : layout(layout), geometry(geometry), codes(size_t(kTileRows * geometry.paddedColumns)),
-      masks(size_t(layout.isSparse() ? geometry.steps : 0)) {
+      masks(size_t(layout.hasMasks() ? geometry.steps : 0)) {
   // Compaction writes one byte past the last code it keeps.
   int64_t most = geometry.valuesOffset + geometry.steps * kStepBytes / layout.lanes();
   stored.resize(size_t(most + kSectionAlignment));
@@ -66,7 +66,7 @@ absl::StatusOr<absl::Span<const uint8_t>> TileEncoder::encode(const QuantizedMat
   }
   uint8_t *values = stored.data() + geometry.valuesOffset;
   int64_t bytes = 0;
-  if (layout.isSparse()) {
+  if (layout.hasMasks()) {
     STC_RETURN_IF_ERROR(fillMasks(firstRow));
     std::memcpy(stored.data() + geometry.masksOffset, masks.data(), masks.size() * 8);
     bytes = encodeSparse(values);

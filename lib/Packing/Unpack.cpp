@@ -182,7 +182,7 @@ absl::Status decodeTile(const Layout &layout, const TileGeometry &geometry,
   uint8_t zeroPoint = uint8_t(layout.zeroPoint());
   std::vector<uint8_t> codes(size_t(kTileRows * geometry.paddedColumns), zeroPoint);
   const uint8_t *values = bytes.data() + geometry.valuesOffset;
-  if (layout.isSparse()) {
+  if (layout.hasMasks()) {
     std::vector<uint64_t> masks(size_t(geometry.steps));
     for (int64_t step = 0; step < geometry.steps; ++step)
       masks[size_t(step)] = loadMask(bytes, geometry.masksOffset + step * 8);

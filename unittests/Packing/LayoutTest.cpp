@@ -14,36 +14,53 @@ using namespace stc;
 
 TEST(Layout, Names) {
   EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::I4, 32}).str(), "dense-int4-g32");
+  EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::I3, 64}).str(), "dense-int3-g64");
+  EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::I2, 32, 0, 0, true}).str(),
+            "dense-int2-g32-asym");
   EXPECT_EQ((Layout{LayoutKind::Bitmap, ElementKind::I4, 128}).str(), "bitmap-int4-g128");
   EXPECT_EQ((Layout{LayoutKind::NM, ElementKind::I8, 32, 2, 4}).str(), "2:4-int8-g32");
+  EXPECT_EQ((Layout{LayoutKind::Pairs, ElementKind::I4, 128, 4, 16}).str(), "4:16-pairs-int4-g128");
+  EXPECT_EQ((Layout{LayoutKind::Block, ElementKind::I8, 64}).str(), "block-int8-g64");
   EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::BF16}).str(), "dense-bf16");
+  EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::F16}).str(), "dense-f16");
   EXPECT_EQ((Layout{LayoutKind::Rows, ElementKind::F32}).str(), "rows-f32");
 }
 
 TEST(Layout, AcceptsExactlyWhatExists) {
   // Every combination, against the rule of the header written out once more.
+  enum Kinds { Rows, Dense, Bitmap, NM, Pairs, Block };
+  enum Elements { F32, BF16, I8, I4, F16, I3, I2 };
   int accepted = 0;
-  for (int kind = 0; kind < 5; ++kind)
-    for (int element = 0; element < 5; ++element)
+  for (int kind = 0; kind < 7; ++kind)
+    for (int element = 0; element < 8; ++element)
       for (int64_t group : {-32, 0, 1, 16, 32, 48, 64, 128, 256})
         for (int64_t m : {-4, 0, 2, 4, 6, 8, 16, 32})
-          for (int64_t n = -1; n <= 17; ++n) {
-            Layout layout{LayoutKind(kind), ElementKind(element), group, n, m};
-            bool floats = element < 2;
-            bool groupFits = floats ? group == 0 : group == 32 || group == 64 || group == 128;
-            bool patternFits =
-                kind == 3 ? (m == 4 || m == 8 || m == 16) && n > 0 && n < m : n == 0 && m == 0;
-            bool kindFits = kind == 0 ? floats : kind == 1 ? true : kind < 4 && !floats;
-            bool exists = kindFits && element < 4 && groupFits && patternFits;
-            absl::Status status = verifyLayout(layout);
-            ASSERT_EQ(status.ok(), exists) << layout.str() << ": " << status;
-            if (!exists) {
-              EXPECT_NE(status.message().find("expected "), std::string::npos);
+          for (int64_t n = -1; n <= 17; ++n)
+            for (bool asymmetric : {false, true}) {
+              Layout layout{LayoutKind(kind), ElementKind(element), group, n, m, asymmetric};
+              bool floats = element == F32 || element == BF16 || element == F16;
+              bool bytes = element == I8 || element == I4;
+              bool groupFits = floats ? group == 0 : group == 32 || group == 64 || group == 128;
+              bool patternFits =
+                  kind == NM      ? (m == 4 || m == 8 || m == 16) && n > 0 && n < m
+                  : kind == Pairs ? m == 16 && (n == 1 ? group >= 64 : n == 2 || n == 4 || n == 8)
+                                  : n == 0 && m == 0;
+              bool kindFits = kind == Rows    ? floats
+                              : kind == Dense ? true
+                              : kind == Pairs ? element == I4
+                                              : kind <= Block && bytes;
+              bool zerosFit = !asymmetric || (kind == Dense && !floats);
+              bool exists = kindFits && element <= I2 && groupFits && patternFits && zerosFit;
+              absl::Status status = verifyLayout(layout);
+              ASSERT_EQ(status.ok(), exists) << layout.str() << ": " << status;
+              if (!exists) {
+                EXPECT_NE(status.message().find("expected "), std::string::npos);
+              }
+              accepted += exists;
             }
-            accepted += exists;
-          }
-  // 2 + 2 float layouts; per element and group 1 dense, 1 bitmap and 3 + 7 + 15 patterns.
-  EXPECT_EQ(accepted, 4 + 2 * 3 * (1 + 1 + 3 + 7 + 15));
+  // 3 + 3 float layouts; per element and group 2 dense; of int8 and int4 also 1 bitmap, 1 block and
+  // 3 + 7 + 15 patterns; pairs of 2, 4 and 8 per group and of 1 for two groups.
+  EXPECT_EQ(accepted, 6 + 4 * 3 * 2 + 2 * 3 * (1 + 1 + 3 + 7 + 15) + 3 * 3 + 2);
 }
 
 TEST(Layout, GeometryOfTiles) {
@@ -66,6 +83,29 @@ TEST(Layout, GeometryOfTiles) {
   TileGeometry bitmap = tileGeometry({LayoutKind::Bitmap, ElementKind::I8, 32}, 256, 32);
   EXPECT_EQ(bitmap.tableBytes, 128); // 17 entries
   EXPECT_EQ(bitmap.tileBytes, 0);
+  // int3: 192 bytes for 8 steps. The zeros follow the scales, 2 * 16 bytes rounded up.
+  TileGeometry zeros = tileGeometry({LayoutKind::Dense, ElementKind::I3, 32, 0, 0, true}, 16, 64);
+  EXPECT_EQ(zeros.zerosOffset, 64);
+  EXPECT_EQ(zeros.valuesOffset, 128);
+  EXPECT_EQ(zeros.tileBytes, 128 + 2 * 192);
+  TileGeometry quarter = tileGeometry({LayoutKind::Dense, ElementKind::I2, 128}, 16, 256);
+  EXPECT_EQ(quarter.tileBytes, 64 + 64 * 64 / 4);
+  // Four bytes for each row and every 16 columns, or every 32 or 64.
+  for (int64_t n : {1, 2, 4, 8})
+    EXPECT_EQ(tileGeometry({LayoutKind::Pairs, ElementKind::I4, 64, n, 16}, 16, 128).tileBytes,
+              64 + 128 * n);
+  // 130 columns are padded to 160: 5 groups, 40 steps.
+  Layout blocks{LayoutKind::Block, ElementKind::I4, 32};
+  TileGeometry block = tileGeometry(blocks, 40, 130);
+  EXPECT_EQ(block.endsOffset, 192);
+  EXPECT_EQ(block.indicesOffset, 256);
+  EXPECT_EQ(block.valuesOffset, 256);
+  EXPECT_EQ(blockValuesOffset(block, 0), 256);
+  EXPECT_EQ(blockValuesOffset(block, 32), 256 + 64);
+  EXPECT_EQ(blockValuesOffset(block, 33), 256 + 128);
+  EXPECT_EQ(blockStepBytes(blocks), 32);
+  EXPECT_EQ(block.tableBytes, 64);
+  EXPECT_EQ(block.tileBytes, 0);
   TileGeometry floats = tileGeometry({LayoutKind::Dense, ElementKind::BF16}, 17, 3);
   EXPECT_EQ(floats.paddedColumns, 3);
   EXPECT_EQ(floats.tileBytes, 128); // 96 rounded up

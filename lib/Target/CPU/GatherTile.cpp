@@ -12,8 +12,7 @@ public:
   GatherEmitter(packed::GatherOp op, const TargetDescription &target)
       : op(op), builder(op, target), type(cast<packed::WeightType>(op.getTable().getType())),
         layout(type.getLayout().getLayout()) {
-    element = layout.element == ElementKind::F32 ? Type(builder.getF32Type())
-                                                 : Type(builder.getBF16Type());
+    element = type.getLayout().getElement();
     elementBytes = element.getIntOrFloatBitWidth() / 8;
   }
   void emit();

@@ -24,6 +24,15 @@ namespace stc {
 
 namespace {
 
+/// Whether kernels of matrix multiplications read this layout.
+bool hasKernel(packed::MatmulTileOp op) {
+  Layout layout = cast<packed::WeightType>(op.getWeight().getType()).getLayout().getLayout();
+  bool element = layout.element == ElementKind::F32 || layout.element == ElementKind::BF16 ||
+                 layout.element == ElementKind::I8 || layout.element == ElementKind::I4;
+  return element && !layout.asymmetric && layout.kind != LayoutKind::Pairs &&
+         layout.kind != LayoutKind::Block;
+}
+
 class LowerTiles final : public impl::LowerTilesPassBase<LowerTiles> {
 public:
   using LowerTilesPassBase::LowerTilesPassBase;
@@ -43,6 +52,12 @@ public:
     for (Operation *op : operations) {
       if (llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>)) {
         op->emitOpError("expects memrefs: bufferization comes before kernels");
+        return signalPassFailure();
+      }
+      if (auto tile = dyn_cast<packed::MatmulTileOp>(op); tile && !hasKernel(tile)) {
+        tile.emitOpError("expects a symmetric dense, bitmap or nm layout of f32, bf16, i8 or i4 "
+                         "weights, which kernels exist for, but got ")
+            << tile.getWeight().getType();
         return signalPassFailure();
       }
       TypeSwitch<Operation *>(op)

@@ -2,8 +2,8 @@
 // RUN: stc-opt %s -verify-diagnostics -split-input-file
 
 // #packed.layout (C1): element
-// expected-error @+1 {{expects the element f32, bf16, i8 or i4 (C1), but got 'f16'}}
-func.func private @f(!packed.weight<8x4, #packed.layout<rows, f16>>)
+// expected-error @+1 {{expects the element f32, bf16, f16, i8, i4, i3 or i2 (C1), but got 'f64'}}
+func.func private @f(!packed.weight<8x4, #packed.layout<rows, f64>>)
 
 // -----
 
@@ -22,6 +22,36 @@ func.func private @f(!packed.weight<8x4, #packed.layout<rows, i8, group = 32>>)
 // #packed.layout (C1): N of M
 // expected-error @+1 {{(C1)}}
 func.func private @f(!packed.weight<8x4, #packed.layout<nm, i4, group = 32, n = 4, m = 4>>)
+
+// -----
+
+// #packed.layout (C1): elements of pairs
+// expected-error @+1 {{layout element: expected int4 in pairs, got int8 (C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<pairs, i8, group = 32, n = 4, m = 16>>)
+
+// -----
+
+// #packed.layout (C1): N of pairs
+// expected-error @+1 {{layout n: expected 1, 2, 4 or 8 in pairs, got 3 (C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<pairs, i4, group = 32, n = 3, m = 16>>)
+
+// -----
+
+// #packed.layout (C1): a group that a vector of pairs crosses
+// expected-error @+1 {{layout group: expected 64 or 128 in pairs of 1:16, got 32 (C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<pairs, i4, group = 32, n = 1, m = 16>>)
+
+// -----
+
+// #packed.layout (C1): elements of blocks
+// expected-error @+1 {{layout element: expected int8 or int4 in a sparse layout, got int3 (C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<block, i3, group = 32>>)
+
+// -----
+
+// #packed.layout (C1): zeros of a sparse layout
+// expected-error @+1 {{layout zeros: expected none unless the layout is dense and quantized, got asymmetric (C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<block, i4, group = 32, asymmetric = true>>)
 
 // -----
 

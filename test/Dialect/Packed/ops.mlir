@@ -21,12 +21,22 @@ packed.weight @b.1 : !packed.weight<64x64, #packed.layout<dense, bf16>> offset 1
 // CHECK-SAME: !packed.weight<8x4, #packed.layout<dense, i4, group = 128>>
 // CHECK-SAME: !packed.weight<8x4, #packed.layout<bitmap, i8, group = 64>>
 // CHECK-SAME: !packed.weight<8x4, #packed.layout<nm, i4, group = 32, n = 2, m = 4>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<pairs, i4, group = 128, n = 4, m = 16>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<block, i8, group = 64>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<dense, i3, group = 32>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<dense, i2, group = 32, asymmetric = true>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<rows, f16>>
 func.func private @layouts(!packed.weight<8x4, #packed.layout<rows, f32>>,
     !packed.weight<8x4, #packed.layout<rows, bf16>>,
     !packed.weight<8x4, #packed.layout<dense, f32>>,
     !packed.weight<8x4, #packed.layout<dense, i4, group = 128>>,
     !packed.weight<8x4, #packed.layout<bitmap, i8, group = 64>>,
-    !packed.weight<8x4, #packed.layout<nm, i4, group = 32, n = 2, m = 4>>)
+    !packed.weight<8x4, #packed.layout<nm, i4, group = 32, n = 2, m = 4>>,
+    !packed.weight<8x4, #packed.layout<pairs, i4, group = 128, n = 4, m = 16>>,
+    !packed.weight<8x4, #packed.layout<block, i8, group = 64>>,
+    !packed.weight<8x4, #packed.layout<dense, i3, group = 32>>,
+    !packed.weight<8x4, #packed.layout<dense, i2, group = 32, asymmetric = true>>,
+    !packed.weight<8x4, #packed.layout<rows, f16>>)
 
 // CHECK-LABEL: @weights
 func.func @weights(%i: index) {

@@ -43,37 +43,47 @@ static std::optional<stc::ElementKind> elementKind(Type type) {
     return stc::ElementKind::F32;
   if (type.isBF16())
     return stc::ElementKind::BF16;
+  if (type.isF16())
+    return stc::ElementKind::F16;
   if (type.isSignlessInteger(8))
     return stc::ElementKind::I8;
   if (type.isSignlessInteger(4))
     return stc::ElementKind::I4;
+  if (type.isSignlessInteger(3))
+    return stc::ElementKind::I3;
+  if (type.isSignlessInteger(2))
+    return stc::ElementKind::I2;
   return std::nullopt;
 }
 
 static stc::Layout makeLayout(LayoutKindEnum kind, stc::ElementKind element, int64_t group,
-                              int64_t n, int64_t m) {
+                              int64_t n, int64_t m, bool asymmetric) {
   stc::Layout layout;
   layout.kind = static_cast<stc::LayoutKind>(kind);
   layout.element = element;
   layout.group = group;
   layout.n = n;
   layout.m = m;
+  layout.asymmetric = asymmetric;
   return layout;
 }
 
 LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError, LayoutKindEnum kind,
-                                 Type element, int64_t group, int64_t n, int64_t m) {
+                                 Type element, int64_t group, int64_t n, int64_t m,
+                                 bool asymmetric) {
   auto stored = elementKind(element);
   if (!stored)
-    return emitError() << "expects the element f32, bf16, i8 or i4 (C1), but got " << element;
-  absl::Status status = stc::verifyLayout(makeLayout(kind, *stored, group, n, m));
+    return emitError() << "expects the element f32, bf16, f16, i8, i4, i3 or i2 (C1), but got "
+                       << element;
+  absl::Status status = stc::verifyLayout(makeLayout(kind, *stored, group, n, m, asymmetric));
   if (!status.ok())
     return emitError() << std::string(status.message()) << " (C1)";
   return success();
 }
 
 stc::Layout LayoutAttr::getLayout() const {
-  return makeLayout(getKind(), *elementKind(getElement()), getGroup(), getN(), getM());
+  return makeLayout(getKind(), *elementKind(getElement()), getGroup(), getN(), getM(),
+                    getAsymmetric());
 }
 
 LayoutAttr LayoutAttr::get(MLIRContext *context, const stc::Layout &layout) {
@@ -92,9 +102,18 @@ LayoutAttr LayoutAttr::get(MLIRContext *context, const stc::Layout &layout) {
   case stc::ElementKind::I4:
     element = builder.getIntegerType(4);
     break;
+  case stc::ElementKind::F16:
+    element = builder.getF16Type();
+    break;
+  case stc::ElementKind::I3:
+    element = builder.getIntegerType(3);
+    break;
+  case stc::ElementKind::I2:
+    element = builder.getIntegerType(2);
+    break;
   }
   return get(context, static_cast<LayoutKindEnum>(layout.kind), element, layout.group, layout.n,
-             layout.m);
+             layout.m, layout.asymmetric);
 }
 
 //===----------------------------------------------------------------------===//

@@ -95,7 +95,7 @@ LogicalResult WeightOp::verify() {
   Layout layout = type.getLayout().getLayout();
   if (int64_t(getBytes()) <= 0)
     return emitOpError("expects positive bytes (C2), but got ") << int64_t(getBytes());
-  if (layout.kind != LayoutKind::Bitmap) {
+  if (!layout.hasTable()) {
     auto bytes = packedBytes(layout, type.getRows(), type.getColumns());
     if (!bytes.ok() || *bytes != int64_t(getBytes()))
       return emitOpError("expects ")

@@ -25,7 +25,8 @@ def Packed_Dialect : Dialect {
 
 def Packed_LayoutKind : I32EnumAttr<"LayoutKindEnum", "the arrangement of stored weights", [
     I32EnumAttrCase<"Rows", 0, "rows">, I32EnumAttrCase<"Dense", 1, "dense">,
-    I32EnumAttrCase<"Bitmap", 2, "bitmap">, I32EnumAttrCase<"NM", 3, "nm">]> {
+    I32EnumAttrCase<"Bitmap", 2, "bitmap">, I32EnumAttrCase<"NM", 3, "nm">,
+    I32EnumAttrCase<"Pairs", 4, "pairs">, I32EnumAttrCase<"Block", 5, "block">]> {
   let cppNamespace = "::stc::packed";
   let genSpecializedAttr = 0;
 }
@@ -34,19 +35,25 @@ def Packed_LayoutAttr : AttrDef<Packed_Dialect, "Layout"> {
   let mnemonic = "layout";
   let summary = "A storage format of a weight matrix.";
   let description = [{
-    Names one of Packing's layouts: the kind, the stored element (f32, bf16, i8 or i4), the columns
-    per scale (`group`, quantized elements only) and for `nm` how many of how many columns stay.
+    Names one of Packing's layouts: the kind, the stored element (f32, bf16, f16, i8, i4, i3 or
+    i2), the columns per scale (`group`, quantized elements only), for `nm` and `pairs` how many of
+    how many columns stay, and whether every scale has a zero point beside it (`asymmetric`).
 
     (C1) The combination exists (Packing's verifyLayout).
 
     Examples: `#packed.layout<rows, bf16>`, `#packed.layout<dense, i4, group = 32>`,
-    `#packed.layout<nm, i4, group = 32, n = 2, m = 4>`
+    `#packed.layout<nm, i4, group = 32, n = 2, m = 4>`,
+    `#packed.layout<pairs, i4, group = 128, n = 4, m = 16>`,
+    `#packed.layout<block, i4, group = 128>`,
+    `#packed.layout<dense, i3, group = 64, asymmetric = true>`
   }];
   let parameters = (ins EnumParameter<Packed_LayoutKind>:$kind, "::mlir::Type":$element,
                         DefaultValuedParameter<"int64_t", "0">:$group,
                         DefaultValuedParameter<"int64_t", "0">:$n,
-                        DefaultValuedParameter<"int64_t", "0">:$m);
-  let assemblyFormat = "`<` $kind `,` $element (`,` struct($group, $n, $m)^)? `>`";
+                        DefaultValuedParameter<"int64_t", "0">:$m,
+                        DefaultValuedParameter<"bool", "false">:$asymmetric);
+  let assemblyFormat =
+      "`<` $kind `,` $element (`,` struct($group, $n, $m, $asymmetric)^)? `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     /// The same layout in Packing's terms, and back.
