@@ -101,6 +101,9 @@ struct Layout {
   /// Whether a matrix starts with a table of its tiles, whose sizes depend on what is stored.
   bool hasTable() const { return kind == LayoutKind::Bitmap || kind == LayoutKind::Block; }
   int64_t zeroPoint() const { return (int64_t(1) << codeBits()) >> 1; }
+  /// What a group's sum of activation codes is multiplied by to correct a dot product of unsigned
+  /// codes: minus the zero point, or -1 where every row has its own.
+  int64_t sumFactor() const { return asymmetric ? -1 : -zeroPoint(); }
   /// Steps whose codes share a byte in dense layouts, chunks in those with masks: 4 for I2 (and the
   /// low bits of I3), 2 for I4, 1 for I8.
   int64_t lanes() const { return codeBits() == 8 ? 1 : codeBits() == 4 ? 2 : 4; }

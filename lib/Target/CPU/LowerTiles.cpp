@@ -27,10 +27,7 @@ namespace {
 /// Whether kernels of matrix multiplications read this layout.
 bool hasKernel(packed::MatmulTileOp op) {
   Layout layout = cast<packed::WeightType>(op.getWeight().getType()).getLayout().getLayout();
-  bool element = layout.element == ElementKind::F32 || layout.element == ElementKind::BF16 ||
-                 layout.element == ElementKind::I8 || layout.element == ElementKind::I4;
-  return element && !layout.asymmetric && layout.kind != LayoutKind::Pairs &&
-         layout.kind != LayoutKind::Block;
+  return layout.kind != LayoutKind::Pairs;
 }
 
 class LowerTiles final : public impl::LowerTilesPassBase<LowerTiles> {
@@ -55,8 +52,8 @@ public:
         return signalPassFailure();
       }
       if (auto tile = dyn_cast<packed::MatmulTileOp>(op); tile && !hasKernel(tile)) {
-        tile.emitOpError("expects a symmetric dense, bitmap or nm layout of f32, bf16, i8 or i4 "
-                         "weights, which kernels exist for, but got ")
+        tile.emitOpError("expects a dense, bitmap, nm or block layout, which kernels exist for, "
+                         "but got ")
             << tile.getWeight().getType();
         return signalPassFailure();
       }

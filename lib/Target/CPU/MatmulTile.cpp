@@ -29,6 +29,8 @@ private:
   Values emitFloats();
   Values emitQuantized();
   Values emitGroup(WeightReader &reader, Value group, Values &state);
+  Values emitBlockGroup(WeightReader &reader, Value group, Values &state);
+  void addScaled(WeightReader &reader, Value group, ArrayRef<Value> sums, Values &results);
   void addProducts(Value weights, Value column, int64_t chain, Values &accumulators);
   /// `type` from column `column` of input `number`, of token `token` of the block.
   Value loadInput(Type type, unsigned number, Value column, int64_t token);
@@ -150,8 +152,11 @@ static Values addChains(KernelBuilder &builder, ArrayRef<Value> values, int64_t 
 Values MatmulTileEmitter::emitFloats() {
   TileGeometry geometry = tileGeometry(layout, type.getRows(), type.getColumns());
   Value tile = builder.address(weights, builder.mul(op.getTile(), geometry.tileBytes));
-  Type element =
-      layout.element == ElementKind::F32 ? Type(builder.getF32Type()) : Type(builder.getBF16Type());
+  Type element = builder.getF32Type();
+  if (layout.element == ElementKind::BF16)
+    element = builder.getBF16Type();
+  else if (layout.element == ElementKind::F16)
+    element = builder.getF16Type();
   auto vectorType = VectorType::get(kTileRows, element);
   int64_t columnBytes = kTileRows * element.getIntOrFloatBitWidth() / 8;
   int64_t chains = chainsPerToken(config, count);
@@ -200,7 +205,7 @@ void MatmulTileEmitter::addProducts(Value codes, Value column, int64_t chain,
     x = vector::BitCastOp::create(builder, builder.bytes(kStepBytes), builder.broadcast(x));
     Value &accumulator = accumulators[t * chains + chain];
     accumulator = packed::Dot4Op::create(builder, accumulator.getType(), accumulator, codes, x,
-                                         layout.element == ElementKind::I4 ? 4 : 8);
+                                         layout.codeBits());
   }
 }
 
@@ -209,8 +214,10 @@ Values MatmulTileEmitter::emitGroup(WeightReader &reader, Value group, Values &s
   int64_t chains = chainsPerToken(config, count);
   Values accumulators;
   for (int64_t t = 0; t < count; ++t) {
-    // Minus the zero point times the sum of the activations.
-    accumulators.push_back(builder.broadcast(loadInput(builder.getI32Type(), 2, group, t)));
+    // Minus the zero point times the sum of the activations; zero points of rows come later.
+    accumulators.push_back(layout.asymmetric
+                               ? builder.constant(builder.ints(), int64_t(0))
+                               : builder.broadcast(loadInput(builder.getI32Type(), 2, group, t)));
     accumulators.append(chains - 1, builder.constant(builder.ints(), int64_t(0)));
   }
   int64_t blockColumns = reader.stepsPerBlock() * kDotColumns;
@@ -248,29 +255,78 @@ Values MatmulTileEmitter::emitGroup(WeightReader &reader, Value group, Values &s
   return addChains<arith::AddIOp>(builder, accumulators, chains);
 }
 
+/// The same for stored steps of signed weights, whose number differs from group to group. Weights
+/// are the signed operand of dot products, so activations get an offset of 128, and 128 times the
+/// sum of the weights, which all tokens share, is subtracted.
+Values MatmulTileEmitter::emitBlockGroup(WeightReader &reader, Value group, Values &state) {
+  const TileGeometry &geometry = reader.getGeometry();
+  Value tile = reader.getTileAddress();
+  auto loadNumber = [&](Value number, int64_t offset) -> Value {
+    Value address = builder.address(tile, builder.add(builder.mul(number, 2), offset));
+    Value value = builder.load(builder.getIntegerType(16), address);
+    return arith::IndexCastUIOp::create(builder, builder.getIndexType(), value);
+  };
+  Value end = loadNumber(group, geometry.endsOffset);
+  Value offset = builder.constant(builder.bytes(kStepBytes), int64_t(-128));
+  Values sums(count + 1, builder.constant(builder.ints(), int64_t(0)));
+  sums = builder.loop(state[0], end, 1, sums, [&](Value stored, ValueRange carried) {
+    Values values(carried);
+    Value column = builder.mul(loadNumber(stored, geometry.indicesOffset), kDotColumns);
+    Value codes = reader.readStoredStep(stored, state[1]);
+    auto addDot = [&](Value &value, Value x) {
+      value = packed::Dot4Op::create(builder, value.getType(), value, x, codes, 8);
+    };
+    for (int64_t t = 0; t < count; ++t) {
+      Value x = loadInput(builder.getI32Type(), 0, column, t);
+      x = vector::BitCastOp::create(builder, offset.getType(), builder.broadcast(x));
+      addDot(values[t], arith::XOrIOp::create(builder, x, offset));
+    }
+    addDot(values[count], offset);
+    return values;
+  });
+  state[0] = end;
+  for (int64_t t = 0; t < count; ++t)
+    sums[t] = arith::SubIOp::create(builder, sums[t], sums[count]);
+  sums.resize(count);
+  return sums;
+}
+
+/// Adds the integer sums of a group, times the scales of weights and activations, to the results.
+void MatmulTileEmitter::addScaled(WeightReader &reader, Value group, ArrayRef<Value> sums,
+                                  Values &results) {
+  Value scales = reader.loadScales(group), zeros;
+  if (layout.asymmetric)
+    zeros = reader.loadZeros(group);
+  for (int64_t t = 0; t < count; ++t) {
+    Value sum = arith::SIToFPOp::create(builder, builder.floats(), sums[t]);
+    if (zeros) {
+      // Exact: the products are integers below 2^24.
+      Value x = builder.broadcast(loadInput(builder.getI32Type(), 2, group, t));
+      x = arith::SIToFPOp::create(builder, builder.floats(), x);
+      sum = builder.multiplyAdd(zeros, x, sum);
+    }
+    Value scale = builder.broadcast(loadInput(builder.getF32Type(), 1, group, t));
+    scale = arith::MulFOp::create(builder, scales, scale);
+    results[t] = builder.multiplyAdd(sum, scale, results[t]);
+  }
+}
+
 Values MatmulTileEmitter::emitQuantized() {
   WeightReader reader(builder, type, weights, op.getTile());
   Values carried(count, builder.constant(builder.floats(), 0.0));
   carried.append(reader.initialState());
-  carried = builder.loop(builder.index(0), builder.index(reader.getGeometry().groups), 1, carried,
-                         [&](Value group, ValueRange values) {
-                           Values results(values.take_front(count));
-                           Values state(values.drop_front(count));
-                           if (config.getPrefetch() > 0)
-                             reader.prefetchGroup(group, config.getPrefetch());
-                           Values sums = emitGroup(reader, group, state);
-                           Value scales = reader.loadScales(group);
-                           for (int64_t t = 0; t < count; ++t) {
-                             Value sum =
-                                 arith::SIToFPOp::create(builder, builder.floats(), sums[t]);
-                             Value scale =
-                                 builder.broadcast(loadInput(builder.getF32Type(), 1, group, t));
-                             scale = arith::MulFOp::create(builder, scales, scale);
-                             results[t] = builder.multiplyAdd(sum, scale, results[t]);
-                           }
-                           results.append(state);
-                           return results;
-                         });
+  Value groups = builder.index(reader.getGeometry().groups);
+  carried = builder.loop(builder.index(0), groups, 1, carried, [&](Value group, ValueRange values) {
+    Values results(values.take_front(count));
+    Values state(values.drop_front(count));
+    if (config.getPrefetch() > 0)
+      reader.prefetchGroup(group, config.getPrefetch());
+    Values sums = layout.kind == LayoutKind::Block ? emitBlockGroup(reader, group, state)
+                                                   : emitGroup(reader, group, state);
+    addScaled(reader, group, sums, results);
+    results.append(state);
+    return results;
+  });
   carried.resize(count);
   return carried;
 }

@@ -11,11 +11,11 @@ WeightReader::WeightReader(KernelBuilder &builder, packed::WeightType type, Valu
                            Value tile)
     : builder(builder), layout(type.getLayout().getLayout()),
       geometry(tileGeometry(layout, type.getRows(), type.getColumns())) {
-  if (layout.kind != LayoutKind::Bitmap) {
+  if (!layout.hasTable()) {
     tileAddress = builder.address(weights, builder.mul(tile, geometry.tileBytes));
     return;
   }
-  // The table of a bitmap counts units of 64 bytes.
+  // The table counts units of 64 bytes.
   Type i64 = builder.getI64Type();
   Value unit = builder.constant(i64, kSectionAlignment);
   Value entry = builder.address(weights, builder.mul(tile, 4));
@@ -30,6 +30,18 @@ WeightReader::WeightReader(KernelBuilder &builder, packed::WeightType type, Valu
 }
 
 Values WeightReader::initialState() {
+  Type i64 = builder.getI64Type();
+  if (layout.kind == LayoutKind::Block) {
+    // The first stored step of a group, and where values begin: behind all indices.
+    Value last = builder.address(tileAddress, geometry.endsOffset + (geometry.groups - 1) * 2);
+    Value stored =
+        arith::ExtUIOp::create(builder, i64, builder.load(builder.getIntegerType(16), last));
+    Value bytes = arith::MulIOp::create(builder, stored, builder.constant(i64, int64_t(2)));
+    bytes = arith::AddIOp::create(builder, bytes, builder.constant(i64, kSectionAlignment - 1));
+    bytes = arith::AndIOp::create(builder, bytes, builder.constant(i64, -kSectionAlignment));
+    Value begin = builder.constant(i64, geometry.indicesOffset);
+    return {builder.index(0), arith::AddIOp::create(builder, begin, bytes)};
+  }
   if (layout.kind != LayoutKind::Bitmap)
     return {};
   return {builder.constant(builder.getI64Type(), geometry.valuesOffset)};
@@ -39,29 +51,79 @@ Value WeightReader::loadScales(Value group) {
   constexpr int64_t bytes = kTileRows * 2;
   Value offset = builder.add(builder.mul(group, bytes), geometry.scalesOffset);
   auto type = VectorType::get(kTileRows, builder.getF16Type());
-  return builder.toF32(builder.load(type, builder.address(tileAddress, offset)));
+  Value scales = builder.toF32(builder.load(type, builder.address(tileAddress, offset)));
+  if (storedFactor() == 1)
+    return scales;
+  // Exact: a power of two.
+  return arith::MulFOp::create(builder, scales,
+                               builder.constant(builder.floats(), 1.0 / storedFactor()));
+}
+
+Value WeightReader::loadZeros(Value group) {
+  Value offset = builder.add(builder.mul(group, kTileRows), geometry.zerosOffset);
+  Value zeros = builder.load(builder.bytes(kTileRows), builder.address(tileAddress, offset));
+  return arith::UIToFPOp::create(builder, builder.floats(), zeros);
 }
 
 Value WeightReader::laneOf(Value bytes, int64_t lane) {
-  if (layout.lanes() == 1)
-    return bytes;
+  int64_t bits = 8 / layout.lanes();
   Type type = bytes.getType();
-  if (lane == 0)
-    return arith::AndIOp::create(builder, bytes, builder.constant(type, int64_t(15)));
-  return arith::ShRUIOp::create(builder, bytes, builder.constant(type, int64_t(4)));
+  if (lane > 0)
+    bytes = arith::ShRUIOp::create(builder, bytes, builder.constant(type, lane * bits));
+  if (lane + 1 < layout.lanes())
+    bytes = arith::AndIOp::create(builder, bytes, builder.constant(type, (int64_t(1) << bits) - 1));
+  return bytes;
+}
+
+/// Vectors of lanes; behind those of I3, which hold the low two bits, one with a bit for each step.
+void WeightReader::readDenseBlock(Value block, function_ref<void(int64_t, Value)> consume) {
+  VectorType type = builder.bytes(kStepBytes);
+  int64_t lanes = layout.lanes(), steps = layout.denseSteps();
+  int64_t blockBytes = steps * kStepBytes * layout.codeBits() / 8;
+  Value start = builder.address(tileAddress,
+                                builder.add(builder.mul(block, blockBytes), geometry.valuesOffset));
+  Value high;
+  if (layout.element == ElementKind::I3)
+    high = builder.load(type, builder.address(start, blockBytes - kStepBytes));
+  Value vector;
+  for (int64_t step = 0; step < steps; ++step) {
+    if (step % lanes == 0)
+      vector = builder.load(type, builder.address(start, step / lanes * kStepBytes));
+    Value codes = laneOf(vector, step % lanes);
+    if (high) {
+      // Bit `step` becomes bit 2.
+      Value distance = builder.constant(type, std::abs(step - 2));
+      Value bit = step < 2 ? arith::ShLIOp::create(builder, high, distance).getResult()
+                           : arith::ShRUIOp::create(builder, high, distance).getResult();
+      bit = arith::AndIOp::create(builder, bit, builder.constant(type, int64_t(4)));
+      codes = arith::OrIOp::create(builder, codes, bit);
+    }
+    consume(step, codes);
+  }
+}
+
+Value WeightReader::readStoredStep(Value stored, Value values) {
+  Value start = builder.address(tileAddress, values);
+  start = builder.address(start, builder.mul(stored, blockStepBytes(layout)));
+  VectorType type = builder.bytes(kStepBytes);
+  if (layout.element == ElementKind::I8)
+    return builder.load(type, start);
+  // Nibbles in the upper half of a byte are 16 times the weight.
+  VectorType half = builder.bytes(kStepBytes / 2);
+  Value bytes = builder.load(half, start);
+  Value low = arith::ShLIOp::create(builder, bytes, builder.constant(half, int64_t(4)));
+  Value high = arith::AndIOp::create(builder, bytes, builder.constant(half, int64_t(-16)));
+  llvm::SmallVector<int64_t> lanes(kStepBytes);
+  std::iota(lanes.begin(), lanes.end(), 0);
+  return vector::ShuffleOp::create(builder, low, high, lanes);
 }
 
 void WeightReader::readBlock(Value block, Values &state,
                              function_ref<void(int64_t, Value)> consume) {
   VectorType codesType = builder.bytes(kStepBytes);
   Type i64 = builder.getI64Type();
-  if (!layout.isSparse()) {
-    Value offset = builder.add(builder.mul(block, kStepBytes), geometry.valuesOffset);
-    Value bytes = builder.load(codesType, builder.address(tileAddress, offset));
-    for (int64_t lane = 0; lane < layout.lanes(); ++lane)
-      consume(lane, laneOf(bytes, lane));
-    return;
-  }
+  if (!layout.hasMasks())
+    return readDenseBlock(block, consume);
 
   Value masks = builder.address(
       tileAddress, builder.add(builder.mul(block, stepsPerBlock() * 8), geometry.masksOffset));
@@ -101,7 +163,7 @@ void WeightReader::prefetchGroup(Value group, int64_t distance) {
   // Each group asks for an equal part of a tile, so that scales and masks are not left out.
   Value offset;
   int64_t bytes;
-  if (layout.kind == LayoutKind::Bitmap) {
+  if (layout.hasTable()) {
     // Lines for two thirds of the weights; what lies further apart is left to the hardware.
     bytes = kTileRows * 2 + layout.group * kTileRows / 8 +
             layout.group * kTileRows / layout.lanes() * 2 / 3;

@@ -6,9 +6,9 @@
 
 namespace stc::cpu {
 
-/// Codes are stored in blocks of one chunk (I8) or a pair of chunks in two nibbles (I4), see
-/// Packing's Layout.h; a dense chunk is one step. A block's position is known beforehand except in
-/// a Bitmap, where loops carry it as `state`.
+/// Codes are stored in blocks: steps that share vectors (Dense), one chunk (I8) or a pair of chunks
+/// in two nibbles (I4) where there are masks, see Packing's Layout.h. A block's position is known
+/// beforehand except in a Bitmap, where loops carry it as `state`.
 class WeightReader {
 public:
   /// `tile` is the number of the row tile, `weights` the matrix's address.
@@ -16,27 +16,39 @@ public:
 
   const TileGeometry &getGeometry() const { return geometry; }
   /// Steps of 4 columns a block covers.
-  int64_t stepsPerBlock() const { return layout.chunkSteps() * layout.lanes(); }
+  int64_t stepsPerBlock() const {
+    return layout.hasMasks() ? layout.chunkSteps() * layout.lanes() : layout.denseSteps();
+  }
   /// Where reading starts: the values a loop over blocks carries.
   Values initialState();
   /// The scales of group `group` (an index) of all rows, as f32.
   Value loadScales(Value group);
+  /// The zero points of group `group` of an asymmetric layout, as f32.
+  Value loadZeros(Value group);
+  Value getTileAddress() const { return tileAddress; }
   /// Passes the codes (vector<64xi8>) of each step of block `block` (an index) to `consume`, and
   /// moves `state` to the next block. Steps count within the block.
   void readBlock(Value block, Values &state,
                  llvm::function_ref<void(int64_t step, Value codes)> consume);
+  /// The weights (vector<64xi8>, signed, times storedFactor()) of stored step `stored` of a Block
+  /// tile whose values begin `values` bytes after its own begin. loadScales divides by the factor.
+  Value readStoredStep(Value stored, Value values);
+  int64_t storedFactor() const {
+    return layout.kind == LayoutKind::Block && layout.element == ElementKind::I4 ? 16 : 1;
+  }
   /// Asks for the bytes `distance` after those of group `group`, which will be read later.
   void prefetchGroup(Value group, int64_t distance);
 
 private:
-  /// The codes of a lane: the low or high nibble, or the byte itself.
+  /// The codes of a lane: two bits, the low or high nibble, or the byte itself.
   Value laneOf(Value bytes, int64_t lane);
+  void readDenseBlock(Value block, llvm::function_ref<void(int64_t step, Value codes)> consume);
 
   KernelBuilder &builder;
   Layout layout;
   TileGeometry geometry;
   Value tileAddress;
-  Value groupBytes; // i64, of a Bitmap: a tile's bytes divided by its groups
+  Value groupBytes; // i64, where tiles differ: a tile's bytes divided by its groups
 };
 
 } // namespace stc::cpu
