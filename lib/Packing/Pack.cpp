@@ -41,7 +41,7 @@ void storeFloat(ElementKind element, float value, uint8_t *out) {
     std::memcpy(out, &value, 4);
     return;
   }
-  uint16_t bits = floatToBfloat16(value);
+  uint16_t bits = element == ElementKind::F16 ? floatToHalf(value) : floatToBfloat16(value);
   std::memcpy(out, &bits, 2);
 }
 
@@ -68,7 +68,7 @@ absl::Status checkFinite(absl::Span<const float> values, absl::string_view name)
   return absl::OkStatus();
 }
 
-absl::Status verifyQuantizedMatrix(const QuantizedMatrix &matrix, ElementKind element) {
+absl::Status verifyQuantizedMatrix(const QuantizedMatrix &matrix, const Layout &layout) {
   auto error = [](absl::string_view field, const std::string &expected, const std::string &got) {
     return formatError({"", absl::StrCat("quantized matrix ", field), {}}, expected, got);
   };
@@ -78,25 +78,68 @@ absl::Status verifyQuantizedMatrix(const QuantizedMatrix &matrix, ElementKind el
   int64_t weights = matrix.rows * matrix.columns;
   if (int64_t(matrix.codes.size()) != weights)
     return error("codes", absl::StrCat(weights), absl::StrCat(matrix.codes.size()));
-  int64_t scales = matrix.rows * ((matrix.columns + matrix.group - 1) / matrix.group);
+  int64_t scales = matrix.rows * matrix.groups(), zeros = layout.asymmetric ? scales : 0;
   if (int64_t(matrix.scales.size()) != scales)
     return error("scales", absl::StrCat(scales), absl::StrCat(matrix.scales.size()));
-  if (element == ElementKind::I4) {
+  if (int64_t(matrix.zeros.size()) != zeros)
+    return error("zeros", absl::StrCat(zeros), absl::StrCat(matrix.zeros.size()));
+  int64_t zeroPoint = layout.zeroPoint();
+  auto fit = [&](const std::vector<int8_t> &codes) {
     uint8_t outside = 0;
-    for (int8_t code : matrix.codes)
-      outside |= uint8_t(uint8_t(code) + 8) & 0xF0;
-    if (outside)
-      return error("codes", "values from -8 to 7", "values outside");
-  }
+    for (int8_t code : codes)
+      outside |= uint8_t((uint8_t(code) + zeroPoint) & ~(2 * zeroPoint - 1));
+    return outside == 0;
+  };
+  std::string range = absl::StrCat("values from ", -zeroPoint, " to ", zeroPoint - 1);
+  if (!fit(matrix.codes))
+    return error("codes", range, "values outside");
+  if (!fit(matrix.zeros))
+    return error("zeros", range, "values outside");
   for (uint16_t scale : matrix.scales)
     if ((scale & 0x7C00) == 0x7C00)
       return error("scales", "finite values", "NaN or infinity");
   return absl::OkStatus();
 }
 
-absl::StatusOr<int64_t> packedBytes(const Layout &layout, int64_t rows, int64_t columns) {
+std::vector<float> dequantize(const QuantizedMatrix &matrix) {
+  std::vector<float> values(matrix.codes.size());
+  int64_t groups = matrix.groups();
+  for (int64_t row = 0; row < matrix.rows; ++row)
+    for (int64_t group = 0; group < groups; ++group) {
+      float scale = halfToFloat(matrix.scales[size_t(row * groups + group)]);
+      int zero = matrix.zeroOf(row, group);
+      int64_t first = row * matrix.columns + group * matrix.group;
+      int64_t last = row * matrix.columns + std::min(matrix.columns, (group + 1) * matrix.group);
+      for (int64_t i = first; i < last; ++i)
+        values[size_t(i)] = float(matrix.codes[size_t(i)] - zero) * scale;
+    }
+  return values;
+}
+
+int64_t countNonZero(const QuantizedMatrix &matrix) {
+  int64_t count = 0, groups = matrix.groups();
+  for (int64_t row = 0; row < matrix.rows; ++row)
+    for (int64_t group = 0; group < groups; ++group) {
+      int8_t zero = int8_t(matrix.zeroOf(row, group));
+      auto begin = matrix.codes.begin() + row * matrix.columns + group * matrix.group;
+      int64_t size = std::min(matrix.group, matrix.columns - group * matrix.group);
+      count += size - std::count(begin, begin + size, zero);
+    }
+  return count;
+}
+
+absl::Status verifyPackedShape(const Layout &layout, int64_t rows, int64_t columns) {
   STC_RETURN_IF_ERROR(verifyLayout(layout));
   STC_RETURN_IF_ERROR(verifyShape(rows, columns));
+  int64_t most = kMaxBlockSteps * kDotColumns / std::max<int64_t>(layout.group, 1) * layout.group;
+  if (layout.kind == LayoutKind::Block && columns > most)
+    return formatError({"", "matrix columns", {}}, absl::StrCat("at most ", most, " in blocks"),
+                       absl::StrCat(columns));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> packedBytes(const Layout &layout, int64_t rows, int64_t columns) {
+  STC_RETURN_IF_ERROR(verifyPackedShape(layout, rows, columns));
   if (layout.hasTable())
     return formatError({"", "packed size", {}}, "a layout whose size the shape determines",
                        layout.str());
@@ -106,9 +149,9 @@ absl::StatusOr<int64_t> packedBytes(const Layout &layout, int64_t rows, int64_t 
   return totalBytes(geometry.tileBytes, geometry.rowTiles, rows, columns);
 }
 
-int64_t packedBitmapBytes(const Layout &layout, const QuantizedMatrix &matrix) {
+int64_t packedTableBytes(const Layout &layout, const QuantizedMatrix &matrix) {
   TileGeometry geometry = tileGeometry(layout, matrix.rows, matrix.columns);
-  int64_t bytes = geometry.tableBytes + geometry.rowTiles * geometry.valuesOffset + kTailSlack;
+  int64_t bytes = geometry.tableBytes + kTailSlack;
   std::vector<int64_t> counts(size_t(geometry.steps), 0);
   for (int64_t first = 0; first < matrix.rows; first += kTileRows) {
     std::fill(counts.begin(), counts.end(), 0);
@@ -117,10 +160,16 @@ int64_t packedBitmapBytes(const Layout &layout, const QuantizedMatrix &matrix) {
       for (int64_t column = 0; column < matrix.columns; ++column)
         counts[size_t(column / kDotColumns)] += codes[column] != 0;
     }
-    int64_t values = 0;
-    for (size_t step = 0; step < counts.size(); step += size_t(layout.lanes()))
-      values += layout.lanes() == 1 ? counts[step] : std::max(counts[step], counts[step + 1]);
-    bytes += roundUp(values, kSectionAlignment);
+    int64_t valuesOffset = geometry.valuesOffset, values = 0;
+    if (layout.kind == LayoutKind::Block) {
+      int64_t stored = int64_t(counts.size()) - std::count(counts.begin(), counts.end(), 0);
+      valuesOffset = blockValuesOffset(geometry, stored);
+      values = stored * blockStepBytes(layout);
+    } else {
+      for (size_t step = 0; step < counts.size(); step += size_t(layout.lanes()))
+        values += layout.lanes() == 1 ? counts[step] : std::max(counts[step], counts[step + 1]);
+    }
+    bytes += valuesOffset + roundUp(values, kSectionAlignment);
   }
   return bytes;
 }
@@ -134,11 +183,14 @@ absl::StatusOr<std::vector<uint8_t>> packFloats(const Layout &layout, int64_t ro
     return formatError({"", "matrix values", {}}, absl::StrCat(rows * columns),
                        absl::StrCat(values.size()));
   STC_RETURN_IF_ERROR(checkFinite(values, "matrix"));
-  // Half a bfloat16 step past its largest value rounds to infinity.
-  if (layout.element == ElementKind::BF16)
+  // Half a step past the largest value rounds to infinity.
+  bool half = layout.element == ElementKind::F16;
+  uint32_t infinite = floatBits(half ? 65520.0f : floatFromBits(0x7F7F8000));
+  if (layout.element != ElementKind::F32)
     for (size_t i = 0; i < values.size(); ++i)
-      if ((floatBits(values[i]) & 0x7FFFFFFF) >= 0x7F7F8000)
-        return formatError({"", "matrix", {}}, "values within the range of bf16",
+      if ((floatBits(values[i]) & 0x7FFFFFFF) >= infinite)
+        return formatError({"", "matrix", {}},
+                           absl::StrCat("values within the range of ", half ? "f16" : "bf16"),
                            absl::StrCat(values[i], " at element ", i));
   std::vector<uint8_t> packed(size_t(bytes), 0);
   int64_t size = layout.floatBytes();
@@ -166,12 +218,13 @@ absl::StatusOr<std::vector<uint8_t>> packQuantized(const Layout &layout,
   STC_RETURN_IF_ERROR(verifyLayout(layout));
   if (!layout.isQuantized())
     return formatError({"", "layout", {}}, "a quantized layout", layout.str());
-  STC_RETURN_IF_ERROR(verifyQuantizedMatrix(matrix, layout.element));
+  STC_RETURN_IF_ERROR(verifyQuantizedMatrix(matrix, layout));
+  STC_RETURN_IF_ERROR(verifyPackedShape(layout, matrix.rows, matrix.columns));
   if (matrix.group != layout.group)
     return formatError({"", "quantized matrix group", {}}, absl::StrCat(layout.group),
                        absl::StrCat(matrix.group));
   TileGeometry geometry = tileGeometry(layout, matrix.rows, matrix.columns);
-  bool table = layout.kind == LayoutKind::Bitmap;
+  bool table = layout.hasTable();
   std::vector<uint8_t> packed;
   if (!table) {
     STC_ASSIGN_OR_RETURN(int64_t bytes, packedBytes(layout, matrix.rows, matrix.columns));

@@ -44,51 +44,88 @@ int64_t valueBytes(const Layout &layout, absl::Span<const uint64_t> masks) {
   return bytes;
 }
 
+absl::Status tooManyError(const Layout &layout, int64_t row, int64_t column, int64_t count) {
+  return formatError({"", absl::StrCat("row ", row), {}},
+                     absl::StrCat("at most ", layout.n, " non-zero weights in columns ", column,
+                                  " to ", column + layout.m - 1),
+                     absl::StrCat(count));
+}
+
 TileEncoder::TileEncoder(const Layout &layout, const TileGeometry &geometry)
     : layout(layout), geometry(geometry), codes(size_t(kTileRows * geometry.paddedColumns)),
       masks(size_t(layout.hasMasks() ? geometry.steps : 0)) {
+  int64_t most = geometry.tileBytes;
+  if (layout.hasMasks())
+    most = geometry.valuesOffset + geometry.steps * kStepBytes / layout.lanes();
+  else if (layout.kind == LayoutKind::Block)
+    most = blockValuesOffset(geometry, geometry.steps) + geometry.steps * blockStepBytes(layout);
   // Compaction writes one byte past the last code it keeps.
-  int64_t most = geometry.valuesOffset + geometry.steps * kStepBytes / layout.lanes();
   stored.resize(size_t(most + kSectionAlignment));
 }
 
 absl::StatusOr<absl::Span<const uint8_t>> TileEncoder::encode(const QuantizedMatrix &matrix,
                                                               int64_t firstRow) {
   loadCodes(matrix, firstRow);
-  // The scales and masks sections, and what rounds them up.
+  // The sections before the values, and what rounds them up.
   std::fill_n(stored.begin(), geometry.valuesOffset, uint8_t(0));
-  int64_t rows = std::min(kTileRows, matrix.rows - firstRow);
-  for (int64_t row = 0; row < rows; ++row) {
-    const uint16_t *scales = matrix.scales.data() + (firstRow + row) * geometry.groups;
-    uint8_t *out = stored.data() + geometry.scalesOffset + row * 2;
-    for (int64_t group = 0; group < geometry.groups; ++group)
-      std::memcpy(out + group * kTileRows * 2, scales + group, 2);
-  }
+  storeScales(matrix, firstRow);
   uint8_t *values = stored.data() + geometry.valuesOffset;
-  int64_t bytes = 0;
-  if (layout.hasMasks()) {
+  int64_t end = geometry.tileBytes;
+  switch (layout.kind) {
+  case LayoutKind::Rows:
+    break;
+  case LayoutKind::Dense:
+    end = geometry.valuesOffset + encodeDense(layout, geometry, codes.data(), values);
+    break;
+  case LayoutKind::Bitmap:
+  case LayoutKind::NM:
     STC_RETURN_IF_ERROR(fillMasks(firstRow));
     std::memcpy(stored.data() + geometry.masksOffset, masks.data(), masks.size() * 8);
-    bytes = encodeSparse(values);
-  } else {
-    bytes = encodeDense(values);
+    end = geometry.valuesOffset + encodeMasked(values);
+    break;
+  case LayoutKind::Pairs:
+    STC_RETURN_IF_ERROR(encodePairs(layout, geometry, codes.data(), firstRow, values));
+    break;
+  case LayoutKind::Block:
+    end = encodeBlocks(layout, geometry, codes.data(), stored.data());
+    break;
   }
-  int64_t rounded = roundUp(bytes, kSectionAlignment);
-  std::fill(values + bytes, values + rounded, uint8_t(0));
-  return absl::Span<const uint8_t>(stored.data(), size_t(geometry.valuesOffset + rounded));
+  int64_t rounded = roundUp(end, kSectionAlignment);
+  std::fill(stored.begin() + end, stored.begin() + rounded, uint8_t(0));
+  return absl::Span<const uint8_t>(stored.data(), size_t(rounded));
+}
+
+void TileEncoder::storeScales(const QuantizedMatrix &matrix, int64_t firstRow) {
+  uint8_t zeroPoint = uint8_t(layout.zeroPoint());
+  uint8_t *zeros = layout.asymmetric ? stored.data() + geometry.zerosOffset : nullptr;
+  if (zeros)
+    std::fill_n(zeros, geometry.groups * kTileRows, zeroPoint);
+  int64_t rows = std::min(kTileRows, matrix.rows - firstRow);
+  for (int64_t row = 0; row < rows; ++row) {
+    size_t first = size_t((firstRow + row) * geometry.groups);
+    for (int64_t group = 0; group < geometry.groups; ++group) {
+      int64_t at = group * kTileRows + row;
+      std::memcpy(stored.data() + geometry.scalesOffset + at * 2,
+                  matrix.scales.data() + first + group, 2);
+      if (zeros)
+        zeros[at] = uint8_t(matrix.zeros[first + size_t(group)] + zeroPoint);
+    }
+  }
 }
 
 void TileEncoder::loadCodes(const QuantizedMatrix &matrix, int64_t firstRow) {
   // Adding the zero point modulo the code's width is flipping its top bit.
   uint8_t zeroPoint = uint8_t(layout.zeroPoint());
-  uint8_t width = layout.element == ElementKind::I4 ? 0x0F : 0xFF;
+  uint8_t width = uint8_t((1 << layout.codeBits()) - 1);
   int64_t rows = std::min(kTileRows, matrix.rows - firstRow);
   for (int64_t row = 0; row < rows; ++row) {
     const int8_t *in = matrix.codes.data() + (firstRow + row) * matrix.columns;
     uint8_t *out = codes.data() + row * geometry.paddedColumns;
     for (int64_t column = 0; column < matrix.columns; ++column)
       out[column] = uint8_t((uint8_t(in[column]) & width) ^ zeroPoint);
-    std::fill(out + matrix.columns, out + geometry.paddedColumns, zeroPoint);
+    // Padding is shorter than a group, so it has the zero of the last one.
+    uint8_t zero = uint8_t(matrix.zeroOf(firstRow + row, geometry.groups - 1) + zeroPoint);
+    std::fill(out + matrix.columns, out + geometry.paddedColumns, zero);
   }
   std::fill(codes.begin() + rows * geometry.paddedColumns, codes.end(), zeroPoint);
 }
@@ -121,10 +158,7 @@ absl::Status TileEncoder::fillMasks(int64_t firstRow) {
         kept |= uint32_t(chunk[i] >> (row * 4) & 15) << (i * 4);
       int64_t count = popcount(kept);
       if (count > layout.n)
-        return formatError({"", absl::StrCat("row ", firstRow + row), {}},
-                           absl::StrCat("at most ", layout.n, " non-zero weights in columns ",
-                                        first * 4, " to ", first * 4 + layout.m - 1),
-                           absl::StrCat(count));
+        return tooManyError(layout, firstRow + row, first * kDotColumns, count);
       for (; count < layout.n; ++count) {
         uint32_t unused = ~kept & all;
         kept |= unused & (0 - unused);
@@ -134,24 +168,6 @@ absl::Status TileEncoder::fillMasks(int64_t firstRow) {
     }
   }
   return absl::OkStatus();
-}
-
-int64_t TileEncoder::encodeDense(uint8_t *out) const {
-  int64_t vectors = geometry.steps / layout.lanes();
-  for (int64_t row = 0; row < kTileRows; ++row) {
-    const uint8_t *in = codes.data() + row * geometry.paddedColumns;
-    uint8_t *at = out + row * kDotColumns;
-    for (int64_t vector = 0; vector < vectors; ++vector, at += kStepBytes) {
-      uint32_t word = loadWord(in);
-      in += kDotColumns;
-      if (layout.element == ElementKind::I4) {
-        word |= loadWord(in) << 4;
-        in += kDotColumns;
-      }
-      std::memcpy(at, &word, sizeof(word));
-    }
-  }
-  return vectors * kStepBytes;
 }
 
 /// Writes the stored codes of a step, and then one byte without meaning: no branch depends on data.
@@ -166,7 +182,7 @@ uint8_t *TileEncoder::compact(int64_t step, uint8_t *out) const {
   return out;
 }
 
-int64_t TileEncoder::encodeSparse(uint8_t *out) const {
+int64_t TileEncoder::encodeMasked(uint8_t *out) const {
   uint8_t *begin = out;
   if (layout.lanes() == 1) {
     for (int64_t step = 0; step < geometry.steps; ++step)

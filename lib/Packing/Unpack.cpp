@@ -28,21 +28,8 @@ const uint8_t *expand(uint64_t mask, const uint8_t *values, int shift, uint8_t w
   return values;
 }
 
-void decodeDense(const Layout &layout, const TileGeometry &geometry, const uint8_t *values,
-                 uint8_t *codes) {
-  for (int64_t row = 0; row < kTileRows; ++row)
-    for (int64_t column = 0; column < geometry.paddedColumns; ++column) {
-      int64_t step = column / kDotColumns;
-      int64_t at = row * kDotColumns + column % kDotColumns;
-      uint8_t code = values[step / layout.lanes() * kStepBytes + at];
-      if (layout.element == ElementKind::I4)
-        code = step % 2 ? code >> 4 : code & 15;
-      codes[row * geometry.paddedColumns + column] = code;
-    }
-}
-
-/// Expands the values of a sparse tile whose size was already compared with the masks.
-void decodeSparse(const Layout &layout, const TileGeometry &geometry, const uint8_t *values,
+/// Expands the values of a tile whose size was already compared with the masks.
+void decodeMasked(const Layout &layout, const TileGeometry &geometry, const uint8_t *values,
                   absl::Span<const uint64_t> masks, uint8_t *codes) {
   int64_t stride = geometry.paddedColumns, chunkSteps = layout.chunkSteps();
   auto at = [&](int64_t step) { return codes + step * kDotColumns; };
@@ -91,7 +78,8 @@ absl::Status checkSize(const Layout &layout, int64_t expected, size_t got) {
                      absl::StrCat(expected, " bytes"), absl::StrCat(got));
 }
 
-/// Checks a Bitmap's table and returns the tiles' offsets in bytes, the end of the last included.
+/// Checks the table of a Bitmap or a Block and returns the tiles' offsets in bytes, the end of the
+/// last included.
 absl::StatusOr<std::vector<int64_t>> readTable(const Layout &layout, const TileGeometry &geometry,
                                                absl::Span<const uint8_t> bytes) {
   int64_t size = int64_t(bytes.size());
@@ -127,10 +115,12 @@ absl::StatusOr<std::vector<float>> unpackFloats(const Layout &layout, int64_t ro
   STC_ASSIGN_OR_RETURN(int64_t expected, packedBytes(layout, rows, columns));
   STC_RETURN_IF_ERROR(checkSize(layout, expected, bytes.size()));
   TileGeometry geometry = tileGeometry(layout, rows, columns);
-  int64_t size = layout.element == ElementKind::F32 ? 4 : 2;
+  int64_t size = layout.floatBytes();
   auto load = [&](int64_t offset) {
     uint32_t bits = 0;
     std::memcpy(&bits, bytes.data() + offset, size_t(size));
+    if (layout.element == ElementKind::F16)
+      return halfToFloat(uint16_t(bits));
     return floatFromBits(size == 4 ? bits : bits << 16);
   };
   std::vector<float> values(size_t(rows * columns));
@@ -166,35 +156,75 @@ absl::Status packedError(const Layout &layout, int64_t offset, absl::string_view
   return formatError({"", absl::StrCat("packed ", layout.str()), uint64_t(offset)}, expected, got);
 }
 
-absl::Status decodeTile(const Layout &layout, const TileGeometry &geometry,
-                        absl::Span<const uint8_t> bytes, int64_t offset, int64_t firstRow,
-                        QuantizedMatrix &matrix) {
-  int64_t rows = std::min(kTileRows, matrix.rows - firstRow);
+/// Reads the scales, and the zeros of an asymmetric layout, of the rows that exist.
+static absl::Status decodeScales(const Layout &layout, const TileGeometry &geometry,
+                                 absl::Span<const uint8_t> bytes, int64_t offset, int64_t firstRow,
+                                 QuantizedMatrix &matrix) {
+  int64_t rows = std::min(kTileRows, matrix.rows - firstRow), zeroPoint = layout.zeroPoint();
   for (int64_t group = 0; group < geometry.groups; ++group)
     for (int64_t row = 0; row < rows; ++row) {
+      size_t to = size_t((firstRow + row) * geometry.groups + group);
       uint16_t scale;
       int64_t at = geometry.scalesOffset + (group * kTileRows + row) * 2;
       std::memcpy(&scale, bytes.data() + at, sizeof(scale));
       if ((scale & 0x7C00) == 0x7C00)
         return packedError(layout, offset + at, "a finite scale", "NaN or infinity");
-      matrix.scales[size_t((firstRow + row) * geometry.groups + group)] = scale;
+      matrix.scales[to] = scale;
+      if (!layout.asymmetric)
+        continue;
+      at = geometry.zerosOffset + group * kTileRows + row;
+      int zero = bytes[size_t(at)];
+      if (zero >= 2 * zeroPoint)
+        return packedError(layout, offset + at,
+                           absl::StrCat("a zero from 0 to ", 2 * zeroPoint - 1),
+                           absl::StrCat(zero));
+      matrix.zeros[to] = int8_t(zero - zeroPoint);
     }
+  return absl::OkStatus();
+}
+
+/// Reads masks, and the codes they place.
+static absl::Status decodeMaskedTile(const Layout &layout, const TileGeometry &geometry,
+                                     absl::Span<const uint8_t> bytes, int64_t offset,
+                                     uint8_t *codes) {
+  std::vector<uint64_t> masks(size_t(geometry.steps));
+  for (int64_t step = 0; step < geometry.steps; ++step)
+    masks[size_t(step)] = loadMask(bytes, geometry.masksOffset + step * 8);
+  int64_t needed = geometry.valuesOffset + roundUp(valueBytes(layout, masks), kSectionAlignment);
+  if (needed != int64_t(bytes.size()))
+    return packedError(layout, offset + geometry.masksOffset,
+                       absl::StrCat("masks of a tile of ", bytes.size(), " bytes"),
+                       absl::StrCat("masks of ", needed, " bytes"));
+  decodeMasked(layout, geometry, bytes.data() + geometry.valuesOffset, masks, codes);
+  return absl::OkStatus();
+}
+
+absl::Status decodeTile(const Layout &layout, const TileGeometry &geometry,
+                        absl::Span<const uint8_t> bytes, int64_t offset, int64_t firstRow,
+                        QuantizedMatrix &matrix) {
+  STC_RETURN_IF_ERROR(decodeScales(layout, geometry, bytes, offset, firstRow, matrix));
   uint8_t zeroPoint = uint8_t(layout.zeroPoint());
   std::vector<uint8_t> codes(size_t(kTileRows * geometry.paddedColumns), zeroPoint);
   const uint8_t *values = bytes.data() + geometry.valuesOffset;
-  if (layout.hasMasks()) {
-    std::vector<uint64_t> masks(size_t(geometry.steps));
-    for (int64_t step = 0; step < geometry.steps; ++step)
-      masks[size_t(step)] = loadMask(bytes, geometry.masksOffset + step * 8);
-    int64_t needed = geometry.valuesOffset + roundUp(valueBytes(layout, masks), kSectionAlignment);
-    if (needed != int64_t(bytes.size()))
-      return packedError(layout, offset + geometry.masksOffset,
-                         absl::StrCat("masks of a tile of ", bytes.size(), " bytes"),
-                         absl::StrCat("masks of ", needed, " bytes"));
-    decodeSparse(layout, geometry, values, masks, codes.data());
-  } else {
+  switch (layout.kind) {
+  case LayoutKind::Rows:
+    break;
+  case LayoutKind::Dense:
     decodeDense(layout, geometry, values, codes.data());
+    break;
+  case LayoutKind::Bitmap:
+  case LayoutKind::NM:
+    STC_RETURN_IF_ERROR(decodeMaskedTile(layout, geometry, bytes, offset, codes.data()));
+    break;
+  case LayoutKind::Pairs:
+    STC_RETURN_IF_ERROR(
+        decodePairs(layout, geometry, values, offset + geometry.valuesOffset, codes.data()));
+    break;
+  case LayoutKind::Block:
+    STC_RETURN_IF_ERROR(decodeBlocks(layout, geometry, bytes, offset, codes.data()));
+    break;
   }
+  int64_t rows = std::min(kTileRows, matrix.rows - firstRow);
   for (int64_t row = 0; row < rows; ++row) {
     const uint8_t *in = codes.data() + row * geometry.paddedColumns;
     int8_t *out = matrix.codes.data() + (firstRow + row) * matrix.columns;
@@ -209,15 +239,13 @@ absl::StatusOr<QuantizedMatrix> unpackQuantized(const Layout &layout, int64_t ro
   STC_RETURN_IF_ERROR(verifyLayout(layout));
   if (!layout.isQuantized())
     return formatError({"", "layout", {}}, "a quantized layout", layout.str());
-  Layout sized = layout;
-  if (layout.kind == LayoutKind::Bitmap)
-    sized = {LayoutKind::NM, layout.element, layout.group, 1, 4}; // only to check the shape
-  STC_ASSIGN_OR_RETURN(int64_t exact, packedBytes(sized, rows, columns));
+  STC_RETURN_IF_ERROR(verifyPackedShape(layout, rows, columns));
   TileGeometry geometry = tileGeometry(layout, rows, columns);
   std::vector<int64_t> offsets;
-  if (layout.kind == LayoutKind::Bitmap) {
+  if (layout.hasTable()) {
     STC_ASSIGN_OR_RETURN(offsets, readTable(layout, geometry, bytes));
   } else {
+    STC_ASSIGN_OR_RETURN(int64_t exact, packedBytes(layout, rows, columns));
     STC_RETURN_IF_ERROR(checkSize(layout, exact, bytes.size()));
     for (int64_t tile = 0; tile <= geometry.rowTiles; ++tile)
       offsets.push_back(tile * geometry.tileBytes);
@@ -228,6 +256,8 @@ absl::StatusOr<QuantizedMatrix> unpackQuantized(const Layout &layout, int64_t ro
   matrix.group = layout.group;
   matrix.codes.resize(size_t(rows * columns));
   matrix.scales.resize(size_t(rows * geometry.groups));
+  if (layout.asymmetric)
+    matrix.zeros.resize(matrix.scales.size());
   TileEncoder encoder(layout, geometry);
   for (int64_t tile = 0; tile < geometry.rowTiles; ++tile) {
     int64_t offset = offsets[size_t(tile)];
@@ -235,7 +265,7 @@ absl::StatusOr<QuantizedMatrix> unpackQuantized(const Layout &layout, int64_t ro
     STC_RETURN_IF_ERROR(decodeTile(layout, geometry, stored, offset, tile * kTileRows, matrix));
     auto encoded = encoder.encode(matrix, tile * kTileRows);
     if (!encoded.ok())
-      return packedError(layout, offset + geometry.masksOffset, "valid masks",
+      return packedError(layout, offset + geometry.masksOffset, "codes that can be stored",
                          encoded.status().message());
     STC_RETURN_IF_ERROR(compareTile(layout, stored, *encoded, offset));
   }
@@ -248,15 +278,7 @@ absl::StatusOr<std::vector<float>> unpack(const Layout &layout, int64_t rows, in
   if (!layout.isQuantized())
     return unpackFloats(layout, rows, columns, bytes);
   STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, unpackQuantized(layout, rows, columns, bytes));
-  int64_t groups = (columns + layout.group - 1) / layout.group;
-  std::vector<float> values(size_t(rows * columns));
-  for (int64_t row = 0; row < rows; ++row)
-    for (int64_t column = 0; column < columns; ++column) {
-      float scale = halfToFloat(matrix.scales[size_t(row * groups + column / layout.group)]);
-      size_t at = size_t(row * columns + column);
-      values[at] = float(matrix.codes[at]) * scale;
-    }
-  return values;
+  return dequantize(matrix);
 }
 
 } // namespace stc

@@ -37,7 +37,7 @@ TEST(Quantize, EveryWeightIsRoundedToNearestOrClipped) {
         std::vector<float> values = randomValues(17 * columns, size, uint64_t(columns));
         QuantizeSpec s = spec(text);
         QuantizedMatrix m = quantizeRoundToNearest(s, 17, columns, values);
-        ASSERT_TRUE(verifyQuantizedMatrix(m, s.element).ok());
+        ASSERT_TRUE(verifyQuantizedMatrix(m, s.layout()).ok());
         int lowest = s.element == ElementKind::I4 ? -8 : -127;
         int highest = s.element == ElementKind::I4 ? 7 : 127;
         for (int64_t row = 0; row < 17; ++row)

@@ -21,8 +21,11 @@ public:
     const uint8_t *tile = tileBegin(row / 16);
     const uint8_t *values = tile + geometry.valuesOffset;
     if (layout.kind == LayoutKind::Dense)
-      return layout.element == ElementKind::I8 ? values[step * 64 + bit]
-                                               : values[step / 2 * 64 + bit] >> (step % 2 * 4) & 15;
+      return denseCode(values, step, bit);
+    if (layout.kind == LayoutKind::Pairs)
+      return pairCode(values, row % 16, column);
+    if (layout.kind == LayoutKind::Block)
+      return blockCode(tile, step, bit);
     auto mask = [&](int64_t at) { return load<uint64_t>(tile + geometry.masksOffset + at * 8); };
     auto count = [&](int64_t chunk) {
       int64_t sum = 0;
@@ -56,14 +59,65 @@ public:
                           (column / layout.group * 16 + row % 16) * 2);
   }
 
+  int64_t zero(int64_t row, int64_t column) const {
+    return tileBegin(row / 16)[geometry.zerosOffset + column / layout.group * 16 + row % 16];
+  }
+
 private:
+  int64_t denseCode(const uint8_t *values, int64_t step, int64_t place) const {
+    switch (layout.codeBits()) {
+    case 8:
+      return values[step * 64 + place];
+    case 4:
+      return values[step / 2 * 64 + place] >> (step % 2 * 4) & 15;
+    case 2:
+      return values[step / 4 * 64 + place] >> (step % 4 * 2) & 3;
+    }
+    const uint8_t *block = values + step / 8 * 192 + place;
+    int64_t low = block[step % 8 / 4 * 64] >> (step % 4 * 2) & 3;
+    return low + (block[128] >> (step % 8) & 1) * 4;
+  }
+
+  int64_t pairCode(const uint8_t *values, int64_t row, int64_t column) const {
+    int64_t code = 0, chunk = column / 16, seen = 0;
+    for (int64_t i = 0; i < layout.n; ++i) {
+      int64_t at = layout.n == 8   ? chunk * 128 + i / 4 * 64 + row * 4 + i % 4
+                   : layout.n == 4 ? chunk * 64 + row * 4 + i
+                   : layout.n == 2 ? chunk / 2 * 64 + row * 4 + chunk % 2 * 2 + i
+                                   : chunk / 4 * 64 + row * 4 + chunk % 4;
+      if ((values[at] & 15) != column % 16)
+        continue;
+      code = int8_t(values[at]) >> 4;
+      ++seen;
+    }
+    EXPECT_LE(seen, 1);
+    return code + 8;
+  }
+
+  int64_t blockCode(const uint8_t *tile, int64_t step, int64_t place) const {
+    auto number = [&](int64_t offset, int64_t i) { return load<uint16_t>(tile + offset + i * 2); };
+    int64_t group = step * 4 / layout.group;
+    int64_t begin = group == 0 ? 0 : number(geometry.endsOffset, group - 1);
+    int64_t stored = number(geometry.endsOffset, geometry.groups - 1);
+    for (int64_t i = begin; i < number(geometry.endsOffset, group); ++i) {
+      if (number(geometry.indicesOffset, i) != step)
+        continue;
+      const uint8_t *values = tile + geometry.indicesOffset + (stored * 2 + 63) / 64 * 64;
+      if (layout.element == ElementKind::I8)
+        return int8_t(values[i * 64 + place]) + 128;
+      int64_t nibble = values[i * 32 + place % 32] >> (place / 32 * 4) & 15;
+      return (nibble < 8 ? nibble : nibble - 16) + 8;
+    }
+    return layout.zeroPoint();
+  }
+
   template <typename T> static T load(const uint8_t *at) {
     T value;
     std::memcpy(&value, at, sizeof(value));
     return value;
   }
   const uint8_t *tileBegin(int64_t tile) const {
-    if (layout.kind == LayoutKind::Bitmap)
+    if (layout.hasTable())
       return bytes.data() + int64_t(load<uint32_t>(bytes.data() + tile * 4)) * 64;
     return bytes.data() + tile * geometry.tileBytes;
   }
@@ -76,8 +130,8 @@ void checkRoundTrip(const Layout &layout, const QuantizedMatrix &matrix) {
   SCOPED_TRACE(shapeName(layout, matrix.rows, matrix.columns));
   auto packed = packQuantized(layout, matrix);
   ASSERT_TRUE(packed.ok()) << packed.status();
-  if (layout.kind == LayoutKind::Bitmap)
-    ASSERT_EQ(int64_t(packed->size()), packedBitmapBytes(layout, matrix));
+  if (layout.hasTable())
+    ASSERT_EQ(int64_t(packed->size()), packedTableBytes(layout, matrix));
   else
     ASSERT_EQ(int64_t(packed->size()), packedBytes(layout, matrix.rows, matrix.columns).value());
   ASSERT_EQ(packed->size() % 64, 0u);
@@ -85,15 +139,17 @@ void checkRoundTrip(const Layout &layout, const QuantizedMatrix &matrix) {
   ASSERT_TRUE(back.ok()) << back.status();
   ASSERT_EQ(back->codes, matrix.codes);
   ASSERT_EQ(back->scales, matrix.scales);
+  ASSERT_EQ(back->zeros, matrix.zeros);
   ASSERT_EQ(back->group, matrix.group);
   auto values = unpack(layout, matrix.rows, matrix.columns, *packed);
   ASSERT_TRUE(values.ok()) << values.status();
-  int64_t groups = (matrix.columns + matrix.group - 1) / matrix.group;
+  int64_t groups = matrix.groups();
   for (int64_t row = 0; row < matrix.rows; ++row)
     for (int64_t column = 0; column < matrix.columns; ++column) {
       size_t at = size_t(row * matrix.columns + column);
       float scale = halfToFloat(matrix.scales[size_t(row * groups + column / matrix.group)]);
-      ASSERT_EQ((*values)[at], float(matrix.codes[at]) * scale);
+      int zero = matrix.zeroOf(row, column / matrix.group);
+      ASSERT_EQ((*values)[at], float(matrix.codes[at] - zero) * scale);
     }
 }
 
@@ -103,17 +159,17 @@ TEST(Pack, DenseAndPatternsRoundTrip) {
   for (const Layout &layout : quantizedLayouts())
     for (int64_t rows : kTestRows)
       for (int64_t columns : kTestColumns)
-        if (layout.kind != LayoutKind::Bitmap)
+        if (!layout.hasTable())
           checkRoundTrip(layout,
                          randomMatrix(layout, rows, columns, 0.3, uint64_t(rows + columns)));
 }
 
-TEST(Pack, BitmapsOfEverySparsityRoundTrip) {
+TEST(Pack, WhatHasATableRoundTripsAtEverySparsity) {
   for (const Layout &layout : quantizedLayouts())
     for (int64_t rows : kTestRows)
       for (int64_t columns : kTestColumns)
         for (double sparsity : {0.0, 0.5, 0.9, 1.0})
-          if (layout.kind == LayoutKind::Bitmap)
+          if (layout.hasTable())
             checkRoundTrip(layout, randomMatrix(layout, rows, columns, sparsity,
                                                 uint64_t(rows * 1000 + columns)));
 }
@@ -132,12 +188,16 @@ TEST(Pack, BytesLieWhereLayoutSays) {
         for (int64_t row = 0; row < (rows + 15) / 16 * 16; ++row)
           for (int64_t column = 0; column < padded; ++column) {
             bool inside = row < rows && column < columns;
-            int64_t code = inside ? matrix.codes[size_t(row * columns + column)] : 0;
+            int64_t zero = row < rows ? matrix.zeroOf(row, column / layout.group) : 0;
+            int64_t code = inside ? matrix.codes[size_t(row * columns + column)] : zero;
             ASSERT_EQ(reader.code(row, column), code + layout.zeroPoint()) << row << ", " << column;
             uint16_t scale = row < rows
                                  ? matrix.scales[size_t(row * groups + column / layout.group)]
                                  : uint16_t(0);
             ASSERT_EQ(reader.scale(row, column), scale);
+            if (layout.asymmetric) {
+              ASSERT_EQ(reader.zero(row, column), zero + layout.zeroPoint());
+            }
           }
       }
 }
@@ -151,8 +211,11 @@ TEST(Pack, FloatsRoundTrip) {
         std::vector<float> values;
         for (int64_t i = 0; i < rows * columns; ++i) {
           float value = float(random.normal());
-          bool narrow = layout.element == ElementKind::BF16;
-          values.push_back(narrow ? bfloat16ToFloat(floatToBfloat16(value)) : value);
+          if (layout.element == ElementKind::BF16)
+            value = bfloat16ToFloat(floatToBfloat16(value));
+          else if (layout.element == ElementKind::F16)
+            value = halfToFloat(floatToHalf(value));
+          values.push_back(value);
         }
         auto packed = packFloats(layout, rows, columns, values);
         ASSERT_TRUE(packed.ok()) << packed.status();
@@ -173,6 +236,7 @@ TEST(Pack, FloatsRoundTrip) {
 
 TEST(Pack, RefusesWhatDoesNotFit) {
   Layout dense{LayoutKind::Dense, ElementKind::I4, 32};
+  Layout asymmetric{LayoutKind::Dense, ElementKind::I4, 32, 0, 0, true};
   QuantizedMatrix good = randomMatrix(dense, 3, 40, 0, 1);
   ASSERT_TRUE(packQuantized(dense, good).ok());
   auto refused = [&](auto change, const Layout &layout, absl::string_view text) {
@@ -187,6 +251,14 @@ TEST(Pack, RefusesWhatDoesNotFit) {
   refused([](QuantizedMatrix &m) { m.codes[5] = -9; }, dense, "expected values from -8 to 7");
   refused([](QuantizedMatrix &m) { m.codes.pop_back(); }, dense, "codes: expected 120, got 119");
   refused([](QuantizedMatrix &m) { m.scales.push_back(0); }, dense, "scales: expected 6, got 7");
+  refused([](QuantizedMatrix &m) { m.zeros.resize(6); }, dense, "zeros: expected 0, got 6");
+  refused([](QuantizedMatrix &m) { m.zeros.resize(5); }, asymmetric, "zeros: expected 6, got 5");
+  refused([](QuantizedMatrix &m) { m.zeros.assign(6, 8); }, asymmetric,
+          "zeros: expected values from -8 to 7");
+  refused([](QuantizedMatrix &m) { m.codes[5] = 4; }, {LayoutKind::Dense, ElementKind::I3, 32},
+          "codes: expected values from -4 to 3");
+  refused([](QuantizedMatrix &m) { m.codes[5] = -3; }, {LayoutKind::Dense, ElementKind::I2, 32},
+          "codes: expected values from -2 to 1");
   refused([](QuantizedMatrix &m) { m.scales[1] = 0x7C00; }, dense, "finite");
   refused([](QuantizedMatrix &m) { m.scales[1] = 0xFE00; }, dense, "finite");
   refused([](QuantizedMatrix &m) { m.rows = -3; }, dense, "rows and columns");
@@ -197,6 +269,18 @@ TEST(Pack, RefusesWhatDoesNotFit) {
   refused([](QuantizedMatrix &m) { std::fill(m.codes.begin(), m.codes.end(), int8_t(1)); },
           {LayoutKind::NM, ElementKind::I4, 32, 2, 4},
           "row 0: expected at most 2 non-zero weights in columns 0 to 3, got 4");
+  refused([](QuantizedMatrix &m) { std::fill(m.codes.begin(), m.codes.end(), int8_t(1)); },
+          {LayoutKind::Pairs, ElementKind::I4, 32, 4, 16},
+          "row 0: expected at most 4 non-zero weights in columns 0 to 15, got 16");
+  refused(
+      [](QuantizedMatrix &m) {
+        m.rows = 1;
+        m.columns = 262112 + 1;
+        m.codes.assign(size_t(m.columns), 0);
+        m.scales.assign(size_t(m.groups()), 0);
+      },
+      {LayoutKind::Block, ElementKind::I4, 32},
+      "matrix columns: expected at most 262112 in blocks");
 
   std::vector<float> values(12, 1.0f);
   Layout floats{LayoutKind::Dense, ElementKind::BF16};
@@ -206,6 +290,12 @@ TEST(Pack, RefusesWhatDoesNotFit) {
   values[7] = 3.4e38f; // rounds to infinity as bf16
   EXPECT_FALSE(packFloats(floats, 3, 4, values).ok());
   EXPECT_TRUE(packFloats({LayoutKind::Dense, ElementKind::F32}, 3, 4, values).ok());
+  Layout halves{LayoutKind::Rows, ElementKind::F16};
+  values[7] = 65519.0f; // rounds to the largest f16, 65504
+  EXPECT_TRUE(packFloats(halves, 3, 4, values).ok());
+  values[7] = -65520.0f;
+  EXPECT_EQ(packFloats(halves, 3, 4, values).status().message(),
+            "matrix: expected values within the range of f16, got -65520 at element 7");
   values[7] = std::numeric_limits<float>::quiet_NaN();
   absl::Status status = packFloats({LayoutKind::Rows, ElementKind::F32}, 3, 4, values).status();
   EXPECT_EQ(status.message(), "matrix: expected finite values, got NaN at element 7");

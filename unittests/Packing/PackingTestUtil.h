@@ -20,24 +20,33 @@ inline std::vector<Layout> quantizedLayouts() {
   std::vector<Layout> layouts;
   for (ElementKind element : {ElementKind::I8, ElementKind::I4})
     for (int64_t group : {32, 64, 128}) {
-      layouts.push_back({LayoutKind::Dense, element, group});
       layouts.push_back({LayoutKind::Bitmap, element, group});
+      layouts.push_back({LayoutKind::Block, element, group});
       const int64_t patterns[][2] = {{1, 4}, {2, 4}, {3, 4}, {4, 8}, {2, 8}, {4, 16}, {8, 16}};
       for (auto &pattern : patterns)
         layouts.push_back({LayoutKind::NM, element, group, pattern[0], pattern[1]});
     }
+  for (int64_t group : {32, 64, 128}) {
+    for (ElementKind element : {ElementKind::I8, ElementKind::I4, ElementKind::I3, ElementKind::I2})
+      for (bool asymmetric : {false, true})
+        layouts.push_back({LayoutKind::Dense, element, group, 0, 0, asymmetric});
+    for (int64_t n : {1, 2, 4, 8})
+      if (n > 1 || group > 32)
+        layouts.push_back({LayoutKind::Pairs, ElementKind::I4, group, n, 16});
+  }
   return layouts;
 }
 
 inline std::vector<Layout> floatLayouts() {
   std::vector<Layout> layouts;
   for (LayoutKind kind : {LayoutKind::Rows, LayoutKind::Dense})
-    for (ElementKind element : {ElementKind::F32, ElementKind::BF16})
+    for (ElementKind element : {ElementKind::F32, ElementKind::BF16, ElementKind::F16})
       layouts.push_back({kind, element});
   return layouts;
 }
 
-/// Random codes over the whole range that fit `layout`; a fraction `sparsity` is zero.
+/// Random codes over the whole range that fit `layout`; a fraction `sparsity` means zero (of
+/// blocks: that fraction of steps).
 inline QuantizedMatrix randomMatrix(const Layout &layout, int64_t rows, int64_t columns,
                                     double sparsity, uint64_t seed) {
   Random random(seed);
@@ -45,15 +54,27 @@ inline QuantizedMatrix randomMatrix(const Layout &layout, int64_t rows, int64_t 
   matrix.rows = rows;
   matrix.columns = columns;
   matrix.group = layout.group;
-  int64_t zero = layout.zeroPoint();
-  for (int64_t i = 0; i < rows * columns; ++i) {
-    bool absent = random.uniform() < sparsity;
-    int64_t code = int64_t(random.next() % uint64_t(2 * zero)) - zero;
-    matrix.codes.push_back(int8_t(absent ? 0 : code));
-  }
-  for (int64_t i = 0; i < rows * ((columns + layout.group - 1) / layout.group); ++i)
+  int64_t zeroPoint = layout.zeroPoint(), steps = (columns + 3) / 4;
+  auto anyCode = [&] {
+    return int8_t(int64_t(random.next() % uint64_t(2 * zeroPoint)) - zeroPoint);
+  };
+  for (int64_t i = 0; i < rows * matrix.groups(); ++i) {
     matrix.scales.push_back(floatToHalf(float(random.normal())));
-  if (layout.kind != LayoutKind::NM)
+    if (layout.asymmetric)
+      matrix.zeros.push_back(anyCode());
+  }
+  std::vector<bool> absentSteps;
+  for (int64_t i = 0; i < (rows + 15) / 16 * steps; ++i)
+    absentSteps.push_back(random.uniform() < sparsity);
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t column = 0; column < columns; ++column) {
+      bool absent = random.uniform() < sparsity;
+      if (layout.kind == LayoutKind::Block)
+        absent = absentSteps[size_t(row / 16 * steps + column / 4)];
+      matrix.codes.push_back(absent ? int8_t(matrix.zeroOf(row, column / layout.group))
+                                    : anyCode());
+    }
+  if (layout.m == 0)
     return matrix;
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t first = 0; first < columns; first += layout.m) {

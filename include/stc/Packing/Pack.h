@@ -11,38 +11,56 @@
 
 namespace stc {
 
-/// A quantized matrix before packing: codes are signed, in [-zeroPoint, zeroPoint - 1].
+/// A quantized matrix before packing: weight = (code - zero) * scale. Codes and zeros are signed,
+/// in
+/// [-zeroPoint, zeroPoint - 1]: what is stored has the layout's zero point added.
 struct QuantizedMatrix {
   int64_t rows = 0, columns = 0, group = 0;
   std::vector<int8_t> codes;    // [rows][columns]
-  std::vector<uint16_t> scales; // f16 bits, [rows][ceil(columns / group)]
+  std::vector<uint16_t> scales; // f16 bits, [rows][groups()]
+  std::vector<int8_t> zeros;    // the same shape, or empty: all zero (a symmetric matrix)
+
+  int64_t groups() const { return (columns + group - 1) / group; }
+  /// The code that means zero in a group of a row.
+  int zeroOf(int64_t row, int64_t groupNumber) const {
+    return zeros.empty() ? 0 : zeros[size_t(row * groups() + groupNumber)];
+  }
 };
 
-/// Checks a matrix's shape (rows and columns in [1, 2^31)), the number of its codes and scales,
-/// that scales are finite and codes fit `element`.
-absl::Status verifyQuantizedMatrix(const QuantizedMatrix &matrix, ElementKind element);
+/// Checks a matrix's shape (rows and columns in [1, 2^31)), the number of its codes, scales and
+/// zeros (for `layout`, asymmetric or not), that scales are finite and codes fit the element.
+absl::Status verifyQuantizedMatrix(const QuantizedMatrix &matrix, const Layout &layout);
+
+/// The weights as f32: the code's distance from the zero times the scale.
+std::vector<float> dequantize(const QuantizedMatrix &matrix);
+/// How many weights are not zero by their code.
+int64_t countNonZero(const QuantizedMatrix &matrix);
 
 /// Errors unless every value is finite, naming the first that is not. `name` is the tensor's.
 absl::Status checkFinite(absl::Span<const float> values, absl::string_view name);
 
-/// Bytes of a packed matrix including kTailSlack. Errors: a layout that does not exist, a size out
-/// of range, and Bitmap, whose size depends on the codes.
-absl::StatusOr<int64_t> packedBytes(const Layout &layout, int64_t rows, int64_t columns);
-/// The same for a Bitmap; `matrix` must pass verifyQuantizedMatrix.
-int64_t packedBitmapBytes(const Layout &layout, const QuantizedMatrix &matrix);
+/// Checks the layout, that rows and columns are in [1, 2^31), and that Block can count its steps.
+absl::Status verifyPackedShape(const Layout &layout, int64_t rows, int64_t columns);
 
-/// Packs row-major finite f32 values into a float layout (Rows or Dense, F32 or BF16).
+/// Bytes of a packed matrix including kTailSlack. Errors: a layout that does not exist, a size out
+/// of range, and layouts with a table, whose size depends on the codes.
+absl::StatusOr<int64_t> packedBytes(const Layout &layout, int64_t rows, int64_t columns);
+/// The same for a Bitmap or a Block; `matrix` must pass verifyQuantizedMatrix.
+int64_t packedTableBytes(const Layout &layout, const QuantizedMatrix &matrix);
+
+/// Packs row-major finite f32 values into a float layout (Rows or Dense).
 absl::StatusOr<std::vector<uint8_t>> packFloats(const Layout &layout, int64_t rows, int64_t columns,
                                                 absl::Span<const float> values);
-/// Packs codes into a quantized layout. NM fails if a row has more than N non-zeros in an M-group.
+/// Packs codes into a quantized layout. NM and Pairs fail if a row has more than N non-zeros in M
+/// columns.
 absl::StatusOr<std::vector<uint8_t>> packQuantized(const Layout &layout,
                                                    const QuantizedMatrix &matrix);
 
-/// Unpacks any layout to row-major f32 values, checking every offset and mask on the way: stored
-/// bytes that break the layout's rules are an error.
+/// Unpacks any layout to row-major f32 values, checking every offset, mask, count and position:
+/// stored bytes that break the layout's rules are an error.
 absl::StatusOr<std::vector<float>> unpack(const Layout &layout, int64_t rows, int64_t columns,
                                           absl::Span<const uint8_t> bytes);
-/// The codes and scales of a quantized layout.
+/// The codes, scales and zeros of a quantized layout.
 absl::StatusOr<QuantizedMatrix> unpackQuantized(const Layout &layout, int64_t rows, int64_t columns,
                                                 absl::Span<const uint8_t> bytes);
 

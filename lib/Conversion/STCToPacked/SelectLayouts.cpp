@@ -137,7 +137,7 @@ private:
       facts.pattern = detectPattern(facts.rows, facts.columns, values);
     }
     if (facts.pattern.kind != PrunePattern::Kind::None)
-      facts.bitmapBytes = packedBitmapBytes(bitmapOf(facts.quantize), matrix);
+      facts.bitmapBytes = packedTableBytes(bitmapOf(facts.quantize), matrix);
     return absl::OkStatus();
   }
 
