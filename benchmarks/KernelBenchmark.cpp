@@ -1,7 +1,8 @@
 // Speed of one generated matrix multiplication, next to what the machine's memory delivers:
 //   stc-kernel-benchmark LAYOUT ROWSxCOLUMNS [tokens=1] [threads=1] [accumulators=A] [at-once=T]
 //                        [prefetch=P] [megabytes=640] [density=0.5] [target=native]
-// LAYOUT: dense-f32, dense-bf16, dense-int4-g32, bitmap-int8-g128, 2:4-int4-g32 ...
+// LAYOUT: dense-f32, dense-bf16, dense-int4-g32, dense-int3-g128-asym, bitmap-int8-g128,
+// 2:4-int4-g32, 4:16-pairs-int4-g128, block-int4-g128 ...
 #include "../unittests/Target/CPU/KernelHarness.h"
 
 #include "stc/Packing/Pack.h"
@@ -24,7 +25,6 @@ namespace {
 
 struct Options {
   Layout layout;
-  std::string layoutText;
   int64_t rows = 0, columns = 0;
   std::map<std::string, double> numbers = {{"tokens", 1},   {"threads", 1},   {"accumulators", 0},
                                            {"at-once", 0},  {"prefetch", -1}, {"megabytes", 640},
@@ -34,38 +34,24 @@ struct Options {
   int64_t get(const char *name) const { return int64_t(numbers.at(name)); }
 };
 
-bool parseLayout(absl::string_view text, Options &options) {
-  std::vector<std::string> parts = absl::StrSplit(text, '-');
-  if (parts.size() < 2)
-    return false;
-  Layout &layout = options.layout;
-  std::vector<std::string> pattern = absl::StrSplit(parts[0], ':');
-  std::string kind = parts[0];
-  if (pattern.size() == 2 && absl::SimpleAtoi(pattern[0], &layout.n) &&
-      absl::SimpleAtoi(pattern[1], &layout.m)) {
-    layout.kind = LayoutKind::NM;
-    kind = "nm";
-  } else if (kind == "bitmap") {
-    layout.kind = LayoutKind::Bitmap;
-  } else if (kind != "dense") {
-    return false;
-  }
-  const std::map<std::string, std::pair<ElementKind, const char *>> elements = {
-      {"f32", {ElementKind::F32, "f32"}},
-      {"bf16", {ElementKind::BF16, "bf16"}},
-      {"int8", {ElementKind::I8, "i8"}},
-      {"int4", {ElementKind::I4, "i4"}}};
-  auto element = elements.find(parts[1]);
-  if (element == elements.end())
-    return false;
-  layout.element = element->second.first;
-  options.layoutText = absl::StrCat("#packed.layout<", kind, ", ", element->second.second);
-  if (parts.size() == 3 && absl::SimpleAtoi(parts[2].substr(1), &layout.group))
-    absl::StrAppend(&options.layoutText, ", group = ", layout.group);
-  if (layout.n)
-    absl::StrAppend(&options.layoutText, ", n = ", layout.n, ", m = ", layout.m);
-  options.layoutText += ">";
-  return verifyLayout(layout).ok();
+/// KIND-ELEMENT[-gGROUP][-asym] as Layout::str() writes it, with pairs as N:16-pairs-int4-gGROUP.
+bool parseLayout(const std::string &text, Options &options) {
+  for (LayoutKind kind : {LayoutKind::Dense, LayoutKind::Bitmap, LayoutKind::NM, LayoutKind::Pairs,
+                          LayoutKind::Block})
+    for (ElementKind element : {ElementKind::F32, ElementKind::BF16, ElementKind::F16,
+                                ElementKind::I8, ElementKind::I4, ElementKind::I3, ElementKind::I2})
+      for (int64_t group : {0, 32, 64, 128})
+        for (bool asymmetric : {false, true}) {
+          Layout &layout = options.layout;
+          layout = {kind, element, group};
+          layout.asymmetric = asymmetric;
+          if (kind == LayoutKind::NM || kind == LayoutKind::Pairs)
+            if (std::sscanf(text.c_str(), "%ld:%ld", &layout.n, &layout.m) != 2)
+              continue;
+          if (verifyLayout(layout).ok() && layout.str() == text)
+            return true;
+        }
+  return false;
 }
 
 bool parseOptions(int argc, char **argv, Options &options) {
@@ -103,7 +89,11 @@ std::vector<uint8_t> makeWeights(const Options &options) {
     bool kept = true;
     if (layout.kind == LayoutKind::Bitmap)
       kept = random.chance(density);
-    else if (layout.kind == LayoutKind::NM)
+    else if (layout.kind == LayoutKind::Block)
+      // Whole steps: the same choice for 16 rows and 4 columns.
+      kept = RandomNumbers(uint32_t(i / options.columns / 16 * 65537 + i % options.columns / 4))
+                 .chance(density);
+    else if (layout.n > 0)
       kept = (i + i / options.columns) % layout.m < layout.n;
     int64_t code = random.integer(-zero, zero - 1);
     matrix.codes.push_back(kept ? code ? code : 1 : 0);
@@ -111,6 +101,9 @@ std::vector<uint8_t> makeWeights(const Options &options) {
   int64_t groups = (options.columns + layout.group - 1) / layout.group;
   for (int64_t i = 0; i < options.rows * groups; ++i)
     matrix.scales.push_back(floatToHalf(random.real(0.001f, 0.01f)));
+  if (layout.asymmetric)
+    for (int64_t i = 0; i < options.rows * groups; ++i)
+      matrix.zeros.push_back(random.integer(-zero, zero - 1));
   return packQuantized(layout, matrix).value();
 }
 
@@ -119,7 +112,7 @@ absl::StatusOr<std::unique_ptr<CompiledKernel>> compile(const Options &options,
                                                         const TileGeometry &geometry) {
   int64_t tokens = options.get("tokens");
   std::string weight = absl::StrCat("!packed.weight<", options.rows, "x", options.columns, ", ",
-                                    options.layoutText, ">");
+                                    layoutText(options.layout), ">");
   auto matrix = [&](int64_t columns, const char *type) {
     return absl::StrCat("memref<", tokens, "x", columns, "x", type, ">");
   };

@@ -45,6 +45,14 @@ GuardedBytes::GuardedBytes(size_t size) {
 
 GuardedBytes::~GuardedBytes() { munmap(mapping, mapped); }
 
+std::string stc::layoutText(const Layout &layout) {
+  MLIRContext context;
+  context.loadDialect<packed::PackedDialect>();
+  std::string text;
+  llvm::raw_string_ostream(text) << packed::LayoutAttr::get(&context, layout);
+  return text;
+}
+
 bool stc::canRun(const std::string &target) {
   auto wanted = cpu::TargetDescription::parse(target);
   auto native = cpu::TargetDescription::parse("native");

@@ -3,6 +3,7 @@
 #ifndef STC_UNITTESTS_TARGET_CPU_KERNELHARNESS_H
 #define STC_UNITTESTS_TARGET_CPU_KERNELHARNESS_H
 
+#include "stc/Packing/Layout.h"
 #include "stc/Target/CPU/TargetDescription.h"
 
 #include "absl/status/statusor.h"
@@ -74,6 +75,9 @@ private:
   void *value = nullptr;
   std::vector<int64_t> descriptor; // as MLIR's: two pointers, offset, sizes, strides
 };
+
+/// A layout as the text of its attribute.
+std::string layoutText(const Layout &layout);
 
 /// Whether this machine runs code for `target`.
 bool canRun(const std::string &target);

@@ -14,18 +14,6 @@ using namespace stc;
 
 namespace {
 
-std::string layoutText(const Layout &layout) {
-  const char *kinds[] = {"rows", "dense", "bitmap", "nm"};
-  const char *elements[] = {"f32", "bf16", "i8", "i4"};
-  std::string text =
-      absl::StrCat("#packed.layout<", kinds[int(layout.kind)], ", ", elements[int(layout.element)]);
-  if (layout.group)
-    absl::StrAppend(&text, ", group = ", layout.group);
-  if (layout.n)
-    absl::StrAppend(&text, ", n = ", layout.n, ", m = ", layout.m);
-  return text + ">";
-}
-
 /// One multiplication: random operands, what generated code makes of them, and what is right.
 class MatmulCase {
 public:
@@ -65,6 +53,8 @@ void MatmulCase::makeWeights() {
       value = exact ? float(random.integer(-4, 4)) : random.real();
       if (layout.element == ElementKind::BF16)
         value = bfloat16ToFloat(floatToBfloat16(value));
+      else if (layout.element == ElementKind::F16)
+        value = halfToFloat(floatToHalf(value));
     }
     weights.assign(values.begin(), values.end());
     packed = packFloats(layout, rows, columns, values).value();
@@ -82,14 +72,21 @@ void MatmulCase::makeWeights() {
     if (layout.kind == LayoutKind::NM)
       // Rotates with the row and the block of columns.
       kept = (i % columns + i / columns + i % columns / layout.m) % layout.m < layout.n;
+    if (layout.kind == LayoutKind::Block)
+      kept = (i / columns / 16 + i % columns / 4 * 7) % 5 < 2;
     matrix.codes.push_back(kept ? random.integer(-zero, zero - 1) : 0);
   }
   int64_t groups = (columns + layout.group - 1) / layout.group;
   for (int64_t i = 0; i < rows * groups; ++i)
     matrix.scales.push_back(floatToHalf(scaleOrOne(-0.1f, 0.1f)));
-  for (int64_t i = 0; i < rows * columns; ++i)
-    weights[i] = double(matrix.codes[i]) *
-                 halfToFloat(matrix.scales[i / columns * groups + i % columns / layout.group]);
+  if (layout.asymmetric)
+    for (int64_t i = 0; i < rows * groups; ++i)
+      matrix.zeros.push_back(random.integer(-zero, zero - 1));
+  for (int64_t i = 0; i < rows * columns; ++i) {
+    int64_t row = i / columns, group = i % columns / layout.group;
+    weights[i] = double(matrix.codes[i] - matrix.zeroOf(row, group)) *
+                 halfToFloat(matrix.scales[row * groups + group]);
+  }
   packed = packQuantized(layout, matrix).value();
 }
 
@@ -150,7 +147,7 @@ void MatmulCase::check(const CompiledKernel &kernel, int64_t tokens, bool bias, 
         continue;
       }
       codes(t, c) = random.integer(-127, 127);
-      sums(t, c / layout.group) -= layout.zeroPoint() * codes(t, c);
+      sums(t, c / layout.group) += layout.sumFactor() * codes(t, c);
       inputs[t * columns + c] = double(codes(t, c)) * scales(t, c / layout.group);
     }
   }
@@ -198,12 +195,22 @@ Layout makeLayout(LayoutKind kind, ElementKind element, int64_t group = 0, int64
 
 std::vector<Layout> allLayouts() {
   std::vector<Layout> layouts = {makeLayout(LayoutKind::Dense, ElementKind::F32),
-                                 makeLayout(LayoutKind::Dense, ElementKind::BF16)};
+                                 makeLayout(LayoutKind::Dense, ElementKind::BF16),
+                                 makeLayout(LayoutKind::Dense, ElementKind::F16)};
+  for (ElementKind element : {ElementKind::I3, ElementKind::I2})
+    for (int64_t group : {32, 128})
+      layouts.push_back(makeLayout(LayoutKind::Dense, element, group));
+  for (ElementKind element : {ElementKind::I8, ElementKind::I4, ElementKind::I3, ElementKind::I2}) {
+    layouts.push_back(makeLayout(LayoutKind::Dense, element, 64));
+    layouts.back().asymmetric = true;
+  }
   for (ElementKind element : {ElementKind::I8, ElementKind::I4}) {
     for (int64_t group : {32, 64, 128})
       layouts.push_back(makeLayout(LayoutKind::Dense, element, group));
     for (int64_t group : {32, 128})
       layouts.push_back(makeLayout(LayoutKind::Bitmap, element, group));
+    for (int64_t group : {32, 128})
+      layouts.push_back(makeLayout(LayoutKind::Block, element, group));
     layouts.push_back(makeLayout(LayoutKind::NM, element, 32, 2, 4));
     layouts.push_back(makeLayout(LayoutKind::NM, element, 64, 3, 8));
     layouts.push_back(makeLayout(LayoutKind::NM, element, 128, 4, 16));

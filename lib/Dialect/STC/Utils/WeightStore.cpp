@@ -116,20 +116,6 @@ template <typename T> absl::Span<uint8_t> mutableBytesOf(std::vector<T> &values)
   return {reinterpret_cast<uint8_t *>(values.data()), values.size() * sizeof(T)};
 }
 
-std::vector<float> dequantize(const QuantizedMatrix &matrix) {
-  std::vector<float> values(matrix.codes.size());
-  int64_t groups = (matrix.columns + matrix.group - 1) / matrix.group;
-  for (int64_t row = 0; row < matrix.rows; ++row)
-    for (int64_t group = 0; group < groups; ++group) {
-      float scale = halfToFloat(matrix.scales[size_t(row * groups + group)]);
-      int64_t first = row * matrix.columns + group * matrix.group;
-      int64_t last = row * matrix.columns + std::min(matrix.columns, (group + 1) * matrix.group);
-      for (int64_t i = first; i < last; ++i)
-        values[size_t(i)] = float(matrix.codes[size_t(i)]) * scale;
-    }
-  return values;
-}
-
 } // namespace
 
 //===----------------------------------------------------------------------===//
