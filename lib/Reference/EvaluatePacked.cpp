@@ -137,16 +137,31 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::AttentionOp op) 
   return absl::OkStatus();
 }
 
+static double asUnsigned(double byte) { return byte < 0 ? byte + 256 : byte; }
+
 static absl::Status evaluate(Evaluator &, Frame &frame, packed::Dot4Op op) {
   ReferenceTensor result = frame.tensor(op.getAccumulator());
-  const ReferenceTensor &weights = frame.tensor(op.getWeights());
-  const ReferenceTensor &activations = frame.tensor(op.getActivations());
-  for (size_t i = 0; i < weights.values.size(); ++i) {
-    double weight = weights.values[i] < 0 ? weights.values[i] + 256 : weights.values[i];
-    result.values[i / 4] += weight * activations.values[i];
+  const ReferenceTensor &left = frame.tensor(op.getUnsignedBytes());
+  const ReferenceTensor &right = frame.tensor(op.getSignedBytes());
+  double limit = 1 << op.getBits(), bound = 1 << (op.getSignedBits() - 1);
+  for (size_t i = 0; i < left.values.size(); ++i) {
+    double a = asUnsigned(left.values[i]), b = right.values[i];
+    if (a >= limit || b < -bound || b >= bound)
+      return opError(op, "bytes within bits and signed_bits", "others");
+    result.values[i / 4] += a * b;
   }
   for (double &value : result.values)
     value = static_cast<int32_t>(static_cast<uint32_t>(static_cast<int64_t>(value)));
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::Select16Op op) {
+  ReferenceTensor result = frame.tensor(op.getTable());
+  const ReferenceTensor &table = frame.tensor(op.getTable());
+  const ReferenceTensor &positions = frame.tensor(op.getPositions());
+  for (size_t i = 0; i < result.values.size(); ++i)
+    result.values[i] = table.values[i / 16 * 16 + size_t(asUnsigned(positions.values[i])) % 16];
   frame.set(op.getResult(), std::move(result));
   return absl::OkStatus();
 }
@@ -173,7 +188,7 @@ absl::StatusOr<bool> stc::evaluatePacked(Evaluator &evaluator, Frame &frame, Ope
       llvm::TypeSwitch<Operation *, Result>(op)
           .Case<packed::GetWeightOp, packed::WeightRowOp, packed::VectorOp,
                 packed::QuantizeActivationsOp, packed::MatmulOp, packed::GatherOp, packed::RotaryOp,
-                packed::AttentionOp, packed::Dot4Op, packed::ExpandOp>(
+                packed::AttentionOp, packed::Dot4Op, packed::ExpandOp, packed::Select16Op>(
               [&](auto op) { return Result(evaluate(evaluator, frame, op)); })
           .Default([](Operation *) { return Result(); });
   if (!status)

@@ -24,12 +24,6 @@ namespace stc {
 
 namespace {
 
-/// Whether kernels of matrix multiplications read this layout.
-bool hasKernel(packed::MatmulTileOp op) {
-  Layout layout = cast<packed::WeightType>(op.getWeight().getType()).getLayout().getLayout();
-  return layout.kind != LayoutKind::Pairs;
-}
-
 class LowerTiles final : public impl::LowerTilesPassBase<LowerTiles> {
 public:
   using LowerTilesPassBase::LowerTilesPassBase;
@@ -49,12 +43,6 @@ public:
     for (Operation *op : operations) {
       if (llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>)) {
         op->emitOpError("expects memrefs: bufferization comes before kernels");
-        return signalPassFailure();
-      }
-      if (auto tile = dyn_cast<packed::MatmulTileOp>(op); tile && !hasKernel(tile)) {
-        tile.emitOpError("expects a dense, bitmap, nm or block layout, which kernels exist for, "
-                         "but got ")
-            << tile.getWeight().getType();
         return signalPassFailure();
       }
       TypeSwitch<Operation *>(op)

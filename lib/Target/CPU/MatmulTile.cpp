@@ -28,8 +28,11 @@ private:
   Value emitBlocks(Value begin, Value end, int64_t block);
   Values emitFloats();
   Values emitQuantized();
+  Values emitSums(WeightReader &reader, Value group, Values &state);
   Values emitGroup(WeightReader &reader, Value group, Values &state);
   Values emitBlockGroup(WeightReader &reader, Value group, Values &state);
+  Values emitPairsGroup(WeightReader &reader, Value group);
+  Value selectInputs(Value positions, Value column, int64_t token);
   void addScaled(WeightReader &reader, Value group, ArrayRef<Value> sums, Values &results);
   void addProducts(Value weights, Value column, int64_t chain, Values &accumulators);
   /// `type` from column `column` of input `number`, of token `token` of the block.
@@ -291,6 +294,67 @@ Values MatmulTileEmitter::emitBlockGroup(WeightReader &reader, Value group, Valu
   return sums;
 }
 
+/// The activations of a token, plus 128, that the pairs of a vector belong to. It covers 16 columns
+/// from `column` on, or with fewer than four pairs per row 16 for each of its quarters or halves.
+Value MatmulTileEmitter::selectInputs(Value positions, Value column, int64_t token) {
+  llvm::SmallVector<int64_t> lanes(kStepBytes);
+  for (int64_t i = 0; i < kStepBytes; ++i)
+    lanes[i] = i % kTileRows;
+  Values chunks;
+  for (int64_t chunk = 0; chunk < std::max<int64_t>(1, kDotColumns / layout.n); ++chunk) {
+    Value x = loadInput(builder.bytes(layout.m), 0, builder.add(column, chunk * layout.m), token);
+    x = vector::ShuffleOp::create(builder, x, x, lanes);
+    x = arith::XOrIOp::create(builder, x, builder.constant(x.getType(), int64_t(-128)));
+    chunks.push_back(packed::Select16Op::create(builder, x.getType(), x, positions));
+  }
+  // Of every four bytes each chunk's own are kept: halves of halves, or halves.
+  for (int64_t own = kDotColumns / int64_t(chunks.size()); chunks.size() > 1; own *= 2) {
+    for (int64_t i = 0; i < kStepBytes; ++i)
+      lanes[i] = i / own % 2 == 0 ? i : kStepBytes + i;
+    for (size_t i = 0; i < chunks.size() / 2; ++i)
+      chunks[i] = vector::ShuffleOp::create(builder, chunks[2 * i], chunks[2 * i + 1], lanes);
+    chunks.resize(chunks.size() / 2);
+  }
+  return chunks[0];
+}
+
+/// The same for pairs of positions and signed weights.
+Values MatmulTileEmitter::emitPairsGroup(WeightReader &reader, Value group) {
+  int64_t chains = chainsPerToken(config, count);
+  int64_t vectors = layout.group * layout.n / kStepBytes;
+  VectorType bytes = builder.bytes(kStepBytes);
+  Value offset = builder.constant(bytes, int64_t(-128));
+  Values sums((count + 1) * chains, builder.constant(builder.ints(), int64_t(0)));
+  for (int64_t i = 0; i < vectors; ++i) {
+    Value pairs = reader.readPairs(builder.add(builder.mul(group, vectors), i));
+    Value codes = arith::AndIOp::create(builder, pairs, builder.constant(bytes, int64_t(-16)));
+    int64_t chunk = i * kStepBytes / layout.n / layout.m;
+    Value column = builder.add(builder.mul(group, layout.group), chunk * layout.m);
+    for (int64_t t = 0; t <= count; ++t) {
+      Value x = t < count ? selectInputs(pairs, column, t) : offset;
+      Value &sum = sums[t * chains + i % chains];
+      sum = packed::Dot4Op::create(builder, sum.getType(), sum, x, codes, 8);
+    }
+  }
+  sums = addChains<arith::AddIOp>(builder, sums, chains);
+  for (int64_t t = 0; t < count; ++t)
+    sums[t] = arith::SubIOp::create(builder, sums[t], sums[count]);
+  sums.resize(count);
+  return sums;
+}
+
+/// The integer sums of a group, whatever the layout.
+Values MatmulTileEmitter::emitSums(WeightReader &reader, Value group, Values &state) {
+  switch (layout.kind) {
+  case LayoutKind::Block:
+    return emitBlockGroup(reader, group, state);
+  case LayoutKind::Pairs:
+    return emitPairsGroup(reader, group);
+  default:
+    return emitGroup(reader, group, state);
+  }
+}
+
 /// Adds the integer sums of a group, times the scales of weights and activations, to the results.
 void MatmulTileEmitter::addScaled(WeightReader &reader, Value group, ArrayRef<Value> sums,
                                   Values &results) {
@@ -321,8 +385,7 @@ Values MatmulTileEmitter::emitQuantized() {
     Values state(values.drop_front(count));
     if (config.getPrefetch() > 0)
       reader.prefetchGroup(group, config.getPrefetch());
-    Values sums = layout.kind == LayoutKind::Block ? emitBlockGroup(reader, group, state)
-                                                   : emitGroup(reader, group, state);
+    Values sums = emitSums(reader, group, state);
     addScaled(reader, group, sums, results);
     results.append(state);
     return results;

@@ -10,10 +10,12 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/TargetParser/AArch64TargetParser.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/X86TargetParser.h"
 
 #include <algorithm>
+#include <tuple>
 
 using namespace stc;
 using namespace stc::cpu;
@@ -50,17 +52,23 @@ static constexpr absl::string_view kX86Features[] = {"sse",
                                                      "gfni"};
 static constexpr absl::string_view kArmFeatures[] = {"bf16", "dotprod", "fullfp16", "i8mm",
                                                      "neon", "sve",     "sve2"};
-static constexpr absl::string_view kRiscvFeatures[] = {"a", "c", "d", "f", "m", "v", "zfh"};
+static constexpr absl::string_view kRiscvFeatures[] = {
+    "a",   "c",   "d",      "f",    "m",       "v",       "zba",    "zbb",
+    "zbs", "zfh", "zfhmin", "zvfh", "zvfhmin", "zvl256b", "zvl512b"};
 
 static constexpr absl::string_view kX86Triple = "x86_64-unknown-linux-gnu";
+static constexpr absl::string_view kArmTriple = "aarch64-unknown-linux-gnu";
+static constexpr absl::string_view kRiscvTriple = "riscv64-unknown-linux-gnu";
 
-/// The features a name may add to a base name of `triple`.
-static llvm::ArrayRef<absl::string_view> knownFeatures(absl::string_view triple) {
-  if (triple == kX86Triple)
+bool TargetDescription::isX86() const { return triple == kX86Triple; }
+bool TargetDescription::isArm() const { return triple == kArmTriple; }
+bool TargetDescription::isRiscv() const { return triple == kRiscvTriple; }
+
+/// The features a name may add to a base name of the target's architecture.
+static llvm::ArrayRef<absl::string_view> knownFeatures(const TargetDescription &target) {
+  if (target.isX86())
     return kX86Features;
-  if (absl::StartsWith(triple, "aarch64"))
-    return kArmFeatures;
-  return kRiscvFeatures;
+  return target.isArm() ? llvm::ArrayRef(kArmFeatures) : llvm::ArrayRef(kRiscvFeatures);
 }
 
 bool TargetDescription::has(absl::string_view feature) const {
@@ -88,11 +96,14 @@ std::string TargetDescription::featureString() const {
   return text;
 }
 
-bool TargetDescription::isX86() const { return triple == kX86Triple; }
-
 TargetDescription::Dot4 TargetDescription::dot4() const {
-  if (!isX86())
-    return Dot4::Generic;
+  if (isArm()) {
+    if (has("i8mm"))
+      return Dot4::Usdot;
+    return has("dotprod") ? Dot4::Sdot : Dot4::Smull;
+  }
+  if (isRiscv())
+    return has("v") ? Dot4::WideningScalable : Dot4::Generic;
   if (has("avx512bw"))
     return has("avx512vnni") ? Dot4::Vnni512 : Dot4::Madd512;
   if (has("avxvnni"))
@@ -100,16 +111,28 @@ TargetDescription::Dot4 TargetDescription::dot4() const {
   return has("avx2") ? Dot4::Madd256 : Dot4::Madd128;
 }
 
-bool TargetDescription::hasByteExpand() const { return has("avx512vbmi2"); }
+TargetDescription::Lookup TargetDescription::byteLookup() const {
+  if (isArm())
+    return Lookup::Tbl;
+  if (isRiscv())
+    return has("v") ? Lookup::Gather : Lookup::Generic;
+  if (has("avx512bw"))
+    return Lookup::Pshufb512;
+  if (has("avx2"))
+    return Lookup::Pshufb256;
+  return has("ssse3") ? Lookup::Pshufb128 : Lookup::Generic;
+}
 
-bool TargetDescription::hasBitDeposit() const { return has("bmi2"); }
+bool TargetDescription::hasByteExpand() const { return has("avx512vbmi2"); }
 
 bool TargetDescription::hasFma() const { return !isX86() || has("fma") || has("avx512f"); }
 
 bool TargetDescription::convertsHalf() const {
   if (isX86())
     return has("f16c") || has("avx512f");
-  return has("neon") || has("zfh");
+  if (isRiscv())
+    return has(has("v") ? "zvfhmin" : "zfhmin");
+  return true;
 }
 
 int64_t TargetDescription::vectorsInRegisters() const {
@@ -117,89 +140,177 @@ int64_t TargetDescription::vectorsInRegisters() const {
   return (few ? 16 : 32) * vectorBits / 512;
 }
 
+bool TargetDescription::isBetterThan(const TargetDescription &other) const {
+  auto rank = [](const TargetDescription &target) {
+    return std::make_tuple(target.vectorBits, target.dot4(), target.hasByteExpand(),
+                           target.features.size());
+  };
+  return rank(*this) > rank(other);
+}
+
 static absl::Status unsupported(absl::string_view name) {
   return formatError({"", "--target", {}},
-                     "native, x86-64-v2, x86-64-v3, x86-64-v4, an x86 CPU that LLVM knows "
-                     "(sapphirerapids, znver4, haswell ...), aarch64 or riscv64, with +features",
+                     "native, x86-64-v2, x86-64-v3, x86-64-v4, an x86 or AArch64 CPU that LLVM "
+                     "knows (sapphirerapids, znver4, haswell, neoverse-v2 ...), aarch64 or "
+                     "riscv64, with +features",
                      printable(name));
 }
 
-static bool supports(const TargetDescription &target, absl::string_view feature) {
-  return llvm::is_contained(knownFeatures(target.triple), feature);
-}
-
-/// Vector width and order of the features.
-static TargetDescription finish(TargetDescription target) {
-  llvm::sort(target.features);
-  target.features.erase(std::unique(target.features.begin(), target.features.end()),
-                        target.features.end());
-  if (target.isX86())
-    target.vectorBits = target.has("avx512f") ? 512 : target.has("avx2") ? 256 : 128;
-  return target;
-}
-
-static void keepKnownX86(TargetDescription &target, llvm::function_ref<bool(llvm::StringRef)> has) {
-  for (absl::string_view feature : kX86Features)
+/// Adds the features that `has` confirms, of those code generation may use.
+static void keepKnown(TargetDescription &target, llvm::function_ref<bool(llvm::StringRef)> has) {
+  for (absl::string_view feature : knownFeatures(target))
     if (has(llvm::StringRef(feature.data(), feature.size())))
       target.features.emplace_back(feature);
 }
 
-static absl::Status parseBase(absl::string_view base, TargetDescription &target) {
-  llvm::StringRef cpu(base.data(), base.size());
-  if (cpu == "aarch64" || cpu == "riscv64") {
-    target.triple = absl::StrCat(base, "-unknown-linux-gnu");
-    target.cpu = cpu == "aarch64" ? "generic" : "generic-rv64";
-    // The 64-bit Linux ABIs assume these.
-    target.features = cpu == "aarch64" ? std::vector<std::string>{"neon"}
-                                       : std::vector<std::string>{"a", "c", "d", "f", "m"};
-    return absl::OkStatus();
-  }
-  target.triple = std::string(kX86Triple);
-  if (cpu == "native") {
-#if defined(__x86_64__)
-    target.cpu = llvm::sys::getHostCPUName().str();
-    llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
-    keepKnownX86(target, [&](llvm::StringRef feature) { return host.lookup(feature); });
-    return absl::OkStatus();
-#elif defined(__aarch64__)
-    return parseBase("aarch64", target);
-#else
-    return parseBase("riscv64", target);
-#endif
-  }
-  llvm::SmallVector<llvm::StringRef> known;
-  llvm::X86::fillValidCPUArchList(known, /*Only64Bit=*/true);
-  if (!llvm::is_contained(known, cpu))
-    return unsupported(base);
-  target.cpu = cpu.str();
-  llvm::SmallVector<llvm::StringRef> features;
-  llvm::X86::getFeaturesForCPU(cpu, features);
-  // The list leaves out what others of it imply.
+//===----------------------------------------------------------------------===//
+// x86
+//===----------------------------------------------------------------------===//
+
+static void parseX86(absl::string_view base, llvm::ArrayRef<std::string> added,
+                     TargetDescription &target) {
   llvm::StringMap<bool> enabled;
-  for (llvm::StringRef feature : features) {
+  // Neither LLVM's lists nor a user's name what other features imply.
+  auto enable = [&](llvm::StringRef feature) {
     enabled[feature] = true;
     llvm::X86::updateImpliedFeatures(feature, /*Enabled=*/true, enabled);
+  };
+  if (base == "native") {
+    target.cpu = llvm::sys::getHostCPUName().str();
+    enabled = llvm::sys::getHostCPUFeatures();
+  } else {
+    target.cpu = std::string(base);
+    llvm::SmallVector<llvm::StringRef> features;
+    llvm::X86::getFeaturesForCPU(target.cpu, features);
+    llvm::for_each(features, enable);
   }
-  keepKnownX86(target, [&](llvm::StringRef feature) { return enabled.lookup(feature); });
-  return absl::OkStatus();
+  llvm::for_each(added, enable);
+  keepKnown(target, [&](llvm::StringRef feature) { return enabled.lookup(feature); });
+  target.vectorBits = enabled.lookup("avx512f") ? 512 : enabled.lookup("avx2") ? 256 : 128;
+}
+
+//===----------------------------------------------------------------------===//
+// AArch64 and RISC-V
+//===----------------------------------------------------------------------===//
+
+static void addHostFeatures(TargetDescription &target) {
+  llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
+  keepKnown(target, [&](llvm::StringRef feature) { return host.lookup(feature); });
+}
+
+static void parseArm(absl::string_view base, llvm::ArrayRef<std::string> added,
+                     TargetDescription &target) {
+  using namespace llvm::AArch64;
+  target.cpu = "generic";
+  target.features = {"neon"}; // the 64-bit Linux ABI assumes it
+  ExtensionSet extensions;
+  if (base == "native") {
+    addHostFeatures(target);
+  } else if (std::optional<CpuInfo> cpu = parseCpu(llvm::StringRef(base.data(), base.size()))) {
+    // What LLVM knows of the CPU beyond its features here must not be needed to run the code.
+    target.tune = std::string(base);
+    extensions.addCPUDefaults(*cpu);
+  }
+  for (const std::string &feature : added)
+    extensions.parseModifier(feature == "neon" ? "simd" : feature == "fullfp16" ? "fp16" : feature);
+  std::vector<std::string> enabled;
+  extensions.toLLVMFeatureList(enabled);
+  keepKnown(target,
+            [&](llvm::StringRef f) { return llvm::is_contained(enabled, ("+" + f).str()); });
+  // Every CPU with SVE2 has it, by the architecture's rules.
+  if (llvm::is_contained(target.features, "sve2"))
+    target.features.push_back("dotprod");
+}
+
+static void parseRiscv(absl::string_view base, llvm::ArrayRef<std::string> added,
+                       TargetDescription &target) {
+  target.cpu = "generic-rv64";
+  target.features = {"a", "c", "d", "f", "m"}; // the 64-bit Linux ABI assumes them
+  if (base == "native")
+    addHostFeatures(target);
+  for (const std::string &feature : added) {
+    target.features.push_back(feature);
+    if (absl::StartsWith(feature, "zv"))
+      target.features.push_back("v");
+    if (feature == "zvfh")
+      target.features.insert(target.features.end(), {"zfhmin", "zvfhmin"});
+    if (feature == "zfh")
+      target.features.push_back("zfhmin");
+    if (feature == "zvl512b")
+      target.features.push_back("zvl256b");
+  }
+  auto contains = [&](absl::string_view f) { return llvm::is_contained(target.features, f); };
+  target.vectorBits = contains("zvl512b") ? 512 : contains("zvl256b") ? 256 : 128;
+}
+
+//===----------------------------------------------------------------------===//
+// Names
+//===----------------------------------------------------------------------===//
+
+/// The triple of an architecture by the first part of a name; empty for unknown names.
+static absl::string_view tripleOf(absl::string_view base) {
+  if (base == "native") {
+#if defined(__x86_64__)
+    return kX86Triple;
+#elif defined(__aarch64__)
+    return kArmTriple;
+#else
+    return kRiscvTriple;
+#endif
+  }
+  llvm::StringRef name(base.data(), base.size());
+  llvm::SmallVector<llvm::StringRef> x86;
+  llvm::X86::fillValidCPUArchList(x86, /*Only64Bit=*/true);
+  if (llvm::is_contained(x86, name))
+    return kX86Triple;
+  if (name == "aarch64" || (name != "generic" && llvm::AArch64::parseCpu(name)))
+    return kArmTriple;
+  return name == "riscv64" ? kRiscvTriple : "";
 }
 
 absl::StatusOr<TargetDescription> TargetDescription::parse(absl::string_view name) {
-  std::vector<std::string> parts = absl::StrSplit(name, '+');
+  std::vector<std::string> added = absl::StrSplit(name, '+');
+  std::string base = added[0];
+  added.erase(added.begin());
   TargetDescription target;
   target.name = std::string(name);
-  STC_RETURN_IF_ERROR(parseBase(parts[0], target));
-  llvm::StringMap<bool> enabled;
-  for (size_t i = 1; i < parts.size(); ++i) {
-    if (!supports(target, parts[i]))
+  target.triple = std::string(tripleOf(base));
+  if (target.triple.empty())
+    return unsupported(name);
+  for (const std::string &feature : added)
+    if (!llvm::is_contained(knownFeatures(target), feature))
       return unsupported(name);
-    enabled[parts[i]] = true;
-    // avx512vnni, say, implies all that comes before it.
-    if (target.isX86())
-      llvm::X86::updateImpliedFeatures(parts[i], /*Enabled=*/true, enabled);
+  if (target.isX86())
+    parseX86(base, added, target);
+  else if (target.isArm())
+    parseArm(base, added, target);
+  else
+    parseRiscv(base, added, target);
+  llvm::sort(target.features);
+  target.features.erase(std::unique(target.features.begin(), target.features.end()),
+                        target.features.end());
+  return target;
+}
+
+absl::StatusOr<std::vector<TargetDescription>>
+TargetDescription::parseList(absl::string_view names) {
+  std::vector<TargetDescription> targets;
+  for (absl::string_view name : absl::StrSplit(names, ',')) {
+    STC_ASSIGN_OR_RETURN(TargetDescription target, parse(name));
+    for (const TargetDescription &other : targets) {
+      if (other.triple != target.triple)
+        return formatError({"", "--target", {}}, "targets of one architecture",
+                           absl::StrCat(other.name, " and ", target.name));
+      if (other.features == target.features && other.cpu == target.cpu)
+        return formatError({"", "--target", {}}, "targets that differ",
+                           absl::StrCat(other.name, " and ", target.name));
+    }
+    auto place = llvm::find_if(
+        targets, [&](const TargetDescription &other) { return target.isBetterThan(other); });
+    targets.insert(place, std::move(target));
   }
-  for (const auto &[feature, on] : enabled)
-    if (on && supports(target, {feature.data(), feature.size()}))
-      target.features.push_back(feature.str());
-  return finish(std::move(target));
+  if (targets.size() > kMaxTargets)
+    return formatError({"", "--target", {}}, absl::StrCat("at most ", kMaxTargets, " targets"),
+                       absl::StrCat(targets.size()));
+  return targets;
 }

@@ -102,6 +102,11 @@ void WeightReader::readDenseBlock(Value block, function_ref<void(int64_t, Value)
   }
 }
 
+Value WeightReader::readPairs(Value number) {
+  Value offset = builder.add(builder.mul(number, kStepBytes), geometry.valuesOffset);
+  return builder.load(builder.bytes(kStepBytes), builder.address(tileAddress, offset));
+}
+
 Value WeightReader::readStoredStep(Value stored, Value values) {
   Value start = builder.address(tileAddress, values);
   start = builder.address(start, builder.mul(stored, blockStepBytes(layout)));

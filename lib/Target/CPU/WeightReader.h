@@ -34,8 +34,12 @@ public:
   /// tile whose values begin `values` bytes after its own begin. loadScales divides by the factor.
   Value readStoredStep(Value stored, Value values);
   int64_t storedFactor() const {
-    return layout.kind == LayoutKind::Block && layout.element == ElementKind::I4 ? 16 : 1;
+    bool isSigned = layout.kind == LayoutKind::Block || layout.kind == LayoutKind::Pairs;
+    return isSigned && layout.element == ElementKind::I4 ? 16 : 1;
   }
+  /// Vector `number` (an index) of Pairs: positions in the low half of each byte, signed weights in
+  /// the high half.
+  Value readPairs(Value number);
   /// Asks for the bytes `distance` after those of group `group`, which will be read later.
   void prefetchGroup(Value group, int64_t distance);
 

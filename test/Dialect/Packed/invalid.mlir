@@ -574,3 +574,21 @@ func.func @f(%w: vector<32xi8>, %mask: i64) {
   %e = packed.expand %w, %w, %mask : vector<32xi8>
   return
 }
+
+// -----
+
+// packed.dot4 (C3)
+func.func @f(%acc: vector<16xi32>, %w: vector<64xi8>) {
+  // expected-error @+1 {{expects signed_bits in [1, 8] (C3), but got 0}}
+  %r = packed.dot4 %acc, %w, %w bits 4 signed_bits 0 : vector<16xi32>, vector<64xi8>
+  return
+}
+
+// -----
+
+// packed.select16 (C1)
+func.func @f(%w: vector<32xi8>) {
+  // expected-error @+1 {{must be vector of 8-bit signless integer values of length 64}}
+  %e = packed.select16 %w, %w : vector<32xi8>
+  return
+}

@@ -17,6 +17,7 @@
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SCF/Transforms/Passes.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -127,8 +128,9 @@ CompiledKernel::create(const std::string &parameters, const std::string &body,
     registerTargetCPUPasses();
   });
   DialectRegistry registry;
-  registry.insert<packed::PackedDialect, STCDialect, arith::ArithDialect, func::FuncDialect,
-                  memref::MemRefDialect, scf::SCFDialect, LLVM::LLVMDialect>();
+  registry
+      .insert<packed::PackedDialect, STCDialect, arith::ArithDialect, func::FuncDialect,
+              memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect, LLVM::LLVMDialect>();
   registerTranslations(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();

@@ -69,7 +69,7 @@ void MatmulCase::makeWeights() {
     bool kept = true;
     if (layout.kind == LayoutKind::Bitmap)
       kept = random.chance(0.4);
-    if (layout.kind == LayoutKind::NM)
+    if (layout.kind == LayoutKind::NM || layout.kind == LayoutKind::Pairs)
       // Rotates with the row and the block of columns.
       kept = (i % columns + i / columns + i % columns / layout.m) % layout.m < layout.n;
     if (layout.kind == LayoutKind::Block)
@@ -197,6 +197,8 @@ std::vector<Layout> allLayouts() {
   std::vector<Layout> layouts = {makeLayout(LayoutKind::Dense, ElementKind::F32),
                                  makeLayout(LayoutKind::Dense, ElementKind::BF16),
                                  makeLayout(LayoutKind::Dense, ElementKind::F16)};
+  for (auto [n, group] : {std::pair<int64_t, int64_t>(1, 64), {2, 32}, {4, 32}, {4, 128}, {8, 64}})
+    layouts.push_back(makeLayout(LayoutKind::Pairs, ElementKind::I4, group, n, 16));
   for (ElementKind element : {ElementKind::I3, ElementKind::I2})
     for (int64_t group : {32, 128})
       layouts.push_back(makeLayout(LayoutKind::Dense, element, group));

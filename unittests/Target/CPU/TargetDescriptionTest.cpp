@@ -25,8 +25,7 @@ TEST(TargetDescription, KnowsTheLevelsOfX86) {
   EXPECT_EQ(v4.dot4(), TargetDescription::Dot4::Madd512);
   EXPECT_FALSE(v2.hasFma());
   EXPECT_FALSE(v2.convertsHalf());
-  EXPECT_FALSE(v2.hasBitDeposit());
-  EXPECT_TRUE(v3.hasFma() && v3.convertsHalf() && v3.hasBitDeposit());
+  EXPECT_TRUE(v3.hasFma() && v3.convertsHalf());
   EXPECT_FALSE(v4.hasByteExpand());
   EXPECT_EQ(v3.vectorsInRegisters(), 8);
   EXPECT_EQ(v4.vectorsInRegisters(), 32);
@@ -66,7 +65,7 @@ TEST(TargetDescription, KnowsOtherArchitectures) {
   TargetDescription arm = parse("aarch64+dotprod");
   EXPECT_EQ(arm.triple, "aarch64-unknown-linux-gnu");
   EXPECT_TRUE(arm.has("dotprod") && arm.has("neon") && arm.hasFma() && arm.convertsHalf());
-  EXPECT_EQ(arm.dot4(), TargetDescription::Dot4::Generic);
+  EXPECT_EQ(arm.dot4(), TargetDescription::Dot4::Sdot);
   TargetDescription riscv = parse("riscv64+v");
   EXPECT_EQ(riscv.triple, "riscv64-unknown-linux-gnu");
   EXPECT_TRUE(riscv.has("v") && riscv.has("d"));

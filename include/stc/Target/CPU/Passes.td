@@ -38,9 +38,14 @@ def EmitEntryPointsPass : Pass<"stc-emit-entry-points", "::mlir::ModuleOp"> {
 def LowerMicroOpsPass : Pass<"packed-lower-micro-ops", "::mlir::ModuleOp"> {
   let summary = "Turns micro-operations into the target's instructions";
   let description = [{
-    `packed.dot4` becomes vpdpbusd (AVX512-VNNI at 512 bits, AVX-VNNI at 256), pairs of pmaddwd on
-    other x86 targets, and 32-bit multiplications elsewhere; no form saturates. `packed.expand`
-    becomes vpexpandb with AVX512-VBMI2, pdep with BMI2, and a loop over bytes elsewhere.
+    `packed.dot4` becomes vpdpbusd (AVX512-VNNI at 512 bits, AVX-VNNI at 256), pmaddubsw and pmaddwd
+    on other x86 targets, usdot or sdot or smull on AArch64, widening multiplications on RISC-V's
+    vectors, and 32-bit multiplications elsewhere; no form saturates. Where an operation adds to
+    another's result, products are added in 16 bits first as far as `bits` and `signed_bits` allow.
+
+    `packed.expand` becomes vpexpandb with AVX512-VBMI2, LLVM's expanding load on RISC-V's vectors,
+    a table of positions and a byte lookup on other x86 and AArch64 targets, and a loop over bytes
+    elsewhere. `packed.select16` becomes that byte lookup: pshufb, tbl or vrgather.
     `packed.prefetch` becomes LLVM's prefetch into all caches.
   }];
   let options = [

@@ -17,6 +17,7 @@ struct TargetDescription {
   std::string name;   // as given: "native", "x86-64-v3", "sapphirerapids", "aarch64+dotprod"
   std::string triple; // "x86_64-unknown-linux-gnu"
   std::string cpu;    // LLVM's name: "znver4", "x86-64-v3", "generic"
+  std::string tune;   // LLVM's name of the CPU to schedule instructions for; empty for `cpu`
   std::vector<std::string> features; // enabled LLVM features, sorted, without '+'
   int64_t vectorBits = 128;
 
@@ -24,13 +25,29 @@ struct TargetDescription {
   /// "+avx512f,+avx512vnni,..." for LLVM.
   std::string featureString() const;
   bool isX86() const;
-  /// The instruction behind packed.dot4: none, pmaddwd (on 16-bit halves) of a width, vpdpbusd.
-  enum class Dot4 { Generic, Madd128, Madd256, Madd512, AvxVnni256, Vnni512 };
+  bool isArm() const;
+  bool isRiscv() const;
+  /// The instructions behind packed.dot4, worse ones first: 32-bit multiplications; signed bytes to
+  /// 16 bits (smull); widening multiplications of vectors of any length; sdot; usdot; pmaddubsw and
+  /// pmaddwd of a width; vpdpbusd of a width.
+  enum class Dot4 {
+    Generic,
+    Smull,
+    WideningScalable,
+    Sdot,
+    Usdot,
+    Madd128,
+    Madd256,
+    AvxVnni256,
+    Madd512,
+    Vnni512
+  };
   Dot4 dot4() const;
+  /// The instruction that looks bytes up in tables of 16: none, pshufb of a width, tbl, vrgather.
+  enum class Lookup { Generic, Gather, Tbl, Pshufb128, Pshufb256, Pshufb512 };
+  Lookup byteLookup() const;
   /// vpexpandb exists (AVX512-VBMI2).
   bool hasByteExpand() const;
-  /// pdep exists (BMI2).
-  bool hasBitDeposit() const;
   /// Multiplication and addition with one rounding is one instruction.
   bool hasFma() const;
   /// f16 to f32 is an instruction and not a library call.
@@ -38,10 +55,20 @@ struct TargetDescription {
   /// How many vectors of 16 f32 the vector registers hold together.
   int64_t vectorsInRegisters() const;
 
+  /// Whether code for this target is expected to be faster than code for `other` on a CPU that runs
+  /// both: wider vectors, else better instructions, else more features.
+  bool isBetterThan(const TargetDescription &other) const;
+
   /// Parses a name of the command line: native, x86-64-v2, x86-64-v3, x86-64-v4, an LLVM x86 CPU
-  /// name (sapphirerapids, znver4, icelake-server, skylake-avx512, haswell ...), aarch64 or
-  /// riscv64, each optionally with +feature suffixes. Errors name what is supported.
+  /// name (sapphirerapids, znver4, icelake-server, skylake-avx512, haswell ...), aarch64, an LLVM
+  /// AArch64 CPU name (neoverse-v2, apple-m1 ...) or riscv64, each optionally with +feature
+  /// suffixes. Errors name what is supported.
   static absl::StatusOr<TargetDescription> parse(absl::string_view name);
+
+  /// Parses up to kMaxTargets names separated by commas, all of one architecture, and puts the
+  /// better before the worse. Errors: an unknown name, two architectures, two equal targets.
+  static absl::StatusOr<std::vector<TargetDescription>> parseList(absl::string_view names);
+  static constexpr size_t kMaxTargets = 8;
 };
 
 } // namespace stc::cpu

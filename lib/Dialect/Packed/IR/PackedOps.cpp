@@ -329,11 +329,13 @@ LogicalResult AttentionTileOp::verify() {
 
 LogicalResult Dot4Op::verify() {
   int64_t lanes = cast<VectorType>(getAccumulator().getType()).getNumElements();
-  int64_t bytes = cast<VectorType>(getWeights().getType()).getNumElements();
+  int64_t bytes = cast<VectorType>(getUnsignedBytes().getType()).getNumElements();
   if (bytes != 4 * lanes)
     return emitOpError("expects four bytes per accumulator lane (C1), but got ")
            << bytes << " bytes for " << lanes << " lanes";
   if (int64_t(getBits()) < 1 || getBits() > 8)
     return emitOpError("expects bits in [1, 8] (C2), but got ") << int64_t(getBits());
+  if (int64_t(getSignedBits()) < 1 || getSignedBits() > 8)
+    return emitOpError("expects signed_bits in [1, 8] (C3), but got ") << int64_t(getSignedBits());
   return success();
 }

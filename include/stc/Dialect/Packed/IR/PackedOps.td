@@ -452,26 +452,31 @@ def Packed_PrefetchOp : Packed_Op<"prefetch"> {
 }
 
 def Packed_Dot4Op : Packed_Op<"dot4", [Pure, AllTypesMatch<["accumulator", "result"]>,
-                                AllTypesMatch<["weights", "activations"]>]> {
+                                AllTypesMatch<["unsigned_bytes", "signed_bytes"]>]> {
   let summary = "Dot products of four unsigned by four signed bytes, per lane.";
   let description = [{
-    result[i] = accumulator[i] + sum over j < 4 of zext(weights[4 i + j]) * sext(activations[4 i + j])
-    (vpdpbusd, usdot). No saturation. `bits`: all weights are below 2^bits, which lets targets
-    without such an instruction use shorter sums.
+    result[i] = accumulator[i] + sum over j < 4 of zext(unsigned_bytes[4 i + j]) *
+    sext(signed_bytes[4 i + j]) (vpdpbusd, usdot). No saturation; sums wrap at 32 bits. Weights may
+    be on either side. `bits`: all unsigned bytes are below 2^bits. `signed_bits`: all signed bytes
+    are in [-2^(signed_bits - 1), 2^(signed_bits - 1)). Both let targets without such an instruction
+    add products in 16 bits; the result is undefined where they are not kept.
 
-    (C1) weights and activations have four bytes per accumulator lane. (C2) `bits` is in [1, 8].
+    (C1) The operands have four bytes per accumulator lane. (C2) `bits` is in [1, 8]. (C3)
+    `signed_bits` is in [1, 8].
 
     ```mlir
-    %r = packed.dot4 %acc, %w, %x : vector<16xi32>, vector<64xi8>
+    %r = packed.dot4 %acc, %w, %x bits 4 : vector<16xi32>, vector<64xi8>
     ```
   }];
   let arguments = (ins VectorOfRankAndType<[1], [I32]>:$accumulator,
-                       VectorOfRankAndType<[1], [I8]>:$weights,
-                       VectorOfRankAndType<[1], [I8]>:$activations,
-                       DefaultValuedAttr<I64Attr, "8">:$bits);
+                       VectorOfRankAndType<[1], [I8]>:$unsigned_bytes,
+                       VectorOfRankAndType<[1], [I8]>:$signed_bytes,
+                       DefaultValuedAttr<I64Attr, "8">:$bits,
+                       DefaultValuedAttr<I64Attr, "8">:$signed_bits);
   let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
   let assemblyFormat = [{
-    $accumulator `,` $weights `,` $activations (`bits` $bits^)? attr-dict `:` type($accumulator) `,` type($weights)
+    $accumulator `,` $unsigned_bytes `,` $signed_bytes (`bits` $bits^)? (`signed_bits` $signed_bits^)?
+    attr-dict `:` type($accumulator) `,` type($unsigned_bytes)
   }];
   let hasVerifier = 1;
 }
@@ -491,6 +496,25 @@ def Packed_ExpandOp : Packed_Op<"expand", [Pure, AllTypesMatch<["values", "passt
                        VectorOfLengthAndType<[64], [I8]>:$passthrough, I64:$mask);
   let results = (outs VectorOfLengthAndType<[64], [I8]>:$result);
   let assemblyFormat = "$values `,` $passthrough `,` $mask attr-dict `:` type($values)";
+}
+
+def Packed_Select16Op : Packed_Op<"select16", [Pure, AllTypesMatch<["table", "positions", "result"]>]> {
+  let summary = "Looks bytes up in tables of 16, by 4-bit positions.";
+  let description = [{
+    result[i] = table[16 (i / 16) + (positions[i] & 15)]: each 16 bytes of the result choose among
+    the 16 bytes of the table at the same place (pshufb, tbl1). The high four bits of a position
+    are ignored, so that two positions can share a byte.
+
+    (C1) The vectors have 64 bytes.
+
+    ```mlir
+    %r = packed.select16 %table, %positions : vector<64xi8>
+    ```
+  }];
+  let arguments = (ins VectorOfLengthAndType<[64], [I8]>:$table,
+                       VectorOfLengthAndType<[64], [I8]>:$positions);
+  let results = (outs VectorOfLengthAndType<[64], [I8]>:$result);
+  let assemblyFormat = "$table `,` $positions attr-dict `:` type($table)";
 }
 
 #endif // STC_DIALECT_PACKED_IR_PACKEDOPS_TD

@@ -1,0 +1,26 @@
+// Lowerings of single micro-operations to a target's instructions.
+#ifndef STC_LIB_TARGET_CPU_MICROOPS_H
+#define STC_LIB_TARGET_CPU_MICROOPS_H
+
+#include "KernelBuilder.h"
+
+namespace stc::cpu {
+
+/// Calls an intrinsic of LLVM by name.
+Value callIntrinsic(KernelBuilder &builder, llvm::StringRef name, Type result, ValueRange operands);
+
+/// Cuts a vector into `count` vectors of equal length.
+Values splitVector(KernelBuilder &builder, Value vector, int64_t count);
+/// Puts vectors of equal length behind one another; their number is a power of two.
+Value joinVectors(KernelBuilder &builder, Values pieces);
+
+/// Lowers dot products each of which adds to the result of the one before it; returns the last
+/// result. Targets without a 32-bit dot product add up products of several operations first.
+Value lowerDotChain(llvm::ArrayRef<packed::Dot4Op> chain, const TargetDescription &target);
+
+Value lowerExpand(KernelBuilder &builder, packed::ExpandOp op);
+Value lowerSelect16(KernelBuilder &builder, packed::Select16Op op);
+
+} // namespace stc::cpu
+
+#endif // STC_LIB_TARGET_CPU_MICROOPS_H

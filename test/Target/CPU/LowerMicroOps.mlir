@@ -1,0 +1,107 @@
+// Micro-operations become instructions of each target.
+// RUN: stc-opt %s --packed-lower-micro-ops=target=x86-64-v4+avx512vnni+avx512vbmi2 | FileCheck %s --check-prefix=VNNI
+// RUN: stc-opt %s --packed-lower-micro-ops=target=x86-64-v3+avxvnni | FileCheck %s --check-prefix=AVXVNNI
+// RUN: stc-opt %s --packed-lower-micro-ops=target=x86-64-v3 | FileCheck %s --check-prefix=AVX2
+// RUN: stc-opt %s --packed-lower-micro-ops=target=aarch64 | FileCheck %s --check-prefix=NEON
+// RUN: stc-opt %s --packed-lower-micro-ops=target=aarch64+dotprod | FileCheck %s --check-prefix=SDOT
+// RUN: stc-opt %s --packed-lower-micro-ops=target=aarch64+i8mm | FileCheck %s --check-prefix=USDOT
+// RUN: stc-opt %s --packed-lower-micro-ops=target=riscv64+v | FileCheck %s --check-prefix=RVV
+// RUN: stc-opt %s --packed-lower-micro-ops=target=riscv64 | FileCheck %s --check-prefix=SCALAR
+
+// VNNI-LABEL: @dot
+// VNNI-COUNT-2: "llvm.x86.avx512.vpdpbusd.512"
+// AVXVNNI-LABEL: @dot
+// AVXVNNI-COUNT-4: "llvm.x86.avx512.vpdpbusd.256"
+// Products of four bits are added in 16 bits before they are widened.
+// AVX2-LABEL: @dot
+// AVX2-COUNT-4: "llvm.x86.avx2.pmadd.ub.sw"
+// AVX2-COUNT-2: "llvm.x86.avx2.pmadd.wd"
+// AVX2-NOT: pmadd
+// NEON-LABEL: @dot
+// NEON-NOT: arith.xori
+// NEON-COUNT-16: arith.muli
+// NEON-COUNT-8: "llvm.aarch64.neon.saddlp.v4i32.v8i16"
+// NEON: "llvm.aarch64.neon.addp.v4i32"
+// SDOT-LABEL: @dot
+// SDOT-NOT: arith.xori
+// SDOT-COUNT-8: "llvm.aarch64.neon.sdot.v4i32.v16i8"
+// SDOT-NOT: sdot
+// USDOT-LABEL: @dot
+// USDOT-COUNT-8: "llvm.aarch64.neon.usdot.v4i32.v16i8"
+// RVV-LABEL: @dot
+// RVV-COUNT-4: arith.muli {{.*}} : vector<32xi16>
+// SCALAR-LABEL: @dot
+// SCALAR-COUNT-8: arith.muli {{.*}} : vector<16xi32>
+func.func @dot(%acc: vector<16xi32>, %w: vector<64xi8>, %x: vector<64xi8>) -> vector<16xi32> {
+  %r = packed.dot4 %acc, %w, %x bits 4 : vector<16xi32>, vector<64xi8>
+  %s = packed.dot4 %r, %x, %w bits 4 : vector<16xi32>, vector<64xi8>
+  return %s : vector<16xi32>
+}
+
+// Bytes of eight bits would saturate in pmaddubsw, and sdot takes signed ones: 128 is taken off and
+// given back by a sum of the other side.
+// AVX2-LABEL: @wide
+// AVX2-NOT: pmadd.ub.sw
+// AVX2-COUNT-4: "llvm.x86.avx2.pmadd.wd"
+// SDOT-LABEL: @wide
+// SDOT: arith.xori
+// SDOT-COUNT-2: "llvm.aarch64.neon.sdot.v4i32.v16i8"
+func.func @wide(%acc: vector<16xi32>, %w: vector<64xi8>, %x: vector<64xi8>) -> vector<16xi32> {
+  %r = packed.dot4 %acc, %w, %x : vector<16xi32>, vector<64xi8>
+  return %r : vector<16xi32>
+}
+
+// A result used twice ends a chain.
+// AVX2-LABEL: @fork
+// AVX2-COUNT-4: "llvm.x86.avx2.pmadd.wd"
+func.func @fork(%acc: vector<16xi32>, %w: vector<64xi8>, %x: vector<64xi8>)
+    -> (vector<16xi32>, vector<16xi32>) {
+  %r = packed.dot4 %acc, %w, %x bits 4 : vector<16xi32>, vector<64xi8>
+  %s = packed.dot4 %r, %x, %w bits 4 : vector<16xi32>, vector<64xi8>
+  return %r, %s : vector<16xi32>, vector<16xi32>
+}
+
+// What was done to loaded values is done to the expanded ones, which are read where they lie.
+// VNNI-LABEL: @expand
+// VNNI: "llvm.x86.avx512.mask.expand.v64i8"
+// AVX2-LABEL: @expand
+// AVX2-NOT: llvm.alloca
+// AVX2: llvm.mlir.addressof @stc_expand_positions
+// AVX2-COUNT-4: "llvm.x86.ssse3.pshuf.b.128"
+// AVX2: arith.andi %{{.*}} : vector<64xi8>
+// AVX2: arith.select
+// NEON-LABEL: @expand
+// NEON-COUNT-4: "llvm.aarch64.neon.tbl1.v16i8"
+// RVV-LABEL: @expand
+// RVV: llvm.intr.masked.expandload
+// SCALAR-LABEL: @expand
+// SCALAR: scf.for
+func.func @expand(%p: !llvm.ptr, %old: vector<64xi8>, %mask: i64) -> vector<64xi8> {
+  %v = llvm.load %p {alignment = 1 : i64} : !llvm.ptr -> vector<64xi8>
+  %c = arith.constant dense<15> : vector<64xi8>
+  %w = arith.andi %v, %c : vector<64xi8>
+  %r = packed.expand %w, %old, %mask : vector<64xi8>
+  return %r : vector<64xi8>
+}
+
+// VNNI-LABEL: @select
+// VNNI: "llvm.x86.avx512.pshuf.b.512"
+// AVX2-LABEL: @select
+// AVX2-COUNT-2: "llvm.x86.avx2.pshuf.b"
+// NEON-LABEL: @select
+// NEON-COUNT-4: "llvm.aarch64.neon.tbl1.v16i8"
+// RVV-LABEL: @select
+// RVV-COUNT-4: "llvm.riscv.vrgather.vv.nxv8i8.i64"
+// SCALAR-LABEL: @select
+// SCALAR: scf.for
+func.func @select(%t: vector<64xi8>, %p: vector<64xi8>) -> vector<64xi8> {
+  %r = packed.select16 %t, %p : vector<64xi8>
+  return %r : vector<64xi8>
+}
+
+// VNNI-LABEL: @prefetch
+// VNNI: "llvm.intr.prefetch"
+func.func @prefetch(%p: !llvm.ptr) {
+  packed.prefetch %p
+  return
+}
