@@ -14,13 +14,15 @@
 // AVXVNNI-COUNT-4: "llvm.x86.avx512.vpdpbusd.256"
 // Products of four bits are added in 16 bits before they are widened.
 // AVX2-LABEL: @dot
-// AVX2-COUNT-4: "llvm.x86.avx2.pmadd.ub.sw"
-// AVX2-COUNT-2: "llvm.x86.avx2.pmadd.wd"
+// AVX2-COUNT-3: "llvm.x86.avx2.pmadd.ub.sw"
+// AVX2: "llvm.x86.avx2.pmadd.wd"
+// AVX2: "llvm.x86.avx2.pmadd.ub.sw"
+// AVX2: "llvm.x86.avx2.pmadd.wd"
 // AVX2-NOT: pmadd
 // NEON-LABEL: @dot
 // NEON-NOT: arith.xori
-// NEON-COUNT-16: arith.muli
-// NEON-COUNT-8: "llvm.aarch64.neon.saddlp.v4i32.v8i16"
+// NEON-COUNT-10: arith.muli
+// NEON-COUNT-2: "llvm.aarch64.neon.saddlp.v4i32.v8i16"
 // NEON: "llvm.aarch64.neon.addp.v4i32"
 // SDOT-LABEL: @dot
 // SDOT-NOT: arith.xori
