@@ -10,6 +10,9 @@ namespace stc {
 
 namespace {
 
+/// The blocks that are looked for among zeros; larger ones on the same grid consist of them.
+constexpr int64_t kBlockRows = 16, kBlockColumns = 4;
+
 /// Magnitudes as integers that order alike: with the sign bit cleared, a float's bits grow with it.
 int32_t magnitude(float value) { return int32_t(floatBits(value) & 0x7FFFFFFF); }
 
@@ -142,6 +145,21 @@ int64_t densestGroup(int64_t m, int64_t rows, int64_t columns, const float *valu
   return densest;
 }
 
+/// The share of blocks of 16 rows x 4 columns that hold a non-zero.
+double usedBlocks(int64_t rows, int64_t columns, const float *values) {
+  int64_t across = (columns + kBlockColumns - 1) / kBlockColumns, used = 0, all = 0;
+  std::vector<uint8_t> any(static_cast<size_t>(across));
+  for (int64_t first = 0; first < rows; first += kBlockRows) {
+    std::fill(any.begin(), any.end(), uint8_t(0));
+    for (int64_t row = first; row < std::min(first + kBlockRows, rows); ++row)
+      for (int64_t column = 0; column < columns; ++column)
+        any[size_t(column / kBlockColumns)] |= values[row * columns + column] != 0;
+    used += std::count(any.begin(), any.end(), 1);
+    all += across;
+  }
+  return double(used) / double(all);
+}
+
 } // namespace
 
 std::vector<uint8_t> magnitudeMask(const PrunePattern &pattern, int64_t rows, int64_t columns,
@@ -186,6 +204,11 @@ PrunePattern detectPattern(int64_t rows, int64_t columns, absl::Span<const float
     pattern.n = n;
     pattern.m = m;
   }
+  double used = usedBlocks(rows, columns, values.data());
+  bool tighter =
+      pattern.kind == PrunePattern::Kind::None || used * double(pattern.m) <= double(pattern.n);
+  if (used > 0 && used < 1 - fewestZeros && tighter && density >= fewestUsed * used)
+    return {PrunePattern::Kind::Block, 1 - used, 0, 0, kBlockRows, kBlockColumns};
   if (pattern.kind == PrunePattern::Kind::None) {
     pattern.kind = PrunePattern::Kind::Unstructured;
     pattern.ratio = 1 - density;

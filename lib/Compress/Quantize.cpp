@@ -86,31 +86,119 @@ CodeRange extremes(const float *values, int64_t count) {
   return ends;
 }
 
-/// Candidates for the scale of an int4 group. The first is the symmetric range (largest magnitude
-/// at 7 or -7); the others put the value of largest magnitude at code -8, or clip it, or leave
-/// room, and then the scale has that value's sign reversed. On normally distributed and on trained
-/// weights these eight come within 1 % of the error of a search over sixty ratios.
-constexpr float kRatios[kLanes] = {1, 1.06f, 1.03f, 1, 0.96f, 0.92f, 0.87f, 0.82f};
+/// How a group is rounded: codes minus the zero are in `range`, and times `scale` give weights.
+struct Grid {
+  float scale;
+  CodeRange range;
+};
 
-/// The scale of least squared error among the candidates, as stored; the first of equals wins.
-float chooseScale(ElementKind element, const float *values, int64_t count) {
-  constexpr float largestHalf = 65504;
+constexpr float kLargestHalf = 65504;
+
+/// Candidates for the scale of a symmetric group. The first is the symmetric range (of int4, the
+/// largest magnitude at 7 or -7); the others put the value of largest magnitude at the code
+/// furthest from zero (-8), or clip it, or leave room, and then the scale has that value's sign
+/// reversed. On normally distributed and on trained weights the eight of int4 come within 1 % of
+/// the error of a search over sixty ratios. With fewer codes clipping gains more.
+constexpr float kRatios4[kLanes] = {1, 1.06f, 1.03f, 1, 0.96f, 0.92f, 0.87f, 0.82f};
+constexpr float kRatios3[kLanes] = {1, 1.1f, 1, 0.93f, 0.86f, 0.79f, 0.72f, 0.64f};
+constexpr float kRatios2[kLanes] = {1, 1, 0.88f, 0.77f, 0.67f, 0.58f, 0.5f, 0.42f};
+/// Candidates for the ends of an asymmetric group: the share of the lowest and the highest value
+/// that is not clipped.
+constexpr float kLow4[kLanes] = {1, 0.95f, 0.9f, 0.85f, 1, 0.9f, 1, 0.8f};
+constexpr float kHigh4[kLanes] = {1, 0.95f, 0.9f, 0.85f, 0.9f, 1, 0.8f, 1};
+constexpr float kLow3[kLanes] = {1, 0.92f, 0.85f, 0.78f, 0.7f, 0.62f, 1, 0.75f};
+constexpr float kHigh3[kLanes] = {1, 0.92f, 0.85f, 0.78f, 0.7f, 0.62f, 0.75f, 1};
+constexpr float kLow2[kLanes] = {1, 0.85f, 0.73f, 0.62f, 0.52f, 0.43f, 0.9f, 0.45f};
+constexpr float kHigh2[kLanes] = {1, 0.85f, 0.73f, 0.62f, 0.52f, 0.43f, 0.45f, 0.9f};
+
+/// Errors of eight grids.
+struct Candidates {
+  Lanes scales = {}, lowest = {}, highest = {};
+  float errors[kLanes] = {};
+
+  void measure(const float *values, int64_t count) {
+    Lanes inverses = reciprocals(scales);
+    for (int lane = 0; lane < kLanes; ++lane)
+      errors[lane] =
+          squaredError(values, count, scales[lane], inverses[lane], {lowest[lane], highest[lane]});
+  }
+  /// The first of the best.
+  int best() const { return int(std::min_element(errors, errors + kLanes) - errors); }
+  Grid grid(int lane) const { return {scales[lane], {lowest[lane], highest[lane]}}; }
+};
+
+Lanes storedScales(Lanes wanted) {
+  Lanes limit = broadcast(kLargestHalf);
+  wanted = wanted < limit ? wanted : limit;
+  wanted = wanted > -limit ? wanted : -limit;
+  return roundToHalf(wanted);
+}
+
+/// The scale with which the codes of `grid` come closest to the values, if that is better.
+void refine(const float *values, int64_t count, float error, Grid &grid) {
+  float inverse = grid.scale != 0 ? 1 / grid.scale : 0;
+  double products = 0, squares = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    float code = roundCode(values[i] * inverse, grid.range.lowest, grid.range.highest);
+    products += double(values[i]) * double(code);
+    squares += double(code) * double(code);
+  }
+  double fitted = squares > 0 ? products / squares : 0;
+  if (!(std::fabs(fitted) < kLargestHalf))
+    return;
+  float scale = roundToHalf(broadcast(float(fitted)))[0];
+  if (scale != 0 && squaredError(values, count, scale, 1 / scale, grid.range) < error)
+    grid.scale = scale;
+}
+
+Grid chooseSymmetric(ElementKind element, const float *values, int64_t count) {
   CodeRange ends = extremes(values, count);
   float largest = std::max(ends.highest, -ends.lowest);
   // Clipping int8 gains less than its rounding to f16 costs.
   if (element == ElementKind::I8)
-    return roundToHalf(broadcast(std::min(largest / 127, largestHalf)))[0];
-  float whole = ends.highest > -ends.lowest ? ends.highest / -8 : ends.lowest / -8;
-  Lanes wanted = load(kRatios) * whole, limit = broadcast(largestHalf);
-  wanted[0] = largest / 7;
-  wanted = wanted < limit ? wanted : limit;
-  wanted = wanted > -limit ? wanted : -limit;
-  Lanes scales = roundToHalf(wanted);
-  Lanes inverses = reciprocals(scales);
-  float errors[kLanes];
-  for (int lane = 0; lane < kLanes; ++lane)
-    errors[lane] = squaredError(values, count, scales[lane], inverses[lane], {-8, 7});
-  return scales[std::min_element(errors, errors + kLanes) - errors];
+    return {storedScales(broadcast(largest / 127))[0], {-127, 127}};
+  const float *ratios = element == ElementKind::I4   ? kRatios4
+                        : element == ElementKind::I3 ? kRatios3
+                                                     : kRatios2;
+  float furthest = element == ElementKind::I4 ? 8 : element == ElementKind::I3 ? 4 : 2;
+  float whole = ends.highest > -ends.lowest ? ends.highest / -furthest : ends.lowest / -furthest;
+  Lanes wanted = load(ratios) * whole;
+  wanted[0] = largest / (furthest - 1);
+  Candidates candidates;
+  candidates.scales = storedScales(wanted);
+  candidates.lowest = broadcast(-furthest);
+  candidates.highest = broadcast(furthest - 1);
+  candidates.measure(values, count);
+  int best = candidates.best();
+  Grid grid = candidates.grid(best);
+  if (element != ElementKind::I4)
+    refine(values, count, candidates.errors[best], grid);
+  return grid;
+}
+
+Grid chooseAsymmetric(ElementKind element, const float *values, int64_t count) {
+  CodeRange ends = extremes(values, count);
+  Layout layout{LayoutKind::Dense, element};
+  Lanes last = broadcast(float(2 * layout.zeroPoint() - 1)), none = {};
+  Lanes lows = broadcast(ends.lowest), highs = broadcast(ends.highest);
+  if (element != ElementKind::I8) { // whose rounding to f16 costs more than clipping gains
+    bool four = element == ElementKind::I4, three = element == ElementKind::I3;
+    lows *= load(four ? kLow4 : three ? kLow3 : kLow2);
+    highs *= load(four ? kHigh4 : three ? kHigh3 : kHigh2);
+  }
+  Candidates candidates;
+  candidates.scales = storedScales(highs / last - lows / last);
+  // The code of zero: as far from the first code as zero is from the lowest value.
+  Lanes zeros = roundCode(-lows * reciprocals(candidates.scales), none, last);
+  candidates.lowest = -zeros;
+  candidates.highest = last - zeros;
+  candidates.measure(values, count);
+  int best = candidates.best();
+  Grid grid = candidates.grid(best);
+  if (grid.scale == 0) // no weight is stored: the zero of an empty row
+    return {0, {-float(layout.zeroPoint()), float(layout.zeroPoint() - 1)}};
+  refine(values, count, candidates.errors[best], grid);
+  return grid;
 }
 
 } // namespace
@@ -121,10 +209,12 @@ QuantizedMatrix quantizeRoundToNearest(const QuantizeSpec &spec, int64_t rows, i
   result.rows = rows;
   result.columns = columns;
   result.group = spec.group;
-  int64_t groups = (columns + spec.group - 1) / spec.group;
+  int64_t groups = result.groups();
   result.codes.resize(size_t(rows * columns));
   result.scales.resize(size_t(rows * groups));
-  CodeRange range = spec.element == ElementKind::I4 ? CodeRange{-8, 7} : CodeRange{-127, 127};
+  if (spec.asymmetric)
+    result.zeros.resize(result.scales.size());
+  float zeroPoint = float(spec.layout().zeroPoint());
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t group = 0; group < groups; ++group) {
       int64_t first = group * spec.group, count = std::min(spec.group, columns - first);
@@ -136,25 +226,34 @@ QuantizedMatrix quantizeRoundToNearest(const QuantizeSpec &spec, int64_t rows, i
         std::fill(padded + count, padded + spec.group, 0.0f);
         in = padded;
       }
-      float scale = chooseScale(spec.element, in, spec.group);
-      float inverse = scale != 0 ? 1 / scale : 0;
+      auto choose = spec.asymmetric ? chooseAsymmetric : chooseSymmetric;
+      Grid grid = choose(spec.element, in, spec.group);
+      float inverse = grid.scale != 0 ? 1 / grid.scale : 0;
+      // The code of zero, counted from the layout's zero point.
+      float zero = spec.asymmetric ? -grid.range.lowest - zeroPoint : 0;
       for (int64_t i = 0; i < count; ++i)
-        out[i] = int8_t(roundCode(in[i] * inverse, range.lowest, range.highest));
-      result.scales[size_t(row * groups + group)] = floatToHalf(scale);
+        out[i] = int8_t(roundCode(in[i] * inverse, grid.range.lowest, grid.range.highest) + zero);
+      result.scales[size_t(row * groups + group)] = floatToHalf(grid.scale);
+      if (spec.asymmetric)
+        result.zeros[size_t(row * groups + group)] = int8_t(zero);
     }
   return result;
 }
 
 double relativeError(const QuantizedMatrix &quantized, absl::Span<const float> values) {
-  int64_t groups = (quantized.columns + quantized.group - 1) / quantized.group;
+  int64_t groups = quantized.groups();
   double error = 0, total = 0;
   for (int64_t row = 0; row < quantized.rows; ++row)
-    for (int64_t column = 0; column < quantized.columns; ++column) {
-      size_t at = size_t(row * quantized.columns + column);
-      double scale = halfToFloat(quantized.scales[size_t(row * groups + column / quantized.group)]);
-      double difference = quantized.codes[at] * scale - double(values[at]);
-      error += difference * difference;
-      total += double(values[at]) * double(values[at]);
+    for (int64_t group = 0; group < groups; ++group) {
+      double scale = halfToFloat(quantized.scales[size_t(row * groups + group)]);
+      int zero = quantized.zeroOf(row, group);
+      int64_t last = std::min(quantized.columns, (group + 1) * quantized.group);
+      for (int64_t column = group * quantized.group; column < last; ++column) {
+        size_t at = size_t(row * quantized.columns + column);
+        double difference = (quantized.codes[at] - zero) * scale - double(values[at]);
+        error += difference * difference;
+        total += double(values[at]) * double(values[at]);
+      }
     }
   return total > 0 ? std::sqrt(error / total) : 0;
 }

@@ -4,12 +4,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
+#include <algorithm>
+
 namespace stc {
 
 std::string QuantizeSpec::str() const {
   if (!enabled)
     return "none";
-  return absl::StrCat(method, element == ElementKind::I4 ? ":int4-g" : ":int8-g", group);
+  // The layout's name without its kind: "-int4-g32".
+  return absl::StrCat(method, ":", absl::StripPrefix(layout().str(), "dense-"));
 }
 
 absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text) {
@@ -17,7 +20,8 @@ absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text) {
     return formatError({"", "quantize", {}}, expected, got);
   };
   constexpr absl::string_view forms =
-      "none, int8 or int4, perhaps with -g32, -g64 or -g128 behind and rtn: in front";
+      "none, int8, int4, int3 or int2, perhaps with -g32, -g64 or -g128, then -asym behind and "
+      "rtn: in front";
   QuantizeSpec spec;
   if (text == "none")
     return spec;
@@ -31,19 +35,23 @@ absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text) {
       return error(forms, text);
     rest = text.substr(colon + 1);
   }
-  if (absl::ConsumePrefix(&rest, "int8"))
-    spec.element = ElementKind::I8;
-  else if (absl::ConsumePrefix(&rest, "int4"))
-    spec.element = ElementKind::I4;
-  else if (absl::StartsWith(rest, "int2") || absl::StartsWith(rest, "int3"))
-    return error("int8 or int4 (the only widths this build has)", rest);
-  else
+  constexpr std::pair<absl::string_view, ElementKind> elements[] = {{"int8", ElementKind::I8},
+                                                                    {"int4", ElementKind::I4},
+                                                                    {"int3", ElementKind::I3},
+                                                                    {"int2", ElementKind::I2}};
+  const auto *element = std::find_if(std::begin(elements), std::end(elements), [&](auto &known) {
+    return absl::ConsumePrefix(&rest, known.first);
+  });
+  if (element == std::end(elements))
     return error(forms, text);
-  if (rest == "-g64")
-    spec.group = 64;
-  else if (rest == "-g128")
-    spec.group = 128;
-  else if (!rest.empty() && rest != "-g32")
+  spec.element = element->second;
+  for (int64_t group : {32, 64, 128})
+    if (absl::ConsumePrefix(&rest, absl::StrCat("-g", group))) {
+      spec.group = group;
+      break;
+    }
+  spec.asymmetric = absl::ConsumePrefix(&rest, "-asym");
+  if (!rest.empty())
     return error(forms, text);
   spec.enabled = true;
   return spec;

@@ -20,10 +20,16 @@ static std::vector<Option> compileOptions() {
   return {
       {"--prune", "", "SPEC",
        "which weights to remove: none, 0.5 (unstructured), 2:4, 4:16 ... (N of M kept),\n"
-       "block16x4:0.75; `magnitude:` may stand in front (default none)"},
+       "block16x4:0.75 (blocks of 16 rows x 4 columns, three quarters removed);\n"
+       "`magnitude:` may stand in front (default none)"},
       {"--quantize", "", "SPEC",
-       "none, int8, int4, or with a group: int8-g64, int4-g32, int4-g128; `rtn:` may stand in\n"
-       "front (default none)"},
+       "none, or int8, int4, int3 or int2 with the columns that share a scale, -g32 (the\n"
+       "default), -g64 or -g128, and perhaps -asym, which gives each group a zero of its own:\n"
+       "int8-g64, int4-g128, int3-g32-asym; `rtn:` may stand in front (default none)"},
+      {"--head", "", "SPEC",
+       "how to quantize the output head, the same forms; auto: int8 in the groups of\n"
+       "--quantize, where that is not none. An embedding tied to it keeps its precision\n"
+       "(default auto)"},
       {"--target", "", "CPU",
        "native, x86-64-v2, x86-64-v3, x86-64-v4, an LLVM CPU name, aarch64 or riscv64, with\n"
        "+feature suffixes (default native)"},
@@ -75,6 +81,7 @@ static CommandSpec inspectSpec() {
 static absl::Status readCompileOptions(const Args &args, CompileOptions &options) {
   options.prune = args.text("--prune", "none");
   options.quantize = args.text("--quantize", "none");
+  options.head = args.text("--head", "auto");
   options.target = args.text("--target", "native");
   STC_ASSIGN_OR_RETURN(options.maxContext, args.integer("--max-context", 0, 1, int64_t(1) << 24));
   STC_ASSIGN_OR_RETURN(options.threads, args.integer("--threads", 0, 1, 1024));

@@ -195,7 +195,8 @@ absl::Status Compilation::emitBinary() {
   pipeline.bundle = artifacts->bundle();
   STC_RETURN_IF_ERROR(advanceTo(Phase::Packed));
   ModelSettings settings = modelSettings(*module, modelName(options.model), *target);
-  settings.recipe = absl::StrCat("prune=", options.prune, " quantize=", options.quantize);
+  settings.recipe =
+      absl::StrCat("prune=", options.prune, " quantize=", options.quantize, " head=", options.head);
   settings.architecture = checkpoint ? checkpoint->config().architecture : "mlir";
   if (checkpoint) {
     const ModelConfig &config = checkpoint->config();
@@ -220,11 +221,19 @@ absl::Status Compilation::emitBinary() {
   return absl::OkStatus();
 }
 
+static absl::Status checkHead(const std::string &head) {
+  absl::Status status = head == "auto" ? absl::OkStatus() : parseQuantizeSpec(head).status();
+  return status.ok()
+             ? status
+             : formatError({"", "--head", {}}, "auto, or what --quantize takes", printable(head));
+}
+
 absl::Status Compilation::run() {
   auto start = std::chrono::steady_clock::now();
   STC_ASSIGN_OR_RETURN(target, cpu::TargetDescription::parse(options.target));
   STC_RETURN_IF_ERROR(parsePruneSpec(options.prune).status());
   STC_RETURN_IF_ERROR(parseQuantizeSpec(options.quantize).status());
+  STC_RETURN_IF_ERROR(checkHead(options.head));
   bool text = options.emit == EmitKind::MLIR || options.emit == EmitKind::LLVMIR ||
               options.emit == EmitKind::Assembly;
   bool toTerminal = text && options.output == "-";
@@ -232,6 +241,7 @@ absl::Status Compilation::run() {
     STC_RETURN_IF_ERROR(checkWritable(outputPath(options)));
   pipeline.prune = options.prune;
   pipeline.quantize = options.quantize;
+  pipeline.head = options.head;
   pipeline.target = options.target;
   pipeline.quiet = options.quiet;
   pipeline.verbose = options.verbose;

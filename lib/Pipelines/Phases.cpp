@@ -1,6 +1,7 @@
 // The passes of every phase, and their names.
 #include "stc/Pipelines/Pipelines.h"
 
+#include "stc/Compress/Quantize.h"
 #include "stc/Conversion/Passes.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
 #include "stc/Target/CPU/Pipeline.h"
@@ -23,6 +24,19 @@ void cleanUp(OpPassManager &manager) {
   manager.addPass(createCSEPass());
 }
 
+/// What `head = auto` stands for. A malformed `quantize` is left to its own pass.
+std::string headSpec(const PipelineOptions &options) {
+  if (options.head != "auto")
+    return options.head;
+  absl::StatusOr<QuantizeSpec> layers = parseQuantizeSpec(options.quantize);
+  if (!layers.ok() || !layers->enabled)
+    return "none";
+  QuantizeSpec head = *layers;
+  head.element = ElementKind::I8;
+  head.asymmetric = false;
+  return head.str();
+}
+
 void addCompressed(OpPassManager &manager, const PipelineOptions &options) {
   PruneWeightsPassOptions prune;
   prune.spec = options.prune;
@@ -34,6 +48,11 @@ void addCompressed(OpPassManager &manager, const PipelineOptions &options) {
   quantize.quiet = options.quiet;
   quantize.verbose = options.verbose;
   manager.addPass(createQuantizeWeightsPass(quantize));
+  QuantizeHeadPassOptions head;
+  head.spec = headSpec(options);
+  head.quiet = options.quiet;
+  head.verbose = options.verbose;
+  manager.addPass(createQuantizeHeadPass(head));
 }
 
 void addPacked(OpPassManager &manager, const PipelineOptions &options) {

@@ -24,6 +24,10 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
                             llvm::cl::init("none")};
   Option<std::string> quantize{*this, "quantize", llvm::cl::desc("How to quantize, e.g. int4-g32"),
                                llvm::cl::init("none")};
+  Option<std::string> head{*this, "head",
+                           llvm::cl::desc("How to quantize the output head; auto: int8 in the "
+                                          "groups of `quantize`, where that is not none"),
+                           llvm::cl::init("auto")};
   Option<std::string> target{*this, "target", llvm::cl::desc("What to compile for"),
                              llvm::cl::init("native")};
   Option<int64_t> prefillChunk{*this, "prefill-chunk",
@@ -36,6 +40,7 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
     stc::PipelineOptions options;
     options.prune = prune;
     options.quantize = quantize;
+    options.head = head;
     options.target = target;
     options.prefillChunk = prefillChunk;
     options.verbose = verbose;

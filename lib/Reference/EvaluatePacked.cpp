@@ -74,9 +74,9 @@ static ReferenceTensor multiplyQuantized(const ReferenceTensor &codes,
       double sum = 0;
       for (int64_t g = 0; g < groups; ++g) {
         int64_t first = g * weight.group, last = std::min(first + weight.group, weight.columns);
-        int32_t product = 0;
+        int32_t product = 0, zero = weight.zeroOf(row, g);
         for (int64_t k = first; k < last; ++k)
-          product += int32_t(weight.codes[row * weight.columns + k]) * inputs[t * padded + k];
+          product += (weight.codes[row * weight.columns + k] - zero) * inputs[t * padded + k];
         sum += double(product) * scales.values[t * groups + g] *
                double(halfToFloat(weight.scales[row * groups + g]));
       }

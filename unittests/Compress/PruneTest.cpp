@@ -129,6 +129,15 @@ TEST(Prune, DetectsPatterns) {
     EXPECT_EQ(detected(text), text);
   EXPECT_EQ(detected("4:8"), "4:8");
   EXPECT_EQ(detected("8:16"), "8:16");
+  for (const char *text : {"1:16", "2:16"})
+    EXPECT_EQ(detected(text), text);
+  // Blocks as they are stored; larger ones consist of them, smaller ones leave few of them empty.
+  for (const char *text : {"block16x4:0.5", "block16x4:0.75", "block16x4:0.90625"})
+    EXPECT_EQ(detected(text), text);
+  EXPECT_EQ(detected("block16x8:0.75"), "block16x4:0.75");
+  EXPECT_EQ(detected("block32x16:0.5"), "block16x4:0.5");
+  EXPECT_EQ(detected("block1x4:0.75"), "0.75");
+  EXPECT_EQ(detected("block4x4:0.75"), "0.75");
   EXPECT_EQ(detected("0.5"), "0.5");
   EXPECT_EQ(detected("0.75"), "0.75");
   EXPECT_EQ(detectPattern(64, 256, std::vector<float>(64 * 256, 0.0f)).str(), "1");

@@ -30,7 +30,9 @@ float scaleOf(const QuantizedMatrix &m, int64_t row, int64_t column) {
 } // namespace
 
 TEST(Quantize, EveryWeightIsRoundedToNearestOrClipped) {
-  for (const char *text : {"int8", "int4", "int8-g64", "int4-g64", "int8-g128", "int4-g128"})
+  for (const char *text : {"int8", "int4", "int8-g64", "int4-g64", "int8-g128", "int4-g128", "int3",
+                           "int3-g128", "int2", "int2-g64", "int8-asym", "int4-asym",
+                           "int4-g128-asym", "int3-g64-asym", "int2-asym"})
     for (int64_t columns : {1, 4, 31, 32, 64, 172, 200})
       for (double size : {1e-7, 1e-5, 0.02, 1.0, 1e4, 1e6, 1e30}) {
         SCOPED_TRACE(testing::Message() << text << " " << columns << " " << size);
@@ -38,17 +40,19 @@ TEST(Quantize, EveryWeightIsRoundedToNearestOrClipped) {
         QuantizeSpec s = spec(text);
         QuantizedMatrix m = quantizeRoundToNearest(s, 17, columns, values);
         ASSERT_TRUE(verifyQuantizedMatrix(m, s.layout()).ok());
-        int lowest = s.element == ElementKind::I4 ? -8 : -127;
-        int highest = s.element == ElementKind::I4 ? 7 : 127;
+        int zeroPoint = int(s.layout().zeroPoint());
+        bool narrow = s.element == ElementKind::I8 && !s.asymmetric;
+        int lowest = narrow ? -127 : -zeroPoint, highest = zeroPoint - 1;
         for (int64_t row = 0; row < 17; ++row)
           for (int64_t column = 0; column < columns; ++column) {
             size_t at = size_t(row * columns + column);
             int code = m.codes[at];
             double scale = scaleOf(m, row, column), value = values[at];
             ASSERT_TRUE(code >= lowest && code <= highest);
-            double error = std::fabs(value - code * scale);
+            double rounded = (code - m.zeroOf(row, column / m.group)) * scale;
+            double error = std::fabs(value - rounded);
             bool clipped =
-                (code == lowest || code == highest) && std::fabs(value) > std::fabs(code * scale);
+                (code == lowest || code == highest) && std::fabs(value) > std::fabs(rounded);
             if (!clipped && scale != 0)
               ASSERT_LE(error, std::fabs(scale) / 2 * (1 + 1e-5));
           }
@@ -65,6 +69,31 @@ TEST(Quantize, ErrorsOfNormalWeights) {
   EXPECT_LT(error("int4-g32"), 0.083);
   EXPECT_LT(error("int4-g128"), 0.099);
   EXPECT_GT(error("int4-g32"), 0.07);
+  // Within 2 % of what a search over hundreds of scales, of both signs, and zeros finds.
+  EXPECT_LT(error("int3-g32"), 0.1623 * 1.01);
+  EXPECT_LT(error("int3-g128"), 0.1859 * 1.01);
+  EXPECT_LT(error("int2-g32"), 0.3322 * 1.01);
+  EXPECT_LT(error("int2-g128"), 0.3634 * 1.02);
+  EXPECT_LT(error("int4-g128-asym"), 0.0940 * 1.02);
+  EXPECT_LT(error("int3-g128-asym"), 0.1858 * 1.01);
+  EXPECT_LT(error("int2-g128-asym"), 0.3634 * 1.01);
+}
+
+TEST(Quantize, ZerosOfTheirOwnServeLopsidedGroups) {
+  // Weights from -0.2 to 1: a symmetric range leaves codes unused.
+  Random random(4);
+  std::vector<float> values;
+  for (int64_t i = 0; i < 64 * 256; ++i)
+    values.push_back(float(random.uniform()) * 1.2f - 0.2f);
+  auto error = [&](const std::string &text) {
+    return relativeError(quantizeRoundToNearest(spec(text), 64, 256, values), values);
+  };
+  for (std::string text : {"int8-g64", "int4-g64", "int3-g64", "int2-g64"})
+    EXPECT_LT(error(text + "-asym"), 0.8 * error(text)) << text;
+  // On values around zero they lose nothing.
+  values = randomValues(64 * 256, 0.02, 1);
+  for (std::string text : {"int8-g32", "int4-g32", "int3-g32", "int2-g32"})
+    EXPECT_LT(error(text + "-asym"), 1.01 * error(text)) << text;
 }
 
 TEST(Quantize, ZerosStayZero) {
@@ -72,10 +101,12 @@ TEST(Quantize, ZerosStayZero) {
   for (size_t i = 0; i < values.size(); ++i)
     values[i] = i % 3 == 0 ? 0.0f : i % 3 == 1 ? values[i] : -0.0f;
   std::fill(values.begin(), values.begin() + 96, 0.0f);
-  for (const char *text : {"int8", "int4"}) {
+  for (const char *text :
+       {"int8", "int4", "int3", "int2", "int8-asym", "int4-asym", "int3-asym", "int2-asym"}) {
     QuantizedMatrix m = quantizeRoundToNearest(spec(text), 32, 96, values);
+    std::vector<float> back = dequantize(m);
     for (size_t i = 0; i < values.size(); ++i)
-      ASSERT_TRUE(values[i] != 0 || m.codes[i] == 0);
+      ASSERT_TRUE(values[i] != 0 || back[i] == 0);
     for (int64_t column = 0; column < 96; column += 32)
       EXPECT_EQ(scaleOf(m, 0, column), 0.0f);
   }
@@ -94,6 +125,21 @@ TEST(Quantize, ScalesThatFitExactly) {
   EXPECT_EQ(relativeError(m, values), 0);
   EXPECT_LT(scaleOf(m, 0, 0), 0);
   EXPECT_EQ(relativeError(m, std::vector<float>(32, 0.0f)), 0);
+  // Grids of fewer values, the symmetric ones among them, and grids that begin anywhere.
+  auto gridError = [](const char *text, int first, int last) {
+    std::vector<float> values;
+    for (int i = 0; i < 64; ++i)
+      values.push_back(float(first + i % (last - first + 1)) * 0.25f);
+    return relativeError(quantizeRoundToNearest(spec(text), 1, 64, values), values);
+  };
+  EXPECT_EQ(gridError("int3", -4, 3), 0);
+  EXPECT_EQ(gridError("int3", -3, 3), 0);
+  EXPECT_EQ(gridError("int2", -1, 2), 0);
+  EXPECT_EQ(gridError("int2", -1, 1), 0);
+  for (int first : {0, -1, -7, -12, -15})
+    EXPECT_EQ(gridError("int4-asym", first, first + 15), 0) << first;
+  EXPECT_EQ(gridError("int3-asym", -1, 6), 0);
+  EXPECT_EQ(gridError("int2-asym", 0, 3), 0);
 }
 
 TEST(Quantize, StoredScalesAreTheOnesUsed) {
@@ -120,12 +166,24 @@ TEST(Quantize, ParsesSpecifications) {
   EXPECT_EQ(spec("int4").str(), "rtn:int4-g32");
   EXPECT_EQ(spec("int8-g64").str(), "rtn:int8-g64");
   EXPECT_EQ(spec("rtn:int4-g128").str(), "rtn:int4-g128");
-  for (const char *text :
-       {"", "int", "int5", "int16", "int4-", "int4-g", "int4-g16", "int4g32", "int4-g32 ", "rtn",
-        "rtn:", "rtn:none", "foo:int4", "rtn:rtn:int4", "INT4"})
+  EXPECT_EQ(spec("int3-g128").str(), "rtn:int3-g128");
+  EXPECT_EQ(spec("int2-asym").str(), "rtn:int2-g32-asym");
+  EXPECT_EQ(spec("rtn:int4-g128-asym").str(), "rtn:int4-g128-asym");
+  EXPECT_EQ(spec("rtn:int4-g128-asym").layout().str(), "dense-int4-g128-asym");
+  for (const char *text : {"int4-asym-g32", "int4-asym-asym",
+                           "int4asym",      "int4-g32-sym",
+                           "int4-g32-g64",  "",
+                           "int",           "int5",
+                           "int16",         "int4-",
+                           "int4-g",        "int4-g16",
+                           "int4g32",       "int4-g32 ",
+                           "rtn",           "rtn:",
+                           "rtn:none",      "foo:int4",
+                           "rtn:rtn:int4",  "INT4"})
     EXPECT_FALSE(parseQuantizeSpec(text).ok()) << text;
   EXPECT_EQ(parseQuantizeSpec("gptq:int4").status().message(),
             "quantize: expected the method rtn (the only one this build has), got gptq");
-  EXPECT_EQ(parseQuantizeSpec("int3-g128").status().message(),
-            "quantize: expected int8 or int4 (the only widths this build has), got int3-g128");
+  EXPECT_EQ(parseQuantizeSpec("int5-g128").status().message(),
+            "quantize: expected none, int8, int4, int3 or int2, perhaps with -g32, -g64 or -g128, "
+            "then -asym behind and rtn: in front, got int5-g128");
 }

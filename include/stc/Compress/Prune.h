@@ -40,7 +40,8 @@ absl::StatusOr<PruneSpec> parsePruneSpec(absl::string_view text);
 std::vector<uint8_t> magnitudeMask(const PrunePattern &pattern, int64_t rows, int64_t columns,
                                    absl::Span<const float> values);
 
-/// Finds the structure zeros already have: the tightest of {2:4, 4:8, ... , unstructured} or None.
+/// Finds the structure zeros already have: the tightest of {2:4, 4:8, ..., blocks of 16 x 4,
+/// unstructured} or None.
 PrunePattern detectPattern(int64_t rows, int64_t columns, absl::Span<const float> values);
 
 } // namespace stc

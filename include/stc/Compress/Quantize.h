@@ -8,21 +8,26 @@
 
 namespace stc {
 
-/// "none", or a method with element and group.
+/// "none", or a method with element, group and whether zero points are stored.
 struct QuantizeSpec {
   std::string method = "rtn";
   bool enabled = false;
   ElementKind element = ElementKind::I8;
   int64_t group = 32;
-  std::string str() const; // "none", "rtn:int4-g32"
+  bool asymmetric = false;
+  std::string str() const; // "none", "rtn:int4-g32", "rtn:int3-g128-asym"
+  /// The dense layout of the codes.
+  Layout layout() const { return {LayoutKind::Dense, element, group, 0, 0, asymmetric}; }
 };
-/// Parses "none", "int8", "int4" (group 32), "int8-g64", "int4-g128", "rtn:int4-g32". A method or
-/// width the design names but this build lacks is an error that lists what is supported.
+/// Parses "none", or int8, int4, int3 or int2, then perhaps -g32 (the default), -g64 or -g128, then
+/// perhaps -asym; "rtn:" may stand in front. A method the design names but this build lacks is an
+/// error that lists what is supported.
 absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text);
 
-/// Symmetric round to nearest. Per (row, group) the scale is chosen among a few clipping ratios by
-/// least squared error (ratio 1 included), stored as f16; codes use the stored scale. A zero weight
-/// gets code 0, so pruned weights stay pruned.
+/// Round to nearest. Per (row, group) the scale, stored as f16, and in asymmetric matrices the zero
+/// are those of least squared error among a few candidates (the whole range among them) and what
+/// least squares makes of the best one; codes use the stored scale. A zero weight gets the code of
+/// zero, so pruned weights stay pruned.
 QuantizedMatrix quantizeRoundToNearest(const QuantizeSpec &spec, int64_t rows, int64_t columns,
                                        absl::Span<const float> values);
 

@@ -18,7 +18,7 @@ struct CompileOptions {
   std::string output; // OUT; empty: the model's name in the current directory
   EmitKind emit = EmitKind::Executable;
   Phase mlirPhase = Phase::LLVM; // for EmitKind::MLIR
-  std::string prune = "none", quantize = "none", target = "native";
+  std::string prune = "none", quantize = "none", head = "auto", target = "native";
   std::string dumpDirectory; // not empty: every phase's IR is written there
   int64_t maxContext = 0;    // 0: the checkpoint's, at most 4096
   int64_t threads = 0;       // of the compiler; 0: one per core

@@ -19,6 +19,7 @@ std::optional<Phase> parsePhase(llvm::StringRef name);
 struct PipelineOptions {
   std::string prune = "none";
   std::string quantize = "none";
+  std::string head = "auto"; // auto: int8 in the groups of `quantize`, where that is not none
   std::string target = "native";
   int64_t prefillChunk = 128;     // most tokens of one prefill call
   BundleWriter *bundle = nullptr; // where pack-weights writes bytes; null keeps them in memory

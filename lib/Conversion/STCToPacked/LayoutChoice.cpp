@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
 
 namespace stc {
 
@@ -10,6 +11,10 @@ namespace {
 
 /// Above this density a bitmap's unpacking costs more than the bytes it saves.
 constexpr double kDensestBitmap = 0.75;
+/// Blocks of more than this share of dense bytes leave kernels too few steps to skip.
+constexpr double kLargestBlocks = 0.65;
+/// Blocks are unpacked so much faster than bitmaps that they may be a little larger.
+constexpr double kBlocksOverBitmap = 1.1;
 
 Layout floats(LayoutKind kind, ElementKind element) {
   Layout layout;
@@ -18,40 +23,81 @@ Layout floats(LayoutKind kind, ElementKind element) {
   return layout;
 }
 
+/// A sparse layout that could hold a weight.
+struct Candidate {
+  Layout layout;
+  std::string name;
+  int64_t bytes;
+};
+
+/// The N:16 pairs that hold a pattern, or nothing. From 8 of 16 on pairs take more than masks.
+std::optional<Layout> pairsOf(const PrunePattern &pattern, Layout layout) {
+  if (layout.element != ElementKind::I4 || pattern.kind != PrunePattern::Kind::NM ||
+      16 % pattern.m != 0 || pattern.n * 16 / pattern.m > 4)
+    return std::nullopt;
+  layout.kind = LayoutKind::Pairs;
+  layout.m = 16;
+  // Short groups have no pairs of 1:16, which are cut into 64 columns.
+  layout.n = layout.group < 64 ? 2 : 1;
+  while (layout.n < pattern.n * 16 / pattern.m)
+    layout.n *= 2;
+  return layout;
+}
+
+/// The sparse layout for the facts' pattern. `why` says why there is none.
+absl::StatusOr<std::optional<Candidate>> chooseSparse(const WeightFacts &facts, std::string &why) {
+  const PrunePattern &pattern = facts.pattern;
+  Layout dense = facts.quantize.layout(), layout = dense;
+  if (dense.asymmetric || (dense.element != ElementKind::I8 && dense.element != ElementKind::I4)) {
+    why = absl::StrCat("stays dense: sparse layouts store symmetric int8 or int4, not ",
+                       absl::StripPrefix(dense.str(), "dense-"));
+    return std::nullopt;
+  }
+  if (std::optional<Layout> pairs = pairsOf(pattern, dense)) {
+    STC_ASSIGN_OR_RETURN(int64_t bytes, packedBytes(*pairs, facts.rows, facts.columns));
+    return Candidate{*pairs, absl::StrCat(pairs->n, ":16 pairs"), bytes};
+  }
+  if (pattern.kind == PrunePattern::Kind::NM &&
+      (pattern.m == 4 || pattern.m == 8 || pattern.m == 16)) {
+    layout.kind = LayoutKind::NM;
+    layout.n = pattern.n;
+    layout.m = pattern.m;
+    STC_ASSIGN_OR_RETURN(int64_t bytes, packedBytes(layout, facts.rows, facts.columns));
+    return Candidate{layout, pattern.str(), bytes};
+  }
+  STC_ASSIGN_OR_RETURN(int64_t denseBytes, packedBytes(dense, facts.rows, facts.columns));
+  if (facts.blockBytes && double(*facts.blockBytes) <= kLargestBlocks * double(denseBytes) &&
+      (!facts.bitmapBytes ||
+       double(*facts.blockBytes) <= kBlocksOverBitmap * double(*facts.bitmapBytes))) {
+    layout.kind = LayoutKind::Block;
+    return Candidate{layout, "blocks", *facts.blockBytes};
+  }
+  if (facts.density > kDensestBitmap || !facts.bitmapBytes) {
+    why = absl::StrFormat("stays dense: %.0f %% of the codes are not zero, a bitmap pays off up to "
+                          "%.0f %%",
+                          100 * facts.density, 100 * kDensestBitmap);
+    return std::nullopt;
+  }
+  layout.kind = LayoutKind::Bitmap;
+  return Candidate{layout, "bitmap", *facts.bitmapBytes};
+}
+
 absl::StatusOr<LayoutChoice> chooseQuantized(const WeightFacts &facts) {
-  Layout dense;
-  dense.kind = LayoutKind::Dense;
-  dense.element = facts.quantize.element;
-  dense.group = facts.quantize.group;
-  STC_RETURN_IF_ERROR(verifyLayout(dense));
+  Layout dense = facts.quantize.layout();
   STC_ASSIGN_OR_RETURN(int64_t denseBytes, packedBytes(dense, facts.rows, facts.columns));
   if (facts.pattern.kind == PrunePattern::Kind::None)
     return LayoutChoice{dense, "quantized, not sparse"};
-
-  Layout sparse = dense;
-  std::string name;
-  int64_t sparseBytes = 0;
-  int64_t m = facts.pattern.m;
-  if (facts.pattern.kind == PrunePattern::Kind::NM && (m == 4 || m == 8 || m == 16)) {
-    sparse.kind = LayoutKind::NM;
-    sparse.n = facts.pattern.n;
-    sparse.m = m;
-    name = facts.pattern.str();
-    STC_ASSIGN_OR_RETURN(sparseBytes, packedBytes(sparse, facts.rows, facts.columns));
-  } else {
-    if (facts.density > kDensestBitmap)
-      return LayoutChoice{dense, absl::StrFormat("stays dense: %.0f %% of the codes are not zero, "
-                                                 "a bitmap pays off up to %.0f %%",
-                                                 100 * facts.density, 100 * kDensestBitmap)};
-    sparse.kind = LayoutKind::Bitmap;
-    name = "bitmap";
-    sparseBytes = facts.bitmapBytes;
-  }
-  if (sparseBytes < denseBytes)
-    return LayoutChoice{sparse, absl::StrCat(name, " takes ", sparseBytes,
-                                             " bytes, dense would take ", denseBytes)};
-  return LayoutChoice{dense, absl::StrCat("stays dense: ", name, " would take ", sparseBytes,
-                                          " bytes, dense takes ", denseBytes)};
+  std::string why;
+  STC_ASSIGN_OR_RETURN(std::optional<Candidate> sparse, chooseSparse(facts, why));
+  if (!sparse)
+    return LayoutChoice{dense, why};
+  if (sparse->bytes < denseBytes)
+    return LayoutChoice{sparse->layout,
+                        absl::StrCat(sparse->name,
+                                     sparse->name.back() == 's' ? " take " : " takes ",
+                                     sparse->bytes, " bytes, dense would take ", denseBytes)};
+  return LayoutChoice{dense, absl::StrCat("stays dense: ", sparse->name, " would take ",
+                                          sparse->bytes, " bytes, dense takes ", denseBytes)};
 }
 
 } // namespace

@@ -29,8 +29,9 @@ struct WeightFacts {
   QuantizeSpec quantize;
   PrunePattern pattern; // what was asked for, or what the zero codes turn out to be
   double density = 1;   // fraction of non-zero codes
-  /// Bytes of a bitmap of the codes, for quantized weights.
-  int64_t bitmapBytes = 0;
+  /// Bytes of the codes of a pruned weight as a bitmap and, if it was pruned in blocks, as blocks;
+  /// nothing where there is no such layout of these codes.
+  std::optional<int64_t> bitmapBytes, blockBytes;
 };
 
 struct LayoutChoice {

@@ -26,10 +26,10 @@ struct PackedBytes {
   double density = 1;
 };
 
-template <typename T> double densityOf(const std::vector<T> &values) {
+double densityOf(const std::vector<float> &values) {
   size_t zeros = 0;
-  for (T value : values)
-    zeros += value == T(0);
+  for (float value : values)
+    zeros += value == 0;
   return values.empty() ? 0 : 1 - double(zeros) / double(values.size());
 }
 
@@ -48,7 +48,7 @@ absl::Status pack(WeightStore &store, WeightOp weight, packed::WeightType type,
     return formatError({"", "@" + weight.getSymName().str(), std::nullopt},
                        absl::StrCat("codes in groups of ", layout.group, " as the layout says"),
                        absl::StrCat("groups of ", matrix.group));
-  result.density = densityOf(matrix.codes);
+  result.density = double(countNonZero(matrix)) / double(matrix.codes.size());
   STC_ASSIGN_OR_RETURN(result.bytes, packQuantized(layout, matrix));
   return absl::OkStatus();
 }

@@ -44,12 +44,14 @@ bool recordUse(OpOperand &operand, WeightUses &uses) {
   return false;
 }
 
-Layout bitmapOf(const QuantizeSpec &spec) {
-  Layout layout;
-  layout.kind = LayoutKind::Bitmap;
-  layout.element = spec.element;
-  layout.group = spec.group;
-  return layout;
+/// The bytes of the codes in a layout with a table, or nothing where it does not exist.
+std::optional<int64_t> tableBytes(LayoutKind kind, const QuantizedMatrix &matrix,
+                                  const QuantizeSpec &spec) {
+  Layout layout = spec.layout();
+  layout.kind = kind;
+  if (!verifyPackedShape(layout, matrix.rows, matrix.columns).ok())
+    return std::nullopt;
+  return packedTableBytes(layout, matrix);
 }
 
 class SelectLayouts final : public impl::SelectLayoutsPassBase<SelectLayouts> {
@@ -128,16 +130,15 @@ private:
 
   static absl::Status inspectCodes(WeightStore &store, WeightOp weight, WeightFacts &facts) {
     STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, store.quantized(weight));
-    size_t zeros = 0;
-    for (int8_t code : matrix.codes)
-      zeros += code == 0;
-    facts.density = 1 - double(zeros) / double(matrix.codes.size());
+    facts.density = double(countNonZero(matrix)) / double(matrix.codes.size());
     if (facts.pattern.kind == PrunePattern::Kind::None && facts.density <= kDensestDetected) {
-      std::vector<float> values(matrix.codes.begin(), matrix.codes.end());
+      std::vector<float> values = dequantize(matrix);
       facts.pattern = detectPattern(facts.rows, facts.columns, values);
     }
     if (facts.pattern.kind != PrunePattern::Kind::None)
-      facts.bitmapBytes = packedTableBytes(bitmapOf(facts.quantize), matrix);
+      facts.bitmapBytes = tableBytes(LayoutKind::Bitmap, matrix, facts.quantize);
+    if (facts.pattern.kind == PrunePattern::Kind::Block)
+      facts.blockBytes = tableBytes(LayoutKind::Block, matrix, facts.quantize);
     return absl::OkStatus();
   }
 

@@ -4,9 +4,13 @@
 #include "stc/Dialect/STC/Utils/Diagnostics.h"
 #include "stc/Dialect/STC/Utils/OrderedPipeline.h"
 
+#include "mlir/IR/Builders.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/GlobPattern.h"
+
+#include <cmath>
 
 using namespace mlir;
 
@@ -110,6 +114,43 @@ LogicalResult compressWeights(ModuleOp module, ArrayRef<WeightOp> weights, const
     return emitStatus(weights[finished], status);
   progress.finish();
   return success();
+}
+
+LogicalResult quantizeWeights(ModuleOp module, ArrayRef<WeightOp> candidates,
+                              const QuantizeSpec &spec, bool quiet, bool verbose,
+                              QuantizeCounts &counts) {
+  SmallVector<WeightOp> weights;
+  for (WeightOp weight : candidates) {
+    if (!weight.getQuantAttr())
+      weights.push_back(weight);
+    else if (verbose)
+      emitRemark(weight.getLoc()) << weight.getSymName() << ": already quantized as "
+                                  << weight.getQuantAttr().getSpec();
+  }
+  std::vector<double> errors(weights.size());
+  auto compress = [&](WeightStore &store, size_t i) -> absl::Status {
+    STC_ASSIGN_OR_RETURN(std::vector<float> values, store.load(weights[i]));
+    QuantizedMatrix matrix =
+        quantizeRoundToNearest(spec, rowsOf(weights[i]), columnsOf(weights[i]), values);
+    // A matrix of zeros has no relative error; it is stored exactly.
+    double error = relativeError(matrix, values);
+    errors[i] = std::isfinite(error) ? error : 0;
+    return store.setQuantized(weights[i], matrix);
+  };
+  std::string canonical = spec.str();
+  Builder builder(module.getContext());
+  auto annotate = [&](size_t i) {
+    WeightOp weight = weights[i];
+    weight.setQuantAttr(
+        QuantAttr::get(module.getContext(), canonical, builder.getF64FloatAttr(errors[i])));
+    ++counts.tensors;
+    counts.weights += uint64_t(weight.getTensorType().getNumElements());
+    if (verbose)
+      emitRemark(weight.getLoc())
+          << weight.getSymName() << ": "
+          << llvm::formatv("quantized as {0}: relative error {1:F4}", canonical, errors[i]).str();
+  };
+  return compressWeights(module, weights, "quantize", quiet, compress, annotate);
 }
 
 } // namespace stc

@@ -2,6 +2,7 @@
 #ifndef LIB_DIALECT_STC_TRANSFORMS_COMPRESSIBLEWEIGHTS_H
 #define LIB_DIALECT_STC_TRANSFORMS_COMPRESSIBLEWEIGHTS_H
 
+#include "stc/Compress/Quantize.h"
 #include "stc/Dialect/STC/IR/STC.h"
 #include "stc/Dialect/STC/Utils/WeightStore.h"
 #include "stc/Support/Progress.h"
@@ -26,6 +27,16 @@ mlir::LogicalResult
 compressWeights(mlir::ModuleOp module, llvm::ArrayRef<WeightOp> weights, const std::string &task,
                 bool quiet, llvm::function_ref<absl::Status(WeightStore &, size_t)> compress,
                 llvm::function_ref<void(size_t)> annotate);
+
+/// What quantizing changed, for statistics.
+struct QuantizeCounts {
+  uint64_t tensors = 0, weights = 0;
+};
+
+/// Quantizes the weights that were not quantized before and notes it in their `quant` attributes.
+mlir::LogicalResult quantizeWeights(mlir::ModuleOp module, llvm::ArrayRef<WeightOp> candidates,
+                                    const QuantizeSpec &spec, bool quiet, bool verbose,
+                                    QuantizeCounts &counts);
 
 } // namespace stc
 

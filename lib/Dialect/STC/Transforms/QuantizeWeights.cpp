@@ -1,14 +1,8 @@
 // stc-quantize: rounds weights of the layers' linear operations to few bits.
 #include "CompressibleWeights.h"
 
-#include "stc/Compress/Quantize.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
 #include "stc/Dialect/STC/Utils/Diagnostics.h"
-
-#include "mlir/IR/Builders.h"
-#include "llvm/Support/FormatVariadic.h"
-
-#include <cmath>
 
 using namespace mlir;
 
@@ -36,38 +30,11 @@ public:
     if (!parsed->enabled)
       return markAllAnalysesPreserved();
 
-    SmallVector<WeightOp> weights;
-    for (WeightOp weight : *found) {
-      if (!weight.getQuantAttr())
-        weights.push_back(weight);
-      else if (verbose)
-        emitRemark(weight.getLoc())
-            << weight.getSymName() << ": already quantized as " << weight.getQuantAttr().getSpec();
-    }
-    std::vector<double> errors(weights.size());
-    auto compress = [&](WeightStore &store, size_t i) -> absl::Status {
-      STC_ASSIGN_OR_RETURN(std::vector<float> values, store.load(weights[i]));
-      QuantizedMatrix matrix =
-          quantizeRoundToNearest(*parsed, rowsOf(weights[i]), columnsOf(weights[i]), values);
-      // A matrix of zeros has no relative error; it is stored exactly.
-      double error = relativeError(matrix, values);
-      errors[i] = std::isfinite(error) ? error : 0;
-      return store.setQuantized(weights[i], matrix);
-    };
-    std::string canonical = parsed->str();
-    auto annotate = [&](size_t i) {
-      WeightOp weight = weights[i];
-      weight.setQuantAttr(QuantAttr::get(&getContext(), canonical,
-                                         Builder(&getContext()).getF64FloatAttr(errors[i])));
-      ++tensors;
-      quantized += uint64_t(weight.getTensorType().getNumElements());
-      if (verbose)
-        emitRemark(weight.getLoc())
-            << weight.getSymName() << ": "
-            << llvm::formatv("quantized as {0}: relative error {1:F4}", canonical, errors[i]).str();
-    };
-    if (failed(compressWeights(module, weights, "quantize", quiet, compress, annotate)))
+    QuantizeCounts counts;
+    if (failed(quantizeWeights(module, *found, *parsed, quiet, verbose, counts)))
       signalPassFailure();
+    tensors += counts.tensors;
+    quantized += counts.weights;
   }
 };
 

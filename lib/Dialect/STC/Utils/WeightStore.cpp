@@ -26,7 +26,7 @@ struct Extent {
 };
 
 struct StoredCodes {
-  Extent codes, scales;
+  Extent codes, scales, zeros; // no zeros: a symmetric matrix
   int64_t rows = 0, columns = 0, group = 0;
   bool nibbles = false; // two codes per byte: all codes fit four bits
 };
@@ -116,6 +116,18 @@ template <typename T> absl::Span<uint8_t> mutableBytesOf(std::vector<T> &values)
   return {reinterpret_cast<uint8_t *>(values.data()), values.size() * sizeof(T)};
 }
 
+/// The code of zero wherever the mask bit is not set.
+void applyMask(absl::Span<const uint8_t> bits, QuantizedMatrix &matrix) {
+  if (matrix.zeros.empty())
+    return applyMask<int8_t>(bits, absl::MakeSpan(matrix.codes));
+  for (int64_t row = 0; row < matrix.rows; ++row)
+    for (int64_t column = 0; column < matrix.columns; ++column) {
+      size_t i = size_t(row * matrix.columns + column);
+      if (!(bits[i / 8] >> (i % 8) & 1))
+        matrix.codes[i] = int8_t(matrix.zeroOf(row, column / matrix.group));
+    }
+}
+
 } // namespace
 
 //===----------------------------------------------------------------------===//
@@ -163,7 +175,10 @@ absl::StatusOr<QuantizedMatrix> WeightStore::State::readCodes(const Entry &entry
   matrix.group = stored.group;
   matrix.codes.resize(size_t(stored.rows * stored.columns));
   matrix.scales.resize(stored.scales.bytes / sizeof(uint16_t));
+  matrix.zeros.resize(stored.zeros.bytes);
   STC_RETURN_IF_ERROR(spill.read(stored.scales.offset, mutableBytesOf(matrix.scales)));
+  if (!matrix.zeros.empty())
+    STC_RETURN_IF_ERROR(spill.read(stored.zeros.offset, mutableBytesOf(matrix.zeros)));
   if (stored.nibbles) {
     std::vector<uint8_t> packed(stored.codes.bytes);
     STC_RETURN_IF_ERROR(spill.read(stored.codes.offset, absl::MakeSpan(packed)));
@@ -174,7 +189,7 @@ absl::StatusOr<QuantizedMatrix> WeightStore::State::readCodes(const Entry &entry
   // A mask may have been set after the codes were.
   STC_ASSIGN_OR_RETURN(std::vector<uint8_t> bits, maskBits(entry));
   if (!bits.empty())
-    applyMask<int8_t>(bits, absl::MakeSpan(matrix.codes));
+    applyMask(bits, matrix);
   return matrix;
 }
 
@@ -240,11 +255,13 @@ absl::Status WeightStore::setQuantized(WeightOp weight, const QuantizedMatrix &m
   int64_t groups = matrix.group > 0 ? (shape.columns + matrix.group - 1) / matrix.group : 0;
   if (matrix.rows != shape.rows || matrix.columns != shape.columns || groups == 0 ||
       int64_t(matrix.codes.size()) != shape.count() ||
-      int64_t(matrix.scales.size()) != shape.rows * groups)
-    return formatError(
-        siteOf(weight), absl::StrCat("codes and scales of ", shape.rows, "x", shape.columns),
-        absl::StrCat(matrix.codes.size(), " codes and ", matrix.scales.size(), " scales of ",
-                     matrix.rows, "x", matrix.columns, " in groups of ", matrix.group));
+      int64_t(matrix.scales.size()) != shape.rows * groups ||
+      (!matrix.zeros.empty() && matrix.zeros.size() != matrix.scales.size()))
+    return formatError(siteOf(weight),
+                       absl::StrCat("codes and scales of ", shape.rows, "x", shape.columns),
+                       absl::StrCat(matrix.codes.size(), " codes and ", matrix.scales.size(),
+                                    " scales and ", matrix.zeros.size(), " zeros of ", matrix.rows,
+                                    "x", matrix.columns, " in groups of ", matrix.group));
   StoredCodes stored;
   stored.rows = matrix.rows;
   stored.columns = matrix.columns;
@@ -256,6 +273,9 @@ absl::Status WeightStore::setQuantized(WeightOp weight, const QuantizedMatrix &m
     STC_ASSIGN_OR_RETURN(stored.codes, state->save(bytesOf(matrix.codes)));
   }
   STC_ASSIGN_OR_RETURN(stored.scales, state->save(bytesOf(matrix.scales)));
+  if (!matrix.zeros.empty()) {
+    STC_ASSIGN_OR_RETURN(stored.zeros, state->save(bytesOf(matrix.zeros)));
+  }
   std::lock_guard<std::mutex> lock(state->mutex);
   state->entries[keyOf(weight)].codes = stored;
   return absl::OkStatus();

@@ -37,7 +37,8 @@ def QuantizeWeightsPass : Pass<"stc-quantize", "::mlir::ModuleOp"> {
     to the weight store; the weight's `quant` attribute records the specification and the relative
     error. A weight that was quantized before is left alone.
 
-    Specifications: `none`, `int8`, `int4`, `int4-g32`, `int8-g128` ..., each also as `rtn:...`.
+    Specifications: `none`, `int8`, `int4`, `int3`, `int2`, then perhaps `-g32` (the default), `-g64`
+    or `-g128`, then perhaps `-asym` (each group has a zero of its own); each also as `rtn:...`.
   }];
   let options = [
     ListOption<"exclude", "exclude", "std::string",
@@ -49,6 +50,27 @@ def QuantizeWeightsPass : Pass<"stc-quantize", "::mlir::ModuleOp"> {
   let statistics = [
     Statistic<"tensors", "tensors", "Number of tensors quantized">,
     Statistic<"quantized", "weights-quantized", "Number of single weights quantized">,
+  ];
+}
+
+def QuantizeHeadPass : Pass<"stc-quantize-head", "::mlir::ModuleOp"> {
+  let summary = "Rounds the weights of linear operations outside layers to few bits";
+  let description = [{
+    Quantizes the output head: every weight that a `stc.linear` outside all layers multiplies with.
+    The projection to the vocabulary is as large as many layers and read for every token. A weight
+    that something else reads too (an embedding table that is tied to the head) keeps its precision
+    for that reader; the head gets a copy named `NAME.head`. A weight that was quantized before is
+    left alone.
+
+    Specifications are those of `stc-quantize`.
+  }];
+  let options = [
+    Option<"quiet", "quiet", "bool", "true", "Show no progress on stderr">,
+    Option<"spec", "spec", "std::string", "\"none\"", "How to quantize, e.g. int8-g32">,
+    Option<"verbose", "verbose", "bool", "false", "Emit a remark for each weight">,
+  ];
+  let statistics = [
+    Statistic<"tensors", "tensors", "Number of tensors quantized">,
   ];
 }
 
