@@ -27,6 +27,15 @@ RECIPES = {
     ("4:16", "int4"): 2e-2,
     ("4:8", "int8"): 2e-2,
     ("block16x4:0.75", "int4"): 2e-2,
+    ("block16x8:0.5", "int8"): 2e-2,
+    ("2:16", "int4"): 2e-2,
+    ("1:16", "int4-g64"): 2e-2,
+    ("none", "int3"): 2e-2,
+    ("none", "int2-g64"): 2e-2,
+    ("none", "int8-asym"): 2e-2,
+    ("none", "int4-g128-asym"): 2e-2,
+    ("none", "int3-g64-asym"): 2e-2,
+    ("none", "int2-asym"): 2e-2,
 }
 
 
@@ -36,9 +45,8 @@ class AgreesWithReference(TemporaryDirectoryTest):
         module = self.tmp / "import.mlir"
         stc("compile", model, "--emit=mlir:import", "-o", module, "--quiet")
         # The module names its checkpoint, so that stc-opt streams the same weights.
-        result = run(BIN / "stc-opt", module, f"--stc-prune=spec={prune}",
-                     f"--stc-quantize=spec={quantize}", "--stc-specialize-entry-points",
-                     "--stc-select-layouts", "--convert-stc-to-packed", "--stc-share-layers",
+        result = run(BIN / "stc-opt", module,
+                     f"--stc-to-packed=prune={prune} quantize={quantize}",
                      f"--stc-interpret=tokens={','.join(map(str, tokens))} max=100000",
                      "-o", "/dev/null")
         numbers = re.findall(r"[-+]?(?:\d+\.\d*|\d+)(?:[eE][-+]?\d+)?",
@@ -81,6 +89,11 @@ class Quality(TemporaryDirectoryTest):
                         reference["perplexity"] * 1.005)
         self.assertLess(self.perplexity("--quantize", "int4")["perplexity"],
                         reference["perplexity"] * 1.03)
+        # The head in int8 loses next to nothing, so that auto may choose it.
+        for quantize in ("int8", "int4"):
+            head = self.perplexity("--quantize", quantize)["perplexity"]
+            without = self.perplexity("--quantize", quantize, "--head", "none")["perplexity"]
+            self.assertLess(head, without * 1.002)
         pruned = self.perplexity("--prune", "0.5", "--quantize", "int4")["perplexity"]
         self.assertGreater(pruned, reference["perplexity"])
         self.assertLess(pruned, reference["perplexity"] * 1.5)

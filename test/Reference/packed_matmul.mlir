@@ -11,6 +11,11 @@ packed.weight @bitmap4 : !packed.weight<2x40, #packed.layout<bitmap, i4, group =
 packed.weight @nm8 : !packed.weight<2x40, #packed.layout<nm, i8, group = 32, n = 2, m = 4>> offset 2816 bytes 832 density 0.5
 packed.weight @nm4 : !packed.weight<2x40, #packed.layout<nm, i4, group = 32, n = 2, m = 4>> offset 3648 bytes 576 density 0.5
 packed.weight @dense32 : !packed.weight<3x2, #packed.layout<dense, f32>> offset 4608 bytes 256 density 1.0
+packed.weight @dense3 : !packed.weight<2x40, #packed.layout<dense, i3, group = 32>> offset 4864 bytes 576 density 0.5
+packed.weight @dense4z : !packed.weight<2x40, #packed.layout<dense, i4, group = 32, asymmetric = true>> offset 5440 bytes 768 density 0.5
+packed.weight @pairs8 : !packed.weight<2x40, #packed.layout<pairs, i4, group = 32, n = 8, m = 16>> offset 6208 bytes 704 density 0.5
+packed.weight @block8 : !packed.weight<2x40, #packed.layout<block, i8, group = 32>> offset 6912 bytes 1024 density 0.5
+packed.weight @block4 : !packed.weight<2x40, #packed.layout<block, i4, group = 32>> offset 7936 bytes 704 density 0.5
 
 // Activations are 1 but for 127 in column 0 and -127 in column 32, so that every scale is 1.
 // Row 0: 0.5 * (127 + 7 - 2 * 8) + 0.25 * (-127 + 1 - 2 * 2) = 59 - 32.5.
@@ -25,11 +30,21 @@ packed.weight @dense32 : !packed.weight<3x2, #packed.layout<dense, f32>> offset 
 // CHECK-NEXT: 26.5 24
 // CHECK-NEXT: 1x2
 // CHECK-NEXT: 26.5 24
+// CHECK-NEXT: 1x2
+// CHECK-NEXT: 26.5 24
+// CHECK-NEXT: 1x2
+// CHECK-NEXT: 26.5 24
+// CHECK-NEXT: 1x2
+// CHECK-NEXT: 26.5 24
+// CHECK-NEXT: 1x2
+// CHECK-NEXT: 26.5 24
+// CHECK-NEXT: 1x2
+// CHECK-NEXT: 26.5 24
 // With a bias of (100, 200) and a residual of (1000, 2000).
 // CHECK-NEXT: 1x2
 // CHECK-NEXT: 1126.5 2224
 !r = tensor<1x2xf32>
-func.func @quantized() -> (!r, !r, !r, !r, !r, !r) {
+func.func @quantized() -> (!r, !r, !r, !r, !r, !r, !r, !r, !r, !r, !r) {
   %x = arith.constant dense<[[127.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -127.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]]> : tensor<1x40xf32>
   %c0 = tensor.empty() : tensor<1x64xi8>
   %s0 = tensor.empty() : tensor<1x2xf32>
@@ -55,12 +70,33 @@ func.func @quantized() -> (!r, !r, !r, !r, !r, !r) {
   %nm8 = packed.get_weight @nm8 : !packed.weight<2x40, #packed.layout<nm, i8, group = 32, n = 2, m = 4>>
   %5 = packed.matmul ins(%c, %s, %t : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>)
       weight(%nm8 : !packed.weight<2x40, #packed.layout<nm, i8, group = 32, n = 2, m = 4>>) outs(%y0 : !r) -> !r
-  %nm4 = packed.get_weight @nm4 : !packed.weight<2x40, #packed.layout<nm, i4, group = 32, n = 2, m = 4>>
+  %dense3 = packed.get_weight @dense3 : !packed.weight<2x40, #packed.layout<dense, i3, group = 32>>
   %6 = packed.matmul ins(%c, %s, %t : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>)
+      weight(%dense3 : !packed.weight<2x40, #packed.layout<dense, i3, group = 32>>)
+      outs(%y0 : !r) -> !r
+  %dense4z = packed.get_weight @dense4z : !packed.weight<2x40, #packed.layout<dense, i4, group = 32, asymmetric = true>>
+  %7 = packed.matmul ins(%c, %s, %t : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>)
+      weight(%dense4z : !packed.weight<2x40, #packed.layout<dense, i4, group = 32, asymmetric = true>>)
+      outs(%y0 : !r) -> !r
+  %pairs8 = packed.get_weight @pairs8 : !packed.weight<2x40, #packed.layout<pairs, i4, group = 32, n = 8, m = 16>>
+  %8 = packed.matmul ins(%c, %s, %t : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>)
+      weight(%pairs8 : !packed.weight<2x40, #packed.layout<pairs, i4, group = 32, n = 8, m = 16>>)
+      outs(%y0 : !r) -> !r
+  %block8 = packed.get_weight @block8 : !packed.weight<2x40, #packed.layout<block, i8, group = 32>>
+  %9 = packed.matmul ins(%c, %s, %t : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>)
+      weight(%block8 : !packed.weight<2x40, #packed.layout<block, i8, group = 32>>)
+      outs(%y0 : !r) -> !r
+  %block4 = packed.get_weight @block4 : !packed.weight<2x40, #packed.layout<block, i4, group = 32>>
+  %10 = packed.matmul ins(%c, %s, %t : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>)
+      weight(%block4 : !packed.weight<2x40, #packed.layout<block, i4, group = 32>>)
+      outs(%y0 : !r) -> !r
+  %nm4 = packed.get_weight @nm4 : !packed.weight<2x40, #packed.layout<nm, i4, group = 32, n = 2, m = 4>>
+  %11 = packed.matmul ins(%c, %s, %t : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>)
       weight(%nm4 : !packed.weight<2x40, #packed.layout<nm, i4, group = 32, n = 2, m = 4>>)
       bias(%b : tensor<2xf32>) residual(%residual : !r) outs(%y0 : !r)
       config <tokens = 1, accumulators = 4, prefetch = 0> -> !r
-  return %1, %2, %3, %4, %5, %6 : !r, !r, !r, !r, !r, !r
+  return %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11
+      : !r, !r, !r, !r, !r, !r, !r, !r, !r, !r, !r
 }
 
 // FLOATS: 2x3

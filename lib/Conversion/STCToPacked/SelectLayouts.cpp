@@ -115,8 +115,12 @@ private:
     facts.uses = uses.lookup(weight.getSymNameAttr());
     facts.rows = type.getRank() == 2 ? type.getDimSize(0) : 1;
     facts.columns = type.getShape().back();
-    // f16 keeps its values only as f32.
-    facts.element = type.getElementType().isBF16() ? ElementKind::BF16 : ElementKind::F32;
+    Type element = type.getElementType();
+    // Rounded values of an f16 weight may lie just outside f16.
+    bool half = element.isF16() && !weight.getQuantAttr();
+    facts.element = element.isBF16() ? ElementKind::BF16
+                    : half           ? ElementKind::F16
+                                     : ElementKind::F32;
     if (PruneAttr prune = weight.getPruneAttr()) {
       STC_ASSIGN_OR_RETURN(PruneSpec spec, parsePruneSpec(view(prune.getSpec())));
       facts.pattern = spec.pattern;

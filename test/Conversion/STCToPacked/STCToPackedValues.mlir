@@ -30,6 +30,34 @@
 // REDEFINE: %{compress} = --stc-prune=spec=0.75 --stc-quantize=spec=int4
 // RUN: %{run}
 
+// Pairs, blocks, few bits, zeros of their own, and the head in few bits.
+// REDEFINE: %{compress} = --stc-prune=spec=4:16 --stc-quantize=spec=int4
+// RUN: %{run}
+// REDEFINE: %{compress} = --stc-prune=spec=2:16 --stc-quantize=spec=int4-g64
+// RUN: %{run}
+// REDEFINE: %{compress} = --stc-prune=spec=1:16 --stc-quantize=spec=int4-g64
+// RUN: %{run}
+// REDEFINE: %{compress} = --stc-prune=spec=block16x4:0.75 --stc-quantize=spec=int8
+// RUN: %{run}
+// REDEFINE: %{compress} = --stc-prune=spec=block16x8:0.5 --stc-quantize=spec=int4
+// RUN: %{run}
+// REDEFINE: %{compress} = --stc-quantize=spec=int3
+// RUN: %{run}
+// REDEFINE: %{compress} = --stc-quantize=spec=int2-g128
+// RUN: %{run}
+// REDEFINE: %{compress} = --stc-quantize=spec=int8-asym
+// RUN: %{run}
+// REDEFINE: %{compress} = --stc-quantize=spec=int4-g64-asym
+// RUN: %{run}
+// REDEFINE: %{bound} = 0.15
+// REDEFINE: %{compress} = --stc-prune=spec=2:4 --stc-quantize=spec=int2-asym
+// RUN: %{run}
+// REDEFINE: %{bound} = 0.1
+// REDEFINE: %{compress} = --stc-quantize-head=spec=int4-g64
+// RUN: %{run}
+// REDEFINE: %{compress} = --stc-prune=spec=0.75 --stc-quantize=spec=int4
+// RUN: %{run}
+
 // The IR may be written out and read back between compressing and packing.
 
 // RUN: stc-opt %{model} --stc-prune=spec=0.75 --stc-quantize=spec=int4 | stc-opt %{pack} --stc-interpret='%{tokens}' -o %t.ir > %t.again

@@ -8,7 +8,7 @@
 // CHECK: stc.weight @norm {{.*}}packed.layout = #packed.layout<rows, f32>, packed.reason = "norm weight or bias"
 // CHECK: stc.weight @bias {{.*}}packed.layout = #packed.layout<rows, f32>
 // CHECK: stc.weight @f32 {{.*}}packed.layout = #packed.layout<dense, f32>, packed.reason = "not quantized"
-// CHECK: stc.weight @f16 {{.*}}packed.layout = #packed.layout<dense, f32>
+// CHECK: stc.weight @f16 {{.*}}packed.layout = #packed.layout<dense, f16>
 // CHECK: stc.weight @pruned {{.*}}packed.layout = #packed.layout<dense, bf16>, packed.pattern = "2:4", packed.reason = "pruned but not quantized: sparse layouts store codes only"
 // CHECK: stc.weight @unused
 // CHECK-NOT: packed.layout
@@ -98,5 +98,144 @@ func.func @f(%x: tensor<?x64xf32>, %y: tensor<?x16xf32>, %tokens: tensor<?xi32>)
   %6 = stc.linear %x, %odd : (tensor<?x64xf32>, !w) -> tensor<?x16xf32>
   %7 = stc.linear %y, %found : (tensor<?x16xf32>, tensor<1x16xf32>) -> tensor<?x1xf32>
   %8 = stc.embedding %tokens, %table : (tensor<?xi32>, !w) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
+// Sparse int4: pairs up to 4 of 16, masks above; blocks where enough of them are empty. Few bits and
+// zeros of their own stay dense.
+
+// CHECK: stc.weight @p4 {{.*}}packed.layout = #packed.layout<pairs, i4, group = 32, n = 4, m = 16>, packed.pattern = "4:16", packed.reason = "4:16 pairs take {{[0-9]+}} bytes, dense would take {{[0-9]+}}"
+// CHECK: stc.weight @p3 {{.*}}packed.layout = #packed.layout<pairs, i4, group = 32, n = 4, m = 16>, packed.pattern = "3:16"
+// CHECK: stc.weight @p2 {{.*}}packed.layout = #packed.layout<pairs, i4, group = 128, n = 2, m = 16>, packed.pattern = "2:16"
+// CHECK: stc.weight @p1 {{.*}}packed.layout = #packed.layout<pairs, i4, group = 64, n = 1, m = 16>, packed.pattern = "1:16"
+// CHECK: stc.weight @p1_short {{.*}}packed.layout = #packed.layout<pairs, i4, group = 32, n = 2, m = 16>, packed.pattern = "1:16", packed.reason = "2:16 pairs take
+// CHECK: stc.weight @p14 {{.*}}packed.layout = #packed.layout<pairs, i4, group = 32, n = 4, m = 16>, packed.pattern = "1:4"
+// CHECK: stc.weight @p8 {{.*}}packed.layout = #packed.layout<nm, i4, group = 32, n = 8, m = 16>, packed.pattern = "8:16"
+// CHECK: stc.weight @bytes {{.*}}packed.layout = #packed.layout<nm, i8, group = 32, n = 4, m = 16>
+// CHECK: stc.weight @block {{.*}}packed.layout = #packed.layout<block, i4, group = 32>, packed.pattern = "block16x4:0.75", packed.reason = "blocks take {{[0-9]+}} bytes, dense would take {{[0-9]+}}"
+// CHECK: stc.weight @block8 {{.*}}packed.layout = #packed.layout<block, i8, group = 64>, packed.pattern = "block16x8:0.75"
+// CHECK: stc.weight @block_few {{.*}}packed.layout = #packed.layout<dense, i4, group = 32>, packed.pattern = "block16x4:0.125", packed.reason = "stays dense: 88 % of the codes are not zero, a bitmap pays off up to 75 %"
+// CHECK: stc.weight @block_thin {{.*}}packed.layout = #packed.layout<bitmap, i8, group = 32>, packed.pattern = "block1x4:0.75"
+// CHECK: stc.weight @found {{.*}}packed.layout = #packed.layout<bitmap, i8, group = 32>, packed.pattern = "block16x4:0.75", packed.reason = "bitmap takes
+// CHECK: stc.weight @three {{.*}}packed.layout = #packed.layout<dense, i3, group = 32>, packed.reason = "quantized, not sparse"
+// CHECK: stc.weight @asym {{.*}}packed.layout = #packed.layout<dense, i2, group = 128, asymmetric = true>
+// CHECK: stc.weight @sparse_asym {{.*}}packed.layout = #packed.layout<dense, i4, group = 32, asymmetric = true>, packed.pattern = "2:4", packed.reason = "stays dense: sparse layouts store symmetric int8 or int4, not int4-g32-asym"
+// CHECK: stc.weight @sparse_three {{.*}}packed.layout = #packed.layout<dense, i3, group = 32>, packed.pattern = "4:16", packed.reason = "stays dense: sparse layouts store symmetric int8 or int4, not int3-g32"
+!w = tensor<64x256xf32>
+stc.weight @p4 : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:4:16", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int4-g32", error = 0.0 : f64>}
+stc.weight @p3 : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:3:16", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int4-g32", error = 0.0 : f64>}
+stc.weight @p2 : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:2:16", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int4-g128", error = 0.0 : f64>}
+stc.weight @p1 : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:1:16", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int4-g64", error = 0.0 : f64>}
+stc.weight @p1_short : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:1:16", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int4-g32", error = 0.0 : f64>}
+stc.weight @p14 : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:1:4", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int4-g32", error = 0.0 : f64>}
+stc.weight @p8 : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:8:16", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int4-g32", error = 0.0 : f64>}
+stc.weight @bytes : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:4:16", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int8-g32", error = 0.0 : f64>}
+stc.weight @block : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:block16x4:0.75", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int4-g32", error = 0.0 : f64>}
+stc.weight @block8 : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:block16x8:0.75", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int8-g64", error = 0.0 : f64>}
+stc.weight @block_few : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:block16x4:0.125", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int4-g32", error = 0.0 : f64>}
+stc.weight @block_thin : tensor<16x16xf32> {value = dense<[
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]]> : tensor<16x16xf32>,
+    prune = #stc.prune<"magnitude:block1x4:0.75", density = 5.0e-01 : f64>, quant = #stc.quant<"rtn:int8-g32", error = 0.0 : f64>}
+stc.weight @found : tensor<16x16xf32> {value = dense<[
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]> : tensor<16x16xf32>, quant = #stc.quant<"rtn:int8-g32", error = 0.0 : f64>}
+stc.weight @three : !w {value = dense<1.0> : !w,
+    quant = #stc.quant<"rtn:int3-g32", error = 0.0 : f64>}
+stc.weight @asym : !w {value = dense<1.0> : !w,
+    quant = #stc.quant<"rtn:int2-g128-asym", error = 0.0 : f64>}
+stc.weight @sparse_asym : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:2:4", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int4-g32-asym", error = 0.0 : f64>}
+stc.weight @sparse_three : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:4:16", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int3-g32", error = 0.0 : f64>}
+func.func @f(%x: tensor<?x256xf32>, %y: tensor<?x16xf32>) {
+  %p4 = stc.get_weight @p4 : !w
+  %p3 = stc.get_weight @p3 : !w
+  %p2 = stc.get_weight @p2 : !w
+  %p1 = stc.get_weight @p1 : !w
+  %p1_short = stc.get_weight @p1_short : !w
+  %p14 = stc.get_weight @p14 : !w
+  %p8 = stc.get_weight @p8 : !w
+  %bytes = stc.get_weight @bytes : !w
+  %block = stc.get_weight @block : !w
+  %block8 = stc.get_weight @block8 : !w
+  %block_few = stc.get_weight @block_few : !w
+  %block_thin = stc.get_weight @block_thin : tensor<16x16xf32>
+  %found = stc.get_weight @found : tensor<16x16xf32>
+  %three = stc.get_weight @three : !w
+  %asym = stc.get_weight @asym : !w
+  %sparse_asym = stc.get_weight @sparse_asym : !w
+  %sparse_three = stc.get_weight @sparse_three : !w
+  %0 = stc.linear %x, %p4 : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %1 = stc.linear %x, %p3 : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %2 = stc.linear %x, %p2 : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %3 = stc.linear %x, %p1 : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %4 = stc.linear %x, %p1_short : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %5 = stc.linear %x, %p14 : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %6 = stc.linear %x, %p8 : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %7 = stc.linear %x, %bytes : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %8 = stc.linear %x, %block : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %9 = stc.linear %x, %block8 : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %10 = stc.linear %x, %block_few : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %11 = stc.linear %y, %block_thin : (tensor<?x16xf32>, tensor<16x16xf32>) -> tensor<?x16xf32>
+  %12 = stc.linear %y, %found : (tensor<?x16xf32>, tensor<16x16xf32>) -> tensor<?x16xf32>
+  %13 = stc.linear %x, %three : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %14 = stc.linear %x, %asym : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %15 = stc.linear %x, %sparse_asym : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %16 = stc.linear %x, %sparse_three : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
   return
 }

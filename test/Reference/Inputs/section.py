@@ -3,8 +3,9 @@
 Six weights of two rows and 40 columns, all with the same values:
   row 0: 1 at columns 4i and -2 at 4i + 1, times 0.5 (columns 0 to 31) and 0.25 (the others);
   row 1: 3 at columns 4i + 1 and -1 at 4i + 3, times 1 and 2.
-Then a table of three rows and two columns (1 to 6) as rows f32, rows bf16 and dense f32. Prints the
-offset and size of each.
+Then a table of three rows and two columns (1 to 6) as rows f32, rows bf16 and dense f32; then the
+first values again as dense int3, dense int4 with zeros, pairs of 8:16, and blocks of int8 and int4.
+Prints the offset and size of each.
 """
 import struct
 import sys
@@ -79,6 +80,53 @@ def bitmap(bits):
     return pad(struct.pack("<2I", 1, 1 + len(tile) // 64)) + tile
 
 
+def dense3():
+    values = b""
+    for first in range(0, STEPS, 8):
+        steps = [step_codes(s, 4) for s in range(first, first + 8)]
+        for part in (steps[:4], steps[4:]):
+            values += bytes(sum((c & 3) << 2 * i for i, c in enumerate(place))
+                            for place in zip(*part))
+        values += bytes(sum((c >> 2) << i for i, c in enumerate(place)) for place in zip(*steps))
+    return scales() + values
+
+
+def dense4_with_zeros():
+    zeros = [[2, 9], [4, 11]]
+    stored = pad(bytes(zeros[r][g] if r < ROWS else 8 for g in range(GROUPS) for r in range(TILE)))
+    steps = [[code(r, 4 * s + j) + (zeros[r][4 * s // GROUP] if r < ROWS else 8)
+              for r in range(TILE) for j in range(4)] for s in range(STEPS)]
+    return scales() + stored + b"".join(bytes(a | b << 4 for a, b in zip(*steps[i:i + 2]))
+                                        for i in range(0, STEPS, 2))
+
+
+def pairs8():
+    values = b""
+    for first in range(0, PADDED, 16):
+        rows = []
+        for r in range(TILE):
+            kept = {c for c in range(16) if code(r, first + c)}
+            for c in range(16):
+                if len(kept) < 8:
+                    kept.add(c)
+            rows.append(bytes((code(r, first + c) & 15) << 4 | c for c in sorted(kept)))
+        values += b"".join(row[:4] for row in rows) + b"".join(row[4:] for row in rows)
+    return scales() + values
+
+
+def block(bits):
+    stored = [s for s in range(STEPS) if any(step_codes(s, 0))]
+    ends = [sum(4 * s < (g + 1) * GROUP for s in stored) for g in range(GROUPS)]
+    if bits == 8:
+        values = b"".join(bytes(c & 255 for c in step_codes(s, 0)) for s in stored)
+    else:
+        codes = [[c & 15 for c in step_codes(s, 0)] for s in stored]
+        values = b"".join(bytes(a | b << 4 for a, b in zip(c[:32], c[32:])) for c in codes)
+    tile = (scales() + pad(struct.pack("<%dH" % GROUPS, *ends)) +
+            pad(struct.pack("<%dH" % len(stored), *stored)) + pad(values))
+    return pad(struct.pack("<2I", 1, 1 + len(tile) // 64)) + tile
+
+
 def bfloat16(value):
     return struct.pack("<f", value)[2:]
 
@@ -89,6 +137,7 @@ matrices = [
     pad(b"".join(struct.pack("<2f", *row) for row in TABLE)),
     pad(b"".join(bfloat16(v) for row in TABLE for v in row)),
     b"".join(struct.pack("<16f", *([row[k] for row in TABLE] + [0] * 13)) for k in range(2)),
+    dense3(), dense4_with_zeros(), pairs8(), block(8), block(4),
 ]
 section = b""
 for matrix in matrices:
