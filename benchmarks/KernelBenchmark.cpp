@@ -140,33 +140,31 @@ absl::StatusOr<std::unique_ptr<CompiledKernel>> compile(const Options &options,
       options.target);
 }
 
-/// Runs `work(thread)` on all threads at once; returns the seconds of the fastest of many passes.
-template <typename Work> double measure(int64_t threads, Work work) {
-  double best = 1e9;
-  auto started = std::chrono::steady_clock::now();
-  for (int pass = 0; pass < 200; ++pass) {
-    std::atomic<int64_t> ready{0};
-    std::vector<std::thread> pool;
-    std::vector<double> ends(threads), begins(threads);
-    auto seconds = [&] {
-      return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-    };
-    for (int64_t thread = 0; thread < threads; ++thread)
-      pool.emplace_back([&, thread] {
-        for (++ready; ready < threads;)
-          ;
-        begins[thread] = seconds();
-        work(thread);
-        ends[thread] = seconds();
-      });
-    for (std::thread &thread : pool)
-      thread.join();
-    best = std::min(best, *std::max_element(ends.begin(), ends.end()) -
-                              *std::min_element(begins.begin(), begins.end()));
-    if (seconds() > 6 && pass >= 4)
-      break;
-  }
-  return best;
+/// Runs `work(thread)` on all threads at once; returns the seconds from the first's begin to the
+/// last's end.
+template <typename Work> double runOnce(int64_t threads, Work work) {
+  using Clock = std::chrono::steady_clock;
+  std::atomic<int64_t> ready{0};
+  std::vector<std::thread> pool;
+  std::vector<Clock::time_point> ends(threads), begins(threads);
+  for (int64_t thread = 0; thread < threads; ++thread)
+    pool.emplace_back([&, thread] {
+      for (++ready; ready < threads;)
+        ;
+      begins[thread] = Clock::now();
+      work(thread);
+      ends[thread] = Clock::now();
+    });
+  for (std::thread &thread : pool)
+    thread.join();
+  return std::chrono::duration<double>(*std::max_element(ends.begin(), ends.end()) -
+                                       *std::min_element(begins.begin(), begins.end()))
+      .count();
+}
+
+double medianOf(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
 }
 
 /// Reads memory as fast as plain code can: 64 bytes at a time, in four independent chains.
@@ -226,7 +224,7 @@ int main(int argc, char **argv) {
   for (int64_t i = 0; i < scales.size(); ++i)
     scales[i] = random.real(0.01f, 0.1f);
 
-  double seconds = measure(threads, [&](int64_t thread) {
+  auto multiply = [&](int64_t thread) {
     int64_t begin = thread * geometry.rowTiles / threads,
             end = (thread + 1) * geometry.rowTiles / threads;
     for (int64_t copy = 0; copy < copies; ++copy) {
@@ -240,17 +238,27 @@ int main(int argc, char **argv) {
                        {Argument::matrix(y), Argument::number(begin), Argument::number(end)});
       (*kernel)->run(std::move(arguments));
     }
-  });
+  };
   std::atomic<uint64_t> sink{0};
-  double reading = measure(threads, [&](int64_t thread) {
+  auto read = [&](int64_t thread) {
     sink +=
         readAll(weights + thread * (total / threads), weights + (thread + 1) * (total / threads));
-  });
+  };
+  // The machine may be shared: the two alternate, and each pass has its own ratio.
+  std::vector<double> multiplying, reading, fractions;
+  double spent = 0;
+  while (fractions.size() < 7 || (spent < 6 && fractions.size() < 100)) {
+    multiplying.push_back(runOnce(threads, multiply));
+    reading.push_back(runOnce(threads, read));
+    fractions.push_back(reading.back() / multiplying.back());
+    spent += multiplying.back() + reading.back();
+  }
+  double seconds = medianOf(multiplying);
   double products = double(copies) * options.rows * options.columns * tokens;
   std::printf("%s %ldx%ld tokens %ld threads %ld: %.2f GB/s of %.2f (%.0f %%), %.1f Gweights/s, "
               "%.0f GOPS\n",
               options.layout.str().c_str(), options.rows, options.columns, tokens, threads,
-              total / seconds / 1e9, total / reading / 1e9, 100 * reading / seconds,
+              total / seconds / 1e9, total / medianOf(reading) / 1e9, 100 * medianOf(fractions),
               products / tokens / seconds / 1e9, 2 * products / seconds / 1e9);
   return sink == 1 ? 2 : 0;
 }

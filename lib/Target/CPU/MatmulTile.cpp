@@ -82,9 +82,11 @@ void MatmulTileEmitter::emit() {
   // What is left over is too few tokens for a block, but should not run one by one either.
   Value tokens = memref::DimOp::create(builder, op.getOut(), 0);
   Value next = zero;
-  for (int64_t size : {block, kLeftOverTokens, int64_t(1)})
-    if (size == block || size < block)
-      next = emitBlocks(next, tokens, size);
+  for (int64_t size = block;; size = size > kLeftOverTokens ? kLeftOverTokens : 1) {
+    next = emitBlocks(next, tokens, size);
+    if (size == 1)
+      break;
+  }
 }
 
 Value MatmulTileEmitter::emitBlocks(Value begin, Value end, int64_t block) {

@@ -169,9 +169,12 @@ void WeightReader::prefetchGroup(Value group, int64_t distance) {
   Value offset;
   int64_t bytes;
   if (layout.hasTable()) {
-    // Lines for two thirds of the weights; what lies further apart is left to the hardware.
-    bytes = kTileRows * 2 + layout.group * kTileRows / 8 +
-            layout.group * kTileRows / layout.lanes() * 2 / 3;
+    // Lines for two thirds of a bitmap's weights and a quarter of the blocks; what lies further
+    // apart is left to the hardware.
+    int64_t weights = layout.group * kTileRows / layout.lanes();
+    bool isBitmap = layout.kind == LayoutKind::Bitmap;
+    bytes =
+        kTileRows * 2 + (isBitmap ? layout.group * kTileRows / 8 + weights * 2 / 3 : weights / 4);
     offset = arith::MulIOp::create(builder, builder.toI64(group), groupBytes);
   } else {
     bytes = geometry.tileBytes / geometry.groups;

@@ -516,6 +516,18 @@ func.func @f(%i: index, %x: memref<?x31xf32>, %y: memref<?x32xf32>,
 
 // -----
 
+// packed.matmul_tile (C2): rows with a gap between them
+func.func @f(%i: index, %x: memref<?x32xf32, strided<[40, 1]>>, %y: memref<?x32xf32>,
+             %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects contiguous inputs (C2), but got 'memref<?x32xf32, strided<[40, 1]>>'}}
+  packed.matmul_tile %i ins(%x : memref<?x32xf32, strided<[40, 1]>>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      outs(%y : memref<?x32xf32>) config <tokens = 1, accumulators = 4, prefetch = 0>
+  return
+}
+
+// -----
+
 // packed.matmul_tile (C1): an input that is no matrix
 func.func @f(%i: index, %x: memref<f32>, %y: memref<?x32xf32>,
              %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {

@@ -72,7 +72,7 @@ TEST(GatherTile, AgreesWithPlainCode) {
   for (const char *target : kTargets)
     for (const char *tokens : kTokens)
       for (LayoutKind kind : {LayoutKind::Rows, LayoutKind::Dense})
-        for (ElementKind element : {ElementKind::F32, ElementKind::BF16})
+        for (ElementKind element : {ElementKind::F32, ElementKind::BF16, ElementKind::F16})
           for (int64_t columns : {1, 31, 64}) {
             if (!canRun(target))
               continue;
@@ -80,9 +80,7 @@ TEST(GatherTile, AgreesWithPlainCode) {
             layout.kind = kind;
             layout.element = element;
             std::string type =
-                absl::StrCat("!packed.weight<", rows, "x", columns, ", #packed.layout<",
-                             kind == LayoutKind::Rows ? "rows" : "dense", ", ",
-                             element == ElementKind::F32 ? "f32" : "bf16", ">>");
+                absl::StrCat("!packed.weight<", rows, "x", columns, ", ", layoutText(layout), ">");
             std::string ids = absl::StrCat("memref<", tokens, "xi32>");
             std::string matrix = absl::StrCat("memref<", tokens, "x", columns, "xf32>");
             auto kernel = CompiledKernel::create(
@@ -94,7 +92,8 @@ TEST(GatherTile, AgreesWithPlainCode) {
             RandomNumbers random(columns);
             std::vector<float> table(rows * columns);
             for (float &value : table)
-              value = bfloat16ToFloat(floatToBfloat16(random.real()));
+              value = element == ElementKind::F16 ? halfToFloat(floatToHalf(random.real()))
+                                                  : bfloat16ToFloat(floatToBfloat16(random.real()));
             Buffer<uint8_t> packed(packFloats(layout, rows, columns, table).value());
             int64_t count = tokenCount(tokens);
             Buffer<int32_t> numbers(1, count);

@@ -257,6 +257,9 @@ LogicalResult MatmulOp::verify() {
 }
 
 LogicalResult MatmulTileOp::verify() {
+  for (Value input : getInputs())
+    if (auto type = cast<MemRefType>(input.getType()); !type.getLayout().isIdentity())
+      return emitOpError("expects contiguous inputs (C2), but got ") << type;
   return verifyMatmul(*this, getInputs(), cast<WeightType>(getWeight().getType()), getBias(),
                       getResidual(), getOut());
 }

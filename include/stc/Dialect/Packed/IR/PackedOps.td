@@ -233,8 +233,9 @@ def Packed_QuantizeActivationsOp : Packed_DestinationOp<"quantize_activations"> 
     With the factor -z, z being the zero point of the weights that will be multiplied, a sum is what
     a dot product with unsigned weight codes starts from.
 
-    (C1) `group` is 32, 64 or 128, `sum_factor` in [-255, 255]. (C2) codes have ceil(columns / group) * group columns, scales
-    and sums ceil(columns / group). (C3) All have the input's tokens.
+    (C1) `group` is 32, 64 or 128, `sum_factor` in [-255, 255]. (C2) codes have
+    ceil(columns / group) * group columns, scales and sums ceil(columns / group). (C3) All have the
+    input's tokens.
 
     ```mlir
     %c, %s, %t = packed.quantize_activations ins(%x : tensor<?x40xf32>)
@@ -263,8 +264,8 @@ def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]>
   let description = [{
     out[t, n] = sum over k of input[t, k] * weight[n, k] (+ bias[n]) (+ residual[t, n]).
     With a float layout `inputs` is one f32 matrix; with a quantized layout it is the three results
-    of `packed.quantize_activations` with the weight's group and minus its zero point as
-    `sum_factor`, and
+    of `packed.quantize_activations` with the weight's group and, as `sum_factor`, minus its zero
+    point, or -1 where every row has its own, and
     sum = sum over groups of activation_scale * weight_scale * (sum of code products).
 
     (C1) Float layouts take one input, quantized ones three. (C2) The input's columns equal the
@@ -384,7 +385,8 @@ def Packed_MatmulTileOp : Packed_Op<"matmul_tile", [
     Computes columns [16 * tile, 16 * tile + 16) of a `packed.matmul` (fewer in the last tile), as
     `config` says. Operands are those of the matmul on memrefs.
 
-    (C1) As packed.matmul's constraints, on memrefs.
+    (C1) As packed.matmul's constraints, on memrefs. (C2) The inputs have the identity layout:
+    kernels compute addresses of tokens themselves.
 
     ```mlir
     packed.matmul_tile %tile ins(%x : memref<?x32xf32>)

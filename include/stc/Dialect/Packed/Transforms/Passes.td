@@ -68,9 +68,9 @@ def PlanArenaPass : Pass<"packed-plan-arena", "::mlir::ModuleOp"> {
   let summary = "Places every buffer at a fixed offset of one arena";
   let description = [{
     Every `memref.alloc` becomes a `packed.scratch`. Buffers of a function share memory when a
-    barrier lies between all uses of one and of the other; a function's buffers lie behind those of all its callers. A
-    dynamic dimension counts as `max-tokens`. Deallocations disappear. The module gets the
-    attribute `stc.arena_bytes`.
+    barrier lies between all uses of one and of the other; a function's buffers lie behind those of
+    all its callers. A dynamic dimension counts as `max-tokens`. Deallocations disappear. The module
+    gets the attribute `stc.arena_bytes`.
   }];
   let options = [
     Option<"maxTokens", "max-tokens", "int64_t", "64", "The largest dynamic dimension">,
