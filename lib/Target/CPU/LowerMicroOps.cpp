@@ -81,9 +81,10 @@ public:
         expand.replaceAllUsesWith(lowerExpand(builder, expand));
       else if (auto select = dyn_cast<packed::Select16Op>(op))
         select.replaceAllUsesWith(lowerSelect16(builder, select));
-      else
-        LLVM::Prefetch::create(builder, cast<packed::PrefetchOp>(op).getAddress(), /*rw=*/0,
-                               /*hint=*/3, /*cache=*/1);
+      else if (auto prefetch = dyn_cast<packed::PrefetchOp>(op))
+        // LLVM counts from the farthest cache.
+        LLVM::Prefetch::create(builder, prefetch.getAddress(), /*rw=*/0,
+                               /*hint=*/4 - prefetch.getLevel(), /*cache=*/1);
       op->erase();
     }
   }

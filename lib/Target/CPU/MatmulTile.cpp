@@ -1,4 +1,5 @@
-// packed.matmul_tile: 16 rows of a weight matrix times all tokens. One generator for every layout.
+// packed.matmul_tile: tiles of 16 rows of a weight matrix times all tokens. One generator for every
+// layout.
 #include "TileLowerings.h"
 #include "WeightReader.h"
 
@@ -8,9 +9,7 @@ using namespace stc::cpu;
 
 namespace {
 
-/// Dot products are unrolled until a loop body holds this many.
-constexpr int64_t kUnrolledDots = 128;
-/// Tokens at once of what whole blocks leave over.
+/// Fewest tokens at once of what whole blocks leave over, but for single ones.
 constexpr int64_t kLeftOverTokens = 4;
 /// Columns of float weights per iteration.
 constexpr int64_t kUnrolledColumns = 8;
@@ -22,8 +21,12 @@ public:
   void emit();
 
 private:
-  /// Computes `count` tokens starting at `token`, and writes their results.
+  /// Computes `count` tokens starting at `token` of all row tiles, and writes their results.
   void emitTokens(Value token, int64_t count);
+  /// The same of one row tile.
+  void emitTile(Value number, Value token);
+  /// Runs `body`, which prefetches weights, where it is the first block of tokens that reads them.
+  void whereReadFirst(llvm::function_ref<void()> body);
   /// Computes tokens [begin, end) in blocks of `block` while there are that many; returns the next.
   Value emitBlocks(Value begin, Value end, int64_t block);
   Values emitFloats();
@@ -45,10 +48,13 @@ private:
   Layout layout;
   packed::LoweringConfigAttr config;
   Value weights;
+  // Of the row tile that is being emitted:
+  Value tile; // its number
   Value firstRow;
   Value mask; // of the rows that exist, where a tile may be partial
   // Of the block of tokens that is being emitted:
   int64_t count = 0;     // its tokens
+  Value isFirst;         // whether weights are read for the first time; null: always
   Values inputAddresses; // where its first token begins in each input
 };
 
@@ -60,11 +66,6 @@ MatmulTileEmitter::MatmulTileEmitter(packed::MatmulTileOp op, const TargetDescri
 
 void MatmulTileEmitter::emit() {
   weights = builder.weightAddress(op.getWeight());
-  firstRow = builder.mul(op.getTile(), kTileRows);
-  if (type.getRows() % kTileRows != 0) {
-    Value left = arith::SubIOp::create(builder, builder.index(type.getRows()), firstRow);
-    mask = builder.firstLanes(left);
-  }
   auto outType = cast<MemRefType>(op.getOut().getType());
   int64_t block = config.getTokens();
   Value zero = builder.index(0);
@@ -82,7 +83,8 @@ void MatmulTileEmitter::emit() {
   // What is left over is too few tokens for a block, but should not run one by one either.
   Value tokens = memref::DimOp::create(builder, op.getOut(), 0);
   Value next = zero;
-  for (int64_t size = block;; size = size > kLeftOverTokens ? kLeftOverTokens : 1) {
+  for (int64_t size = block;;
+       size = size > kLeftOverTokens ? std::max(size / 2, kLeftOverTokens) : 1) {
     next = emitBlocks(next, tokens, size);
     if (size == 1)
       break;
@@ -105,9 +107,39 @@ void MatmulTileEmitter::emitTokens(Value token, int64_t tokens) {
   inputAddresses.clear();
   for (Value input : op.getInputs())
     inputAddresses.push_back(builder.rowAddress(input, token));
+  isFirst = Value();
+  if (!isConstantIntValue(token, 0))
+    isFirst = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, token, builder.index(0));
+  int64_t tiles = llvm::divideCeil(type.getRows(), kTileRows), atOnce = config.getRowTiles();
+  if (atOnce == 1)
+    return emitTile(op.getTile(), token);
+  Value end = builder.add(op.getTile(), atOnce);
+  if (tiles % atOnce != 0)
+    end = arith::MinSIOp::create(builder, end, builder.index(tiles));
+  builder.loop(op.getTile(), end, 1, [&](Value number) { emitTile(number, token); });
+}
+
+void MatmulTileEmitter::emitTile(Value number, Value token) {
+  tile = number;
+  firstRow = builder.mul(tile, kTileRows);
+  if (type.getRows() % kTileRows != 0) {
+    Value left = arith::SubIOp::create(builder, builder.index(type.getRows()), firstRow);
+    mask = builder.firstLanes(left);
+  }
   Values sums = layout.isQuantized() ? emitQuantized() : emitFloats();
   for (auto [i, sum] : llvm::enumerate(sums))
     finish(builder.add(token, i), sum);
+}
+
+void MatmulTileEmitter::whereReadFirst(function_ref<void()> body) {
+  if (config.getPrefetch() == 0)
+    return;
+  OpBuilder::InsertionGuard guard(builder);
+  if (isFirst) {
+    auto branch = scf::IfOp::create(builder, isFirst);
+    builder.setInsertionPointToStart(branch.thenBlock());
+  }
+  body();
 }
 
 Value MatmulTileEmitter::loadInput(Type type, unsigned number, Value column, int64_t token) {
@@ -156,7 +188,7 @@ static Values addChains(KernelBuilder &builder, ArrayRef<Value> values, int64_t 
 
 Values MatmulTileEmitter::emitFloats() {
   TileGeometry geometry = tileGeometry(layout, type.getRows(), type.getColumns());
-  Value tile = builder.address(weights, builder.mul(op.getTile(), geometry.tileBytes));
+  Value start = builder.address(weights, builder.mul(tile, geometry.tileBytes));
   Type element = builder.getF32Type();
   if (layout.element == ElementKind::BF16)
     element = builder.getBF16Type();
@@ -167,7 +199,7 @@ Values MatmulTileEmitter::emitFloats() {
   int64_t chains = chainsPerToken(config, count);
 
   auto addColumn = [&](Value column, int64_t chain, Values &sums) {
-    Value address = builder.address(tile, builder.mul(column, columnBytes));
+    Value address = builder.address(start, builder.mul(column, columnBytes));
     Value weight = builder.toF32(builder.load(vectorType, address));
     for (int64_t t = 0; t < count; ++t) {
       Value x = builder.broadcast(loadInput(builder.getF32Type(), 0, column, t));
@@ -178,19 +210,20 @@ Values MatmulTileEmitter::emitFloats() {
   Values sums(count * chains, builder.constant(builder.floats(), 0.0));
   int64_t whole = type.getColumns() / kUnrolledColumns * kUnrolledColumns;
   if (whole > 0)
-    sums =
-        builder.loop(builder.index(0), builder.index(whole), kUnrolledColumns, sums,
-                     [&](Value first, ValueRange carried) {
-                       Values values(carried);
-                       Value ahead = builder.address(tile, builder.mul(first, columnBytes));
-                       if (config.getPrefetch() > 0)
-                         for (int64_t line = 0; line < kUnrolledColumns * columnBytes; line += 64)
-                           packed::PrefetchOp::create(
-                               builder, builder.address(ahead, config.getPrefetch() + line));
-                       for (int64_t i = 0; i < kUnrolledColumns; ++i)
-                         addColumn(builder.add(first, i), i % chains, values);
-                       return values;
-                     });
+    sums = builder.loop(
+        builder.index(0), builder.index(whole), kUnrolledColumns, sums,
+        [&](Value first, ValueRange carried) {
+          Values values(carried);
+          whereReadFirst([&] {
+            Value ahead = builder.address(start, builder.mul(first, columnBytes));
+            for (int64_t line = 0; line < kUnrolledColumns * columnBytes; line += 64)
+              packed::PrefetchOp::create(
+                  builder, builder.address(ahead, config.getPrefetch() + line), config.getLevel());
+          });
+          for (int64_t i = 0; i < kUnrolledColumns; ++i)
+            addColumn(builder.add(first, i), i % chains, values);
+          return values;
+        });
   for (int64_t column = whole; column < type.getColumns(); ++column)
     addColumn(builder.index(column), column % chains, sums);
   return addChains<arith::AddFOp>(builder, sums, chains);
@@ -237,7 +270,7 @@ Values MatmulTileEmitter::emitGroup(WeightReader &reader, Value group, Values &s
     });
   };
   int64_t unrolled = blocks;
-  while (unrolled % 2 == 0 && unrolled * reader.stepsPerBlock() * count > kUnrolledDots)
+  while (unrolled % 2 == 0 && unrolled * reader.stepsPerBlock() * count > config.getUnroll())
     unrolled /= 2;
   if (unrolled == blocks) {
     for (int64_t i = 0; i < blocks; ++i)
@@ -378,15 +411,14 @@ void MatmulTileEmitter::addScaled(WeightReader &reader, Value group, ArrayRef<Va
 }
 
 Values MatmulTileEmitter::emitQuantized() {
-  WeightReader reader(builder, type, weights, op.getTile());
+  WeightReader reader(builder, type, weights, tile);
   Values carried(count, builder.constant(builder.floats(), 0.0));
   carried.append(reader.initialState());
   Value groups = builder.index(reader.getGeometry().groups);
   carried = builder.loop(builder.index(0), groups, 1, carried, [&](Value group, ValueRange values) {
     Values results(values.take_front(count));
     Values state(values.drop_front(count));
-    if (config.getPrefetch() > 0)
-      reader.prefetchGroup(group, config.getPrefetch());
+    whereReadFirst([&] { reader.prefetchGroup(group, config.getPrefetch(), config.getLevel()); });
     Values sums = emitSums(reader, group, state);
     addScaled(reader, group, sums, results);
     results.append(state);

@@ -2,6 +2,8 @@
 #include "stc/Target/CPU/Passes.h"
 #include "stc/Target/CPU/TargetDescription.h"
 
+#include "llvm/ADT/bit.h"
+
 using namespace mlir;
 
 namespace stc {
@@ -30,25 +32,50 @@ public:
 private:
   static packed::LoweringConfigAttr select(packed::MatmulOp op,
                                            const cpu::TargetDescription &target) {
-    Layout layout = cast<packed::WeightType>(op.getWeight().getType()).getLayout().getLayout();
+    auto weight = cast<packed::WeightType>(op.getWeight().getType());
+    Layout layout = weight.getLayout().getLayout();
     int64_t tokens = cast<ShapedType>(op.getOut().getType()).getDimSize(0);
     int64_t accumulators = layout.isQuantized() && layout.group == 32 ? 2 : 4;
     // One token is bound by the bytes of the weights.
     if (tokens == 1)
-      return packed::LoweringConfigAttr::get(op.getContext(), 1, accumulators, kPrefetchDistance);
-    // Quantized tokens need an integer and a float sum each; weights and activations need a fourth
-    // of the registers. More than eight tokens gained nothing where it was measured, and numbers
-    // of tokens are often powers of two.
-    int64_t vectors = target.vectorsInRegisters() * 3 / 4;
-    int64_t atOnce = std::clamp<int64_t>(layout.isQuantized() ? vectors / 2 : vectors, 1, 8);
+      return packed::LoweringConfigAttr::get(
+          op.getContext(), 1, accumulators, kPrefetchDistance, /*rowTiles=*/1,
+          layout.hasTable() ? packed::ThreadSplit::Bytes : packed::ThreadSplit::Tiles);
+    // Many tokens are bound by arithmetic, which only absent blocks spare.
+    packed::ThreadSplit split =
+        layout.kind == LayoutKind::Block ? packed::ThreadSplit::Bytes : packed::ThreadSplit::Tiles;
+    int64_t atOnce = tokensAtOnce(layout, target);
     if (!ShapedType::isDynamic(tokens))
       atOnce = std::min(atOnce, tokens);
+    // The first block of tokens reads a piece of work from memory and asks for the next one, the
+    // other blocks find it in the cache.
+    TileGeometry geometry = tileGeometry(layout, weight.getRows(), weight.getColumns());
+    int64_t tileBytes = geometry.tileBytes;
+    if (tileBytes == 0) // They differ: half of the codes.
+      tileBytes = geometry.paddedColumns * kTileRows * layout.codeBits() / 16;
+    int64_t rowTiles = std::min(kPieceBytes / tileBytes, geometry.rowTiles / kLeastPieces);
+    rowTiles = std::clamp<int64_t>(rowTiles, 1, kMostRowTiles);
     return packed::LoweringConfigAttr::get(op.getContext(), atOnce, accumulators,
-                                           kPrefetchDistance);
+                                           std::max(rowTiles * tileBytes, kPrefetchDistance),
+                                           rowTiles, split);
+  }
+
+  /// Tokens whose sums stay in registers while a vector of weights is multiplied.
+  static int64_t tokensAtOnce(const Layout &layout, const cpu::TargetDescription &target) {
+    int64_t vectors = target.vectorsInRegisters();
+    // Weights and activations need a fourth of the registers.
+    if (!layout.isQuantized())
+      return std::clamp<int64_t>(vectors * 3 / 4, 1, 8);
+    // Each token has an integer sum, used all the time, and a float sum, used once per group, which
+    // may wait in memory. Numbers of tokens are often powers of two.
+    return std::clamp<int64_t>(llvm::bit_floor(uint64_t(vectors / 2)), 1, 16);
   }
 
   /// Bytes between reading and prefetching: what hides the latency of memory.
   static constexpr int64_t kPrefetchDistance = 8192;
+  /// Weights of one piece of work for prompts, which stay in a core's second cache beside the
+  /// activations; pieces that the threads can share evenly.
+  static constexpr int64_t kPieceBytes = 128 << 10, kLeastPieces = 32, kMostRowTiles = 8;
 };
 
 } // namespace

@@ -164,7 +164,7 @@ void WeightReader::readBlock(Value block, Values &state,
                    : arith::MaxSIOp::create(builder, counts[0], counts[1]).getResult();
 }
 
-void WeightReader::prefetchGroup(Value group, int64_t distance) {
+void WeightReader::prefetchGroup(Value group, int64_t distance, int64_t level) {
   // Each group asks for an equal part of a tile, so that scales and masks are not left out.
   Value offset;
   int64_t bytes;
@@ -182,5 +182,5 @@ void WeightReader::prefetchGroup(Value group, int64_t distance) {
   }
   Value ahead = builder.address(tileAddress, offset);
   for (int64_t line = 0; line < bytes; line += 64)
-    packed::PrefetchOp::create(builder, builder.address(ahead, distance + line));
+    packed::PrefetchOp::create(builder, builder.address(ahead, distance + line), level);
 }

@@ -40,8 +40,9 @@ public:
   /// Vector `number` (an index) of Pairs: positions in the low half of each byte, signed weights in
   /// the high half.
   Value readPairs(Value number);
-  /// Asks for the bytes `distance` after those of group `group`, which will be read later.
-  void prefetchGroup(Value group, int64_t distance);
+  /// Asks cache `level` for the bytes `distance` after those of group `group`, which will be read
+  /// later.
+  void prefetchGroup(Value group, int64_t distance, int64_t level);
 
 private:
   /// The codes of a lane: two bits, the low or high nibble, or the byte itself.

@@ -73,6 +73,33 @@ module attributes {c = #packed.lowering_config<tokens = 1, accumulators = 1, pre
 
 // -----
 
+// #packed.lowering_config (C4)
+// expected-error @+1 {{expects cache level 1, 2 or 3 (C4), but got 0}}
+module attributes {c = #packed.lowering_config<tokens = 1, accumulators = 1, prefetch = 0, level = 0>} {}
+
+// -----
+
+// #packed.lowering_config (C5)
+// expected-error @+1 {{expects row_tiles in [1, 64] (C5), but got 65}}
+module attributes {c = #packed.lowering_config<tokens = 1, accumulators = 1, prefetch = 0, row_tiles = 65>} {}
+
+// -----
+
+// #packed.lowering_config (C6)
+// expected-error @+1 {{expects unroll in [1, 1024] (C6), but got 0}}
+module attributes {c = #packed.lowering_config<tokens = 1, accumulators = 1, prefetch = 0, unroll = 0>} {}
+
+// -----
+
+// packed.prefetch (C1)
+func.func @f(%p: !llvm.ptr) {
+  // expected-error @+1 {{expects cache level 1, 2 or 3 (C1), but got 4}}
+  packed.prefetch %p level 4
+  return
+}
+
+// -----
+
 // !packed.weight (C1)
 // expected-error @+1 {{expects rows and columns in [1, 2^31) (C1), but got 0 and 4}}
 func.func private @f(!packed.weight<0x4, #packed.layout<rows, f32>>)

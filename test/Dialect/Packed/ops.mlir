@@ -67,6 +67,8 @@ func.func @memory(%p: !llvm.ptr, %n: index, %layer: index,
   %b = packed.buffer %p(%n) : memref<?x64xf32>
   // CHECK: packed.prefetch %
   packed.prefetch %p
+  // CHECK: packed.prefetch %{{.*}} level 2
+  packed.prefetch %p level 2
   // CHECK: packed.barrier
   packed.barrier
   // CHECK: %{{.*}}, %{{.*}} = packed.thread

@@ -105,5 +105,7 @@ func.func @select(%t: vector<64xi8>, %p: vector<64xi8>) -> vector<64xi8> {
 // VNNI: "llvm.intr.prefetch"
 func.func @prefetch(%p: !llvm.ptr) {
   packed.prefetch %p
+  // VNNI: "llvm.intr.prefetch"(%{{.*}}) <{cache = 1 : i32, hint = 2 : i32, rw = 0 : i32}>
+  packed.prefetch %p level 2
   return
 }

@@ -46,7 +46,7 @@ def LowerMicroOpsPass : Pass<"packed-lower-micro-ops", "::mlir::ModuleOp"> {
     `packed.expand` becomes vpexpandb with AVX512-VBMI2, LLVM's expanding load on RISC-V's vectors,
     a table of positions and a byte lookup on other x86 and AArch64 targets, and a loop over bytes
     elsewhere. `packed.select16` becomes that byte lookup: pshufb, tbl or vrgather.
-    `packed.prefetch` becomes LLVM's prefetch into all caches.
+    `packed.prefetch` becomes LLVM's prefetch into the caches it names.
   }];
   let options = [
     Option<"target", "target", "std::string", "\"native\"", "What to compile for">,

@@ -121,13 +121,21 @@ LayoutAttr LayoutAttr::get(MLIRContext *context, const stc::Layout &layout) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult LoweringConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                         int64_t tokens, int64_t accumulators, int64_t prefetch) {
+                                         int64_t tokens, int64_t accumulators, int64_t prefetch,
+                                         int64_t level, int64_t rowTiles, int64_t unroll,
+                                         ThreadSplit) {
   if (tokens < 1 || tokens > 32)
     return emitError() << "expects tokens in [1, 32] (C1), but got " << tokens;
   if (accumulators != 1 && accumulators != 2 && accumulators != 4)
     return emitError() << "expects 1, 2 or 4 accumulators (C2), but got " << accumulators;
   if (prefetch < 0)
     return emitError() << "expects a non-negative prefetch distance (C3), but got " << prefetch;
+  if (level < 1 || level > 3)
+    return emitError() << "expects cache level 1, 2 or 3 (C4), but got " << level;
+  if (rowTiles < 1 || rowTiles > 64)
+    return emitError() << "expects row_tiles in [1, 64] (C5), but got " << rowTiles;
+  if (unroll < 1 || unroll > 1024)
+    return emitError() << "expects unroll in [1, 1024] (C6), but got " << unroll;
   return success();
 }
 

@@ -330,6 +330,12 @@ LogicalResult AttentionTileOp::verify() {
 // Micro-operations
 //===----------------------------------------------------------------------===//
 
+LogicalResult PrefetchOp::verify() {
+  if (int64_t(getLevel()) < 1 || getLevel() > 3)
+    return emitOpError("expects cache level 1, 2 or 3 (C1), but got ") << int64_t(getLevel());
+  return success();
+}
+
 LogicalResult Dot4Op::verify() {
   int64_t lanes = cast<VectorType>(getAccumulator().getType()).getNumElements();
   int64_t bytes = cast<VectorType>(getUnsignedBytes().getType()).getNumElements();

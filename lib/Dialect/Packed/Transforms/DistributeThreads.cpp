@@ -3,6 +3,10 @@
 
 #include "stc/Dialect/Packed/Transforms/Passes.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/ADT/bit.h"
+
 using namespace mlir;
 
 namespace stc {
@@ -44,6 +48,59 @@ private:
                                 SmallVector<Value> &indices);
 };
 
+/// The multiplication whose pieces are divided by bytes, if `op` is a loop over one's.
+static packed::MatmulTileOp dividedByBytes(scf::ForallOp op) {
+  auto tiles = op.getBody()->getOps<packed::MatmulTileOp>();
+  if (tiles.empty() || op.getRank() != 1)
+    return {};
+  packed::MatmulTileOp tile = *tiles.begin();
+  bool isDivided =
+      tile.getConfig().getSplit() == packed::ThreadSplit::Bytes &&
+      cast<packed::WeightType>(tile.getWeight().getType()).getLayout().getLayout().hasTable();
+  return isDivided ? tile : packed::MatmulTileOp();
+}
+
+/// How many of `pieces` pieces begin before byte number / threads * bytes of the weights, by the
+/// table of tiles that they start with.
+static Value countPiecesBefore(ImplicitLocOpBuilder &builder, packed::MatmulTileOp tile,
+                               int64_t pieces, Value number, Value threads) {
+  auto type = cast<packed::WeightType>(tile.getWeight().getType());
+  Type i32 = builder.getI32Type(), index = builder.getIndexType();
+  auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
+  auto constant = [&](int64_t value) -> Value {
+    return arith::ConstantIndexOp::create(builder, value);
+  };
+  Value table = packed::PointerOp::create(builder, pointer, tile.getWeight());
+  int64_t tiles = llvm::divideCeil(type.getRows(), kTileRows);
+  // Where row tile `tile` starts, in the table's units.
+  auto startOf = [&](Value tile) -> Value {
+    Value place = arith::IndexCastOp::create(builder, builder.getI64Type(), tile);
+    Value entry = LLVM::GEPOp::create(builder, pointer, i32, table, place);
+    Value units = LLVM::LoadOp::create(builder, i32, entry);
+    return arith::IndexCastUIOp::create(builder, index, units);
+  };
+  Value first = startOf(constant(0));
+  Value units = arith::SubIOp::create(builder, startOf(constant(tiles)), first);
+  Value target = arith::MulIOp::create(builder, units, number);
+  target = arith::AddIOp::create(builder, first, arith::DivUIOp::create(builder, target, threads));
+  // Binary search, from the largest power of two down.
+  int64_t largest = llvm::bit_floor(uint64_t(pieces)), steps = llvm::Log2_64(largest) + 1;
+  auto loop = scf::ForOp::create(builder, constant(0), constant(steps), constant(1), constant(0));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  Value step = arith::ShRUIOp::create(builder, constant(largest), loop.getInductionVar());
+  Value next = arith::AddIOp::create(builder, loop.getRegionIterArg(0), step);
+  Value last = arith::MinUIOp::create(builder, next, constant(pieces));
+  last = arith::SubIOp::create(builder, last, constant(1));
+  last = arith::MulIOp::create(builder, last, constant(tile.getConfig().getRowTiles()));
+  Value isBefore = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, startOf(last), target);
+  Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ule, next, constant(pieces));
+  Value counts = arith::AndIOp::create(builder, isBefore, exists);
+  Value count = arith::SelectOp::create(builder, counts, next, loop.getRegionIterArg(0));
+  scf::YieldOp::create(builder, count);
+  return loop.getResult(0);
+}
+
 /// The loop over the thread's iterations; `indices` are those of all dimensions inside it.
 Operation *DistributeThreads::createShare(OpBuilder &builder, scf::ForallOp op,
                                           packed::ThreadOp thread, SmallVector<Value> &indices) {
@@ -53,7 +110,13 @@ Operation *DistributeThreads::createShare(OpBuilder &builder, scf::ForallOp op,
   for (Value size : ArrayRef(sizes).drop_front())
     count = arith::MulIOp::create(builder, loc, count, size);
   // Floor division splits n iterations into shares that differ by at most one.
+  packed::MatmulTileOp divided = dividedByBytes(op);
   auto bound = [&](Value number) -> Value {
+    if (divided) {
+      ImplicitLocOpBuilder atLoop(loc, builder);
+      return countPiecesBefore(atLoop, divided, op.getStaticUpperBound()[0], number,
+                               thread.getCount());
+    }
     Value product = arith::MulIOp::create(builder, loc, number, count);
     return arith::DivUIOp::create(builder, loc, product, thread.getCount());
   };

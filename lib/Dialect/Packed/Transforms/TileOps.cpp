@@ -102,9 +102,13 @@ void TileOps::tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op) {
   packed::LoweringConfigAttr config = op.getConfigAttr();
   if (!config)
     config = packed::LoweringConfigAttr::get(&getContext(), 1, 1, 0);
-  OpFoldResult tiles = builder.getIndexAttr(llvm::divideCeil(rows, kTileRows));
-  parallel(builder, tiles, [&](ValueRange indices) {
-    packed::MatmulTileOp::create(builder, indices[0], op.getInputs(), op.getWeight(), op.getBias(),
+  int64_t pieceRows = kTileRows * config.getRowTiles();
+  OpFoldResult pieces = builder.getIndexAttr(llvm::divideCeil(rows, pieceRows));
+  parallel(builder, pieces, [&](ValueRange indices) {
+    Value tile = indices[0];
+    if (config.getRowTiles() > 1)
+      tile = scaled(builder, tile, config.getRowTiles());
+    packed::MatmulTileOp::create(builder, tile, op.getInputs(), op.getWeight(), op.getBias(),
                                  op.getResidual(), op.getOut(), config);
   });
 }

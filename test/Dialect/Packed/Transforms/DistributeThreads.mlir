@@ -39,3 +39,29 @@ func.func @replicated(%v: f32) {
   } {packed.replicated}
   return
 }
+
+// Tiles of a bitmap differ in size: its table says which tile begins before a thread's first byte.
+
+// CHECK-LABEL: func.func @bytes
+// CHECK-SAME: %[[W:[a-z0-9]+]]: !packed.weight
+// CHECK: %[[THREAD:.*]], %[[THREADS:.*]] = packed.thread
+// CHECK: %[[TABLE:.*]] = packed.pointer %[[W]]
+// CHECK: arith.muli %{{.*}}, %[[THREAD]]
+// CHECK: arith.divui %{{.*}}, %[[THREADS]]
+// CHECK: %[[BEGIN:.*]] = scf.for
+// CHECK:   llvm.getelementptr %[[TABLE]]
+// CHECK:   arith.cmpi ult
+// CHECK: %[[END:.*]] = scf.for
+// CHECK: scf.for %[[I:.*]] = %[[BEGIN]] to %[[END]]
+// CHECK: packed.matmul_tile %[[I]]
+func.func @bytes(%w: !packed.weight<80x32, #packed.layout<bitmap, i4, group = 32>>,
+                 %x: memref<1x32xi8>, %s: memref<1x1xf32>, %t: memref<1x1xi32>,
+                 %y: memref<1x80xf32>) {
+  scf.forall (%i) in (5) {
+    packed.matmul_tile %i ins(%x, %s, %t : memref<1x32xi8>, memref<1x1xf32>, memref<1x1xi32>)
+        weight(%w : !packed.weight<80x32, #packed.layout<bitmap, i4, group = 32>>)
+        outs(%y : memref<1x80xf32>)
+        config <tokens = 1, accumulators = 1, prefetch = 0, split = bytes>
+  }
+  return
+}

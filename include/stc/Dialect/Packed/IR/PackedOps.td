@@ -380,10 +380,11 @@ def Packed_AttentionOp : Packed_DestinationOp<"attention"> {
 
 def Packed_MatmulTileOp : Packed_Op<"matmul_tile", [
     AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
-  let summary = "One row tile of a matmul, for all tokens.";
+  let summary = "A few row tiles of a matmul, for all tokens.";
   let description = [{
-    Computes columns [16 * tile, 16 * tile + 16) of a `packed.matmul` (fewer in the last tile), as
-    `config` says. Operands are those of the matmul on memrefs.
+    Computes row tiles [tile, tile + row_tiles of `config`) of a `packed.matmul`, as far as they
+    exist: columns [16 * tile, 16 * tile + 16 * row_tiles) of out. Operands are those of the matmul
+    on memrefs.
 
     (C1) As packed.matmul's constraints, on memrefs. (C2) The inputs have the identity layout:
     kernels compute addresses of tokens themselves.
@@ -442,15 +443,21 @@ def Packed_AttentionTileOp : Packed_Op<"attention_tile", [
 def Packed_PrefetchOp : Packed_Op<"prefetch"> {
   let summary = "Asks for the cache line of an address that will be read soon.";
   let description = [{
-    A hint: the address need not be valid memory.
+    A hint: the address need not be valid memory. The line is brought into cache `level` and those
+    behind it, 1 being the nearest.
+
+    (C1) `level` is 1, 2 or 3.
 
     ```mlir
     packed.prefetch %p
+    packed.prefetch %p level 2
     ```
   }];
   // Said to write so that it is not removed as unused.
-  let arguments = (ins Arg<Packed_Pointer, "", [MemRead, MemWrite]>:$address);
-  let assemblyFormat = "$address attr-dict";
+  let arguments = (ins Arg<Packed_Pointer, "", [MemRead, MemWrite]>:$address,
+                       DefaultValuedAttr<I64Attr, "1">:$level);
+  let assemblyFormat = "$address (`level` $level^)? attr-dict";
+  let hasVerifier = 1;
 }
 
 def Packed_Dot4Op : Packed_Op<"dot4", [Pure, AllTypesMatch<["accumulator", "result"]>,

@@ -10,9 +10,13 @@ def DistributeThreadsPass : Pass<"packed-distribute-threads", "::mlir::ModuleOp"
     Every thread runs every function; of a `scf.forall` with n iterations (all dimensions together,
     the last one fastest) thread t of T runs iterations [t * n / T, (t + 1) * n / T). Foralls marked
     `packed.replicated` are run by every thread. Barriers are there already.
+
+    Pieces of a `packed.matmul_tile` with `split = bytes` whose weight has a table of its tiles are
+    divided by bytes instead: thread t begins with the first piece that starts at byte t * B / T or
+    later.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
-                           "::stc::packed::PackedDialect"];
+                           "::mlir::LLVM::LLVMDialect", "::stc::packed::PackedDialect"];
 }
 
 def LowerRepeatPass : Pass<"packed-lower-repeat", "::mlir::ModuleOp"> {
