@@ -52,7 +52,7 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::QuantizeActivati
       }
       scales.values[t * groups + g] = quantizeActivations(values, absl::MakeSpan(rounded));
       for (int64_t i = 0; i < group; ++i) {
-        codes.values[t * groups * group + g * group + i] = rounded[i];
+        codes.values[t * groups * group + g * group + i] = int8_t(rounded[i] + op.getOffset());
         sums.values[t * groups + g] += rounded[i] * double(op.getSumFactor());
       }
     }
@@ -65,9 +65,11 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::QuantizeActivati
 /// Exact integer products within a group, float64 across groups.
 static ReferenceTensor multiplyQuantized(const ReferenceTensor &codes,
                                          const ReferenceTensor &scales,
-                                         const QuantizedMatrix &weight) {
+                                         const QuantizedMatrix &weight, int64_t offset) {
   int64_t tokens = rowsOf(codes), padded = columnsOf(codes), groups = columnsOf(scales);
   std::vector<int8_t> inputs(codes.values.begin(), codes.values.end());
+  for (int8_t &input : inputs)
+    input = int8_t(input - offset);
   ReferenceTensor result = makeTensor({tokens, weight.rows});
   for (int64_t row = 0; row < weight.rows; ++row)
     for (int64_t t = 0; t < tokens; ++t) {
@@ -89,12 +91,14 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::MatmulOp op) {
   const PackedWeight &weight = frame.weight(op.getWeight());
   const ReferenceTensor &input = frame.tensor(op.getInputs()[0]);
   bool quantized = op.getInputs().size() == 3;
+  Layout layout = cast<packed::WeightType>(op.getWeight().getType()).getLayout().getLayout();
   if (quantized)
     STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getInputs()[1])}));
   STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getOut())}));
-  ReferenceTensor result =
-      quantized ? multiplyQuantized(input, frame.tensor(op.getInputs()[1]), weight.quantized)
-                : multiply(input, weight.values, nullptr);
+  ReferenceTensor result = quantized
+                               ? multiplyQuantized(input, frame.tensor(op.getInputs()[1]),
+                                                   weight.quantized, layout.activationOffset())
+                               : multiply(input, weight.values, nullptr);
   int64_t columns = columnsOf(result);
   if (const ReferenceTensor *bias = frame.optionalTensor(op.getBias()))
     for (size_t i = 0; i < result.values.size(); ++i)
@@ -166,6 +170,16 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::Select16Op op) {
   return absl::OkStatus();
 }
 
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::Select64Op op) {
+  ReferenceTensor result = frame.tensor(op.getTable());
+  const ReferenceTensor &table = frame.tensor(op.getTable());
+  const ReferenceTensor &positions = frame.tensor(op.getPositions());
+  for (size_t i = 0; i < result.values.size(); ++i)
+    result.values[i] = table.values[size_t(asUnsigned(positions.values[i])) % 64];
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
 static absl::Status evaluate(Evaluator &, Frame &frame, packed::ExpandOp op) {
   ReferenceTensor result = frame.tensor(op.getPassthrough());
   const ReferenceTensor &values = frame.tensor(op.getValues());
@@ -188,8 +202,8 @@ absl::StatusOr<bool> stc::evaluatePacked(Evaluator &evaluator, Frame &frame, Ope
       llvm::TypeSwitch<Operation *, Result>(op)
           .Case<packed::GetWeightOp, packed::WeightRowOp, packed::VectorOp,
                 packed::QuantizeActivationsOp, packed::MatmulOp, packed::GatherOp, packed::RotaryOp,
-                packed::AttentionOp, packed::Dot4Op, packed::ExpandOp, packed::Select16Op>(
-              [&](auto op) { return Result(evaluate(evaluator, frame, op)); })
+                packed::AttentionOp, packed::Dot4Op, packed::ExpandOp, packed::Select16Op,
+                packed::Select64Op>([&](auto op) { return Result(evaluate(evaluator, frame, op)); })
           .Default([](Operation *) { return Result(); });
   if (!status)
     return false;

@@ -55,6 +55,10 @@ func.func @quantized() -> (!r, !r, !r, !r, !r, !r, !r, !r, !r, !r, !r) {
   %c, %s, %t = packed.quantize_activations ins(%x : tensor<1x40xf32>)
       outs(%c0, %s0, %t0 : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>) group 32
       -> tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>
+  // Pairs and blocks take activations as unsigned bytes.
+  %u, %us, %ut = packed.quantize_activations ins(%x : tensor<1x40xf32>)
+      outs(%c0, %s0, %t0 : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>) group 32 offset 128
+      -> tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>
   %dense8 = packed.get_weight @dense8 : !packed.weight<2x40, #packed.layout<dense, i8, group = 32>>
   %1 = packed.matmul ins(%c, %s, %t : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>)
       weight(%dense8 : !packed.weight<2x40, #packed.layout<dense, i8, group = 32>>) outs(%y0 : !r) -> !r
@@ -79,15 +83,15 @@ func.func @quantized() -> (!r, !r, !r, !r, !r, !r, !r, !r, !r, !r, !r) {
       weight(%dense4z : !packed.weight<2x40, #packed.layout<dense, i4, group = 32, asymmetric = true>>)
       outs(%y0 : !r) -> !r
   %pairs8 = packed.get_weight @pairs8 : !packed.weight<2x40, #packed.layout<pairs, i4, group = 32, n = 8, m = 16>>
-  %8 = packed.matmul ins(%c, %s, %t : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>)
+  %8 = packed.matmul ins(%u, %us, %ut : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>)
       weight(%pairs8 : !packed.weight<2x40, #packed.layout<pairs, i4, group = 32, n = 8, m = 16>>)
       outs(%y0 : !r) -> !r
   %block8 = packed.get_weight @block8 : !packed.weight<2x40, #packed.layout<block, i8, group = 32>>
-  %9 = packed.matmul ins(%c, %s, %t : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>)
+  %9 = packed.matmul ins(%u, %us, %ut : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>)
       weight(%block8 : !packed.weight<2x40, #packed.layout<block, i8, group = 32>>)
       outs(%y0 : !r) -> !r
   %block4 = packed.get_weight @block4 : !packed.weight<2x40, #packed.layout<block, i4, group = 32>>
-  %10 = packed.matmul ins(%c, %s, %t : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>)
+  %10 = packed.matmul ins(%u, %us, %ut : tensor<1x64xi8>, tensor<1x2xf32>, tensor<1x2xi32>)
       weight(%block4 : !packed.weight<2x40, #packed.layout<block, i4, group = 32>>)
       outs(%y0 : !r) -> !r
   %nm4 = packed.get_weight @nm4 : !packed.weight<2x40, #packed.layout<nm, i4, group = 32, n = 2, m = 4>>

@@ -1,7 +1,8 @@
-// packed.dot4, packed.expand and packed.select16 on vectors.
+// packed.dot4, packed.expand, packed.select16 and packed.select64 on vectors.
 // RUN: stc-opt %s --stc-interpret=function=dot4 -o /dev/null | FileCheck %s --check-prefix=DOT
 // RUN: stc-opt %s --stc-interpret=function=expand -o /dev/null | FileCheck %s --check-prefix=EXPAND
 // RUN: stc-opt %s --stc-interpret=function=select -o /dev/null | FileCheck %s --check-prefix=SELECT
+// RUN: stc-opt %s --stc-interpret=function=select64 -o /dev/null | FileCheck %s --check-prefix=WIDE
 // RUN: not stc-opt %s --stc-interpret=function=broken -o /dev/null 2>&1 | FileCheck %s --check-prefix=BROKEN
 
 // Weights are unsigned: -1 is 255. 1 + 1*10 + 2*20 + 3*30 + 4*40 = 301; -5 + 255*(-128)*4 = -130565.
@@ -33,6 +34,16 @@ func.func @select() -> vector<64xi8> {
   %t = arith.constant dense<[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64]> : vector<64xi8>
   %p = arith.constant dense<[0, 15, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]> : vector<64xi8>
   %r = packed.select16 %t, %p : vector<64xi8>
+  return %r : vector<64xi8>
+}
+
+// One table of 64; only the low six bits of a position count.
+// WIDE: 64{{$}}
+// WIDE-NEXT: {{^}}1 16 17 64 1 64 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18 18{{$}}
+func.func @select64() -> vector<64xi8> {
+  %t = arith.constant dense<[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64]> : vector<64xi8>
+  %p = arith.constant dense<[0, 15, 16, 63, -64, -1, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17, 17]> : vector<64xi8>
+  %r = packed.select64 %t, %p : vector<64xi8>
   return %r : vector<64xi8>
 }
 

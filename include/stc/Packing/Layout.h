@@ -104,6 +104,11 @@ struct Layout {
   /// What a group's sum of activation codes is multiplied by to correct a dot product of unsigned
   /// codes: minus the zero point, or -1 where every row has its own.
   int64_t sumFactor() const { return asymmetric ? -1 : -zeroPoint(); }
+  /// What is added to the codes of activations, modulo 256. Pairs and Block store signed weights,
+  /// so that activations are the unsigned operand of their dot products.
+  int64_t activationOffset() const {
+    return kind == LayoutKind::Pairs || kind == LayoutKind::Block ? 128 : 0;
+  }
   /// Steps whose codes share a byte in dense layouts, chunks in those with masks: 4 for I2 (and the
   /// low bits of I3), 2 for I4, 1 for I8.
   int64_t lanes() const { return codeBits() == 8 ? 1 : codeBits() == 4 ? 2 : 4; }

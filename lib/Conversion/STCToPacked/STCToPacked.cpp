@@ -178,7 +178,8 @@ SmallVector<Value> ConvertSTCToPacked::matmulInputs(OpBuilder &builder, Value in
       emptyTensor(builder, loc, input, geometry.groups, builder.getI32Type())};
   auto quantize = packed::QuantizeActivationsOp::create(
       builder, loc, ValueRange(outs).getTypes(), input, outs[0], outs[1], outs[2],
-      builder.getI64IntegerAttr(layout.group), builder.getI64IntegerAttr(layout.sumFactor()));
+      builder.getI64IntegerAttr(layout.group), builder.getI64IntegerAttr(layout.sumFactor()),
+      builder.getI64IntegerAttr(layout.activationOffset()));
   return SmallVector<Value>(quantize.getResults());
 }
 

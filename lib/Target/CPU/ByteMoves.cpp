@@ -242,11 +242,12 @@ Value stc::cpu::lowerExpand(KernelBuilder &builder, packed::ExpandOp op) {
 }
 
 //===----------------------------------------------------------------------===//
-// packed.select16
+// packed.select16 and packed.select64
 //===----------------------------------------------------------------------===//
 
-/// One byte after the other, in memory.
-static Value selectGeneric(KernelBuilder &builder, packed::Select16Op op, Value positions) {
+/// One byte after the other, in memory, from tables of `size` bytes.
+template <typename Op>
+static Value selectGeneric(KernelBuilder &builder, Op op, Value positions, int64_t size) {
   Value table = createScratch(builder, op, kBytes);
   Value result = createScratch(builder, op, kBytes);
   storeTo(builder, op.getTable(), table);
@@ -256,7 +257,7 @@ static Value selectGeneric(KernelBuilder &builder, packed::Select16Op op, Value 
     Value place = builder.address(result, index);
     Value position = builder.load(builder.getI8Type(), place);
     Value first =
-        arith::AndIOp::create(builder, builder.toI64(index), builder.constant(i64, -kTable));
+        arith::AndIOp::create(builder, builder.toI64(index), builder.constant(i64, -size));
     position =
         arith::AddIOp::create(builder, arith::ExtUIOp::create(builder, i64, position), first);
     storeTo(builder, builder.load(builder.getI8Type(), builder.address(table, position)), place);
@@ -286,7 +287,7 @@ Value stc::cpu::lowerSelect16(KernelBuilder &builder, packed::Select16Op op) {
       arith::AndIOp::create(builder, positions, builder.constant(positions.getType(), int64_t(15)));
   Lookup kind = builder.getTarget().byteLookup();
   if (kind == Lookup::Generic)
-    return selectGeneric(builder, op, positions);
+    return selectGeneric(builder, op, positions, kTable);
   if (kind == Lookup::Pshufb512)
     return callIntrinsic(builder, "llvm.x86.avx512.pshuf.b.512", table.getType(),
                          {table, positions});
@@ -303,4 +304,14 @@ Value stc::cpu::lowerSelect16(KernelBuilder &builder, packed::Select16Op op) {
       tables[i] = lookUp(builder, tables[i], indices[i]);
   }
   return joinVectors(builder, tables);
+}
+
+Value stc::cpu::lowerSelect64(KernelBuilder &builder, packed::Select64Op op) {
+  Value table = op.getTable(), positions = op.getPositions();
+  if (builder.getTarget().hasTable64())
+    return callIntrinsic(builder, "llvm.x86.avx512.permvar.qi.512", table.getType(),
+                         {table, positions});
+  positions =
+      arith::AndIOp::create(builder, positions, builder.constant(positions.getType(), kBytes - 1));
+  return selectGeneric(builder, op, positions, kBytes);
 }

@@ -71,7 +71,8 @@ public:
     getOperation().walk([&](Operation *op) {
       if (auto dot = dyn_cast<packed::Dot4Op>(op))
         dots.push_back(dot);
-      else if (isa<packed::ExpandOp, packed::Select16Op, packed::PrefetchOp>(op))
+      else if (isa<packed::ExpandOp, packed::Select16Op, packed::Select64Op, packed::PrefetchOp>(
+                   op))
         others.push_back(op);
     });
     lowerDots(dots, *description);
@@ -81,6 +82,8 @@ public:
         expand.replaceAllUsesWith(lowerExpand(builder, expand));
       else if (auto select = dyn_cast<packed::Select16Op>(op))
         select.replaceAllUsesWith(lowerSelect16(builder, select));
+      else if (auto select = dyn_cast<packed::Select64Op>(op))
+        select.replaceAllUsesWith(lowerSelect64(builder, select));
       else if (auto prefetch = dyn_cast<packed::PrefetchOp>(op))
         // LLVM counts from the farthest cache.
         LLVM::Prefetch::create(builder, prefetch.getAddress(), /*rw=*/0,

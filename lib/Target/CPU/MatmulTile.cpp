@@ -35,7 +35,10 @@ private:
   Values emitGroup(WeightReader &reader, Value group, Values &state);
   Values emitBlockGroup(WeightReader &reader, Value group, Values &state);
   Values emitPairsGroup(WeightReader &reader, Value group);
-  Value selectInputs(Value positions, Value column, int64_t token);
+  Value selectInputs(Value positions, int64_t chunk, Value groupColumn, int64_t token);
+  /// Whether activations are selected from 64 at once.
+  bool selectsFromTables() const;
+  Value tablePositions(Value pairs, int64_t chunk);
   void addScaled(WeightReader &reader, Value group, ArrayRef<Value> sums, Values &results);
   void addProducts(Value weights, Value column, int64_t chain, Values &accumulators);
   /// `type` from column `column` of input `number`, of token `token` of the block.
@@ -294,7 +297,7 @@ Values MatmulTileEmitter::emitGroup(WeightReader &reader, Value group, Values &s
 }
 
 /// The same for stored steps of signed weights, whose number differs from group to group. Weights
-/// are the signed operand of dot products, so activations get an offset of 128, and 128 times the
+/// are the signed operand of dot products, so activations have an offset of 128, and 128 times the
 /// sum of the weights, which all tokens share, is subtracted.
 Values MatmulTileEmitter::emitBlockGroup(WeightReader &reader, Value group, Values &state) {
   const TileGeometry &geometry = reader.getGeometry();
@@ -312,12 +315,12 @@ Values MatmulTileEmitter::emitBlockGroup(WeightReader &reader, Value group, Valu
     Value column = builder.mul(loadNumber(stored, geometry.indicesOffset), kDotColumns);
     Value codes = reader.readStoredStep(stored, state[1]);
     auto addDot = [&](Value &value, Value x) {
-      value = packed::Dot4Op::create(builder, value.getType(), value, x, codes, 8);
+      value =
+          packed::Dot4Op::create(builder, value.getType(), value, x, codes, 8, reader.signedBits());
     };
     for (int64_t t = 0; t < count; ++t) {
       Value x = loadInput(builder.getI32Type(), 0, column, t);
-      x = vector::BitCastOp::create(builder, offset.getType(), builder.broadcast(x));
-      addDot(values[t], arith::XOrIOp::create(builder, x, offset));
+      addDot(values[t], vector::BitCastOp::create(builder, offset.getType(), builder.broadcast(x)));
     }
     addDot(values[count], offset);
     return values;
@@ -329,52 +332,87 @@ Values MatmulTileEmitter::emitBlockGroup(WeightReader &reader, Value group, Valu
   return sums;
 }
 
-/// The activations of a token, plus 128, that the pairs of a vector belong to. It covers 16 columns
-/// from `column` on, or with fewer than four pairs per row 16 for each of its quarters or halves.
-Value MatmulTileEmitter::selectInputs(Value positions, Value column, int64_t token) {
+/// The activations of a token that the pairs of a vector belong to. It covers 16 columns from
+/// `column` on, or with fewer than four pairs per row 16 for each of its quarters or halves.
+Value MatmulTileEmitter::selectInputs(Value positions, int64_t chunk, Value groupColumn,
+                                      int64_t token) {
+  int64_t chunks = std::max<int64_t>(1, kDotColumns / layout.n);
+  if (selectsFromTables()) {
+    // `positions` count from the begin of the 64 columns.
+    int64_t first = chunk * layout.m / kStepBytes * kStepBytes;
+    Value x = loadInput(builder.bytes(kStepBytes), 0, builder.add(groupColumn, first), token);
+    return packed::Select64Op::create(builder, x.getType(), x, positions);
+  }
   llvm::SmallVector<int64_t> lanes(kStepBytes);
   for (int64_t i = 0; i < kStepBytes; ++i)
     lanes[i] = i % kTileRows;
-  Values chunks;
-  for (int64_t chunk = 0; chunk < std::max<int64_t>(1, kDotColumns / layout.n); ++chunk) {
-    Value x = loadInput(builder.bytes(layout.m), 0, builder.add(column, chunk * layout.m), token);
+  Values selected;
+  for (int64_t i = 0; i < chunks; ++i) {
+    Value column = builder.add(groupColumn, (chunk + i) * layout.m);
+    Value x = loadInput(builder.bytes(layout.m), 0, column, token);
     x = vector::ShuffleOp::create(builder, x, x, lanes);
-    x = arith::XOrIOp::create(builder, x, builder.constant(x.getType(), int64_t(-128)));
-    chunks.push_back(packed::Select16Op::create(builder, x.getType(), x, positions));
+    selected.push_back(packed::Select16Op::create(builder, x.getType(), x, positions));
   }
   // Of every four bytes each chunk's own are kept: halves of halves, or halves.
-  for (int64_t own = kDotColumns / int64_t(chunks.size()); chunks.size() > 1; own *= 2) {
+  for (int64_t own = kDotColumns / chunks; selected.size() > 1; own *= 2) {
     for (int64_t i = 0; i < kStepBytes; ++i)
       lanes[i] = i / own % 2 == 0 ? i : kStepBytes + i;
-    for (size_t i = 0; i < chunks.size() / 2; ++i)
-      chunks[i] = vector::ShuffleOp::create(builder, chunks[2 * i], chunks[2 * i + 1], lanes);
-    chunks.resize(chunks.size() / 2);
+    for (size_t i = 0; i < selected.size() / 2; ++i)
+      selected[i] = vector::ShuffleOp::create(builder, selected[2 * i], selected[2 * i + 1], lanes);
+    selected.resize(selected.size() / 2);
   }
-  return chunks[0];
+  return selected[0];
+}
+
+bool MatmulTileEmitter::selectsFromTables() const {
+  return builder.getTarget().hasTable64() && layout.group % kStepBytes == 0;
+}
+
+/// The positions of a vector of pairs whose first chunk of 16 columns is `chunk`, within 64
+/// columns.
+Value MatmulTileEmitter::tablePositions(Value pairs, int64_t chunk) {
+  llvm::SmallVector<int8_t> bases(kStepBytes);
+  int64_t chunks = std::max<int64_t>(1, kDotColumns / layout.n), own = kDotColumns / chunks;
+  for (int64_t i = 0; i < kStepBytes; ++i)
+    bases[i] = (chunk + i % kDotColumns / own) * layout.m % kStepBytes;
+  Type type = pairs.getType();
+  Value low = arith::AndIOp::create(builder, pairs, builder.constant(type, int64_t(15)));
+  Value base = arith::ConstantOp::create(
+      builder, DenseElementsAttr::get(cast<ShapedType>(type), ArrayRef(bases)));
+  return arith::OrIOp::create(builder, low, base);
 }
 
 /// The same for pairs of positions and signed weights.
 Values MatmulTileEmitter::emitPairsGroup(WeightReader &reader, Value group) {
   int64_t chains = chainsPerToken(config, count);
   int64_t vectors = layout.group * layout.n / kStepBytes;
-  VectorType bytes = builder.bytes(kStepBytes);
-  Value offset = builder.constant(bytes, int64_t(-128));
-  Values sums((count + 1) * chains, builder.constant(builder.ints(), int64_t(0)));
+  Value offset = builder.constant(builder.bytes(kStepBytes), int64_t(-128));
+  Value zero = builder.constant(builder.ints(), int64_t(0));
+  auto addDot = [&](Value &sum, Value x, Value codes) {
+    sum = packed::Dot4Op::create(builder, sum.getType(), sum, x, codes, 8, reader.signedBits());
+  };
+  // 128 times the sum of the weights, which all tokens share: what several of them start from,
+  // negated, and what is subtracted from a single one, which need not wait for it then.
+  Values pairs, codes, sums(count * chains, zero), corrections(chains, zero);
   for (int64_t i = 0; i < vectors; ++i) {
-    Value pairs = reader.readPairs(builder.add(builder.mul(group, vectors), i));
-    Value codes = arith::AndIOp::create(builder, pairs, builder.constant(bytes, int64_t(-16)));
+    pairs.push_back(reader.readPairs(builder.add(builder.mul(group, vectors), i)));
+    codes.push_back(reader.weightsOf(pairs.back()));
+    addDot(corrections[i % chains], offset, codes.back());
+  }
+  Value correction = addChains<arith::AddIOp>(builder, corrections, chains)[0];
+  if (count > 1)
+    sums.assign(sums.size(), arith::SubIOp::create(builder, zero, correction));
+  Value groupColumn = builder.mul(group, layout.group);
+  for (int64_t i = 0; i < vectors; ++i) {
     int64_t chunk = i * kStepBytes / layout.n / layout.m;
-    Value column = builder.add(builder.mul(group, layout.group), chunk * layout.m);
-    for (int64_t t = 0; t <= count; ++t) {
-      Value x = t < count ? selectInputs(pairs, column, t) : offset;
-      Value &sum = sums[t * chains + i % chains];
-      sum = packed::Dot4Op::create(builder, sum.getType(), sum, x, codes, 8);
-    }
+    Value positions = selectsFromTables() ? tablePositions(pairs[i], chunk) : pairs[i];
+    for (int64_t t = 0; t < count; ++t)
+      addDot(sums[t * chains + i % chains], selectInputs(positions, chunk, groupColumn, t),
+             codes[i]);
   }
   sums = addChains<arith::AddIOp>(builder, sums, chains);
-  for (int64_t t = 0; t < count; ++t)
-    sums[t] = arith::SubIOp::create(builder, sums[t], sums[count]);
-  sums.resize(count);
+  if (count == 1)
+    sums[0] = arith::SubIOp::create(builder, sums[0], correction);
   return sums;
 }
 

@@ -19,6 +19,7 @@ Value joinVectors(KernelBuilder &builder, Values pieces);
 Value lowerDotChain(llvm::ArrayRef<packed::Dot4Op> chain, const TargetDescription &target);
 
 Value lowerExpand(KernelBuilder &builder, packed::ExpandOp op);
+Value lowerSelect64(KernelBuilder &builder, packed::Select64Op op);
 Value lowerSelect16(KernelBuilder &builder, packed::Select16Op op);
 
 } // namespace stc::cpu

@@ -72,6 +72,9 @@ void QuantizeEmitter::emitGroup(Value token, Value number, int64_t present) {
       total = arith::AddIOp::create(builder, total, integers);
       codes = arith::TruncIOp::create(builder, builder.bytes(kLanes), integers);
     }
+    if (op.getOffset() != 0) // 128, modulo 256
+      codes =
+          arith::XOrIOp::create(builder, codes, builder.constant(codes.getType(), int64_t(-128)));
     builder.storeVector(codes, op.getCodes(), {token, builder.add(first, offset)});
   }
   Value sum = vector::ReductionOp::create(builder, vector::CombiningKind::ADD, total);

@@ -68,7 +68,9 @@ private:
       return std::clamp<int64_t>(vectors * 3 / 4, 1, 8);
     // Each token has an integer sum, used all the time, and a float sum, used once per group, which
     // may wait in memory. Numbers of tokens are often powers of two.
-    return std::clamp<int64_t>(llvm::bit_floor(uint64_t(vectors / 2)), 1, 16);
+    // The weights and positions of pairs stay in registers for a whole group.
+    int64_t most = layout.kind == LayoutKind::Pairs ? 8 : 16;
+    return std::clamp<int64_t>(llvm::bit_floor(uint64_t(vectors / 2)), 1, most);
   }
 
   /// Bytes between reading and prefetching: what hides the latency of memory.

@@ -125,6 +125,21 @@ TargetDescription::Lookup TargetDescription::byteLookup() const {
 
 bool TargetDescription::hasByteExpand() const { return has("avx512vbmi2"); }
 
+bool TargetDescription::hasTable64() const { return has("avx512vbmi"); }
+
+bool TargetDescription::addsIn16Bits() const {
+  switch (dot4()) {
+  case Dot4::Smull:
+  case Dot4::WideningScalable:
+  case Dot4::Madd128:
+  case Dot4::Madd256:
+  case Dot4::Madd512:
+    return true;
+  default:
+    return false;
+  }
+}
+
 bool TargetDescription::hasFma() const { return !isX86() || has("fma") || has("avx512f"); }
 
 bool TargetDescription::convertsHalf() const {

@@ -107,17 +107,29 @@ Value WeightReader::readPairs(Value number) {
   return builder.load(builder.bytes(kStepBytes), builder.address(tileAddress, offset));
 }
 
+Value WeightReader::weightsOf(Value pairs) { return signedNibbles(pairs, /*high=*/true); }
+
+Value WeightReader::signedNibbles(Value bytes, bool high) {
+  Type type = bytes.getType();
+  auto constant = [&](int64_t value) { return builder.constant(type, value); };
+  // In the upper half of a byte they are 16 times the weight as they are.
+  if (storedFactor() == 16)
+    return high ? arith::AndIOp::create(builder, bytes, constant(-16)).getResult()
+                : arith::ShLIOp::create(builder, bytes, constant(4)).getResult();
+  Value nibbles = high ? arith::ShRUIOp::create(builder, bytes, constant(4)).getResult()
+                       : arith::AndIOp::create(builder, bytes, constant(15)).getResult();
+  nibbles = arith::XOrIOp::create(builder, nibbles, constant(8));
+  return arith::SubIOp::create(builder, nibbles, constant(8));
+}
+
 Value WeightReader::readStoredStep(Value stored, Value values) {
   Value start = builder.address(tileAddress, values);
   start = builder.address(start, builder.mul(stored, blockStepBytes(layout)));
   VectorType type = builder.bytes(kStepBytes);
   if (layout.element == ElementKind::I8)
     return builder.load(type, start);
-  // Nibbles in the upper half of a byte are 16 times the weight.
-  VectorType half = builder.bytes(kStepBytes / 2);
-  Value bytes = builder.load(half, start);
-  Value low = arith::ShLIOp::create(builder, bytes, builder.constant(half, int64_t(4)));
-  Value high = arith::AndIOp::create(builder, bytes, builder.constant(half, int64_t(-16)));
+  Value bytes = builder.load(builder.bytes(kStepBytes / 2), start);
+  Value low = signedNibbles(bytes, /*high=*/false), high = signedNibbles(bytes, /*high=*/true);
   llvm::SmallVector<int64_t> lanes(kStepBytes);
   std::iota(lanes.begin(), lanes.end(), 0);
   return vector::ShuffleOp::create(builder, low, high, lanes);

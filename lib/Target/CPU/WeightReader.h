@@ -35,11 +35,18 @@ public:
   Value readStoredStep(Value stored, Value values);
   int64_t storedFactor() const {
     bool isSigned = layout.kind == LayoutKind::Block || layout.kind == LayoutKind::Pairs;
-    return isSigned && layout.element == ElementKind::I4 ? 16 : 1;
+    bool isShifted = layout.element == ElementKind::I4 && !builder.getTarget().addsIn16Bits();
+    return isSigned && isShifted ? 16 : 1;
+  }
+  /// Bits of the signed weights of Block and Pairs, the factor included.
+  int64_t signedBits() const {
+    return layout.element == ElementKind::I4 && storedFactor() == 1 ? 4 : 8;
   }
   /// Vector `number` (an index) of Pairs: positions in the low half of each byte, signed weights in
   /// the high half.
   Value readPairs(Value number);
+  /// The weights of a vector of Pairs, times storedFactor().
+  Value weightsOf(Value pairs);
   /// Asks cache `level` for the bytes `distance` after those of group `group`, which will be read
   /// later.
   void prefetchGroup(Value group, int64_t distance, int64_t level);
@@ -47,6 +54,8 @@ public:
 private:
   /// The codes of a lane: two bits, the low or high nibble, or the byte itself.
   Value laneOf(Value bytes, int64_t lane);
+  /// The low or high nibbles of bytes as signed numbers, times storedFactor().
+  Value signedNibbles(Value bytes, bool high);
   void readDenseBlock(Value block, llvm::function_ref<void(int64_t step, Value codes)> consume);
 
   KernelBuilder &builder;

@@ -307,6 +307,17 @@ func.func @f(%x: tensor<?x32xf32>, %c: tensor<?x32xi8>, %s: tensor<?x1xf32>, %t:
 
 // -----
 
+// packed.quantize_activations (C1)
+func.func @f(%x: tensor<?x32xf32>, %c: tensor<?x32xi8>, %s: tensor<?x1xf32>, %t: tensor<?x1xi32>) {
+  // expected-error @+1 {{expects an offset of 0 or 128 (C1), but got 64}}
+  %r:3 = packed.quantize_activations ins(%x : tensor<?x32xf32>)
+      outs(%c, %s, %t : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>) group 32 offset 64
+      -> tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>
+  return
+}
+
+// -----
+
 // packed.quantize_activations (C2)
 func.func @f(%x: tensor<?x40xf32>, %c: tensor<?x40xi8>, %s: tensor<?x2xf32>, %t: tensor<?x2xi32>) {
   // expected-error @+1 {{expects 64 code columns, 2 scales and sums (C2), but got 40, 2, 2}}
@@ -629,5 +640,14 @@ func.func @f(%acc: vector<16xi32>, %w: vector<64xi8>) {
 func.func @f(%w: vector<32xi8>) {
   // expected-error @+1 {{must be vector of 8-bit signless integer values of length 64}}
   %e = packed.select16 %w, %w : vector<32xi8>
+  return
+}
+
+// -----
+
+// packed.select64 (C1)
+func.func @f(%w: vector<32xi8>) {
+  // expected-error @+1 {{must be vector of 8-bit signless integer values of length 64}}
+  %e = packed.select64 %w, %w : vector<32xi8>
   return
 }

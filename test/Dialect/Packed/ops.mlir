@@ -184,6 +184,8 @@ func.func @micro(%acc: vector<16xi32>, %w: vector<64xi8>, %x: vector<64xi8>, %ma
   %t = packed.dot4 %acc, %x, %w bits 8 signed_bits 4 : vector<16xi32>, vector<64xi8>
   // CHECK: packed.select16 %{{.*}}, %{{.*}} : vector<64xi8>
   %c = packed.select16 %w, %x : vector<64xi8>
+  // CHECK: packed.select64 %{{.*}}, %{{.*}} : vector<64xi8>
+  %d = packed.select64 %w, %x : vector<64xi8>
   // CHECK: packed.expand %{{.*}}, %{{.*}}, %{{.*}} : vector<64xi8>
   %e = packed.expand %w, %x, %mask : vector<64xi8>
   return

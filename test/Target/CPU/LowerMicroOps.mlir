@@ -1,5 +1,6 @@
 // Micro-operations become instructions of each target.
 // RUN: stc-opt %s --packed-lower-micro-ops=target=x86-64-v4+avx512vnni+avx512vbmi2 | FileCheck %s --check-prefix=VNNI
+// RUN: stc-opt %s --packed-lower-micro-ops=target=x86-64-v4+avx512vbmi | FileCheck %s --check-prefix=VBMI
 // RUN: stc-opt %s --packed-lower-micro-ops=target=x86-64-v3+avxvnni | FileCheck %s --check-prefix=AVXVNNI
 // RUN: stc-opt %s --packed-lower-micro-ops=target=x86-64-v3 | FileCheck %s --check-prefix=AVX2
 // RUN: stc-opt %s --packed-lower-micro-ops=target=aarch64 | FileCheck %s --check-prefix=NEON
@@ -98,6 +99,16 @@ func.func @expand(%p: !llvm.ptr, %old: vector<64xi8>, %mask: i64) -> vector<64xi
 // SCALAR: scf.for
 func.func @select(%t: vector<64xi8>, %p: vector<64xi8>) -> vector<64xi8> {
   %r = packed.select16 %t, %p : vector<64xi8>
+  return %r : vector<64xi8>
+}
+
+// VBMI-LABEL: @select64
+// VBMI: "llvm.x86.avx512.permvar.qi.512"
+// VNNI-LABEL: @select64
+// VNNI-NOT: permvar
+// VNNI: scf.for
+func.func @select64(%t: vector<64xi8>, %p: vector<64xi8>) -> vector<64xi8> {
+  %r = packed.select64 %t, %p : vector<64xi8>
   return %r : vector<64xi8>
 }
 

@@ -149,6 +149,7 @@ void MatmulCase::check(const CompiledKernel &kernel, int64_t tokens, bool bias, 
       codes(t, c) = random.integer(-127, 127);
       sums(t, c / layout.group) += layout.sumFactor() * codes(t, c);
       inputs[t * columns + c] = double(codes(t, c)) * scales(t, c / layout.group);
+      codes(t, c) = int8_t(codes(t, c) + layout.activationOffset());
     }
   }
   std::vector<Argument> arguments = {Argument::address(weightBytes.data())};

@@ -99,6 +99,24 @@ TEST_P(MicroOps, Select16LooksUpBytes) {
   }
 }
 
+TEST_P(MicroOps, Select64LooksUpBytes) {
+  auto kernel = CompiledKernel::create(
+      "%table: memref<?xi8>, %positions: memref<?xi8>, %out: memref<?xi8>",
+      absl::StrCat(load64("t", "table"), load64("p", "positions"),
+                   "%r = packed.select64 %t, %p : vector<64xi8>\n"
+                   "vector.store %r, %out[%at_t] : memref<?xi8>, vector<64xi8>"),
+      GetParam());
+  ASSERT_TRUE(kernel.ok()) << kernel.status();
+  RandomNumbers random(2);
+  for (int64_t high : {63, 255}) {
+    Buffer<uint8_t> table(randomBytes(random, 64, 0, 255)), out(1, 64);
+    Buffer<uint8_t> positions(randomBytes(random, 64, 0, high));
+    (*kernel)->run({Argument::vector(table), Argument::vector(positions), Argument::vector(out)});
+    for (int64_t i = 0; i < 64; ++i)
+      ASSERT_EQ(out[i], table[positions[i] % 64]) << "byte " << i;
+  }
+}
+
 /// `prepare` is applied to the loaded values, whose name is %v, and gives %w.
 void checkExpand(const char *target, const std::string &prepare, uint8_t (*function)(uint8_t)) {
   auto kernel = CompiledKernel::create(

@@ -45,7 +45,8 @@ def LowerMicroOpsPass : Pass<"packed-lower-micro-ops", "::mlir::ModuleOp"> {
 
     `packed.expand` becomes vpexpandb with AVX512-VBMI2, LLVM's expanding load on RISC-V's vectors,
     a table of positions and a byte lookup on other x86 and AArch64 targets, and a loop over bytes
-    elsewhere. `packed.select16` becomes that byte lookup: pshufb, tbl or vrgather.
+    elsewhere. `packed.select16` becomes that byte lookup: pshufb, tbl or vrgather;
+    `packed.select64` becomes vpermb with AVX512-VBMI, and a loop over bytes elsewhere.
     `packed.prefetch` becomes LLVM's prefetch into the caches it names.
   }];
   let options = [

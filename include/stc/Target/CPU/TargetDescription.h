@@ -48,6 +48,10 @@ struct TargetDescription {
   Lookup byteLookup() const;
   /// vpexpandb exists (AVX512-VBMI2).
   bool hasByteExpand() const;
+  /// One instruction looks bytes up in a table of 64 (vpermb, AVX512-VBMI).
+  bool hasTable64() const;
+  /// Dot products add up in 16 bits first, so that small factors make them cheap.
+  bool addsIn16Bits() const;
   /// Multiplication and addition with one rounding is one instruction.
   bool hasFma() const;
   /// f16 to f32 is an instruction and not a library call.

@@ -198,6 +198,8 @@ LogicalResult QuantizeActivationsOp::verify() {
   // A group's sum must fit into 32 bits.
   if (int64_t factor = getSumFactor(); factor < -255 || factor > 255)
     return emitOpError("expects sum_factor in [-255, 255] (C1), but got ") << factor;
+  if (int64_t offset = getOffset(); offset != 0 && offset != 128)
+    return emitOpError("expects an offset of 0 or 128 (C1), but got ") << offset;
   int64_t groups = ceilDiv(columnsOf(getInput()), group);
   if (columnsOf(getCodes()) != groups * group || columnsOf(getScales()) != groups ||
       columnsOf(getSums()) != groups)

@@ -129,7 +129,7 @@ void TileOps::tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActiva
       auto row = [&](Value matrix) { return rowOf(builder, matrix, indices[0]); };
       packed::QuantizeActivationsOp::create(
           builder, TypeRange(), row(op.getInput()), row(op.getCodes()), row(op.getScales()),
-          row(op.getSums()), op.getGroupAttr(), op.getSumFactorAttr());
+          row(op.getSums()), op.getGroupAttr(), op.getSumFactorAttr(), op.getOffsetAttr());
     });
     return;
   }
@@ -140,7 +140,7 @@ void TileOps::tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActiva
     packed::QuantizeActivationsOp::create(
         builder, TypeRange(), part(op.getInput(), block), part(op.getCodes(), block),
         part(op.getScales(), block / group), part(op.getSums(), block / group), op.getGroupAttr(),
-        op.getSumFactorAttr());
+        op.getSumFactorAttr(), op.getOffsetAttr());
   });
 }
 

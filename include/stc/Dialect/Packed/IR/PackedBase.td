@@ -16,7 +16,7 @@ def Packed_Dialect : Dialect {
     defined once, in the Packing library; this dialect's layouts are names for those definitions.
 
     The dialect also holds the micro-operations kernels are generated from (`packed.dot4`,
-    `packed.expand`, `packed.select16`): target-independent, pure, lowered last.
+    `packed.expand`, `packed.select16`, `packed.select64`): target-independent, pure, lowered last.
   }];
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;

@@ -231,9 +231,10 @@ def Packed_QuantizeActivationsOp : Packed_DestinationOp<"quantize_activations"> 
     `sum_factor` times the sum of the group's codes. Columns past the input's end are zero.
 
     With the factor -z, z being the zero point of the weights that will be multiplied, a sum is what
-    a dot product with unsigned weight codes starts from.
+    a dot product with unsigned weight codes starts from. With `offset` 128 codes are stored plus
+    128, as unsigned bytes, for dot products with signed weights; sums are of the codes without it.
 
-    (C1) `group` is 32, 64 or 128, `sum_factor` in [-255, 255]. (C2) codes have
+    (C1) `group` is 32, 64 or 128, `sum_factor` in [-255, 255], `offset` 0 or 128. (C2) codes have
     ceil(columns / group) * group columns, scales and sums ceil(columns / group). (C3) All have the
     input's tokens.
 
@@ -245,12 +246,14 @@ def Packed_QuantizeActivationsOp : Packed_DestinationOp<"quantize_activations"> 
   }];
   let arguments = (ins Packed_F32Matrix:$input, Packed_I8Matrix:$codes, Packed_F32Matrix:$scales,
                        Packed_I32Matrix:$sums, I64Attr:$group,
-                       DefaultValuedAttr<I64Attr, "1">:$sum_factor);
+                       DefaultValuedAttr<I64Attr, "1">:$sum_factor,
+                       DefaultValuedAttr<I64Attr, "0">:$offset);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
     `ins` `(` $input `:` type($input) `)`
     `outs` `(` $codes `,` $scales `,` $sums `:` type($codes) `,` type($scales) `,` type($sums) `)`
-    `group` $group (`sum_factor` $sum_factor^)? attr-dict (`->` type($results)^)?
+    `group` $group (`sum_factor` $sum_factor^)? (`offset` $offset^)? attr-dict
+    (`->` type($results)^)?
   }];
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() {
@@ -265,7 +268,7 @@ def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]>
     out[t, n] = sum over k of input[t, k] * weight[n, k] (+ bias[n]) (+ residual[t, n]).
     With a float layout `inputs` is one f32 matrix; with a quantized layout it is the three results
     of `packed.quantize_activations` with the weight's group and, as `sum_factor`, minus its zero
-    point, or -1 where every row has its own, and
+    point, or -1 where every row has its own, with `offset` 128 for the kinds pairs and block, and
     sum = sum over groups of activation_scale * weight_scale * (sum of code products).
 
     (C1) Float layouts take one input, quantized ones three. (C2) The input's columns equal the
@@ -505,6 +508,23 @@ def Packed_ExpandOp : Packed_Op<"expand", [Pure, AllTypesMatch<["values", "passt
                        VectorOfLengthAndType<[64], [I8]>:$passthrough, I64:$mask);
   let results = (outs VectorOfLengthAndType<[64], [I8]>:$result);
   let assemblyFormat = "$values `,` $passthrough `,` $mask attr-dict `:` type($values)";
+}
+
+def Packed_Select64Op : Packed_Op<"select64", [Pure, AllTypesMatch<["table", "positions", "result"]>]> {
+  let summary = "Looks bytes up in a table of 64, by 6-bit positions.";
+  let description = [{
+    result[i] = table[positions[i] & 63] (vpermb).
+
+    (C1) The vectors have 64 bytes.
+
+    ```mlir
+    %r = packed.select64 %table, %positions : vector<64xi8>
+    ```
+  }];
+  let arguments = (ins VectorOfLengthAndType<[64], [I8]>:$table,
+                       VectorOfLengthAndType<[64], [I8]>:$positions);
+  let results = (outs VectorOfLengthAndType<[64], [I8]>:$result);
+  let assemblyFormat = "$table `,` $positions attr-dict `:` type($table)";
 }
 
 def Packed_Select16Op : Packed_Op<"select16", [Pure, AllTypesMatch<["table", "positions", "result"]>]> {
