@@ -144,9 +144,9 @@ static LogicalResult lower(ModuleOp module, const std::string &target, const std
   return llvm.run(module);
 }
 
-absl::StatusOr<std::unique_ptr<CompiledKernel>>
-CompiledKernel::create(const std::string &parameters, const std::string &body,
-                       const std::string &target, const std::string &passes) {
+absl::StatusOr<std::string> stc::generateKernel(const std::string &parameters,
+                                                const std::string &body, const std::string &target,
+                                                const std::string &passes, CodeKind kind) {
   static std::once_flag once;
   std::call_once(once, [] {
     llvm::InitializeNativeTarget();
@@ -167,11 +167,19 @@ CompiledKernel::create(const std::string &parameters, const std::string &body,
   STC_ASSIGN_OR_RETURN(auto description, cpu::TargetDescription::parse(target));
   if (!module || failed(lower(*module, target, passes)))
     return absl::InvalidArgumentError("cannot lower for " + target + ":\n" + text);
-  STC_ASSIGN_OR_RETURN(std::string object, generateCode(*module, description, CodeKind::Object));
+  return generateCode(*module, description, kind);
+}
+
+absl::StatusOr<std::unique_ptr<CompiledKernel>>
+CompiledKernel::create(const std::string &parameters, const std::string &body,
+                       const std::string &target, const std::string &passes) {
+  STC_ASSIGN_OR_RETURN(std::string object,
+                       generateKernel(parameters, body, target, passes, CodeKind::Object));
   std::unique_ptr<CompiledKernel> kernel(new CompiledKernel());
   if (isEmulated(target)) {
     if (!theEmulator)
       return absl::InvalidArgumentError("no emulator for " + target);
+    STC_ASSIGN_OR_RETURN(auto description, cpu::TargetDescription::parse(target));
     STC_ASSIGN_OR_RETURN(kernel->state->foreign, theEmulator()->load(object, description));
     return kernel;
   }

@@ -5,6 +5,7 @@
 
 #include "stc/Packing/Layout.h"
 #include "stc/Target/CPU/TargetDescription.h"
+#include "stc/Target/Emission/CodeGenerator.h"
 
 #include "absl/status/statusor.h"
 #include "llvm/ADT/ArrayRef.h"
@@ -121,6 +122,11 @@ bool isEmulated(const std::string &target);
 /// Other architectures' targets, each of which some instruction is chosen for.
 constexpr const char *kEmulatedTargets[] = {"aarch64",     "aarch64+dotprod", "aarch64+i8mm",
                                             "neoverse-v2", "riscv64",         "riscv64+v+zvl256b"};
+
+/// The code of a function @kernel, as object or text; see CompiledKernel::create.
+absl::StatusOr<std::string> generateKernel(const std::string &parameters, const std::string &body,
+                                           const std::string &target, const std::string &passes,
+                                           CodeKind kind);
 
 /// A function @kernel, compiled through the passes under test. An argument of type !stc.kv_cache
 /// needs the addresses of keys and values as the last two arguments, each of type !llvm.ptr.
