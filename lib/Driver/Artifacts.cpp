@@ -54,20 +54,25 @@ static std::string identifier(const std::string &output) {
   return name;
 }
 
-absl::Status ModelArtifacts::finish(const std::string &object, const ModelSettings &settings,
-                                    const std::string &tokenizer) {
-  // The object and the linked file are temporaries: their AtomicFiles are never committed under
+absl::Status ModelArtifacts::finish(llvm::ArrayRef<std::string> objects,
+                                    const ModelSettings &settings, const std::string &tokenizer) {
+  // The objects and the linked file are temporaries: their AtomicFiles are never committed under
   // these names, so they vanish whatever happens.
-  STC_ASSIGN_OR_RETURN(auto objectFile, AtomicFile::create(output + ".o"));
-  STC_RETURN_IF_ERROR(objectFile->write(absl::string_view(object)));
-  STC_RETURN_IF_ERROR(objectFile->flush());
+  std::vector<std::unique_ptr<AtomicFile>> objectFiles;
+  LinkJob job;
+  for (const std::string &object : objects) {
+    STC_ASSIGN_OR_RETURN(auto file,
+                         AtomicFile::create(absl::StrCat(output, ".", objectFiles.size(), ".o")));
+    STC_RETURN_IF_ERROR(file->write(absl::string_view(object)));
+    STC_RETURN_IF_ERROR(file->flush());
+    job.objectPaths.push_back(file->temporaryPath());
+    objectFiles.push_back(std::move(file));
+  }
   STC_ASSIGN_OR_RETURN(auto linkedFile, AtomicFile::create(output + ".linked"));
 
-  LinkJob job;
   job.kind = kind == EmitKind::Executable ? LinkKind::Executable
              : kind == EmitKind::Shared   ? LinkKind::Shared
                                           : LinkKind::Relocatable;
-  job.objectPath = objectFile->temporaryPath();
   job.outputPath = linkedFile->temporaryPath();
   job.prefix = identifier(output);
   STC_RETURN_IF_ERROR(link(job));

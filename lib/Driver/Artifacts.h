@@ -13,13 +13,13 @@
 namespace stc {
 
 /// The outputs of --emit=exe|shared|object. Packing streams weights into `bundle`; `finish` links
-/// the code and makes everything visible, the manifest (the bundle) last.
+/// the objects and makes everything visible, the manifest (the bundle) last.
 class ModelArtifacts {
 public:
   static absl::StatusOr<std::unique_ptr<ModelArtifacts>>
   create(EmitKind kind, const std::string &output, const cpu::TargetDescription &target);
   BundleWriter *bundle() { return writer.get(); }
-  absl::Status finish(const std::string &object, const ModelSettings &settings,
+  absl::Status finish(llvm::ArrayRef<std::string> objects, const ModelSettings &settings,
                       const std::string &tokenizer);
 
 private:
@@ -37,15 +37,15 @@ absl::Status writeText(const std::string &path, absl::string_view text);
 /// The module's textual form.
 std::string printModule(mlir::ModuleOp module);
 
-/// Marks the module with a hash of its packed form and target (`stc.fingerprint`), so that code
+/// Marks the module with a hash of its packed form and targets (`stc.fingerprint`), so that code
 /// refuses weights it was not built for.
-void setFingerprint(mlir::ModuleOp module, const cpu::TargetDescription &target);
+void setFingerprint(mlir::ModuleOp module, llvm::ArrayRef<cpu::TargetDescription> targets);
 
-/// What a packed-phase module says about the model: sizes, bytes read per token, features needed.
-ModelSettings modelSettings(mlir::ModuleOp module, const std::string &name,
-                            const cpu::TargetDescription &target);
+/// What a packed-phase module says about the model: sizes and bytes read per token.
+ModelSettings modelSettings(mlir::ModuleOp module, const std::string &name);
 
-/// Adds what is known only after lowering: arena size and fingerprint.
+/// Adds what is known only after lowering: the fingerprint, and the arena size, which is the
+/// largest of all modules this is called with.
 void finishSettings(mlir::ModuleOp module, const PipelineOptions &pipeline,
                     ModelSettings &settings);
 

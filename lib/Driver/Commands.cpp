@@ -30,9 +30,10 @@ static std::vector<Option> compileOptions() {
        "how to quantize the output head, the same forms; auto: int8 in the groups of\n"
        "--quantize, where that is not none. An embedding tied to it keeps its precision\n"
        "(default auto)"},
-      {"--target", "", "CPU",
+      {"--target", "", "CPU,...",
        "native, x86-64-v2, x86-64-v3, x86-64-v4, an LLVM CPU name, aarch64 or riscv64, with\n"
-       "+feature suffixes (default native)"},
+       "+feature suffixes; several, separated by commas, make one program that runs the best\n"
+       "of them that its processor can (default native)"},
       {"--max-context", "", "N",
        "positions the key/value cache holds (default: the checkpoint's, at most 4096)"},
       {"--threads", "", "N", "threads of the compiler (default: one per core)"},
@@ -49,6 +50,7 @@ static CommandSpec compileSpec() {
       compileOptions(),
       {"compile examples/books -o books --quantize int4",
        "compile llama.gguf -o llama --prune 2:4 --quantize int4-g128",
+       "compile examples/books -o books --target sapphirerapids,x86-64-v3,x86-64-v2",
        "compile examples/books --emit=mlir:packed -o - --quantize int8",
        "compile examples/books --emit=shared -o books   # books.so, .h, .weights"},
       1,

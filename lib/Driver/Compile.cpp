@@ -7,6 +7,7 @@
 #include "stc/Dialect/STC/Utils/WeightStore.h"
 #include "stc/Import/Import.h"
 #include "stc/Support/Progress.h"
+#include "stc/Target/CPU/VariantTable.h"
 #include "stc/Target/Emission/CodeGenerator.h"
 
 #include "absl/strings/match.h"
@@ -104,7 +105,9 @@ public:
 private:
   absl::Status load();
   absl::Status advanceTo(Phase phase);
-  absl::Status dump(Phase phase);
+  absl::Status runPhase(Phase phase, mlir::ModuleOp onto);
+  absl::Status dump(Phase phase, mlir::ModuleOp onto);
+  absl::StatusOr<std::vector<std::string>> generateVariants(ModelSettings &settings);
   absl::Status emitText();
   absl::Status emitBinary();
   void report(absl::string_view step, std::chrono::steady_clock::time_point since);
@@ -116,7 +119,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::shared_ptr<Checkpoint> checkpoint;
   std::unique_ptr<Tokenizer> tokenizer;
-  std::optional<cpu::TargetDescription> target;
+  std::vector<cpu::TargetDescription> targets; // the best first
   std::unique_ptr<ModelArtifacts> artifacts;
   PipelineOptions pipeline;
   size_t nextPhase = 0; // into kPhases
@@ -145,34 +148,64 @@ absl::Status Compilation::load() {
   return absl::OkStatus();
 }
 
-absl::Status Compilation::dump(Phase phase) {
+absl::Status Compilation::dump(Phase phase, mlir::ModuleOp onto) {
   if (options.dumpDirectory.empty())
     return absl::OkStatus();
   if (llvm::sys::fs::create_directories(options.dumpDirectory))
     return formatError({options.dumpDirectory, "", {}}, "a directory that can be made", "an error");
+  // One file per target where there are several.
+  std::string target = pipeline.variant >= 0 && targets.size() > 1 ? "." + pipeline.target : "";
   std::string path = absl::StrCat(options.dumpDirectory, "/", static_cast<int>(phase), "-",
-                                  phaseName(phase).str(), ".mlir");
-  return writeText(path, printModule(*module));
+                                  phaseName(phase).str(), target, ".mlir");
+  return writeText(path, printModule(onto));
+}
+
+/// Takes `onto` from the phase before `phase` to `phase`.
+absl::Status Compilation::runPhase(Phase phase, mlir::ModuleOp onto) {
+  auto start = std::chrono::steady_clock::now();
+  if (phase != Phase::Import) {
+    mlir::PassManager manager(&context);
+    addPhase(manager, phase, pipeline);
+    if (mlir::failed(manager.run(onto)))
+      return absl::InvalidArgumentError(
+          firstError.empty() ? absl::StrCat("phase ", phaseName(phase).str(), " failed")
+                             : firstError);
+  }
+  STC_RETURN_IF_ERROR(dump(phase, onto));
+  report(phaseName(phase).str(), start);
+  return absl::OkStatus();
 }
 
 absl::Status Compilation::advanceTo(Phase last) {
   for (; nextPhase < std::size(kPhases) && kPhases[nextPhase] <= last; ++nextPhase) {
-    Phase phase = kPhases[nextPhase];
-    auto start = std::chrono::steady_clock::now();
-    if (phase != Phase::Import) {
-      if (phase == Phase::Tiled)
-        setFingerprint(*module, *target);
-      mlir::PassManager manager(&context);
-      addPhase(manager, phase, pipeline);
-      if (mlir::failed(manager.run(*module)))
-        return absl::InvalidArgumentError(
-            firstError.empty() ? absl::StrCat("phase ", phaseName(phase).str(), " failed")
-                               : firstError);
-    }
-    STC_RETURN_IF_ERROR(dump(phase));
-    report(phaseName(phase).str(), start);
+    if (kPhases[nextPhase] == Phase::Tiled)
+      setFingerprint(*module, targets);
+    STC_RETURN_IF_ERROR(runPhase(kPhases[nextPhase], *module));
   }
   return absl::OkStatus();
+}
+
+/// The packed module -> one object per target, and their table.
+absl::StatusOr<std::vector<std::string>> Compilation::generateVariants(ModelSettings &settings) {
+  setFingerprint(*module, targets);
+  std::vector<mlir::OwningOpRef<mlir::ModuleOp>> modules;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    modules.emplace_back(module->clone());
+    pipeline.target = targets[i].name;
+    pipeline.variant = static_cast<int64_t>(i);
+    for (Phase phase : {Phase::Tiled, Phase::Vector, Phase::LLVM})
+      STC_RETURN_IF_ERROR(runPhase(phase, *modules.back()));
+    finishSettings(*modules.back(), pipeline, settings);
+  }
+  modules.push_back(
+      cpu::buildVariantTable(context, targets, static_cast<int64_t>(settings.codeFingerprint)));
+  auto start = std::chrono::steady_clock::now();
+  std::vector<ObjectJob> jobs;
+  for (size_t i = 0; i < modules.size(); ++i)
+    jobs.push_back({*modules[i], &targets[std::min(i, targets.size() - 1)]});
+  auto objects = generateObjects(jobs, pool.get());
+  report("object", start);
+  return objects;
 }
 
 /// --emit=mlir:<phase>, llvm or asm: one text file.
@@ -184,17 +217,17 @@ absl::Status Compilation::emitText() {
   }
   STC_RETURN_IF_ERROR(advanceTo(Phase::LLVM));
   CodeKind kind = options.emit == EmitKind::Assembly ? CodeKind::Assembly : CodeKind::LLVMIR;
-  STC_ASSIGN_OR_RETURN(std::string text, generateCode(*module, *target, kind));
+  STC_ASSIGN_OR_RETURN(std::string text, generateCode(*module, targets.front(), kind));
   return writeText(path, text);
 }
 
 /// exe, shared or object: code, weights, tokenizer and settings.
 absl::Status Compilation::emitBinary() {
   STC_ASSIGN_OR_RETURN(artifacts,
-                       ModelArtifacts::create(options.emit, outputPath(options), *target));
+                       ModelArtifacts::create(options.emit, outputPath(options), targets.front()));
   pipeline.bundle = artifacts->bundle();
   STC_RETURN_IF_ERROR(advanceTo(Phase::Packed));
-  ModelSettings settings = modelSettings(*module, modelName(options.model), *target);
+  ModelSettings settings = modelSettings(*module, modelName(options.model));
   settings.recipe =
       absl::StrCat("prune=", options.prune, " quantize=", options.quantize, " head=", options.head);
   settings.architecture = checkpoint ? checkpoint->config().architecture : "mlir";
@@ -208,15 +241,10 @@ absl::Status Compilation::emitBinary() {
         settings.eosTokens.push_back(token);
   }
   // The packed module is gone from here on: later phases see only offsets.
-  STC_RETURN_IF_ERROR(advanceTo(Phase::LLVM));
-  finishSettings(*module, pipeline, settings);
-
+  STC_ASSIGN_OR_RETURN(std::vector<std::string> objects, generateVariants(settings));
   auto start = std::chrono::steady_clock::now();
-  STC_ASSIGN_OR_RETURN(std::string object, generateCode(*module, *target, CodeKind::Object));
-  report("object", start);
-  start = std::chrono::steady_clock::now();
   STC_RETURN_IF_ERROR(
-      artifacts->finish(object, settings, tokenizer ? tokenizer->serialize() : std::string()));
+      artifacts->finish(objects, settings, tokenizer ? tokenizer->serialize() : std::string()));
   report("link", start);
   return absl::OkStatus();
 }
@@ -228,21 +256,35 @@ static absl::Status checkHead(const std::string &head) {
              : formatError({"", "--head", {}}, "auto, or what --quantize takes", printable(head));
 }
 
+/// Text is of one target, from the phase on where targets differ.
+static absl::Status checkSingleTarget(const CompileOptions &options,
+                                      llvm::ArrayRef<cpu::TargetDescription> targets) {
+  bool independent = options.emit == EmitKind::MLIR && options.mlirPhase <= Phase::Packed;
+  if (targets.size() == 1 || independent)
+    return absl::OkStatus();
+  return formatError({"", "--target", {}},
+                     "one target for --emit=asm, llvm and mlir:tiled to mlir:llvm (several for "
+                     "exe, shared and object)",
+                     printable(options.target));
+}
+
 absl::Status Compilation::run() {
   auto start = std::chrono::steady_clock::now();
-  STC_ASSIGN_OR_RETURN(target, cpu::TargetDescription::parse(options.target));
+  STC_ASSIGN_OR_RETURN(targets, cpu::TargetDescription::parseList(options.target));
   STC_RETURN_IF_ERROR(parsePruneSpec(options.prune).status());
   STC_RETURN_IF_ERROR(parseQuantizeSpec(options.quantize).status());
   STC_RETURN_IF_ERROR(checkHead(options.head));
   bool text = options.emit == EmitKind::MLIR || options.emit == EmitKind::LLVMIR ||
               options.emit == EmitKind::Assembly;
+  if (text)
+    STC_RETURN_IF_ERROR(checkSingleTarget(options, targets));
   bool toTerminal = text && options.output == "-";
   if (!toTerminal)
     STC_RETURN_IF_ERROR(checkWritable(outputPath(options)));
   pipeline.prune = options.prune;
   pipeline.quantize = options.quantize;
   pipeline.head = options.head;
-  pipeline.target = options.target;
+  pipeline.target = targets.front().name;
   pipeline.quiet = options.quiet;
   pipeline.verbose = options.verbose;
   STC_RETURN_IF_ERROR(load());

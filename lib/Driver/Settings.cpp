@@ -2,7 +2,6 @@
 #include "Artifacts.h"
 #include "stc/Dialect/Packed/IR/Packed.h"
 
-#include "absl/strings/str_join.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Support/xxhash.h"
@@ -17,9 +16,11 @@ std::string stc::printModule(mlir::ModuleOp module) {
   return text;
 }
 
-void stc::setFingerprint(mlir::ModuleOp module, const cpu::TargetDescription &target) {
-  uint64_t hash =
-      llvm::xxh3_64bits(printModule(module) + target.triple + target.cpu + target.featureString());
+void stc::setFingerprint(mlir::ModuleOp module, llvm::ArrayRef<cpu::TargetDescription> targets) {
+  std::string text = printModule(module);
+  for (const cpu::TargetDescription &target : targets)
+    text += target.triple + target.cpu + target.featureString() + ";";
+  uint64_t hash = llvm::xxh3_64bits(text);
   module->setAttr("stc.fingerprint",
                   mlir::IntegerAttr::get(mlir::IntegerType::get(module.getContext(), 64),
                                          static_cast<int64_t>(hash)));
@@ -42,11 +43,9 @@ static llvm::DenseSet<mlir::StringAttr> streamedWeights(mlir::ModuleOp module) {
   return streamed;
 }
 
-ModelSettings stc::modelSettings(mlir::ModuleOp module, const std::string &name,
-                                 const cpu::TargetDescription &target) {
+ModelSettings stc::modelSettings(mlir::ModuleOp module, const std::string &name) {
   ModelSettings settings;
   settings.name = name;
-  settings.requiredCpuFeatures = absl::StrJoin(target.features, ",");
   llvm::DenseSet<mlir::StringAttr> streamed = streamedWeights(module);
   module.walk([&](packed::WeightOp weight) {
     if (!streamed.contains(weight.getSymNameAttr()))
@@ -78,7 +77,7 @@ void stc::finishSettings(mlir::ModuleOp module, const PipelineOptions &pipeline,
                          ModelSettings &settings) {
   settings.prefillChunk = pipeline.prefillChunk;
   if (auto bytes = module->getAttrOfType<mlir::IntegerAttr>("stc.arena_bytes"))
-    settings.arenaBytes = bytes.getInt();
+    settings.arenaBytes = std::max(settings.arenaBytes, bytes.getInt());
   if (auto fingerprint = module->getAttrOfType<mlir::IntegerAttr>("stc.fingerprint"))
     settings.codeFingerprint = static_cast<uint64_t>(fingerprint.getInt());
 }

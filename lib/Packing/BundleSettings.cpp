@@ -27,7 +27,6 @@ constexpr StringField kStrings[] = {
     {"name", &ModelSettings::name},
     {"architecture", &ModelSettings::architecture},
     {"recipe", &ModelSettings::recipe},
-    {"required_cpu_features", &ModelSettings::requiredCpuFeatures},
 };
 
 struct NumberField {

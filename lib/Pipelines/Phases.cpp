@@ -85,7 +85,7 @@ std::optional<Phase> parsePhase(llvm::StringRef name) {
 }
 
 void addPhase(OpPassManager &manager, Phase phase, const PipelineOptions &options) {
-  cpu::PipelineOptions cpuOptions{options.target, options.prefillChunk};
+  cpu::PipelineOptions cpuOptions{options.target, options.prefillChunk, options.variant};
   switch (phase) {
   case Phase::Import:
     return;

@@ -2,10 +2,7 @@
 // reports them.
 #include "stc/Runtime/CpuFeatures.h"
 
-#include "stc/Support/Error.h"
-
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
 #include <cstdint>
@@ -197,23 +194,15 @@ bool hasCpuFeature(absl::string_view name) {
   return feature && isPresent(*feature);
 }
 
-absl::Status checkCpuFeatures(absl::string_view required, const std::string &file) {
-  std::vector<std::string> missing, unknown;
+std::vector<std::string> missingCpuFeatures(absl::string_view required) {
+  std::vector<std::string> missing;
   for (absl::string_view name : absl::StrSplit(required, ',', absl::SkipWhitespace())) {
     if (!findFeature(name))
-      unknown.emplace_back(name);
+      missing.push_back(absl::StrCat(name, " (unknown)"));
     else if (!hasCpuFeature(name))
       missing.emplace_back(name);
   }
-  if (!unknown.empty())
-    return formatError({file, "CPU features", {}}, "features this runtime can check",
-                       absl::StrJoin(unknown, ", "));
-  if (!missing.empty())
-    return formatError({file, "CPU features", {}},
-                       absl::StrCat("a processor with ", absl::StrJoin(missing, ", "),
-                                    " (compile the model again with --target=native)"),
-                       "one without");
-  return absl::OkStatus();
+  return missing;
 }
 
 } // namespace stc

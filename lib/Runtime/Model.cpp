@@ -5,9 +5,11 @@
 #include "stc/Runtime/Memory.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 #include <algorithm>
 #include <climits>
+#include <cstdlib>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,6 +30,35 @@ absl::Status checkCode(const std::string &path, const ModelSettings &settings,
         absl::StrCat("those of this model (fingerprint ", absl::Hex(code.fingerprint), ")"),
         absl::StrCat("those of another (fingerprint ", absl::Hex(settings.codeFingerprint), ")"));
   return absl::OkStatus();
+}
+
+/// The variant `forced` names, or the best one this processor can run.
+absl::StatusOr<const StcVariant *> chooseVariant(const std::string &path, const ModelCode &code,
+                                                 absl::string_view forced) {
+  std::vector<std::string> names, tried;
+  std::vector<std::string> lacking; // what the nearest variant needs
+  std::string nearest;
+  for (const StcVariant &variant : code.variants) {
+    names.emplace_back(variant.target);
+    if (!forced.empty() && forced != variant.target)
+      continue;
+    std::vector<std::string> missing = missingCpuFeatures(variant.features);
+    if (missing.empty())
+      return &variant;
+    tried.emplace_back(variant.target);
+    if (nearest.empty() || missing.size() < lacking.size()) {
+      nearest = variant.target;
+      lacking = std::move(missing);
+    }
+  }
+  if (tried.empty())
+    return formatError({path, "STC_TARGET", {}},
+                       absl::StrCat("a target of this model: ", absl::StrJoin(names, ", ")),
+                       printable(forced));
+  return formatError({path, "processor", {}},
+                     absl::StrCat("one that runs code for ", absl::StrJoin(tried, " or ")),
+                     absl::StrCat("one that lacks ", absl::StrJoin(lacking, ", "), " for ", nearest,
+                                  " (compile the model again with --target=native)"));
 }
 
 /// Everything a session and the weights occupy. The bundle bounds each size, not their products.
@@ -65,7 +96,11 @@ absl::StatusOr<std::unique_ptr<Model>> Model::open(const ModelCode &code, const 
   STC_ASSIGN_OR_RETURN(model->bundle, Bundle::open(path));
   const ModelSettings &settings = model->settings();
   STC_RETURN_IF_ERROR(checkCode(path, settings, code));
-  STC_RETURN_IF_ERROR(checkCpuFeatures(settings.requiredCpuFeatures, path));
+  const char *variable = std::getenv("STC_TARGET");
+  STC_ASSIGN_OR_RETURN(
+      model->chosen,
+      chooseVariant(path, code,
+                    options.target.empty() && variable ? variable : options.target.c_str()));
   STC_RETURN_IF_ERROR(checkMemory(path, bytesNeeded(*model->bundle), totalMemoryBytes()));
   STC_ASSIGN_OR_RETURN(model->threadPool, ThreadPool::create(options.threads));
   if (options.verify)

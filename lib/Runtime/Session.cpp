@@ -61,7 +61,7 @@ StcFrame Session::frame(absl::Span<const int32_t> tokens) {
   return frame;
 }
 
-void Session::call(ModelCode::Function function, const StcFrame &frame) {
+void Session::call(StcFunction function, const StcFrame &frame) {
   model.pool().run([&](int64_t thread, int64_t threads) { function(&frame, thread, threads); });
 }
 
@@ -70,7 +70,7 @@ absl::Status Session::prefill(absl::Span<const int32_t> tokens) {
   size_t chunk = size_t(model.settings().prefillChunk);
   for (size_t at = 0; at < tokens.size(); at += chunk) {
     absl::Span<const int32_t> part = tokens.subspan(at, chunk);
-    call(model.code().prefill, frame(part));
+    call(model.variant().prefill, frame(part));
     length += int64_t(part.size());
   }
   return absl::OkStatus();
@@ -79,7 +79,7 @@ absl::Status Session::prefill(absl::Span<const int32_t> tokens) {
 absl::StatusOr<absl::Span<const float>> Session::decode(int32_t token) {
   absl::Span<const int32_t> one(&token, 1);
   STC_RETURN_IF_ERROR(checkTokens(one));
-  call(model.code().decode, frame(one));
+  call(model.variant().decode, frame(one));
   ++length;
   return absl::MakeConstSpan(logits.floats(), size_t(model.settings().vocabSize));
 }
@@ -99,7 +99,7 @@ absl::Status Session::scoreChunk(int64_t first, int64_t count, LogitsSink sink) 
     block.n_tokens = std::min(scoreRows, count - row);
     block.position = length - count + row;
     block.hidden += row * s.hiddenSize;
-    call(model.code().score, block);
+    call(model.variant().score, block);
     STC_RETURN_IF_ERROR(sink(
         first + row, absl::MakeConstSpan(logits.floats(), size_t(block.n_tokens * s.vocabSize))));
   }
@@ -112,7 +112,7 @@ absl::Status Session::score(absl::Span<const int32_t> tokens, LogitsSink sink) {
   size_t chunk = size_t(model.settings().prefillChunk);
   for (size_t at = 0; at < tokens.size(); at += chunk) {
     absl::Span<const int32_t> part = tokens.subspan(at, chunk);
-    call(model.code().prefill, frame(part));
+    call(model.variant().prefill, frame(part));
     length += int64_t(part.size());
     absl::Status status = scoreChunk(int64_t(at), int64_t(part.size()), sink);
     if (!status.ok()) {

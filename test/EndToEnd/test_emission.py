@@ -78,7 +78,8 @@ class Emission(TemporaryDirectoryTest):
         self.assertIn(b"absent.weights", failed.stderr)
 
     def test_shared(self):
-        compile_model(BOOKS, self.tmp / "books", "--emit=shared")
+        compile_model(BOOKS, self.tmp / "books", "--emit=shared",
+                      "--target", "x86-64-v2,x86-64-v3")
         self.assertEqual({"books.so", "books.h", "books.weights"},
                          {p.name for p in self.tmp.iterdir()})
         exported = run("nm", "-D", "--defined-only", self.tmp / "books.so").stdout.decode()
@@ -86,7 +87,8 @@ class Emission(TemporaryDirectoryTest):
         self.client("books", self.tmp / "books.so", "-Wl,-rpath," + str(self.tmp))
 
     def test_object(self):
-        compile_model(BOOKS, self.tmp / "books", "--emit=object")
+        compile_model(BOOKS, self.tmp / "books", "--emit=object",
+                      "--target", "x86-64-v3,x86-64-v2")
         self.assertEqual({"books.o", "books.h", "books.weights"},
                          {p.name for p in self.tmp.iterdir()})
         self.client("books", self.tmp / "books.o", "-lstdc++", "-lm", "-lpthread")

@@ -38,7 +38,6 @@ ModelSettings exampleSettings() {
   settings.activationOpsPerToken = 1 << 20;
   settings.eosTokens = {2, 7};
   settings.bosToken = 1;
-  settings.requiredCpuFeatures = "avx512vnni,avx512vbmi2";
   settings.codeFingerprint = 0xFEDCBA9876543210;
   settings.other["stop_reason"] = "none at all";
   return settings;
@@ -187,7 +186,6 @@ TEST_F(BundleTest, RoundTrip) {
     EXPECT_EQ(read.activationOpsPerToken, 1 << 20);
     EXPECT_EQ(read.eosTokens, settings.eosTokens);
     EXPECT_EQ(read.bosToken, 1);
-    EXPECT_EQ(read.requiredCpuFeatures, settings.requiredCpuFeatures);
     EXPECT_EQ(read.codeFingerprint, settings.codeFingerprint);
     EXPECT_EQ(read.other, settings.other);
   }

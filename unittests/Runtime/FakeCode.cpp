@@ -37,24 +37,26 @@ void writeLogits(const StcFrame *frame, const float *hidden, int64_t thread, int
   }
 }
 
+void prefill(const StcFrame *frame, int64_t thread, int64_t threads) {
+  readTokens(frame, frame->hidden, thread, threads);
+}
+
+void decode(const StcFrame *frame, int64_t thread, int64_t threads) {
+  float *hidden = reinterpret_cast<float *>(frame->arena);
+  readTokens(frame, hidden, thread, threads);
+  writeLogits(frame, hidden, thread, threads);
+}
+
+void score(const StcFrame *frame, int64_t thread, int64_t threads) {
+  writeLogits(frame, frame->hidden, thread, threads);
+}
+
 } // namespace
 
 extern "C" {
 
 const uint64_t stc_model_fingerprint = 0x5EED0FA7E57C0DE5;
 const uint32_t stc_model_abi_version = STC_MODEL_ABI_VERSION;
-
-void stc_model_prefill(const StcFrame *frame, int64_t thread, int64_t threads) {
-  readTokens(frame, frame->hidden, thread, threads);
-}
-
-void stc_model_decode(const StcFrame *frame, int64_t thread, int64_t threads) {
-  float *hidden = reinterpret_cast<float *>(frame->arena);
-  readTokens(frame, hidden, thread, threads);
-  writeLogits(frame, hidden, thread, threads);
-}
-
-void stc_model_score(const StcFrame *frame, int64_t thread, int64_t threads) {
-  writeLogits(frame, frame->hidden, thread, threads);
-}
+const uint64_t stc_model_variant_count = 1;
+const StcVariant stc_model_variants[] = {{"fake", "", prefill, decode, score}};
 }

@@ -12,7 +12,9 @@
 namespace stc {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 std::string openError(const std::string &path, ModelCode code = linkedModelCode(),
                       Model::Options options = {}) {
@@ -70,7 +72,6 @@ TEST(Model, RefusesWhatCannotRunHere) {
        "memory"},
       {[](ModelSettings &s) { s.keyCacheFloats = s.valueCacheFloats = int64_t(1) << 60; },
        "memory"},
-      {[](ModelSettings &s) { s.requiredCpuFeatures = "avx9000"; }, "avx9000"},
       {[](ModelSettings &s) { s.codeFingerprint = 1; }, "fingerprint"},
   };
   test::TemporaryDirectory directory;
@@ -113,17 +114,75 @@ TEST(Model, OpensOnlyTheTokenizer) {
   test::TemporaryDirectory directory;
   std::string path = directory / "m.weights";
   test::writeBundle(path, test::fakeTokenizer(),
-                    [](ModelSettings &s) { s.requiredCpuFeatures = "avx9000"; });
+                    [](ModelSettings &s) { s.arenaBytes = int64_t(1) << 60; });
+  EXPECT_THAT(openError(path), HasSubstr("memory"));
   EXPECT_TRUE(openTokenizer(path).ok());
   test::writeBundle(path, "");
   EXPECT_THAT(std::string(openTokenizer(path).status().message()), HasSubstr("tokenizer"));
 }
 
+/// The linked code as variants of the given names and features.
+std::vector<StcVariant>
+variantsOf(std::initializer_list<std::pair<const char *, const char *>> list) {
+  std::vector<StcVariant> variants;
+  for (auto [target, features] : list) {
+    variants.push_back(linkedModelCode().variants[0]);
+    variants.back().target = target;
+    variants.back().features = features;
+  }
+  return variants;
+}
+
+TEST(Model, RunsTheFirstVariantThatThisProcessorCan) {
+  test::TemporaryDirectory directory;
+  std::string path = directory / "m.weights";
+  test::writeBundle(path);
+  std::vector<StcVariant> variants =
+      variantsOf({{"huge", "avx9000"}, {"plain", ""}, {"worse", ""}, {"tiny", "avx1"}});
+  ModelCode code = linkedModelCode();
+  code.variants = variants;
+  auto chosen = [&](const char *target) -> std::string {
+    Model::Options options;
+    options.target = target;
+    auto model = Model::open(code, path, options);
+    return model.ok() ? (*model)->variant().target : std::string(model.status().message());
+  };
+  EXPECT_EQ(chosen(""), "plain");
+  EXPECT_EQ(chosen("worse"), "worse");
+  EXPECT_EQ(chosen("x"), path +
+                             ": STC_TARGET: expected a target of this model: huge, plain, worse, "
+                             "tiny, got x");
+  EXPECT_EQ(chosen("huge"), path + ": processor: expected one that runs code for huge, got one "
+                                   "that lacks avx9000 (unknown) for huge (compile the model again "
+                                   "with --target=native)");
+  setenv("STC_TARGET", "worse", 1);
+  EXPECT_EQ(chosen(""), "worse");
+  EXPECT_EQ(chosen("plain"), "plain");
+  setenv("STC_TARGET", "", 1);
+  EXPECT_EQ(chosen(""), "plain");
+  unsetenv("STC_TARGET");
+}
+
+TEST(Model, NamesEveryVariantThisProcessorCannotRun) {
+  test::TemporaryDirectory directory;
+  std::string path = directory / "m.weights";
+  test::writeBundle(path);
+  std::vector<StcVariant> variants = variantsOf({{"a", "avx9000,avx9001"}, {"b", "avx1"}});
+  ModelCode code = linkedModelCode();
+  code.variants = variants;
+  EXPECT_THAT(
+      openError(path, code),
+      HasSubstr(
+          "expected one that runs code for a or b, got one that lacks avx1 (unknown) for b "));
+  code.variants = {};
+  EXPECT_THAT(openError(path, code), HasSubstr("expected"));
+}
+
 TEST(CpuFeatures, Lists) {
-  EXPECT_TRUE(checkCpuFeatures("", "m").ok());
+  EXPECT_THAT(missingCpuFeatures(""), IsEmpty());
 #if defined(__x86_64__)
   EXPECT_TRUE(hasCpuFeature("sse2"));
-  EXPECT_TRUE(checkCpuFeatures("sse2,cmov,", "m").ok());
+  EXPECT_THAT(missingCpuFeatures("sse2,cmov,"), IsEmpty());
   EXPECT_EQ(hasCpuFeature("avx2"), bool(__builtin_cpu_supports("avx2")));
   EXPECT_EQ(hasCpuFeature("avx512vnni"), bool(__builtin_cpu_supports("avx512vnni")));
   EXPECT_EQ(hasCpuFeature("avx512vbmi2"), bool(__builtin_cpu_supports("avx512vbmi2")));
@@ -131,16 +190,15 @@ TEST(CpuFeatures, Lists) {
   EXPECT_EQ(hasCpuFeature("bmi2"), bool(__builtin_cpu_supports("bmi2")));
   EXPECT_EQ(hasCpuFeature("f16c"), bool(__builtin_cpu_supports("f16c")));
 #endif
-  EXPECT_THAT(std::string(checkCpuFeatures("sse2,nonsense", "m").message()),
-              HasSubstr("m: CPU features: expected features this runtime can check, got "));
+  EXPECT_THAT(missingCpuFeatures("nonsense,more"),
+              ElementsAre("nonsense (unknown)", "more (unknown)"));
 }
 
 #if defined(__x86_64__)
 TEST(CpuFeatures, NamesWhatIsMissing) {
   for (const char *feature : {"amx-fp16", "avxvnniint16", "sse4a", "avx512fp16"})
     if (!hasCpuFeature(feature)) {
-      EXPECT_THAT(std::string(checkCpuFeatures(std::string("sse2,") + feature, "m").message()),
-                  HasSubstr(std::string("a processor with ") + feature + " ("));
+      EXPECT_THAT(missingCpuFeatures(std::string("sse2,") + feature), ElementsAre(feature));
       return;
     }
   GTEST_SKIP() << "this processor has everything";

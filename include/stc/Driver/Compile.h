@@ -18,10 +18,11 @@ struct CompileOptions {
   std::string output; // OUT; empty: the model's name in the current directory
   EmitKind emit = EmitKind::Executable;
   Phase mlirPhase = Phase::LLVM; // for EmitKind::MLIR
-  std::string prune = "none", quantize = "none", head = "auto", target = "native";
-  std::string dumpDirectory; // not empty: every phase's IR is written there
-  int64_t maxContext = 0;    // 0: the checkpoint's, at most 4096
-  int64_t threads = 0;       // of the compiler; 0: one per core
+  std::string prune = "none", quantize = "none", head = "auto";
+  std::string target = "native"; // as TargetDescription::parseList takes it
+  std::string dumpDirectory;     // not empty: every phase's IR is written there
+  int64_t maxContext = 0;        // 0: the checkpoint's, at most 4096
+  int64_t threads = 0;           // of the compiler; 0: one per core
   bool quiet = false, verbose = false;
 };
 

@@ -28,8 +28,7 @@ struct ModelSettings {
   int64_t activationOpsPerToken = 0; // multiply-adds x 2 of all matmuls for one token
   std::vector<int64_t> eosTokens;
   int64_t bosToken = -1;
-  std::string requiredCpuFeatures; // comma separated, as LLVM names them ("avx512vnni,avx512vbmi2")
-  uint64_t codeFingerprint = 0;    // equals stc_model_fingerprint in the code the weights belong to
+  uint64_t codeFingerprint = 0; // equals stc_model_fingerprint in the code the weights belong to
   std::map<std::string, std::string> other; // keys of [a-z0-9_], values of one line
 };
 

@@ -21,6 +21,7 @@ struct PipelineOptions {
   std::string quantize = "none";
   std::string head = "auto"; // auto: int8 in the groups of `quantize`, where that is not none
   std::string target = "native";
+  int64_t variant = -1;           // which of several targets that is; negative: the only one
   int64_t prefillChunk = 128;     // most tokens of one prefill call
   BundleWriter *bundle = nullptr; // where pack-weights writes bytes; null keeps them in memory
   bool quiet = true;

@@ -2,17 +2,17 @@
 #ifndef STC_RUNTIME_CPUFEATURES_H
 #define STC_RUNTIME_CPUFEATURES_H
 
-#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
 #include <string>
+#include <vector>
 
 namespace stc {
 
-/// Checks a comma-separated list of features, named as LLVM names them ("avx2,avx512vnni"). A
-/// feature counts only if the operating system saves its registers too. The error names the
-/// features that are missing or unknown; `file` is the model.
-absl::Status checkCpuFeatures(absl::string_view required, const std::string &file);
+/// What this machine lacks of a comma-separated list of features, named as LLVM names them
+/// ("avx2,avx512vnni"). A feature counts only if the operating system saves its registers too.
+/// Names this runtime cannot check are lacking, and say so: "avx9000 (unknown)".
+std::vector<std::string> missingCpuFeatures(absl::string_view required);
 
 /// Whether this machine has one feature; false for unknown names.
 bool hasCpuFeature(absl::string_view name);

@@ -15,15 +15,14 @@ namespace stc {
 /// The generated functions of one model. A value rather than the linked symbols themselves, so
 /// that everything but `linkedModelCode` works (and is tested) without a linked model.
 struct ModelCode {
-  using Function = void (*)(const StcFrame *frame, int64_t thread, int64_t threads);
-  Function prefill = nullptr, decode = nullptr, score = nullptr;
+  absl::Span<const StcVariant> variants; // the best first
   uint64_t fingerprint = 0;
   uint32_t abiVersion = 0;
 };
 
 /// The model this program is linked with. Only what ends up in a model binary may call it.
 inline ModelCode linkedModelCode() {
-  return {stc_model_prefill, stc_model_decode, stc_model_score, stc_model_fingerprint,
+  return {absl::MakeConstSpan(stc_model_variants, stc_model_variant_count), stc_model_fingerprint,
           stc_model_abi_version};
 }
 
@@ -36,10 +35,11 @@ public:
   struct Options {
     int threads = 0;    // 0: ThreadPool::defaultThreads()
     bool verify = true; // read everything once and compare checksums
+    std::string target; // the variant to run; empty: STC_TARGET, else the best that can run
   };
   /// Opens the bundle at `path` and checks that it is whole, that `code` was generated for it and
-  /// by a compiler this runtime understands, that this processor can run it, and that its weights,
-  /// caches and scratch space can fit into this machine's memory.
+  /// by a compiler this runtime understands, that this processor can run one of its variants, and
+  /// that its weights, caches and scratch space can fit into this machine's memory.
   static absl::StatusOr<std::unique_ptr<Model>> open(const ModelCode &code, const std::string &path,
                                                      const Options &options);
 
@@ -47,6 +47,8 @@ public:
   const ModelSettings &settings() const { return bundle->settings(); }
   const Bundle &contents() const { return *bundle; }
   const ModelCode &code() const { return modelCode; }
+  /// The code that runs: the best variant for this processor, or the one that was asked for.
+  const StcVariant &variant() const { return *chosen; }
   ThreadPool &pool() { return *threadPool; }
   /// Null when the model was compiled from a checkpoint without a tokenizer.
   const Tokenizer *tokenizer() const { return modelTokenizer.get(); }
@@ -58,6 +60,7 @@ public:
 
 private:
   ModelCode modelCode;
+  const StcVariant *chosen = nullptr;
   std::unique_ptr<Bundle> bundle;
   std::unique_ptr<Tokenizer> modelTokenizer;
   std::unique_ptr<ThreadPool> threadPool;

@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-#define STC_MODEL_ABI_VERSION 1
+#define STC_MODEL_ABI_VERSION 2
 
 /* Everything a generated function reads and writes. All threads of a call get the same frame.
  * Pointers are 64-byte aligned, except tokens, hidden and logits (4). */
@@ -19,16 +19,25 @@ typedef struct StcFrame {
   float *value_cache;     /* ModelSettings::valueCacheFloats, kept between calls */
   const int32_t *tokens;  /* [n_tokens] */
   int64_t n_tokens;
-  int64_t position;       /* position of tokens[0]; position + n_tokens <= maxContext */
-  float *hidden;          /* prefill writes, score reads: [n_tokens][hiddenSize] after the last norm */
-  float *logits;          /* decode writes [vocabSize], score writes [n_tokens][vocabSize] */
-  void *sync;             /* handed to stc_rt_barrier */
+  int64_t position; /* position of tokens[0]; position + n_tokens <= maxContext */
+  float *hidden;    /* prefill writes, score reads: [n_tokens][hiddenSize] after the last norm */
+  float *logits;    /* decode writes [vocabSize], score writes [n_tokens][vocabSize] */
+  void *sync;       /* handed to stc_rt_barrier */
 } StcFrame;
 
-/* Generated. Every thread of the pool calls the function with its own `thread` in [0, threads). */
-void stc_model_prefill(const StcFrame *frame, int64_t thread, int64_t threads);
-void stc_model_decode(const StcFrame *frame, int64_t thread, int64_t threads);
-void stc_model_score(const StcFrame *frame, int64_t thread, int64_t threads);
+/* Every thread of the pool calls a generated function with its own `thread` in [0, threads). */
+typedef void (*StcFunction)(const StcFrame *frame, int64_t thread, int64_t threads);
+
+/* The model's functions as they were generated for one target. */
+typedef struct StcVariant {
+  const char *target;   /* as --target named it: "x86-64-v3" */
+  const char *features; /* what the processor must have, comma separated: "avx2,fma" */
+  StcFunction prefill, decode, score;
+} StcVariant;
+
+/* Generated: one variant per target, all for the same weights and caches, the best first. */
+extern const StcVariant stc_model_variants[];
+extern const uint64_t stc_model_variant_count;
 extern const uint64_t stc_model_fingerprint;
 extern const uint32_t stc_model_abi_version;
 

@@ -43,7 +43,7 @@ private:
   absl::Status checkTokens(absl::Span<const int32_t> tokens) const;
   absl::Status scoreChunk(int64_t first, int64_t count, LogitsSink sink);
   StcFrame frame(absl::Span<const int32_t> tokens);
-  void call(ModelCode::Function function, const StcFrame &frame);
+  void call(StcFunction function, const StcFrame &frame);
 
   Model &model;
   int64_t length = 0;

@@ -100,7 +100,8 @@ std::vector<Option> withModelOptions(std::vector<Option> own) {
   own.push_back(
       {"--threads", "", "N", "Threads to use (default: the processors this process may run on)."});
   own.push_back({"--no-verify", "", "",
-                 "Do not compare checksums at start (also: environment variable STC_NO_VERIFY)."});
+                 "Do not compare checksums at start (also: environment variable STC_NO_VERIFY).\n"
+                 "STC_TARGET=NAME runs the code of one target that `info` lists, not the best."});
   return own;
 }
 

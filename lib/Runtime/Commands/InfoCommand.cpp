@@ -1,10 +1,12 @@
 // info: what this model is made of.
 #include "stc/Runtime/Commands.h"
+#include "stc/Runtime/CpuFeatures.h"
 #include "stc/Runtime/JsonWriter.h"
 #include "stc/Runtime/Output.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 
 #include <map>
 
@@ -72,7 +74,17 @@ std::string printJson(Model &model, bool verified) {
     json.endObject();
   }
   json.endArray();
-  json.string("cpu_features", s.requiredCpuFeatures);
+  json.string("target", model.variant().target);
+  json.string("cpu_features", model.variant().features);
+  json.beginArray("targets");
+  for (const StcVariant &variant : model.code().variants) {
+    json.beginObject();
+    json.string("name", variant.target);
+    json.string("cpu_features", variant.features);
+    json.string("missing", absl::StrJoin(missingCpuFeatures(variant.features), ","));
+    json.endObject();
+  }
+  json.endArray();
   json.integer("threads", model.pool().threads());
   json.string("fingerprint", absl::StrFormat("%016x", s.codeFingerprint));
   json.string("checksums", verified ? "ok" : "not verified");
@@ -101,7 +113,10 @@ std::string printText(Model &model, bool verified) {
                              8 * double(layout.second.bytes) / layout.second.weights));
   line("KV cache", absl::StrCat(4 * (s.keyCacheFloats + s.valueCacheFloats), " bytes"));
   line("scratch", absl::StrCat(s.arenaBytes, " bytes"));
-  line("CPU features", printable(s.requiredCpuFeatures, 1000));
+  auto name = [](std::string *out, const StcVariant &variant) { *out += variant.target; };
+  line("targets", absl::StrJoin(model.code().variants, ", ", name));
+  line("running", model.variant().target);
+  line("CPU features", model.variant().features);
   line("threads", absl::StrCat(model.pool().threads()));
   line("fingerprint", absl::StrFormat("%016x", s.codeFingerprint));
   line("checksums", verified ? "ok" : "not verified");

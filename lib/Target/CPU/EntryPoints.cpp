@@ -1,6 +1,7 @@
 // stc-emit-entry-points: the C functions of a model binary, and the context every function needs.
 #include "stc/Runtime/ModelABI.h"
 #include "stc/Target/CPU/Passes.h"
+#include "stc/Target/CPU/VariantTable.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -27,6 +28,8 @@ struct EntryPoint {
 
 class EmitEntryPoints final : public impl::EmitEntryPointsPassBase<EmitEntryPoints> {
 public:
+  using EmitEntryPointsPassBase::EmitEntryPointsPassBase;
+
   void runOnOperation() override;
 
 private:
@@ -35,6 +38,7 @@ private:
   Value lowerWeight(OpBuilder &builder, Location loc, Value frame, Value offset, Type type);
   void lowerWeightRow(packed::WeightRowOp op, Value frame, SymbolTable &symbols);
   LogicalResult emitEntryPoint(const EntryPoint &entry, SymbolTable &symbols);
+  void declareRuntime();
   void emitConstants();
 
   /// A field of the frame. Fields do not change during a call, so loads may be merged and moved.
@@ -163,8 +167,9 @@ LogicalResult EmitEntryPoints::emitEntryPoint(const EntryPoint &entry, SymbolTab
     return success();
   OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
   Location loc = callee.getLoc();
-  auto function = func::FuncOp::create(builder, loc, ("stc_model_" + entry.function).str(),
-                                       builder.getFunctionType({pointer, i64, i64}, {}));
+  std::string name = cpu::entryPointName(entry.function, variant);
+  auto function =
+      func::FuncOp::create(builder, loc, name, builder.getFunctionType({pointer, i64, i64}, {}));
   symbols.insert(function);
   builder.setInsertionPointToStart(function.addEntryBlock());
   Value frame = function.getArgument(0);
@@ -209,16 +214,15 @@ LogicalResult EmitEntryPoints::emitEntryPoint(const EntryPoint &entry, SymbolTab
 void EmitEntryPoints::emitConstants() {
   ModuleOp module = getOperation();
   OpBuilder builder(module.getBody(), module.getBody()->begin());
-  Location loc = module.getLoc();
   auto fingerprint = module->getAttrOfType<IntegerAttr>("stc.fingerprint");
-  auto emit = [&](StringRef name, IntegerAttr value) {
-    LLVM::GlobalOp::create(builder, loc, value.getType(), /*isConstant=*/true,
-                           LLVM::Linkage::External, name, value);
-  };
-  emit("stc_model_abi_version", builder.getI32IntegerAttr(STC_MODEL_ABI_VERSION));
-  emit("stc_model_fingerprint", builder.getI64IntegerAttr(fingerprint ? fingerprint.getInt() : 0));
+  cpu::emitModelConstants(builder, module.getLoc(), fingerprint ? fingerprint.getInt() : 0);
+}
+
+void EmitEntryPoints::declareRuntime() {
+  ModuleOp module = getOperation();
+  OpBuilder builder(module.getBody(), module.getBody()->begin());
   LLVM::LLVMFuncOp::create(
-      builder, loc, kBarrier,
+      builder, module.getLoc(), kBarrier,
       LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(&getContext()), pointer));
 }
 
@@ -234,7 +238,10 @@ void EmitEntryPoints::runOnOperation() {
     }
     addContext(function);
   }
-  emitConstants();
+  // One of several variants leaves the constants of the model to their table.
+  if (variant < 0)
+    emitConstants();
+  declareRuntime();
   SmallVector<Operation *> operations;
   module.walk([&](Operation *op) { operations.push_back(op); });
   for (Operation *op : operations)

@@ -70,7 +70,9 @@ void cpu::addLLVMPasses(OpPassManager &manager, const PipelineOptions &options) 
   LowerMicroOpsPassOptions microOps;
   microOps.target = options.target;
   manager.addPass(createLowerMicroOpsPass(microOps));
-  manager.addPass(createEmitEntryPointsPass());
+  EmitEntryPointsPassOptions entryPoints;
+  entryPoints.variant = options.variant;
+  manager.addPass(createEmitEntryPointsPass(entryPoints));
   manager.addPass(createSCFToControlFlowPass());
   manager.addPass(memref::createExpandStridedMetadataPass());
   manager.addPass(createLowerAffinePass());

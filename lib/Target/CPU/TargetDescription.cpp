@@ -71,6 +71,11 @@ static llvm::ArrayRef<absl::string_view> knownFeatures(const TargetDescription &
   return target.isArm() ? llvm::ArrayRef(kArmFeatures) : llvm::ArrayRef(kRiscvFeatures);
 }
 
+std::vector<std::string> TargetDescription::addableFeatures() const {
+  llvm::ArrayRef<absl::string_view> known = knownFeatures(*this);
+  return {known.begin(), known.end()};
+}
+
 bool TargetDescription::has(absl::string_view feature) const {
   return std::binary_search(features.begin(), features.end(), feature);
 }

@@ -10,6 +10,7 @@
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/ThreadPool.h"
 #include "llvm/Target/TargetMachine.h"
 
 #include <mutex>
@@ -83,36 +84,101 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
 }
 
-absl::StatusOr<std::string> stc::generateCode(mlir::ModuleOp module,
-                                              const cpu::TargetDescription &target, CodeKind kind) {
+namespace {
+
+/// A translated module on its way to code. Independent of MLIR's context and of other translations.
+class Translation {
+public:
+  static absl::StatusOr<std::unique_ptr<Translation>> create(mlir::ModuleOp module,
+                                                             const cpu::TargetDescription &target);
+  absl::StatusOr<std::string> emit(CodeKind kind);
+
+private:
+  std::string target;
+  std::unique_ptr<llvm::TargetMachine> machine;
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> module;
+};
+
+} // namespace
+
+absl::StatusOr<std::unique_ptr<Translation>>
+Translation::create(mlir::ModuleOp module, const cpu::TargetDescription &target) {
+  auto translation = std::make_unique<Translation>();
+  translation->target = target.name;
   auto machine = createTargetMachine(target);
   if (!machine.ok())
     return machine.status();
-  llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> llvmModule = mlir::translateModuleToLLVMIR(module, context, "stc");
+  translation->machine = std::move(*machine);
+  translation->module = mlir::translateModuleToLLVMIR(module, translation->context, "stc");
+  llvm::Module *llvmModule = translation->module.get();
   if (!llvmModule)
     return absl::InternalError("the module could not be translated to LLVM IR");
-  llvmModule->setTargetTriple((*machine)->getTargetTriple());
-  llvmModule->setDataLayout((*machine)->createDataLayout());
+  llvmModule->setTargetTriple(translation->machine->getTargetTriple());
+  llvmModule->setDataLayout(translation->machine->createDataLayout());
   setTargetAttributes(*llvmModule, target);
 
   std::string problems;
   llvm::raw_string_ostream problemStream(problems);
   if (llvm::verifyModule(*llvmModule, &problemStream))
     return absl::InternalError("generated LLVM IR is invalid: " + problems);
-  optimize(*llvmModule, **machine);
+  return translation;
+}
 
+absl::StatusOr<std::string> Translation::emit(CodeKind kind) {
+  optimize(*module, *machine);
   llvm::SmallString<0> output;
   llvm::raw_svector_ostream stream(output);
   if (kind == CodeKind::LLVMIR) {
-    llvmModule->print(stream, nullptr);
+    module->print(stream, nullptr);
     return output.str().str();
   }
   llvm::legacy::PassManager emission;
   auto fileType = kind == CodeKind::Object ? llvm::CodeGenFileType::ObjectFile
                                            : llvm::CodeGenFileType::AssemblyFile;
-  if ((*machine)->addPassesToEmitFile(emission, stream, nullptr, fileType))
-    return absl::InternalError("target " + target.name + " cannot emit this kind of file");
-  emission.run(*llvmModule);
+  if (machine->addPassesToEmitFile(emission, stream, nullptr, fileType))
+    return absl::InternalError("target " + target + " cannot emit this kind of file");
+  emission.run(*module);
   return output.str().str();
+}
+
+absl::StatusOr<std::string> stc::generateCode(mlir::ModuleOp module,
+                                              const cpu::TargetDescription &target, CodeKind kind) {
+  auto translation = Translation::create(module, target);
+  return translation.ok() ? (*translation)->emit(kind) : translation.status();
+}
+
+absl::StatusOr<std::vector<std::string>> stc::generateObjects(llvm::ArrayRef<ObjectJob> jobs,
+                                                              llvm::ThreadPoolInterface *pool) {
+  // MLIR's context is shared, so only what follows the translation is done at the same time.
+  std::vector<std::unique_ptr<Translation>> translations;
+  for (const ObjectJob &job : jobs) {
+    auto translation = Translation::create(job.module, *job.target);
+    if (!translation.ok())
+      return translation.status();
+    translations.push_back(std::move(*translation));
+  }
+  std::vector<absl::StatusOr<std::string>> results(jobs.size(), absl::UnknownError("not done"));
+  std::optional<llvm::ThreadPoolTaskGroup> group;
+  if (pool)
+    group.emplace(*pool);
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    auto emit = [&, i] {
+      results[i] = translations[i]->emit(CodeKind::Object);
+      translations[i].reset();
+    };
+    if (group)
+      group->async(emit);
+    else
+      emit();
+  }
+  if (group)
+    group->wait();
+  std::vector<std::string> objects;
+  for (absl::StatusOr<std::string> &result : results) {
+    if (!result.ok())
+      return result.status();
+    objects.push_back(*std::move(result));
+  }
+  return objects;
 }

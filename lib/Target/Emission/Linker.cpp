@@ -86,7 +86,8 @@ absl::Status stc::link(const LinkJob &job) {
   if (job.kind == LinkKind::Relocatable) {
     // Groups are dissolved: their symbols become local below, and a group shared with another
     // object would take the code behind them away.
-    arguments.insert(arguments.end(), {"-r", "--force-group-allocation", job.objectPath});
+    arguments.insert(arguments.end(), {"-r", "--force-group-allocation"});
+    arguments.insert(arguments.end(), job.objectPaths.begin(), job.objectPaths.end());
     for (const std::string &function : capiFunctions())
       arguments.push_back(absl::StrCat("--undefined=stc_model_", function));
     arguments.push_back(in::runtimeArchive);
@@ -116,11 +117,12 @@ absl::Status stc::link(const LinkJob &job) {
     arguments.insert(arguments.end(),
                      {"-shared", "-Bsymbolic", absl::StrCat("--version-script=", versionScript)});
   }
+  arguments.insert(arguments.end(), {in::crti, in::crtbegin});
+  arguments.insert(arguments.end(), job.objectPaths.begin(), job.objectPaths.end());
   arguments.insert(arguments.end(),
-                   {in::crti, in::crtbegin, job.objectPath, in::runtimeArchive, "--start-group",
-                    in::libstdcxx, in::libgcc, in::libgccEh, "--end-group",
-                    absl::StrCat("-L", in::libcDirectory), "--as-needed", "-lm", "-lc", in::libgcc,
-                    in::crtend, in::crtn});
+                   {in::runtimeArchive, "--start-group", in::libstdcxx, in::libgcc, in::libgccEh,
+                    "--end-group", absl::StrCat("-L", in::libcDirectory), "--as-needed", "-lm",
+                    "-lc", in::libgcc, in::crtend, in::crtn});
   absl::Status status = runLinker(arguments);
   if (!versionScript.empty())
     llvm::sys::fs::remove(versionScript);

@@ -1,10 +1,17 @@
 // RUN: stc-opt %s --stc-emit-entry-points | FileCheck %s
+// RUN: stc-opt %s --stc-emit-entry-points=variant=3 | FileCheck %s --check-prefix=VARIANT
+
+// One of several variants is numbered, and its constants are left to their table.
+// VARIANT-NOT: stc_model_abi_version
+// VARIANT-NOT: stc_model_fingerprint
+// VARIANT: func.func @stc_model_prefill_3
+// VARIANT: func.func @stc_model_decode_3
 
 !norm = !packed.weight<1x4, #packed.layout<rows, f32>>
 !cache = !stc.kv_cache<layers = 2, kv_heads = 2, head_dim = 4, capacity = 16>
 
 // CHECK-LABEL: module attributes {stc.fingerprint = 7 : i64}
-// CHECK-DAG: llvm.mlir.global external constant @stc_model_abi_version(1 : i32)
+// CHECK-DAG: llvm.mlir.global external constant @stc_model_abi_version(2 : i32)
 // CHECK-DAG: llvm.mlir.global external constant @stc_model_fingerprint(7 : i64)
 // CHECK-DAG: llvm.func @stc_rt_barrier(!llvm.ptr)
 // CHECK-DAG: llvm.mlir.global internal constant @weight_offsets(dense<[0, 192, 384, 576]> : tensor<4xi64>)

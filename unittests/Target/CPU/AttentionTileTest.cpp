@@ -105,18 +105,27 @@ TEST_P(Attention, AgreesWithFloat64) {
   }
 }
 
+static std::string testName(const testing::TestParamInfo<Attention::ParamType> &info) {
+  const AttentionShape &shape = std::get<0>(info.param);
+  std::string name = absl::StrCat("heads", shape.heads, "of", shape.kvHeads, "x", shape.headDim,
+                                  "window", shape.window, "_", std::get<1>(info.param));
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Emulated, Attention,
+                         testing::Combine(testing::Values(AttentionShape{4, 2, 16, 0},
+                                                          AttentionShape{2, 2, 80, 20}),
+                                          testing::ValuesIn(kEmulatedTargets)),
+                         testName);
+
 INSTANTIATE_TEST_SUITE_P(
     All, Attention,
     testing::Combine(testing::Values(AttentionShape{4, 2, 16, 0}, AttentionShape{8, 1, 8, 0},
                                      AttentionShape{2, 2, 80, 20}, AttentionShape{6, 2, 64, 16},
                                      AttentionShape{4, 4, 4, 5}, AttentionShape{1, 1, 129, 1}),
                      testing::Values("native", "x86-64-v3", "x86-64-v2")),
-    [](const auto &info) {
-      const AttentionShape &shape = std::get<0>(info.param);
-      std::string name = absl::StrCat("heads", shape.heads, "of", shape.kvHeads, "x", shape.headDim,
-                                      "window", shape.window, "_", std::get<1>(info.param));
-      std::replace(name.begin(), name.end(), '-', '_');
-      return name;
-    });
+    testName);
 
 } // namespace

@@ -26,12 +26,19 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 
+#include <map>
 #include <mutex>
 #include <sys/mman.h>
 #include <unistd.h>
 
 using namespace mlir;
 using namespace stc;
+
+/// Where guarded memory begins, and how large it is.
+static std::map<const void *, size_t> &guardedMemory() {
+  static std::map<const void *, size_t> memory;
+  return memory;
+}
 
 GuardedBytes::GuardedBytes(size_t size) {
   size_t page = sysconf(_SC_PAGESIZE);
@@ -42,9 +49,20 @@ GuardedBytes::GuardedBytes(size_t size) {
     llvm::report_fatal_error("out of memory");
   mprotect(static_cast<char *>(mapping) + pages, page, PROT_NONE);
   begin = static_cast<char *>(mapping) + pages - size;
+  guardedMemory()[begin] = size;
 }
 
-GuardedBytes::~GuardedBytes() { munmap(mapping, mapped); }
+GuardedBytes::~GuardedBytes() {
+  guardedMemory().erase(begin);
+  munmap(mapping, mapped);
+}
+
+std::optional<GuardedBytes::Range> GuardedBytes::find(const void *address) {
+  auto found = guardedMemory().find(address);
+  if (found == guardedMemory().end())
+    return std::nullopt;
+  return Range{const_cast<void *>(found->first), found->second};
+}
 
 std::string stc::layoutText(const Layout &layout) {
   MLIRContext context;
@@ -57,13 +75,22 @@ std::string stc::layoutText(const Layout &layout) {
 bool stc::canRun(const std::string &target) {
   auto wanted = cpu::TargetDescription::parse(target);
   auto native = cpu::TargetDescription::parse("native");
-  return wanted.ok() && native.ok() && wanted->triple == native->triple &&
-         llvm::all_of(wanted->features, [&](const std::string &f) { return native->has(f); });
+  if (!wanted.ok() || !native.ok())
+    return false;
+  if (wanted->triple != native->triple)
+    return theEmulator && theEmulator()->canRun(*wanted);
+  return llvm::all_of(wanted->features, [&](const std::string &f) { return native->has(f); });
+}
+
+bool stc::isEmulated(const std::string &target) {
+  auto wanted = cpu::TargetDescription::parse(target);
+  return wanted.ok() && wanted->triple != cpu::TargetDescription::parse("native")->triple;
 }
 
 struct CompiledKernel::State {
   std::unique_ptr<llvm::orc::LLJIT> jit;
   void *function = nullptr;
+  std::unique_ptr<ForeignKernel> foreign; // instead of the above
 };
 
 CompiledKernel::CompiledKernel() : state(std::make_unique<State>()) {}
@@ -117,9 +144,9 @@ static LogicalResult lower(ModuleOp module, const std::string &target, const std
   return llvm.run(module);
 }
 
-absl::StatusOr<std::unique_ptr<CompiledKernel>>
-CompiledKernel::create(const std::string &parameters, const std::string &body,
-                       const std::string &target, const std::string &passes) {
+absl::StatusOr<std::string> stc::generateKernel(const std::string &parameters,
+                                                const std::string &body, const std::string &target,
+                                                const std::string &passes, CodeKind kind) {
   static std::once_flag once;
   std::call_once(once, [] {
     llvm::InitializeNativeTarget();
@@ -140,8 +167,22 @@ CompiledKernel::create(const std::string &parameters, const std::string &body,
   STC_ASSIGN_OR_RETURN(auto description, cpu::TargetDescription::parse(target));
   if (!module || failed(lower(*module, target, passes)))
     return absl::InvalidArgumentError("cannot lower for " + target + ":\n" + text);
-  STC_ASSIGN_OR_RETURN(std::string object, generateCode(*module, description, CodeKind::Object));
+  return generateCode(*module, description, kind);
+}
+
+absl::StatusOr<std::unique_ptr<CompiledKernel>>
+CompiledKernel::create(const std::string &parameters, const std::string &body,
+                       const std::string &target, const std::string &passes) {
+  STC_ASSIGN_OR_RETURN(std::string object,
+                       generateKernel(parameters, body, target, passes, CodeKind::Object));
   std::unique_ptr<CompiledKernel> kernel(new CompiledKernel());
+  if (isEmulated(target)) {
+    if (!theEmulator)
+      return absl::InvalidArgumentError("no emulator for " + target);
+    STC_ASSIGN_OR_RETURN(auto description, cpu::TargetDescription::parse(target));
+    STC_ASSIGN_OR_RETURN(kernel->state->foreign, theEmulator()->load(object, description));
+    return kernel;
+  }
   kernel->state->jit = cantFail(llvm::orc::LLJITBuilder().create());
   cantFail(
       kernel->state->jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object, "kernel")));
@@ -155,6 +196,8 @@ CompiledKernel::create(const std::string &parameters, const std::string &body,
 void CompiledKernel::run(std::vector<Argument> arguments) const {
   if (arguments.size() > kMaxArguments)
     llvm::report_fatal_error("too many arguments");
+  if (state->foreign)
+    return state->foreign->run(arguments);
   void *p[kMaxArguments] = {};
   for (size_t i = 0; i < arguments.size(); ++i)
     p[i] = arguments[i].get();

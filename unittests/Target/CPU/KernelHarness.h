@@ -5,11 +5,14 @@
 
 #include "stc/Packing/Layout.h"
 #include "stc/Target/CPU/TargetDescription.h"
+#include "stc/Target/Emission/CodeGenerator.h"
 
 #include "absl/status/statusor.h"
+#include "llvm/ADT/ArrayRef.h"
 
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -24,6 +27,13 @@ public:
   GuardedBytes(const GuardedBytes &) = delete;
   GuardedBytes &operator=(const GuardedBytes &) = delete;
   void *data() const { return begin; }
+
+  struct Range {
+    void *begin;
+    size_t size;
+  };
+  /// The guarded memory that begins at `address`, if any does.
+  static std::optional<Range> find(const void *address);
 
 private:
   void *mapping = nullptr;
@@ -67,6 +77,10 @@ public:
                                          reinterpret_cast<int64_t>(buffer.data()), 0, buffer.size(),
                                          1});
   }
+  /// As the machine words it is made of: a value, or a descriptor.
+  std::vector<int64_t> words() const {
+    return descriptor.empty() ? std::vector<int64_t>{reinterpret_cast<int64_t>(value)} : descriptor;
+  }
   void *get() { return descriptor.empty() ? value : descriptor.data(); }
 
 private:
@@ -79,8 +93,40 @@ private:
 /// A layout as the text of its attribute.
 std::string layoutText(const Layout &layout);
 
-/// Whether this machine runs code for `target`.
+/// A kernel for another architecture, ready to run under an emulator.
+class ForeignKernel {
+public:
+  virtual ~ForeignKernel() = default;
+  /// Every buffer must be guarded. A crash is a test failure.
+  virtual void run(llvm::MutableArrayRef<Argument> arguments) const = 0;
+};
+
+/// Runs code for other architectures.
+class Emulator {
+public:
+  virtual ~Emulator() = default;
+  virtual bool canRun(const cpu::TargetDescription &target) const = 0;
+  virtual absl::StatusOr<std::unique_ptr<ForeignKernel>>
+  load(const std::string &object, const cpu::TargetDescription &target) const = 0;
+};
+
+/// Null where the program is not linked with one.
+Emulator *theEmulator() __attribute__((weak));
+
+/// Whether this machine runs code for `target`, other architectures under an emulator.
 bool canRun(const std::string &target);
+
+/// Whether code for `target` runs under an emulator, which takes a while to start each time.
+bool isEmulated(const std::string &target);
+
+/// Other architectures' targets, each of which some instruction is chosen for.
+constexpr const char *kEmulatedTargets[] = {"aarch64",     "aarch64+dotprod", "aarch64+i8mm",
+                                            "neoverse-v2", "riscv64",         "riscv64+v+zvl256b"};
+
+/// The code of a function @kernel, as object or text; see CompiledKernel::create.
+absl::StatusOr<std::string> generateKernel(const std::string &parameters, const std::string &body,
+                                           const std::string &target, const std::string &passes,
+                                           CodeKind kind);
 
 /// A function @kernel, compiled through the passes under test. An argument of type !stc.kv_cache
 /// needs the addresses of keys and values as the last two arguments, each of type !llvm.ptr.

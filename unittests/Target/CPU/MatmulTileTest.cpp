@@ -256,6 +256,36 @@ TEST_P(Matmul, AgreesWithPlainCode) {
   }
 }
 
+/// A seed of its own for each layout and target, so that all of them together try many shapes.
+uint32_t seedOf(const Layout &layout, absl::string_view target) {
+  uint32_t seed = 7;
+  for (char c : absl::StrCat(layout.str(), target))
+    seed = seed * 31 + uint8_t(c);
+  return seed;
+}
+
+class EmulatedMatmul : public Matmul {};
+
+// Emulators are slow to start: one shape of each layout and target, half of them exact.
+TEST_P(EmulatedMatmul, AgreesWithPlainCode) {
+  auto [layout, target] = GetParam();
+  if (!canRun(target))
+    GTEST_SKIP() << "there is no emulator for " << target;
+  RandomNumbers random(seedOf(layout, target));
+  MatmulCase test(layout, random.integer(1, 50), random.integer(1, 300), random.chance(0.5),
+                  uint32_t(random.integer(0, 1000)));
+  bool bias = random.chance(0.5), residual = random.chance(0.5);
+  auto kernel =
+      CompiledKernel::create(test.parameters(bias, residual), test.body(bias, residual, ""), target,
+                             absl::StrCat("packed-select-lowering-config{target=", target, "}"));
+  ASSERT_TRUE(kernel.ok()) << kernel.status();
+  for (int64_t tokens : {int64_t(1), random.integer(2, 19)}) {
+    test.check(**kernel, tokens, bias, residual);
+    if (HasFatalFailure())
+      return;
+  }
+}
+
 TEST_P(Matmul, TakesTheChosenConfiguration) {
   auto [layout, target] = GetParam();
   if (!canRun(target))
@@ -274,13 +304,39 @@ TEST_P(Matmul, TakesTheChosenConfiguration) {
 
 std::string testName(const testing::TestParamInfo<std::tuple<Layout, const char *>> &info) {
   std::string name = absl::StrCat(std::get<0>(info.param).str(), "_", std::get<1>(info.param));
-  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
   return name;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Matmul,
                          testing::Combine(testing::ValuesIn(allLayouts()),
                                           testing::Values("native", "x86-64-v3", "x86-64-v2")),
+                         testName);
+
+/// Every way of reading weights once.
+std::vector<Layout> oneOfEachKind() {
+  std::vector<Layout> layouts = {makeLayout(LayoutKind::Dense, ElementKind::BF16),
+                                 makeLayout(LayoutKind::Dense, ElementKind::F16),
+                                 makeLayout(LayoutKind::Dense, ElementKind::I8, 32),
+                                 makeLayout(LayoutKind::Dense, ElementKind::I4, 128),
+                                 makeLayout(LayoutKind::Dense, ElementKind::I4, 64),
+                                 makeLayout(LayoutKind::Dense, ElementKind::I3, 32),
+                                 makeLayout(LayoutKind::Dense, ElementKind::I2, 128),
+                                 makeLayout(LayoutKind::Bitmap, ElementKind::I8, 32),
+                                 makeLayout(LayoutKind::Bitmap, ElementKind::I4, 128),
+                                 makeLayout(LayoutKind::NM, ElementKind::I8, 32, 2, 4),
+                                 makeLayout(LayoutKind::NM, ElementKind::I4, 64, 6, 8),
+                                 makeLayout(LayoutKind::Pairs, ElementKind::I4, 64, 4, 16),
+                                 makeLayout(LayoutKind::Block, ElementKind::I8, 32),
+                                 makeLayout(LayoutKind::Block, ElementKind::I4, 128)};
+  layouts[4].asymmetric = true;
+  return layouts;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EmulatedMatmul,
+                         testing::Combine(testing::ValuesIn(oneOfEachKind()),
+                                          testing::ValuesIn(kEmulatedTargets)),
                          testName);
 
 // Instruction sets that are chosen by feature, on two layouts that use them differently.

@@ -82,14 +82,21 @@ TEST_P(Quantize, EqualsPacking) {
     }
 }
 
+std::string testName(const testing::TestParamInfo<Quantize::ParamType> &info) {
+  std::string name = absl::StrCat("group", std::get<0>(info.param), "_", std::get<1>(info.param));
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Emulated, Quantize,
+                         testing::Combine(testing::Values(32, 64),
+                                          testing::ValuesIn(kEmulatedTargets)),
+                         testName);
+
 INSTANTIATE_TEST_SUITE_P(All, Quantize,
                          testing::Combine(testing::Values(32, 64, 128),
                                           testing::Values("native", "x86-64-v3", "x86-64-v2")),
-                         [](const auto &info) {
-                           std::string name = absl::StrCat("group", std::get<0>(info.param), "_",
-                                                           std::get<1>(info.param));
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         testName);
 
 } // namespace

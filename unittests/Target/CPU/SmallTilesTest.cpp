@@ -14,7 +14,8 @@ using namespace stc;
 
 namespace {
 
-const char *const kTargets[] = {"native", "x86-64-v3", "x86-64-v2"};
+const char *const kTargets[] = {"native",  "x86-64-v3",         "x86-64-v2",  "aarch64",
+                                "riscv64", "riscv64+v+zvl256b", "neoverse-v2"};
 const char *const kTokens[] = {"1", "?"};
 
 int64_t tokenCount(const char *tokens) { return *tokens == '1' ? 1 : 5; }

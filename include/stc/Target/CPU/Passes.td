@@ -29,8 +29,14 @@ def EmitEntryPointsPass : Pass<"stc-emit-entry-points", "::mlir::ModuleOp"> {
     scratch buffers, caches, `packed.thread` and `packed.barrier` are found. The tables of
     `packed.weight_row` become constants, and packed.weight symbols disappear.
 
-    The module's `stc.fingerprint` becomes the constant `stc_model_fingerprint`.
+    The module's `stc.fingerprint` becomes the constant `stc_model_fingerprint`. Where `variant` is
+    not negative the module is one of several for the same model: its functions are numbered
+    (`stc_model_prefill_1` ...), and the constants are left to the table of variants.
   }];
+  let options = [
+    Option<"variant", "variant", "int64_t", "-1",
+           "Which of several targets the module is for; negative: the only one">,
+  ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
                            "::mlir::LLVM::LLVMDialect", "::stc::packed::PackedDialect"];
 }

@@ -11,6 +11,7 @@ namespace stc::cpu {
 struct PipelineOptions {
   std::string target = "native"; // as TargetDescription::parse takes it
   int64_t maxTokens = 64;        // most tokens of one call
+  int64_t variant = -1;          // which of several targets this is; negative: the only one
 };
 
 /// Packed operations on tensors -> parallel loops on buffers at fixed places.

@@ -69,6 +69,10 @@ struct TargetDescription {
   /// suffixes. Errors name what is supported.
   static absl::StatusOr<TargetDescription> parse(absl::string_view name);
 
+  /// The features that may be added to names of this target's architecture: code generation has a
+  /// use for them, and LLVM's code generator takes them in any combination.
+  std::vector<std::string> addableFeatures() const;
+
   /// Parses up to kMaxTargets names separated by commas, all of one architecture, and puts the
   /// better before the worse. Errors: an unknown name, two architectures, two equal targets.
   static absl::StatusOr<std::vector<TargetDescription>> parseList(absl::string_view names);

@@ -8,6 +8,11 @@
 #include "mlir/IR/BuiltinOps.h"
 
 #include <string>
+#include <vector>
+
+namespace llvm {
+class ThreadPoolInterface;
+}
 
 namespace stc {
 
@@ -19,6 +24,17 @@ enum class CodeKind { Object, Assembly, LLVMIR };
 /// Errors: no code generator for the triple, or a translation failure (diagnosed on the context).
 absl::StatusOr<std::string> generateCode(mlir::ModuleOp module,
                                          const cpu::TargetDescription &target, CodeKind kind);
+
+/// One object of several: a module in the llvm phase, and its target.
+struct ObjectJob {
+  mlir::ModuleOp module;
+  const cpu::TargetDescription *target;
+};
+
+/// As `generateCode` for objects, in the order of the jobs, many at a time on the pool (null: one
+/// after the other).
+absl::StatusOr<std::vector<std::string>> generateObjects(llvm::ArrayRef<ObjectJob> jobs,
+                                                         llvm::ThreadPoolInterface *pool);
 
 /// Registers the translations `generateCode` needs.
 void registerTranslations(mlir::DialectRegistry &registry);

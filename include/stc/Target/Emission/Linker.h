@@ -17,9 +17,9 @@ enum class LinkKind {
 
 struct LinkJob {
   LinkKind kind = LinkKind::Executable;
-  std::string objectPath; // the generated object
+  std::vector<std::string> objectPaths; // the generated objects
   std::string outputPath;
-  std::string prefix;     // "books": stc_model_open is exported as books_open
+  std::string prefix; // "books": stc_model_open is exported as books_open
 };
 
 /// Runs the link. Only this machine's architecture can be linked. Errors carry the linker's first
