@@ -44,6 +44,7 @@ void cpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &options)
   manager.addPass(createSelectLoweringConfigPass(select));
   manager.addPass(createTileOpsPass());
   manager.addPass(createParallelizeRowsPass());
+  manager.addPass(createFuseRowsPass());
   manager.addPass(createPrivatizeBuffersPass());
   manager.addPass(createPlaceBarriersPass());
   PlanArenaPassOptions arena;

@@ -135,7 +135,7 @@ void ParallelizeRows::emitGroup(Group &group) {
     bounds.push_back(builder.getIndexAttr(rows));
 
   int64_t columns = group[0].getNumLoops() == 2 ? group[0].getStaticLoopRanges()[1] : 1;
-  bool split = columns >= splitColumns && llvm::all_of(group, [&](linalg::LinalgOp op) {
+  bool split = columns >= splitColumns && !ShapedType::isDynamic(rows) && llvm::all_of(group, [&](linalg::LinalgOp op) {
                  return op.getNumParallelLoops() == 2 && op.getStaticLoopRanges()[1] == columns;
                });
   if (split)

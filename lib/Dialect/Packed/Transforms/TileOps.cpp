@@ -65,6 +65,12 @@ private:
 
 int64_t columnsOf(Value matrix) { return cast<MemRefType>(matrix.getType()).getDimSize(1); }
 
+/// Whether rows are divided: long ones, of a number of tokens that is known and so small.
+bool isDivided(Value matrix) {
+  auto type = cast<MemRefType>(matrix.getType());
+  return !type.isDynamicDim(0) && type.getDimSize(1) >= kSplitColumns;
+}
+
 /// The first dimension of a buffer, as a loop bound.
 OpFoldResult tokensOf(ImplicitLocOpBuilder &builder, Value buffer) {
   auto type = cast<MemRefType>(buffer.getType());
@@ -117,7 +123,7 @@ void TileOps::tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op) {
 void TileOps::tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActivationsOp op) {
   int64_t columns = columnsOf(op.getInput()), group = op.getGroup();
   int64_t block = columns;
-  if (columns >= kSplitColumns && columns % group == 0)
+  if (isDivided(op.getInput()) && columns % group == 0)
     for (int64_t size = kBlockColumns; size >= group; size -= group)
       if (columns % size == 0) {
         block = size;
@@ -157,7 +163,7 @@ void TileOps::tileGather(ImplicitLocOpBuilder &builder, packed::GatherOp op) {
 void TileOps::tileRotary(ImplicitLocOpBuilder &builder, packed::RotaryOp op) {
   int64_t headDim = 2 * columnsOf(op.getCos());
   int64_t columns = columnsOf(op.getInput());
-  int64_t block = columns < kSplitColumns ? columns : headDim;
+  int64_t block = isDivided(op.getInput()) ? headDim : columns;
   parallel(builder, {tokensOf(builder, op.getInput()), builder.getIndexAttr(columns / block)},
            [&](ValueRange indices) {
              Value column = scaled(builder, indices[1], block);

@@ -19,6 +19,21 @@ def DistributeThreadsPass : Pass<"packed-distribute-threads", "::mlir::ModuleOp"
                            "::mlir::LLVM::LLVMDialect", "::stc::packed::PackedDialect"];
 }
 
+def FuseRowsPass : Pass<"packed-fuse-rows", "::mlir::ModuleOp"> {
+  let summary = "Takes each token's row through several operations at once";
+  let description = [{
+    Neighbouring `scf.forall` loops over the same tokens become one, where what one of them writes
+    the other uses in the token's own row only: a norm and the quantization of its result, a gated
+    activation and its quantization, rotary embeddings of queries and keys. A row then stays in the
+    nearest cache, and threads wait for each other once.
+
+    Loops over a single token stay as they are.
+  }];
+  let statistics = [
+    Statistic<"fused", "fused", "Number of loops that joined another">,
+  ];
+}
+
 def LowerRepeatPass : Pass<"packed-lower-repeat", "::mlir::ModuleOp"> {
   let summary = "Turns stc.repeat into a loop over calls";
   let description = [{
@@ -34,9 +49,9 @@ def ParallelizeRowsPass : Pass<"packed-parallelize-rows", "::mlir::ModuleOp"> {
   let description = [{
     Neighbouring linalg operations whose first dimension is parallel, of equal size, and indexes the
     first dimension of everything they write become one `scf.forall` over that dimension: one
-    token's row goes through all of them. Rows of at least `split-columns` columns are also split
-    into blocks of columns when no operation of the group reduces, so that a single token keeps all
-    threads busy.
+    token's row goes through all of them. Where the number of tokens is known, rows of at least
+    `split-columns` columns are also split into blocks of columns when no operation of the group
+    reduces, so that a single token keeps all threads busy.
 
     Within a row, columns are computed `vector<16xf32>` at a time (sums: four vectors at once),
     the rest one by one; operations that have no vector form run one by one.
@@ -122,8 +137,9 @@ def TileOpsPass : Pass<"packed-tile-ops", "::mlir::ModuleOp"> {
       configuration (one token at a time where it has none);
     - `packed.attention`: groups of up to `heads-per-tile` query heads that share keys and values,
       and tokens (`packed.attention_tile`);
-    - `packed.quantize_activations`: tokens and, where rows are long, blocks of columns;
-    - `packed.rotary`: tokens and, where rows are long, heads;
+    - `packed.quantize_activations`: tokens and, where rows are long and their number is known,
+      blocks of columns;
+    - `packed.rotary`: tokens and, in the same case, heads;
     - `packed.gather` and `stc.cache_update`: tokens.
 
     The last three keep their names, on views of one token. Operations inside an `scf.forall` stay.
