@@ -6,9 +6,8 @@
 // 2:4-int4-g32, 4:16-pairs-int4-g128, block-int4-g128 ...
 #include "../unittests/Target/CPU/KernelHarness.h"
 
-#include "stc/Packing/Pack.h"
 #include "stc/Runtime/MachineProbe.h"
-#include "stc/Support/Float.h"
+#include "stc/Target/Autotune/RandomWeights.h"
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -73,44 +72,6 @@ bool parseOptions(int argc, char **argv, Options &options) {
       return false;
   }
   return true;
-}
-
-std::vector<uint8_t> makeWeights(const Options &options) {
-  RandomNumbers random(1);
-  const Layout &layout = options.layout;
-  int64_t size = options.rows * options.columns;
-  if (!layout.isQuantized()) {
-    std::vector<float> values(size);
-    for (float &value : values)
-      value = random.real();
-    return packFloats(layout, options.rows, options.columns, values).value();
-  }
-  QuantizedMatrix matrix;
-  matrix.rows = options.rows;
-  matrix.columns = options.columns;
-  matrix.group = layout.group;
-  int64_t zero = layout.zeroPoint();
-  double density = options.numbers.at("density");
-  for (int64_t i = 0; i < size; ++i) {
-    bool kept = true;
-    if (layout.kind == LayoutKind::Bitmap)
-      kept = random.chance(density);
-    else if (layout.kind == LayoutKind::Block)
-      // Whole steps: the same choice for 16 rows and 4 columns.
-      kept = RandomNumbers(uint32_t(i / options.columns / 16 * 65537 + i % options.columns / 4))
-                 .chance(density);
-    else if (layout.n > 0)
-      kept = (i + i / options.columns) % layout.m < layout.n;
-    int64_t code = random.integer(-zero, zero - 1);
-    matrix.codes.push_back(kept ? code ? code : 1 : 0);
-  }
-  int64_t groups = (options.columns + layout.group - 1) / layout.group;
-  for (int64_t i = 0; i < options.rows * groups; ++i)
-    matrix.scales.push_back(floatToHalf(random.real(0.001f, 0.01f)));
-  if (layout.asymmetric)
-    for (int64_t i = 0; i < options.rows * groups; ++i)
-      matrix.zeros.push_back(random.integer(-zero, zero - 1));
-  return packQuantized(layout, matrix).value();
 }
 
 /// The parallel loop's body over the row tiles [%begin, %end).
@@ -211,7 +172,8 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "%s\n", std::string(kernel.status().message()).c_str());
     return 1;
   }
-  std::vector<uint8_t> packed = makeWeights(options);
+  std::vector<uint8_t> packed =
+      randomWeights(options.layout, options.rows, options.columns, options.numbers.at("density"));
   int64_t stride = (packed.size() + 63) / 64 * 64;
   int64_t copies = std::max<int64_t>(1, options.get("megabytes") * 1000000 / stride);
   size_t total = copies * stride;
