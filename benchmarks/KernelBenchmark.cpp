@@ -1,17 +1,19 @@
 // Speed of one generated matrix multiplication, next to what the machine's memory delivers:
 //   stc-kernel-benchmark LAYOUT ROWSxCOLUMNS [tokens=1] [threads=1] [accumulators=A] [at-once=T]
-//                        [prefetch=P] [megabytes=640] [density=0.5] [target=native]
+//                        [prefetch=P] [megabytes=640] [density=0.5] [target=native] [seconds=6]
+//                        [--json]
 // LAYOUT: dense-f32, dense-bf16, dense-int4-g32, dense-int3-g128-asym, bitmap-int8-g128,
 // 2:4-int4-g32, 4:16-pairs-int4-g128, block-int4-g128 ...
 #include "../unittests/Target/CPU/KernelHarness.h"
 
-#include "stc/Packing/Pack.h"
-#include "stc/Support/Float.h"
+#include "stc/Runtime/MachineProbe.h"
+#include "stc/Target/Autotune/RandomWeights.h"
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -26,10 +28,11 @@ namespace {
 struct Options {
   Layout layout;
   int64_t rows = 0, columns = 0;
-  std::map<std::string, double> numbers = {{"tokens", 1},   {"threads", 1},   {"accumulators", 0},
-                                           {"at-once", 0},  {"prefetch", -1}, {"megabytes", 640},
-                                           {"density", 0.5}};
+  std::map<std::string, double> numbers = {{"tokens", 1},    {"threads", 1},   {"accumulators", 0},
+                                           {"at-once", 0},   {"prefetch", -1}, {"megabytes", 640},
+                                           {"density", 0.5}, {"seconds", 6}};
   std::string target = "native";
+  bool json = false;
 
   int64_t get(const char *name) const { return int64_t(numbers.at(name)); }
 };
@@ -60,51 +63,15 @@ bool parseOptions(int argc, char **argv, Options &options) {
     return false;
   for (int i = 3; i < argc; ++i) {
     std::pair<std::string, std::string> option = absl::StrSplit(argv[i], absl::MaxSplits('=', 1));
-    if (option.first == "target")
+    if (option.first == "--json")
+      options.json = true;
+    else if (option.first == "target")
       options.target = option.second;
     else if (!options.numbers.count(option.first) ||
              !absl::SimpleAtod(option.second, &options.numbers[option.first]))
       return false;
   }
   return true;
-}
-
-std::vector<uint8_t> makeWeights(const Options &options) {
-  RandomNumbers random(1);
-  const Layout &layout = options.layout;
-  int64_t size = options.rows * options.columns;
-  if (!layout.isQuantized()) {
-    std::vector<float> values(size);
-    for (float &value : values)
-      value = random.real();
-    return packFloats(layout, options.rows, options.columns, values).value();
-  }
-  QuantizedMatrix matrix;
-  matrix.rows = options.rows;
-  matrix.columns = options.columns;
-  matrix.group = layout.group;
-  int64_t zero = layout.zeroPoint();
-  double density = options.numbers.at("density");
-  for (int64_t i = 0; i < size; ++i) {
-    bool kept = true;
-    if (layout.kind == LayoutKind::Bitmap)
-      kept = random.chance(density);
-    else if (layout.kind == LayoutKind::Block)
-      // Whole steps: the same choice for 16 rows and 4 columns.
-      kept = RandomNumbers(uint32_t(i / options.columns / 16 * 65537 + i % options.columns / 4))
-                 .chance(density);
-    else if (layout.n > 0)
-      kept = (i + i / options.columns) % layout.m < layout.n;
-    int64_t code = random.integer(-zero, zero - 1);
-    matrix.codes.push_back(kept ? code ? code : 1 : 0);
-  }
-  int64_t groups = (options.columns + layout.group - 1) / layout.group;
-  for (int64_t i = 0; i < options.rows * groups; ++i)
-    matrix.scales.push_back(floatToHalf(random.real(0.001f, 0.01f)));
-  if (layout.asymmetric)
-    for (int64_t i = 0; i < options.rows * groups; ++i)
-      matrix.zeros.push_back(random.integer(-zero, zero - 1));
-  return packQuantized(layout, matrix).value();
 }
 
 /// The parallel loop's body over the row tiles [%begin, %end).
@@ -162,10 +129,16 @@ template <typename Work> double runOnce(int64_t threads, Work work) {
       .count();
 }
 
-double medianOf(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-  return values[values.size() / 2];
-}
+/// The middle value and both ends.
+struct Range {
+  double median, least, most;
+  explicit Range(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    median = values[values.size() / 2];
+    least = values.front();
+    most = values.back();
+  }
+};
 
 /// Reads memory as fast as plain code can: 64 bytes at a time, in four independent chains.
 uint64_t readAll(const uint8_t *begin, const uint8_t *end) {
@@ -188,9 +161,9 @@ uint64_t readAll(const uint8_t *begin, const uint8_t *end) {
 int main(int argc, char **argv) {
   Options options;
   if (!parseOptions(argc, argv, options)) {
-    std::fprintf(stderr,
-                 "usage: stc-kernel-benchmark LAYOUT ROWSxCOLUMNS [tokens=] [threads=] "
-                 "[accumulators=] [at-once=] [prefetch=] [megabytes=] [density=] [target=]\n");
+    std::fprintf(stderr, "usage: stc-kernel-benchmark LAYOUT ROWSxCOLUMNS [tokens=] [threads=] "
+                         "[accumulators=] [at-once=] [prefetch=] [megabytes=] [density=] [target=] "
+                         "[seconds=] [--json]\n");
     return 1;
   }
   TileGeometry geometry = tileGeometry(options.layout, options.rows, options.columns);
@@ -199,7 +172,8 @@ int main(int argc, char **argv) {
     std::fprintf(stderr, "%s\n", std::string(kernel.status().message()).c_str());
     return 1;
   }
-  std::vector<uint8_t> packed = makeWeights(options);
+  std::vector<uint8_t> packed =
+      randomWeights(options.layout, options.rows, options.columns, options.numbers.at("density"));
   int64_t stride = (packed.size() + 63) / 64 * 64;
   int64_t copies = std::max<int64_t>(1, options.get("megabytes") * 1000000 / stride);
   size_t total = copies * stride;
@@ -244,21 +218,52 @@ int main(int argc, char **argv) {
     sink +=
         readAll(weights + thread * (total / threads), weights + (thread + 1) * (total / threads));
   };
-  // The machine may be shared: the two alternate, and each pass has its own ratio.
-  std::vector<double> multiplying, reading, fractions;
+  // The machine may be shared: model, memory and arithmetic alternate, and each pass has its own
+  // ratios.
+  auto pool = ThreadPool::create(int(threads));
+  if (!pool.ok()) {
+    std::fprintf(stderr, "%s\n", std::string(pool.status().message()).c_str());
+    return 1;
+  }
+  double products = double(copies) * options.rows * options.columns * tokens;
+  std::vector<double> multiplying, reading, peaks, bandwidthFractions, peakFractions;
   double spent = 0;
-  while (fractions.size() < 7 || (spent < 6 && fractions.size() < 100)) {
+  while (multiplying.size() < 7 ||
+         (spent < options.numbers.at("seconds") && multiplying.size() < 1000)) {
     multiplying.push_back(runOnce(threads, multiply));
     reading.push_back(runOnce(threads, read));
-    fractions.push_back(reading.back() / multiplying.back());
+    peaks.push_back(measureInt8Peak(**pool));
+    bandwidthFractions.push_back(reading.back() / multiplying.back());
+    peakFractions.push_back(2 * products / multiplying.back() / peaks.back());
     spent += multiplying.back() + reading.back();
   }
-  double seconds = medianOf(multiplying);
-  double products = double(copies) * options.rows * options.columns * tokens;
-  std::printf("%s %ldx%ld tokens %ld threads %ld: %.2f GB/s of %.2f (%.0f %%), %.1f Gweights/s, "
-              "%.0f GOPS\n",
-              options.layout.str().c_str(), options.rows, options.columns, tokens, threads,
-              total / seconds / 1e9, total / medianOf(reading) / 1e9, 100 * medianOf(fractions),
-              products / tokens / seconds / 1e9, 2 * products / seconds / 1e9);
+  Range seconds(multiplying), fraction(bandwidthFractions), peakFraction(peakFractions);
+  double bandwidth = double(total) / Range(reading).median, peak = Range(peaks).median;
+  double rate = 2 * products / seconds.median;
+  if (options.json) {
+    std::printf("{\"layout\": \"%s\", \"rows\": %ld, \"columns\": %ld, \"tokens\": %ld, "
+                "\"threads\": %ld, \"target\": \"%s\", \"density\": %g, \"weight_bytes\": %zu, "
+                "\"bits_per_weight\": %.6g, \"passes\": %zu,\n",
+                options.layout.str().c_str(), options.rows, options.columns, tokens, threads,
+                options.target.c_str(), options.numbers.at("density"), packed.size(),
+                8.0 * double(packed.size()) / double(options.rows * options.columns),
+                multiplying.size());
+    std::printf(" \"seconds_per_matrix\": %.6g, \"seconds_per_matrix_range\": [%.6g, %.6g], "
+                "\"bytes_per_second\": %.6g, \"ops_per_second\": %.6g,\n",
+                seconds.median / double(copies), seconds.least / double(copies),
+                seconds.most / double(copies), double(total) / seconds.median, rate);
+    std::printf(" \"read_bandwidth_bytes_per_second\": %.6g, \"bandwidth_fraction\": %.4f, "
+                "\"bandwidth_fraction_range\": [%.4f, %.4f],\n"
+                " \"int8_peak_ops_per_second\": %.6g, \"peak_fraction\": %.4f, "
+                "\"peak_fraction_range\": [%.4f, %.4f]}\n",
+                bandwidth, fraction.median, fraction.least, fraction.most, peak,
+                peakFraction.median, peakFraction.least, peakFraction.most);
+  } else {
+    std::printf("%s %ldx%ld tokens %ld threads %ld: %.2f GB/s of %.2f (%.0f %%), %.1f Gweights/s, "
+                "%.0f GOPS of %.0f (%.0f %%)\n",
+                options.layout.str().c_str(), options.rows, options.columns, tokens, threads,
+                double(total) / seconds.median / 1e9, bandwidth / 1e9, 100 * fraction.median,
+                rate / 2 / double(tokens) / 1e9, rate / 1e9, peak / 1e9, 100 * peakFraction.median);
+  }
   return sink == 1 ? 2 : 0;
 }

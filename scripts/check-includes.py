@@ -31,6 +31,8 @@ ALLOWED = {
     "Conversion": UTILS,
     "Target/CPU": UTILS + ["Dialect/Packed/Transforms", "Conversion", "Runtime/ModelABI"],
     "Target/Emission": FLOOR0 + ["Target/CPU"],
+    "Target/Autotune": UTILS + ["Dialect/Packed/Transforms", "Target/CPU", "Target/Emission",
+                                "Runtime/ThreadPool"],
     "Pipelines": UTILS + ["Dialect/STC/Transforms", "Dialect/Packed/Transforms", "Conversion",
                           "Target", "Reference", "Import"],
     "Driver": [""],

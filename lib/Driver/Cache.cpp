@@ -37,7 +37,7 @@ static std::string stamp(const std::string &path) {
   return text;
 }
 
-static std::string cacheDirectory() {
+std::string stc::cacheDirectory() {
   const char *base = std::getenv("XDG_CACHE_HOME");
   if (base && *base)
     return absl::StrCat(base, "/stc");

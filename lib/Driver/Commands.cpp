@@ -61,10 +61,15 @@ static CommandSpec compileSpec() {
        {"--emit", "", "KIND",
         "exe, shared, object, asm, llvm, or mlir:PHASE with PHASE one of import, graph,\n"
         "compressed, packed, tiled, vector, llvm (default exe)"}});
-  spec.options.insert(spec.options.end(),
-                      {{"--dump-ir", "", "DIR", "write every phase's IR into DIR"},
-                       {"--verbose", "", "", "show what each pass decided, and why"},
-                       {"--quiet", "", "", "print errors only"}});
+  spec.options.insert(
+      spec.options.end(),
+      {{"--autotune", "", "",
+        "choose how kernels are tiled by measuring candidates on this machine;\n"
+        "results are kept in ~/.cache/stc for later"},
+       {"--autotune-seconds", "", "N", "begin no measurement after N seconds of them (default 30)"},
+       {"--dump-ir", "", "DIR", "write every phase's IR into DIR"},
+       {"--verbose", "", "", "show what each pass decided, and why"},
+       {"--quiet", "", "", "print errors only"}});
   return spec;
 }
 
@@ -97,6 +102,11 @@ static absl::Status compileCommand(const Args &args) {
   STC_RETURN_IF_ERROR(readCompileOptions(args, options));
   STC_RETURN_IF_ERROR(parseEmit(args.text("--emit", "exe"), options));
   options.dumpDirectory = args.text("--dump-ir");
+  options.autotune = args.has("--autotune");
+  STC_ASSIGN_OR_RETURN(options.autotuneSeconds,
+                       args.integer("--autotune-seconds", options.autotuneSeconds, 0, 1 << 20));
+  if (args.has("--autotune-seconds") && !options.autotune)
+    return formatError({"compile", "--autotune-seconds", {}}, "--autotune beside it", "none");
   options.verbose = args.has("--verbose");
   options.quiet = args.has("--quiet");
   return compileModel(options);

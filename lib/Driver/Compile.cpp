@@ -5,8 +5,10 @@
 #include "ReadModule.h"
 #include "stc/Compress/Quantize.h"
 #include "stc/Dialect/STC/Utils/WeightStore.h"
+#include "stc/Driver/Cache.h"
 #include "stc/Import/Import.h"
 #include "stc/Support/Progress.h"
+#include "stc/Target/Autotune/Autotuner.h"
 #include "stc/Target/CPU/VariantTable.h"
 #include "stc/Target/Emission/CodeGenerator.h"
 
@@ -15,10 +17,12 @@
 #include "absl/strings/str_format.h"
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/raw_ostream.h"
+#include "llvm/Support/xxhash.h"
 
 #include <chrono>
 
@@ -108,6 +112,7 @@ private:
   absl::Status runPhase(Phase phase, mlir::ModuleOp onto);
   absl::Status dump(Phase phase, mlir::ModuleOp onto);
   absl::StatusOr<std::vector<std::string>> generateVariants(ModelSettings &settings);
+  absl::Status prepareAutotune();
   absl::Status emitText();
   absl::Status emitBinary();
   void report(absl::string_view step, std::chrono::steady_clock::time_point since);
@@ -121,6 +126,7 @@ private:
   std::unique_ptr<Tokenizer> tokenizer;
   std::vector<cpu::TargetDescription> targets; // the best first
   std::unique_ptr<ModelArtifacts> artifacts;
+  std::unique_ptr<Autotuner> autotuner;
   PipelineOptions pipeline;
   size_t nextPhase = 0; // into kPhases
   std::string firstError, timings;
@@ -173,6 +179,9 @@ absl::Status Compilation::runPhase(Phase phase, mlir::ModuleOp onto) {
   }
   STC_RETURN_IF_ERROR(dump(phase, onto));
   report(phaseName(phase).str(), start);
+  if (phase == Phase::Tiled && autotuner)
+    absl::StrAppendFormat(&timings, "  autotuned: %d measured, %d known, %d left to the model\n",
+                          autotuner->measured(), autotuner->known(), autotuner->left());
   return absl::OkStatus();
 }
 
@@ -206,6 +215,31 @@ absl::StatusOr<std::vector<std::string>> Compilation::generateVariants(ModelSett
   auto objects = generateObjects(jobs, pool.get());
   report("object", start);
   return objects;
+}
+
+/// Results hold for this very compiler: another one generates other code.
+static absl::StatusOr<std::string> compilerIdentity() {
+  STC_ASSIGN_OR_RETURN(auto file,
+                       MappedFile::open(llvm::sys::fs::getMainExecutable(nullptr, nullptr)));
+  return absl::StrCat(LLVM_VERSION_STRING, "-",
+                      absl::Hex(llvm::xxh3_64bits({file->bytes().data(), file->bytes().size()})));
+}
+
+absl::Status Compilation::prepareAutotune() {
+  if (!options.autotune)
+    return absl::OkStatus();
+  if (targets.size() > 1)
+    return formatError({"", "--autotune", {}}, "one --target", options.target);
+  AutotuneOptions tuning;
+  tuning.target = targets.front().name;
+  tuning.promptTokens = pipeline.prefillChunk;
+  tuning.cacheDirectory = absl::StrCat(cacheDirectory(), "/autotune");
+  tuning.quiet = options.quiet;
+  tuning.seconds = double(options.autotuneSeconds);
+  STC_ASSIGN_OR_RETURN(tuning.compiler, compilerIdentity());
+  STC_ASSIGN_OR_RETURN(autotuner, Autotuner::create(tuning));
+  pipeline.chooser = autotuner.get();
+  return absl::OkStatus();
 }
 
 /// --emit=mlir:<phase>, llvm or asm: one text file.
@@ -287,6 +321,7 @@ absl::Status Compilation::run() {
   pipeline.target = targets.front().name;
   pipeline.quiet = options.quiet;
   pipeline.verbose = options.verbose;
+  STC_RETURN_IF_ERROR(prepareAutotune());
   STC_RETURN_IF_ERROR(load());
   STC_RETURN_IF_ERROR(text ? emitText() : emitBinary());
   report("total", start);

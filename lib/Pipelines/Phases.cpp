@@ -85,7 +85,8 @@ std::optional<Phase> parsePhase(llvm::StringRef name) {
 }
 
 void addPhase(OpPassManager &manager, Phase phase, const PipelineOptions &options) {
-  cpu::PipelineOptions cpuOptions{options.target, options.prefillChunk, options.variant};
+  cpu::PipelineOptions cpuOptions{options.target, options.prefillChunk, options.variant,
+                                  options.chooser};
   switch (phase) {
   case Phase::Import:
     return;

@@ -64,10 +64,16 @@ struct InterpretPass : stc::impl::InterpretBase<InterpretPass> {
     std::vector<int32_t> ids(tokens.begin(), tokens.end());
     auto feed = oneByOne ? Interpreter::Feed::OneByOne : Interpreter::Feed::Together;
     STC_ASSIGN_OR_RETURN(ReferenceTensor logits, interpreter.logits(ids, feed));
-    auto last = absl::MakeSpan(logits.values).last(logits.shape.back());
-    llvm::outs() << "argmax " << std::max_element(last.begin(), last.end()) - last.begin()
-                 << "\nlogits ";
-    printNumbers(llvm::outs(), last.subspan(0, std::max<int64_t>(0, max)));
+    size_t vocabulary = size_t(logits.shape.back());
+    auto last = absl::MakeSpan(logits.values).last(vocabulary);
+    llvm::outs() << "argmax " << std::max_element(last.begin(), last.end()) - last.begin() << '\n';
+    size_t first = all ? 0 : logits.values.size() - vocabulary;
+    for (size_t at = first; at < logits.values.size(); at += vocabulary) {
+      llvm::outs() << "logits ";
+      printNumbers(llvm::outs(), absl::MakeSpan(logits.values)
+                                     .subspan(at, vocabulary)
+                                     .subspan(0, std::max<int64_t>(0, max)));
+    }
     return absl::OkStatus();
   }
 

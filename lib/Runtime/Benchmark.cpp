@@ -27,27 +27,68 @@ std::vector<int32_t> randomTokens(int64_t count, int64_t vocabulary) {
   return tokens;
 }
 
-/// What each repetition measured.
+/// Every measurement, and the ratios of neighbouring ones.
 struct Samples {
-  std::vector<double> decode, prefill, bandwidth, peak;
+  std::vector<double> decode, prefill, bandwidth, peak; // per second
+  std::vector<double> decodeFractions, prefillFractions;
 };
 
-absl::Status repeatOnce(Session &session, absl::Span<const int32_t> prompt,
-                        absl::Span<const int32_t> text, BandwidthProbe &probe, Samples &samples) {
-  ThreadPool &pool = session.owner().pool();
+/// One benchmark: what stays the same over its repetitions.
+struct Benchmark {
+  Session &session;
+  std::vector<int32_t> prompt, text;
+  BandwidthProbe probe;
+
+  absl::Status repeat(Samples &samples);
+  absl::Status decodePieces(Samples &samples);
+};
+
+/// Decodes `text` in pieces, with the memory measured between them.
+absl::Status Benchmark::decodePieces(Samples &samples) {
+  // Pieces of eight, the first token of each not counted: it finds the caches full of what the
+  // measurement read, which a model small enough to live there would pay for. Shorter texts keep
+  // at least one token that counts.
+  constexpr size_t pieceTokens = 8;
+  Model &model = session.owner();
+  double bytes = double(model.settings().weightBytesPerToken);
+  double before = probe.measure(model.pool());
+  samples.bandwidth.push_back(before);
+  for (size_t at = 0; at < text.size();) {
+    size_t left = text.size() - at;
+    // What would be too short a last piece belongs to the one before.
+    size_t count = left < 2 * pieceTokens ? left : pieceTokens;
+    size_t uncounted = count > 1 ? 1 : 0;
+    Clock::time_point start = Clock::now();
+    for (size_t i = 0; i < count; ++i) {
+      if (i == uncounted)
+        start = Clock::now();
+      STC_RETURN_IF_ERROR(session.decode(text[at + i]).status());
+    }
+    double rate = double(count - uncounted) / secondsSince(start);
+    at += count;
+    double after = probe.measure(model.pool());
+    samples.bandwidth.push_back(after);
+    samples.decode.push_back(rate);
+    // Seconds add up, not rates: this is the mean time for a byte before and after.
+    samples.decodeFractions.push_back(rate * bytes * (1 / before + 1 / after) / 2);
+    before = after;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Benchmark::repeat(Samples &samples) {
+  Model &model = session.owner();
   session.reset();
-  samples.peak.push_back(measureInt8Peak(pool));
+  double before = measureInt8Peak(model.pool());
   Clock::time_point start = Clock::now();
   STC_RETURN_IF_ERROR(session.prefill(prompt));
-  samples.prefill.push_back(double(prompt.size()) / secondsSince(start));
-
-  samples.bandwidth.push_back(probe.measure(pool));
-  start = Clock::now();
-  for (int32_t token : text)
-    STC_RETURN_IF_ERROR(session.decode(token).status());
-  samples.decode.push_back(double(text.size()) / secondsSince(start));
-  samples.bandwidth.push_back(probe.measure(pool));
-  return absl::OkStatus();
+  double rate = double(prompt.size()) / secondsSince(start);
+  double after = measureInt8Peak(model.pool());
+  samples.peak.insert(samples.peak.end(), {before, after});
+  samples.prefill.push_back(rate);
+  samples.prefillFractions.push_back(rate * double(model.settings().activationOpsPerToken) *
+                                     (1 / before + 1 / after) / 2);
+  return decodePieces(samples);
 }
 
 } // namespace
@@ -66,33 +107,47 @@ absl::StatusOr<BenchmarkResult> benchmark(Session &session, const BenchmarkOptio
                        absl::StrCat("at most ", session.maxContext(),
                                     " tokens in all (the context this model was compiled for)"),
                        absl::StrCat(options.promptTokens + options.generate));
-  std::vector<int32_t> prompt = randomTokens(options.promptTokens, settings.vocabSize);
-  std::vector<int32_t> text = randomTokens(options.generate, settings.vocabSize);
   STC_ASSIGN_OR_RETURN(BandwidthProbe probe, BandwidthProbe::create(model.pool()));
+  Benchmark run{session, randomTokens(options.promptTokens, settings.vocabSize),
+                randomTokens(options.generate, settings.vocabSize), std::move(probe)};
 
   // The first round brings weights and caches into memory and does not count.
   Samples warmUp, samples;
-  STC_RETURN_IF_ERROR(
-      repeatOnce(session, prompt, absl::MakeSpan(text).subspan(0, 8), probe, warmUp));
+  STC_RETURN_IF_ERROR(run.repeat(warmUp));
   BenchmarkResult result;
   Clock::time_point start = Clock::now();
   while (result.repetitions < options.minRepetitions ||
          (result.repetitions < options.maxRepetitions && secondsSince(start) < options.seconds)) {
-    STC_RETURN_IF_ERROR(repeatOnce(session, prompt, text, probe, samples));
+    STC_RETURN_IF_ERROR(run.repeat(samples));
     ++result.repetitions;
   }
 
   result.decodeTokensPerSecond = median(samples.decode);
   result.prefillTokensPerSecond = median(samples.prefill);
   result.weightBytesPerToken = settings.weightBytesPerToken;
+  result.cacheBytesPerToken = int64_t(
+      double(settings.keyCacheFloats + settings.valueCacheFloats) * sizeof(float) *
+      (double(options.promptTokens) + double(options.generate) / 2) / double(settings.maxContext));
   result.readBandwidth = median(samples.bandwidth);
-  result.decodeBandwidthFraction =
-      result.decodeTokensPerSecond * double(settings.weightBytesPerToken) / result.readBandwidth;
+  result.decodeBandwidthFraction = median(samples.decodeFractions);
   result.int8Peak = median(samples.peak);
-  result.prefillPeakFraction =
-      result.prefillTokensPerSecond * double(settings.activationOpsPerToken) / result.int8Peak;
+  result.prefillPeakFraction = median(samples.prefillFractions);
   result.threads = model.pool().threads();
   return result;
+}
+
+absl::StatusOr<double> measureStartup(const ModelCode &code, const std::string &path,
+                                      const Model::Options &options, int repetitions) {
+  std::vector<double> seconds;
+  for (int i = 0; i <= repetitions; ++i) {
+    Clock::time_point start = Clock::now();
+    STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, Model::open(code, path, options));
+    STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
+    STC_RETURN_IF_ERROR(session->decode(0).status());
+    if (i > 0) // the first may have waited for the disk
+      seconds.push_back(secondsSince(start));
+  }
+  return median(seconds);
 }
 
 } // namespace stc

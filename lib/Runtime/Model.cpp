@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <climits>
 #include <cstdlib>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,16 +101,13 @@ absl::StatusOr<std::unique_ptr<Model>> Model::open(const ModelCode &code, const 
       chooseVariant(path, code,
                     options.target.empty() && variable ? variable : options.target.c_str()));
   STC_RETURN_IF_ERROR(checkMemory(path, bytesNeeded(*model->bundle), totalMemoryBytes()));
+  model->bundle->preferLargePages(); // before the first page is touched: it decides how they come
   STC_ASSIGN_OR_RETURN(model->threadPool, ThreadPool::create(options.threads));
   if (options.verify)
     STC_RETURN_IF_ERROR(model->bundle->verifyChecksums(model->threadPool->threads()));
   if (!model->bundle->tokenizer().empty()) {
     STC_ASSIGN_OR_RETURN(model->modelTokenizer, Tokenizer::parse(model->bundle->tokenizer(), path));
   }
-  // Large pages where the kernel can make them of a file; a hint, so failure does not matter.
-  absl::Span<const uint8_t> weights = model->bundle->weights();
-  if (!weights.empty())
-    madvise(const_cast<uint8_t *>(weights.data()), weights.size(), MADV_HUGEPAGE);
   return model;
 }
 

@@ -19,7 +19,11 @@ namespace stc {
 
 namespace {
 
-constexpr size_t bufferBytes = 1 << 20;
+/// Files are written in pieces of the size and alignment of a large page, copied from memory that
+/// is present: file systems that can then keep them in large pages, which a reader that maps the
+/// file gets for nothing. Pieces that start elsewhere, or that fault while the kernel copies them
+/// (another mapped file), end up in small ones.
+constexpr size_t bufferBytes = 2 << 20;
 
 absl::Status systemError(const std::string &path, absl::string_view expected, int error) {
   return formatError({path, "", {}}, expected, std::strerror(error));
@@ -155,13 +159,14 @@ absl::Status AtomicFile::flush() {
 }
 
 absl::Status AtomicFile::write(absl::Span<const uint8_t> bytes) {
-  if (buffer.size() + bytes.size() > bufferBytes)
-    STC_RETURN_IF_ERROR(flush());
-  if (bytes.size() > bufferBytes)
-    STC_RETURN_IF_ERROR(writeAll(descriptor, finalPath, bytes.data(), bytes.size(), written));
-  else
-    buffer.append(reinterpret_cast<const char *>(bytes.data()), bytes.size());
-  written += bytes.size();
+  while (!bytes.empty()) {
+    size_t part = std::min<size_t>(bytes.size(), bufferBytes - written % bufferBytes);
+    buffer.append(reinterpret_cast<const char *>(bytes.data()), part);
+    written += part;
+    bytes.remove_prefix(part);
+    if (written % bufferBytes == 0)
+      STC_RETURN_IF_ERROR(flush());
+  }
   return absl::OkStatus();
 }
 

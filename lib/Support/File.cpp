@@ -74,6 +74,11 @@ void MappedFile::release(uint64_t offset, uint64_t length) const {
   madvise(const_cast<uint8_t *>(data) + begin, offset + length - begin, MADV_DONTNEED);
 }
 
+void MappedFile::preferLargePages() const {
+  if (data)
+    madvise(const_cast<uint8_t *>(data), size, MADV_HUGEPAGE);
+}
+
 absl::StatusOr<std::string> readFile(const std::string &path, uint64_t maxBytes) {
   struct stat info;
   STC_ASSIGN_OR_RETURN(int descriptor, openRegular(path, info));

@@ -12,7 +12,8 @@ from support import (BIN, BOOKS, SHARED, TemporaryDirectoryTest, compile_model, 
 
 BENCH_KEYS = {"decode_tokens_per_second", "prefill_tokens_per_second", "weight_bytes_per_token",
               "read_bandwidth_bytes_per_second", "decode_bandwidth_fraction",
-              "int8_peak_ops_per_second", "prefill_peak_fraction", "threads"}
+              "int8_peak_ops_per_second", "prefill_peak_fraction", "threads",
+              "cache_bytes_per_token", "startup_seconds"}
 LAYER_KEYS = {"name", "shape", "pattern", "density", "bits", "group", "layout", "bytes", "reason"}
 
 

@@ -208,10 +208,10 @@ TEST_F(ModelBinary, EvalInfoAndBenchSpeakJson) {
 
   Result bench =
       run({"bench", "--prompt-tokens", "16", "--generate", "8", "--threads", "2", "--json"});
-  for (const char *key :
-       {"decode_tokens_per_second", "prefill_tokens_per_second", "weight_bytes_per_token",
-        "read_bandwidth_bytes_per_second", "decode_bandwidth_fraction", "int8_peak_ops_per_second",
-        "prefill_peak_fraction", "threads"})
+  for (const char *key : {"decode_tokens_per_second", "prefill_tokens_per_second",
+                          "weight_bytes_per_token", "cache_bytes_per_token", "startup_seconds",
+                          "read_bandwidth_bytes_per_second", "decode_bandwidth_fraction",
+                          "int8_peak_ops_per_second", "prefill_peak_fraction", "threads"})
     EXPECT_THAT(bench.out, HasSubstr(absl::StrCat("\"", key, "\": "))) << bench.err;
 }
 

@@ -5,6 +5,7 @@
 
 #include "gmock/gmock.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +44,56 @@ TEST(MappedFile, releasedPagesAreReadAgain) {
   (*file)->release(UINT64_MAX, 1);
   absl::Span<const uint8_t> bytes = (*file)->bytes();
   EXPECT_EQ(std::string(bytes.begin(), bytes.end()), text);
+}
+
+/// Maps a file, reads it, and returns how many kilobytes of it are mapped by large pages.
+size_t largePageKilobytes(const std::string &path) {
+  auto file = MappedFile::open(path).value();
+  file->preferLargePages();
+  volatile uint8_t sum = 0;
+  for (size_t at = 0; at < file->bytes().size(); at += 4096)
+    sum = uint8_t(sum + file->bytes()[at]);
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  size_t kilobytes = 0, found = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find('-') < line.find(':')) // "begin-end rights ... path", not "Field: value"
+      inside = line.find(std::filesystem::canonical(path)) != std::string::npos;
+    if (inside && std::sscanf(line.c_str(), "FilePmdMapped: %zu", &found) == 1)
+      kilobytes += found;
+  }
+  return kilobytes;
+}
+
+TEST(MappedFile, largePagesAreAHint) {
+  TempFolder folder;
+  EXPECT_EQ(largePageKilobytes(folder.write("empty", "")), 0u);
+  largePageKilobytes(folder.write("small", "some bytes"));
+}
+
+TEST(MappedFile, whatAtomicFileWroteHasTheLargePagesOfThisFileSystem) {
+  TempFolder folder;
+  // What this file system can do: shown by a file written as it likes it, if at all.
+  constexpr size_t piece = 2 << 20, pieces = 8;
+  std::string ideal = folder.path("ideal"), bytes(piece, 'x');
+  int descriptor = ::open(ideal.c_str(), O_WRONLY | O_CREAT, 0600);
+  for (size_t i = 0; i < pieces; ++i)
+    ASSERT_EQ(pwrite(descriptor, bytes.data(), piece, off_t(i * piece)), ssize_t(piece));
+  ::close(descriptor);
+  size_t possible = largePageKilobytes(ideal);
+  if (possible < pieces * piece / 1024)
+    GTEST_SKIP() << "large pages for only " << possible << " KiB of a file here";
+  // A source that is mapped itself, in parts that fit nothing.
+  auto source = MappedFile::open(ideal).value();
+  auto file = AtomicFile::create(folder.path("ours")).value();
+  ASSERT_TRUE(file->write(absl::string_view("header")).ok());
+  for (absl::Span<const uint8_t> rest = source->bytes(); !rest.empty();) {
+    absl::Span<const uint8_t> part = rest.subspan(0, 3000001);
+    ASSERT_TRUE(file->write(part).ok());
+    rest.remove_prefix(part.size());
+  }
+  ASSERT_TRUE(file->commit().ok());
+  EXPECT_GE(largePageKilobytes(folder.path("ours")), (pieces - 1) * piece / 1024);
 }
 
 TEST(File, whatIsNoRegularFileIsRefused) {

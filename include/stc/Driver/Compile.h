@@ -23,6 +23,8 @@ struct CompileOptions {
   std::string dumpDirectory;     // not empty: every phase's IR is written there
   int64_t maxContext = 0;        // 0: the checkpoint's, at most 4096
   int64_t threads = 0;           // of the compiler; 0: one per core
+  bool autotune = false;         // measure how to tile instead of asking the cost model
+  int64_t autotuneSeconds = 30;
   bool quiet = false, verbose = false;
 };
 

@@ -75,6 +75,8 @@ public:
   /// `path` may be an executable that ends with a bundle, /proc/self/exe included.
   static absl::StatusOr<std::unique_ptr<Bundle>> open(const std::string &path);
   absl::Status verifyChecksums(int threads) const;
+  /// See MappedFile::preferLargePages.
+  void preferLargePages() const { file->preferLargePages(); }
   absl::Span<const uint8_t> weights() const { return weightBytes; }
   absl::string_view tokenizer() const { return tokenizerBytes; }
   const ModelSettings &settings() const { return modelSettings; }

@@ -11,6 +11,10 @@
 
 namespace stc {
 
+namespace cpu {
+class LoweringConfigChooser;
+} // namespace cpu
+
 /// Where a module stands. Names are those of `--emit=mlir:<phase>` and of the dumps.
 enum class Phase { Import, Graph, Compressed, Packed, Tiled, Vector, LLVM };
 llvm::StringRef phaseName(Phase phase);
@@ -24,6 +28,7 @@ struct PipelineOptions {
   int64_t variant = -1;           // which of several targets that is; negative: the only one
   int64_t prefillChunk = 128;     // most tokens of one prefill call
   BundleWriter *bundle = nullptr; // where pack-weights writes bytes; null keeps them in memory
+  cpu::LoweringConfigChooser *chooser = nullptr; // asked how to tile instead of the cost model
   bool quiet = true;
   bool verbose = false; // remarks on what compression and packing did to each weight
 };

@@ -18,6 +18,8 @@ def Interpret : Pass<"stc-interpret", "::mlir::ModuleOp"> {
     logits -10.1365784 -5.32946498 -10.1380864
     ```
 
+    With `all` it prints a line `logits ...` for every position.
+
     Works from import to packed: @forward and @head where the module has them, else @prefill and
     @score, or @decode token by token with `one-by-one`.
 
@@ -28,6 +30,8 @@ def Interpret : Pass<"stc-interpret", "::mlir::ModuleOp"> {
     `stc-pack-weights` ran before in the same pipeline.
   }];
   let options = [
+    Option<"all", "all", "bool", /*default=*/"false",
+           "Print the logits of every position, not only of the last">,
     Option<"function", "function", "std::string", /*default=*/"",
            "The function to call instead of the model's entry points">,
     Option<"max", "max", "int64_t", /*default=*/"8", "How many logits to print">,

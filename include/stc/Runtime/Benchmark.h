@@ -16,18 +16,27 @@ struct BenchmarkOptions {
   double seconds = 5;
 };
 
-/// Medians over the repetitions.
+/// Medians. Each fraction is the median of the ratios of neighbouring measurements, not the ratio
+/// of two medians: what memory delivers can change by half between two repetitions.
 struct BenchmarkResult {
   double decodeTokensPerSecond = 0, prefillTokensPerSecond = 0;
   int64_t weightBytesPerToken = 0;
-  double readBandwidth = 0, decodeBandwidthFraction = 0; // bytes per second; of the bandwidth
+  int64_t cacheBytesPerToken = 0; // what the KV cache holds in the middle of the decoding
+  double readBandwidth = 0, decodeBandwidthFraction = 0; // bytes per second; weights, of it
   double int8Peak = 0, prefillPeakFraction = 0;          // operations per second; of the peak
   int threads = 0, repetitions = 0;
 };
 
-/// Runs a random prompt and random tokens after it. Every repetition measures the machine before
-/// and after the model, so that both see the same neighbours and the same frequency.
+/// Runs a random prompt and random tokens after it. Every prompt, and every few tokens, stand
+/// between two measurements of the machine, so that both see the same neighbours and the same
+/// frequency.
 absl::StatusOr<BenchmarkResult> benchmark(Session &session, const BenchmarkOptions &options);
+
+/// Seconds from before the model at `path` is opened until it has given the first logits: the
+/// median of `repetitions`, after one that brings the file into memory. Checksums are compared if
+/// `options` says so.
+absl::StatusOr<double> measureStartup(const ModelCode &code, const std::string &path,
+                                      const Model::Options &options, int repetitions = 3);
 
 /// The middle value, or the mean of the two middle ones; `values` must not be empty.
 double median(std::vector<double> values);

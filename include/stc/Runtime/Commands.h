@@ -46,6 +46,8 @@ absl::Status tokenizeCommand(const Tokenizer &tokenizer, absl::Span<const std::s
 
 /// The options of every command that loads the model, to be appended to its own.
 std::vector<Option> withModelOptions(std::vector<Option> own);
+/// What they say.
+absl::StatusOr<Model::Options> openOptions(const Args &args);
 /// Opens the model as the options of `withModelOptions` say.
 absl::StatusOr<std::unique_ptr<Model>> openModel(const CommandContext &context, const Args &args);
 

@@ -111,11 +111,16 @@ bool isVerifying(const Args &args) {
   return !args.has("--no-verify") && !skipped;
 }
 
-absl::StatusOr<std::unique_ptr<Model>> openModel(const CommandContext &context, const Args &args) {
+absl::StatusOr<Model::Options> openOptions(const Args &args) {
   Model::Options options;
   STC_ASSIGN_OR_RETURN(int64_t threads, args.integer("--threads", 0, 1, ThreadPool::maxThreads));
   options.threads = int(threads);
   options.verify = isVerifying(args);
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<Model>> openModel(const CommandContext &context, const Args &args) {
+  STC_ASSIGN_OR_RETURN(Model::Options options, openOptions(args));
   return Model::open(context.code, context.bundlePath, options);
 }
 

@@ -3,6 +3,7 @@
 
 #include "stc/Conversion/Passes.h"
 #include "stc/Dialect/Packed/Transforms/Passes.h"
+#include "stc/Target/CPU/LoweringConfig.h"
 #include "stc/Target/CPU/Passes.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
@@ -41,7 +42,7 @@ void cpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &options)
 
   SelectLoweringConfigPassOptions select;
   select.target = options.target;
-  manager.addPass(createSelectLoweringConfigPass(select));
+  manager.addPass(createSelectLoweringConfigPass(select, options.chooser));
   manager.addPass(createTileOpsPass());
   manager.addPass(createParallelizeRowsPass());
   manager.addPass(createFuseRowsPass());

@@ -1,4 +1,5 @@
 // packed-select-lowering-config: chooses how every packed.matmul is tiled.
+#include "stc/Target/CPU/LoweringConfig.h"
 #include "stc/Target/CPU/Passes.h"
 #include "stc/Target/CPU/TargetDescription.h"
 
@@ -16,6 +17,9 @@ namespace {
 class SelectLoweringConfig final : public impl::SelectLoweringConfigPassBase<SelectLoweringConfig> {
 public:
   using SelectLoweringConfigPassBase::SelectLoweringConfigPassBase;
+  SelectLoweringConfig(const SelectLoweringConfigPassOptions &options,
+                       cpu::LoweringConfigChooser *chooser)
+      : SelectLoweringConfigPassBase(options), chooser(chooser) {}
 
   void runOnOperation() override {
     auto description = cpu::TargetDescription::parse(target);
@@ -23,10 +27,22 @@ public:
       getOperation().emitError() << std::string(description.status().message());
       return signalPassFailure();
     }
+    SmallVector<cpu::LoweringChoice> choices;
     getOperation().walk([&](packed::MatmulOp op) {
-      if (!op.getConfigAttr())
-        op.setConfigAttr(select(op, *description));
+      if (op.getConfigAttr())
+        return;
+      packed::LoweringConfigAttr config = select(op, *description);
+      op.setConfigAttr(config);
+      if (chooser)
+        choices.push_back({op, cpu::loweringCandidates(op, config)});
     });
+    if (!chooser)
+      return;
+    auto chosen = chooser->choose(choices);
+    if (failed(chosen))
+      return signalPassFailure();
+    for (auto [choice, index] : llvm::zip_equal(choices, *chosen))
+      choice.op.setConfigAttr(choice.candidates[index]);
   }
 
 private:
@@ -78,7 +94,15 @@ private:
   /// Weights of one piece of work for prompts, which stay in a core's second cache beside the
   /// activations; pieces that the threads can share evenly.
   static constexpr int64_t kPieceBytes = 128 << 10, kLeastPieces = 32, kMostRowTiles = 8;
+
+  cpu::LoweringConfigChooser *chooser = nullptr;
 };
 
 } // namespace
+
+std::unique_ptr<Pass> createSelectLoweringConfigPass(const SelectLoweringConfigPassOptions &options,
+                                                     cpu::LoweringConfigChooser *chooser) {
+  return std::make_unique<SelectLoweringConfig>(options, chooser);
+}
+
 } // namespace stc

@@ -1,9 +1,10 @@
-// Compiles small functions of packed operations on memrefs and runs them in this process, for tests
-// and benchmarks.
+// Small functions of packed operations on memrefs, compiled and run in this process or an emulator,
+// and guarded operands for them: for tests and benchmarks.
 #ifndef STC_UNITTESTS_TARGET_CPU_KERNELHARNESS_H
 #define STC_UNITTESTS_TARGET_CPU_KERNELHARNESS_H
 
 #include "stc/Packing/Layout.h"
+#include "stc/Target/Autotune/JitKernel.h"
 #include "stc/Target/CPU/TargetDescription.h"
 #include "stc/Target/Emission/CodeGenerator.h"
 
@@ -62,37 +63,6 @@ private:
   GuardedBytes bytes;
 };
 
-/// An argument of a compiled function: a number, an address or a memref.
-class Argument {
-public:
-  static Argument number(int64_t value) { return Argument(reinterpret_cast<void *>(value)); }
-  static Argument address(const void *value) { return Argument(const_cast<void *>(value)); }
-  template <typename T> static Argument matrix(const Buffer<T> &buffer) {
-    return Argument(std::vector<int64_t>{reinterpret_cast<int64_t>(buffer.data()),
-                                         reinterpret_cast<int64_t>(buffer.data()), 0, buffer.rows,
-                                         buffer.columns, buffer.columns, 1});
-  }
-  template <typename T> static Argument vector(const Buffer<T> &buffer) {
-    return Argument(std::vector<int64_t>{reinterpret_cast<int64_t>(buffer.data()),
-                                         reinterpret_cast<int64_t>(buffer.data()), 0, buffer.size(),
-                                         1});
-  }
-  /// As the machine words it is made of: a value, or a descriptor.
-  std::vector<int64_t> words() const {
-    return descriptor.empty() ? std::vector<int64_t>{reinterpret_cast<int64_t>(value)} : descriptor;
-  }
-  void *get() { return descriptor.empty() ? value : descriptor.data(); }
-
-private:
-  explicit Argument(void *value) : value(value) {}
-  explicit Argument(std::vector<int64_t> descriptor) : descriptor(std::move(descriptor)) {}
-  void *value = nullptr;
-  std::vector<int64_t> descriptor; // as MLIR's: two pointers, offset, sizes, strides
-};
-
-/// A layout as the text of its attribute.
-std::string layoutText(const Layout &layout);
-
 /// A kernel for another architecture, ready to run under an emulator.
 class ForeignKernel {
 public:
@@ -123,11 +93,6 @@ bool isEmulated(const std::string &target);
 constexpr const char *kEmulatedTargets[] = {"aarch64",     "aarch64+dotprod", "aarch64+i8mm",
                                             "neoverse-v2", "riscv64",         "riscv64+v+zvl256b"};
 
-/// The code of a function @kernel, as object or text; see CompiledKernel::create.
-absl::StatusOr<std::string> generateKernel(const std::string &parameters, const std::string &body,
-                                           const std::string &target, const std::string &passes,
-                                           CodeKind kind);
-
 /// A function @kernel, compiled through the passes under test. An argument of type !stc.kv_cache
 /// needs the addresses of keys and values as the last two arguments, each of type !llvm.ptr.
 class CompiledKernel {
@@ -140,7 +105,7 @@ public:
   ~CompiledKernel();
   /// Takes up to kMaxArguments arguments.
   void run(std::vector<Argument> arguments) const;
-  static constexpr size_t kMaxArguments = 12;
+  static constexpr size_t kMaxArguments = JitKernel::kMaxArguments;
 
 private:
   CompiledKernel();

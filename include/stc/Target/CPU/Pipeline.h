@@ -8,10 +8,13 @@
 
 namespace stc::cpu {
 
+class LoweringConfigChooser;
+
 struct PipelineOptions {
   std::string target = "native"; // as TargetDescription::parse takes it
   int64_t maxTokens = 64;        // most tokens of one call
   int64_t variant = -1;          // which of several targets this is; negative: the only one
+  LoweringConfigChooser *chooser = nullptr; // asked how to tile instead of the cost model
 };
 
 /// Packed operations on tensors -> parallel loops on buffers at fixed places.

@@ -1,0 +1,46 @@
+// Who decides how matrix multiplications are tiled: the cost model, or someone it asks.
+#ifndef STC_TARGET_CPU_LOWERINGCONFIG_H
+#define STC_TARGET_CPU_LOWERINGCONFIG_H
+
+#include "stc/Dialect/Packed/IR/Packed.h"
+
+#include <memory>
+
+namespace mlir {
+class Pass;
+} // namespace mlir
+
+namespace stc {
+struct SelectLoweringConfigPassOptions;
+
+namespace cpu {
+
+/// A multiplication and the ways to tile it that are worth a measurement, the cost model's first.
+struct LoweringChoice {
+  packed::MatmulOp op;
+  llvm::SmallVector<packed::LoweringConfigAttr> candidates;
+};
+
+/// Chooses instead of the cost model.
+class LoweringConfigChooser {
+public:
+  virtual ~LoweringConfigChooser() = default;
+  /// The index of the candidate for each choice, in order. Failures are diagnosed.
+  virtual mlir::FailureOr<llvm::SmallVector<size_t>>
+  choose(llvm::ArrayRef<LoweringChoice> choices) = 0;
+};
+
+/// `first` and what differs from it in one respect.
+llvm::SmallVector<packed::LoweringConfigAttr> loweringCandidates(packed::MatmulOp op,
+                                                                 packed::LoweringConfigAttr first);
+
+} // namespace cpu
+
+/// As the generated function; `chooser` decides, unless it is null. It must outlive the run.
+std::unique_ptr<mlir::Pass>
+createSelectLoweringConfigPass(const SelectLoweringConfigPassOptions &options,
+                               cpu::LoweringConfigChooser *chooser);
+
+} // namespace stc
+
+#endif // STC_TARGET_CPU_LOWERINGCONFIG_H

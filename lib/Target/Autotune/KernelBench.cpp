@@ -1,0 +1,165 @@
+// A matrix multiplication on random data, to be run again and again by several kernels.
+#include "stc/Target/Autotune/KernelBench.h"
+
+#include "stc/Support/Random.h"
+#include "stc/Target/Autotune/RandomWeights.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <sys/mman.h>
+
+using namespace stc;
+
+namespace {
+
+/// A row-major matrix of plain memory.
+template <typename T> struct Matrix {
+  Matrix(int64_t rows, int64_t columns)
+      : rows(rows), columns(columns), values(size_t(rows * columns)) {}
+  T *data() const { return const_cast<T *>(values.data()); }
+  int64_t rows, columns;
+  std::vector<T> values;
+};
+
+/// Anonymous memory in large pages where there are any, as weights of a model are.
+class Pages {
+public:
+  explicit Pages(size_t size) : size(size) {
+    start = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start != MAP_FAILED)
+      madvise(start, size, MADV_HUGEPAGE);
+  }
+  ~Pages() {
+    if (start != MAP_FAILED)
+      munmap(start, size);
+  }
+  Pages(const Pages &) = delete;
+  Pages &operator=(const Pages &) = delete;
+  bool valid() const { return start != MAP_FAILED; }
+  uint8_t *data() const { return static_cast<uint8_t *>(start); }
+
+private:
+  void *start;
+  size_t size;
+};
+
+class MatmulBench final : public KernelBench {
+public:
+  /// `density` of what layouts may leave out: what pruning usually keeps.
+  static constexpr double bitmapDensity = 0.5, blockDensity = 0.25;
+
+  MatmulBench(const KernelShape &shape, const TileGeometry &geometry, int64_t weightBytes,
+              ThreadPool &pool)
+      : pool(pool), quantized(shape.layout.isQuantized()),
+        packed(
+            randomWeights(shape.layout, shape.rows, shape.columns,
+                          shape.layout.kind == LayoutKind::Block ? blockDensity : bitmapDensity)),
+        stride((packed.size() + 63) / 64 * 64),
+        copies(std::max<int64_t>(1, weightBytes / int64_t(stride) / pool.threads())),
+        memory(stride * size_t(copies * pool.threads())), x(shape.tokens, shape.columns),
+        codes(shape.tokens, geometry.paddedColumns), scales(shape.tokens, geometry.groups),
+        sums(shape.tokens, geometry.groups) {
+    Random random(2);
+    for (float &value : x.values)
+      value = float(2 * random.uniform() - 1);
+    for (int8_t &code : codes.values)
+      code = int8_t(random.next() % 255 - 127);
+    for (float &scale : scales.values)
+      scale = float(0.01 + 0.09 * random.uniform());
+    for (int i = 0; i < pool.threads(); ++i)
+      results.emplace_back(shape.tokens, shape.rows);
+  }
+
+  absl::Status fill() {
+    if (!memory.valid())
+      return formatError({"", "measuring kernels", {}},
+                         absl::StrCat(stride * size_t(copies * pool.threads()), " bytes of memory"),
+                         std::strerror(errno));
+    pool.run([&](int64_t thread, int64_t) {
+      for (int64_t copy = 0; copy < copies; ++copy)
+        std::copy(packed.begin(), packed.end(), weights(thread, copy));
+    });
+    return absl::OkStatus();
+  }
+
+  double measure(const JitKernel &kernel) override {
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point start = Clock::now();
+    pool.run([&](int64_t thread, int64_t) {
+      std::vector<Argument> arguments{Argument::number(0)};
+      if (quantized)
+        arguments.insert(arguments.end(), {Argument::matrix(codes), Argument::matrix(scales),
+                                           Argument::matrix(sums)});
+      else
+        arguments.push_back(Argument::matrix(x));
+      arguments.push_back(Argument::matrix(results[size_t(thread)]));
+      for (int64_t copy = 0; copy < copies; ++copy) {
+        arguments[0] = Argument::address(weights(thread, copy));
+        kernel.run(absl::MakeSpan(arguments));
+      }
+    });
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  }
+
+private:
+  uint8_t *weights(int64_t thread, int64_t copy) const {
+    return memory.data() + size_t(thread * copies + copy) * stride;
+  }
+
+  ThreadPool &pool;
+  bool quantized;
+  std::vector<uint8_t> packed;
+  size_t stride;
+  int64_t copies; // for each thread
+  Pages memory;
+  Matrix<float> x;
+  Matrix<int8_t> codes;
+  Matrix<float> scales;
+  Matrix<int32_t> sums;
+  std::vector<Matrix<float>> results; // one for each thread
+};
+
+} // namespace
+
+absl::StatusOr<std::unique_ptr<KernelBench>>
+KernelBench::create(const KernelShape &shape, int64_t weightBytes, ThreadPool &pool) {
+  TileGeometry geometry = tileGeometry(shape.layout, shape.rows, shape.columns);
+  auto bench = std::make_unique<MatmulBench>(shape, geometry, weightBytes, pool);
+  STC_RETURN_IF_ERROR(bench->fill());
+  return bench;
+}
+
+absl::StatusOr<std::unique_ptr<JitKernel>> KernelBench::compile(const KernelShape &shape,
+                                                                const std::string &config,
+                                                                const std::string &target) {
+  TileGeometry geometry = tileGeometry(shape.layout, shape.rows, shape.columns);
+  std::string tokens = shape.anyTokens ? "?" : absl::StrCat(shape.tokens);
+  auto matrix = [&](int64_t columns, const char *type) {
+    return absl::StrCat("memref<", tokens, "x", columns, "x", type, ">");
+  };
+  std::string weight = absl::StrCat("!packed.weight<", shape.rows, "x", shape.columns, ", ",
+                                    layoutText(shape.layout), ">");
+  std::string out = matrix(shape.rows, "f32"), parameters, names, types;
+  if (shape.layout.isQuantized()) {
+    std::string codes = matrix(geometry.paddedColumns, "i8"),
+                scales = matrix(geometry.groups, "f32"), sums = matrix(geometry.groups, "i32");
+    parameters = absl::StrCat("%x: ", codes, ", %s: ", scales, ", %t: ", sums);
+    names = "%x, %s, %t";
+    types = absl::StrCat(codes, ", ", scales, ", ", sums);
+  } else {
+    types = matrix(shape.columns, "f32");
+    names = "%x";
+    parameters = absl::StrCat("%x: ", types);
+  }
+  STC_ASSIGN_OR_RETURN(std::string object,
+                       generateKernel(absl::StrCat("%w: ", weight, ", ", parameters, ", %y: ", out),
+                                      absl::StrCat("packed.matmul ins(", names, " : ", types,
+                                                   ") weight(%w : ", weight, ") outs(%y : ", out,
+                                                   ") config ", config),
+                                      target, /*passes=*/"", CodeKind::Object));
+  return JitKernel::load(object);
+}

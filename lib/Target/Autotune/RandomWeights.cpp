@@ -1,0 +1,50 @@
+// Valid packed matrices of random values, for measurements.
+#include "stc/Target/Autotune/RandomWeights.h"
+
+#include "stc/Packing/Pack.h"
+#include "stc/Support/Float.h"
+#include "stc/Support/Random.h"
+
+#include <algorithm>
+
+using namespace stc;
+
+std::vector<uint8_t> stc::randomWeights(const Layout &layout, int64_t rows, int64_t columns,
+                                        double density) {
+  Random random(1);
+  size_t size = size_t(rows * columns);
+  if (!layout.isQuantized()) {
+    std::vector<float> values(size);
+    for (float &value : values)
+      value = float(2 * random.uniform() - 1);
+    return packFloats(layout, rows, columns, values).value();
+  }
+  QuantizedMatrix matrix;
+  matrix.rows = rows;
+  matrix.columns = columns;
+  matrix.group = layout.group;
+  matrix.codes.reserve(size);
+  int64_t zero = layout.zeroPoint();
+  auto code = [&] { return int64_t(random.next() % uint64_t(2 * zero)) - zero; };
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t column = 0; column < columns; ++column) {
+      bool kept = true;
+      if (layout.kind == LayoutKind::Bitmap)
+        kept = random.uniform() < density;
+      else if (layout.kind == LayoutKind::Block)
+        // The same choice for the 16 rows and 4 columns of a step.
+        kept = Random(uint64_t(row / kTileRows * 65537 + column / kDotColumns)).uniform() < density;
+      else if (layout.n > 0)
+        kept = (column + row) % layout.m < layout.n;
+      int64_t value = code();
+      // A kept weight of zero would count as pruned.
+      matrix.codes.push_back(kept ? value ? value : 1 : 0);
+    }
+  size_t groups = size_t(rows * ((columns + layout.group - 1) / layout.group));
+  for (size_t i = 0; i < groups; ++i)
+    matrix.scales.push_back(floatToHalf(float(0.001 + 0.009 * random.uniform())));
+  if (layout.asymmetric)
+    for (size_t i = 0; i < groups; ++i)
+      matrix.zeros.push_back(code());
+  return packQuantized(layout, matrix).value();
+}
