@@ -73,13 +73,13 @@ TEST(Benchmark, DecodesTextsOfAnyLength) {
 TEST(Benchmark, StartupOpensTheModelAnew) {
   test::TemporaryDirectory directory;
   test::writeBundle(directory / "model");
-  auto seconds = measureStartup(linkedModelCode(), directory / "model", {1, true});
+  auto seconds = measureStartup(linkedModelCode(), directory / "model", {1, true, ""});
   ASSERT_TRUE(seconds.ok()) << seconds.status();
   EXPECT_GT(*seconds, 0);
   EXPECT_LT(*seconds, 60);
   EXPECT_THAT(
       std::string(
-          measureStartup(linkedModelCode(), directory / "none", {1, true}).status().message()),
+          measureStartup(linkedModelCode(), directory / "none", {1, true, ""}).status().message()),
       testing::HasSubstr("none"));
 }
 
