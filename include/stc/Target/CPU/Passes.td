@@ -95,7 +95,7 @@ def SelectLoweringConfigPass : Pass<"packed-select-lowering-config", "::mlir::Mo
     Writes a `#packed.lowering_config` onto each `packed.matmul` that has none: one token at a time
     with several accumulator chains and prefetching where the number of tokens is one (the weights'
     bytes are the cost), as many tokens as the target's registers hold elsewhere (the arithmetic
-    is).
+    is). A driver may give the pass a chooser, which decides among candidates instead.
   }];
   let options = [
     Option<"target", "target", "std::string", "\"native\"", "What to compile for">,
