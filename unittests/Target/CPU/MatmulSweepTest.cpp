@@ -5,6 +5,7 @@
 #include "stc/Packing/Layout.h"
 
 #include "absl/strings/str_cat.h"
+#include "llvm/Support/PrettyStackTrace.h"
 
 #include <cstdlib>
 
@@ -80,7 +81,7 @@ int64_t readEnvironment(const char *name, int64_t otherwise) {
   return value;
 }
 
-class MatmulSweep : public testing::TestWithParam<std::tuple<Family, const char *>> {
+class MatmulSweep : public testing::TestWithParam<std::tuple<Family, std::string>> {
 protected:
   void SetUp() override {
     std::tie(family, target) = GetParam();
@@ -191,8 +192,10 @@ void MatmulSweep::checkKernel(int64_t number) {
   RandomNumbers random(seed);
 
   MatmulProblem problem = makeProblem(layout, random);
-  SCOPED_TRACE(absl::StrCat("kernel ", number, " (STC_TEST_CASE=", number,
-                            " runs it alone): ", problem.str()));
+  std::string trace = absl::StrCat("kernel ", number, " (STC_TEST_CASE=", number,
+                                   " runs it alone): ", problem.str());
+  SCOPED_TRACE(trace);
+  llvm::PrettyStackTraceString crashTrace(trace.c_str());
   auto kernel = CompiledKernel::create(
       problem.parameters(), problem.body(), target,
       problem.config.empty() ? absl::StrCat("packed-select-lowering-config{target=", target, "}")
@@ -235,7 +238,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, MatmulSweep,
     testing::Combine(testing::ValuesIn(allFamilies()),
                      testing::Values("native", "x86-64-v4", "x86-64-v3", "x86-64-v2")),
-    [](const testing::TestParamInfo<std::tuple<Family, const char *>> &info) {
+    [](const testing::TestParamInfo<std::tuple<Family, std::string>> &info) {
       return testName(absl::StrCat(nameOf(std::get<0>(info.param)), "_", std::get<1>(info.param)));
     });
 

@@ -10,17 +10,17 @@ namespace {
 
 constexpr int64_t kRows = 16 * 13 + 5, kColumns = 132, kTiles = 14;
 
-class MatmulThreads : public testing::TestWithParam<std::tuple<Layout, const char *, int64_t>> {
+class MatmulThreads : public testing::TestWithParam<std::tuple<Layout, std::string, int64_t>> {
 protected:
   void SetUp() override {
-    const char *split = nullptr;
+    std::string split;
     std::tie(problem.layout, split, rowTiles) = GetParam();
     problem.rows = kRows;
     problem.columns = kColumns;
     problem.config =
         absl::StrCat("<tokens = 2, accumulators = 2, prefetch = 512, row_tiles = ", rowTiles,
                      ", split = ", split, ">");
-    byBytes = problem.layout.hasTable() && std::string(split) == "bytes";
+    byBytes = problem.layout.hasTable() && split == "bytes";
     data.exact = false;
     data.density = 0.5;
     // Tiles of very different sizes.
@@ -121,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(
                                      makeLayout(LayoutKind::Block, ElementKind::I8, 128),
                                      makeLayout(LayoutKind::Block, ElementKind::I4, 32)),
                      testing::Values("tiles", "bytes"), testing::Values(1, 2, 3, 20)),
-    [](const testing::TestParamInfo<std::tuple<Layout, const char *, int64_t>> &info) {
+    [](const testing::TestParamInfo<std::tuple<Layout, std::string, int64_t>> &info) {
       return testName(absl::StrCat(std::get<0>(info.param).str(), "_", std::get<1>(info.param), "_",
                                    std::get<2>(info.param)));
     });

@@ -14,7 +14,7 @@ using namespace stc;
 
 namespace {
 
-class Quantize : public testing::TestWithParam<std::tuple<int64_t, const char *>> {};
+class Quantize : public testing::TestWithParam<std::tuple<int64_t, std::string>> {};
 
 /// Values of a group: ordinary, zero, halves that round to even, large, small.
 float makeValue(RandomNumbers &random, int64_t group) {
