@@ -75,6 +75,17 @@ static void replaceCachePointers(func::FuncOp function) {
   }
 }
 
+/// So are the number of the thread and how many there are, where loops were distributed.
+static void replaceThreads(func::FuncOp function) {
+  SmallVector<packed::ThreadOp> operations;
+  function.walk([&](packed::ThreadOp op) { operations.push_back(op); });
+  for (auto op : operations) {
+    for (unsigned i : {0, 1})
+      op->getResult(i).replaceAllUsesWith(function.getArgument(function.getNumArguments() - 2 + i));
+    op.erase();
+  }
+}
+
 /// As the phases tiled, vector and llvm order the passes, without threads.
 static LogicalResult lower(ModuleOp module, const std::string &target, const std::string &passes) {
   PassManager tiling(module.getContext());
@@ -89,7 +100,10 @@ static LogicalResult lower(ModuleOp module, const std::string &target, const std
   tiling.addPass(createLowerMicroOpsPass({target}));
   if (failed(tiling.run(module)))
     return failure();
-  module.walk([](func::FuncOp function) { replaceCachePointers(function); });
+  module.walk([](func::FuncOp function) {
+    replaceCachePointers(function);
+    replaceThreads(function);
+  });
 
   PassManager llvm(module.getContext());
   llvm.addPass(createSCFToControlFlowPass());

@@ -1,6 +1,8 @@
 // packed.quantize_activations: codes, scales and sums, exactly as Packing's quantizeActivations.
 #include "TileLowerings.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace stc;
 using namespace stc::cpu;
@@ -55,9 +57,11 @@ void QuantizeEmitter::emitGroup(Value token, Value number, int64_t present) {
   Value magnitude = arith::BitcastOp::create(builder, f32, bits);
   Value scale = arith::DivFOp::create(builder, magnitude, builder.constant(f32, 127.0));
   Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0), scale);
-  Value zero = builder.constant(f32, 0.0);
-  Value positive = arith::CmpFOp::create(builder, arith::CmpFPredicate::OGT, magnitude, zero);
-  inverse = builder.broadcast(arith::SelectOp::create(builder, positive, inverse, zero));
+  // Infinite where all is zero, or too small for a scale: zeros, of padding too, must stay zeros.
+  Value infinity = builder.constant(f32, std::numeric_limits<double>::infinity());
+  Value isFinite = arith::CmpFOp::create(builder, arith::CmpFPredicate::OLT, inverse, infinity);
+  inverse = arith::SelectOp::create(builder, isFinite, inverse, builder.constant(f32, 0.0));
+  inverse = builder.broadcast(inverse);
 
   Value total = builder.constant(ints, int64_t(0));
   Value lowest = builder.constant(floats, -127.0), highest = builder.constant(floats, 127.0);

@@ -125,7 +125,9 @@ void EmulatedKernel::run(llvm::MutableArrayRef<Argument> arguments) const {
       ADD_FAILURE() << "emulated kernel failed with status " << status << " " << message;
       return;
     }
-    std::memcpy(buffer.begin, results.data() + at, buffer.size);
+    // What the kernel left alone may be write-protected.
+    if (std::memcmp(buffer.begin, results.data() + at, buffer.size) != 0)
+      std::memcpy(buffer.begin, results.data() + at, buffer.size);
     at += buffer.size;
   }
 }

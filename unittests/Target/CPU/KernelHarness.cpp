@@ -1,22 +1,31 @@
 // Guarded memory, and kernels that run here or under an emulator.
 #include "KernelHarness.h"
 
+#include "stc/Dialect/Packed/Transforms/Passes.h"
 #include "stc/Support/Error.h"
 #include "stc/Target/CPU/Passes.h"
 
 #include "mlir/Transforms/Passes.h"
 #include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/PrettyStackTrace.h"
 
+#include <cfenv>
 #include <map>
 #include <sys/mman.h>
 #include <unistd.h>
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
 
 using namespace stc;
 
-/// What `passes` of CompiledKernel::create may name.
+/// What `passes` of CompiledKernel::create may name, among others.
 static const bool registered = [] {
   mlir::registerTransformsPasses();
+  registerPackedTransformsPasses();
   registerTargetCPUPasses();
+  // A crash of generated code names what runs: llvm::PrettyStackTraceString.
+  llvm::EnablePrettyStackTrace();
   return true;
 }();
 
@@ -26,21 +35,48 @@ static std::map<const void *, size_t> &guardedMemory() {
   return memory;
 }
 
-GuardedBytes::GuardedBytes(size_t size) {
-  size_t page = sysconf(_SC_PAGESIZE);
-  size_t pages = (size + page - 1) / page * page;
-  mapped = pages + page;
-  mapping = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapping == MAP_FAILED)
+static constexpr char kWatched = 0x5A; // what bytes beside guarded ones hold
+
+GuardedBytes::GuardedBytes(size_t size, Guard guard) : page(sysconf(_SC_PAGESIZE)), size(size) {
+  pages = (size + page - 1) / page * page;
+  void *mapped = mmap(nullptr, pages + 2 * page, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED)
     llvm::report_fatal_error("out of memory");
-  mprotect(static_cast<char *>(mapping) + pages, page, PROT_NONE);
-  begin = static_cast<char *>(mapping) + pages - size;
+  mapping = static_cast<char *>(mapped);
+  char *usable = mapping + page;
+  if (pages > 0 && mprotect(usable, pages, PROT_READ | PROT_WRITE) != 0)
+    llvm::report_fatal_error("out of memory");
+  begin = guard == Guard::Before ? usable : usable + pages - size;
+  std::fill(usable, begin, kWatched);
+  std::fill(begin + size, usable + pages, kWatched);
   guardedMemory()[begin] = size;
 }
 
 GuardedBytes::~GuardedBytes() {
   guardedMemory().erase(begin);
-  munmap(mapping, mapped);
+  munmap(mapping, pages + 2 * page);
+}
+
+bool GuardedBytes::isIntact() const {
+  auto isWatched = [](char byte) { return byte == kWatched; };
+  const char *usable = mapping + page;
+  return std::all_of(usable, static_cast<const char *>(begin), isWatched) &&
+         std::all_of(static_cast<const char *>(begin + size), usable + pages, isWatched);
+}
+
+void GuardedBytes::forbidWriting() {
+  if (pages > 0 && mprotect(mapping + page, pages, PROT_READ) != 0)
+    llvm::report_fatal_error("cannot protect memory");
+}
+
+uint32_t stc::floatModes() {
+#ifdef __SSE__
+  constexpr uint32_t flags = 0x3F; // of what happened, not of what is to happen
+  return _mm_getcsr() & ~flags;
+#else
+  return std::fegetround();
+#endif
 }
 
 std::optional<GuardedBytes::Range> GuardedBytes::find(const void *address) {

@@ -11,7 +11,9 @@
 #include "absl/status/statusor.h"
 #include "llvm/ADT/ArrayRef.h"
 
+#include <algorithm>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <random>
@@ -20,14 +22,22 @@
 
 namespace stc {
 
-/// Memory that ends where a page begins that must not be touched.
+/// The end of a piece of memory that lies at a page which must not be touched.
+enum class Guard { Before, After };
+
+/// Memory between two pages that must not be touched. It begins right after the first one or ends
+/// right before the second one; what lies between its other end and the other page is watched.
 class GuardedBytes {
 public:
-  explicit GuardedBytes(size_t size);
+  explicit GuardedBytes(size_t size, Guard guard = Guard::After);
   ~GuardedBytes();
   GuardedBytes(const GuardedBytes &) = delete;
   GuardedBytes &operator=(const GuardedBytes &) = delete;
   void *data() const { return begin; }
+  /// Whether the bytes between the memory and the page that is further away are as they were.
+  bool isIntact() const;
+  /// From now on a write is a crash.
+  void forbidWriting();
 
   struct Range {
     void *begin;
@@ -37,25 +47,28 @@ public:
   static std::optional<Range> find(const void *address);
 
 private:
-  void *mapping = nullptr;
-  size_t mapped = 0;
-  void *begin = nullptr;
+  char *mapping = nullptr; // the first page
+  size_t page = 0, pages = 0, size = 0;
+  char *begin = nullptr;
 };
 
 /// A row-major matrix (or vector, of one row) in guarded memory.
 template <typename T> class Buffer {
 public:
-  Buffer(int64_t rows, int64_t columns, T value = T())
-      : rows(rows), columns(columns), bytes(rows * columns * sizeof(T)) {
+  Buffer(int64_t rows, int64_t columns, T value = T(), Guard guard = Guard::After)
+      : rows(rows), columns(columns), bytes(rows * columns * sizeof(T), guard) {
     std::fill_n(data(), size(), value);
   }
-  explicit Buffer(const std::vector<T> &values) : Buffer(1, values.size()) {
+  explicit Buffer(const std::vector<T> &values, Guard guard = Guard::After)
+      : Buffer(1, values.size(), T(), guard) {
     std::memcpy(data(), values.data(), values.size() * sizeof(T));
   }
   T *data() const { return static_cast<T *>(bytes.data()); }
   int64_t size() const { return rows * columns; }
   T &operator()(int64_t row, int64_t column) const { return data()[row * columns + column]; }
   T &operator[](int64_t index) const { return data()[index]; }
+  bool isIntact() const { return bytes.isIntact(); }
+  void forbidWriting() { bytes.forbidWriting(); }
 
   const int64_t rows, columns;
 
@@ -94,7 +107,8 @@ constexpr const char *kEmulatedTargets[] = {"aarch64",     "aarch64+dotprod", "a
                                             "neoverse-v2", "riscv64",         "riscv64+v+zvl256b"};
 
 /// A function @kernel, compiled through the passes under test. An argument of type !stc.kv_cache
-/// needs the addresses of keys and values as the last two arguments, each of type !llvm.ptr.
+/// needs the addresses of keys and values as the last two arguments, each of type !llvm.ptr; one
+/// whose loops `passes` distribute among threads, the thread's number and their count as index.
 class CompiledKernel {
 public:
   /// `parameters` and `body` are those of the function, as text. `passes` run first.
@@ -113,6 +127,10 @@ private:
   std::unique_ptr<State> state;
 };
 
+/// The modes of floating-point arithmetic (rounding, denormals, traps) that code must leave as they
+/// were.
+uint32_t floatModes();
+
 /// Reproducible random numbers.
 class RandomNumbers {
 public:
@@ -124,6 +142,9 @@ public:
     return std::uniform_real_distribution<float>(low, high)(engine);
   }
   bool chance(double probability) { return std::bernoulli_distribution(probability)(engine); }
+  template <typename T> T oneOf(std::initializer_list<T> values) {
+    return values.begin()[integer(0, int64_t(values.size()) - 1)];
+  }
 
 private:
   std::mt19937 engine;

@@ -8,12 +8,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 using namespace stc;
 
 namespace {
 
-class Quantize : public testing::TestWithParam<std::tuple<int64_t, const char *>> {};
+class Quantize : public testing::TestWithParam<std::tuple<int64_t, std::string>> {};
 
 /// Values of a group: ordinary, zero, halves that round to even, large, small.
 float makeValue(RandomNumbers &random, int64_t group) {
@@ -48,8 +49,8 @@ TEST_P(Quantize, EqualsPacking) {
       auto kernel = CompiledKernel::create(
           absl::StrCat("%x: ", input, ", %c: memref<", tokens, "x", padded, "xi8>, %s: memref<",
                        tokens, "x", groups, "xf32>, %t: memref<", tokens, "x", groups, "xi32>"),
-          absl::StrCat("packed.quantize_activations ins(%x : ", input,
-                       ") outs(%c, %s, %t : ", types, ") group ", group, " sum_factor -8 offset ", offset),
+          absl::StrCat("packed.quantize_activations ins(%x : ", input, ") outs(%c, %s, %t : ",
+                       types, ") group ", group, " sum_factor -8 offset ", offset),
           target);
       ASSERT_TRUE(kernel.ok()) << kernel.status();
       int64_t count = *tokens == '1' ? 1 : 3;
@@ -82,6 +83,117 @@ TEST_P(Quantize, EqualsPacking) {
     }
 }
 
+/// What a group of activations is made of.
+enum class Hostile {
+  None,
+  NaN,
+  Infinity,
+  NegativeInfinity,
+  Denormal,
+  AllDenormal,
+  Zero,
+  Huge,
+  Count
+};
+
+float makeHostile(RandomNumbers &random, Hostile kind, bool isPlace) {
+  constexpr float denormal = 1e-40f;
+  switch (kind) {
+  case Hostile::NaN:
+    return isPlace ? random.oneOf({std::nanf(""), -std::nanf("")}) : random.real();
+  case Hostile::Infinity:
+    return isPlace ? HUGE_VALF : random.real();
+  case Hostile::NegativeInfinity:
+    return isPlace ? -HUGE_VALF : random.real();
+  case Hostile::Denormal: // beside ordinary values
+    return isPlace ? random.real() : random.real() * denormal;
+  case Hostile::AllDenormal:
+    return random.chance(0.2) ? 0 : random.real() * denormal;
+  case Hostile::Zero:
+    return random.oneOf({0.0f, -0.0f});
+  case Hostile::Huge:
+    return random.real() * std::numeric_limits<float>::max();
+  default:
+    return random.real();
+  }
+}
+
+/// Whether Packing promises the group's codes.
+bool isPromised(Hostile kind) {
+  return kind != Hostile::NaN && kind != Hostile::Infinity && kind != Hostile::NegativeInfinity &&
+         kind != Hostile::AllDenormal;
+}
+
+/// Groups without a promise have codes in range and the sum of these, and change nothing else:
+/// neither other groups nor how arithmetic works afterwards.
+TEST_P(Quantize, KeepsHostileValuesInTheirGroup) {
+  auto [group, target] = GetParam();
+  if (!canRun(target))
+    GTEST_SKIP() << "this machine does not run " << target;
+  constexpr int64_t tokens = 5;
+  RandomNumbers random(group);
+  for (int64_t columns : {int64_t(1), group - 1, group + 1, 4 * group, 4 * group + 15}) {
+    int64_t groups = (columns + group - 1) / group, padded = groups * group;
+    std::string input = absl::StrCat("memref<?x", columns, "xf32>"),
+                codesType = absl::StrCat("memref<?x", padded, "xi8>"),
+                scalesType = absl::StrCat("memref<?x", groups, "xf32>"),
+                sumsType = absl::StrCat("memref<?x", groups, "xi32>");
+    auto kernel = CompiledKernel::create(
+        absl::StrCat("%x: ", input, ", %c: ", codesType, ", %s: ", scalesType, ", %t: ", sumsType),
+        absl::StrCat("packed.quantize_activations ins(%x : ", input,
+                     ") outs(%c, %s, %t : ", codesType, ", ", scalesType, ", ", sumsType,
+                     ") group ", group, " sum_factor -1"),
+        target);
+    ASSERT_TRUE(kernel.ok()) << kernel.status();
+    // Every kind in every group number, alone in its row or beside others.
+    int64_t step = isEmulated(target) ? 4 : 1; // emulators are slow to start
+    for (int64_t round = 0; round < int64_t(Hostile::Count); round += step) {
+      Guard guard = round % 2 == 0 ? Guard::Before : Guard::After;
+      Buffer<float> x(tokens, columns, 0, guard), scales(tokens, groups, -1, guard);
+      Buffer<int8_t> codes(tokens, padded, -128, guard);
+      Buffer<int32_t> sums(tokens, groups, 12345, guard);
+      std::vector<Hostile> kinds;
+      for (int64_t i = 0; i < tokens * groups; ++i) {
+        kinds.push_back(Hostile((round + i) % int64_t(Hostile::Count)));
+        int64_t first = i % groups * group, last = std::min(columns, first + group);
+        int64_t place = random.integer(first, last - 1);
+        for (int64_t c = first; c < last; ++c)
+          x(i / groups, c) = makeHostile(random, kinds.back(), c == place);
+      }
+      x.forbidWriting();
+      uint32_t modes = floatModes();
+      (*kernel)->run({Argument::matrix(x), Argument::matrix(codes), Argument::matrix(scales),
+                      Argument::matrix(sums)});
+      ASSERT_EQ(floatModes(), modes);
+      ASSERT_TRUE(codes.isIntact() && scales.isIntact() && sums.isIntact());
+      for (int64_t i = 0; i < tokens * groups; ++i) {
+        int64_t t = i / groups, first = i % groups * group;
+        SCOPED_TRACE(absl::StrCat(columns, " columns, token ", t, " group ", i % groups, " kind ",
+                                  int(kinds[i])));
+        std::vector<float> values(group, 0.0f);
+        for (int64_t c = first; c < std::min(columns, first + group); ++c)
+          values[c - first] = x(t, c);
+        std::vector<int8_t> expected(group);
+        float scale = quantizeActivations(values, absl::MakeSpan(expected));
+        int32_t sum = 0;
+        for (int64_t c = 0; c < group; ++c) {
+          int8_t code = codes(t, first + c);
+          ASSERT_GE(code, -127);
+          // Of padding too.
+          if (values[c] == 0)
+            ASSERT_EQ(code, 0);
+          if (isPromised(kinds[i]))
+            ASSERT_EQ(code, expected[c]) << values[c];
+          sum += code;
+        }
+        ASSERT_EQ(sums(t, i % groups), -sum);
+        if (isPromised(kinds[i]))
+          ASSERT_EQ(scales(t, i % groups), scale);
+      }
+    }
+  }
+}
+
 std::string testName(const testing::TestParamInfo<Quantize::ParamType> &info) {
   std::string name = absl::StrCat("group", std::get<0>(info.param), "_", std::get<1>(info.param));
   std::replace_if(
@@ -96,7 +208,8 @@ INSTANTIATE_TEST_SUITE_P(Emulated, Quantize,
 
 INSTANTIATE_TEST_SUITE_P(All, Quantize,
                          testing::Combine(testing::Values(32, 64, 128),
-                                          testing::Values("native", "x86-64-v3", "x86-64-v2")),
+                                          testing::Values("native", "x86-64-v4", "x86-64-v3",
+                                                          "x86-64-v2")),
                          testName);
 
 } // namespace

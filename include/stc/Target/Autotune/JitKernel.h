@@ -53,7 +53,8 @@ bool runsHere(const std::string &target);
 /// The code of a function @kernel with these parameters and this body, both as text, as object or
 /// text. `passes`, a pipeline of registered passes as text, run first. An argument of type
 /// !stc.kv_cache needs the addresses of keys and values as the last two arguments, each of type
-/// !llvm.ptr.
+/// !llvm.ptr; a function whose loops `passes` distribute among threads, the thread's number and how
+/// many there are, each of type index.
 absl::StatusOr<std::string> generateKernel(const std::string &parameters, const std::string &body,
                                            const std::string &target, const std::string &passes,
                                            CodeKind kind);

@@ -1,0 +1,377 @@
+// Matrix multiplications for tests: their text, their operands, and what is right.
+#include "MatmulCase.h"
+
+#include "stc/Packing/Pack.h"
+#include "stc/Support/Float.h"
+
+#include "absl/strings/str_cat.h"
+#include "llvm/Support/PrettyStackTrace.h"
+
+#include <cmath>
+
+using namespace stc;
+
+/// Numbers up to this, and sums of them, are exact in f32.
+static constexpr double kExactIntegers = 1 << 24;
+/// Between the least scale product of exact data and four times the greatest one.
+static constexpr int64_t kScaleRange = 16;
+
+Layout stc::makeLayout(LayoutKind kind, ElementKind element, int64_t group, int64_t n, int64_t m) {
+  Layout layout;
+  layout.kind = kind;
+  layout.element = element;
+  layout.group = group;
+  layout.n = n;
+  layout.m = m;
+  return layout;
+}
+
+std::vector<Layout> stc::allLayouts() {
+  std::vector<Layout> layouts = {makeLayout(LayoutKind::Dense, ElementKind::F32),
+                                 makeLayout(LayoutKind::Dense, ElementKind::BF16),
+                                 makeLayout(LayoutKind::Dense, ElementKind::F16)};
+  for (auto [n, group] : {std::pair<int64_t, int64_t>(1, 64), {2, 32}, {4, 32}, {4, 128}, {8, 64}})
+    layouts.push_back(makeLayout(LayoutKind::Pairs, ElementKind::I4, group, n, 16));
+  for (ElementKind element : {ElementKind::I3, ElementKind::I2})
+    for (int64_t group : {32, 128})
+      layouts.push_back(makeLayout(LayoutKind::Dense, element, group));
+  for (ElementKind element : {ElementKind::I8, ElementKind::I4, ElementKind::I3, ElementKind::I2}) {
+    layouts.push_back(makeLayout(LayoutKind::Dense, element, 64));
+    layouts.back().asymmetric = true;
+  }
+  for (ElementKind element : {ElementKind::I8, ElementKind::I4}) {
+    for (int64_t group : {32, 64, 128})
+      layouts.push_back(makeLayout(LayoutKind::Dense, element, group));
+    for (int64_t group : {32, 128})
+      layouts.push_back(makeLayout(LayoutKind::Bitmap, element, group));
+    for (int64_t group : {32, 128})
+      layouts.push_back(makeLayout(LayoutKind::Block, element, group));
+    layouts.push_back(makeLayout(LayoutKind::NM, element, 32, 2, 4));
+    layouts.push_back(makeLayout(LayoutKind::NM, element, 64, 3, 8));
+    layouts.push_back(makeLayout(LayoutKind::NM, element, 128, 4, 16));
+    layouts.push_back(makeLayout(LayoutKind::NM, element, 32, 15, 16));
+  }
+  return layouts;
+}
+
+std::string stc::testName(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return !std::isalnum(c); }, '_');
+  return text;
+}
+
+//===----------------------------------------------------------------------===//
+// Problems and data as text
+//===----------------------------------------------------------------------===//
+
+static std::string weightType(const MatmulProblem &problem) {
+  return absl::StrCat("!packed.weight<", problem.rows, "x", problem.columns, ", ",
+                      layoutText(problem.layout), ">");
+}
+
+/// The types of the inputs.
+static std::vector<std::string> inputTypes(const MatmulProblem &problem) {
+  auto type = [&](int64_t columns, const char *element) {
+    return absl::StrCat("memref<", problem.tokens, "x", columns, "x", element, ">");
+  };
+  if (!problem.layout.isQuantized())
+    return {type(problem.columns, "f32")};
+  TileGeometry geometry = tileGeometry(problem.layout, problem.rows, problem.columns);
+  return {type(geometry.paddedColumns, "i8"), type(geometry.groups, "f32"),
+          type(geometry.groups, "i32")};
+}
+
+static std::string outType(const MatmulProblem &problem) {
+  return absl::StrCat("memref<", problem.tokens, "x", problem.rows, "xf32>");
+}
+
+std::string MatmulProblem::parameters() const {
+  std::string text = absl::StrCat("%w: ", weightType(*this));
+  int64_t number = 0;
+  for (const std::string &type : inputTypes(*this))
+    absl::StrAppend(&text, ", %x", number++, ": ", type);
+  absl::StrAppend(&text, ", %y: ", outType(*this));
+  if (bias)
+    absl::StrAppend(&text, ", %b: memref<", rows, "xf32>");
+  if (residual)
+    absl::StrAppend(&text, ", %r: ", outType(*this));
+  return text;
+}
+
+std::string MatmulProblem::body() const {
+  std::string names, types;
+  for (const std::string &type : inputTypes(*this)) {
+    absl::StrAppend(&types, types.empty() ? "" : ", ", type);
+    absl::StrAppend(&names, names.empty() ? "%x0" : names.size() == 3 ? ", %x1" : ", %x2");
+  }
+  std::string text = absl::StrCat("packed.matmul ins(", names, " : ", types,
+                                  ") weight(%w : ", weightType(*this), ")");
+  if (bias)
+    absl::StrAppend(&text, " bias(%b : memref<", rows, "xf32>)");
+  if (residual)
+    absl::StrAppend(&text, " residual(%r : ", outType(*this), ")");
+  absl::StrAppend(&text, " outs(%y : ", outType(*this), ")");
+  return config.empty() ? text : absl::StrCat(text, " config ", config);
+}
+
+std::string MatmulProblem::str() const {
+  return absl::StrCat(layout.str(), " ", rows, "x", columns, " tokens ", tokens,
+                      bias ? " bias" : "", residual ? " residual" : "", " config ",
+                      config.empty() ? "chosen" : config);
+}
+
+bool MatmulData::isMostlyZero() const {
+  return density < 0.2 || weights == WeightPattern::EmptyRows || weights == WeightPattern::OneRow ||
+         inputs == InputPattern::Sparse;
+}
+
+std::string MatmulData::str() const {
+  const char *weightNames[] = {"random", "empty rows", "one row", "lowest", "highest"};
+  const char *inputNames[] = {"random", "sparse", "lowest", "highest"};
+  return absl::StrCat(exact ? "exact" : "real", " data, weights ", weightNames[int(weights)],
+                      " density ", density, ", inputs ", inputNames[int(inputs)], ", guard ",
+                      guard == Guard::Before ? "before" : "after", ", seed ", seed);
+}
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+MatmulRun::MatmulRun(const MatmulProblem &problem, const MatmulData &data, int64_t tokens)
+    : problem(problem), data(data), tokens(tokens),
+      geometry(tileGeometry(problem.layout, problem.rows, problem.columns)), random(data.seed),
+      x(tokens, problem.columns, 0, data.guard),
+      codes(tokens, geometry.paddedColumns, int8_t(problem.layout.activationOffset()), data.guard),
+      scales(tokens, geometry.groups, 0, data.guard), sums(tokens, geometry.groups, 0, data.guard),
+      out(tokens, problem.rows, 0, data.guard), bias(1, problem.rows, 0, data.guard),
+      residual(tokens, problem.rows, 0, data.guard) {
+  if (problem.layout.isQuantized()) {
+    bool isExtreme = data.inputs == InputPattern::Lowest || data.inputs == InputPattern::Highest;
+    if (data.exact && !isExtreme && random.chance(0.5))
+      greatestInput = 15;
+    hasScales =
+        double(greatestWeight() * greatestInput * problem.columns * kScaleRange) < kExactIntegers;
+    makeQuantizedWeights();
+  } else {
+    makeFloatWeights();
+  }
+  weightBytes = std::make_unique<Buffer<uint8_t>>(packed, data.guard);
+  weightBytes->forbidWriting();
+  makeInputs();
+  for (Buffer<float> *added : {&bias, &residual}) {
+    for (int64_t i = 0; i < added->size(); ++i)
+      (*added)[i] = data.exact ? random.integer(-9, 9) : random.real();
+    added->forbidWriting();
+  }
+}
+
+/// Magnitude of the integer that a scale is multiplied with.
+int64_t MatmulRun::greatestWeight() const {
+  int64_t zero = problem.layout.zeroPoint();
+  return problem.layout.asymmetric ? 2 * zero - 1 : zero;
+}
+
+float MatmulRun::weightScale() {
+  if (!data.exact)
+    return random.chance(0.02) ? 0 : random.real(-0.1f, 0.1f);
+  return (random.chance(0.5) ? 1 : -1) * (hasScales ? random.oneOf({0.5f, 1.0f, 2.0f}) : 1.0f);
+}
+
+float MatmulRun::inputScale() {
+  if (!data.exact)
+    return random.real(0.001f, 0.1f);
+  return hasScales ? random.oneOf({0.5f, 1.0f, 2.0f}) : 1.0f;
+}
+
+std::vector<bool> MatmulRun::choosePresent() {
+  const Layout &layout = problem.layout;
+  std::vector<bool> present(problem.rows * problem.columns);
+  std::vector<bool> blocks(geometry.rowTiles * geometry.steps);
+  for (size_t i = 0; i < blocks.size(); ++i)
+    blocks[i] = random.chance(data.density);
+  int64_t only = random.integer(0, problem.rows - 1);
+  for (int64_t row = 0; row < problem.rows; ++row) {
+    bool isEmpty = (data.weights == WeightPattern::EmptyRows && random.chance(0.5)) ||
+                   (data.weights == WeightPattern::OneRow && row != only);
+    int64_t room = 0; // of what is left of M columns
+    for (int64_t column = 0; column < problem.columns; ++column) {
+      bool isPresent = true;
+      if (layout.n != 0) {
+        if (column % layout.m == 0)
+          room = layout.n;
+        isPresent = random.integer(1, layout.m - column % layout.m) <= room;
+        room -= isPresent;
+      }
+      if (data.weights != WeightPattern::Lowest && data.weights != WeightPattern::Highest) {
+        int64_t block = row / kTileRows * geometry.steps + column / kDotColumns;
+        bool isKept = layout.kind == LayoutKind::Block ? blocks[block] && random.chance(0.9)
+                                                       : random.chance(data.density);
+        isPresent = isPresent && isKept && !isEmpty;
+      }
+      present[row * problem.columns + column] = isPresent;
+    }
+  }
+  return present;
+}
+
+void MatmulRun::makeFloatWeights() {
+  std::vector<float> values(problem.rows * problem.columns);
+  std::vector<bool> present = choosePresent();
+  for (size_t i = 0; i < values.size(); ++i) {
+    float value = data.exact ? float(random.integer(-4, 4)) : random.real();
+    if (data.weights == WeightPattern::Lowest)
+      value = -4;
+    if (data.weights == WeightPattern::Highest)
+      value = 4;
+    if (problem.layout.element == ElementKind::BF16)
+      value = bfloat16ToFloat(floatToBfloat16(value));
+    else if (problem.layout.element == ElementKind::F16)
+      value = halfToFloat(floatToHalf(value));
+    values[i] = present[i] ? value : 0;
+  }
+  weights.assign(values.begin(), values.end());
+  packed = packFloats(problem.layout, problem.rows, problem.columns, values).value();
+}
+
+void MatmulRun::makeQuantizedWeights() {
+  const Layout &layout = problem.layout;
+  QuantizedMatrix matrix;
+  matrix.rows = problem.rows;
+  matrix.columns = problem.columns;
+  matrix.group = layout.group;
+  int64_t lowest = -layout.zeroPoint(), highest = layout.zeroPoint() - 1;
+  // Extremes of codes, and the zero point that is furthest from them.
+  auto choose = [&](int64_t ifLowest, int64_t ifHighest) {
+    if (data.weights == WeightPattern::Lowest)
+      return ifLowest;
+    if (data.weights == WeightPattern::Highest)
+      return ifHighest;
+    return random.integer(lowest, highest);
+  };
+  for (int64_t i = 0; i < problem.rows * matrix.groups(); ++i) {
+    matrix.scales.push_back(floatToHalf(weightScale()));
+    if (layout.asymmetric)
+      matrix.zeros.push_back(choose(highest, lowest));
+  }
+  std::vector<bool> present = choosePresent();
+  for (int64_t row = 0; row < problem.rows; ++row)
+    for (int64_t column = 0; column < problem.columns; ++column) {
+      int64_t group = column / layout.group, zero = matrix.zeroOf(row, group);
+      int64_t code = present[matrix.codes.size()] ? choose(lowest, highest) : zero;
+      matrix.codes.push_back(code);
+      weights.push_back(double(code - zero) *
+                        halfToFloat(matrix.scales[row * matrix.groups() + group]));
+    }
+  packed = packQuantized(layout, matrix).value();
+}
+
+void MatmulRun::makeInputs() {
+  const Layout &layout = problem.layout;
+  auto choose = [&](int64_t greatest) {
+    if (data.inputs == InputPattern::Lowest)
+      return -greatest;
+    if (data.inputs == InputPattern::Highest)
+      return greatest;
+    if (data.inputs == InputPattern::Sparse && random.chance(0.9))
+      return int64_t(0);
+    return random.integer(-greatest, greatest);
+  };
+  for (int64_t i = 0; i < scales.size(); ++i)
+    scales[i] = inputScale();
+  for (int64_t t = 0; t < tokens; ++t)
+    for (int64_t c = 0; c < problem.columns; ++c) {
+      if (!layout.isQuantized()) {
+        x(t, c) = data.exact ? choose(9) : choose(1 << 20) / float(1 << 20);
+        inputs.push_back(x(t, c));
+        continue;
+      }
+      int64_t code = choose(greatestInput);
+      codes(t, c) = int8_t(code + layout.activationOffset());
+      sums(t, c / layout.group) += layout.sumFactor() * code;
+      inputs.push_back(double(code) * scales(t, c / layout.group));
+    }
+  x.forbidWriting();
+  codes.forbidWriting();
+  scales.forbidWriting();
+  sums.forbidWriting();
+}
+
+//===----------------------------------------------------------------------===//
+// Results
+//===----------------------------------------------------------------------===//
+
+std::vector<Argument> MatmulRun::arguments() const {
+  std::vector<Argument> arguments = {Argument::address(weightBytes->data())};
+  if (problem.layout.isQuantized())
+    arguments.insert(arguments.end(),
+                     {Argument::matrix(codes), Argument::matrix(scales), Argument::matrix(sums)});
+  else
+    arguments.push_back(Argument::matrix(x));
+  arguments.push_back(Argument::matrix(out));
+  if (problem.bias)
+    arguments.push_back(Argument::vector(bias));
+  if (problem.residual)
+    arguments.push_back(Argument::matrix(residual));
+  return arguments;
+}
+
+testing::AssertionResult MatmulRun::agrees(const CompiledKernel &kernel,
+                                           std::vector<Argument> furtherArguments) const {
+  std::string text = absl::StrCat(problem.str(), ", ", tokens, " tokens, ", data.str());
+  llvm::PrettyStackTraceString trace(text.c_str());
+  std::fill_n(out.data(), out.size(), std::nanf(""));
+  uint32_t modes = floatModes();
+  std::vector<Argument> operands = arguments();
+  operands.insert(operands.end(), furtherArguments.begin(), furtherArguments.end());
+  kernel.run(std::move(operands));
+  if (floatModes() != modes)
+    return testing::AssertionFailure() << "modes of arithmetic changed: " << text;
+  if (!out.isIntact())
+    return testing::AssertionFailure() << "bytes beside the results changed: " << text;
+  testing::AssertionResult result = compare();
+  return result ? result : result << ": " << text;
+}
+
+testing::AssertionResult MatmulRun::compare() const {
+  // Roundings: of each product or group, of its addition, of bias and residual.
+  int64_t terms = problem.layout.isQuantized() ? geometry.groups : problem.columns;
+  terms += problem.bias + problem.residual;
+  double unit = std::ldexp(1.0, -24);
+  for (int64_t t = 0; t < tokens; ++t)
+    for (int64_t row = 0; row < problem.rows; ++row) {
+      double sum = 0, magnitude = 0;
+      auto add = [&](double value) {
+        sum += value;
+        magnitude += std::abs(value);
+      };
+      const double *weight = &weights[row * problem.columns], *input = &inputs[t * problem.columns];
+      for (int64_t c = 0; c < problem.columns; ++c)
+        add(weight[c] * input[c]);
+      if (problem.bias)
+        add(bias[row]);
+      if (problem.residual)
+        add(residual(t, row));
+      double tolerance = data.exact ? 0 : double(terms + 2) * unit * magnitude;
+      if (data.isStrict)
+        tolerance = std::min(tolerance, 1e-6 * (magnitude + 2));
+      if (!(std::abs(out(t, row) - sum) <= tolerance))
+        return testing::AssertionFailure()
+               << "token " << t << " row " << row << " is " << out(t, row) << " instead of " << sum
+               << " (tolerance " << tolerance << ")";
+    }
+  return testing::AssertionSuccess();
+}
+
+int64_t MatmulRun::countNonZero() const {
+  int64_t count = 0;
+  for (int64_t t = 0; t < tokens; ++t)
+    for (int64_t row = 0; row < problem.rows; ++row) {
+      double sum = out(t, row);
+      if (problem.bias)
+        sum -= bias[row];
+      if (problem.residual)
+        sum -= residual(t, row);
+      count += sum != 0;
+    }
+  return count;
+}
