@@ -54,7 +54,8 @@ absl::StatusOr<std::string> stc::cachedExecutable(CompileOptions options) {
   std::string compiler = llvm::sys::fs::getMainExecutable(nullptr, nullptr);
   std::string key =
       absl::StrCat(stamp(real.str().str()), stamp(compiler), options.prune, "|", options.quantize,
-                   "|", options.head, "|", options.target, "|", options.maxContext);
+                   "|", options.head, "|", options.target, "|", options.maxContext,
+                   "|", kvElementName(options.kvCache));
   std::string directory = cacheDirectory();
   if (llvm::sys::fs::create_directories(directory))
     return formatError({directory, "", {}}, "a cache directory that can be made", "an error");

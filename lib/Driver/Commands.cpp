@@ -36,6 +36,9 @@ static std::vector<Option> compileOptions() {
        "of them that its processor can (default native)"},
       {"--max-context", "", "N",
        "positions the key/value cache holds (default: the checkpoint's, at most 4096)"},
+      {"--kv-cache", "", "TYPE",
+       "how the cache keeps keys and values: f32, f16 or int8 (8 bits with one scale per key\n"
+       "and per value: a quarter of f32's bytes, and long contexts are fast; default f16)"},
       {"--threads", "", "N", "threads of the compiler (default: one per core)"},
   };
 }
@@ -86,6 +89,7 @@ static absl::Status readCompileOptions(const Args &args, CompileOptions &options
   options.head = args.text("--head", "auto");
   options.target = args.text("--target", "native");
   STC_ASSIGN_OR_RETURN(options.maxContext, args.integer("--max-context", 0, 1, int64_t(1) << 24));
+  STC_ASSIGN_OR_RETURN(options.kvCache, parseKVElement(args.text("--kv-cache", "f16")));
   STC_ASSIGN_OR_RETURN(options.threads, args.integer("--threads", 0, 1, 1024));
   return absl::OkStatus();
 }

@@ -131,7 +131,8 @@ static absl::Status evaluate(Evaluator &, Frame &frame, AttentionOp op) {
   STC_RETURN_IF_ERROR(checkColumns(op, queries, op.getHeads() * place.type.getHeadDim()));
   STC_RETURN_IF_ERROR(checkCache(place, rowsOf(queries)));
   frame.set(op.getResult(),
-            attend(place, queries, op.getHeads(), op.getScale().convertToDouble(), op.getWindow()));
+            attend(place, queries, op.getHeads(), op.getScale().convertToDouble(), op.getWindow(),
+                   op.getSinks()));
   return absl::OkStatus();
 }
 
