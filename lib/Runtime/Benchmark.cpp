@@ -33,9 +33,10 @@ struct Samples {
 };
 
 absl::Status repeatOnce(Session &session, absl::Span<const int32_t> prompt,
-                        absl::Span<const int32_t> text, BandwidthProbe &probe, Samples &samples) {
+                        absl::Span<const int32_t> text, BandwidthProbe &probe, Samples &samples,
+                        int64_t context) {
   ThreadPool &pool = session.owner().pool();
-  session.reset();
+  session.rewind(context);
   samples.peak.push_back(measureInt8Peak(pool));
   Clock::time_point start = Clock::now();
   STC_RETURN_IF_ERROR(session.prefill(prompt));
@@ -61,24 +62,28 @@ double median(std::vector<double> values) {
 absl::StatusOr<BenchmarkResult> benchmark(Session &session, const BenchmarkOptions &options) {
   Model &model = session.owner();
   const ModelSettings &settings = model.settings();
-  if (options.promptTokens + options.generate > session.maxContext())
+  int64_t total = options.context + options.promptTokens + options.generate;
+  if (total > session.maxContext())
     return formatError({"", "bench", {}},
                        absl::StrCat("at most ", session.maxContext(),
                                     " tokens in all (the context this model was compiled for)"),
-                       absl::StrCat(options.promptTokens + options.generate));
+                       absl::StrCat(total));
   std::vector<int32_t> prompt = randomTokens(options.promptTokens, settings.vocabSize);
   std::vector<int32_t> text = randomTokens(options.generate, settings.vocabSize);
   STC_ASSIGN_OR_RETURN(BandwidthProbe probe, BandwidthProbe::create(model.pool()));
 
+  session.reset();
+  STC_RETURN_IF_ERROR(session.prefill(randomTokens(options.context, settings.vocabSize)));
   // The first round brings weights and caches into memory and does not count.
   Samples warmUp, samples;
   STC_RETURN_IF_ERROR(
-      repeatOnce(session, prompt, absl::MakeSpan(text).subspan(0, 8), probe, warmUp));
+      repeatOnce(session, prompt, absl::MakeSpan(text).subspan(0, 8), probe, warmUp,
+                 options.context));
   BenchmarkResult result;
   Clock::time_point start = Clock::now();
   while (result.repetitions < options.minRepetitions ||
          (result.repetitions < options.maxRepetitions && secondsSince(start) < options.seconds)) {
-    STC_RETURN_IF_ERROR(repeatOnce(session, prompt, text, probe, samples));
+    STC_RETURN_IF_ERROR(repeatOnce(session, prompt, text, probe, samples, options.context));
     ++result.repetitions;
   }
 
