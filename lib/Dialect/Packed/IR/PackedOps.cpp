@@ -336,12 +336,14 @@ LogicalResult AttentionOp::verify() {
 }
 
 /// Rows of one partial result per query head and piece.
-static LogicalResult verifyPartials(Operation *op, int64_t heads, Value cache, Value partials) {
+static LogicalResult verifyPartials(Operation *op, int64_t heads, Value cache, Value partials,
+                                    StringRef constraint) {
   int64_t columns = cast<KVCacheType>(cache.getType()).getLayout().paddedDim() + 16;
   int64_t rows = tokensOf(partials);
   if (columnsOf(partials) != columns || rows <= 0 || rows % heads != 0)
     return op->emitOpError("expects partials of a multiple of ")
-           << heads << " rows and " << columns << " columns, but got " << partials.getType();
+           << heads << " rows and " << columns << " columns (" << constraint << "), but got "
+           << partials.getType();
   return success();
 }
 
@@ -360,7 +362,7 @@ LogicalResult AttentionTileOp::verify() {
            << kKVBlock << " (C4), but got " << int64_t(getPieceKeys());
   if (getTokens() != 1)
     return emitOpError("expects one token with partials (C4), but got ") << int64_t(getTokens());
-  return verifyPartials(*this, getHeads(), getCache(), partials);
+  return verifyPartials(*this, getHeads(), getCache(), partials, "C5");
 }
 
 LogicalResult AttentionCombineOp::verify() {
@@ -369,7 +371,7 @@ LogicalResult AttentionCombineOp::verify() {
       columnsOf(getOut()) != int64_t(getHeads()) * cache.getHeadDim())
     return emitOpError("expects outs with the columns of heads, a positive multiple of ")
            << cache.getKvHeads() << " (C1), but got " << getOut().getType();
-  return verifyPartials(*this, getHeads(), getCache(), getPartials());
+  return verifyPartials(*this, getHeads(), getCache(), getPartials(), "C2");
 }
 
 //===----------------------------------------------------------------------===//

@@ -30,12 +30,12 @@ public:
   void runOnOperation() override {
     if (rowsPerTile < 1) {
       getOperation().emitError("packed-tile-ops: expects rows-per-tile of at least 1, but got ")
-          << rowsPerTile;
+          << rowsPerTile.getValue();
       return signalPassFailure();
     }
     if (pieceKeys < kKVBlock || pieceKeys % kKVBlock != 0) {
       getOperation().emitError("packed-tile-ops: expects piece-keys that are a multiple of ")
-          << kKVBlock << ", but got " << pieceKeys;
+          << kKVBlock << ", but got " << pieceKeys.getValue();
       return signalPassFailure();
     }
     SmallVector<Operation *> operations;

@@ -462,7 +462,7 @@ def Packed_AttentionCombineOp : Packed_Op<"attention_combine", [
     leaves them, always in the order of the pieces, and writes the head's columns of row 0 of `out`.
 
     (C1) out has heads * head_dim columns, `heads` being a positive multiple of the cache's kv_heads.
-    (C2) `partials` is that of packed.attention_tile.
+    (C2) `partials` has a multiple of `heads` rows, and head_dim padded to 16, plus 16, columns.
 
     ```mlir
     packed.attention_combine %head, %pieces ins(%p : memref<8x32xf32>)
