@@ -89,9 +89,9 @@ Value DecoderBuilder::feedForward(const std::string &layer, Value hidden) {
 
 void DecoderBuilder::buildForward() {
   OpBuilder::InsertionGuard guard(builder);
-  auto cacheType = KVCacheType::get(builder.getContext(), config.layers, config.kvHeads,
-                                    config.headDim, settings.capacity,
-                                    KVCacheType::elementType(builder.getContext(), settings.kvCache));
+  auto cacheType = KVCacheType::get(
+      builder.getContext(), config.layers, config.kvHeads, config.headDim, settings.capacity,
+      KVCacheType::elementType(builder.getContext(), settings.kvCache));
   auto tokensType = RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type());
   auto type = builder.getFunctionType({tokensType, builder.getIndexType(), cacheType},
                                       activations(config.hiddenSize));

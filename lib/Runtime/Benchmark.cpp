@@ -76,9 +76,8 @@ absl::StatusOr<BenchmarkResult> benchmark(Session &session, const BenchmarkOptio
   STC_RETURN_IF_ERROR(session.prefill(randomTokens(options.context, settings.vocabSize)));
   // The first round brings weights and caches into memory and does not count.
   Samples warmUp, samples;
-  STC_RETURN_IF_ERROR(
-      repeatOnce(session, prompt, absl::MakeSpan(text).subspan(0, 8), probe, warmUp,
-                 options.context));
+  STC_RETURN_IF_ERROR(repeatOnce(session, prompt, absl::MakeSpan(text).subspan(0, 8), probe, warmUp,
+                                 options.context));
   BenchmarkResult result;
   Clock::time_point start = Clock::now();
   while (result.repetitions < options.minRepetitions ||

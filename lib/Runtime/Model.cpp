@@ -68,8 +68,7 @@ uint64_t bytesNeeded(const Bundle &bundle) {
   uint64_t floats = hidden + uint64_t(s.vocabSize);
   constexpr uint64_t beyondAnyMachine = uint64_t(1) << 58; // and four times it fits 64 bits
   return bundle.weights().size() + uint64_t(s.arenaBytes) + uint64_t(s.keyCacheBytes) +
-         uint64_t(s.valueCacheBytes) +
-         sizeof(float) * std::min(floats, beyondAnyMachine);
+         uint64_t(s.valueCacheBytes) + sizeof(float) * std::min(floats, beyondAnyMachine);
 }
 
 } // namespace

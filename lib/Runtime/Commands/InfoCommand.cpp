@@ -112,7 +112,8 @@ std::string printText(Model &model, bool verified) {
     line("", absl::StrFormat("%s: %d tensors, %d bytes, %.2f bits per weight",
                              printable(layout.first), layout.second.tensors, layout.second.bytes,
                              8 * double(layout.second.bytes) / layout.second.weights));
-  line("KV cache", absl::StrCat(s.keyCacheBytes + s.valueCacheBytes, " bytes of ", printable(s.kvCache)));
+  line("KV cache",
+       absl::StrCat(s.keyCacheBytes + s.valueCacheBytes, " bytes of ", printable(s.kvCache)));
   line("scratch", absl::StrCat(s.arenaBytes, " bytes"));
   auto name = [](std::string *out, const StcVariant &variant) { *out += variant.target; };
   line("targets", absl::StrJoin(model.code().variants, ", ", name));

@@ -25,20 +25,19 @@ void stc::cpu::emitAttentionCombine(packed::AttentionCombineOp op,
                                })[0];
   Values start(vectors, builder.constant(builder.floats(), 0.0));
   start.push_back(builder.constant(f32, 0.0));
-  Values sums = builder.loop(
-      zero, op.getPieces(), 1, start, [&](Value piece, ValueRange carried) {
-        Values inner(carried);
-        Value distance = arith::SubFOp::create(builder, number(piece, 0), maximum);
-        Value weight = builder.expOfNegative(distance);
-        inner[vectors] = builder.multiplyAdd(number(piece, 1), weight, inner[vectors]);
-        Value factor = builder.broadcast(weight);
-        for (int64_t v = 0; v < vectors; ++v) {
-          Value values = builder.loadVector(builder.floats(), op.getPartials(),
-                                            {line(piece), builder.index(v * kLanes)});
-          inner[v] = builder.multiplyAdd(values, factor, inner[v]);
-        }
-        return inner;
-      });
+  Values sums = builder.loop(zero, op.getPieces(), 1, start, [&](Value piece, ValueRange carried) {
+    Values inner(carried);
+    Value distance = arith::SubFOp::create(builder, number(piece, 0), maximum);
+    Value weight = builder.expOfNegative(distance);
+    inner[vectors] = builder.multiplyAdd(number(piece, 1), weight, inner[vectors]);
+    Value factor = builder.broadcast(weight);
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value values = builder.loadVector(builder.floats(), op.getPartials(),
+                                        {line(piece), builder.index(v * kLanes)});
+      inner[v] = builder.multiplyAdd(values, factor, inner[v]);
+    }
+    return inner;
+  });
   Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0), sums[vectors]);
   inverse = builder.broadcast(inverse);
   Value column = builder.mul(op.getHead(), layout.headDim);

@@ -62,27 +62,27 @@ private:
   packed::AttentionTileOp op;
   KernelBuilder builder;
   KVCacheLayout layout;
-  int64_t shared;    // query heads per key/value head
-  int64_t rows;      // rows of a full tile
-  int64_t together;  // rows whose products are computed at once
-  int64_t allRows;   // `rows` padded to whole groups
+  int64_t shared;                 // query heads per key/value head
+  int64_t rows;                   // rows of a full tile
+  int64_t together;               // rows whose products are computed at once
+  int64_t allRows;                // `rows` padded to whole groups
   int64_t keyVectors, outVectors; // vectors of scores and of results computed at once
 
-  Value keys, values;          // of the key/value head
-  Value tokens, presentRows;   // of this tile
-  Value groupedRows;           // `presentRows` padded to whole groups
+  Value keys, values;        // of the key/value head
+  Value tokens, presentRows; // of this tile
+  Value groupedRows;         // `presentRows` padded to whole groups
   Value firstPosition, lastPosition;
   packed::VisibleBlocks blocks;
   // The block in work.
   Value blockKeys, blockValues, blockStart;
   // Buffers, per row.
-  Value queries;      // f32 [head_dim], or int8 codes [head_dim padded to 4]
-  Value queryScales;  // f32, with the softmax's scale (Int8)
-  Value queryStarts;  // i32, -128 times the sum of the codes (Int8)
-  Value lasts;        // i32, position
-  Value scores;       // f32 [64], then weights
-  Value codes;        // u8 [64], weights (Int8)
-  Value codeScales;   // f32 (Int8)
+  Value queries;     // f32 [head_dim], or int8 codes [head_dim padded to 4]
+  Value queryScales; // f32, with the softmax's scale (Int8)
+  Value queryStarts; // i32, -128 times the sum of the codes (Int8)
+  Value lasts;       // i32, position
+  Value scores;      // f32 [64], then weights
+  Value codes;       // u8 [64], weights (Int8)
+  Value codeScales;  // f32 (Int8)
   Value blockMaxima, maxima, alphas, factors; // f32
   Value blockSums, sums;                      // f32 [16]
   Value outs;                                 // f32 [padded head_dim]

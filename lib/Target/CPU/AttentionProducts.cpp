@@ -19,13 +19,13 @@ Value AttentionEmitter::loadStored(Value address) {
 /// Scores of rows [row, row + together) for the block.
 void AttentionEmitter::addScores(Value row) {
   for (int64_t first = 0; first < kVectors; first += keyVectors) {
-    Values products = isInt8() ? integerProducts(row, first, keyVectors)
-                               : floatProducts(row, first, keyVectors);
+    Values products =
+        isInt8() ? integerProducts(row, first, keyVectors) : floatProducts(row, first, keyVectors);
     for (int64_t r = 0; r < together; ++r)
       for (int64_t v = 0; v < keyVectors; ++v)
-        builder.store(products[r * keyVectors + v],
-                      at(scores, builder.add(row, r), kKVBlock * kFloat,
-                         (first + v) * kLanes * kFloat));
+        builder.store(
+            products[r * keyVectors + v],
+            at(scores, builder.add(row, r), kKVBlock * kFloat, (first + v) * kLanes * kFloat));
   }
 }
 
@@ -42,8 +42,8 @@ Values AttentionEmitter::floatProducts(Value row, int64_t first, int64_t vectors
           loaded.push_back(loadStored(builder.address(start, (first + v) * layout.keyTileBytes())));
         Value query = builder.address(queryRow, builder.mul(d, kFloat));
         for (int64_t r = 0; r < together; ++r) {
-          Value element = builder.broadcast(
-              loadFloat(builder.address(query, r * layout.paddedDim() * kFloat)));
+          Value element =
+              builder.broadcast(loadFloat(builder.address(query, r * layout.paddedDim() * kFloat)));
           for (int64_t v = 0; v < vectors; ++v) {
             Value &sum = sums[r * vectors + v];
             sum = builder.multiplyAdd(loaded[v], element, sum);
@@ -57,8 +57,7 @@ Values AttentionEmitter::integerProducts(Value row, int64_t first, int64_t vecto
   VectorType bytes = builder.bytes(4 * kLanes);
   Values starts;
   for (int64_t r = 0; r < together; ++r) {
-    Value start =
-        builder.load(builder.getI32Type(), at(queryStarts, builder.add(row, r), kFloat));
+    Value start = builder.load(builder.getI32Type(), at(queryStarts, builder.add(row, r), kFloat));
     starts.append(vectors, builder.broadcast(start));
   }
   Value queryRow = at(queries, row, layout.paddedDim());
@@ -125,8 +124,8 @@ void AttentionEmitter::addValues(Value row) {
       for (int64_t v = 0; v < vectors; ++v) {
         Value address = at(outs, builder.add(row, r), layout.paddedDim() * kFloat,
                            (first + v) * kLanes * kFloat);
-        Value out = arith::MulFOp::create(builder, builder.load(builder.floats(), address),
-                                          alpha[r]);
+        Value out =
+            arith::MulFOp::create(builder, builder.load(builder.floats(), address), alpha[r]);
         builder.store(builder.multiplyAdd(added[r * vectors + v], factor[r], out), address);
       }
   }
@@ -142,8 +141,7 @@ Values AttentionEmitter::integerSums(Value row, int64_t first, int64_t vectors) 
         Values inner(carried), loaded;
         Value start = builder.address(blockValues, builder.mul(group, 4 * layout.paddedDim()));
         for (int64_t v = 0; v < vectors; ++v)
-          loaded.push_back(
-              builder.load(bytes, builder.address(start, (first + v) * 4 * kLanes)));
+          loaded.push_back(builder.load(bytes, builder.address(start, (first + v) * 4 * kLanes)));
         Value weight = builder.address(codeRow, builder.mul(group, 4));
         for (int64_t r = 0; r < together; ++r) {
           Value four = builder.load(builder.getI32Type(), builder.address(weight, r * kKVBlock));
@@ -173,8 +171,7 @@ Values AttentionEmitter::floatSums(Value row, int64_t first, int64_t vectors) {
       loaded.push_back(loadStored(builder.address(start, (first + v) * kLanes * elementBytes)));
     Value weight = builder.address(weightRow, builder.mul(key, kFloat));
     for (int64_t r = 0; r < together; ++r) {
-      Value number =
-          builder.broadcast(loadFloat(builder.address(weight, r * kKVBlock * kFloat)));
+      Value number = builder.broadcast(loadFloat(builder.address(weight, r * kKVBlock * kFloat)));
       for (int64_t v = 0; v < vectors; ++v) {
         Value &sum = sums[r * vectors + v];
         sum = builder.multiplyAdd(loaded[v], number, sum);

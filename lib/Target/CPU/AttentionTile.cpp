@@ -25,8 +25,7 @@ static int64_t chooseTogether(int64_t rows, int64_t most) {
 }
 
 AttentionEmitter::AttentionEmitter(packed::AttentionTileOp op, const TargetDescription &target)
-    : op(op), builder(op, target),
-      layout(cast<KVCacheType>(op.getCache().getType()).getLayout()) {
+    : op(op), builder(op, target), layout(cast<KVCacheType>(op.getCache().getType()).getLayout()) {
   shared = op.getHeads() / layout.kvHeads;
   rows = shared * int64_t(op.getTokens());
   int64_t registers = std::max<int64_t>(target.vectorsInRegisters(), 4);
@@ -95,8 +94,8 @@ void AttentionEmitter::emit() {
       builder.createOrFold<arith::DivUIOp>(groupedRows, builder.index(together)), together);
   firstPosition = builder.add(op.getPosition(), op.getToken());
   lastPosition = builder.add(builder.add(firstPosition, tokens), -1);
-  blocks = packed::visibleBlocks(builder, firstPosition, lastPosition, op.getWindow(),
-                                 op.getSinks());
+  blocks =
+      packed::visibleBlocks(builder, firstPosition, lastPosition, op.getWindow(), op.getSinks());
   prepareRows();
 
   Value begin = builder.index(0), end = blocks.count;
@@ -245,8 +244,8 @@ void AttentionEmitter::weighRow(Value row, bool masked) {
   if (masked)
     last = builder.load(builder.getI32Type(), at(lasts, row, kFloat));
   for (int64_t v = 0; v < kVectors; ++v) {
-    Value score = builder.load(builder.floats(),
-                               at(scores, row, kKVBlock * kFloat, v * kLanes * kFloat));
+    Value score =
+        builder.load(builder.floats(), at(scores, row, kKVBlock * kFloat, v * kLanes * kFloat));
     if (masked) {
       visible.push_back(visibleLanes(last, v));
       score = arith::SelectOp::create(builder, visible[v], score, lowest);
@@ -259,16 +258,15 @@ void AttentionEmitter::weighRow(Value row, bool masked) {
   maximum = builder.broadcast(maximum);
   Value sum;
   for (int64_t v = 0; v < kVectors; ++v) {
-    Value weight =
-        builder.expOfNegative(arith::SubFOp::create(builder, loaded[v], maximum));
+    Value weight = builder.expOfNegative(arith::SubFOp::create(builder, loaded[v], maximum));
     // The smallest exponential is not quite zero.
     if (masked)
       weight = arith::SelectOp::create(builder, visible[v], weight, zero);
     sum = sum ? arith::AddFOp::create(builder, sum, weight).getResult() : weight;
     if (isInt8()) {
-      Value scale = builder.load(
-          builder.floats(),
-          builder.address(blockValues, layout.valueScalesInBlock() + v * kLanes * kFloat));
+      Value scale =
+          builder.load(builder.floats(), builder.address(blockValues, layout.valueScalesInBlock() +
+                                                                          v * kLanes * kFloat));
       weight = arith::MulFOp::create(builder, weight, scale);
       // The scale of a position that nobody sees may be anything.
       if (masked)
@@ -283,10 +281,10 @@ void AttentionEmitter::weighRow(Value row, bool masked) {
     return;
   }
   // Weights times the values' scales, as bytes with one scale for the block.
-  largest = builder.maximum(builder.maximum(loaded[0], loaded[1]),
-                            builder.maximum(loaded[2], loaded[3]));
-  Value top = builder.maximum(builder.largestLane(largest),
-                              builder.constant(builder.getF32Type(), 1e-30));
+  largest =
+      builder.maximum(builder.maximum(loaded[0], loaded[1]), builder.maximum(loaded[2], loaded[3]));
+  Value top =
+      builder.maximum(builder.largestLane(largest), builder.constant(builder.getF32Type(), 1e-30));
   Value steps = builder.constant(builder.getF32Type(), 255.0);
   Value inverse = builder.broadcast(arith::DivFOp::create(builder, steps, top));
   builder.store(arith::DivFOp::create(builder, top, steps), at(codeScales, row, kFloat));
@@ -329,9 +327,9 @@ void AttentionEmitter::writeResults() {
     Value head = builder.createOrFold<arith::RemUIOp>(row, builder.index(shared));
     head = builder.add(builder.mul(op.getKvHead(), shared), head);
     Value lanes = builder.load(builder.floats(), at(sums, row, kLanes * kFloat));
-    Value sum = vector::ReductionOp::create(builder, vector::CombiningKind::ADD, lanes,
-                                            arith::FastMathFlags::reassoc |
-                                                arith::FastMathFlags::nsz);
+    Value sum =
+        vector::ReductionOp::create(builder, vector::CombiningKind::ADD, lanes,
+                                    arith::FastMathFlags::reassoc | arith::FastMathFlags::nsz);
     auto load = [&](int64_t v) {
       return builder.load(builder.floats(),
                           at(outs, row, layout.paddedDim() * kFloat, v * kLanes * kFloat));

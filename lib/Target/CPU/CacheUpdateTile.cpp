@@ -32,7 +32,7 @@ private:
   KernelBuilder builder;
   KVCacheLayout layout;
   Value keyBlock, keyTile, valueBlock; // of the position and head in work
-  Value lane, inBlock;                  // the position within its key tile and block
+  Value lane, inBlock;                 // the position within its key tile and block
 };
 
 } // namespace
@@ -98,16 +98,16 @@ void CacheWriter::writeCodes(const Values &keyVectors, const Values &valueVector
   Value key = builder.address(keyTile, builder.mul(lane, 4));
   for (auto [v, vector] : llvm::enumerate(quantized.codes)) {
     Value offset = builder.constant(builder.ints(), int64_t(128));
-    Value codes = arith::TruncIOp::create(builder, bytes,
-                                          arith::AddIOp::create(builder, vector, offset));
+    Value codes =
+        arith::TruncIOp::create(builder, bytes, arith::AddIOp::create(builder, vector, offset));
     // Four elements lie together.
     codes = vector::BitCastOp::create(builder, builder.ints(kLanes / 4), codes);
     scatter(codes, builder.address(key, v * kLanes * kLanes), 4 * kLanes,
             llvm::divideCeil(layout.headDim - v * kLanes, 4));
   }
   Value scaleOffset = builder.mul(inBlock, kFloat);
-  builder.store(quantized.scale, builder.address(builder.address(keyBlock, scaleOffset),
-                                                 layout.keyScalesInBlock()));
+  builder.store(quantized.scale,
+                builder.address(builder.address(keyBlock, scaleOffset), layout.keyScalesInBlock()));
 
   quantized = quantizeVectors(builder, valueVectors);
   Value group = arith::DivUIOp::create(builder, inBlock, builder.index(4));
@@ -115,8 +115,8 @@ void CacheWriter::writeCodes(const Values &keyVectors, const Values &valueVector
   Value value = builder.address(valueBlock, builder.mul(group, 4 * layout.paddedDim()));
   value = builder.address(value, place);
   for (auto [v, vector] : llvm::enumerate(quantized.codes))
-    scatter(arith::TruncIOp::create(builder, bytes, vector),
-            builder.address(value, v * kLanes * 4), 4);
+    scatter(arith::TruncIOp::create(builder, bytes, vector), builder.address(value, v * kLanes * 4),
+            4);
   builder.store(quantized.scale, builder.address(builder.address(valueBlock, scaleOffset),
                                                  layout.valueScalesInBlock()));
 }

@@ -235,8 +235,8 @@ Value KernelBuilder::toF16Bits(Value x) {
   Value normal = arith::SubIOp::create(*this, magnitude, bitsOf((112 << 23) - 0xFFF));
   normal = arith::AddIOp::create(*this, normal, odd);
   normal = arith::ShRUIOp::create(*this, normal, bitsOf(13));
-  Value isSmall = arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, magnitude,
-                                        bitsOf(113 << 23));
+  Value isSmall =
+      arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, magnitude, bitsOf(113 << 23));
   Value result = arith::SelectOp::create(*this, isSmall, small, normal);
   Value sign = arith::ShRUIOp::create(*this, bits, bitsOf(16));
   sign = arith::AndIOp::create(*this, sign, bitsOf(0x8000));

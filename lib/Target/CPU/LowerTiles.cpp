@@ -36,8 +36,9 @@ public:
     }
     SmallVector<Operation *> operations;
     getOperation().walk([&](Operation *op) {
-      if (isa<packed::AttentionCombineOp, packed::AttentionTileOp, packed::GatherOp, packed::MatmulTileOp,
-              packed::QuantizeActivationsOp, packed::RotaryOp, CacheUpdateOp>(op))
+      if (isa<packed::AttentionCombineOp, packed::AttentionTileOp, packed::GatherOp,
+              packed::MatmulTileOp, packed::QuantizeActivationsOp, packed::RotaryOp, CacheUpdateOp>(
+              op))
         operations.push_back(op);
     });
     for (Operation *op : operations) {

@@ -61,7 +61,8 @@ private:
   }
 
   static void fillNaN(Buffer<uint8_t> &buffer) {
-    // Two bytes of ones are a NaN of f16, four one of f32 (so of every scale); as codes they are -1.
+    // Two bytes of ones are a NaN of f16, four one of f32 (so of every scale); as codes they are
+    // -1.
     std::fill_n(buffer.data(), buffer.size(), 0xFF);
   }
 
@@ -88,7 +89,8 @@ private:
       }
     }
     if (layout.element == KVElement::Int8)
-      std::memcpy(layer + (isKey ? layout.keyScaleOffset(head, s) : layout.valueScaleOffset(head, s)),
+      std::memcpy(layer +
+                      (isKey ? layout.keyScaleOffset(head, s) : layout.valueScaleOffset(head, s)),
                   &scale, 4);
   }
 
@@ -173,10 +175,9 @@ compile(const AttentionShape &shape, KVElement element, const std::string &token
   return CompiledKernel::create(
       absl::StrCat("%q: ", matrix, ", %y: ", matrix, ", %layer: index, %position: index, ",
                    "%cache: ", cache, ", %keys: !llvm.ptr, %values: !llvm.ptr"),
-      absl::StrCat("packed.attention ins(%q : ", matrix,
-                   ") cache(%cache[%layer, %position] : ", cache, ") outs(%y : ", matrix,
-                   ") heads ", shape.heads, " scale 2.5e-01 window ", shape.window, " sinks ",
-                   shape.sinks),
+      absl::StrCat("packed.attention ins(%q : ", matrix, ") cache(%cache[%layer, %position] : ",
+                   cache, ") outs(%y : ", matrix, ") heads ", shape.heads, " scale 2.5e-01 window ",
+                   shape.window, " sinks ", shape.sinks),
       target, passes);
 }
 
@@ -197,8 +198,15 @@ TEST_P(Attention, AgreesWithFloat64) {
     ASSERT_TRUE(kernel.ok()) << kernel.status();
     SCOPED_TRACE(absl::StrCat(tokens, " ", passes));
     // Around the borders of vectors, blocks and pieces; chunks that continue; the whole cache.
-    for (int64_t position : {0, 1, 15, 16, 17, 40, 62, 63, 64, 65, 127, 128, 150, 191, 192, 207})
-      for (int64_t count : {1, 2, 7, 33, 207}) {
+    std::vector<int64_t> positions = {0,  1,  15,  16,  17,  40,  62,  63,
+                                      64, 65, 127, 128, 150, 191, 192, 207};
+    std::vector<int64_t> counts = {1, 2, 7, 33, 207};
+    if (isEmulated(target)) { // and slow
+      positions = {0, 17, 63, 64, 150};
+      counts = {1, 7};
+    }
+    for (int64_t position : positions)
+      for (int64_t count : counts) {
         if (position + count > kCapacity || (*tokens == '1' && count > 1))
           continue;
         check(**kernel, position, count, 1);
@@ -212,10 +220,10 @@ TEST_P(Attention, AgreesWithFloat64) {
 
 static std::string testName(const testing::TestParamInfo<Attention::ParamType> &info) {
   const AttentionShape &shape = std::get<0>(info.param);
-  std::string name = absl::StrCat("heads", shape.heads, "of", shape.kvHeads, "x", shape.headDim,
-                                  "window", shape.window, "sinks", shape.sinks, "_",
-                                  kvElementName(std::get<1>(info.param)), "_",
-                                  std::get<2>(info.param));
+  std::string name =
+      absl::StrCat("heads", shape.heads, "of", shape.kvHeads, "x", shape.headDim, "window",
+                   shape.window, "sinks", shape.sinks, "_", kvElementName(std::get<1>(info.param)),
+                   "_", std::get<2>(info.param));
   std::replace_if(
       name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
   return name;
@@ -231,13 +239,14 @@ INSTANTIATE_TEST_SUITE_P(Emulated, Attention,
 
 INSTANTIATE_TEST_SUITE_P(
     All, Attention,
-    testing::Combine(
-        testing::Values(AttentionShape{4, 2, 16, 0, 0}, AttentionShape{8, 1, 64, 0, 0},
-                        AttentionShape{2, 2, 80, 20, 0}, AttentionShape{6, 2, 64, 16, 3},
-                        AttentionShape{4, 4, 4, 5, 1}, AttentionShape{1, 1, 129, 1, 0},
-                        AttentionShape{7, 1, 8, 70, 65}, AttentionShape{3, 3, 128, 0, 0}),
-        testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8),
-        testing::Values("native", "x86-64-v3", "x86-64-v2")),
+    testing::Combine(testing::Values(AttentionShape{4, 2, 16, 0, 0}, AttentionShape{8, 1, 64, 0, 0},
+                                     AttentionShape{2, 2, 80, 20, 0},
+                                     AttentionShape{6, 2, 64, 16, 3}, AttentionShape{4, 4, 4, 5, 1},
+                                     AttentionShape{1, 1, 129, 1, 0},
+                                     AttentionShape{7, 1, 8, 70, 65},
+                                     AttentionShape{3, 3, 128, 0, 0}),
+                     testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8),
+                     testing::Values("native", "x86-64-v3", "x86-64-v2")),
     testName);
 
 } // namespace

@@ -105,8 +105,8 @@ static void replaceCachePointers(func::FuncOp function) {
     OpBuilder builder(op);
     Location loc = op.getLoc();
     for (unsigned i : {0, 1}) {
-      Value bytes = arith::ConstantIndexOp::create(builder, loc,
-                                                   i ? layout.valueBytes() : layout.keyBytes());
+      Value bytes =
+          arith::ConstantIndexOp::create(builder, loc, i ? layout.valueBytes() : layout.keyBytes());
       Value offset = arith::MulIOp::create(builder, loc, op.getLayer(), bytes);
       offset = arith::IndexCastOp::create(builder, loc, builder.getI64Type(), offset);
       Value base = function.getArgument(function.getNumArguments() - 2 + i);

@@ -117,8 +117,8 @@ void expectStored(const KVCacheLayout &layout, uint8_t *layer, bool isKey, int64
   std::vector<int8_t> codes(vector.size());
   float scale = quantizeActivations(vector, absl::MakeSpan(codes));
   // Behind the numbers of a vector are zeros, as far as whole groups are stored.
-  int64_t stored = isKey ? (isInt8 ? (layout.headDim + 3) / 4 * 4 : layout.headDim)
-                         : layout.paddedDim();
+  int64_t stored =
+      isKey ? (isInt8 ? (layout.headDim + 3) / 4 * 4 : layout.headDim) : layout.paddedDim();
   codes.resize(stored);
   vector.resize(stored);
   roundKeyOrValue(layout.element == KVElement::F16 ? KVElement::F16 : KVElement::F32,

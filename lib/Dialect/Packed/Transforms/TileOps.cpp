@@ -218,8 +218,8 @@ void TileOps::tileAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp o
     Value number = indices[1];
     Value half = arith::DivUIOp::create(builder, number, constant(2));
     Value odd = arith::RemUIOp::create(builder, number, constant(2));
-    Value fromEnd = arith::SubIOp::create(
-        builder, arith::SubIOp::create(builder, tiles, constant(1)), half);
+    Value fromEnd =
+        arith::SubIOp::create(builder, arith::SubIOp::create(builder, tiles, constant(1)), half);
     Value isOdd = arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, odd, constant(0));
     Value tile = arith::SelectOp::create(builder, isOdd, fromEnd, half);
     packed::AttentionTileOp::create(
@@ -235,19 +235,19 @@ void TileOps::tileAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp o
 void TileOps::splitAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp op, int64_t most) {
   auto cache = cast<KVCacheType>(op.getCache().getType());
   int64_t heads = op.getHeads();
-  auto type = MemRefType::get({most * heads, cache.getLayout().paddedDim() + 16},
-                              builder.getF32Type());
+  auto type =
+      MemRefType::get({most * heads, cache.getLayout().paddedDim() + 16}, builder.getF32Type());
   Value partials = memref::AllocOp::create(builder, type);
-  packed::VisibleBlocks blocks = packed::visibleBlocks(
-      builder, op.getPosition(), op.getPosition(), op.getWindow(), op.getSinks());
+  packed::VisibleBlocks blocks = packed::visibleBlocks(builder, op.getPosition(), op.getPosition(),
+                                                       op.getWindow(), op.getSinks());
   Value zero = arith::ConstantIndexOp::create(builder, 0);
   Value pieces = dividedUp(builder, blocks.count, pieceKeys / kKVBlock);
   parallel(builder, {builder.getIndexAttr(cache.getKvHeads()), pieces}, [&](ValueRange indices) {
-    packed::AttentionTileOp::create(
-        builder, indices[0], zero, builder.getI64IntegerAttr(1), op.getQueries(), op.getCache(),
-        op.getLayer(), op.getPosition(), op.getOut(), indices[1], partials, op.getHeadsAttr(),
-        op.getScaleAttr(), op.getWindowAttr(), op.getSinksAttr(),
-        builder.getI64IntegerAttr(pieceKeys));
+    packed::AttentionTileOp::create(builder, indices[0], zero, builder.getI64IntegerAttr(1),
+                                    op.getQueries(), op.getCache(), op.getLayer(), op.getPosition(),
+                                    op.getOut(), indices[1], partials, op.getHeadsAttr(),
+                                    op.getScaleAttr(), op.getWindowAttr(), op.getSinksAttr(),
+                                    builder.getI64IntegerAttr(pieceKeys));
   });
   parallel(builder, {OpFoldResult(builder.getIndexAttr(heads))}, [&](ValueRange indices) {
     packed::AttentionCombineOp::create(builder, indices[0], pieces, partials, op.getCache(),

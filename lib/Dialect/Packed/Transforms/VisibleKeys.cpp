@@ -38,8 +38,8 @@ Value VisibleBlocks::block(ImplicitLocOpBuilder &builder, Value number) const {
   Value behind = arith::AddIOp::create(builder, number, skip);
   if (sinkBlocks == 0)
     return behind;
-  Value isSink = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, number,
-                                       index(builder, sinkBlocks));
+  Value isSink =
+      arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, number, index(builder, sinkBlocks));
   return arith::SelectOp::create(builder, isSink, number, behind);
 }
 

@@ -7,12 +7,12 @@
 
 namespace stc::packed {
 
-/// The blocks of kKVBlock positions that some of the positions from `first` to `last` sees, numbered
-/// without those between sinks and window.
+/// The blocks of kKVBlock positions that some of the positions from `first` to `last` sees,
+/// numbered without those between sinks and window.
 struct VisibleBlocks {
-  mlir::Value count;       // index: how many there are
-  mlir::Value skip;        // index: blocks between sinks and window
-  int64_t sinkBlocks = 0;  // blocks with a sink
+  mlir::Value count;      // index: how many there are
+  mlir::Value skip;       // index: blocks between sinks and window
+  int64_t sinkBlocks = 0; // blocks with a sink
   /// The block with a number below `count`.
   mlir::Value block(mlir::ImplicitLocOpBuilder &builder, mlir::Value number) const;
 };
