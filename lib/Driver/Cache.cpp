@@ -52,9 +52,9 @@ absl::StatusOr<std::string> stc::cachedExecutable(CompileOptions options) {
   if (llvm::sys::fs::real_path(options.model, real))
     return formatError({options.model, "", {}}, "a checkpoint or a compiled model", "no such file");
   std::string compiler = llvm::sys::fs::getMainExecutable(nullptr, nullptr);
-  std::string key =
-      absl::StrCat(stamp(real.str().str()), stamp(compiler), options.prune, "|", options.quantize,
-                   "|", options.head, "|", options.target, "|", options.maxContext);
+  std::string key = absl::StrCat(stamp(real.str().str()), stamp(compiler), options.prune, "|",
+                                 options.quantize, "|", options.head, "|", options.target, "|",
+                                 options.maxContext, "|", kvElementName(options.kvCache));
   std::string directory = cacheDirectory();
   if (llvm::sys::fs::create_directories(directory))
     return formatError({directory, "", {}}, "a cache directory that can be made", "an error");

@@ -36,6 +36,10 @@ static std::vector<Option> compileOptions() {
        "of them that its processor can (default native)"},
       {"--max-context", "", "N",
        "positions the key/value cache holds (default: the checkpoint's, at most 4096)"},
+      {"--kv-cache", "", "TYPE",
+       "how the cache keeps keys and values: f32, f16, or int8 with a scale for each key and\n"
+       "value (a quarter of f32's bytes, and the fastest in long contexts); auto: f16, or f32\n"
+       "where --quantize is none (default auto)"},
       {"--threads", "", "N", "threads of the compiler (default: one per core)"},
   };
 }
@@ -91,6 +95,11 @@ static absl::Status readCompileOptions(const Args &args, CompileOptions &options
   options.head = args.text("--head", "auto");
   options.target = args.text("--target", "native");
   STC_ASSIGN_OR_RETURN(options.maxContext, args.integer("--max-context", 0, 1, int64_t(1) << 24));
+  std::string cache = args.text("--kv-cache", "auto");
+  // Without quantization logits are promised to be float64's to three digits, which f16 is not.
+  if (cache == "auto")
+    cache = options.quantize == "none" ? "f32" : "f16";
+  STC_ASSIGN_OR_RETURN(options.kvCache, parseKVElement(cache));
   STC_ASSIGN_OR_RETURN(options.threads, args.integer("--threads", 0, 1, 1024));
   return absl::OkStatus();
 }

@@ -149,6 +149,7 @@ absl::Status Compilation::load() {
   STC_ASSIGN_OR_RETURN(tokenizer, checkpoint->loadTokenizer());
   ImportOptions importOptions;
   importOptions.maxContext = options.maxContext;
+  importOptions.kvCache = options.kvCache;
   STC_ASSIGN_OR_RETURN(module, importCheckpoint(context, *checkpoint, importOptions));
   WeightStore::attach(&context, std::make_unique<WeightStore>(checkpoint));
   return absl::OkStatus();

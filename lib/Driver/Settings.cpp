@@ -62,8 +62,10 @@ ModelSettings stc::modelSettings(mlir::ModuleOp module, const std::string &name)
         settings.kvHeads = cache.getKvHeads();
         settings.headDim = cache.getHeadDim();
         settings.maxContext = cache.getCapacity();
-        settings.keyCacheFloats = settings.valueCacheFloats =
-            cache.getLayers() * cache.getKvHeads() * cache.getHeadDim() * cache.getCapacity();
+        KVCacheLayout layout = cache.getLayout();
+        settings.kvCache = std::string(kvElementName(layout.element));
+        settings.keyCacheBytes = cache.getLayers() * layout.keyBytes();
+        settings.valueCacheBytes = cache.getLayers() * layout.valueBytes();
       }
     }
     settings.vocabSize = mlir::cast<mlir::ShapedType>(decode.getResultTypes()[0]).getDimSize(1);

@@ -74,7 +74,7 @@ Value DecoderBuilder::attention(const std::string &layer, int64_t index, Value h
   Value mixed = AttentionOp::create(
       builder, loc, queries, cache, layerIndex, position, builder.getI64IntegerAttr(config.heads),
       builder.getF64FloatAttr(1 / std::sqrt(static_cast<double>(config.headDim))),
-      builder.getI64IntegerAttr(window));
+      builder.getI64IntegerAttr(window), builder.getI64IntegerAttr(0));
   return arith::AddFOp::create(builder, loc, hidden, linear(layer + ".o", mixed));
 }
 
@@ -89,8 +89,9 @@ Value DecoderBuilder::feedForward(const std::string &layer, Value hidden) {
 
 void DecoderBuilder::buildForward() {
   OpBuilder::InsertionGuard guard(builder);
-  auto cacheType = KVCacheType::get(builder.getContext(), config.layers, config.kvHeads,
-                                    config.headDim, settings.capacity);
+  auto cacheType = KVCacheType::get(
+      builder.getContext(), config.layers, config.kvHeads, config.headDim, settings.capacity,
+      KVCacheType::elementType(builder.getContext(), settings.kvCache));
   auto tokensType = RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type());
   auto type = builder.getFunctionType({tokensType, builder.getIndexType(), cacheType},
                                       activations(config.hiddenSize));

@@ -11,6 +11,7 @@ struct DecoderSettings {
   std::vector<double> inverseFrequencies;
   ActivationKind activation = ActivationKind::Silu;
   int64_t capacity = 0; // positions of the key/value cache
+  KVElement kvCache = KVElement::F32; // and how it keeps them
 };
 
 /// Adds @forward and @head at `builder`.

@@ -61,6 +61,7 @@ absl::StatusOr<OwningOpRef<ModuleOp>> stc::importCheckpoint(MLIRContext &context
   DecoderSettings settings;
   STC_ASSIGN_OR_RETURN(settings.activation, activationKind(checkpoint));
   STC_ASSIGN_OR_RETURN(settings.capacity, cacheCapacity(checkpoint, options));
+  settings.kvCache = options.kvCache;
 
   OpBuilder builder(&context);
   OwningOpRef<ModuleOp> module = ModuleOp::create(builder.getUnknownLoc());

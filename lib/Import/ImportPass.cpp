@@ -33,6 +33,10 @@ struct ImportCheckpointPass : stc::impl::ImportCheckpointBase<ImportCheckpointPa
       return emitStatus(module, checkpoint.status());
     ImportOptions options;
     options.maxContext = maxContext;
+    auto element = parseKVElement(kvCache);
+    if (!element.ok())
+      return emitStatus(module, element.status());
+    options.kvCache = *element;
     auto imported = importCheckpoint(getContext(), **checkpoint, options);
     if (!imported.ok())
       return emitStatus(module, imported.status());

@@ -27,6 +27,7 @@ constexpr StringField kStrings[] = {
     {"name", &ModelSettings::name},
     {"architecture", &ModelSettings::architecture},
     {"recipe", &ModelSettings::recipe},
+    {"kv_cache", &ModelSettings::kvCache},
 };
 
 struct NumberField {
@@ -43,8 +44,8 @@ constexpr NumberField kNumbers[] = {
     {"max_context", &ModelSettings::maxContext, 16, kMaxInt32},
     {"prefill_chunk", &ModelSettings::prefillChunk, 1, kMaxInt32},
     {"arena_bytes", &ModelSettings::arenaBytes, 0, kMaxSize},
-    {"key_cache_floats", &ModelSettings::keyCacheFloats, 0, kMaxSize},
-    {"value_cache_floats", &ModelSettings::valueCacheFloats, 0, kMaxSize},
+    {"key_cache_bytes", &ModelSettings::keyCacheBytes, 0, kMaxSize},
+    {"value_cache_bytes", &ModelSettings::valueCacheBytes, 0, kMaxSize},
     {"weight_bytes_per_token", &ModelSettings::weightBytesPerToken, 0, kMaxSize},
     {"activation_ops_per_token", &ModelSettings::activationOpsPerToken, 0, kMaxSize},
     {"bos_token", &ModelSettings::bosToken, -1, kMaxInt32},

@@ -148,6 +148,16 @@ absl::Status stc::checkCache(const CachePlace &place, int64_t tokens) {
   return absl::OkStatus();
 }
 
+/// Rounds `headDim` numbers as the cache keeps them. An f32 cache keeps what float64 has.
+static void roundAs(KVCacheType type, double *vector) {
+  KVElement element = type.getLayout().element;
+  if (element == KVElement::F32)
+    return;
+  std::vector<float> rounded(vector, vector + type.getHeadDim());
+  roundKeyOrValue(element, absl::MakeSpan(rounded));
+  std::copy(rounded.begin(), rounded.end(), vector);
+}
+
 void stc::updateCache(const CachePlace &place, const ReferenceTensor &keys,
                       const ReferenceTensor &values) {
   int64_t heads = place.type.getKvHeads(), headDim = place.type.getHeadDim();
@@ -157,37 +167,46 @@ void stc::updateCache(const CachePlace &place, const ReferenceTensor &keys,
       size_t to = place.at(head, place.position + row);
       std::copy_n(keys.values.data() + from, headDim, place.cache->keys.data() + to);
       std::copy_n(values.values.data() + from, headDim, place.cache->values.data() + to);
+      roundAs(place.type, place.cache->keys.data() + to);
+      roundAs(place.type, place.cache->values.data() + to);
     }
 }
 
 ReferenceTensor stc::attend(const CachePlace &place, const ReferenceTensor &queries, int64_t heads,
-                            double scale, int64_t window) {
+                            double scale, int64_t window, int64_t sinks) {
   int64_t headDim = place.type.getHeadDim(), shared = heads / place.type.getKvHeads();
   ReferenceTensor result = makeTensor(queries.shape);
   std::vector<double> scores;
   for (int64_t row = 0; row < rowsOf(queries); ++row)
     for (int64_t head = 0; head < heads; ++head) {
-      const double *query = queries.values.data() + (row * heads + head) * headDim;
+      const double *given = queries.values.data() + (row * heads + head) * headDim;
+      std::vector<double> query(given, given + headDim);
+      if (place.type.getLayout().element == KVElement::Int8)
+        roundAs(place.type, query.data());
       double *out = result.values.data() + (row * heads + head) * headDim;
       int64_t last = place.position + row;
       int64_t first = window > 0 ? std::max<int64_t>(0, last - window + 1) : 0;
-      scores.assign(last - first + 1, 0);
+      std::vector<int64_t> visible;
+      for (int64_t s = 0; s <= last; s = s + 1 < sinks ? s + 1 : std::max(s + 1, first))
+        if (s >= first || s < sinks)
+          visible.push_back(s);
+      scores.clear();
       double largest = -std::numeric_limits<double>::infinity();
-      for (int64_t s = first; s <= last; ++s) {
+      for (int64_t s : visible) {
         const double *key = place.cache->keys.data() + place.at(head / shared, s);
         double score = 0;
         for (int64_t d = 0; d < headDim; ++d)
           score += query[d] * key[d];
-        scores[s - first] = score * scale;
+        scores.push_back(score * scale);
         largest = std::max(largest, score * scale);
       }
       double total = 0;
       for (double &score : scores)
         total += score = std::exp(score - largest);
-      for (int64_t s = first; s <= last; ++s) {
-        const double *value = place.cache->values.data() + place.at(head / shared, s);
+      for (size_t i = 0; i < visible.size(); ++i) {
+        const double *value = place.cache->values.data() + place.at(head / shared, visible[i]);
         for (int64_t d = 0; d < headDim; ++d)
-          out[d] += scores[s - first] / total * value[d];
+          out[d] += scores[i] / total * value[d];
       }
     }
   return result;

@@ -40,10 +40,11 @@ struct CachePlace {
 
 /// Sizes a fresh cache; errors unless `tokens` rows fit at the place.
 absl::Status checkCache(const CachePlace &place, int64_t tokens);
+/// Stores what a reader of the cache would see: rounded as its element says.
 void updateCache(const CachePlace &place, const ReferenceTensor &keys,
                  const ReferenceTensor &values);
 ReferenceTensor attend(const CachePlace &place, const ReferenceTensor &queries, int64_t heads,
-                       double scale, int64_t window);
+                       double scale, int64_t window, int64_t sinks);
 
 } // namespace stc
 

@@ -37,6 +37,7 @@ struct Samples {
 struct Benchmark {
   Session &session;
   std::vector<int32_t> prompt, text;
+  int64_t context; // tokens before the prompt
   BandwidthProbe probe;
 
   absl::Status repeat(Samples &samples);
@@ -78,7 +79,7 @@ absl::Status Benchmark::decodePieces(Samples &samples) {
 
 absl::Status Benchmark::repeat(Samples &samples) {
   Model &model = session.owner();
-  session.reset();
+  session.rewind(context);
   double before = measureInt8Peak(model.pool());
   Clock::time_point start = Clock::now();
   STC_RETURN_IF_ERROR(session.prefill(prompt));
@@ -102,15 +103,19 @@ double median(std::vector<double> values) {
 absl::StatusOr<BenchmarkResult> benchmark(Session &session, const BenchmarkOptions &options) {
   Model &model = session.owner();
   const ModelSettings &settings = model.settings();
-  if (options.promptTokens + options.generate > session.maxContext())
+  int64_t total = options.context + options.promptTokens + options.generate;
+  if (total > session.maxContext())
     return formatError({"", "bench", {}},
                        absl::StrCat("at most ", session.maxContext(),
                                     " tokens in all (the context this model was compiled for)"),
-                       absl::StrCat(options.promptTokens + options.generate));
+                       absl::StrCat(total));
   STC_ASSIGN_OR_RETURN(BandwidthProbe probe, BandwidthProbe::create(model.pool()));
   Benchmark run{session, randomTokens(options.promptTokens, settings.vocabSize),
-                randomTokens(options.generate, settings.vocabSize), std::move(probe)};
+                randomTokens(options.generate, settings.vocabSize), options.context,
+                std::move(probe)};
 
+  session.reset();
+  STC_RETURN_IF_ERROR(session.prefill(randomTokens(options.context, settings.vocabSize)));
   // The first round brings weights and caches into memory and does not count.
   Samples warmUp, samples;
   STC_RETURN_IF_ERROR(run.repeat(warmUp));
@@ -126,8 +131,9 @@ absl::StatusOr<BenchmarkResult> benchmark(Session &session, const BenchmarkOptio
   result.prefillTokensPerSecond = median(samples.prefill);
   result.weightBytesPerToken = settings.weightBytesPerToken;
   result.cacheBytesPerToken = int64_t(
-      double(settings.keyCacheFloats + settings.valueCacheFloats) * sizeof(float) *
-      (double(options.promptTokens) + double(options.generate) / 2) / double(settings.maxContext));
+      double(settings.keyCacheBytes + settings.valueCacheBytes) *
+      (double(options.context + options.promptTokens) + double(options.generate) / 2) /
+      double(settings.maxContext));
   result.readBandwidth = median(samples.bandwidth);
   result.decodeBandwidthFraction = median(samples.decodeFractions);
   result.int8Peak = median(samples.peak);

@@ -64,11 +64,10 @@ absl::StatusOr<const StcVariant *> chooseVariant(const std::string &path, const 
 uint64_t bytesNeeded(const Bundle &bundle) {
   const ModelSettings &s = bundle.settings();
   uint64_t hidden = uint64_t(std::min(s.prefillChunk, s.maxContext)) * uint64_t(s.hiddenSize);
-  uint64_t floats =
-      uint64_t(s.keyCacheFloats) + uint64_t(s.valueCacheFloats) + hidden + uint64_t(s.vocabSize);
+  uint64_t floats = hidden + uint64_t(s.vocabSize);
   constexpr uint64_t beyondAnyMachine = uint64_t(1) << 58; // and four times it fits 64 bits
-  return bundle.weights().size() + uint64_t(s.arenaBytes) +
-         sizeof(float) * std::min(floats, beyondAnyMachine);
+  return bundle.weights().size() + uint64_t(s.arenaBytes) + uint64_t(s.keyCacheBytes) +
+         uint64_t(s.valueCacheBytes) + sizeof(float) * std::min(floats, beyondAnyMachine);
 }
 
 } // namespace

@@ -19,9 +19,9 @@ absl::StatusOr<std::unique_ptr<Session>> Session::create(Model &model) {
   std::unique_ptr<Session> session(new Session(model));
   STC_ASSIGN_OR_RETURN(session->arena, Memory::allocate(uint64_t(s.arenaBytes), "scratch space"));
   STC_ASSIGN_OR_RETURN(session->keyCache,
-                       Memory::allocate(4 * uint64_t(s.keyCacheFloats), "the KV cache"));
+                       Memory::allocate(uint64_t(s.keyCacheBytes), "the KV cache"));
   STC_ASSIGN_OR_RETURN(session->valueCache,
-                       Memory::allocate(4 * uint64_t(s.valueCacheFloats), "the KV cache"));
+                       Memory::allocate(uint64_t(s.valueCacheBytes), "the KV cache"));
   uint64_t chunk = uint64_t(std::min(s.prefillChunk, s.maxContext));
   STC_ASSIGN_OR_RETURN(session->hidden,
                        Memory::allocate(4 * chunk * uint64_t(s.hiddenSize), "the hidden states"));
@@ -50,8 +50,8 @@ StcFrame Session::frame(absl::Span<const int32_t> tokens) {
   StcFrame frame = {};
   frame.weights = model.contents().weights().data();
   frame.arena = arena.data();
-  frame.key_cache = keyCache.floats();
-  frame.value_cache = valueCache.floats();
+  frame.key_cache = keyCache.data();
+  frame.value_cache = valueCache.data();
   frame.tokens = tokens.data();
   frame.n_tokens = int64_t(tokens.size());
   frame.position = length;

@@ -36,6 +36,7 @@ class BadInput(TemporaryDirectoryTest):
         self.compile_fails(BOOKS, None, "--quantize", "int5")
         self.compile_fails(BOOKS, "native", "--target", "pentium-pro-max")
         self.compile_fails(BOOKS, "mlir:", "--emit=elf")
+        self.compile_fails(BOOKS, None, "--kv-cache", "int4")
         self.compile_fails(BOOKS, None, "--max-context", "-4")
         self.fails("compile", BOOKS, "-o", "/proc/stc-no-such/out")
         (self.tmp / "folder").mkdir()

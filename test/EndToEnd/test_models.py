@@ -1,4 +1,5 @@
 """Unpruned, unquantized models reproduce their float64 goldens."""
+import json
 import unittest
 
 from support import (SHARED, TemporaryDirectoryTest, compile_model, golden, needs_shared, read_npy,
@@ -56,6 +57,48 @@ class Goldens(TemporaryDirectoryTest):
 
     def test_tiny_qwen2(self):
         self.check_tiny("tiny-qwen2")
+
+    def check_cache(self, element, tolerance):
+        """Logits beside float64's; text far beyond a piece of the cache, for any threads."""
+        for name in ("tiny-llama", "tiny-qwen2"):
+            g = golden(name)
+            binary = compile_model(SHARED / "models" / name, self.tmp / "tiny", "--kv-cache", element)
+            self.check_logits(binary, g["tokens"], g["last_logits"], tolerance)
+        binary = compile_model(SHARED / "models" / "stories260k", self.tmp / "model", "--kv-cache",
+                               element, "--max-context", 1300)
+        info = json.loads(run(binary, "info", "--json").stdout)
+        self.assertEqual(info["kv_cache"], element)
+        self.assertGreater(info["kv_cache_bytes"], 0)
+        prompt = golden("stories260k")["prompt_tokens"]
+        texts, logits = [], []
+        for threads in (1, 2, 3, 5):
+            texts.append(self.generate(binary, prompt, 1200, "--threads", threads))
+            run(binary, "logits", "--tokens", ids(prompt + texts[0]), "-o",
+                self.tmp / "logits.npy", "--threads", threads)
+            logits.append((self.tmp / "logits.npy").read_bytes())
+        self.assertEqual(len(texts[0]), 1200)
+        self.assertTrue(all(text == texts[0] for text in texts))
+        self.assertTrue(all(rows == logits[0] for rows in logits))
+        # Reading all tokens at once predicts what was written one at a time.
+        rows = read_npy(self.tmp / "logits.npy")[len(prompt) - 1:-1]
+        same = sum(max(range(len(row)), key=row.__getitem__) == token
+                   for row, token in zip(rows, texts[0]))
+        self.assertGreaterEqual(same, 1195)
+
+    def test_cache_follows_quantization(self):
+        for quantize, element in (("none", "f32"), ("int8", "f16")):
+            binary = compile_model(SHARED / "models" / "stories260k", self.tmp / "model",
+                                   "--quantize", quantize)
+            self.assertEqual(json.loads(run(binary, "info", "--json").stdout)["kv_cache"], element)
+
+    def test_f32_cache(self):
+        self.check_cache("f32", 1e-3)
+
+    def test_f16_cache(self):
+        self.check_cache("f16", 1e-3)
+
+    def test_int8_cache(self):
+        self.check_cache("int8", 6e-2)
 
     def test_unknown_architecture(self):
         for name in ("tiny-gpt2", "tiny-bert", "tiny-mixtral"):

@@ -23,6 +23,7 @@
 // RUN: not stc-opt %s --stc-import=path=%t.model 2>&1 | FileCheck %s --check-prefix=MODEL
 // RUN: %python %S/Inputs/checkpoint.py %t.context
 // RUN: not stc-opt %s --stc-import='path=%t.context max-context=-1' 2>&1 | FileCheck %s --check-prefix=CONTEXT
+// RUN: not stc-opt %s --stc-import='path=%t.context kv-cache=int4' 2>&1 | FileCheck %s --check-prefix=KVCACHE
 // RUN: not stc-opt %s --stc-import 2>&1 | FileCheck %s --check-prefix=PATH
 // RUN: not stc-opt %s --stc-import=path=%t.absent 2>&1 | FileCheck %s --check-prefix=ABSENT
 // RUN: stc-opt %s --stc-import=path=%t.context -o %t.mlir
@@ -41,6 +42,7 @@
 // ODD: error: {{.*}}: head_dim{{.*}}: expected {{.*}}even
 // FACTORS: error: {{.*}}.factors: tensor rope_freqs.weight: expected 2 factors, got 3
 // MODEL: error: {{.*}}config.json: model_type: expected one of {{.*}}llama{{.*}}, got 'gpt2'
+// KVCACHE: error: kv-cache: expected f32, f16 or int8, got int4
 // CONTEXT: error: {{.*}}.context: max-context: expected 0 to 1073741824, got -1
 // PATH: error: stc-import: expected the option path to name a checkpoint, got none
 // ABSENT: error: {{.*}}.absent

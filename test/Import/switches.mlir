@@ -12,6 +12,8 @@
 // RUN: %python %S/Inputs/checkpoint.py %t.types --type model.layers.0.self_attn.q_proj.weight=BF16 --type model.norm.weight=F16
 // RUN: stc-opt %s --stc-import=path=%t.types | FileCheck %s --check-prefix=TYPES
 // RUN: stc-opt %s --stc-import='path=%t.types max-context=100' | FileCheck %s --check-prefix=CONTEXT
+// RUN: stc-opt %s --stc-import='path=%t.types kv-cache=int8' | FileCheck %s --check-prefix=INT8
+// RUN: stc-opt %s --stc-import='path=%t.types kv-cache=f16' | FileCheck %s --check-prefix=F16
 // RUN: %python %S/Inputs/checkpoint.py %t.long --set max_position_embeddings=131072
 // RUN: stc-opt %s --stc-import=path=%t.long | FileCheck %s --check-prefix=LONG
 // RUN: stc-opt %s --stc-import='path=%t.long max-context=131072' | FileCheck %s --check-prefix=LONGER
@@ -53,3 +55,6 @@
 // CONTEXT: capacity = 112>
 // LONG: capacity = 4096>
 // LONGER: capacity = 131072>
+
+// INT8: func.func @forward({{.*}}!stc.kv_cache<{{.*}}, element = i8>)
+// F16: func.func @forward({{.*}}!stc.kv_cache<{{.*}}, element = f16>)

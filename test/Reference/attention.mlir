@@ -1,6 +1,8 @@
 // stc.cache_update and stc.attention: a cache is made for the function's argument.
 // RUN: stc-opt %s --stc-interpret=function=attention -o /dev/null | FileCheck %s
 // RUN: stc-opt %s --stc-interpret=function=packed_attention -o /dev/null | FileCheck %s --check-prefix=PACKED
+// RUN: stc-opt %s --stc-interpret=function=sinks -o /dev/null | FileCheck %s --check-prefix=SINKS
+// RUN: stc-opt %s --stc-interpret=function=rounded -o /dev/null | FileCheck %s --check-prefix=ROUNDED
 // RUN: not stc-opt %s --stc-interpret=function=full -o /dev/null 2>&1 | FileCheck %s --check-prefix=FULL
 // RUN: not stc-opt %s --stc-interpret=function=no_layer -o /dev/null 2>&1 | FileCheck %s --check-prefix=NOLAYER
 
@@ -51,6 +53,46 @@ func.func @packed_attention(%cache: !cache) -> tensor<1x4xf32> {
   %z = packed.attention ins(%p : tensor<1x4xf32>) cache(%cache[%one, %one] : !cache)
       outs(%y0 : tensor<1x4xf32>) heads 2 scale 2.0 window 0 -> tensor<1x4xf32>
   return %z : tensor<1x4xf32>
+}
+
+// Three positions, a window of one: token 2 sees itself and, with one sink, position 0.
+// SINKS: 1x4
+// SINKS-NEXT: 8 0 8 0
+// SINKS-NEXT: 1x4
+// SINKS-NEXT: 5 3 5 3
+func.func @sinks(%cache: !cache) -> (tensor<1x4xf32>, tensor<1x4xf32>) {
+  %zero = arith.constant 0 : index
+  %two = arith.constant 2 : index
+  %k = arith.constant dense<0.0> : tensor<3x2xf32>
+  %v = arith.constant dense<[[2., 6.], [50., 50.], [8., 0.]]> : tensor<3x2xf32>
+  %q = arith.constant dense<1.0> : tensor<1x4xf32>
+  stc.cache_update %k, %v, %cache[%zero, %zero] : tensor<3x2xf32>, tensor<3x2xf32>, !cache
+  %x = stc.attention %q, %cache[%zero, %two] heads 2 scale 1.0 window 1
+      : (tensor<1x4xf32>, !cache, index, index) -> tensor<1x4xf32>
+  %y = stc.attention %q, %cache[%zero, %two] heads 2 scale 1.0 window 1 sinks 1
+      : (tensor<1x4xf32>, !cache, index, index) -> tensor<1x4xf32>
+  return %x, %y : tensor<1x4xf32>, tensor<1x4xf32>
+}
+
+// One position, so that the value comes back as it was stored: with f16, 0.1 is 1638.5 / 2^14 and
+// 1e6 the largest number; with i8 the codes are 127 and round(127 * 0.3) = 38.
+!half = !stc.kv_cache<layers = 1, kv_heads = 1, head_dim = 2, capacity = 16, element = f16>
+!codes = !stc.kv_cache<layers = 1, kv_heads = 1, head_dim = 2, capacity = 16, element = i8>
+// ROUNDED: 1x2
+// ROUNDED-NEXT: 0.0999755859 65504
+// ROUNDED-NEXT: 1x2
+// ROUNDED-NEXT: 1 0.299212
+func.func @rounded(%half: !half, %codes: !codes) -> (tensor<1x2xf32>, tensor<1x2xf32>) {
+  %zero = arith.constant 0 : index
+  %v = arith.constant dense<[[0.1, 1.0e6]]> : tensor<1x2xf32>
+  %w = arith.constant dense<[[1.0, 0.3]]> : tensor<1x2xf32>
+  stc.cache_update %w, %v, %half[%zero, %zero] : tensor<1x2xf32>, tensor<1x2xf32>, !half
+  stc.cache_update %w, %w, %codes[%zero, %zero] : tensor<1x2xf32>, tensor<1x2xf32>, !codes
+  %x = stc.attention %w, %half[%zero, %zero] heads 1 scale 1.0 window 0
+      : (tensor<1x2xf32>, !half, index, index) -> tensor<1x2xf32>
+  %y = stc.attention %w, %codes[%zero, %zero] heads 1 scale 1.0 window 0
+      : (tensor<1x2xf32>, !codes, index, index) -> tensor<1x2xf32>
+  return %x, %y : tensor<1x2xf32>, tensor<1x2xf32>
 }
 
 // FULL: error: position: expected 2 tokens below 16, got position 15

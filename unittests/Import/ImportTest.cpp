@@ -101,7 +101,7 @@ TEST(Import, GivesAVerifiedModuleWithTheEntryPointsOfTheContract) {
   ASSERT_TRUE(forward && head);
   EXPECT_TRUE(forward.isPublic() && head.isPublic());
   auto cache = mlir::cast<KVCacheType>(forward.getArgumentTypes()[2]);
-  EXPECT_EQ(cache, KVCacheType::get(&context, 2, 8, 8, 32));
+  EXPECT_EQ(cache, KVCacheType::get(&context, 2, 8, 8, 32, mlir::Float32Type::get(&context)));
   EXPECT_EQ(forward.getResultTypes()[0],
             mlir::RankedTensorType::get({mlir::ShapedType::kDynamic, 64},
                                         mlir::Float32Type::get(&context)));

@@ -33,7 +33,8 @@ ModelSettings exampleSettings() {
   settings.maxContext = 256;
   settings.prefillChunk = 64;
   settings.arenaBytes = 12345;
-  settings.keyCacheFloats = settings.valueCacheFloats = 16384;
+  settings.keyCacheBytes = settings.valueCacheBytes = 16384;
+  settings.kvCache = "int8";
   settings.weightBytesPerToken = 999;
   settings.activationOpsPerToken = 1 << 20;
   settings.eosTokens = {2, 7};
@@ -180,8 +181,9 @@ TEST_F(BundleTest, RoundTrip) {
     EXPECT_EQ(read.maxContext, 256);
     EXPECT_EQ(read.prefillChunk, 64);
     EXPECT_EQ(read.arenaBytes, 12345);
-    EXPECT_EQ(read.keyCacheFloats, 16384);
-    EXPECT_EQ(read.valueCacheFloats, 16384);
+    EXPECT_EQ(read.keyCacheBytes, 16384);
+    EXPECT_EQ(read.kvCache, "int8");
+    EXPECT_EQ(read.valueCacheBytes, 16384);
     EXPECT_EQ(read.weightBytesPerToken, 999);
     EXPECT_EQ(read.activationOpsPerToken, 1 << 20);
     EXPECT_EQ(read.eosTokens, settings.eosTokens);

@@ -43,7 +43,7 @@ TEST(Benchmark, FillsEveryField) {
   // Keys and values at position 22 of 64.
   const ModelSettings &settings = model->settings();
   EXPECT_EQ(result->cacheBytesPerToken,
-            (settings.keyCacheFloats + settings.valueCacheFloats) * 4 * 22 / 64);
+            (settings.keyCacheBytes + settings.valueCacheBytes) * 22 / 64);
   EXPECT_GT(result->cacheBytesPerToken, 0);
   // Medians of ratios, so near the ratios of the medians but not equal to them.
   double decode = result->decodeTokensPerSecond * test::fakeVocab / result->readBandwidth;

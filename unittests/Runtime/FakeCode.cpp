@@ -11,15 +11,17 @@ namespace {
 
 constexpr int64_t hiddenSize = 4, vocabSize = 264;
 
+float *seen(const StcFrame *frame) { return reinterpret_cast<float *>(frame->key_cache); }
+
 void readTokens(const StcFrame *frame, float *hidden, int64_t thread, int64_t threads) {
   for (int64_t i = thread; i < frame->n_tokens; i += threads)
-    frame->key_cache[frame->position + i] = float(frame->tokens[i] + 1);
+    seen(frame)[frame->position + i] = float(frame->tokens[i] + 1);
   stc_rt_barrier(frame->sync);
   for (int64_t i = thread; i < frame->n_tokens; i += threads) {
     for (int64_t h = 0; h < hiddenSize; ++h) {
       float sum = 0;
       for (int64_t p = 0; p <= frame->position + i; ++p)
-        sum += std::fmod(frame->key_cache[p] * float((p + 1) * (h + 3)), 97);
+        sum += std::fmod(seen(frame)[p] * float((p + 1) * (h + 3)), 97);
       hidden[i * hiddenSize + h] = sum;
     }
   }

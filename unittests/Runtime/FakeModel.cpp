@@ -51,7 +51,8 @@ ModelSettings fakeSettings() {
   settings.maxContext = fakeContext;
   settings.prefillChunk = fakeChunk;
   settings.arenaBytes = fakeHidden * 4;
-  settings.keyCacheFloats = settings.valueCacheFloats = fakeContext;
+  settings.keyCacheBytes = settings.valueCacheBytes = 4 * fakeContext;
+  settings.kvCache = "f32";
   settings.weightBytesPerToken = fakeVocab;
   settings.activationOpsPerToken = 2 * fakeVocab * fakeHidden;
   settings.eosTokens = {fakeEos};

@@ -327,7 +327,8 @@ TEST_F(ModelBinary, FailedWritesAreErrors) {
 
 /// A context so long that the fake model, quadratic in it, does not end by itself.
 void makeLong(ModelSettings &settings) {
-  settings.maxContext = settings.keyCacheFloats = settings.valueCacheFloats = 1 << 20;
+  settings.maxContext = 1 << 20;
+  settings.keyCacheBytes = settings.valueCacheBytes = 4 << 20;
 }
 
 TEST_F(ModelBinary, InterruptEndsTheTextCleanly) {

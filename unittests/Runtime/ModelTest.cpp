@@ -70,8 +70,7 @@ TEST(Model, RefusesWhatCannotRunHere) {
          s.maxContext = s.hiddenSize = s.prefillChunk = INT32_MAX / 16 * 16;
        },
        "memory"},
-      {[](ModelSettings &s) { s.keyCacheFloats = s.valueCacheFloats = int64_t(1) << 60; },
-       "memory"},
+      {[](ModelSettings &s) { s.keyCacheBytes = s.valueCacheBytes = int64_t(1) << 60; }, "memory"},
       {[](ModelSettings &s) { s.codeFingerprint = 1; }, "fingerprint"},
   };
   test::TemporaryDirectory directory;

@@ -2,6 +2,7 @@
 #ifndef STC_DRIVER_COMPILE_H
 #define STC_DRIVER_COMPILE_H
 
+#include "stc/Packing/KVCache.h"
 #include "stc/Pipelines/Pipelines.h"
 
 #include "absl/status/status.h"
@@ -22,6 +23,7 @@ struct CompileOptions {
   std::string target = "native"; // as TargetDescription::parseList takes it
   std::string dumpDirectory;     // not empty: every phase's IR is written there
   int64_t maxContext = 0;        // 0: the checkpoint's, at most 4096
+  KVElement kvCache = KVElement::F32;
   int64_t threads = 0;           // of the compiler; 0: one per core
   bool autotune = false;         // measure how to tile instead of asking the cost model
   int64_t autotuneSeconds = 30;

@@ -3,6 +3,7 @@
 #define STC_IMPORT_IMPORT_H
 
 #include "stc/Formats/Checkpoint.h"
+#include "stc/Packing/KVCache.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -11,6 +12,7 @@ namespace stc {
 
 struct ImportOptions {
   int64_t maxContext = 0; // 0: the checkpoint's, at most 4096; rounded up to a multiple of 16
+  KVElement kvCache = KVElement::F32; // how the cache keeps keys and values
 };
 
 /// Builds a module with one `stc.weight` per tensor and two functions:

@@ -23,7 +23,8 @@ struct ModelSettings {
   int64_t maxContext = 0;   // positions the KV cache can hold, a multiple of 16
   int64_t prefillChunk = 0; // most tokens one call of the prefill function takes
   int64_t arenaBytes = 0;   // scratch memory generated code needs
-  int64_t keyCacheFloats = 0, valueCacheFloats = 0;
+  int64_t keyCacheBytes = 0, valueCacheBytes = 0;
+  std::string kvCache;               // how these keep numbers, as KVElement's name
   int64_t weightBytesPerToken = 0;   // bytes of packed weights one decoded token reads
   int64_t activationOpsPerToken = 0; // multiply-adds x 2 of all matmuls for one token
   std::vector<int64_t> eosTokens;

@@ -10,6 +10,7 @@ namespace stc {
 
 struct BenchmarkOptions {
   int64_t promptTokens = 128, generate = 64;
+  int64_t context = 0; // tokens read once before, whose time does not count
   /// Repetitions: at least `minRepetitions`, then until `seconds` are over, at most
   /// `maxRepetitions`.
   int minRepetitions = 3, maxRepetitions = 15;

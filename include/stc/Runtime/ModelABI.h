@@ -15,8 +15,8 @@ extern "C" {
 typedef struct StcFrame {
   const uint8_t *weights; /* the bundle's weights section */
   uint8_t *arena;         /* ModelSettings::arenaBytes of scratch, contents undefined */
-  float *key_cache;       /* ModelSettings::keyCacheFloats, kept between calls */
-  float *value_cache;     /* ModelSettings::valueCacheFloats, kept between calls */
+  uint8_t *key_cache;     /* ModelSettings::keyCacheBytes, kept between calls */
+  uint8_t *value_cache;   /* ModelSettings::valueCacheBytes, kept between calls */
   const int32_t *tokens;  /* [n_tokens] */
   int64_t n_tokens;
   int64_t position; /* position of tokens[0]; position + n_tokens <= maxContext */

@@ -26,6 +26,8 @@ public:
   Model &owner() { return model; }
   /// Begins a new text.
   void reset() { length = 0; }
+  /// Forgets all tokens from `position` on, which is at most position().
+  void rewind(int64_t position) { length = position; }
 
   /// Reads tokens, in chunks of at most ModelSettings::prefillChunk.
   absl::Status prefill(absl::Span<const int32_t> tokens);

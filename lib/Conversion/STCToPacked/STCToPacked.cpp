@@ -239,9 +239,10 @@ LogicalResult ConvertSTCToPacked::convert(RotaryEmbeddingOp op) {
 LogicalResult ConvertSTCToPacked::convert(AttentionOp op) {
   OpBuilder builder(op);
   Value out = emptyLike(builder, op.getLoc(), op.getResult());
-  auto attention = packed::AttentionOp::create(
-      builder, op.getLoc(), out.getType(), op.getQueries(), op.getCache(), op.getLayer(),
-      op.getPosition(), out, op.getHeadsAttr(), op.getScaleAttr(), op.getWindowAttr());
+  auto attention = packed::AttentionOp::create(builder, op.getLoc(), out.getType(), op.getQueries(),
+                                               op.getCache(), op.getLayer(), op.getPosition(), out,
+                                               op.getHeadsAttr(), op.getScaleAttr(),
+                                               op.getWindowAttr(), op.getSinksAttr());
   op.getResult().replaceAllUsesWith(attention.getResult());
   op.erase();
   return success();

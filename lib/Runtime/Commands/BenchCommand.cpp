@@ -23,6 +23,9 @@ const CommandSpec &spec() {
       "time to the first token of a model that is in memory but not opened.",
       withModelOptions({{"--prompt-tokens", "", "N", "Length of the prompt (default: 128)."},
                         {"--generate", "", "N", "Tokens to generate (default: 64)."},
+                        {"--context", "", "N",
+                         "Tokens read before the prompt, once and untimed: how fast the model\n"
+                         "is far into a text (default: 0)."},
                         {"--json", "", "", "Print one JSON object."}}),
       {"bench", "bench --threads 1 --prompt-tokens 512 --generate 32 --json"}};
   return spec;
@@ -64,6 +67,7 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   STC_ASSIGN_OR_RETURN(options.promptTokens,
                        args.integer("--prompt-tokens", options.promptTokens, 1, most));
   STC_ASSIGN_OR_RETURN(options.generate, args.integer("--generate", options.generate, 1, most));
+  STC_ASSIGN_OR_RETURN(options.context, args.integer("--context", options.context, 0, most));
   STC_ASSIGN_OR_RETURN(Model::Options modelOptions, openOptions(args));
   STC_ASSIGN_OR_RETURN(double startup,
                        measureStartup(context.code, context.bundlePath, modelOptions));

@@ -62,7 +62,8 @@ std::string printJson(Model &model, bool verified) {
   json.boolean("tokenizer", model.tokenizer() != nullptr);
   json.integer("weight_bytes", int64_t(model.contents().weights().size()));
   json.integer("weight_bytes_per_token", s.weightBytesPerToken);
-  json.integer("kv_cache_bytes", 4 * (s.keyCacheFloats + s.valueCacheFloats));
+  json.string("kv_cache", s.kvCache);
+  json.integer("kv_cache_bytes", s.keyCacheBytes + s.valueCacheBytes);
   json.integer("scratch_bytes", s.arenaBytes);
   json.beginArray("layouts");
   for (const auto &layout : sumLayouts(model.contents())) {
@@ -111,7 +112,8 @@ std::string printText(Model &model, bool verified) {
     line("", absl::StrFormat("%s: %d tensors, %d bytes, %.2f bits per weight",
                              printable(layout.first), layout.second.tensors, layout.second.bytes,
                              8 * double(layout.second.bytes) / layout.second.weights));
-  line("KV cache", absl::StrCat(4 * (s.keyCacheFloats + s.valueCacheFloats), " bytes"));
+  line("KV cache",
+       absl::StrCat(s.keyCacheBytes + s.valueCacheBytes, " bytes of ", printable(s.kvCache)));
   line("scratch", absl::StrCat(s.arenaBytes, " bytes"));
   auto name = [](std::string *out, const StcVariant &variant) { *out += variant.target; };
   line("targets", absl::StrJoin(model.code().variants, ", ", name));

@@ -59,14 +59,14 @@ static void replaceCachePointers(func::FuncOp function) {
   SmallVector<packed::CachePointersOp> operations;
   function.walk([&](packed::CachePointersOp op) { operations.push_back(op); });
   for (auto op : operations) {
-    auto type = cast<KVCacheType>(op.getCache().getType());
+    KVCacheLayout layout = cast<KVCacheType>(op.getCache().getType()).getLayout();
     OpBuilder builder(op);
     Location loc = op.getLoc();
-    Value bytes = arith::ConstantIndexOp::create(
-        builder, loc, type.getKvHeads() * type.getHeadDim() * type.getCapacity() * 4);
-    Value offset = arith::MulIOp::create(builder, loc, op.getLayer(), bytes);
-    offset = arith::IndexCastOp::create(builder, loc, builder.getI64Type(), offset);
     for (unsigned i : {0, 1}) {
+      Value bytes =
+          arith::ConstantIndexOp::create(builder, loc, i ? layout.valueBytes() : layout.keyBytes());
+      Value offset = arith::MulIOp::create(builder, loc, op.getLayer(), bytes);
+      offset = arith::IndexCastOp::create(builder, loc, builder.getI64Type(), offset);
       Value base = function.getArgument(function.getNumArguments() - 2 + i);
       op->getResult(i).replaceAllUsesWith(
           LLVM::GEPOp::create(builder, loc, base.getType(), builder.getI8Type(), base, offset));
@@ -103,6 +103,12 @@ static LogicalResult lower(ModuleOp module, const std::string &target, const std
   module.walk([](func::FuncOp function) {
     replaceCachePointers(function);
     replaceThreads(function);
+  });
+  // There is no arena: buffers are on the stack.
+  module.walk([](memref::AllocOp op) {
+    OpBuilder builder(op);
+    op.replaceAllUsesWith(memref::AllocaOp::create(builder, op.getLoc(), op.getType()).getResult());
+    op.erase();
   });
 
   PassManager llvm(module.getContext());

@@ -1,275 +1,363 @@
-// packed.attention_tile: one token's attention for query heads that share keys and values.
-//
-// Softmax is computed online over tiles of 16 keys (Milakov and Gimelshein 2018): the maximum, the
-// sum and the weighted values seen so far are kept, and rescaled when the maximum grows. Scores
-// exist for one tile at a time, whatever the length of the context.
-#include "TileLowerings.h"
+// packed.attention_tile: rows, softmax and results; the products are in AttentionProducts.cpp.
+#include "AttentionEmitter.h"
+
+#include <limits>
 
 using namespace mlir;
 using namespace stc;
 using namespace stc::cpu;
 
-namespace {
+constexpr double kLowest = -double(std::numeric_limits<float>::max());
+constexpr int64_t kFloat = sizeof(float);
 
-/// Elements of the keys multiplied per iteration.
-constexpr int64_t kUnrolledElements = 8;
-
-/// Attention for `count` query heads from `firstHead` on, whose running values are in registers.
-class AttentionEmitter {
-public:
-  AttentionEmitter(packed::AttentionTileOp op, const TargetDescription &target);
-  void emit();
-
-private:
-  /// What the loop over key tiles carries, for each head.
-  struct Running {
-    Values maxima;  // f32, of the scores
-    Values sums;    // vector<16xf32>, one sum per lane
-    Values outputs; // vector<16xf32>, valueVectors per head
-  };
-  Values pack(const Running &running) const;
-  Running unpack(ValueRange values) const;
-
-  void emitHeads(Value firstHead, int64_t count);
-  void addTile(Value tile, Running &running);
-  Values computeScores(Value tile);
-  void rescale(Running &running, const Values &scores);
-  void addValues(Value tile, Values probabilities, Running &running);
-  Value valueMask(int64_t vector);
-
-  packed::AttentionTileOp op;
-  KernelBuilder builder;
-  KVCacheType cache;
-  int64_t headDim, valueVectors;
-  Value keys, values; // memrefs of the layer
-  Value kvHead, last, start;
-  Value head; // the first query head in work
-  int64_t heads = 0;
-};
-
-} // namespace
+/// As many rows at once as waste the fewest in the last group, of at most `most`.
+static int64_t chooseTogether(int64_t rows, int64_t most) {
+  int64_t best = 1, bestRows = std::numeric_limits<int64_t>::max();
+  for (int64_t count = most; count >= 1; --count) {
+    int64_t padded = llvm::alignTo(rows, count);
+    // A row more costs less than loading everything again for groups of one.
+    if (padded < bestRows && (best == 1 || padded + rows / 8 < bestRows)) {
+      best = count;
+      bestRows = padded;
+    }
+  }
+  return best;
+}
 
 AttentionEmitter::AttentionEmitter(packed::AttentionTileOp op, const TargetDescription &target)
-    : op(op), builder(op, target), cache(cast<KVCacheType>(op.getCache().getType())),
-      headDim(cache.getHeadDim()), valueVectors((headDim + kLanes - 1) / kLanes) {}
+    : op(op), builder(op, target), layout(cast<KVCacheType>(op.getCache().getType()).getLayout()) {
+  shared = op.getHeads() / layout.kvHeads;
+  rows = shared * int64_t(op.getTokens());
+  int64_t registers = std::max<int64_t>(target.vectorsInRegisters(), 4);
+  together = chooseTogether(rows, registers >= 8 ? 4 : 2);
+  allRows = llvm::alignTo(rows, together);
+  auto fit = [&](int64_t most) {
+    int64_t vectors = most;
+    while (vectors > 1 && (together + 1) * vectors + 2 > registers)
+      --vectors;
+    return vectors;
+  };
+  keyVectors = llvm::bit_floor(uint64_t(fit(kVectors)));
+  outVectors = fit(std::min<int64_t>(valueVectors(), 5));
+}
+
+Type AttentionEmitter::storedType() {
+  return layout.element == KVElement::F16 ? builder.getF16Type() : builder.getF32Type();
+}
+
+void AttentionEmitter::forEachGroup(function_ref<void(Value)> body) {
+  if (allRows == together)
+    return body(builder.index(0));
+  builder.loop(builder.index(0), groupedRows, together, body);
+}
+
+void AttentionEmitter::allocate() {
+  int64_t padded = llvm::alignTo(allRows, kLanes);
+  auto floats = [&](int64_t count) { return builder.stackBuffer(count * kFloat); };
+  lasts = floats(padded);
+  scores = floats(allRows * kKVBlock);
+  blockMaxima = floats(padded);
+  maxima = floats(padded);
+  alphas = floats(padded);
+  factors = floats(padded);
+  blockSums = floats(allRows * kLanes);
+  sums = floats(allRows * kLanes);
+  outs = floats(allRows * layout.paddedDim());
+  if (!isInt8()) {
+    queries = floats(allRows * layout.paddedDim());
+    return;
+  }
+  queries = builder.stackBuffer(allRows * layout.paddedDim());
+  queryScales = floats(padded);
+  queryStarts = floats(padded);
+  codes = builder.stackBuffer(allRows * kKVBlock);
+  codeScales = floats(padded);
+}
 
 void AttentionEmitter::emit() {
-  std::tie(keys, values) = builder.cacheBuffers(op.getCache(), op.getLayer());
-  int64_t shared = op.getHeads() / cache.getKvHeads();
-  kvHead = arith::DivUIOp::create(builder, op.getHead(), builder.index(shared));
-  last = builder.add(op.getPosition(), op.getToken());
-  start = builder.index(0);
+  allocate();
+  auto [keyPointer, valuePointer] = builder.cachePointers(op.getCache(), op.getLayer());
+  int64_t headKeys = layout.blocks() * layout.keyBlockBytes();
+  int64_t headValues = layout.blocks() * layout.valueBlockBytes();
+  keys = builder.address(keyPointer, builder.mul(op.getKvHead(), headKeys));
+  values = builder.address(valuePointer, builder.mul(op.getKvHead(), headValues));
+
+  tokens = builder.index(op.getTokens());
+  if (op.getTokens() != 1) {
+    Value all = builder.createOrFold<memref::DimOp>(op.getQueries(), builder.index(0));
+    Value left = arith::SubIOp::create(builder, all, op.getToken());
+    tokens = arith::MinSIOp::create(builder, tokens, left);
+  }
+  presentRows = builder.mul(tokens, shared);
+  groupedRows = builder.add(presentRows, together - 1);
+  groupedRows = builder.mul(
+      builder.createOrFold<arith::DivUIOp>(groupedRows, builder.index(together)), together);
+  firstPosition = builder.add(op.getPosition(), op.getToken());
+  lastPosition = builder.add(builder.add(firstPosition, tokens), -1);
+  blocks =
+      packed::visibleBlocks(builder, firstPosition, lastPosition, op.getWindow(), op.getSinks());
+  prepareRows();
+
+  Value begin = builder.index(0), end = blocks.count;
+  if (Value piece = op.getPiece()) {
+    int64_t perPiece = op.getPieceKeys() / kKVBlock;
+    begin = builder.mul(piece, perPiece);
+    end = arith::MinSIOp::create(builder, end, builder.add(begin, perPiece));
+  }
+  builder.loop(begin, end, 1, [&](Value number) { addBlock(number); });
+  writeResults();
+}
+
+//===----------------------------------------------------------------------===//
+// Rows
+//===----------------------------------------------------------------------===//
+
+void AttentionEmitter::prepareRows() {
+  Value zero = builder.constant(builder.floats(), 0.0);
+  Value lowest = builder.constant(builder.floats(), kLowest);
+  for (int64_t row = 0; row < allRows; row += kLanes) {
+    builder.store(lowest, builder.address(maxima, row * kFloat));
+    builder.store(lowest, builder.address(blockMaxima, row * kFloat));
+  }
+  Value lastRow = builder.add(presentRows, -1);
+  builder.loop(builder.index(0), groupedRows, 1, [&](Value row) {
+    // Rows that fill the last group repeat one that exists; nobody reads their results.
+    Value real = arith::MinSIOp::create(builder, row, lastRow);
+    Value token = builder.createOrFold<arith::DivUIOp>(real, builder.index(shared));
+    Value head = builder.createOrFold<arith::RemUIOp>(real, builder.index(shared));
+    head = builder.add(builder.mul(op.getKvHead(), shared), head);
+    Value last = arith::IndexCastOp::create(builder, builder.getI32Type(),
+                                            builder.add(firstPosition, token));
+    builder.store(last, at(lasts, row, kFloat));
+    builder.store(zero, at(sums, row, kLanes * kFloat));
+    for (int64_t v = 0; v < valueVectors(); ++v)
+      builder.store(zero, at(outs, row, layout.paddedDim() * kFloat, v * kLanes * kFloat));
+    prepareQuery(row, builder.add(op.getToken(), token), head);
+  });
+}
+
+/// Copies a query to the stack: floats times the softmax's scale, or codes.
+void AttentionEmitter::prepareQuery(Value row, Value token, Value head) {
+  Value column = builder.mul(head, layout.headDim);
+  Values inputs;
+  for (int64_t d = 0; d < layout.headDim; d += kLanes) {
+    int64_t left = layout.headDim - d;
+    Value mask = left < kLanes ? builder.firstLanes(left) : Value();
+    inputs.push_back(builder.loadVector(builder.floats(), op.getQueries(),
+                                        {token, builder.add(column, d)}, mask));
+  }
+  double scale = op.getScale().convertToDouble();
+  if (!isInt8()) {
+    Value factor = builder.constant(builder.floats(), scale);
+    for (auto [v, input] : llvm::enumerate(inputs))
+      builder.store(arith::MulFOp::create(builder, input, factor),
+                    at(queries, row, layout.paddedDim() * kFloat, v * kLanes * kFloat));
+    return;
+  }
+  QuantizedVectors quantized = quantizeVectors(builder, inputs);
+  Value total = builder.constant(builder.ints(), int64_t(0));
+  for (auto [v, vector] : llvm::enumerate(quantized.codes)) {
+    total = arith::AddIOp::create(builder, total, vector);
+    builder.store(arith::TruncIOp::create(builder, builder.bytes(kLanes), vector),
+                  at(queries, row, layout.paddedDim(), v * kLanes));
+  }
+  // Keys are stored as code + 128.
+  Value sum = vector::ReductionOp::create(builder, vector::CombiningKind::ADD, total);
+  sum = arith::MulIOp::create(builder, sum, builder.constant(builder.getI32Type(), int64_t(-128)));
+  builder.store(sum, at(queryStarts, row, kFloat));
+  Value scaled = arith::MulFOp::create(builder, quantized.scale,
+                                       builder.constant(builder.getF32Type(), scale));
+  builder.store(scaled, at(queryScales, row, kFloat));
+}
+
+//===----------------------------------------------------------------------===//
+// Blocks of keys
+//===----------------------------------------------------------------------===//
+
+void AttentionEmitter::addBlock(Value number) {
+  Value block = blocks.block(builder, number);
+  blockKeys = builder.address(keys, builder.mul(block, layout.keyBlockBytes()));
+  blockValues = builder.address(values, builder.mul(block, layout.valueBlockBytes()));
+  blockStart = builder.mul(block, kKVBlock);
+  forEachGroup([&](Value row) { addScores(row); });
+
+  // Every row sees the whole block: the case for all but a few.
+  Value blockEnd = builder.add(blockStart, kKVBlock - 1);
+  auto compare = [&](arith::CmpIPredicate predicate, Value a, Value b) -> Value {
+    return arith::CmpIOp::create(builder, predicate, a, b);
+  };
+  Value whole = compare(arith::CmpIPredicate::sle, blockEnd, firstPosition);
   if (int64_t window = op.getWindow()) {
-    Value first = arith::SubIOp::create(builder, last, builder.index(window - 1));
-    start = arith::MaxSIOp::create(builder, first, start);
-  }
-  // As many heads at once as leave half of the registers for keys, values and probabilities.
-  int64_t count = op.getCount(), atOnce = count;
-  int64_t budget = std::max<int64_t>(1, builder.getTarget().vectorsInRegisters() / 2);
-  while (atOnce > 1 && (count % atOnce != 0 || atOnce * valueVectors > budget))
-    --atOnce;
-  for (int64_t i = 0; i < count; i += atOnce)
-    emitHeads(builder.add(op.getHead(), i), atOnce);
-}
-
-Values AttentionEmitter::pack(const Running &running) const {
-  Values packed(running.maxima);
-  packed.append(running.sums);
-  packed.append(running.outputs);
-  return packed;
-}
-
-AttentionEmitter::Running AttentionEmitter::unpack(ValueRange packed) const {
-  Running running;
-  running.maxima = Values(packed.take_front(heads));
-  running.sums = Values(packed.slice(heads, heads));
-  running.outputs = Values(packed.drop_front(2 * heads));
-  return running;
-}
-
-Value AttentionEmitter::valueMask(int64_t vector) {
-  int64_t left = headDim - vector * kLanes;
-  return left < kLanes ? builder.firstLanes(left) : Value();
-}
-
-void AttentionEmitter::emitHeads(Value firstHead, int64_t count) {
-  head = firstHead;
-  heads = count;
-  Type f32 = builder.getF32Type();
-  Value zero = builder.constant(builder.floats(), 0.0);
-  Running running;
-  running.maxima.assign(count, builder.constant(f32, -double(std::numeric_limits<float>::max())));
-  running.sums.assign(count, zero);
-  running.outputs.assign(count * valueVectors, zero);
-
-  Value lanes = builder.index(kLanes);
-  Value firstTile = arith::DivUIOp::create(builder, start, lanes);
-  Value lastTile = arith::DivUIOp::create(builder, last, lanes);
-  Values results = builder.loop(firstTile, builder.add(lastTile, 1), 1, pack(running),
-                                [&](Value tile, ValueRange carried) {
-                                  Running inner = unpack(carried);
-                                  addTile(tile, inner);
-                                  return pack(inner);
-                                });
-  running = unpack(results);
-  for (int64_t h = 0; h < count; ++h) {
-    Value sum =
-        vector::ReductionOp::create(builder, vector::CombiningKind::ADD, running.sums[h],
-                                    arith::FastMathFlags::reassoc | arith::FastMathFlags::nsz);
-    Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0), sum);
-    inverse = builder.broadcast(inverse);
-    Value column = builder.mul(builder.add(head, h), headDim);
-    for (int64_t v = 0; v < valueVectors; ++v) {
-      Value output = arith::MulFOp::create(builder, running.outputs[h * valueVectors + v], inverse);
-      builder.storeVector(output, op.getOut(), {op.getToken(), builder.add(column, v * kLanes)},
-                          valueMask(v));
+    Value oldest = builder.add(lastPosition, 1 - window);
+    Value inside = compare(arith::CmpIPredicate::sge, blockStart, oldest);
+    if (int64_t sinks = op.getSinks()) {
+      Value isSink = compare(arith::CmpIPredicate::slt, blockEnd, builder.index(sinks));
+      inside = arith::OrIOp::create(builder, inside, isSink);
     }
+    whole = arith::AndIOp::create(builder, whole, inside);
   }
-}
-
-void AttentionEmitter::addTile(Value tile, Running &running) {
-  Values scores = computeScores(tile);
-  Value base = builder.mul(tile, kLanes);
-  // Positions of the lanes that this token sees.
-  Type i32 = builder.getI32Type();
-  auto relative = [&](Value position) {
-    Value distance = arith::SubIOp::create(builder, position, base);
-    return builder.broadcast(arith::IndexCastOp::create(builder, i32, distance));
-  };
-  Value lanes = builder.laneNumbers();
-  Value seen = arith::CmpIOp::create(builder, arith::CmpIPredicate::sle, lanes, relative(last));
-  if (op.getWindow() != 0) {
-    Value inside =
-        arith::CmpIOp::create(builder, arith::CmpIPredicate::sge, lanes, relative(start));
-    seen = arith::AndIOp::create(builder, seen, inside);
-  }
-  Value lowest = builder.constant(builder.floats(), -double(std::numeric_limits<float>::max()));
-  for (Value &score : scores)
-    score = arith::SelectOp::create(builder, seen, score, lowest);
-  rescale(running, scores);
-
-  Value zero = builder.constant(builder.floats(), 0.0);
-  Values probabilities;
-  for (int64_t h = 0; h < heads; ++h) {
-    Value distance =
-        arith::SubFOp::create(builder, scores[h], builder.broadcast(running.maxima[h]));
-    Value probability = builder.expOfNegative(distance);
-    // The smallest exponential is not quite zero.
-    probability = arith::SelectOp::create(builder, seen, probability, zero);
-    running.sums[h] = arith::AddFOp::create(builder, running.sums[h], probability);
-    probabilities.push_back(probability);
-  }
-  addValues(tile, probabilities, running);
-}
-
-/// scale * (query . key) for each head, of the tile's 16 keys.
-Values AttentionEmitter::computeScores(Value tile) {
-  // One head alone would wait for each multiplication to end.
-  int64_t chains = heads == 1 ? 4 : heads == 2 ? 2 : 1;
-  Values sums(heads * chains, builder.constant(builder.floats(), 0.0));
-  Value zero = builder.index(0);
-  auto addElement = [&](Value element, int64_t chain, Values &into) {
-    Value key = builder.loadVector(builder.floats(), keys, {kvHead, tile, element, zero});
-    for (int64_t h = 0; h < heads; ++h) {
-      Value column = builder.add(builder.mul(builder.add(head, h), headDim), element);
-      Value query =
-          builder.broadcast(builder.loadElement(op.getQueries(), {op.getToken(), column}));
-      Value &sum = into[h * chains + chain];
-      sum = builder.multiplyAdd(key, query, sum);
-    }
-  };
-  int64_t whole = headDim / kUnrolledElements * kUnrolledElements;
-  if (whole > 0)
-    sums = builder.loop(zero, builder.index(whole), kUnrolledElements, sums,
-                        [&](Value first, ValueRange carried) {
-                          Values into(carried);
-                          for (int64_t i = 0; i < kUnrolledElements; ++i)
-                            addElement(builder.add(first, i), i % chains, into);
-                          return into;
-                        });
-  for (int64_t element = whole; element < headDim; ++element)
-    addElement(builder.index(element), element % chains, sums);
-
-  Value scale = builder.constant(builder.floats(), op.getScale().convertToDouble());
-  Values scores;
-  for (int64_t h = 0; h < heads; ++h) {
-    Value score = sums[h * chains];
-    for (int64_t c = 1; c < chains; ++c)
-      score = arith::AddFOp::create(builder, score, sums[h * chains + c]);
-    scores.push_back(arith::MulFOp::create(builder, score, scale));
-  }
-  return scores;
-}
-
-/// Raises the maxima to those of `scores`; what was summed under a lower maximum shrinks. Maxima
-/// grow seldom after the first tiles, so the work is behind a branch.
-void AttentionEmitter::rescale(Running &running, const Values &scores) {
-  Values maxima;
-  Value grows;
-  for (int64_t h = 0; h < heads; ++h) {
-    Value tileMaximum = vector::ReductionOp::create(builder, vector::CombiningKind::MAXNUMF,
-                                                    scores[h], arith::FastMathFlags::nnan);
-    Value larger =
-        arith::CmpFOp::create(builder, arith::CmpFPredicate::OGT, tileMaximum, running.maxima[h]);
-    maxima.push_back(arith::SelectOp::create(builder, larger, tileMaximum, running.maxima[h]));
-    grows = grows ? arith::OrIOp::create(builder, grows, larger).getResult() : larger;
-  }
-  Values current = pack(running);
-  auto branch = scf::IfOp::create(builder, ValueRange(current).getTypes(), grows,
-                                  /*addThenBlock=*/true, /*addElseBlock=*/true);
+  auto branch = scf::IfOp::create(builder, whole, /*withElseRegion=*/true);
   {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(branch.thenBlock());
-    Running scaled = running;
-    scaled.maxima = maxima;
-    for (int64_t h = 0; h < heads; ++h) {
-      Value distance = arith::SubFOp::create(builder, running.maxima[h], maxima[h]);
-      Value factor = builder.broadcast(builder.expOfNegative(distance));
-      auto multiply = [&](Value &value) { value = arith::MulFOp::create(builder, value, factor); };
-      multiply(scaled.sums[h]);
-      for (int64_t v = 0; v < valueVectors; ++v)
-        multiply(scaled.outputs[h * valueVectors + v]);
-    }
-    scf::YieldOp::create(builder, pack(scaled));
+    weighScores(/*masked=*/false);
     builder.setInsertionPointToStart(branch.elseBlock());
-    scf::YieldOp::create(builder, current);
+    weighScores(/*masked=*/true);
   }
-  running = unpack(branch.getResults());
+  updateMaxima();
+  forEachGroup([&](Value row) { addValues(row); });
 }
 
-/// outputs += probability * value, key by key: each key's probabilities come to lane 0 in turn.
-/// Values behind the last position are never read: they may be anything.
-void AttentionEmitter::addValues(Value tile, Values probabilities, Running &running) {
-  Value base = builder.mul(tile, kLanes);
-  Value count = builder.add(arith::SubIOp::create(builder, last, base), 1);
-  count = arith::MinSIOp::create(builder, count, builder.index(kLanes));
-  SmallVector<int64_t> rotated;
-  for (int64_t lane = 0; lane < kLanes; ++lane)
-    rotated.push_back((lane + 1) % kLanes);
+void AttentionEmitter::weighScores(bool masked) {
+  Value count = allRows == together ? builder.index(allRows) : groupedRows;
+  builder.loop(builder.index(0), count, 1, [&](Value row) { weighRow(row, masked); });
+}
 
-  Values carried(probabilities);
-  carried.append(running.outputs);
-  carried = builder.loop(builder.index(0), count, 1, carried, [&](Value key, ValueRange inner) {
-    Values weights(inner.take_front(heads));
-    Values outputs(inner.drop_front(heads));
-    Values loaded;
-    Value position = builder.add(base, key);
-    for (int64_t v = 0; v < valueVectors; ++v)
-      loaded.push_back(builder.loadVector(
-          builder.floats(), values, {kvHead, position, builder.index(v * kLanes)}, valueMask(v)));
-    for (int64_t h = 0; h < heads; ++h) {
-      Value weight = vector::ExtractOp::create(builder, weights[h], 0);
-      weight = builder.broadcast(weight);
-      for (int64_t v = 0; v < valueVectors; ++v) {
-        Value &output = outputs[h * valueVectors + v];
-        output = builder.multiplyAdd(loaded[v], weight, output);
-      }
-      weights[h] = vector::ShuffleOp::create(builder, weights[h], weights[h], ArrayRef(rotated));
+Value AttentionEmitter::visibleLanes(Value last, int64_t v) {
+  Type i32 = builder.getI32Type();
+  Value start = arith::IndexCastOp::create(builder, i32, builder.add(blockStart, v * kLanes));
+  auto relative = [&](Value position) {
+    return builder.broadcast(arith::SubIOp::create(builder, position, start));
+  };
+  Value lanes = builder.laneNumbers();
+  auto compare = [&](arith::CmpIPredicate predicate, Value position) -> Value {
+    return arith::CmpIOp::create(builder, predicate, lanes, relative(position));
+  };
+  Value visible = compare(arith::CmpIPredicate::sle, last);
+  if (int64_t window = op.getWindow()) {
+    Value oldest = arith::SubIOp::create(builder, last, builder.constant(i32, window - 1));
+    Value inside = compare(arith::CmpIPredicate::sge, oldest);
+    if (int64_t sinks = op.getSinks())
+      inside = arith::OrIOp::create(
+          builder, inside, compare(arith::CmpIPredicate::slt, builder.constant(i32, sinks)));
+    visible = arith::AndIOp::create(builder, visible, inside);
+  }
+  return visible;
+}
+
+/// Turns a row's scores into weights relative to the block's maximum.
+void AttentionEmitter::weighRow(Value row, bool masked) {
+  Value lowest = builder.constant(builder.floats(), kLowest);
+  Value zero = builder.constant(builder.floats(), 0.0);
+  Values loaded, visible;
+  Value largest, last;
+  if (masked)
+    last = builder.load(builder.getI32Type(), at(lasts, row, kFloat));
+  for (int64_t v = 0; v < kVectors; ++v) {
+    Value score =
+        builder.load(builder.floats(), at(scores, row, kKVBlock * kFloat, v * kLanes * kFloat));
+    if (masked) {
+      visible.push_back(visibleLanes(last, v));
+      score = arith::SelectOp::create(builder, visible[v], score, lowest);
     }
-    weights.append(outputs);
-    return weights;
+    loaded.push_back(score);
+    largest = largest ? builder.maximum(largest, score) : score;
+  }
+  Value maximum = builder.largestLane(largest);
+  builder.store(maximum, at(blockMaxima, row, kFloat));
+  maximum = builder.broadcast(maximum);
+  Value sum;
+  for (int64_t v = 0; v < kVectors; ++v) {
+    Value weight = builder.expOfNegative(arith::SubFOp::create(builder, loaded[v], maximum));
+    // The smallest exponential is not quite zero.
+    if (masked)
+      weight = arith::SelectOp::create(builder, visible[v], weight, zero);
+    sum = sum ? arith::AddFOp::create(builder, sum, weight).getResult() : weight;
+    if (isInt8()) {
+      Value scale =
+          builder.load(builder.floats(), builder.address(blockValues, layout.valueScalesInBlock() +
+                                                                          v * kLanes * kFloat));
+      weight = arith::MulFOp::create(builder, weight, scale);
+      // The scale of a position that nobody sees may be anything.
+      if (masked)
+        weight = arith::SelectOp::create(builder, visible[v], weight, zero);
+    }
+    loaded[v] = weight;
+  }
+  builder.store(sum, at(blockSums, row, kLanes * kFloat));
+  if (!isInt8()) {
+    for (int64_t v = 0; v < kVectors; ++v)
+      builder.store(loaded[v], at(scores, row, kKVBlock * kFloat, v * kLanes * kFloat));
+    return;
+  }
+  // Weights times the values' scales, as bytes with one scale for the block.
+  largest =
+      builder.maximum(builder.maximum(loaded[0], loaded[1]), builder.maximum(loaded[2], loaded[3]));
+  Value top =
+      builder.maximum(builder.largestLane(largest), builder.constant(builder.getF32Type(), 1e-30));
+  Value steps = builder.constant(builder.getF32Type(), 255.0);
+  Value inverse = builder.broadcast(arith::DivFOp::create(builder, steps, top));
+  builder.store(arith::DivFOp::create(builder, top, steps), at(codeScales, row, kFloat));
+  // Behind 2^23, the lowest bits of a float are the nearest integer.
+  Value magic = builder.constant(builder.floats(), 8388608.0);
+  for (int64_t v = 0; v < kVectors; ++v) {
+    Value rounded = builder.multiplyAdd(loaded[v], inverse, magic);
+    rounded = arith::BitcastOp::create(builder, builder.ints(), rounded);
+    builder.store(arith::TruncIOp::create(builder, builder.bytes(kLanes), rounded),
+                  at(codes, row, kKVBlock, v * kLanes));
+  }
+}
+
+/// Raises the maxima to the block's, for all rows at once.
+void AttentionEmitter::updateMaxima() {
+  for (int64_t row = 0; row < allRows; row += kLanes) {
+    auto load = [&](Value buffer) {
+      return builder.load(builder.floats(), builder.address(buffer, row * kFloat));
+    };
+    Value before = load(maxima), block = load(blockMaxima);
+    Value now = builder.maximum(block, before);
+    auto exponential = [&](Value maximum, Value into) {
+      Value distance = arith::SubFOp::create(builder, maximum, now);
+      builder.store(builder.expOfNegative(distance), builder.address(into, row * kFloat));
+    };
+    exponential(before, alphas);
+    exponential(block, factors);
+    builder.store(now, builder.address(maxima, row * kFloat));
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Results
+//===----------------------------------------------------------------------===//
+
+void AttentionEmitter::writeResults() {
+  Type f32 = builder.getF32Type();
+  Value partials = op.getPartials();
+  builder.loop(builder.index(0), presentRows, 1, [&](Value row) {
+    Value head = builder.createOrFold<arith::RemUIOp>(row, builder.index(shared));
+    head = builder.add(builder.mul(op.getKvHead(), shared), head);
+    Value lanes = builder.load(builder.floats(), at(sums, row, kLanes * kFloat));
+    Value sum =
+        vector::ReductionOp::create(builder, vector::CombiningKind::ADD, lanes,
+                                    arith::FastMathFlags::reassoc | arith::FastMathFlags::nsz);
+    auto load = [&](int64_t v) {
+      return builder.load(builder.floats(),
+                          at(outs, row, layout.paddedDim() * kFloat, v * kLanes * kFloat));
+    };
+    if (partials) {
+      Value line = builder.add(builder.mul(op.getPiece(), op.getHeads()), head);
+      for (int64_t v = 0; v < valueVectors(); ++v)
+        builder.storeVector(load(v), partials, {line, builder.index(v * kLanes)});
+      auto storeNumber = [&](Value number, int64_t column) {
+        memref::StoreOp::create(builder, number, partials,
+                                ValueRange{line, builder.index(layout.paddedDim() + column)});
+      };
+      storeNumber(loadFloat(at(maxima, row, kFloat)), 0);
+      storeNumber(sum, 1);
+      return;
+    }
+    Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0), sum);
+    inverse = builder.broadcast(inverse);
+    Value token = builder.createOrFold<arith::DivUIOp>(row, builder.index(shared));
+    token = builder.add(op.getToken(), token);
+    Value column = builder.mul(head, layout.headDim);
+    for (int64_t v = 0; v < valueVectors(); ++v) {
+      int64_t left = layout.headDim - v * kLanes;
+      Value mask = left < kLanes ? builder.firstLanes(left) : Value();
+      builder.storeVector(arith::MulFOp::create(builder, load(v), inverse), op.getOut(),
+                          {token, builder.add(column, v * kLanes)}, mask);
+    }
   });
-  running.outputs.assign(carried.begin() + heads, carried.end());
 }
 
 void stc::cpu::emitAttentionTile(packed::AttentionTileOp op, const TargetDescription &target) {

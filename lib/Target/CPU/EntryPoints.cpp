@@ -149,14 +149,15 @@ void EmitEntryPoints::lower(Operation *op, SymbolTable &symbols) {
         packed::BufferOp::create(builder, loc, vector.getType(), address, ValueRange())
             .getResult());
   } else if (auto cache = dyn_cast<packed::CachePointersOp>(op)) {
-    auto type = cast<KVCacheType>(cache.getCache().getType());
-    int64_t layerBytes = type.getKvHeads() * type.getHeadDim() * type.getCapacity() * sizeof(float);
+    KVCacheLayout layout = cast<KVCacheType>(cache.getCache().getType()).getLayout();
     Value layer = arith::IndexCastOp::create(builder, loc, i64, cache.getLayer());
-    Value start = arith::MulIOp::create(builder, loc, layer, constant(builder, loc, layerBytes));
-    size_t fields[] = {offsetof(StcFrame, key_cache), offsetof(StcFrame, value_cache)};
-    for (auto [result, field] : llvm::zip_equal(cache.getResults(), fields))
-      result.replaceAllUsesWith(
-          addBytes(builder, loc, loadField(builder, loc, frame, field, pointer), start));
+    auto address = [&](size_t field, int64_t layerBytes) {
+      Value start = arith::MulIOp::create(builder, loc, layer, constant(builder, loc, layerBytes));
+      return addBytes(builder, loc, loadField(builder, loc, frame, field, pointer), start);
+    };
+    cache.getKeys().replaceAllUsesWith(address(offsetof(StcFrame, key_cache), layout.keyBytes()));
+    cache.getValues().replaceAllUsesWith(
+        address(offsetof(StcFrame, value_cache), layout.valueBytes()));
   }
   op->erase();
 }

@@ -1,6 +1,7 @@
 // What all kernels are written with: constants, addresses, vectors of 16 floats, loops.
 #include "KernelBuilder.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -70,15 +71,25 @@ Value KernelBuilder::weightAddress(Value weight) {
   return packed::PointerOp::create(*this, LLVM::LLVMPointerType::get(getContext()), weight);
 }
 
-std::pair<Value, Value> KernelBuilder::cacheBuffers(Value cache, Value layer) {
-  auto type = cast<KVCacheType>(cache.getType());
+std::pair<Value, Value> KernelBuilder::cachePointers(Value cache, Value layer) {
   Type pointer = LLVM::LLVMPointerType::get(getContext());
   auto pointers = packed::CachePointersOp::create(*this, pointer, pointer, cache, layer);
-  int64_t heads = type.getKvHeads(), capacity = type.getCapacity(), size = type.getHeadDim();
-  auto keys = MemRefType::get({heads, capacity / kLanes, size, kLanes}, getF32Type());
-  auto values = MemRefType::get({heads, capacity, size}, getF32Type());
-  return {packed::BufferOp::create(*this, keys, pointers.getKeys(), ValueRange()),
-          packed::BufferOp::create(*this, values, pointers.getValues(), ValueRange())};
+  return {pointers.getKeys(), pointers.getValues()};
+}
+
+Value KernelBuilder::stackBuffer(int64_t bytes) {
+  InsertionGuard guard(*this);
+  auto function = getInsertionBlock()->getParentOp()->getParentOfType<mlir::func::FuncOp>();
+  if (!function)
+    function = cast<mlir::func::FuncOp>(getInsertionBlock()->getParentOp());
+  setInsertionPointToStart(&function.front());
+  Value count = arith::ConstantOp::create(*this, getI64IntegerAttr(bytes));
+  return LLVM::AllocaOp::create(*this, LLVM::LLVMPointerType::get(getContext()), getI8Type(), count,
+                                /*alignment=*/64);
+}
+
+void KernelBuilder::store(Value value, Value address) {
+  LLVM::StoreOp::create(*this, value, address, /*alignment=*/1);
 }
 
 Value KernelBuilder::load(Type type, Value address) {
@@ -200,6 +211,41 @@ Value KernelBuilder::toF32(Value x) {
   sign = arith::ShLIOp::create(*this, sign, constantBits(16));
   value = arith::BitcastOp::create(*this, wide, value);
   return arith::BitcastOp::create(*this, result, arith::OrIOp::create(*this, value, sign));
+}
+
+Value KernelBuilder::toF16Bits(Value x) {
+  auto type = cast<VectorType>(x.getType());
+  auto narrow = type.clone(getI16Type()), wide = type.clone(getI32Type());
+  Value largest = constant(type, 65504.0), lowest = constant(type, -65504.0);
+  x = minimum(maximum(x, lowest), largest);
+  if (target.convertsHalf())
+    return arith::BitcastOp::create(*this, narrow,
+                                    arith::TruncFOp::create(*this, type.clone(getF16Type()), x));
+  // As above, LLVM would call the library.
+  auto bitsOf = [&](int64_t value) { return constant(wide, value); };
+  Value bits = arith::BitcastOp::create(*this, wide, x);
+  Value magnitude = arith::AndIOp::create(*this, bits, bitsOf(0x7FFFFFFF));
+  // Subnormals: adding 0.5 leaves them in the lowest bits, rounded.
+  Value small = arith::AddFOp::create(*this, arith::BitcastOp::create(*this, type, magnitude),
+                                      constant(type, 0.5));
+  small = arith::SubIOp::create(*this, arith::BitcastOp::create(*this, wide, small),
+                                bitsOf(0x3F000000));
+  Value odd = arith::ShRUIOp::create(*this, magnitude, bitsOf(13));
+  odd = arith::AndIOp::create(*this, odd, bitsOf(1));
+  Value normal = arith::SubIOp::create(*this, magnitude, bitsOf((112 << 23) - 0xFFF));
+  normal = arith::AddIOp::create(*this, normal, odd);
+  normal = arith::ShRUIOp::create(*this, normal, bitsOf(13));
+  Value isSmall =
+      arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, magnitude, bitsOf(113 << 23));
+  Value result = arith::SelectOp::create(*this, isSmall, small, normal);
+  Value sign = arith::ShRUIOp::create(*this, bits, bitsOf(16));
+  sign = arith::AndIOp::create(*this, sign, bitsOf(0x8000));
+  return arith::TruncIOp::create(*this, narrow, arith::OrIOp::create(*this, result, sign));
+}
+
+Value KernelBuilder::largestLane(Value x) {
+  return vector::ReductionOp::create(*this, vector::CombiningKind::MAXNUMF, x,
+                                     arith::FastMathFlags::nnan);
 }
 
 //===----------------------------------------------------------------------===//

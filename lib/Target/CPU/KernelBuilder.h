@@ -59,11 +59,13 @@ public:
   static int64_t rowBytes(mlir::MemRefType type);
   /// Where the bytes of a weight begin.
   Value weightAddress(Value weight);
-  /// The keys [kv_heads][capacity / 16][head_dim][16] and values [kv_heads][capacity][head_dim] of
-  /// a layer, as memrefs.
-  std::pair<Value, Value> cacheBuffers(Value cache, Value layer);
-  /// Loads from an address of any alignment.
+  /// Where the keys and the values of a layer begin; KVCacheLayout says what lies there.
+  std::pair<Value, Value> cachePointers(Value cache, Value layer);
+  /// The address of memory of the calling thread that lives as long as the function.
+  Value stackBuffer(int64_t bytes);
+  /// Loads from and stores to an address of any alignment.
   Value load(Type type, Value address);
+  void store(Value value, Value address);
 
   /// Loads from and stores to memrefs; `mask` may be null.
   Value loadVector(mlir::VectorType type, Value memref, ValueRange indices, Value mask = {});
@@ -89,6 +91,10 @@ public:
   Value expOfNegative(Value x);
   /// f32 from bf16 or from a finite f16; f32 itself. Vectors.
   Value toF32(Value x);
+  /// The bits (i16) of f32 as f16, clamped to the finite range, to nearest even. Vectors.
+  Value toF16Bits(Value x);
+  /// The largest lane of a vector of numbers.
+  Value largestLane(Value x);
 
   /// for (i = begin; i < end; i += step) values = body(i, values).
   Values loop(Value begin, Value end, int64_t step, ValueRange initial,

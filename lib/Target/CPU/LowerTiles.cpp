@@ -36,8 +36,9 @@ public:
     }
     SmallVector<Operation *> operations;
     getOperation().walk([&](Operation *op) {
-      if (isa<packed::AttentionTileOp, packed::GatherOp, packed::MatmulTileOp,
-              packed::QuantizeActivationsOp, packed::RotaryOp, CacheUpdateOp>(op))
+      if (isa<packed::AttentionCombineOp, packed::AttentionTileOp, packed::GatherOp,
+              packed::MatmulTileOp, packed::QuantizeActivationsOp, packed::RotaryOp, CacheUpdateOp>(
+              op))
         operations.push_back(op);
     });
     for (Operation *op : operations) {
@@ -46,6 +47,9 @@ public:
         return signalPassFailure();
       }
       TypeSwitch<Operation *>(op)
+          .Case([&](packed::AttentionCombineOp combine) {
+            emitAttentionCombine(combine, *description);
+          })
           .Case([&](packed::AttentionTileOp tile) { emitAttentionTile(tile, *description); })
           .Case([&](packed::GatherOp gather) { emitGather(gather, *description); })
           .Case([&](packed::MatmulTileOp tile) { emitMatmulTile(tile, *description); })

@@ -39,14 +39,38 @@ void QuantizeEmitter::emit() {
 }
 
 void QuantizeEmitter::emitGroup(Value token, Value number, int64_t present) {
-  VectorType floats = builder.floats(), ints = builder.ints();
   Value first = builder.mul(number, group);
   Values inputs;
-  Value largest;
   for (int64_t offset = 0; offset < present; offset += kLanes) {
     Value mask = present - offset < kLanes ? builder.firstLanes(present - offset) : Value();
-    Value x = builder.loadVector(floats, op.getInput(), {token, builder.add(first, offset)}, mask);
-    inputs.push_back(x);
+    inputs.push_back(builder.loadVector(builder.floats(), op.getInput(),
+                                        {token, builder.add(first, offset)}, mask));
+  }
+  QuantizedVectors quantized = quantizeVectors(builder, inputs);
+  Value total = builder.constant(builder.ints(), int64_t(0));
+  for (int64_t offset = 0; offset < group; offset += kLanes) {
+    Value codes = builder.constant(builder.bytes(kLanes), int64_t(0));
+    if (offset < present) {
+      Value integers = quantized.codes[offset / kLanes];
+      total = arith::AddIOp::create(builder, total, integers);
+      codes = arith::TruncIOp::create(builder, builder.bytes(kLanes), integers);
+    }
+    if (op.getOffset() != 0) // 128, modulo 256
+      codes =
+          arith::XOrIOp::create(builder, codes, builder.constant(codes.getType(), int64_t(-128)));
+    builder.storeVector(codes, op.getCodes(), {token, builder.add(first, offset)});
+  }
+  Value sum = vector::ReductionOp::create(builder, vector::CombiningKind::ADD, total);
+  sum = arith::MulIOp::create(builder, sum,
+                              builder.constant(builder.getI32Type(), int64_t(op.getSumFactor())));
+  memref::StoreOp::create(builder, quantized.scale, op.getScales(), ValueRange{token, number});
+  memref::StoreOp::create(builder, sum, op.getSums(), ValueRange{token, number});
+}
+
+QuantizedVectors stc::cpu::quantizeVectors(KernelBuilder &builder, ValueRange inputs) {
+  VectorType floats = builder.floats(), ints = builder.ints();
+  Value largest;
+  for (Value x : inputs) {
     // Magnitudes of floats are ordered as their bits are.
     Value bits = arith::BitcastOp::create(builder, ints, x);
     bits = arith::AndIOp::create(builder, bits, builder.constant(ints, int64_t(0x7FFFFFFF)));
@@ -63,29 +87,15 @@ void QuantizeEmitter::emitGroup(Value token, Value number, int64_t present) {
   inverse = arith::SelectOp::create(builder, isFinite, inverse, builder.constant(f32, 0.0));
   inverse = builder.broadcast(inverse);
 
-  Value total = builder.constant(ints, int64_t(0));
+  QuantizedVectors result{{}, scale};
   Value lowest = builder.constant(floats, -127.0), highest = builder.constant(floats, 127.0);
-  for (int64_t offset = 0; offset < group; offset += kLanes) {
-    Value codes = builder.constant(builder.bytes(kLanes), int64_t(0));
-    if (offset < present) {
-      Value scaled = arith::MulFOp::create(builder, inputs[offset / kLanes], inverse);
-      Value rounded = builder.roundToEven(scaled);
-      // Only what no promise covers is outside; NaN becomes the lowest code.
-      rounded = builder.minimum(builder.maximum(rounded, lowest), highest);
-      Value integers = arith::FPToSIOp::create(builder, ints, rounded);
-      total = arith::AddIOp::create(builder, total, integers);
-      codes = arith::TruncIOp::create(builder, builder.bytes(kLanes), integers);
-    }
-    if (op.getOffset() != 0) // 128, modulo 256
-      codes =
-          arith::XOrIOp::create(builder, codes, builder.constant(codes.getType(), int64_t(-128)));
-    builder.storeVector(codes, op.getCodes(), {token, builder.add(first, offset)});
+  for (Value x : inputs) {
+    Value rounded = builder.roundToEven(arith::MulFOp::create(builder, x, inverse));
+    // Only what no promise covers is outside; NaN becomes the lowest code.
+    rounded = builder.minimum(builder.maximum(rounded, lowest), highest);
+    result.codes.push_back(arith::FPToSIOp::create(builder, ints, rounded));
   }
-  Value sum = vector::ReductionOp::create(builder, vector::CombiningKind::ADD, total);
-  sum = arith::MulIOp::create(builder, sum,
-                              builder.constant(builder.getI32Type(), int64_t(op.getSumFactor())));
-  memref::StoreOp::create(builder, scale, op.getScales(), ValueRange{token, number});
-  memref::StoreOp::create(builder, sum, op.getSums(), ValueRange{token, number});
+  return result;
 }
 
 void stc::cpu::emitQuantizeActivations(packed::QuantizeActivationsOp op,

@@ -7,12 +7,20 @@
 
 namespace stc::cpu {
 
+void emitAttentionCombine(packed::AttentionCombineOp op, const TargetDescription &target);
 void emitAttentionTile(packed::AttentionTileOp op, const TargetDescription &target);
 void emitCacheUpdate(CacheUpdateOp op, const TargetDescription &target);
 void emitGather(packed::GatherOp op, const TargetDescription &target);
 void emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &target);
 void emitQuantizeActivations(packed::QuantizeActivationsOp op, const TargetDescription &target);
 void emitRotary(packed::RotaryOp op, const TargetDescription &target);
+
+/// Codes (i32 vectors) and scale of the floats in `inputs`, as Packing's quantizeActivations.
+struct QuantizedVectors {
+  Values codes;
+  Value scale;
+};
+QuantizedVectors quantizeVectors(KernelBuilder &builder, ValueRange inputs);
 
 /// Calls `body` for each token of `tokens x columns` memref `matrix`: once with 0 if it is known to
 /// hold one token.

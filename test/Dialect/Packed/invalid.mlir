@@ -542,6 +542,17 @@ func.func @f(%q: tensor<?x16xf32>, %cache: !cache, %i: index) {
 
 // -----
 
+// packed.attention (C5)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%q: tensor<?x16xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects non-negative sinks, 0 without a window (C5), but got 2}}
+  %y = packed.attention ins(%q : tensor<?x16xf32>) cache(%cache[%i, %i] : !cache)
+      outs(%q : tensor<?x16xf32>) heads 4 scale 5.0e-01 window 0 sinks 2 -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
 // packed.matmul_tile (C1)
 func.func @f(%i: index, %x: memref<?x31xf32>, %y: memref<?x32xf32>,
              %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
@@ -582,7 +593,7 @@ func.func @f(%i: index, %x: memref<f32>, %y: memref<?x32xf32>,
 !cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
 func.func @f(%q: memref<?x12xf32>, %cache: !cache, %i: index) {
   // expected-error @+1 {{expects heads that are a positive multiple of 2 (C1), but got 3}}
-  packed.attention_tile %i, %i count 1 ins(%q : memref<?x12xf32>) cache(%cache[%i, %i] : !cache)
+  packed.attention_tile %i, %i tokens 1 ins(%q : memref<?x12xf32>) cache(%cache[%i, %i] : !cache)
       outs(%q : memref<?x12xf32>) heads 3 scale 5.0e-01 window 0
   return
 }
@@ -590,11 +601,77 @@ func.func @f(%q: memref<?x12xf32>, %cache: !cache, %i: index) {
 // -----
 
 // packed.attention_tile (C2)
-!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
-func.func @f(%q: memref<?x16xf32>, %cache: !cache, %i: index) {
-  // expected-error @+1 {{expects a positive count that divides 2 (C2), but got 3}}
-  packed.attention_tile %i, %i count 3 ins(%q : memref<?x16xf32>) cache(%cache[%i, %i] : !cache)
-      outs(%q : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 128>
+func.func @f(%q: memref<?x16xf32>, %p: memref<8x32xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects positive tokens (C2), but got 0}}
+  packed.attention_tile %i, %i tokens 0 ins(%q : memref<?x16xf32>)
+      cache(%cache[%i, %i] : !cache) outs(%q : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0
+  return
+}
+
+// -----
+
+// packed.attention_tile (C3)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 128>
+func.func @f(%q: memref<?x16xf32>, %p: memref<8x32xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects a piece, piece_keys and partials together (C3)}}
+  packed.attention_tile %i, %i tokens 1 ins(%q : memref<?x16xf32>)
+      cache(%cache[%i, %i] : !cache) outs(%q : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0 {piece_keys = 64}
+  return
+}
+
+// -----
+
+// packed.attention_tile (C4)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 128>
+func.func @f(%q: memref<?x16xf32>, %p: memref<8x32xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects piece_keys that are a positive multiple of 64 (C4), but got 65}}
+  packed.attention_tile %i, %i tokens 1 ins(%q : memref<?x16xf32>)
+      cache(%cache[%i, %i] : !cache) outs(%q : memref<?x16xf32>) piece %i of 65 partials(%p : memref<8x32xf32>) heads 4 scale 5.0e-01 window 0
+  return
+}
+
+// -----
+
+// packed.attention_tile (C4): pieces of several tokens
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 128>
+func.func @f(%q: memref<?x16xf32>, %p: memref<8x32xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects one token with partials (C4), but got 2}}
+  packed.attention_tile %i, %i tokens 2 ins(%q : memref<?x16xf32>)
+      cache(%cache[%i, %i] : !cache) outs(%q : memref<?x16xf32>) piece %i of 64 partials(%p : memref<8x32xf32>) heads 4 scale 5.0e-01 window 0
+  return
+}
+
+// -----
+
+// packed.attention_tile (C5)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 128>
+func.func @f(%q: memref<?x16xf32>, %p: memref<6x32xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects partials of a multiple of 4 rows and 32 columns (C5), but got 'memref<6x32xf32>'}}
+  packed.attention_tile %i, %i tokens 1 ins(%q : memref<?x16xf32>)
+      cache(%cache[%i, %i] : !cache) outs(%q : memref<?x16xf32>) piece %i of 64 partials(%p : memref<6x32xf32>) heads 4 scale 5.0e-01 window 0
+  return
+}
+
+// -----
+
+// packed.attention_combine (C1)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 128>
+func.func @f(%q: memref<?x16xf32>, %p: memref<8x32xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects outs with the columns of heads, a positive multiple of 2 (C1), but got 'memref<?x16xf32>'}}
+  packed.attention_combine %i, %i ins(%p : memref<8x32xf32>) cache(%cache : !cache)
+      outs(%q : memref<?x16xf32>) heads 3
+  return
+}
+
+// -----
+
+// packed.attention_combine (C2)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 128>
+func.func @f(%q: memref<?x16xf32>, %p: memref<8x31xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects partials of a multiple of 4 rows and 32 columns (C2), but got 'memref<8x31xf32>'}}
+  packed.attention_combine %i, %i ins(%p : memref<8x31xf32>) cache(%cache : !cache)
+      outs(%q : memref<?x16xf32>) heads 4
   return
 }
 

@@ -167,10 +167,25 @@ func.func @memrefs(%x: memref<?x32xf32>, %y: memref<?x32xf32>, %tokens: memref<?
       weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
       bias(%b : memref<32xf32>) residual(%x : memref<?x32xf32>) outs(%y : memref<?x32xf32>)
       config <tokens = 1, accumulators = 4, prefetch = 0>
-  // CHECK: packed.attention_tile %{{.*}}, %{{.*}} count 2 ins(%{{.*}} : memref<?x32xf32>) cache(%{{.*}} : <layers = 1{{.*}}>) outs(%{{.*}} : memref<?x32xf32>) heads 4 scale 5.000000e-01 window 0
-  packed.attention_tile %i, %i count 2 ins(%x : memref<?x32xf32>)
+  // CHECK: packed.attention_tile %{{.*}}, %{{.*}} tokens 2 ins(%{{.*}} : memref<?x32xf32>) cache(%{{.*}} : <layers = 1{{.*}}>) outs(%{{.*}} : memref<?x32xf32>) heads 4 scale 5.000000e-01 window 0
+  packed.attention_tile %i, %i tokens 2 ins(%x : memref<?x32xf32>)
       cache(%cache[%i, %i] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 8, capacity = 16>)
       outs(%y : memref<?x32xf32>) heads 4 scale 5.0e-01 window 0
+  return
+}
+
+// CHECK-LABEL: @attention_pieces
+func.func @attention_pieces(%i: index, %x: memref<1x32xf32>, %p: memref<8x32xf32>,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 8, capacity = 128, element = i8>) {
+  // CHECK: packed.attention_tile %{{.*}}, %{{.*}} tokens 1 ins(%{{.*}}) cache(%{{.*}} : <layers = 1, kv_heads = 2, head_dim = 8, capacity = 128, element = i8>) outs(%{{.*}} : memref<1x32xf32>) piece %{{.*}} of 64 partials(%{{.*}} : memref<8x32xf32>) heads 4 scale 5.000000e-01 window 70 sinks 4
+  packed.attention_tile %i, %i tokens 1 ins(%x : memref<1x32xf32>)
+      cache(%cache[%i, %i] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 8, capacity = 128, element = i8>)
+      outs(%x : memref<1x32xf32>) piece %i of 64 partials(%p : memref<8x32xf32>)
+      heads 4 scale 5.0e-01 window 70 sinks 4
+  // CHECK: packed.attention_combine %{{.*}}, %{{.*}} ins(%{{.*}} : memref<8x32xf32>) cache(%{{.*}} : <{{.*}}>) outs(%{{.*}} : memref<1x32xf32>) heads 4
+  packed.attention_combine %i, %i ins(%p : memref<8x32xf32>)
+      cache(%cache : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 8, capacity = 128, element = i8>)
+      outs(%x : memref<1x32xf32>) heads 4
   return
 }
 

@@ -43,6 +43,12 @@ func.func private @f(!stc.kv_cache<layers = 0, kv_heads = 1, head_dim = 4, capac
 
 // -----
 
+// !stc.kv_cache (C3)
+// expected-error @+1 {{expects elements of f32, f16 or i8 (C3), but got 'bf16'}}
+func.func private @f(!stc.kv_cache<layers = 1, kv_heads = 1, head_dim = 4, capacity = 16, element = bf16>)
+
+// -----
+
 // !stc.kv_cache (C2)
 // expected-error @+1 {{expects a capacity that is a multiple of 16 (C2), but got 20}}
 func.func private @f(!stc.kv_cache<layers = 1, kv_heads = 1, head_dim = 4, capacity = 20>)
@@ -455,3 +461,26 @@ func.func @f(%q: tensor<?x16xf32>, %cache: !cache, %i: index) {
       : (tensor<?x16xf32>, !cache, index, index) -> tensor<?x16xf32>
   return
 }
+
+// -----
+
+// stc.attention (C5)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%q: tensor<?x16xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects non-negative sinks, 0 without a window (C5), but got -1}}
+  %y = stc.attention %q, %cache[%i, %i] heads 4 scale 5.0e-01 window 4 sinks -1
+      : (tensor<?x16xf32>, !cache, index, index) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C5)
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>
+func.func @f(%q: tensor<?x16xf32>, %cache: !cache, %i: index) {
+  // expected-error @+1 {{expects non-negative sinks, 0 without a window (C5), but got 3}}
+  %y = stc.attention %q, %cache[%i, %i] heads 4 scale 5.0e-01 window 0 sinks 3
+      : (tensor<?x16xf32>, !cache, index, index) -> tensor<?x16xf32>
+  return
+}
+

@@ -141,6 +141,19 @@ func.func @attention(%q: tensor<?x16xf32>, %k: tensor<?x8xf32>, %v: tensor<?x8xf
   return %y : tensor<?x16xf32>
 }
 
+// CHECK-LABEL: @attention_sinks
+// CHECK-SAME: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16, element = i8>
+func.func @attention_sinks(%q: tensor<?x16xf32>, %layer: index, %position: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16, element = i8>,
+    %half: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16, element = f16>)
+    -> tensor<?x16xf32> {
+  // CHECK: stc.attention %{{.*}} heads 4 scale 5.000000e-01 window 8 sinks 2 :
+  %y = stc.attention %q, %cache[%layer, %position] heads 4 scale 5.0e-01 window 8 sinks 2
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16, element = i8>,
+         index, index) -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}
+
 // CHECK-LABEL: @cache_update_memref
 func.func @cache_update_memref(%k: memref<?x8xf32>, %v: memref<?x8xf32>,
     %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,

@@ -54,12 +54,15 @@ func.func private @layer(%w: !norm) {
 // CHECK-LABEL: func.func private @prefill
 // CHECK-SAME: (%[[FRAME:.*]]: !llvm.ptr, %[[T:.*]]: i64, %[[N:.*]]: i64, %{{.*}}: memref<?xi32>, %[[LAYER:.*]]: index
 // CHECK: %[[LAYER64:.*]] = arith.index_cast %[[LAYER]] : index to i64
-// CHECK: %[[LAYER_BYTES:.*]] = llvm.mlir.constant(512 : i64)
-// CHECK: %[[CACHE_OFFSET:.*]] = arith.muli %[[LAYER64]], %[[LAYER_BYTES]]
+// Two heads of one block of 64 positions: 4 numbers in a key, 16 in a value.
+// CHECK: %[[KEY_BYTES:.*]] = llvm.mlir.constant(2048 : i64)
+// CHECK: %[[KEY_OFFSET:.*]] = arith.muli %[[LAYER64]], %[[KEY_BYTES]]
 // CHECK: %[[KEYS:.*]] = llvm.load %{{.*}} invariant
-// CHECK: llvm.getelementptr %[[KEYS]][%[[CACHE_OFFSET]]]
+// CHECK: llvm.getelementptr %[[KEYS]][%[[KEY_OFFSET]]]
+// CHECK: %[[VALUE_BYTES:.*]] = llvm.mlir.constant(8192 : i64)
+// CHECK: %[[VALUE_OFFSET:.*]] = arith.muli %[[LAYER64]], %[[VALUE_BYTES]]
 // CHECK: %[[VALUES:.*]] = llvm.load %{{.*}} invariant
-// CHECK: llvm.getelementptr %[[VALUES]][%[[CACHE_OFFSET]]]
+// CHECK: llvm.getelementptr %[[VALUES]][%[[VALUE_OFFSET]]]
 // CHECK: %[[PER_ROW:.*]] = llvm.mlir.constant(2 : i64)
 // CHECK: %[[FIRST:.*]] = arith.muli %{{.*}}, %[[PER_ROW]]
 // CHECK: %[[TABLE:.*]] = llvm.mlir.addressof @weight_offsets

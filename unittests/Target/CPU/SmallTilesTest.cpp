@@ -1,6 +1,7 @@
 // Generated rotary embeddings, gathers and cache updates against plain C++.
 #include "KernelHarness.h"
 
+#include "stc/Packing/KVCache.h"
 #include "stc/Packing/Pack.h"
 #include "stc/Support/Float.h"
 
@@ -109,47 +110,96 @@ TEST(GatherTile, AgreesWithPlainCode) {
           }
 }
 
+/// What the bytes of `buffer` must be after `vector` is stored at a position.
+void expectStored(const KVCacheLayout &layout, uint8_t *layer, bool isKey, int64_t head,
+                  int64_t position, std::vector<float> vector) {
+  bool isInt8 = layout.element == KVElement::Int8;
+  std::vector<int8_t> codes(vector.size());
+  float scale = quantizeActivations(vector, absl::MakeSpan(codes));
+  // Behind the numbers of a vector are zeros, as far as whole groups are stored.
+  int64_t stored =
+      isKey ? (isInt8 ? (layout.headDim + 3) / 4 * 4 : layout.headDim) : layout.paddedDim();
+  codes.resize(stored);
+  vector.resize(stored);
+  roundKeyOrValue(layout.element == KVElement::F16 ? KVElement::F16 : KVElement::F32,
+                  absl::MakeSpan(vector));
+  for (int64_t d = 0; d < stored; ++d) {
+    uint8_t *place = layer + (isKey ? layout.keyOffset(head, position, d)
+                                    : layout.valueOffset(head, position, d));
+    uint16_t half = floatToHalf(vector[d]);
+    if (isInt8)
+      *place = uint8_t(isKey ? codes[d] + 128 : codes[d]);
+    else if (layout.element == KVElement::F16)
+      std::memcpy(place, &half, sizeof(half));
+    else
+      std::memcpy(place, &vector[d], sizeof(float));
+  }
+  if (isInt8)
+    std::memcpy(layer + (isKey ? layout.keyScaleOffset(head, position)
+                               : layout.valueScaleOffset(head, position)),
+                &scale, sizeof(scale));
+}
+
+void checkCacheUpdate(const CompiledKernel &kernel, const KVCacheLayout &layout, int64_t position,
+                      int64_t count) {
+  const int64_t layers = 2, layer = 1;
+  RandomNumbers random(position);
+  Buffer<float> k(count, layout.kvHeads * layout.headDim), v(k.rows, k.columns);
+  // Every vector has its own magnitude: subnormal in f16, or beyond its range, or only zeros.
+  const float magnitudes[] = {1, 1e-6f, 1e5f, 0, 3e-5f, 300};
+  for (int64_t i = 0; i < k.size(); ++i) {
+    float magnitude = magnitudes[i / layout.headDim % std::size(magnitudes)];
+    k[i] = magnitude * random.real();
+    v[i] = magnitude * random.real();
+  }
+  Buffer<uint8_t> keys(layers, layout.keyBytes(), 0xF9), values(layers, layout.valueBytes(), 0xF9);
+  Buffer<uint8_t> expectedKeys(layers, layout.keyBytes(), 0xF9),
+      expectedValues(layers, layout.valueBytes(), 0xF9);
+  for (int64_t t = 0; t < count; ++t)
+    for (int64_t head = 0; head < layout.kvHeads; ++head) {
+      const float *key = &k(t, head * layout.headDim), *value = &v(t, head * layout.headDim);
+      expectStored(layout, &expectedKeys(layer, 0), true, head, position + t,
+                   {key, key + layout.headDim});
+      expectStored(layout, &expectedValues(layer, 0), false, head, position + t,
+                   {value, value + layout.headDim});
+    }
+  kernel.run({Argument::matrix(k), Argument::matrix(v), Argument::number(layer),
+              Argument::number(position), Argument::address(nullptr),
+              Argument::address(keys.data()), Argument::address(values.data())});
+  for (int64_t i = 0; i < keys.size(); ++i)
+    ASSERT_EQ(keys[i], expectedKeys[i]) << "byte " << i << " of the keys";
+  for (int64_t i = 0; i < values.size(); ++i)
+    ASSERT_EQ(values[i], expectedValues[i]) << "byte " << i << " of the values";
+}
+
 TEST(CacheUpdateTile, WritesItsPositionsOnly) {
-  const int64_t layers = 2, heads = 2, capacity = 32, layer = 1;
+  const std::pair<KVElement, const char *> elements[] = {
+      {KVElement::F32, "f32"}, {KVElement::F16, "f16"}, {KVElement::Int8, "i8"}};
   for (const char *target : kTargets)
     for (const char *tokens : kTokens)
-      for (int64_t dim : {4, 16, 40}) {
-        if (!canRun(target))
-          continue;
-        std::string cache = absl::StrCat("!stc.kv_cache<layers = 2, kv_heads = 2, head_dim = ", dim,
-                                         ", capacity = 32>");
-        std::string matrix = absl::StrCat("memref<", tokens, "x", heads * dim, "xf32>");
-        auto kernel = CompiledKernel::create(
-            absl::StrCat("%k: ", matrix, ", %v: ", matrix, ", %layer: index, %position: index, ",
-                         "%cache: ", cache, ", %keys: !llvm.ptr, %values: !llvm.ptr"),
-            absl::StrCat("stc.cache_update %k, %v, %cache[%layer, %position] : ", matrix, ", ",
-                         matrix, ", ", cache),
-            target);
-        ASSERT_TRUE(kernel.ok()) << kernel.status();
-        int64_t count = tokenCount(tokens);
-        for (int64_t position : {int64_t(0), int64_t(14), capacity - count}) {
-          RandomNumbers random(position);
-          Buffer<float> k(count, heads * dim), v(count, heads * dim);
-          Buffer<float> keys(layers * heads, capacity * dim, -7),
-              values(layers * heads, capacity * dim, -7);
-          for (int64_t i = 0; i < k.size(); ++i) {
-            k[i] = random.real();
-            v[i] = random.real();
-          }
-          (*kernel)->run({Argument::matrix(k), Argument::matrix(v), Argument::number(layer),
-                          Argument::number(position), Argument::address(nullptr),
-                          Argument::address(keys.data()), Argument::address(values.data())});
-          for (int64_t h = 0; h < layers * heads; ++h)
-            for (int64_t s = 0; s < capacity; ++s)
-              for (int64_t d = 0; d < dim; ++d) {
-                bool written = h >= heads && s >= position && s < position + count;
-                int64_t column = (h - heads) * dim + d;
-                ASSERT_EQ(keys(h, (s / 16 * dim + d) * 16 + s % 16),
-                          written ? k(s - position, column) : -7);
-                ASSERT_EQ(values(h, s * dim + d), written ? v(s - position, column) : -7);
-              }
+      for (auto [element, name] : elements)
+        for (int64_t dim : {4, 16, 40, 42}) {
+          if (!canRun(target))
+            continue;
+          SCOPED_TRACE(absl::StrCat(target, " ", tokens, " ", name, " ", dim));
+          KVCacheLayout layout{element, 2, dim, 96};
+          std::string cache =
+              absl::StrCat("!stc.kv_cache<layers = 2, kv_heads = 2, head_dim = ", dim,
+                           ", capacity = 96, element = ", name, ">");
+          std::string matrix = absl::StrCat("memref<", tokens, "x", 2 * dim, "xf32>");
+          auto kernel = CompiledKernel::create(
+              absl::StrCat("%k: ", matrix, ", %v: ", matrix, ", %layer: index, %position: index, ",
+                           "%cache: ", cache, ", %keys: !llvm.ptr, %values: !llvm.ptr"),
+              absl::StrCat("stc.cache_update %k, %v, %cache[%layer, %position] : ", matrix, ", ",
+                           matrix, ", ", cache),
+              target);
+          ASSERT_TRUE(kernel.ok()) << kernel.status();
+          int64_t count = tokenCount(tokens);
+          for (int64_t position : {int64_t(0), int64_t(14), int64_t(62), 96 - count})
+            checkCacheUpdate(**kernel, layout, position, count);
+          if (HasFatalFailure())
+            return;
         }
-      }
 }
 
 } // namespace

@@ -81,7 +81,22 @@ static void tileEffects(Operation *op, OpOperand &out, Effects &effects) {
 
 void MatmulTileOp::getEffects(Effects &effects) { tileEffects(*this, getOutMutable(), effects); }
 
-void AttentionTileOp::getEffects(Effects &effects) { tileEffects(*this, getOutMutable(), effects); }
+void AttentionTileOp::getEffects(Effects &effects) {
+  // A piece writes its partial result and nothing else.
+  OpOperand &out = getPartials() ? *getPartialsMutable().begin() : getOutMutable();
+  for (OpOperand &operand : (*this)->getOpOperands()) {
+    if (&operand == &out)
+      effects.emplace_back(MemoryEffects::Write::get(), &operand);
+    else if (isa<MemRefType, stc::KVCacheType>(operand.get().getType()) &&
+             &operand != &getOutMutable())
+      effects.emplace_back(MemoryEffects::Read::get(), &operand);
+  }
+}
+
+void AttentionCombineOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getPartialsMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), &getOutMutable());
+}
 
 //===----------------------------------------------------------------------===//
 // Weights
@@ -308,6 +323,9 @@ template <typename Op> static LogicalResult verifyAttention(Op op) {
   if (int64_t(op.getWindow()) < 0)
     return op.emitOpError("expects a non-negative window (C4), but got ")
            << int64_t(op.getWindow());
+  if (int64_t(op.getSinks()) < 0 || (op.getSinks() != 0 && op.getWindow() == 0))
+    return op.emitOpError("expects non-negative sinks, 0 without a window (C5), but got ")
+           << int64_t(op.getSinks());
   return success();
 }
 
@@ -317,15 +335,43 @@ LogicalResult AttentionOp::verify() {
   return verifyDestination(*this);
 }
 
+/// Rows of one partial result per query head and piece.
+static LogicalResult verifyPartials(Operation *op, int64_t heads, Value cache, Value partials,
+                                    StringRef constraint) {
+  int64_t columns = cast<KVCacheType>(cache.getType()).getLayout().paddedDim() + 16;
+  int64_t rows = tokensOf(partials);
+  if (columnsOf(partials) != columns || rows <= 0 || rows % heads != 0)
+    return op->emitOpError("expects partials of a multiple of ")
+           << heads << " rows and " << columns << " columns (" << constraint << "), but got "
+           << partials.getType();
+  return success();
+}
+
 LogicalResult AttentionTileOp::verify() {
   if (failed(verifyAttention(*this)))
     return failure();
-  int64_t shared = getHeads() / cast<KVCacheType>(getCache().getType()).getKvHeads();
-  int64_t count = getCount();
-  if (count <= 0 || shared % count != 0)
-    return emitOpError("expects a positive count that divides ")
-           << shared << " (C2), but got " << count;
-  return success();
+  if (int64_t(getTokens()) <= 0)
+    return emitOpError("expects positive tokens (C2), but got ") << int64_t(getTokens());
+  Value partials = getPartials();
+  if (bool(getPiece()) != bool(partials) || bool(partials) != (getPieceKeys() != 0))
+    return emitOpError("expects a piece, piece_keys and partials together (C3)");
+  if (!partials)
+    return success();
+  if (int64_t(getPieceKeys()) < 0 || getPieceKeys() % kKVBlock != 0)
+    return emitOpError("expects piece_keys that are a positive multiple of ")
+           << kKVBlock << " (C4), but got " << int64_t(getPieceKeys());
+  if (getTokens() != 1)
+    return emitOpError("expects one token with partials (C4), but got ") << int64_t(getTokens());
+  return verifyPartials(*this, getHeads(), getCache(), partials, "C5");
+}
+
+LogicalResult AttentionCombineOp::verify() {
+  auto cache = cast<KVCacheType>(getCache().getType());
+  if (int64_t(getHeads()) <= 0 || getHeads() % cache.getKvHeads() != 0 ||
+      columnsOf(getOut()) != int64_t(getHeads()) * cache.getHeadDim())
+    return emitOpError("expects outs with the columns of heads, a positive multiple of ")
+           << cache.getKvHeads() << " (C1), but got " << getOut().getType();
+  return verifyPartials(*this, getHeads(), getCache(), getPartials(), "C2");
 }
 
 //===----------------------------------------------------------------------===//

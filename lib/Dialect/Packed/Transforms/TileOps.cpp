@@ -1,5 +1,6 @@
 // packed-tile-ops: operations on memrefs become parallel loops over pieces of one thread.
 #include "stc/Dialect/Packed/Transforms/Passes.h"
+#include "stc/Dialect/Packed/Transforms/VisibleKeys.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -27,9 +28,14 @@ public:
   using TileOpsPassBase::TileOpsPassBase;
 
   void runOnOperation() override {
-    if (headsPerTile < 1) {
-      getOperation().emitError("packed-tile-ops: expects heads-per-tile of at least 1, but got ")
-          << headsPerTile;
+    if (rowsPerTile < 1) {
+      getOperation().emitError("packed-tile-ops: expects rows-per-tile of at least 1, but got ")
+          << rowsPerTile.getValue();
+      return signalPassFailure();
+    }
+    if (pieceKeys < kKVBlock || pieceKeys % kKVBlock != 0) {
+      getOperation().emitError("packed-tile-ops: expects piece-keys that are a multiple of ")
+          << kKVBlock << ", but got " << pieceKeys.getValue();
       return signalPassFailure();
     }
     SmallVector<Operation *> operations;
@@ -56,6 +62,7 @@ public:
 
 private:
   void tileAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp op);
+  void splitAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp op, int64_t most);
   void tileCacheUpdate(ImplicitLocOpBuilder &builder, CacheUpdateOp op);
   void tileGather(ImplicitLocOpBuilder &builder, packed::GatherOp op);
   void tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op);
@@ -88,6 +95,13 @@ void parallel(ImplicitLocOpBuilder &builder, ArrayRef<OpFoldResult> bounds, Body
 
 Value scaled(ImplicitLocOpBuilder &builder, Value value, int64_t factor) {
   return arith::MulIOp::create(builder, value, arith::ConstantIndexOp::create(builder, factor));
+}
+
+/// ceil(value / divisor).
+Value dividedUp(ImplicitLocOpBuilder &builder, Value value, int64_t divisor) {
+  Value more = arith::ConstantIndexOp::create(builder, divisor - 1);
+  return arith::DivUIOp::create(builder, arith::AddIOp::create(builder, value, more),
+                                arith::ConstantIndexOp::create(builder, divisor));
 }
 
 /// Row `token` of a matrix, or `columns` columns of it from `column` on.
@@ -186,20 +200,64 @@ void TileOps::tileCacheUpdate(ImplicitLocOpBuilder &builder, CacheUpdateOp op) {
   });
 }
 
-/// Heads are the outer dimension: a thread's share is then whole heads where possible, whose
-/// tokens, which see more and more keys, are not divided.
+/// Heads are the outer dimension: a thread's share is then whole heads where possible.
 void TileOps::tileAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp op) {
+  auto cache = cast<KVCacheType>(op.getCache().getType());
+  int64_t tokens = cast<MemRefType>(op.getQueries().getType()).getDimSize(0);
+  int64_t most =
+      packed::mostVisibleBlocks(cache.getCapacity(), op.getWindow(), op.getSinks()) * kKVBlock;
+  most = llvm::divideCeil(most, pieceKeys);
+  if (tokens == 1 && most > 1)
+    return splitAttention(builder, op, most);
+  int64_t perTile = std::max<int64_t>(1, rowsPerTile / (op.getHeads() / cache.getKvHeads()));
+  if (!ShapedType::isDynamic(tokens))
+    perTile = std::min(perTile, tokens);
+  Value count = memref::DimOp::create(builder, op.getQueries(), 0);
+  auto constant = [&](int64_t value) { return arith::ConstantIndexOp::create(builder, value); };
+  Value tiles = dividedUp(builder, count, perTile);
+  OpFoldResult bound = tiles;
+  if (!ShapedType::isDynamic(tokens))
+    bound = builder.getIndexAttr(llvm::divideCeil(tokens, perTile));
+  parallel(builder, {builder.getIndexAttr(cache.getKvHeads()), bound}, [&](ValueRange indices) {
+    // Later tokens see more keys. Taking tiles from both ends in turn makes neighbours together
+    // cost the same everywhere, so that shares of one head are equal too.
+    Value number = indices[1];
+    Value half = arith::DivUIOp::create(builder, number, constant(2));
+    Value odd = arith::RemUIOp::create(builder, number, constant(2));
+    Value fromEnd =
+        arith::SubIOp::create(builder, arith::SubIOp::create(builder, tiles, constant(1)), half);
+    Value isOdd = arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, odd, constant(0));
+    Value tile = arith::SelectOp::create(builder, isOdd, fromEnd, half);
+    packed::AttentionTileOp::create(
+        builder, indices[0], scaled(builder, tile, perTile), builder.getI64IntegerAttr(perTile),
+        op.getQueries(), op.getCache(), op.getLayer(), op.getPosition(), op.getOut(), Value(),
+        Value(), op.getHeadsAttr(), op.getScaleAttr(), op.getWindowAttr(), op.getSinksAttr(),
+        builder.getI64IntegerAttr(0));
+  });
+}
+
+/// One token: pieces of the cache are divided among threads, and put together in a fixed order
+/// after them. There are as many pieces as the position needs.
+void TileOps::splitAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp op, int64_t most) {
+  auto cache = cast<KVCacheType>(op.getCache().getType());
   int64_t heads = op.getHeads();
-  int64_t shared = heads / cast<KVCacheType>(op.getCache().getType()).getKvHeads();
-  int64_t count = std::min<int64_t>(headsPerTile, shared);
-  while (shared % count != 0)
-    --count;
-  OpFoldResult tokens = tokensOf(builder, op.getQueries());
-  parallel(builder, {builder.getIndexAttr(heads / count), tokens}, [&](ValueRange indices) {
-    packed::AttentionTileOp::create(builder, indices[1], scaled(builder, indices[0], count),
-                                    builder.getI64IntegerAttr(count), op.getQueries(),
-                                    op.getCache(), op.getLayer(), op.getPosition(), op.getOut(),
-                                    op.getHeadsAttr(), op.getScaleAttr(), op.getWindowAttr());
+  auto type =
+      MemRefType::get({most * heads, cache.getLayout().paddedDim() + 16}, builder.getF32Type());
+  Value partials = memref::AllocOp::create(builder, type);
+  packed::VisibleBlocks blocks = packed::visibleBlocks(builder, op.getPosition(), op.getPosition(),
+                                                       op.getWindow(), op.getSinks());
+  Value zero = arith::ConstantIndexOp::create(builder, 0);
+  Value pieces = dividedUp(builder, blocks.count, pieceKeys / kKVBlock);
+  parallel(builder, {builder.getIndexAttr(cache.getKvHeads()), pieces}, [&](ValueRange indices) {
+    packed::AttentionTileOp::create(builder, indices[0], zero, builder.getI64IntegerAttr(1),
+                                    op.getQueries(), op.getCache(), op.getLayer(), op.getPosition(),
+                                    op.getOut(), indices[1], partials, op.getHeadsAttr(),
+                                    op.getScaleAttr(), op.getWindowAttr(), op.getSinksAttr(),
+                                    builder.getI64IntegerAttr(pieceKeys));
+  });
+  parallel(builder, {OpFoldResult(builder.getIndexAttr(heads))}, [&](ValueRange indices) {
+    packed::AttentionCombineOp::create(builder, indices[0], pieces, partials, op.getCache(),
+                                       op.getOut(), op.getHeadsAttr());
   });
 }
 

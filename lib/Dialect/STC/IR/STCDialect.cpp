@@ -63,11 +63,34 @@ LogicalResult QuantAttr::verify(function_ref<InFlightDiagnostic()> emitError, St
 }
 
 LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t layers,
-                                  int64_t kvHeads, int64_t headDim, int64_t capacity) {
+                                  int64_t kvHeads, int64_t headDim, int64_t capacity,
+                                  Type element) {
   if (layers <= 0 || kvHeads <= 0 || headDim <= 0 || capacity <= 0)
     return emitError() << "expects positive layers, kv_heads, head_dim and capacity (C1), but got "
                        << layers << ", " << kvHeads << ", " << headDim << ", " << capacity;
   if (capacity % 16 != 0)
     return emitError() << "expects a capacity that is a multiple of 16 (C2), but got " << capacity;
+  if (!element.isF32() && !element.isF16() && !element.isSignlessInteger(8))
+    return emitError() << "expects elements of f32, f16 or i8 (C3), but got " << element;
   return success();
+}
+
+KVCacheLayout KVCacheType::getLayout() const {
+  Type type = getElement();
+  KVElement element = type.isF32()   ? KVElement::F32
+                      : type.isF16() ? KVElement::F16
+                                     : KVElement::Int8;
+  return {element, getKvHeads(), getHeadDim(), getCapacity()};
+}
+
+Type KVCacheType::elementType(MLIRContext *context, KVElement element) {
+  switch (element) {
+  case KVElement::F32:
+    return Float32Type::get(context);
+  case KVElement::F16:
+    return Float16Type::get(context);
+  case KVElement::Int8:
+    return IntegerType::get(context, 8);
+  }
+  llvm_unreachable("all elements are listed");
 }

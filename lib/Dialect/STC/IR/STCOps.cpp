@@ -251,5 +251,8 @@ LogicalResult AttentionOp::verify() {
   if (static_cast<int64_t>(getWindow()) < 0)
     return emitOpError("expects a non-negative window (C4), but got ")
            << static_cast<int64_t>(getWindow());
+  if (static_cast<int64_t>(getSinks()) < 0 || (getSinks() != 0 && getWindow() == 0))
+    return emitOpError("expects non-negative sinks, 0 without a window (C5), but got ")
+           << static_cast<int64_t>(getSinks());
   return success();
 }

@@ -115,9 +115,9 @@ def Packed_PointerOp : Packed_Op<"pointer", [Pure]> {
 def Packed_CachePointersOp : Packed_Op<"cache_pointers", [Pure]> {
   let summary = "The addresses of one layer's keys and values.";
   let description = [{
-    `keys` points to f32 [kv_heads][capacity / 16][head_dim][16] (16 positions side by side, so
-    that scores are multiply-adds with a broadcast query), `values` to f32
-    [kv_heads][capacity][head_dim], both of layer `layer`.
+    `keys` and `values` point to the bytes of layer `layer`, as Packing's KVCacheLayout arranges
+    them for the cache's element: blocks of 64 positions, 16 of a block's keys side by side, so that
+    scores are multiply-adds with a broadcast query.
 
     ```mlir
     %k, %v = packed.cache_pointers %cache[%layer]
@@ -355,6 +355,7 @@ def Packed_AttentionOp : Packed_DestinationOp<"attention"> {
 
     (C1) `heads` is a positive multiple of the cache's kv_heads. (C2) Queries and out have
     heads * head_dim columns. (C3) `scale` is finite and positive. (C4) `window` is not negative.
+    (C5) `sinks` is not negative, and 0 without a window.
 
     ```mlir
     %y = packed.attention ins(%q : tensor<?x16xf32>)
@@ -364,13 +365,13 @@ def Packed_AttentionOp : Packed_DestinationOp<"attention"> {
   }];
   let arguments = (ins Packed_F32Matrix:$queries, STC_KVCacheType:$cache, Index:$layer,
                        Index:$position, Packed_F32Matrix:$out, I64Attr:$heads, F64Attr:$scale,
-                       I64Attr:$window);
+                       I64Attr:$window, DefaultValuedAttr<I64Attr, "0">:$sinks);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let assemblyFormat = [{
     `ins` `(` $queries `:` type($queries) `)`
     `cache` `(` $cache `[` $layer `,` $position `]` `:` type($cache) `)`
     `outs` `(` $out `:` type($out) `)` `heads` $heads `scale` $scale `window` $window
-    attr-dict (`->` type($result)^)?
+    (`sinks` $sinks^)? attr-dict (`->` type($result)^)?
   }];
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
@@ -412,29 +413,68 @@ def Packed_MatmulTileOp : Packed_Op<"matmul_tile", [
 }
 
 def Packed_AttentionTileOp : Packed_Op<"attention_tile", [
-    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
-  let summary = "Attention of one token for a few query heads.";
+    AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Attention of a few tokens for the query heads of one key/value head.";
   let description = [{
-    Computes query heads [head, head + count) of a `packed.attention` for token `token`. They share
-    one key/value head: `head` is a multiple of `count`, and `count` divides heads / kv_heads.
+    Computes, of a `packed.attention`, the query heads that read key/value head `kv_head`, for
+    tokens [token, token + tokens) (fewer at the end). All these rows share each key and value that
+    is loaded.
 
-    (C1) As packed.attention's constraints, on memrefs. (C2) `count` is positive and divides
-    heads / kv_heads.
+    With `piece` it reads only part of the visible keys: their blocks of 64 positions, sinks first,
+    are numbered from 0, and the piece has numbers [piece * piece_keys / 64, (piece + 1) *
+    piece_keys / 64). Row piece * heads + h of `partials` then gets query head h's result:
+    [head_dim padded to 16] sums of probability * value, the maximum of the scores, and the sum of
+    the probabilities, both relative to that maximum. `packed.attention_combine` puts pieces
+    together.
+
+    (C1) As packed.attention's constraints, on memrefs. (C2) `tokens` is positive. (C3) `piece`,
+    `piece_keys` and `partials` are present together. (C4) `piece_keys` is a positive multiple of 64;
+    `tokens` is 1 then. (C5) `partials` has a multiple of `heads` rows, and head_dim padded to 16,
+    plus 16, columns.
 
     ```mlir
-    packed.attention_tile %token, %head count 2 ins(%q : memref<?x16xf32>)
+    packed.attention_tile %kv_head, %token tokens 2 ins(%q : memref<?x16xf32>)
         cache(%cache[%layer, %position] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
         outs(%y : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0
     ```
   }];
-  let arguments = (ins Index:$token, Index:$head, I64Attr:$count,
+  let arguments = (ins Index:$kv_head, Index:$token, I64Attr:$tokens,
                        MemRefRankOf<[F32], [2]>:$queries, STC_KVCacheType:$cache, Index:$layer,
-                       Index:$position, MemRefRankOf<[F32], [2]>:$out, I64Attr:$heads,
-                       F64Attr:$scale, I64Attr:$window);
+                       Index:$position, MemRefRankOf<[F32], [2]>:$out, Optional<Index>:$piece,
+                       Optional<MemRefRankOf<[F32], [2]>>:$partials, I64Attr:$heads,
+                       F64Attr:$scale, I64Attr:$window, DefaultValuedAttr<I64Attr, "0">:$sinks,
+                       DefaultValuedAttr<I64Attr, "0">:$piece_keys);
   let assemblyFormat = [{
-    $token `,` $head `count` $count `ins` `(` $queries `:` type($queries) `)`
+    $kv_head `,` $token `tokens` $tokens `ins` `(` $queries `:` type($queries) `)`
     `cache` `(` $cache `[` $layer `,` $position `]` `:` type($cache) `)`
-    `outs` `(` $out `:` type($out) `)` `heads` $heads `scale` $scale `window` $window attr-dict
+    `outs` `(` $out `:` type($out) `)`
+    (`piece` $piece^ `of` $piece_keys `partials` `(` $partials `:` type($partials) `)`)?
+    `heads` $heads `scale` $scale `window` $window (`sinks` $sinks^)? attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def Packed_AttentionCombineOp : Packed_Op<"attention_combine", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "One query head's attention from its pieces.";
+  let description = [{
+    Adds up rows piece * heads + head, piece < `pieces`, of `partials`, as `packed.attention_tile`
+    leaves them, always in the order of the pieces, and writes the head's columns of row 0 of `out`.
+
+    (C1) out has heads * head_dim columns, `heads` being a positive multiple of the cache's kv_heads.
+    (C2) `partials` has a multiple of `heads` rows, and head_dim padded to 16, plus 16, columns.
+
+    ```mlir
+    packed.attention_combine %head, %pieces ins(%p : memref<8x32xf32>)
+        cache(%cache : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+        outs(%y : memref<1x16xf32>) heads 4
+    ```
+  }];
+  let arguments = (ins Index:$head, Index:$pieces, MemRefRankOf<[F32], [2]>:$partials,
+                       STC_KVCacheType:$cache, MemRefRankOf<[F32], [2]>:$out, I64Attr:$heads);
+  let assemblyFormat = [{
+    $head `,` $pieces `ins` `(` $partials `:` type($partials) `)` `cache` `(` $cache `:` type($cache) `)`
+    `outs` `(` $out `:` type($out) `)` `heads` $heads attr-dict
   }];
   let hasVerifier = 1;
 }

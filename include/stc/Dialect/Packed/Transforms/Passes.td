@@ -135,8 +135,10 @@ def TileOpsPass : Pass<"packed-tile-ops", "::mlir::ModuleOp"> {
 
     - `packed.matmul`: row tiles of the weight (`packed.matmul_tile`), with its lowering
       configuration (one token at a time where it has none);
-    - `packed.attention`: groups of up to `heads-per-tile` query heads that share keys and values,
-      and tokens (`packed.attention_tile`);
+    - `packed.attention` of several tokens: key/value heads, and tokens so many at a time that they
+      and the query heads of a key/value head make `rows-per-tile` rows (`packed.attention_tile`);
+      of one token: key/value heads and pieces of `piece-keys` positions, if the cache holds more,
+      and then query heads (`packed.attention_combine`);
     - `packed.quantize_activations`: tokens and, where rows are long and their number is known,
       blocks of columns;
     - `packed.rotary`: tokens and, in the same case, heads;
@@ -145,8 +147,10 @@ def TileOpsPass : Pass<"packed-tile-ops", "::mlir::ModuleOp"> {
     The last three keep their names, on views of one token. Operations inside an `scf.forall` stay.
   }];
   let options = [
-    Option<"headsPerTile", "heads-per-tile", "int64_t", "4",
-           "Most query heads of one piece of attention">,
+    Option<"pieceKeys", "piece-keys", "int64_t", "512",
+           "Positions of one piece of attention of one token, a multiple of 64">,
+    Option<"rowsPerTile", "rows-per-tile", "int64_t", "32",
+           "Most pairs of token and query head of one piece of attention of several tokens">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect", "::stc::packed::PackedDialect"];

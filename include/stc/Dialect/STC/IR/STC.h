@@ -2,6 +2,8 @@
 #ifndef STC_DIALECT_STC_IR_STC_H
 #define STC_DIALECT_STC_IR_STC_H
 
+#include "stc/Packing/KVCache.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

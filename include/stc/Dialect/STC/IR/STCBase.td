@@ -71,14 +71,26 @@ def STC_KVCacheType : TypeDef<STC_Dialect, "KVCache"> {
   let summary = "The keys and values of all layers, updated in place.";
   let description = [{
     Mutable state: for every layer, key/value head and position below `capacity` one key and one
-    value of `head_dim` floats. How the floats are arranged is the target's business.
+    value of `head_dim` numbers. `element` says how they are rounded when they are stored: f32 not
+    at all; f16 to nearest even, clamped to the finite range; i8 to codes from -127 to 127 with one
+    f32 scale per key and per value, the largest magnitude / 127. The bytes are Packing's business
+    (KVCacheLayout).
 
-    (C1) Every parameter is positive. (C2) `capacity` is a multiple of 16.
+    (C1) Every size is positive. (C2) `capacity` is a multiple of 16. (C3) `element` is f32, f16 or
+    i8.
 
-    Example: `!stc.kv_cache<layers = 5, kv_heads = 4, head_dim = 8, capacity = 512>`
+    Example: `!stc.kv_cache<layers = 5, kv_heads = 4, head_dim = 8, capacity = 512, element = i8>`
   }];
   let parameters = (ins "int64_t":$layers, "int64_t":$kv_heads, "int64_t":$head_dim,
-                        "int64_t":$capacity);
+                        "int64_t":$capacity,
+                        DefaultValuedParameter<"::mlir::Type",
+                                               "::mlir::Float32Type::get($_ctxt)">:$element);
+  let extraClassDeclaration = [{
+    /// Where the bytes of one layer lie.
+    ::stc::KVCacheLayout getLayout() const;
+    /// The type of an element kind.
+    static ::mlir::Type elementType(::mlir::MLIRContext *context, ::stc::KVElement element);
+  }];
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }

@@ -336,11 +336,14 @@ def STC_AttentionOp : STC_Op<"attention", [InferTypeOpAdaptor]> {
   let description = [{
     For token t (at position p = `position` + t) and query head h, with key/value head
     h / (heads / kv_heads):
-    result = sum over s of softmax(scale * q . key[s]) * value[s] for max(0, p - window + 1) <= s
-    <= p (`window` 0 means no window). The tokens' own keys are already in the cache.
+    result = sum over s of softmax(scale * q . key[s]) * value[s] for all s <= p with
+    s >= p - window + 1 or s < sinks (`window` 0 means no window; the first `sinks` positions stay
+    visible behind it: Xiao et al. 2023). The tokens' own keys are already in the cache. Where the
+    cache holds i8, each head's query is rounded as a key of the cache would be.
 
     (C1) `heads` is a positive multiple of the cache's kv_heads. (C2) The queries have
     heads * head_dim columns. (C3) `scale` is finite and positive. (C4) `window` is not negative.
+    (C5) `sinks` is not negative, and 0 without a window.
 
     ```mlir
     %y = stc.attention %q, %cache[%layer, %position] heads 4 scale 5.0e-01 window 0
@@ -350,11 +353,11 @@ def STC_AttentionOp : STC_Op<"attention", [InferTypeOpAdaptor]> {
   }];
   let arguments = (ins STC_Activations:$queries, Arg<STC_KVCacheType, "", [MemRead]>:$cache,
                        Index:$layer, Index:$position, I64Attr:$heads, F64Attr:$scale,
-                       I64Attr:$window);
+                       I64Attr:$window, DefaultValuedAttr<I64Attr, "0">:$sinks);
   let results = (outs STC_Activations:$result);
   let assemblyFormat = [{
     $queries `,` $cache `[` $layer `,` $position `]` `heads` $heads `scale` $scale
-    `window` $window attr-dict `:` functional-type(operands, results)
+    `window` $window (`sinks` $sinks^)? attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }

@@ -1,0 +1,81 @@
+// Offsets and rounding of the key/value cache.
+#include "stc/Packing/KVCache.h"
+
+#include "stc/Packing/Pack.h"
+#include "stc/Support/Error.h"
+#include "stc/Support/Float.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace stc {
+
+constexpr absl::string_view kNames[] = {"f32", "f16", "int8"};
+constexpr float kLargestHalf = 65504;
+
+absl::string_view kvElementName(KVElement element) { return kNames[int(element)]; }
+
+absl::StatusOr<KVElement> parseKVElement(absl::string_view name) {
+  for (KVElement element : {KVElement::F32, KVElement::F16, KVElement::Int8})
+    if (name == kvElementName(element))
+      return element;
+  return formatError({"", "kv-cache", {}}, "f32, f16 or int8", printable(name));
+}
+
+static int64_t elementBytes(KVElement element) {
+  return element == KVElement::F32 ? 4 : element == KVElement::F16 ? 2 : 1;
+}
+
+int64_t KVCacheLayout::keyTileBytes() const {
+  int64_t stored = element == KVElement::Int8 ? (headDim + 3) / 4 * 4 : headDim;
+  return stored * kKVTile * elementBytes(element);
+}
+
+int64_t KVCacheLayout::keyBlockBytes() const {
+  return keyScalesInBlock() + (element == KVElement::Int8 ? kKVBlock * sizeof(float) : 0);
+}
+
+int64_t KVCacheLayout::valueBlockBytes() const {
+  return kKVBlock * paddedDim() * elementBytes(element) +
+         (element == KVElement::Int8 ? kKVBlock * sizeof(float) : 0);
+}
+
+int64_t KVCacheLayout::keyOffset(int64_t head, int64_t position, int64_t d) const {
+  int64_t block = head * blocks() + position / kKVBlock, lane = position % kKVTile;
+  int64_t start = block * keyBlockBytes() + position % kKVBlock / kKVTile * keyTileBytes();
+  if (element == KVElement::Int8)
+    return start + (d / 4 * kKVTile + lane) * 4 + d % 4;
+  return start + (d * kKVTile + lane) * elementBytes(element);
+}
+
+int64_t KVCacheLayout::keyScaleOffset(int64_t head, int64_t position) const {
+  int64_t block = head * blocks() + position / kKVBlock;
+  return block * keyBlockBytes() + keyScalesInBlock() + position % kKVBlock * sizeof(float);
+}
+
+int64_t KVCacheLayout::valueOffset(int64_t head, int64_t position, int64_t d) const {
+  int64_t start = (head * blocks() + position / kKVBlock) * valueBlockBytes();
+  int64_t inside = position % kKVBlock;
+  if (element == KVElement::Int8)
+    return start + (inside / 4 * paddedDim() + d) * 4 + inside % 4;
+  return start + (inside * paddedDim() + d) * elementBytes(element);
+}
+
+int64_t KVCacheLayout::valueScaleOffset(int64_t head, int64_t position) const {
+  int64_t block = head * blocks() + position / kKVBlock;
+  return block * valueBlockBytes() + valueScalesInBlock() + position % kKVBlock * sizeof(float);
+}
+
+void roundKeyOrValue(KVElement element, absl::Span<float> vector) {
+  if (element == KVElement::F16) {
+    for (float &x : vector)
+      x = halfToFloat(floatToHalf(std::clamp(x, -kLargestHalf, kLargestHalf)));
+  } else if (element == KVElement::Int8) {
+    std::vector<int8_t> codes(vector.size());
+    float scale = quantizeActivations(vector, absl::MakeSpan(codes));
+    for (size_t i = 0; i < vector.size(); ++i)
+      vector[i] = scale * codes[i];
+  }
+}
+
+} // namespace stc

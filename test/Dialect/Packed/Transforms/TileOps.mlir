@@ -1,0 +1,50 @@
+// packed-tile-ops: attention becomes key/value heads x tiles of tokens, or x pieces of the cache.
+// RUN: stc-opt %s --packed-tile-ops | FileCheck %s
+// RUN: stc-opt %s --packed-tile-ops='rows-per-tile=4 piece-keys=64' | FileCheck %s --check-prefix=SMALL
+// RUN: not stc-opt %s --packed-tile-ops=rows-per-tile=0 2>&1 | FileCheck %s --check-prefix=ROWS
+// RUN: not stc-opt %s --packed-tile-ops=piece-keys=100 2>&1 | FileCheck %s --check-prefix=KEYS
+// ROWS: error: packed-tile-ops: expects rows-per-tile of at least 1, but got 0
+// KEYS: error: packed-tile-ops: expects piece-keys that are a multiple of 64, but got 100
+
+!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 16, capacity = 1024, element = f16>
+
+// Four query heads for each key/value head: eight tokens make 32 rows.
+// CHECK-LABEL: @tokens
+// CHECK: scf.forall (%[[HEAD:.*]], %{{.*}}) in (2, %{{.*}}) {
+// CHECK: packed.attention_tile %[[HEAD]], %{{.*}} tokens 8 ins(
+// SMALL-LABEL: @tokens
+// SMALL: packed.attention_tile %{{.*}}, %{{.*}} tokens 1 ins(
+func.func @tokens(%q: memref<?x128xf32>, %y: memref<?x128xf32>, %c: !cache, %l: index, %p: index) {
+  packed.attention ins(%q : memref<?x128xf32>) cache(%c[%l, %p] : !cache)
+      outs(%y : memref<?x128xf32>) heads 8 scale 2.5e-01 window 0
+  return
+}
+
+// One token: as many pieces as its position needs, then eight heads.
+// CHECK-LABEL: @one
+// CHECK-SAME: %[[P:[a-z0-9]*]]: index)
+// CHECK: %[[PARTIALS:.*]] = memref.alloc() : memref<16x32xf32>
+// CHECK: arith.divui %[[P]], %
+// CHECK: %[[PIECES:.*]] = arith.divui
+// CHECK: scf.forall (%[[HEAD:.*]], %[[PIECE:.*]]) in (2, %[[PIECES]]) {
+// CHECK: packed.attention_tile %[[HEAD]], %{{.*}} tokens 1 {{.*}} piece %[[PIECE]] of 512 partials(%[[PARTIALS]] :
+// CHECK: scf.forall (%[[HEAD:.*]]) in (8) {
+// CHECK: packed.attention_combine %[[HEAD]], %[[PIECES]] ins(%[[PARTIALS]] :
+// SMALL-LABEL: @one
+// SMALL: memref.alloc() : memref<128x32xf32>
+func.func @one(%q: memref<1x128xf32>, %y: memref<1x128xf32>, %c: !cache, %l: index, %p: index) {
+  packed.attention ins(%q : memref<1x128xf32>) cache(%c[%l, %p] : !cache)
+      outs(%y : memref<1x128xf32>) heads 8 scale 2.5e-01 window 0
+  return
+}
+
+// A window that fits a piece needs no pieces, whatever the capacity.
+// CHECK-LABEL: @window
+// CHECK-NOT: memref.alloc
+// CHECK: scf.forall (%[[HEAD:.*]], %{{.*}}) in (2, 1) {
+// CHECK: packed.attention_tile %[[HEAD]], %{{.*}} tokens 1 ins({{.*}} window 200 sinks 4
+func.func @window(%q: memref<1x128xf32>, %y: memref<1x128xf32>, %c: !cache, %l: index, %p: index) {
+  packed.attention ins(%q : memref<1x128xf32>) cache(%c[%l, %p] : !cache)
+      outs(%y : memref<1x128xf32>) heads 8 scale 2.5e-01 window 200 sinks 4
+  return
+}
