@@ -17,7 +17,7 @@ MatmulData makeData(const Layout &layout, bool exact, uint32_t seed) {
   return data;
 }
 
-class Matmul : public testing::TestWithParam<std::tuple<Layout, std::string>> {};
+class Matmul : public testing::TestWithParam<std::tuple<Layout, const char *>> {};
 
 TEST_P(Matmul, AgreesWithPlainCode) {
   auto [layout, target] = GetParam();
@@ -98,7 +98,7 @@ TEST_P(Matmul, TakesTheChosenConfiguration) {
   }
 }
 
-std::string nameOf(const testing::TestParamInfo<std::tuple<Layout, std::string>> &info) {
+std::string nameOf(const testing::TestParamInfo<std::tuple<Layout, const char *>> &info) {
   return testName(absl::StrCat(std::get<0>(info.param).str(), "_", std::get<1>(info.param)));
 }
 

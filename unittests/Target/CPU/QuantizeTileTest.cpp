@@ -14,7 +14,7 @@ using namespace stc;
 
 namespace {
 
-class Quantize : public testing::TestWithParam<std::tuple<int64_t, std::string>> {};
+class Quantize : public testing::TestWithParam<std::tuple<int64_t, const char *>> {};
 
 /// Values of a group: ordinary, zero, halves that round to even, large, small.
 float makeValue(RandomNumbers &random, int64_t group) {
