@@ -2,7 +2,6 @@
 #include "MicroOps.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Interfaces/FunctionInterfaces.h"
 
 using namespace mlir;
 using namespace stc;
@@ -23,16 +22,6 @@ static Value lookUp(KernelBuilder &builder, Value table, Value positions) {
 //===----------------------------------------------------------------------===//
 // packed.expand
 //===----------------------------------------------------------------------===//
-
-/// Memory of the function that contains `op`: at its entry, as in a loop it would grow the stack.
-static Value createScratch(KernelBuilder &builder, Operation *op, int64_t bytes) {
-  OpBuilder::InsertionGuard guard(builder);
-  auto function = op->getParentOfType<FunctionOpInterface>();
-  builder.setInsertionPointToStart(&function.getFunctionBody().front());
-  Value size = builder.constant(builder.getI64Type(), bytes);
-  auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
-  return LLVM::AllocaOp::create(builder, pointer, builder.getI8Type(), size, /*alignment=*/64);
-}
 
 static void storeTo(KernelBuilder &builder, Value value, Value address) {
   LLVM::StoreOp::create(builder, value, address, /*alignment=*/1);
@@ -63,7 +52,7 @@ public:
       found.push_back(definition);
       values = definition->getOperand(0);
     }
-    address = createScratch(builder, op, kBytes);
+    address = builder.stackBuffer(kBytes);
     storeTo(builder, op.getValues(), address);
   }
 
@@ -201,8 +190,8 @@ Value expandWithLoad(KernelBuilder &builder, packed::ExpandOp op) {
 /// Byte by byte in memory: right everywhere.
 Value expandGeneric(KernelBuilder &builder, packed::ExpandOp op) {
   Type i64 = builder.getI64Type();
-  Value values = createScratch(builder, op, kBytes);
-  Value result = createScratch(builder, op, kBytes);
+  Value values = builder.stackBuffer(kBytes);
+  Value result = builder.stackBuffer(kBytes);
   storeTo(builder, op.getValues(), values);
   storeTo(builder, op.getPassthrough(), result);
   Value zero = builder.constant(i64, int64_t(0)), one = builder.constant(i64, int64_t(1));
@@ -248,8 +237,8 @@ Value stc::cpu::lowerExpand(KernelBuilder &builder, packed::ExpandOp op) {
 /// One byte after the other, in memory, from tables of `size` bytes.
 template <typename Op>
 static Value selectGeneric(KernelBuilder &builder, Op op, Value positions, int64_t size) {
-  Value table = createScratch(builder, op, kBytes);
-  Value result = createScratch(builder, op, kBytes);
+  Value table = builder.stackBuffer(kBytes);
+  Value result = builder.stackBuffer(kBytes);
   storeTo(builder, op.getTable(), table);
   storeTo(builder, positions, result);
   Type i64 = builder.getI64Type();

@@ -66,6 +66,13 @@ public:
       getOperation().emitError() << std::string(description.status().message());
       return signalPassFailure();
     }
+    SmallVector<packed::TileDotOp> tiles;
+    getOperation().walk([&](packed::TileDotOp op) { tiles.push_back(op); });
+    for (packed::TileDotOp op : tiles) {
+      KernelBuilder builder(op, *description);
+      lowerTileDot(builder, op);
+      op.erase();
+    }
     SmallVector<packed::Dot4Op> dots;
     SmallVector<Operation *> others;
     getOperation().walk([&](Operation *op) {

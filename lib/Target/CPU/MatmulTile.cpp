@@ -11,6 +11,8 @@ namespace {
 
 /// Fewest tokens at once of what whole blocks leave over, but for single ones.
 constexpr int64_t kLeftOverTokens = 4;
+/// Fewest tokens that are worth the way of their sums through memory.
+constexpr int64_t kLeastTileTokens = 8;
 /// Columns of float weights per iteration.
 constexpr int64_t kUnrolledColumns = 8;
 
@@ -33,6 +35,9 @@ private:
   Values emitQuantized();
   Values emitSums(WeightReader &reader, Value group, Values &state);
   Values emitGroup(WeightReader &reader, Value group, Values &state);
+  /// Whether the block's tokens go through tile registers, and the sums of a group from there.
+  bool usesTiles() const;
+  Values emitTileGroup(WeightReader &reader, Value group, Values &state);
   Values emitBlockGroup(WeightReader &reader, Value group, Values &state);
   Values emitPairsGroup(WeightReader &reader, Value group);
   Value selectInputs(Value positions, int64_t chunk, Value groupColumn, int64_t token);
@@ -416,6 +421,43 @@ Values MatmulTileEmitter::emitPairsGroup(WeightReader &reader, Value group) {
   return sums;
 }
 
+bool MatmulTileEmitter::usesTiles() const {
+  bool hasCodes = layout.kind == LayoutKind::Dense || layout.hasMasks();
+  return builder.getTarget().hasTileDot() && hasCodes && count >= kLeastTileTokens &&
+         count <= kTileRows;
+}
+
+/// The same by packed.tile_dot, which takes codes from memory: as they are stored, or unpacked once
+/// for all tokens.
+Values MatmulTileEmitter::emitTileGroup(WeightReader &reader, Value group, Values &state) {
+  Value codes;
+  if (layout.kind == LayoutKind::Dense && layout.element == ElementKind::I8) {
+    codes = reader.codesAddress(group);
+  } else {
+    codes = builder.stackBuffer(layout.group * kTileRows);
+    int64_t blockSteps = reader.stepsPerBlock(), blocks = layout.group / kDotColumns / blockSteps;
+    for (int64_t i = 0; i < blocks; ++i)
+      reader.readBlock(builder.add(builder.mul(group, blocks), i), state,
+                       [&](int64_t step, Value values) {
+                         int64_t place = (i * blockSteps + step) * kStepBytes;
+                         builder.store(values, builder.address(codes, place));
+                       });
+  }
+  Value results = builder.stackBuffer(kTileRows * kStepBytes);
+  Value inputs = builder.address(inputAddresses[0], builder.mul(group, layout.group));
+  int64_t stride = KernelBuilder::rowBytes(cast<MemRefType>(op.getInputs()[0].getType()));
+  packed::TileDotOp::create(builder, results, inputs, stride, codes, count, layout.group);
+  Values sums;
+  for (int64_t t = 0; t < count; ++t) {
+    Value sum = builder.load(builder.ints(), builder.address(results, t * kStepBytes));
+    if (!layout.asymmetric)
+      sum = arith::AddIOp::create(builder, sum,
+                                  builder.broadcast(loadInput(builder.getI32Type(), 2, group, t)));
+    sums.push_back(sum);
+  }
+  return sums;
+}
+
 /// The integer sums of a group, whatever the layout.
 Values MatmulTileEmitter::emitSums(WeightReader &reader, Value group, Values &state) {
   switch (layout.kind) {
@@ -424,7 +466,7 @@ Values MatmulTileEmitter::emitSums(WeightReader &reader, Value group, Values &st
   case LayoutKind::Pairs:
     return emitPairsGroup(reader, group);
   default:
-    return emitGroup(reader, group, state);
+    return usesTiles() ? emitTileGroup(reader, group, state) : emitGroup(reader, group, state);
   }
 }
 

@@ -18,6 +18,8 @@ Value joinVectors(KernelBuilder &builder, Values pieces);
 /// result. Targets without a 32-bit dot product add up products of several operations first.
 Value lowerDotChain(llvm::ArrayRef<packed::Dot4Op> chain, const TargetDescription &target);
 
+/// May leave dot products to be lowered after it.
+void lowerTileDot(KernelBuilder &builder, packed::TileDotOp op);
 Value lowerExpand(KernelBuilder &builder, packed::ExpandOp op);
 Value lowerSelect64(KernelBuilder &builder, packed::Select64Op op);
 Value lowerSelect16(KernelBuilder &builder, packed::Select16Op op);

@@ -49,6 +49,8 @@ static constexpr absl::string_view kX86Features[] = {"sse",
                                                      "avx512bitalg",
                                                      "avxvnni",
                                                      "avx512bf16",
+                                                     "amx-tile",
+                                                     "amx-int8",
                                                      "gfni"};
 static constexpr absl::string_view kArmFeatures[] = {"bf16", "dotprod", "fullfp16", "i8mm",
                                                      "neon", "sve",     "sve2"};
@@ -131,6 +133,8 @@ TargetDescription::Lookup TargetDescription::byteLookup() const {
 bool TargetDescription::hasByteExpand() const { return has("avx512vbmi2"); }
 
 bool TargetDescription::hasTable64() const { return has("avx512vbmi"); }
+
+bool TargetDescription::hasTileDot() const { return has("amx-int8"); }
 
 bool TargetDescription::addsIn16Bits() const {
   switch (dot4()) {

@@ -65,6 +65,11 @@ Value WeightReader::loadZeros(Value group) {
   return arith::UIToFPOp::create(builder, builder.floats(), zeros);
 }
 
+Value WeightReader::codesAddress(Value group) {
+  Value offset = builder.mul(group, layout.group * kTileRows);
+  return builder.address(tileAddress, builder.add(offset, geometry.valuesOffset));
+}
+
 Value WeightReader::laneOf(Value bytes, int64_t lane) {
   int64_t bits = 8 / layout.lanes();
   Type type = bytes.getType();

@@ -26,6 +26,8 @@ public:
   /// The zero points of group `group` of an asymmetric layout, as f32.
   Value loadZeros(Value group);
   Value getTileAddress() const { return tileAddress; }
+  /// Where the codes of group `group` begin, of a layout that stores a byte for each and all.
+  Value codesAddress(Value group);
   /// Passes the codes (vector<64xi8>) of each step of block `block` (an index) to `consume`, and
   /// moves `state` to the next block. Steps count within the block.
   void readBlock(Value block, Values &state,

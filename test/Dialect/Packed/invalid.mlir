@@ -728,3 +728,30 @@ func.func @f(%w: vector<32xi8>) {
   %e = packed.select64 %w, %w : vector<32xi8>
   return
 }
+
+// -----
+
+// packed.tile_dot (C1)
+func.func @f(%p: !llvm.ptr) {
+  // expected-error @+1 {{expects tokens in [1, 16] (C1), but got 17}}
+  packed.tile_dot %p, %p stride 64, %p tokens 17 columns 64
+  return
+}
+
+// -----
+
+// packed.tile_dot (C2)
+func.func @f(%p: !llvm.ptr) {
+  // expected-error @+1 {{expects columns that are a multiple of 4 in [4, 128] (C2), but got 6}}
+  packed.tile_dot %p, %p stride 64, %p tokens 1 columns 6
+  return
+}
+
+// -----
+
+// packed.tile_dot (C3)
+func.func @f(%p: !llvm.ptr) {
+  // expected-error @+1 {{expects a stride of at least 64 (C3), but got 60}}
+  packed.tile_dot %p, %p stride 60, %p tokens 1 columns 64
+  return
+}

@@ -189,6 +189,13 @@ func.func @attention_pieces(%i: index, %x: memref<1x32xf32>, %p: memref<8x32xf32
   return
 }
 
+// CHECK-LABEL: @tile_dot
+func.func @tile_dot(%sums: !llvm.ptr, %inputs: !llvm.ptr, %codes: !llvm.ptr) {
+  // CHECK: packed.tile_dot %{{.*}}, %{{.*}} stride 2048, %{{.*}} tokens 16 columns 64
+  packed.tile_dot %sums, %inputs stride 2048, %codes tokens 16 columns 64
+  return
+}
+
 // CHECK-LABEL: @micro
 func.func @micro(%acc: vector<16xi32>, %w: vector<64xi8>, %x: vector<64xi8>, %mask: i64) {
   // CHECK: packed.dot4 %{{.*}}, %{{.*}}, %{{.*}} : vector<16xi32>, vector<64xi8>

@@ -1,5 +1,6 @@
 // Micro-operations become instructions of each target.
 // RUN: stc-opt %s --packed-lower-micro-ops=target=x86-64-v4+avx512vnni+avx512vbmi2 | FileCheck %s --check-prefix=VNNI
+// RUN: stc-opt %s --packed-lower-micro-ops=target=sapphirerapids | FileCheck %s --check-prefix=AMX
 // RUN: stc-opt %s --packed-lower-micro-ops=target=x86-64-v4+avx512vbmi | FileCheck %s --check-prefix=VBMI
 // RUN: stc-opt %s --packed-lower-micro-ops=target=x86-64-v3+avxvnni | FileCheck %s --check-prefix=AVXVNNI
 // RUN: stc-opt %s --packed-lower-micro-ops=target=x86-64-v3 | FileCheck %s --check-prefix=AVX2
@@ -118,5 +119,20 @@ func.func @prefetch(%p: !llvm.ptr) {
   packed.prefetch %p
   // VNNI: "llvm.intr.prefetch"(%{{.*}}) <{cache = 1 : i32, hint = 2 : i32, rw = 0 : i32}>
   packed.prefetch %p level 2
+  return
+}
+
+// Columns 64 to 127 add to columns 0 to 63.
+// AMX-LABEL: @tile_dot
+// AMX: %[[ZERO:.*]] = llvm.call_intrinsic "llvm.x86.tilezero.internal"
+// AMX: %[[X:.*]] = llvm.call_intrinsic "llvm.x86.tileloadd64.internal"
+// AMX: %[[W:.*]] = llvm.call_intrinsic "llvm.x86.tileloadd64.internal"
+// AMX: %[[HALF:.*]] = llvm.call_intrinsic "llvm.x86.tdpbsud.internal"({{.*}}, %[[ZERO]], %[[X]], %[[W]])
+// AMX: %[[SUM:.*]] = llvm.call_intrinsic "llvm.x86.tdpbsud.internal"({{.*}}, %[[HALF]], %{{.*}}, %{{.*}})
+// AMX: llvm.call_intrinsic "llvm.x86.tilestored64.internal"({{.*}}, %[[SUM]])
+// VNNI-LABEL: @tile_dot
+// VNNI-COUNT-96: "llvm.x86.avx512.vpdpbusd.512"
+func.func @tile_dot(%sums: !llvm.ptr, %inputs: !llvm.ptr, %codes: !llvm.ptr) {
+  packed.tile_dot %sums, %inputs stride 256, %codes tokens 3 columns 128
   return
 }

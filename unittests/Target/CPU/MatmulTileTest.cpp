@@ -48,6 +48,27 @@ TEST_P(Matmul, AgreesWithPlainCode) {
   }
 }
 
+class TileRegisters : public testing::TestWithParam<Layout> {};
+
+// Kernels that are written for tile registers, whose products this machine computes without.
+TEST_P(TileRegisters, AgreeWithPlainCode) {
+  MatmulProblem problem = {GetParam(),
+                           33,
+                           300,
+                           "?",
+                           true,
+                           true,
+                           "<tokens = 16, accumulators = 1, prefetch = 512, row_tiles = 2>"};
+  auto kernel = CompiledKernel::create(problem.parameters(), problem.body(), "native",
+                                       "packed-tile-ops,packed-lower-tiles{target=sapphirerapids}");
+  ASSERT_TRUE(kernel.ok()) << kernel.status();
+  uint32_t seed = 1;
+  for (bool exact : {true, false})
+    for (int64_t tokens : {1, 7, 8, 15, 16, 17, 41})
+      ASSERT_TRUE(
+          MatmulRun(problem, makeData(problem.layout, exact, seed++), tokens).agrees(**kernel));
+}
+
 /// A seed of its own for each layout and target, so that all of them together try many shapes.
 uint32_t seedOf(const Layout &layout, absl::string_view target) {
   uint32_t seed = 7;
@@ -139,5 +160,10 @@ INSTANTIATE_TEST_SUITE_P(
                                      makeLayout(LayoutKind::Bitmap, ElementKind::I4, 32)),
                      testing::Values("x86-64-v4", "x86-64-v3+avxvnni", "x86-64")),
     nameOf);
+
+INSTANTIATE_TEST_SUITE_P(All, TileRegisters, testing::ValuesIn(allLayouts()),
+                         [](const testing::TestParamInfo<Layout> &info) {
+                           return testName(info.param.str());
+                         });
 
 } // namespace

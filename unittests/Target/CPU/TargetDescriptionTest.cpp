@@ -53,9 +53,10 @@ TEST(TargetDescription, AddsWhatFeaturesImply) {
 }
 
 TEST(TargetDescription, HidesWhatTheCpuNameWouldBring) {
-  // Matrix tiles and f16 arithmetic are not used, so binaries must not need them.
+  // Tiles of bf16 and f16 arithmetic are not used, so binaries must not need them.
   std::string features = parse("sapphirerapids").featureString();
-  EXPECT_THAT(features, HasSubstr("-amx-tile"));
+  EXPECT_THAT(features, HasSubstr("-amx-bf16"));
+  EXPECT_THAT(features, HasSubstr("+amx-int8"));
   EXPECT_THAT(features, HasSubstr("-avx512fp16"));
   EXPECT_THAT(features, HasSubstr("+avx512vnni"));
   EXPECT_THAT(features, Not(HasSubstr("-64bit")));

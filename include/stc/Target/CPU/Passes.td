@@ -53,6 +53,7 @@ def LowerMicroOpsPass : Pass<"packed-lower-micro-ops", "::mlir::ModuleOp"> {
     a table of positions and a byte lookup on other x86 and AArch64 targets, and a loop over bytes
     elsewhere. `packed.select16` becomes that byte lookup: pshufb, tbl or vrgather;
     `packed.select64` becomes vpermb with AVX512-VBMI, and a loop over bytes elsewhere.
+    `packed.tile_dot` becomes tile loads and tdpbsud with AMX-INT8, and dot products elsewhere.
     `packed.prefetch` becomes LLVM's prefetch into the caches it names.
   }];
   let options = [

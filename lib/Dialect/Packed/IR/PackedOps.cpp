@@ -384,6 +384,18 @@ LogicalResult PrefetchOp::verify() {
   return success();
 }
 
+LogicalResult TileDotOp::verify() {
+  int64_t tokens = getTokens(), columns = getColumns(), stride = getStride();
+  if (tokens < 1 || tokens > 16)
+    return emitOpError("expects tokens in [1, 16] (C1), but got ") << tokens;
+  if (columns < 4 || columns > 128 || columns % 4 != 0)
+    return emitOpError("expects columns that are a multiple of 4 in [4, 128] (C2), but got ")
+           << columns;
+  if (stride < columns)
+    return emitOpError("expects a stride of at least ") << columns << " (C3), but got " << stride;
+  return success();
+}
+
 LogicalResult Dot4Op::verify() {
   int64_t lanes = cast<VectorType>(getAccumulator().getType()).getNumElements();
   int64_t bytes = cast<VectorType>(getUnsignedBytes().getType()).getNumElements();

@@ -533,6 +533,31 @@ def Packed_Dot4Op : Packed_Op<"dot4", [Pure, AllTypesMatch<["accumulator", "resu
   let hasVerifier = 1;
 }
 
+def Packed_TileDotOp : Packed_Op<"tile_dot"> {
+  let summary = "Dot products of a few tokens with the 16 rows of a weight tile, in memory.";
+  let description = [{
+    sums[16 t + r] = sum over k < columns of sext(inputs[t * stride + k]) *
+    zext(codes[64 (k / 4) + 4 r + k mod 4]) for t < tokens and r < 16: i32 sums, activation codes in
+    rows that are `stride` bytes apart, and unsigned weight codes in the order of a dense int8 tile
+    (tdpbsud of Intel's AMX).
+
+    (C1) `tokens` is in [1, 16]. (C2) `columns` is a positive multiple of 4 and at most 128, so that
+    sums fit 32 bits. (C3) `stride` is not less than `columns`.
+
+    ```mlir
+    packed.tile_dot %sums, %inputs stride 2048, %codes tokens 16 columns 64
+    ```
+  }];
+  let arguments = (ins Arg<Packed_Pointer, "", [MemWrite]>:$sums,
+                       Arg<Packed_Pointer, "", [MemRead]>:$inputs, I64Attr:$stride,
+                       Arg<Packed_Pointer, "", [MemRead]>:$codes, I64Attr:$tokens,
+                       I64Attr:$columns);
+  let assemblyFormat = [{
+    $sums `,` $inputs `stride` $stride `,` $codes `tokens` $tokens `columns` $columns attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
 def Packed_ExpandOp : Packed_Op<"expand", [Pure, AllTypesMatch<["values", "passthrough", "result"]>]> {
   let summary = "Spreads consecutive bytes to the set bits of a mask.";
   let description = [{
