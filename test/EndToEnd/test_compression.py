@@ -44,8 +44,9 @@ class AgreesWithReference(TemporaryDirectoryTest):
     def reference(self, model, prune, quantize, tokens):
         """Last-position logits of the interpreter on the packed module of the same recipe."""
         module = self.tmp / "import.mlir"
-        # The cache of quantized models, which this compilation does not know to be one.
-        stc("compile", model, "--emit=mlir:import", "--kv-cache", "f16", "-o", module, "--quiet")
+        # What the cache holds depends on the quantization, which this compilation does not know.
+        cache = "f32" if quantize == "none" else "f16"
+        stc("compile", model, "--emit=mlir:import", "--kv-cache", cache, "-o", module, "--quiet")
         # The module names its checkpoint, so that stc-opt streams the same weights.
         result = run(BIN / "stc-opt", module,
                      f"--stc-to-packed=prune={prune} quantize={quantize}",
