@@ -93,10 +93,15 @@ bool areRowLocal(scf::ForallOp first, scf::ForallOp second) {
 }
 
 /// Loops over the rows of several tokens. A single token's need no fusion: they run in one thread.
+/// Loops over the tiles of weights are streams of their own.
+bool isRowLoop(scf::ForallOp loop) {
+  return loop.getRank() == 1 && loop.isNormalized() && !hasOneIteration(loop) &&
+         loop.getBody()->getOps<packed::MatmulTileOp>().empty();
+}
+
 /// A dynamic bound is the number of tokens, as a function has no other dynamic dimension.
 bool haveEqualRows(scf::ForallOp first, scf::ForallOp second) {
-  return first.getRank() == 1 && second.getRank() == 1 && first.isNormalized() &&
-         second.isNormalized() && !hasOneIteration(first) &&
+  return isRowLoop(first) && isRowLoop(second) &&
          first.getStaticUpperBound()[0] == second.getStaticUpperBound()[0];
 }
 
@@ -109,17 +114,29 @@ void fuse(scf::ForallOp first, scf::ForallOp second) {
   first.erase();
 }
 
+/// True if `loop` may run after `others`, which it comes before.
+bool mayFollow(scf::ForallOp loop, ArrayRef<scf::ForallOp> others) {
+  MemoryAccesses accesses(loop);
+  return llvm::none_of(
+      others, [&](scf::ForallOp other) { return accesses.conflictsWith(MemoryAccesses(other)); });
+}
+
 void FuseRows::processBlock(Block &block) {
-  scf::ForallOp previous;
+  // The loops since the last operation that is none, whose order is free where nothing conflicts.
+  SmallVector<scf::ForallOp> before;
   for (Operation &op : llvm::make_early_inc_range(block)) {
     if (auto loop = dyn_cast<scf::ForallOp>(op)) {
-      if (previous && haveEqualRows(previous, loop) && areRowLocal(previous, loop)) {
-        fuse(previous, loop);
+      for (size_t i = before.size(); i-- > 0;) {
+        if (!haveEqualRows(before[i], loop) || !areRowLocal(before[i], loop) ||
+            !mayFollow(before[i], ArrayRef(before).drop_front(i + 1)))
+          continue;
+        fuse(before[i], loop);
+        before.erase(before.begin() + i);
         ++fused;
       }
-      previous = loop;
+      before.push_back(loop);
     } else if (!isMemoryEffectFree(&op) && !isa<memref::AllocOp>(op)) {
-      previous = {};
+      before.clear();
       for (Region &region : op.getRegions())
         for (Block &inner : region)
           processBlock(inner);

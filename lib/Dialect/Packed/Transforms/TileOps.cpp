@@ -177,17 +177,24 @@ void TileOps::tileGather(ImplicitLocOpBuilder &builder, packed::GatherOp op) {
 void TileOps::tileRotary(ImplicitLocOpBuilder &builder, packed::RotaryOp op) {
   int64_t headDim = 2 * columnsOf(op.getCos());
   int64_t columns = columnsOf(op.getInput());
-  int64_t block = isDivided(op.getInput()) ? headDim : columns;
-  parallel(builder, {tokensOf(builder, op.getInput()), builder.getIndexAttr(columns / block)},
+  auto rotate = [&](Value token, Value input, Value out) {
+    packed::RotaryOp::create(builder, TypeRange(), input, rowOf(builder, op.getCos(), token),
+                             rowOf(builder, op.getSin(), token), out, op.getInterleavedAttr());
+  };
+  if (!isDivided(op.getInput())) {
+    parallel(builder, tokensOf(builder, op.getInput()), [&](ValueRange indices) {
+      rotate(indices[0], rowOf(builder, op.getInput(), indices[0]),
+             rowOf(builder, op.getOut(), indices[0]));
+    });
+    return;
+  }
+  parallel(builder, {tokensOf(builder, op.getInput()), builder.getIndexAttr(columns / headDim)},
            [&](ValueRange indices) {
-             Value column = scaled(builder, indices[1], block);
+             Value column = scaled(builder, indices[1], headDim);
              auto part = [&](Value matrix) {
-               return rowOf(builder, matrix, indices[0], column, block);
+               return rowOf(builder, matrix, indices[0], column, headDim);
              };
-             packed::RotaryOp::create(builder, TypeRange(), part(op.getInput()),
-                                      rowOf(builder, op.getCos(), indices[0]),
-                                      rowOf(builder, op.getSin(), indices[0]), part(op.getOut()),
-                                      op.getInterleavedAttr());
+             rotate(indices[0], part(op.getInput()), part(op.getOut()));
            });
 }
 

@@ -22,10 +22,10 @@ def DistributeThreadsPass : Pass<"packed-distribute-threads", "::mlir::ModuleOp"
 def FuseRowsPass : Pass<"packed-fuse-rows", "::mlir::ModuleOp"> {
   let summary = "Takes each token's row through several operations at once";
   let description = [{
-    Neighbouring `scf.forall` loops over the same tokens become one, where what one of them writes
-    the other uses in the token's own row only: a norm and the quantization of its result, a gated
-    activation and its quantization, rotary embeddings of queries and keys. A row then stays in the
-    nearest cache, and threads wait for each other once.
+    `scf.forall` loops over the same tokens become one, where what one of them writes the other uses
+    in the token's own row only, and what lies between them does not depend on the first: a norm and
+    the quantization of its result, a gated activation and its quantization, rotary embeddings and
+    the cache's update. A row then stays in the nearest cache, and threads wait for each other once.
 
     Loops over a single token stay as they are.
   }];
