@@ -103,6 +103,17 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::MatmulOp op) {
   if (const ReferenceTensor *bias = frame.optionalTensor(op.getBias()))
     for (size_t i = 0; i < result.values.size(); ++i)
       result.values[i] += bias->values[i % columns];
+  if (const ReferenceTensor *gate = frame.optionalTensor(op.getGate())) {
+    STC_RETURN_IF_ERROR(checkRows(op, {&result, gate}));
+    STC_RETURN_IF_ERROR(checkColumns(op, *gate, columns));
+    for (size_t i = 0; i < result.values.size(); ++i)
+      result.values[i] *= activate(*op.getActivation(), gate->values[i]);
+  }
+  if (const ReferenceTensor *cosines = frame.optionalTensor(op.getCos())) {
+    const ReferenceTensor &sines = frame.tensor(op.getSin());
+    STC_RETURN_IF_ERROR(checkRotary(op, result, *cosines, sines));
+    result = rotate(result, *cosines, sines, /*interleaved=*/false);
+  }
   if (const ReferenceTensor *residual = frame.optionalTensor(op.getResidual())) {
     STC_RETURN_IF_ERROR(checkRows(op, {&result, residual}));
     STC_RETURN_IF_ERROR(checkColumns(op, *residual, columns));

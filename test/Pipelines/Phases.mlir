@@ -46,8 +46,10 @@
 // PACKED: packed.quantize_activations
 // PACKED: packed.matmul {{.*}} residual(
 // PACKED: packed.quantize_activations
-// PACKED-COUNT-2: packed.matmul
-// PACKED: stc.gated_activation
+// PACKED: packed.matmul
+// PACKED-NOT: gate <
+// PACKED: packed.matmul {{.*}} gate <
+// PACKED-NOT: stc.gated_activation
 // PACKED: packed.quantize_activations
 // PACKED: packed.matmul {{.*}} residual(
 // PACKED-NOT: arith.addf

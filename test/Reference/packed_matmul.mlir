@@ -2,6 +2,7 @@
 // RUN: %python %S/Inputs/section.py %t.section
 // RUN: stc-opt %s --stc-interpret='function=quantized weights=%t.section' -o /dev/null | FileCheck %s
 // RUN: stc-opt %s --stc-interpret='function=floats weights=%t.section' -o /dev/null | FileCheck %s --check-prefix=FLOATS
+// RUN: stc-opt %s --stc-interpret='function=epilogues weights=%t.section' -o /dev/null | FileCheck %s --check-prefix=EPILOGUES
 // RUN: not stc-opt %s --stc-interpret=function=floats -o /dev/null 2>&1 | FileCheck %s --check-prefix=MISSING
 
 packed.weight @dense8 : !packed.weight<2x40, #packed.layout<dense, i8, group = 32>> offset 0 bytes 1216 density 1.0
@@ -122,4 +123,20 @@ func.func @floats() -> (tensor<2x3xf32>, tensor<2x3xf32>) {
       weight(%w : !packed.weight<3x2, #packed.layout<dense, f32>>) bias(%b : tensor<3xf32>)
       outs(%y0 : tensor<2x3xf32>) -> tensor<2x3xf32>
   return %y, %z : tensor<2x3xf32>, tensor<2x3xf32>
+}
+
+// A gate before the residual. EPILOGUES: 2x3
+// EPILOGUES-NEXT: 43 1 131
+// EPILOGUES-NEXT: 1 0 -1
+func.func @epilogues() -> tensor<2x3xf32> {
+  %x = arith.constant dense<[[1.0, 10.0], [1.0, -1.0]]> : tensor<2x2xf32>
+  %gate = arith.constant dense<[[2.0, -3.0, 2.0], [0.0, 1.0, 2.0]]> : tensor<2x3xf32>
+  %r = arith.constant dense<1.0> : tensor<2x3xf32>
+  %y0 = tensor.empty() : tensor<2x3xf32>
+  %w = packed.get_weight @dense32 : !packed.weight<3x2, #packed.layout<dense, f32>>
+  %y = packed.matmul ins(%x : tensor<2x2xf32>)
+      weight(%w : !packed.weight<3x2, #packed.layout<dense, f32>>)
+      gate <relu>(%gate : tensor<2x3xf32>) residual(%r : tensor<2x3xf32>)
+      outs(%y0 : tensor<2x3xf32>) -> tensor<2x3xf32>
+  return %y : tensor<2x3xf32>
 }

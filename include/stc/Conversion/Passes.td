@@ -33,6 +33,8 @@ def ConvertSTCToPackedPass : Pass<"convert-stc-to-packed", "::mlir::ModuleOp"> {
   ];
   let statistics = [
     Statistic<"bytesPacked", "bytes-packed", "Number of bytes of packed weights">,
+    Statistic<"gatesFused", "gates-fused", "Number of gated activations fused into matmuls">,
+    Statistic<"rotariesFused", "rotaries-fused", "Number of rotary embeddings fused into matmuls">,
     Statistic<"residualsFused", "residuals-fused", "Number of additions fused into matmuls">,
   ];
   let dependentDialects = ["::mlir::tensor::TensorDialect", "::stc::packed::PackedDialect",

@@ -1,5 +1,6 @@
 // convert-stc-to-linalg: elementwise and normalization operations as linalg.generic.
 #include "stc/Conversion/Passes.h"
+#include "stc/Dialect/STC/Utils/ActivationMath.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -44,40 +45,6 @@ Value widen(OpBuilder &builder, Location loc, Value value) {
   if (value.getType().getIntOrFloatBitWidth() > 32)
     return arith::TruncFOp::create(builder, loc, f32, value);
   return value;
-}
-
-/// The f32 nonlinearity of one value.
-Value createActivation(OpBuilder &builder, Location loc, ActivationKind kind, Value x) {
-  FloatType f32 = builder.getF32Type();
-  auto constant = [&](double value) { return createFloat(builder, loc, value, f32); };
-  auto multiply = [&](Value a, Value b) -> Value {
-    return arith::MulFOp::create(builder, loc, a, b);
-  };
-  // x / (1 + exp(-y)); for y = x this is silu, and gelu's tanh form is another y.
-  auto sigmoidTimes = [&](Value y) -> Value {
-    Value exponential = math::ExpOp::create(builder, loc, arith::NegFOp::create(builder, loc, y));
-    return arith::DivFOp::create(builder, loc, x,
-                                 arith::AddFOp::create(builder, loc, constant(1), exponential));
-  };
-  switch (kind) {
-  case ActivationKind::Silu:
-    return sigmoidTimes(x);
-  case ActivationKind::Relu:
-    return arith::MaximumFOp::create(builder, loc, x, constant(0));
-  case ActivationKind::Gelu: {
-    // x * Phi(x) = x / 2 * (1 + erf(x / sqrt 2)).
-    Value erf = math::ErfOp::create(builder, loc, multiply(x, constant(std::sqrt(0.5))));
-    return multiply(multiply(x, constant(0.5)),
-                    arith::AddFOp::create(builder, loc, constant(1), erf));
-  }
-  case ActivationKind::GeluTanh: {
-    // (1 + tanh z) / 2 = 1 / (1 + exp(-2 z)) with z = sqrt(2 / pi) (x + 0.044715 x^3).
-    Value cube = multiply(multiply(x, x), multiply(x, constant(0.044715)));
-    Value inner = arith::AddFOp::create(builder, loc, x, cube);
-    return sigmoidTimes(multiply(inner, constant(2 * std::sqrt(2 / M_PI))));
-  }
-  }
-  llvm_unreachable("all activations are handled");
 }
 
 struct ConvertRMSNorm : OpConversionPattern<RMSNormOp> {

@@ -70,6 +70,7 @@ private:
   LogicalResult convertOperations();
   LogicalResult convert(EmbeddingOp op);
   LogicalResult convert(LinearOp op);
+  LogicalResult convert(GatedActivationOp op);
   LogicalResult convert(RMSNormOp op);
   LogicalResult convert(RotaryEmbeddingOp op);
   LogicalResult convert(AttentionOp op);
@@ -104,7 +105,8 @@ LogicalResult ConvertSTCToPacked::convertOperations() {
     }
     if (auto read = dyn_cast<GetWeightOp>(op))
       reads.push_back(read);
-    if (isa<EmbeddingOp, LinearOp, RMSNormOp, RotaryEmbeddingOp, AttentionOp>(op))
+    if (isa<EmbeddingOp, LinearOp, RMSNormOp, GatedActivationOp, RotaryEmbeddingOp, AttentionOp>(
+            op))
       work.push_back(op);
     return WalkResult::advance();
   });
@@ -113,8 +115,8 @@ LogicalResult ConvertSTCToPacked::convertOperations() {
   for (Operation *op : work) {
     LogicalResult converted =
         llvm::TypeSwitch<Operation *, LogicalResult>(op)
-            .Case<EmbeddingOp, LinearOp, RMSNormOp, RotaryEmbeddingOp, AttentionOp>(
-                [&](auto concrete) { return convert(concrete); });
+            .Case<EmbeddingOp, LinearOp, RMSNormOp, GatedActivationOp, RotaryEmbeddingOp,
+                  AttentionOp>([&](auto concrete) { return convert(concrete); });
     if (failed(converted))
       return failure();
   }
@@ -206,8 +208,10 @@ LogicalResult ConvertSTCToPacked::convert(LinearOp op) {
     }
   }
   Value out = emptyLike(builder, op.getLoc(), op.getResult());
-  auto matmul = packed::MatmulOp::create(builder, op.getLoc(), out.getType(), inputs, weight, bias,
-                                         residual, out, packed::LoweringConfigAttr());
+  auto matmul =
+      packed::MatmulOp::create(builder, op.getLoc(), out.getType(), inputs, weight, bias,
+                               /*gate=*/Value(), /*cos=*/Value(), /*sin=*/Value(), residual, out,
+                               ActivationKindAttr(), packed::LoweringConfigAttr());
   result.replaceAllUsesWith(matmul.getResult());
   if (result != op.getResult())
     result.getDefiningOp()->erase();
@@ -224,8 +228,44 @@ LogicalResult ConvertSTCToPacked::convert(RMSNormOp op) {
   return success();
 }
 
+/// The matmul that computes `value` for `user` alone, moved there so that what else `user` takes is
+/// at hand, or null. Nothing else may have been done to its sums yet.
+static packed::MatmulOp matmulToExtend(Value value, Operation *user) {
+  auto matmul = value.getDefiningOp<packed::MatmulOp>();
+  if (!matmul || !value.hasOneUse() || matmul->getBlock() != user->getBlock() || matmul.getGate() ||
+      matmul.getCos() || matmul.getResidual())
+    return {};
+  matmul->moveBefore(user);
+  return matmul;
+}
+
+/// The product with the activated gate becomes part of the matmul that computes the other factor.
+LogicalResult ConvertSTCToPacked::convert(GatedActivationOp op) {
+  packed::MatmulOp matmul =
+      op.getGate() == op.getUp() ? packed::MatmulOp() : matmulToExtend(op.getUp(), op);
+  if (!matmul)
+    return success(); // of any operands: convert-stc-to-linalg
+  matmul.getGateMutable().assign(op.getGate());
+  matmul.setActivationAttr(op.getKindAttr());
+  op.getResult().replaceAllUsesWith(matmul.getResult());
+  op.erase();
+  ++gatesFused;
+  return success();
+}
+
 LogicalResult ConvertSTCToPacked::convert(RotaryEmbeddingOp op) {
   OpBuilder builder(op);
+  // Row tiles that are turned together must be whole.
+  int64_t pairs = cast<RankedTensorType>(op.getCos().getType()).getDimSize(1);
+  if (!op.getInterleaved() && pairs % kTileRows == 0)
+    if (packed::MatmulOp matmul = matmulToExtend(op.getInput(), op)) {
+      matmul.getCosMutable().assign(op.getCos());
+      matmul.getSinMutable().assign(op.getSin());
+      op.getResult().replaceAllUsesWith(matmul.getResult());
+      op.erase();
+      ++rotariesFused;
+      return success();
+    }
   // In place where nothing else reads the input.
   Value input = op.getInput();
   Value out = input.hasOneUse() ? input : emptyLike(builder, op.getLoc(), op.getResult());

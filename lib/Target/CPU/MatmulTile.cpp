@@ -3,6 +3,8 @@
 #include "TileLowerings.h"
 #include "WeightReader.h"
 
+#include "stc/Dialect/STC/Utils/ActivationMath.h"
+
 using namespace mlir;
 using namespace stc;
 using namespace stc::cpu;
@@ -25,8 +27,11 @@ public:
 private:
   /// Computes `count` tokens starting at `token` of all row tiles, and writes their results.
   void emitTokens(Value token, int64_t count);
-  /// The same of one row tile.
-  void emitTile(Value number, Value token);
+  /// The same of one row tile, or of pair `number` of those that are turned together.
+  void emitPiece(Value number, Value token);
+  void emitRotatedPair(Value number, Value token);
+  /// The sums of one row tile, a vector per token, with bias and gate.
+  Values emitTile(Value number, Value token);
   /// Runs `body`, which prefetches weights, where it is the first block of tokens that reads them.
   void whereReadFirst(llvm::function_ref<void()> body);
   /// Computes tokens [begin, end) in blocks of `block` while there are that many; returns the next.
@@ -48,6 +53,9 @@ private:
   void addProducts(Value weights, Value column, int64_t chain, Values &accumulators);
   /// `type` from column `column` of input `number`, of token `token` of the block.
   Value loadInput(Type type, unsigned number, Value column, int64_t token);
+  /// The tile's rows of `memref`, of token `token` where it is a matrix.
+  Value loadRows(Value memref, ValueRange indices);
+  Value addBiasAndGate(Value token, Value sum);
   void finish(Value token, Value sum);
 
   packed::MatmulTileOp op;
@@ -119,15 +127,45 @@ void MatmulTileEmitter::emitTokens(Value token, int64_t tokens) {
   if (!isConstantIntValue(token, 0))
     isFirst = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, token, builder.index(0));
   int64_t tiles = llvm::divideCeil(type.getRows(), kTileRows), atOnce = config.getRowTiles();
+  int64_t pieces = op.getCos() ? tiles / 2 : tiles;
   if (atOnce == 1)
-    return emitTile(op.getTile(), token);
+    return emitPiece(op.getTile(), token);
   Value end = builder.add(op.getTile(), atOnce);
-  if (tiles % atOnce != 0)
-    end = arith::MinSIOp::create(builder, end, builder.index(tiles));
-  builder.loop(op.getTile(), end, 1, [&](Value number) { emitTile(number, token); });
+  if (pieces % atOnce != 0)
+    end = arith::MinSIOp::create(builder, end, builder.index(pieces));
+  builder.loop(op.getTile(), end, 1, [&](Value number) { emitPiece(number, token); });
 }
 
-void MatmulTileEmitter::emitTile(Value number, Value token) {
+void MatmulTileEmitter::emitPiece(Value number, Value token) {
+  if (op.getCos())
+    return emitRotatedPair(number, token);
+  for (auto [i, sum] : llvm::enumerate(emitTile(number, token)))
+    finish(builder.add(token, i), sum);
+}
+
+/// Rows of the first half of a head and those of the second that are turned with them.
+void MatmulTileEmitter::emitRotatedPair(Value number, Value token) {
+  int64_t apart = cast<MemRefType>(op.getCos().getType()).getDimSize(1) / kTileRows;
+  Value head = arith::DivUIOp::create(builder, number, builder.index(apart));
+  Value place = arith::RemUIOp::create(builder, number, builder.index(apart));
+  Value first = builder.add(builder.mul(head, 2 * apart), place);
+  Values a = emitTile(first, token);
+  Values b = emitTile(builder.add(first, apart), token);
+  Value secondRow = firstRow;
+  Value pair = builder.mul(place, kTileRows);
+  for (int64_t i = 0; i < count; ++i) {
+    Value current = builder.add(token, i);
+    Value cos = builder.loadVector(builder.floats(), op.getCos(), {current, pair});
+    Value sin = builder.loadVector(builder.floats(), op.getSin(), {current, pair});
+    auto [turnedA, turnedB] = rotatePairs(builder, a[i], b[i], cos, sin);
+    firstRow = builder.mul(first, kTileRows);
+    finish(current, turnedA);
+    firstRow = secondRow;
+    finish(current, turnedB);
+  }
+}
+
+Values MatmulTileEmitter::emitTile(Value number, Value token) {
   tile = number;
   firstRow = builder.mul(tile, kTileRows);
   if (type.getRows() % kTileRows != 0) {
@@ -136,7 +174,8 @@ void MatmulTileEmitter::emitTile(Value number, Value token) {
   }
   Values sums = layout.isQuantized() ? emitQuantized() : emitFloats();
   for (auto [i, sum] : llvm::enumerate(sums))
-    finish(builder.add(token, i), sum);
+    sum = addBiasAndGate(builder.add(token, i), sum);
+  return sums;
 }
 
 void MatmulTileEmitter::whereReadFirst(function_ref<void()> body) {
@@ -157,16 +196,24 @@ Value MatmulTileEmitter::loadInput(Type type, unsigned number, Value column, int
   return builder.load(type, builder.address(first, token * KernelBuilder::rowBytes(matrix)));
 }
 
-/// Adds bias and residual to the sums of a token's 16 rows and stores them.
-void MatmulTileEmitter::finish(Value token, Value sum) {
-  auto addLoaded = [&](Value memref, ValueRange indices) {
-    Value value = builder.loadVector(builder.floats(), memref, indices, mask);
-    sum = arith::AddFOp::create(builder, sum, value);
-  };
+Value MatmulTileEmitter::loadRows(Value memref, ValueRange indices) {
+  return builder.loadVector(builder.floats(), memref, indices, mask);
+}
+
+Value MatmulTileEmitter::addBiasAndGate(Value token, Value sum) {
   if (op.getBias())
-    addLoaded(op.getBias(), firstRow);
+    sum = arith::AddFOp::create(builder, sum, loadRows(op.getBias(), firstRow));
+  if (!op.getGate())
+    return sum;
+  Value gate = loadRows(op.getGate(), {token, firstRow});
+  gate = createActivation(builder, builder.getLoc(), *op.getActivation(), gate);
+  return arith::MulFOp::create(builder, gate, sum);
+}
+
+/// Adds the residual to the sums of a token's 16 rows and stores them.
+void MatmulTileEmitter::finish(Value token, Value sum) {
   if (op.getResidual())
-    addLoaded(op.getResidual(), {token, firstRow});
+    sum = arith::AddFOp::create(builder, sum, loadRows(op.getResidual(), {token, firstRow}));
   builder.storeVector(sum, op.getOut(), {token, firstRow}, mask);
 }
 

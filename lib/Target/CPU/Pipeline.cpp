@@ -44,6 +44,7 @@ void cpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &options)
   select.target = options.target;
   manager.addPass(createSelectLoweringConfigPass(select, options.chooser));
   manager.addPass(createTileOpsPass());
+  manager.addPass(createFuseGatesPass());
   manager.addPass(createParallelizeRowsPass());
   manager.addPass(createFuseRowsPass());
   manager.addPass(createPrivatizeBuffersPass());

@@ -5,9 +5,8 @@ using namespace mlir;
 using namespace stc;
 using namespace stc::cpu;
 
-/// (a cos - b sin, a sin + b cos), rounded after each operation as the reference does.
-static std::pair<Value, Value> rotate(KernelBuilder &builder, Value a, Value b, Value cos,
-                                      Value sin) {
+std::pair<Value, Value> stc::cpu::rotatePairs(KernelBuilder &builder, Value a, Value b, Value cos,
+                                              Value sin) {
   auto multiply = [&](Value x, Value y) -> Value { return arith::MulFOp::create(builder, x, y); };
   return {arith::SubFOp::create(builder, multiply(a, cos), multiply(b, sin)),
           arith::AddFOp::create(builder, multiply(a, sin), multiply(b, cos))};
@@ -22,7 +21,7 @@ static void rotateHalves(packed::RotaryOp op, KernelBuilder &builder, Value toke
   Value b = builder.loadVector(type, op.getInput(), {token, columnB}, mask);
   Value cos = builder.loadVector(type, op.getCos(), {token, pair}, mask);
   Value sin = builder.loadVector(type, op.getSin(), {token, pair}, mask);
-  auto [first, second] = rotate(builder, a, b, cos, sin);
+  auto [first, second] = rotatePairs(builder, a, b, cos, sin);
   builder.storeVector(first, op.getOut(), {token, columnA}, mask);
   builder.storeVector(second, op.getOut(), {token, columnB}, mask);
 }
@@ -36,7 +35,7 @@ static void rotateNeighbours(packed::RotaryOp op, KernelBuilder &builder, Value 
   auto halves = vector::DeinterleaveOp::create(builder, x);
   Value cos = builder.loadVector(type, op.getCos(), {token, pair});
   Value sin = builder.loadVector(type, op.getSin(), {token, pair});
-  auto [first, second] = rotate(builder, halves.getRes1(), halves.getRes2(), cos, sin);
+  auto [first, second] = rotatePairs(builder, halves.getRes1(), halves.getRes2(), cos, sin);
   builder.storeVector(vector::InterleaveOp::create(builder, first, second), op.getOut(),
                       {token, column});
 }
@@ -44,10 +43,10 @@ static void rotateNeighbours(packed::RotaryOp op, KernelBuilder &builder, Value 
 static void rotateOneNeighbour(packed::RotaryOp op, KernelBuilder &builder, Value token, Value head,
                                Value pair) {
   Value columnA = builder.add(head, builder.mul(pair, 2)), columnB = builder.add(columnA, 1);
-  auto [first, second] = rotate(builder, builder.loadElement(op.getInput(), {token, columnA}),
-                                builder.loadElement(op.getInput(), {token, columnB}),
-                                builder.loadElement(op.getCos(), {token, pair}),
-                                builder.loadElement(op.getSin(), {token, pair}));
+  auto [first, second] = rotatePairs(builder, builder.loadElement(op.getInput(), {token, columnA}),
+                                     builder.loadElement(op.getInput(), {token, columnB}),
+                                     builder.loadElement(op.getCos(), {token, pair}),
+                                     builder.loadElement(op.getSin(), {token, pair}));
   memref::StoreOp::create(builder, first, op.getOut(), ValueRange{token, columnA});
   memref::StoreOp::create(builder, second, op.getOut(), ValueRange{token, columnB});
 }

@@ -22,6 +22,9 @@ struct QuantizedVectors {
 };
 QuantizedVectors quantizeVectors(KernelBuilder &builder, ValueRange inputs);
 
+/// (a cos - b sin, a sin + b cos), rounded after each operation as the reference does.
+std::pair<Value, Value> rotatePairs(KernelBuilder &builder, Value a, Value b, Value cos, Value sin);
+
 /// Calls `body` for each token of `tokens x columns` memref `matrix`: once with 0 if it is known to
 /// hold one token.
 void forEachToken(KernelBuilder &builder, Value matrix, llvm::function_ref<void(Value)> body);

@@ -141,3 +141,64 @@ func.func @attention(%q: tensor<?x4xf32>, %k: tensor<?x4xf32>, %cos: tensor<?x2x
       : (tensor<?x4xf32>, !cache, index, index) -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+// -----
+
+// A gated activation joins the product that it multiplies, and a rotary embedding the product that
+// it turns, if whole tiles of 16 rows are turned together.
+
+// CHECK-LABEL: func.func @gate
+// CHECK: %[[G:.*]] = packed.matmul
+// CHECK-NOT: gate
+// CHECK: %[[U:.*]] = packed.matmul {{.*}} gate <silu>(%[[G]] : tensor<?x32xf32>) outs(
+// CHECK-NOT: stc.gated_activation
+// CHECK: return %[[U]]
+stc.weight @w : tensor<32x32xf32> {value = dense<1.0> : tensor<32x32xf32>}
+func.func @gate(%x: tensor<?x32xf32>) -> tensor<?x32xf32> {
+  %w = stc.get_weight @w : tensor<32x32xf32>
+  %u = stc.linear %x, %w : (tensor<?x32xf32>, tensor<32x32xf32>) -> tensor<?x32xf32>
+  %g = stc.linear %x, %w : (tensor<?x32xf32>, tensor<32x32xf32>) -> tensor<?x32xf32>
+  %y = stc.gated_activation <silu> %g, %u
+      : (tensor<?x32xf32>, tensor<?x32xf32>) -> tensor<?x32xf32>
+  return %y : tensor<?x32xf32>
+}
+
+// Not what something else reads too, and not a factor that is its own gate.
+// CHECK-LABEL: func.func @gate_not_fused
+// CHECK-NOT: gate
+// CHECK: stc.gated_activation <silu>
+// CHECK: stc.gated_activation <relu>
+func.func @gate_not_fused(%x: tensor<?x32xf32>) -> (tensor<?x32xf32>, tensor<?x32xf32>) {
+  %w = stc.get_weight @w : tensor<32x32xf32>
+  %u = stc.linear %x, %w : (tensor<?x32xf32>, tensor<32x32xf32>) -> tensor<?x32xf32>
+  %y = stc.gated_activation <silu> %x, %u
+      : (tensor<?x32xf32>, tensor<?x32xf32>) -> tensor<?x32xf32>
+  %z = stc.gated_activation <relu> %u, %u
+      : (tensor<?x32xf32>, tensor<?x32xf32>) -> tensor<?x32xf32>
+  return %y, %z : tensor<?x32xf32>, tensor<?x32xf32>
+}
+
+// CHECK-LABEL: func.func @rotated
+// CHECK-SAME: (%{{.*}}, %[[C:.*]]: tensor<?x16xf32>, %[[S:.*]]: tensor<?x16xf32>
+// CHECK: packed.matmul {{.*}} rotary(%[[C]], %[[S]] : tensor<?x16xf32>, tensor<?x16xf32>) outs(
+// CHECK: packed.matmul
+// CHECK-NOT: rotary(
+// CHECK: packed.rotary interleaved
+// CHECK: packed.matmul
+// CHECK-NOT: rotary(
+// CHECK: packed.rotary ins
+func.func @rotated(%x: tensor<?x32xf32>, %cos: tensor<?x16xf32>, %sin: tensor<?x16xf32>,
+                   %cos8: tensor<?x8xf32>, %sin8: tensor<?x8xf32>)
+    -> (tensor<?x32xf32>, tensor<?x32xf32>, tensor<?x32xf32>) {
+  %w = stc.get_weight @w : tensor<32x32xf32>
+  %q = stc.linear %x, %w : (tensor<?x32xf32>, tensor<32x32xf32>) -> tensor<?x32xf32>
+  %a = stc.rotary_embedding %q, %cos, %sin
+      : (tensor<?x32xf32>, tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x32xf32>
+  %k = stc.linear %x, %w : (tensor<?x32xf32>, tensor<32x32xf32>) -> tensor<?x32xf32>
+  %b = stc.rotary_embedding interleaved %k, %cos, %sin
+      : (tensor<?x32xf32>, tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x32xf32>
+  %l = stc.linear %x, %w : (tensor<?x32xf32>, tensor<32x32xf32>) -> tensor<?x32xf32>
+  %c = stc.rotary_embedding %l, %cos8, %sin8
+      : (tensor<?x32xf32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x32xf32>
+  return %a, %b, %c : tensor<?x32xf32>, tensor<?x32xf32>, tensor<?x32xf32>
+}

@@ -444,6 +444,66 @@ func.func @f(%x: tensor<?x32xf32>, %w: !packed.weight<32x32, #packed.layout<rows
 
 // -----
 
+// packed.matmul (C7)
+func.func @f(%x: tensor<?x32xf32>, %g: tensor<?x16xf32>, %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects a gate of outs' shape (C7), but got 'tensor<?x16xf32>'}}
+  %y = packed.matmul ins(%x : tensor<?x32xf32>) weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      gate <silu>(%g : tensor<?x16xf32>) outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C7): a gate alone
+func.func @f(%x: memref<?x32xf32>, %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects a gate and an activation together (C7)}}
+  "packed.matmul"(%x, %w, %x, %x) {operandSegmentSizes = array<i32: 1, 1, 0, 1, 0, 0, 0, 1>}
+      : (memref<?x32xf32>, !packed.weight<32x32, #packed.layout<dense, bf16>>, memref<?x32xf32>, memref<?x32xf32>) -> ()
+  return
+}
+
+// -----
+
+// packed.matmul (C8): half a tile
+func.func @f(%x: tensor<?x32xf32>, %c: tensor<?x8xf32>, %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects cos with outs' tokens and a multiple of 16 columns, twice of which divide outs' (C8), but got 'tensor<?x8xf32>'}}
+  %y = packed.matmul ins(%x : tensor<?x32xf32>) weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      rotary(%c, %c : tensor<?x8xf32>, tensor<?x8xf32>) outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C8): no whole head
+func.func @f(%x: tensor<?x32xf32>, %c: tensor<?x32xf32>, %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{twice of which divide outs' (C8), but got 'tensor<?x32xf32>'}}
+  %y = packed.matmul ins(%x : tensor<?x32xf32>) weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      rotary(%c, %c : tensor<?x32xf32>, tensor<?x32xf32>) outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C8): other tokens
+func.func @f(%x: tensor<?x32xf32>, %c: tensor<3x16xf32>, %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects cos with outs' tokens}}
+  %y = packed.matmul ins(%x : tensor<?x32xf32>) weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      rotary(%c, %c : tensor<3x16xf32>, tensor<3x16xf32>) outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C8): different types
+func.func @f(%x: tensor<?x32xf32>, %c: tensor<?x16xf32>, %s: tensor<3x16xf32>, %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects cos and sin of equal types (C8)}}
+  %y = packed.matmul ins(%x : tensor<?x32xf32>) weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      rotary(%c, %s : tensor<?x16xf32>, tensor<3x16xf32>) outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
 // packed.gather (C1)
 func.func @f(%tokens: tensor<?xi32>, %h: tensor<?x32xf32>,
              %w: !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>) {

@@ -88,18 +88,28 @@ func.func @quantize_activations(%x: tensor<?x40xf32>, %c0: tensor<?x64xi8>, %s0:
 
 // CHECK-LABEL: @matmul
 func.func @matmul(%x: tensor<?x32xf32>, %y0: tensor<?x32xf32>, %b: tensor<32xf32>,
+    %cos: tensor<?x16xf32>, %sin: tensor<?x16xf32>,
     %w: !packed.weight<32x32, #packed.layout<dense, bf16>>,
-    %q: !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>,
+    %w8: !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>,
     %c: tensor<?x32xi8>, %s: tensor<?x1xf32>, %t: tensor<?x1xi32>) {
   // CHECK: packed.matmul ins(%{{.*}} : tensor<?x32xf32>) weight(%{{.*}} : <32x32, #packed.layout<dense, bf16>>) outs(%{{.*}} : tensor<?x32xf32>) -> tensor<?x32xf32>
   %y = packed.matmul ins(%x : tensor<?x32xf32>)
       weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
       outs(%y0 : tensor<?x32xf32>) -> tensor<?x32xf32>
+  // CHECK: packed.matmul {{.*}} gate <silu>(%{{.*}} : tensor<?x32xf32>) outs(
+  %u = packed.matmul ins(%x : tensor<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      gate <silu>(%y : tensor<?x32xf32>) outs(%y0 : tensor<?x32xf32>) -> tensor<?x32xf32>
+  // CHECK: packed.matmul {{.*}} rotary(%{{.*}}, %{{.*}} : tensor<?x16xf32>, tensor<?x16xf32>) outs(
+  %q = packed.matmul ins(%x : tensor<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      rotary(%cos, %sin : tensor<?x16xf32>, tensor<?x16xf32>)
+      outs(%y0 : tensor<?x32xf32>) -> tensor<?x32xf32>
   // CHECK: packed.matmul ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>)
   // CHECK-SAME: bias(%{{.*}} : tensor<32xf32>) residual(%{{.*}} : tensor<?x32xf32>)
   // CHECK-SAME: config <tokens = 1, accumulators = 4, prefetch = 8192>
   %z = packed.matmul ins(%c, %s, %t : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>)
-      weight(%q : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>)
+      weight(%w8 : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>)
       bias(%b : tensor<32xf32>) residual(%x : tensor<?x32xf32>) outs(%y0 : tensor<?x32xf32>)
       config <tokens = 1, accumulators = 4, prefetch = 8192> -> tensor<?x32xf32>
   return
@@ -138,7 +148,7 @@ func.func @attention(%q: tensor<?x16xf32>, %y0: tensor<?x16xf32>, %layer: index,
 
 // CHECK-LABEL: @memrefs
 func.func @memrefs(%x: memref<?x32xf32>, %y: memref<?x32xf32>, %tokens: memref<?xi32>,
-    %c: memref<?x32xi8>, %s: memref<?x1xf32>, %t: memref<?x1xi32>, %cos: memref<?x4xf32>,
+    %c: memref<?x32xi8>, %s: memref<?x1xf32>, %t: memref<?x1xi32>, %cos: memref<?x4xf32>, %half: memref<?x16xf32>,
     %w: !packed.weight<32x32, #packed.layout<dense, bf16>>, %i: index, %b: memref<32xf32>,
     %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 8, capacity = 16>) {
   // CHECK: packed.gather {{.*}} outs(%{{.*}} : memref<?x32xf32>){{$}}
@@ -167,6 +177,11 @@ func.func @memrefs(%x: memref<?x32xf32>, %y: memref<?x32xf32>, %tokens: memref<?
       weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
       bias(%b : memref<32xf32>) residual(%x : memref<?x32xf32>) outs(%y : memref<?x32xf32>)
       config <tokens = 1, accumulators = 4, prefetch = 0>
+  // CHECK: packed.matmul_tile %{{.*}} gate <gelu>(%{{.*}} : memref<?x32xf32>) rotary(%{{.*}}, %{{.*}} : memref<?x16xf32>, memref<?x16xf32>) outs(
+  packed.matmul_tile %i ins(%x : memref<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      gate <gelu>(%x : memref<?x32xf32>) rotary(%half, %half : memref<?x16xf32>, memref<?x16xf32>)
+      outs(%y : memref<?x32xf32>) config <tokens = 1, accumulators = 4, prefetch = 0>
   // CHECK: packed.attention_tile %{{.*}}, %{{.*}} tokens 2 ins(%{{.*}} : memref<?x32xf32>) cache(%{{.*}} : <layers = 1{{.*}}>) outs(%{{.*}} : memref<?x32xf32>) heads 4 scale 5.000000e-01 window 0
   packed.attention_tile %i, %i tokens 2 ins(%x : memref<?x32xf32>)
       cache(%cache[%i, %i] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 8, capacity = 16>)

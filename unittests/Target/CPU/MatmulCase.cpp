@@ -85,6 +85,10 @@ static std::string outType(const MatmulProblem &problem) {
   return absl::StrCat("memref<", problem.tokens, "x", problem.rows, "xf32>");
 }
 
+static std::string angleType(const MatmulProblem &problem) {
+  return absl::StrCat("memref<", problem.tokens, "x", problem.rotaryPairs, "xf32>");
+}
+
 std::string MatmulProblem::parameters() const {
   std::string text = absl::StrCat("%w: ", weightType(*this));
   int64_t number = 0;
@@ -93,6 +97,11 @@ std::string MatmulProblem::parameters() const {
   absl::StrAppend(&text, ", %y: ", outType(*this));
   if (bias)
     absl::StrAppend(&text, ", %b: memref<", rows, "xf32>");
+  if (gate)
+    absl::StrAppend(&text, ", %g: ", outType(*this));
+  if (rotaryPairs > 0)
+    for (const char *name : {"cos", "sin"})
+      absl::StrAppend(&text, ", %", name, ": ", angleType(*this));
   if (residual)
     absl::StrAppend(&text, ", %r: ", outType(*this));
   return text;
@@ -108,6 +117,11 @@ std::string MatmulProblem::body() const {
                                   ") weight(%w : ", weightType(*this), ")");
   if (bias)
     absl::StrAppend(&text, " bias(%b : memref<", rows, "xf32>)");
+  // Exact data needs an activation that is exact; all others share what surrounds it.
+  if (gate)
+    absl::StrAppend(&text, " gate <relu>(%g : ", outType(*this), ")");
+  if (rotaryPairs > 0)
+    absl::StrAppend(&text, " rotary(%cos, %sin : ", angleType(*this), ", ", angleType(*this), ")");
   if (residual)
     absl::StrAppend(&text, " residual(%r : ", outType(*this), ")");
   absl::StrAppend(&text, " outs(%y : ", outType(*this), ")");
@@ -116,8 +130,9 @@ std::string MatmulProblem::body() const {
 
 std::string MatmulProblem::str() const {
   return absl::StrCat(layout.str(), " ", rows, "x", columns, " tokens ", tokens,
-                      bias ? " bias" : "", residual ? " residual" : "", " config ",
-                      config.empty() ? "chosen" : config);
+                      bias ? " bias" : "", gate ? " gate" : "",
+                      rotaryPairs > 0 ? absl::StrCat(" rotary of ", rotaryPairs) : "",
+                      residual ? " residual" : "", " config ", config.empty() ? "chosen" : config);
 }
 
 bool MatmulData::isMostlyZero() const {
@@ -144,6 +159,8 @@ MatmulRun::MatmulRun(const MatmulProblem &problem, const MatmulData &data, int64
       codes(tokens, geometry.paddedColumns, int8_t(problem.layout.activationOffset()), data.guard),
       scales(tokens, geometry.groups, 0, data.guard), sums(tokens, geometry.groups, 0, data.guard),
       out(tokens, problem.rows, 0, data.guard), bias(1, problem.rows, 0, data.guard),
+      gate(tokens, problem.rows, 0, data.guard), cos(tokens, problem.rotaryPairs, 0, data.guard),
+      sin(tokens, problem.rotaryPairs, 0, data.guard),
       residual(tokens, problem.rows, 0, data.guard) {
   if (problem.layout.isQuantized()) {
     bool isExtreme = data.inputs == InputPattern::Lowest || data.inputs == InputPattern::Highest;
@@ -158,11 +175,26 @@ MatmulRun::MatmulRun(const MatmulProblem &problem, const MatmulData &data, int64
   weightBytes = std::make_unique<Buffer<uint8_t>>(packed, data.guard);
   weightBytes->forbidWriting();
   makeInputs();
-  for (Buffer<float> *added : {&bias, &residual}) {
+  makeEpilogue();
+}
+
+void MatmulRun::makeEpilogue() {
+  for (Buffer<float> *added : {&bias, &residual})
     for (int64_t i = 0; i < added->size(); ++i)
       (*added)[i] = data.exact ? random.integer(-9, 9) : random.real();
-    added->forbidWriting();
+  // Doubling keeps sums exact that scales have left a bit for.
+  for (int64_t i = 0; i < gate.size(); ++i)
+    gate[i] = data.exact ? random.oneOf({1.0f, 1.0f, -1.0f, hasScales ? 2.0f : 1.0f})
+                         : random.real(-3, 3);
+  for (int64_t i = 0; i < cos.size(); ++i) {
+    double angle = random.integer(0, 3) * M_PI / 2;
+    if (!data.exact)
+      angle = random.real(-3, 3);
+    cos[i] = data.exact ? float(std::lround(std::cos(angle))) : float(std::cos(angle));
+    sin[i] = data.exact ? float(std::lround(std::sin(angle))) : float(std::sin(angle));
   }
+  for (Buffer<float> *input : {&bias, &gate, &cos, &sin, &residual})
+    input->forbidWriting();
 }
 
 /// Magnitude of the integer that a scale is multiplied with.
@@ -310,6 +342,10 @@ std::vector<Argument> MatmulRun::arguments() const {
   arguments.push_back(Argument::matrix(out));
   if (problem.bias)
     arguments.push_back(Argument::vector(bias));
+  if (problem.gate)
+    arguments.push_back(Argument::matrix(gate));
+  if (problem.rotaryPairs > 0)
+    arguments.insert(arguments.end(), {Argument::matrix(cos), Argument::matrix(sin)});
   if (problem.residual)
     arguments.push_back(Argument::matrix(residual));
   return arguments;
@@ -332,32 +368,54 @@ testing::AssertionResult MatmulRun::agrees(const CompiledKernel &kernel,
   return result ? result : result << ": " << text;
 }
 
+MatmulRun::Expected MatmulRun::expectedSum(int64_t token, int64_t row) const {
+  Expected sum;
+  auto add = [&](double value) {
+    sum.value += value;
+    sum.magnitude += std::abs(value);
+  };
+  const double *weight = &weights[row * problem.columns], *input = &inputs[token * problem.columns];
+  for (int64_t c = 0; c < problem.columns; ++c)
+    add(weight[c] * input[c]);
+  if (problem.bias)
+    add(bias[row]);
+  if (problem.gate) {
+    double factor = std::max(0.0f, gate(token, row));
+    sum = {sum.value * factor, sum.magnitude * factor};
+  }
+  return sum;
+}
+
+MatmulRun::Expected MatmulRun::expectedResult(int64_t token, int64_t row) const {
+  Expected result = expectedSum(token, row);
+  if (int64_t pairs = problem.rotaryPairs) {
+    bool isSecond = row / pairs % 2 != 0;
+    Expected other = expectedSum(token, isSecond ? row - pairs : row + pairs);
+    double own = cos(token, row % pairs), others = sin(token, row % pairs);
+    result = {result.value * own + other.value * (isSecond ? others : -others),
+              result.magnitude * std::abs(own) + other.magnitude * std::abs(others)};
+  }
+  if (problem.residual)
+    result = {result.value + residual(token, row),
+              result.magnitude + std::abs(residual(token, row))};
+  return result;
+}
+
 testing::AssertionResult MatmulRun::compare() const {
-  // Roundings: of each product or group, of its addition, of bias and residual.
+  // Roundings: of each product or group, of its addition, of what follows them.
   int64_t terms = problem.layout.isQuantized() ? geometry.groups : problem.columns;
-  terms += problem.bias + problem.residual;
+  terms += problem.bias + problem.gate + 2 * (problem.rotaryPairs > 0) + problem.residual;
   double unit = std::ldexp(1.0, -24);
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t row = 0; row < problem.rows; ++row) {
-      double sum = 0, magnitude = 0;
-      auto add = [&](double value) {
-        sum += value;
-        magnitude += std::abs(value);
-      };
-      const double *weight = &weights[row * problem.columns], *input = &inputs[t * problem.columns];
-      for (int64_t c = 0; c < problem.columns; ++c)
-        add(weight[c] * input[c]);
-      if (problem.bias)
-        add(bias[row]);
-      if (problem.residual)
-        add(residual(t, row));
-      double tolerance = data.exact ? 0 : double(terms + 2) * unit * magnitude;
+      Expected expected = expectedResult(t, row);
+      double tolerance = data.exact ? 0 : double(terms + 2) * unit * expected.magnitude;
       if (data.isStrict)
-        tolerance = std::min(tolerance, 1e-6 * (magnitude + 2));
-      if (!(std::abs(out(t, row) - sum) <= tolerance))
+        tolerance = std::min(tolerance, 1e-6 * (expected.magnitude + 2));
+      if (!(std::abs(out(t, row) - expected.value) <= tolerance))
         return testing::AssertionFailure()
-               << "token " << t << " row " << row << " is " << out(t, row) << " instead of " << sum
-               << " (tolerance " << tolerance << ")";
+               << "token " << t << " row " << row << " is " << out(t, row) << " instead of "
+               << expected.value << " (tolerance " << tolerance << ")";
     }
   return testing::AssertionSuccess();
 }

@@ -22,8 +22,9 @@ struct MatmulProblem {
   Layout layout;
   int64_t rows = 1, columns = 1;
   std::string tokens = "?"; // of the types: a number, or "?"
-  bool bias = false, residual = false;
-  std::string config; // its lowering configuration as text; empty: none
+  bool bias = false, residual = false, gate = false;
+  int64_t rotaryPairs = 0; // columns of cos; 0: nothing is turned
+  std::string config;      // its lowering configuration as text; empty: none
 
   std::string parameters() const;
   std::string body() const;
@@ -80,6 +81,15 @@ private:
   float weightScale();
   float inputScale();
   int64_t greatestWeight() const;
+  /// Fills bias, gate, angles and residual.
+  void makeEpilogue();
+  /// A result, and the sum of the magnitudes that its roundings are of.
+  struct Expected {
+    double value = 0, magnitude = 0;
+  };
+  /// With bias and gate, before it is turned.
+  Expected expectedSum(int64_t token, int64_t row) const;
+  Expected expectedResult(int64_t token, int64_t row) const;
   testing::AssertionResult compare() const;
 
   const MatmulProblem &problem;
@@ -97,7 +107,7 @@ private:
   Buffer<int8_t> codes;
   Buffer<float> scales;
   Buffer<int32_t> sums;
-  Buffer<float> out, bias, residual;
+  Buffer<float> out, bias, gate, cos, sin, residual;
 };
 
 } // namespace stc

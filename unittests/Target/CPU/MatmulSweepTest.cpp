@@ -148,6 +148,11 @@ MatmulProblem MatmulSweep::makeProblem(const Layout &layout, RandomNumbers &rand
   }
   problem.bias = random.chance(0.4);
   problem.residual = random.chance(0.4);
+  problem.gate = random.chance(0.25);
+  if (random.chance(0.2)) {
+    problem.rotaryPairs = random.oneOf({16, 32, 48});
+    problem.rows = 2 * problem.rotaryPairs * random.integer(1, 3);
+  }
   switch (random.integer(0, 3)) {
   case 0:
     problem.tokens = "1";
@@ -213,7 +218,7 @@ void MatmulSweep::checkKernel(int64_t number) {
     MatmulData data = makeData(random);
     MatmulRun operands(problem, data, tokens);
     ASSERT_TRUE(operands.agrees(**kernel));
-    if (data.isMostlyZero())
+    if (data.isMostlyZero() || problem.gate || problem.rotaryPairs > 0)
       continue;
     results += operands.results().size();
     nonZero += operands.countNonZero();

@@ -38,8 +38,13 @@ TEST_P(Matmul, AgreesWithPlainCode) {
   };
   uint32_t seed = 1;
   for (const Shape &shape : shapes) {
-    MatmulProblem problem = {layout,     shape.rows,     shape.columns, "?",
-                             shape.bias, shape.residual, shape.config};
+    MatmulProblem problem;
+    problem.layout = layout;
+    problem.rows = shape.rows;
+    problem.columns = shape.columns;
+    problem.bias = shape.bias;
+    problem.residual = shape.residual;
+    problem.config = shape.config;
     auto kernel = CompiledKernel::create(problem.parameters(), problem.body(), target);
     ASSERT_TRUE(kernel.ok()) << kernel.status();
     for (int64_t tokens : {0, 1, 2, 7, 8, 9, 17})
@@ -52,13 +57,12 @@ class TileRegisters : public testing::TestWithParam<Layout> {};
 
 // Kernels that are written for tile registers, whose products this machine computes without.
 TEST_P(TileRegisters, AgreeWithPlainCode) {
-  MatmulProblem problem = {GetParam(),
-                           33,
-                           300,
-                           "?",
-                           true,
-                           true,
-                           "<tokens = 16, accumulators = 1, prefetch = 512, row_tiles = 2>"};
+  MatmulProblem problem;
+  problem.layout = GetParam();
+  problem.rows = 33;
+  problem.columns = 300;
+  problem.bias = problem.residual = true;
+  problem.config = "<tokens = 16, accumulators = 1, prefetch = 512, row_tiles = 2>";
   auto kernel = CompiledKernel::create(problem.parameters(), problem.body(), "native",
                                        "packed-tile-ops,packed-lower-tiles{target=sapphirerapids}");
   ASSERT_TRUE(kernel.ok()) << kernel.status();

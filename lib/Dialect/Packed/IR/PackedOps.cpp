@@ -228,13 +228,34 @@ LogicalResult QuantizeActivationsOp::verify() {
   return verifyDestination(*this);
 }
 
+/// What a matmul does to its sums before it adds the residual: (C7) and (C8).
+template <typename Op> static LogicalResult verifyEpilogue(Op op) {
+  Value out = op.getOut(), gate = op.getGate(), cos = op.getCos(), sin = op.getSin();
+  if (bool(gate) != bool(op.getActivationAttr()))
+    return op.emitOpError("expects a gate and an activation together (C7)");
+  if (gate && (columnsOf(gate) != columnsOf(out) || tokensOf(gate) != tokensOf(out)))
+    return op.emitOpError("expects a gate of outs' shape (C7), but got ") << gate.getType();
+  if (!cos && !sin)
+    return success();
+  if (!cos || !sin || cos.getType() != sin.getType())
+    return op.emitOpError("expects cos and sin of equal types (C8)");
+  int64_t pairs = columnsOf(cos);
+  if (tokensOf(cos) != tokensOf(out) || pairs <= 0 || pairs % stc::kTileRows != 0 ||
+      columnsOf(out) % (2 * pairs) != 0)
+    return op.emitOpError("expects cos with outs' tokens and a multiple of ")
+           << stc::kTileRows << " columns, twice of which divide outs' (C8), but got " << cos.getType();
+  return success();
+}
+
 /// The operand constraints shared by packed.matmul and packed.matmul_tile.
-static LogicalResult verifyMatmul(Operation *op, OperandRange inputs, WeightType weight, Value bias,
-                                  Value residual, Value out) {
+template <typename Op> static LogicalResult verifyMatmul(Op op) {
+  OperandRange inputs = op.getInputs();
+  auto weight = cast<WeightType>(op.getWeight().getType());
+  Value bias = op.getBias(), residual = op.getResidual(), out = op.getOut();
   Layout layout = weight.getLayout().getLayout();
   size_t expected = layout.isQuantized() ? 3 : 1;
   if (inputs.size() != expected)
-    return op->emitOpError("expects ")
+    return op.emitOpError("expects ")
            << expected << " inputs for this layout (C1), but got " << inputs.size();
   auto elementOf = [](Value value) { return cast<ShapedType>(value.getType()).getElementType(); };
   bool elementsFit = layout.isQuantized()
@@ -242,33 +263,31 @@ static LogicalResult verifyMatmul(Operation *op, OperandRange inputs, WeightType
                                elementOf(inputs[2]).isInteger(32)
                          : elementOf(inputs[0]).isF32();
   if (!elementsFit)
-    return op->emitOpError("expects inputs of ")
+    return op.emitOpError("expects inputs of ")
            << (layout.isQuantized() ? "i8, f32 and i32" : "f32") << " (C1)";
   TileGeometry geometry = tileGeometry(layout, weight.getRows(), weight.getColumns());
   if (columnsOf(inputs[0]) != geometry.paddedColumns)
-    return op->emitOpError("expects ")
+    return op.emitOpError("expects ")
            << geometry.paddedColumns << " input columns (C2), but got " << columnsOf(inputs[0]);
   for (Value perGroup : inputs.drop_front())
     if (columnsOf(perGroup) != geometry.groups)
-      return op->emitOpError("expects ")
+      return op.emitOpError("expects ")
              << geometry.groups << " groups (C2), but got " << columnsOf(perGroup);
   if (columnsOf(out) != weight.getRows() || tokensOf(out) != tokensOf(inputs[0]))
-    return op->emitOpError("expects outs of tokens x ")
+    return op.emitOpError("expects outs of tokens x ")
            << weight.getRows() << " (C3), but got " << out.getType();
   if (bias && columnsOf(bias) != weight.getRows())
-    return op->emitOpError("expects ")
+    return op.emitOpError("expects ")
            << weight.getRows() << " bias values (C4), but got " << columnsOf(bias);
   if (residual && (columnsOf(residual) != columnsOf(out) || tokensOf(residual) != tokensOf(out)))
-    return op->emitOpError("expects a residual of outs' shape (C5), but got ")
-           << residual.getType();
+    return op.emitOpError("expects a residual of outs' shape (C5), but got ") << residual.getType();
   if (layout.kind == LayoutKind::Rows)
-    return op->emitOpError("expects a tiled layout (C6), but got rows");
-  return success();
+    return op.emitOpError("expects a tiled layout (C6), but got rows");
+  return verifyEpilogue(op);
 }
 
 LogicalResult MatmulOp::verify() {
-  if (failed(verifyMatmul(*this, getInputs(), cast<WeightType>(getWeight().getType()), getBias(),
-                          getResidual(), getOut())))
+  if (failed(verifyMatmul(*this)))
     return failure();
   return verifyDestination(*this);
 }
@@ -277,8 +296,7 @@ LogicalResult MatmulTileOp::verify() {
   for (Value input : getInputs())
     if (auto type = cast<MemRefType>(input.getType()); !type.getLayout().isIdentity())
       return emitOpError("expects contiguous inputs (C2), but got ") << type;
-  return verifyMatmul(*this, getInputs(), cast<WeightType>(getWeight().getType()), getBias(),
-                      getResidual(), getOut());
+  return verifyMatmul(*this);
 }
 
 LogicalResult GatherOp::verify() {

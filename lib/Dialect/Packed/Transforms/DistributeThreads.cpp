@@ -48,36 +48,47 @@ private:
                                 SmallVector<Value> &indices);
 };
 
-/// The multiplication whose pieces are divided by bytes, if `op` is a loop over one's.
-static packed::MatmulTileOp dividedByBytes(scf::ForallOp op) {
-  auto tiles = op.getBody()->getOps<packed::MatmulTileOp>();
-  if (tiles.empty() || op.getRank() != 1)
-    return {};
-  packed::MatmulTileOp tile = *tiles.begin();
-  bool isDivided =
-      tile.getConfig().getSplit() == packed::ThreadSplit::Bytes &&
-      cast<packed::WeightType>(tile.getWeight().getType()).getLayout().getLayout().hasTable();
-  return isDivided ? tile : packed::MatmulTileOp();
+/// The multiplications whose pieces are divided by bytes, if `op` is a loop over some and nothing
+/// but those: a matrix, and perhaps its gate.
+static SmallVector<packed::MatmulTileOp> dividedByBytes(scf::ForallOp op) {
+  SmallVector<packed::MatmulTileOp> tiles(op.getBody()->getOps<packed::MatmulTileOp>());
+  // Pairs of row tiles that are turned together are not neighbours in the table.
+  bool isDivided = op.getRank() == 1 && llvm::all_of(tiles, [](packed::MatmulTileOp tile) {
+                     auto type = cast<packed::WeightType>(tile.getWeight().getType());
+                     return tile.getConfig().getSplit() == packed::ThreadSplit::Bytes &&
+                            !tile.getCos() && type.getLayout().getLayout().hasTable();
+                   });
+  return isDivided ? tiles : SmallVector<packed::MatmulTileOp>();
+}
+
+static int64_t rowsOf(packed::MatmulTileOp op) {
+  return cast<packed::WeightType>(op.getWeight().getType()).getRows();
 }
 
 /// How many of `pieces` pieces begin before byte number / threads * bytes of the weights, by the
-/// table of tiles that they start with.
-static Value countPiecesBefore(ImplicitLocOpBuilder &builder, packed::MatmulTileOp tile,
+/// tables of tiles that they start with. Weights that are taken together have equally many tiles.
+static Value countPiecesBefore(ImplicitLocOpBuilder &builder, ArrayRef<packed::MatmulTileOp> ops,
                                int64_t pieces, Value number, Value threads) {
-  auto type = cast<packed::WeightType>(tile.getWeight().getType());
+  packed::MatmulTileOp op = ops.front();
   Type i32 = builder.getI32Type(), index = builder.getIndexType();
   auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
   auto constant = [&](int64_t value) -> Value {
     return arith::ConstantIndexOp::create(builder, value);
   };
-  Value table = packed::PointerOp::create(builder, pointer, tile.getWeight());
-  int64_t tiles = llvm::divideCeil(type.getRows(), kTileRows);
-  // Where row tile `tile` starts, in the table's units.
+  SmallVector<Value> tables;
+  for (packed::MatmulTileOp multiplication : ops)
+    tables.push_back(packed::PointerOp::create(builder, pointer, multiplication.getWeight()));
+  int64_t tiles = llvm::divideCeil(rowsOf(op), kTileRows);
+  // Where row tile `tile` starts, in the table's units, of all weights together.
   auto startOf = [&](Value tile) -> Value {
-    Value place = arith::IndexCastOp::create(builder, builder.getI64Type(), tile);
-    Value entry = LLVM::GEPOp::create(builder, pointer, i32, table, place);
-    Value units = LLVM::LoadOp::create(builder, i32, entry);
-    return arith::IndexCastUIOp::create(builder, index, units);
+    Value place = arith::IndexCastOp::create(builder, builder.getI64Type(), tile), start;
+    for (Value table : tables) {
+      Value entry = LLVM::GEPOp::create(builder, pointer, i32, table, place);
+      Value units = LLVM::LoadOp::create(builder, i32, entry);
+      units = arith::IndexCastUIOp::create(builder, index, units);
+      start = start ? arith::AddIOp::create(builder, start, units).getResult() : units;
+    }
+    return start;
   };
   Value first = startOf(constant(0));
   Value units = arith::SubIOp::create(builder, startOf(constant(tiles)), first);
@@ -92,7 +103,7 @@ static Value countPiecesBefore(ImplicitLocOpBuilder &builder, packed::MatmulTile
   Value next = arith::AddIOp::create(builder, loop.getRegionIterArg(0), step);
   Value last = arith::MinUIOp::create(builder, next, constant(pieces));
   last = arith::SubIOp::create(builder, last, constant(1));
-  last = arith::MulIOp::create(builder, last, constant(tile.getConfig().getRowTiles()));
+  last = arith::MulIOp::create(builder, last, constant(op.getConfig().getRowTiles()));
   Value isBefore = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, startOf(last), target);
   Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ule, next, constant(pieces));
   Value counts = arith::AndIOp::create(builder, isBefore, exists);
@@ -110,9 +121,9 @@ Operation *DistributeThreads::createShare(OpBuilder &builder, scf::ForallOp op,
   for (Value size : ArrayRef(sizes).drop_front())
     count = arith::MulIOp::create(builder, loc, count, size);
   // Floor division splits n iterations into shares that differ by at most one.
-  packed::MatmulTileOp divided = dividedByBytes(op);
+  SmallVector<packed::MatmulTileOp> divided = dividedByBytes(op);
   auto bound = [&](Value number) -> Value {
-    if (divided) {
+    if (!divided.empty()) {
       ImplicitLocOpBuilder atLoop(loc, builder);
       return countPiecesBefore(atLoop, divided, op.getStaticUpperBound()[0], number,
                                thread.getCount());

@@ -17,6 +17,19 @@ inline bool hasOneIteration(mlir::scf::ForallOp op) {
          llvm::all_of(op.getStaticUpperBound(), [](int64_t bound) { return bound == 1; });
 }
 
+/// The iterations of a loop of one dimension, or ShapedType::kDynamic.
+inline int64_t tripCount(mlir::scf::ForallOp op) { return op.getStaticUpperBound()[0]; }
+
+/// Moves the body of `first` before that of `second`, another loop of one dimension with as many
+/// iterations, and erases `first`.
+inline void prependBody(mlir::scf::ForallOp first, mlir::scf::ForallOp second) {
+  first.getInductionVar(0).replaceAllUsesWith(second.getInductionVar(0));
+  mlir::Block *from = first.getBody(), *to = second.getBody();
+  to->getOperations().splice(to->begin(), from->getOperations(), from->begin(),
+                             std::prev(from->end()));
+  first.erase();
+}
+
 } // namespace stc
 
 #endif // STC_DIALECT_PACKED_TRANSFORMS_FORALLUTILS_H

@@ -101,17 +101,7 @@ bool isRowLoop(scf::ForallOp loop) {
 
 /// A dynamic bound is the number of tokens, as a function has no other dynamic dimension.
 bool haveEqualRows(scf::ForallOp first, scf::ForallOp second) {
-  return isRowLoop(first) && isRowLoop(second) &&
-         first.getStaticUpperBound()[0] == second.getStaticUpperBound()[0];
-}
-
-/// Moves the body of `first` before that of `second`.
-void fuse(scf::ForallOp first, scf::ForallOp second) {
-  first.getInductionVar(0).replaceAllUsesWith(second.getInductionVar(0));
-  Block *from = first.getBody(), *to = second.getBody();
-  to->getOperations().splice(to->begin(), from->getOperations(), from->begin(),
-                             std::prev(from->end()));
-  first.erase();
+  return isRowLoop(first) && isRowLoop(second) && tripCount(first) == tripCount(second);
 }
 
 /// True if `loop` may run after `others`, which it comes before.
@@ -130,7 +120,7 @@ void FuseRows::processBlock(Block &block) {
         if (!haveEqualRows(before[i], loop) || !areRowLocal(before[i], loop) ||
             !mayFollow(before[i], ArrayRef(before).drop_front(i + 1)))
           continue;
-        fuse(before[i], loop);
+        prependBody(before[i], loop);
         before.erase(before.begin() + i);
         ++fused;
       }

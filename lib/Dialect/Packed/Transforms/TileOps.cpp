@@ -122,14 +122,16 @@ void TileOps::tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op) {
   packed::LoweringConfigAttr config = op.getConfigAttr();
   if (!config)
     config = packed::LoweringConfigAttr::get(&getContext(), 1, 1, 0);
-  int64_t pieceRows = kTileRows * config.getRowTiles();
+  // Two row tiles of a head are turned together.
+  int64_t pieceRows = kTileRows * config.getRowTiles() * (op.getCos() ? 2 : 1);
   OpFoldResult pieces = builder.getIndexAttr(llvm::divideCeil(rows, pieceRows));
   parallel(builder, pieces, [&](ValueRange indices) {
     Value tile = indices[0];
     if (config.getRowTiles() > 1)
       tile = scaled(builder, tile, config.getRowTiles());
     packed::MatmulTileOp::create(builder, tile, op.getInputs(), op.getWeight(), op.getBias(),
-                                 op.getResidual(), op.getOut(), config);
+                                 op.getGate(), op.getCos(), op.getSin(), op.getResidual(),
+                                 op.getOut(), op.getActivationAttr(), config);
   });
 }
 

@@ -65,3 +65,29 @@ func.func @bytes(%w: !packed.weight<80x32, #packed.layout<bitmap, i4, group = 32
   }
   return
 }
+
+// A matrix and its gate: the bytes of both count.
+
+// CHECK-LABEL: func.func @bytes_of_two
+// CHECK-DAG: %[[A:.*]] = packed.pointer %{{.*}} : <80x32, #packed.layout<bitmap, i4, group = 32>>
+// CHECK-DAG: %[[B:.*]] = packed.pointer %{{.*}} : <80x32, #packed.layout<bitmap, i4, group = 32>>
+// CHECK: scf.for
+// CHECK: llvm.load
+// CHECK: llvm.load
+// CHECK: arith.cmpi ult
+func.func @bytes_of_two(%v: !packed.weight<80x32, #packed.layout<bitmap, i4, group = 32>>,
+                        %w: !packed.weight<80x32, #packed.layout<bitmap, i4, group = 32>>,
+                        %x: memref<1x32xi8>, %s: memref<1x1xf32>, %t: memref<1x1xi32>,
+                        %g: memref<1x80xf32>, %y: memref<1x80xf32>) {
+  scf.forall (%i) in (5) {
+    packed.matmul_tile %i ins(%x, %s, %t : memref<1x32xi8>, memref<1x1xf32>, memref<1x1xi32>)
+        weight(%v : !packed.weight<80x32, #packed.layout<bitmap, i4, group = 32>>)
+        outs(%g : memref<1x80xf32>)
+        config <tokens = 1, accumulators = 1, prefetch = 0, split = bytes>
+    packed.matmul_tile %i ins(%x, %s, %t : memref<1x32xi8>, memref<1x1xf32>, memref<1x1xi32>)
+        weight(%w : !packed.weight<80x32, #packed.layout<bitmap, i4, group = 32>>)
+        gate <silu>(%g : memref<1x80xf32>) outs(%y : memref<1x80xf32>)
+        config <tokens = 1, accumulators = 1, prefetch = 0, split = bytes>
+  }
+  return
+}

@@ -48,3 +48,23 @@ func.func @window(%q: memref<1x128xf32>, %y: memref<1x128xf32>, %c: !cache, %l: 
       outs(%y : memref<1x128xf32>) heads 8 scale 2.5e-01 window 200 sinks 4
   return
 }
+
+// Row tiles that are turned together make one piece.
+// CHECK-LABEL: @rotated
+// CHECK: scf.forall (%[[PAIR:.*]]) in (4) {
+// CHECK: packed.matmul_tile %[[PAIR]] {{.*}} rotary(
+// CHECK: scf.forall (%[[PIECE:.*]]) in (2) {
+// CHECK: %[[FIRST:.*]] = arith.muli %[[PIECE]]
+// CHECK: packed.matmul_tile %[[FIRST]] {{.*}} gate <silu>({{.*}} rotary(
+func.func @rotated(%x: memref<?x32xf32>, %y: memref<?x128xf32>, %c: memref<?x32xf32>,
+                   %w: !packed.weight<128x32, #packed.layout<dense, bf16>>) {
+  packed.matmul ins(%x : memref<?x32xf32>)
+      weight(%w : !packed.weight<128x32, #packed.layout<dense, bf16>>)
+      rotary(%c, %c : memref<?x32xf32>, memref<?x32xf32>) outs(%y : memref<?x128xf32>)
+  packed.matmul ins(%x : memref<?x32xf32>)
+      weight(%w : !packed.weight<128x32, #packed.layout<dense, bf16>>)
+      gate <silu>(%y : memref<?x128xf32>)
+      rotary(%c, %c : memref<?x32xf32>, memref<?x32xf32>) outs(%y : memref<?x128xf32>)
+      config <tokens = 1, accumulators = 1, prefetch = 0, row_tiles = 2>
+  return
+}

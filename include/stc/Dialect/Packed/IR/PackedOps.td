@@ -24,6 +24,14 @@ def Packed_I32Vector : Packed_Shaped<1, [I32]>;
 def Packed_InputMemRef : AnyTypeOf<[MemRefRankOf<[F32], [2]>, MemRefRankOf<[I8], [2]>,
                                     MemRefRankOf<[I32], [2]>]>;
 
+// The nonlinearities of stc, whose enumeration is defined there.
+def Packed_ActivationKindAttr : Attr<CPred<"::mlir::isa<::stc::ActivationKindAttr>($_self)">,
+                                     "an elementwise nonlinearity of stc"> {
+  let storageType = "::stc::ActivationKindAttr";
+  let returnType = "::stc::ActivationKind";
+  let convertFromStorage = "$_self.getValue()";
+}
+
 // An op that writes its `outs` operands: results exist for tensors and not for memrefs.
 class Packed_DestinationOp<string mnemonic, list<Trait> traits = []>
     : Packed_Op<mnemonic, traits # [DestinationStyleOpInterface,
@@ -265,8 +273,10 @@ def Packed_QuantizeActivationsOp : Packed_DestinationOp<"quantize_activations"> 
 def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]> {
   let summary = "Multiplies tokens by a packed weight matrix.";
   let description = [{
-    out[t, n] = sum over k of input[t, k] * weight[n, k] (+ bias[n]) (+ residual[t, n]).
-    With a float layout `inputs` is one f32 matrix; with a quantized layout it is the three results
+    out[t, n] = sum over k of input[t, k] * weight[n, k] (+ bias[n]), then, each where it is given,
+    times `activation` of gate[t, n] (a gated activation, as `stc.gated_activation`), rotated by the
+    token's angles (as `stc.rotary_embedding` with halves; cos has half a head's columns), and plus
+    residual[t, n]. With a float layout `inputs` is one f32 matrix; with a quantized layout it is the three results
     of `packed.quantize_activations` with the weight's group and, as `sum_factor`, minus its zero
     point, or -1 where every row has its own, with `offset` 128 for the kinds pairs and block, and
     sum = sum over groups of activation_scale * weight_scale * (sum of code products).
@@ -274,22 +284,37 @@ def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]>
     (C1) Float layouts take one input, quantized ones three. (C2) The input's columns equal the
     weight's columns (padded to the group for codes). (C3) out is tokens x weight rows. (C4) The
     bias has one value per weight row. (C5) The residual has out's shape. (C6) The layout is not
-    `rows`.
+    `rows`. (C7) The gate has out's shape, and comes with an activation. (C8) cos and sin come
+    together and have equal types and out's tokens; their columns are a multiple of 16, the rows of
+    a tile, and out's columns a multiple of twice as many.
 
     ```mlir
     %y = packed.matmul ins(%x : tensor<?x32xf32>)
         weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
         outs(%y0 : tensor<?x32xf32>) -> tensor<?x32xf32>
+    %u = packed.matmul ins(%x : tensor<?x32xf32>)
+        weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+        gate <silu>(%y : tensor<?x32xf32>)
+        outs(%u0 : tensor<?x32xf32>) -> tensor<?x32xf32>
+    %q = packed.matmul ins(%x : tensor<?x32xf32>)
+        weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+        rotary(%cos, %sin : tensor<?x16xf32>, tensor<?x16xf32>)
+        outs(%q0 : tensor<?x32xf32>) -> tensor<?x32xf32>
     ```
   }];
   let arguments = (ins Variadic<AnyTypeOf<[Packed_F32Matrix, Packed_I8Matrix, Packed_I32Matrix]>>:$inputs,
                        Packed_WeightType:$weight, Optional<Packed_F32Vector>:$bias,
-                       Optional<Packed_F32Matrix>:$residual, Packed_F32Matrix:$out,
+                       Optional<Packed_F32Matrix>:$gate, Optional<Packed_F32Matrix>:$cos,
+                       Optional<Packed_F32Matrix>:$sin, Optional<Packed_F32Matrix>:$residual,
+                       Packed_F32Matrix:$out, OptionalAttr<Packed_ActivationKindAttr>:$activation,
                        OptionalAttr<Packed_LoweringConfigAttr>:$config);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let assemblyFormat = [{
     `ins` `(` $inputs `:` type($inputs) `)` `weight` `(` $weight `:` type($weight) `)`
-    (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)?
+    (`bias` `(` $bias^ `:` type($bias) `)`)?
+    (`gate` $activation `(` $gate^ `:` type($gate) `)`)?
+    (`rotary` `(` $cos^ `,` $sin `:` type($cos) `,` type($sin) `)`)?
+    (`residual` `(` $residual^ `:` type($residual) `)`)?
     `outs` `(` $out `:` type($out) `)` (`config` $config^)? attr-dict (`->` type($result)^)?
   }];
   let extraClassDeclaration = [{
@@ -390,6 +415,10 @@ def Packed_MatmulTileOp : Packed_Op<"matmul_tile", [
     exist: columns [16 * tile, 16 * tile + 16 * row_tiles) of out. Operands are those of the matmul
     on memrefs.
 
+    With rotary embeddings it computes pairs of row tiles whose rows are turned together: with c
+    columns of cos, pair p is the row tiles t = p / (c / 16) * (c / 8) + p % (c / 16) and
+    t + c / 16, and there are half as many pairs as row tiles.
+
     (C1) As packed.matmul's constraints, on memrefs. (C2) The inputs have the identity layout:
     kernels compute addresses of tokens themselves.
 
@@ -402,11 +431,19 @@ def Packed_MatmulTileOp : Packed_Op<"matmul_tile", [
   }];
   let arguments = (ins Index:$tile, Variadic<Packed_InputMemRef>:$inputs, Packed_WeightType:$weight,
                        Optional<MemRefRankOf<[F32], [1]>>:$bias,
+                       Optional<MemRefRankOf<[F32], [2]>>:$gate,
+                       Optional<MemRefRankOf<[F32], [2]>>:$cos,
+                       Optional<MemRefRankOf<[F32], [2]>>:$sin,
                        Optional<MemRefRankOf<[F32], [2]>>:$residual,
-                       MemRefRankOf<[F32], [2]>:$out, Packed_LoweringConfigAttr:$config);
+                       MemRefRankOf<[F32], [2]>:$out,
+                       OptionalAttr<Packed_ActivationKindAttr>:$activation,
+                       Packed_LoweringConfigAttr:$config);
   let assemblyFormat = [{
     $tile `ins` `(` $inputs `:` type($inputs) `)` `weight` `(` $weight `:` type($weight) `)`
-    (`bias` `(` $bias^ `:` type($bias) `)`)? (`residual` `(` $residual^ `:` type($residual) `)`)?
+    (`bias` `(` $bias^ `:` type($bias) `)`)?
+    (`gate` $activation `(` $gate^ `:` type($gate) `)`)?
+    (`rotary` `(` $cos^ `,` $sin `:` type($cos) `,` type($sin) `)`)?
+    (`residual` `(` $residual^ `:` type($residual) `)`)?
     `outs` `(` $out `:` type($out) `)` `config` $config attr-dict
   }];
   let hasVerifier = 1;

@@ -19,13 +19,25 @@ def DistributeThreadsPass : Pass<"packed-distribute-threads", "::mlir::ModuleOp"
                            "::mlir::LLVM::LLVMDialect", "::stc::packed::PackedDialect"];
 }
 
+def FuseGatesPass : Pass<"packed-fuse-gates", "::mlir::ModuleOp"> {
+  let summary = "Computes the tiles of a gate where they are used";
+  let description = [{
+    Of two `scf.forall` loops over the row tiles of weights of equal shape, where the second
+    multiplies with an activated gate (`gate` of `packed.matmul_tile`) that the first computes, both
+    become one: what a thread reads of the gate it has just written itself, and no thread waits for
+    another between the two. Loops that take tiles in pieces of different size stay apart.
+  }];
+  let statistics = [
+    Statistic<"fused", "fused", "Number of loops that joined another">,
+  ];
+}
+
 def FuseRowsPass : Pass<"packed-fuse-rows", "::mlir::ModuleOp"> {
   let summary = "Takes each token's row through several operations at once";
   let description = [{
     `scf.forall` loops over the same tokens become one, where what one of them writes the other uses
     in the token's own row only, and what lies between them does not depend on the first: a norm and
-    the quantization of its result, a gated activation and its quantization, rotary embeddings and
-    the cache's update. A row then stays in the nearest cache, and threads wait for each other once.
+    the quantization of its result, rotary embeddings and the cache's update. A row then stays in the nearest cache, and threads wait for each other once.
 
     Loops over a single token stay as they are.
   }];
