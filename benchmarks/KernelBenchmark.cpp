@@ -30,7 +30,8 @@ struct Options {
   int64_t rows = 0, columns = 0;
   std::map<std::string, double> numbers = {{"tokens", 1},    {"threads", 1},   {"accumulators", 0},
                                            {"at-once", 0},   {"prefetch", -1}, {"megabytes", 640},
-                                           {"density", 0.5}, {"seconds", 6}};
+                                           {"density", 0.5}, {"seconds", 6},
+                                           {"streams", 1},   {"level", 2}};
   std::string target = "native";
   bool json = false;
 
@@ -98,12 +99,16 @@ absl::StatusOr<std::unique_ptr<CompiledKernel>> compile(const Options &options,
   int64_t atOnce = options.get("at-once") ? options.get("at-once") : 1;
   int64_t accumulators = options.get("accumulators") ? options.get("accumulators") : 4;
   int64_t prefetch = options.get("prefetch") < 0 ? 8192 : options.get("prefetch");
+  int64_t streams = options.get("streams");
   return CompiledKernel::create(
       absl::StrCat("%w: ", weight, ", ", parameters, ", %y: ", out, ", %begin: index, %end: index"),
-      absl::StrCat("%c1 = arith.constant 1 : index\n scf.for %i = %begin to %end step %c1 {\n",
+      absl::StrCat("%step = arith.constant ", streams,
+                   " : index\n scf.for %i = %begin to %end step %step {\n",
                    "packed.matmul_tile %i ins(", names, " : ", types, ") weight(%w : ", weight,
                    ") outs(%y : ", out, ") config <tokens = ", atOnce,
-                   ", accumulators = ", accumulators, ", prefetch = ", prefetch, ">\n}"),
+                   ", accumulators = ", accumulators, ", prefetch = ", prefetch,
+                   ", level = ", options.get("level"), ", row_tiles = ", streams,
+                   ", streams = ", streams, ">\n}"),
       options.target);
 }
 
@@ -162,7 +167,7 @@ int main(int argc, char **argv) {
   Options options;
   if (!parseOptions(argc, argv, options)) {
     std::fprintf(stderr, "usage: stc-kernel-benchmark LAYOUT ROWSxCOLUMNS [tokens=] [threads=] "
-                         "[accumulators=] [at-once=] [prefetch=] [megabytes=] [density=] [target=] "
+                         "[accumulators=] [at-once=] [prefetch=] [level=] [streams=] [megabytes=] [density=] [target=] "
                          "[seconds=] [--json]\n");
     return 1;
   }
@@ -199,8 +204,9 @@ int main(int argc, char **argv) {
     scales[i] = random.real(0.01f, 0.1f);
 
   auto multiply = [&](int64_t thread) {
-    int64_t begin = thread * geometry.rowTiles / threads,
-            end = (thread + 1) * geometry.rowTiles / threads;
+    int64_t streams = options.get("streams"), pieces = (geometry.rowTiles + streams - 1) / streams;
+    int64_t begin = thread * pieces / threads * streams,
+            end = (thread + 1) * pieces / threads * streams;
     for (int64_t copy = 0; copy < copies; ++copy) {
       std::vector<Argument> arguments = {Argument::address(weights + copy * stride)};
       if (options.layout.isQuantized())

@@ -13,13 +13,13 @@ struct Fields {
   explicit Fields(packed::LoweringConfigAttr config)
       : tokens(config.getTokens()), accumulators(config.getAccumulators()),
         prefetch(config.getPrefetch()), level(config.getLevel()), rowTiles(config.getRowTiles()),
-        unroll(config.getUnroll()), split(config.getSplit()) {}
+        streams(config.getStreams()), unroll(config.getUnroll()), split(config.getSplit()) {}
   packed::LoweringConfigAttr get(MLIRContext *context) const {
     return packed::LoweringConfigAttr::get(context, tokens, accumulators, prefetch, level, rowTiles,
-                                           unroll, split);
+                                           streams, unroll, split);
   }
 
-  int64_t tokens, accumulators, prefetch, level, rowTiles, unroll;
+  int64_t tokens, accumulators, prefetch, level, rowTiles, streams, unroll;
   packed::ThreadSplit split;
 };
 
@@ -52,6 +52,11 @@ SmallVector<packed::LoweringConfigAttr> cpu::loweringCandidates(packed::MatmulOp
     vary(Values{0, 2048, 4096, 8192, 16384},
          [](Fields &fields, int64_t value) { fields.prefetch = value; });
     vary(Values{1, 2, 3}, [](Fields &fields, int64_t value) { fields.level = value; });
+    // One stream, asked for ahead, or several that the processor follows by itself.
+    vary(Values{1, 2, 3, 4, 6}, [](Fields &fields, int64_t value) {
+      fields.rowTiles = fields.streams = value;
+      fields.prefetch = value == 1 ? 8192 : 0;
+    });
     return candidates;
   }
   vary(Values{2, 4, 6, 8, 12, 16, 24}, [&](Fields &fields, int64_t value) {
@@ -64,6 +69,7 @@ SmallVector<packed::LoweringConfigAttr> cpu::loweringCandidates(packed::MatmulOp
     // The next piece of work is asked for, however long it is.
     fields.prefetch = fields.prefetch * value / fields.rowTiles;
     fields.rowTiles = value;
+    fields.streams = 1;
   });
   return candidates;
 }

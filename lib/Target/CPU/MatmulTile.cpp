@@ -18,6 +18,13 @@ constexpr int64_t kLeastTileTokens = 8;
 /// Columns of float weights per iteration.
 constexpr int64_t kUnrolledColumns = 8;
 
+/// A row tile that is being emitted.
+struct RowTile {
+  Value number;
+  Value firstRow;
+  Value mask; // of the rows that exist, where a tile may be partial
+};
+
 /// What stays the same for all tokens of the tile.
 class MatmulTileEmitter {
 public:
@@ -27,24 +34,32 @@ public:
 private:
   /// Computes `count` tokens starting at `token` of all row tiles, and writes their results.
   void emitTokens(Value token, int64_t count);
-  /// The same of one row tile, or of pair `number` of those that are turned together.
-  void emitPiece(Value number, Value token);
-  void emitRotatedPair(Value number, Value token);
-  /// The sums of one row tile, a vector per token, with bias and gate.
-  Values emitTile(Value number, Value token);
+  /// The same of `pieces` row tiles from `number` on, or of so many pairs of those that are turned
+  /// together, side by side.
+  void emitPieces(Value number, int64_t pieces, Value token);
+  /// The tiles of a piece: one, or two that are turned together.
+  llvm::SmallVector<RowTile> tilesOf(Value piece);
+  /// Turns the sums of the tokens of two tiles.
+  void rotateTiles(Value piece, Value token, Values &first, Values &second);
+  RowTile makeTile(Value number);
   /// Runs `body`, which prefetches weights, where it is the first block of tokens that reads them.
   void whereReadFirst(llvm::function_ref<void()> body);
   /// Computes tokens [begin, end) in blocks of `block` while there are that many; returns the next.
   Value emitBlocks(Value begin, Value end, int64_t block);
-  Values emitFloats();
-  Values emitQuantized();
-  Values emitSums(WeightReader &reader, Value group, Values &state);
-  Values emitGroup(WeightReader &reader, Value group, Values &state);
+
+  // The sums of several row tiles, which are read side by side: a vector per token of each.
+  using Sums = llvm::SmallVector<Values>;
+  Sums emitSums(ArrayRef<RowTile> tiles);
+  Sums emitFloats(ArrayRef<RowTile> tiles);
+  Sums emitQuantized(ArrayRef<RowTile> tiles);
+  // And those of one group.
+  Sums emitGroups(MutableArrayRef<WeightReader> readers, Value group, Sums &states);
+  Sums emitDenseGroups(MutableArrayRef<WeightReader> readers, Value group, Sums &states);
+  Sums emitPairsGroups(MutableArrayRef<WeightReader> readers, Value group);
   /// Whether the block's tokens go through tile registers, and the sums of a group from there.
   bool usesTiles() const;
   Values emitTileGroup(WeightReader &reader, Value group, Values &state);
   Values emitBlockGroup(WeightReader &reader, Value group, Values &state);
-  Values emitPairsGroup(WeightReader &reader, Value group);
   Value selectInputs(Value positions, int64_t chunk, Value groupColumn, int64_t token);
   /// Whether activations are selected from 64 at once.
   bool selectsFromTables() const;
@@ -53,10 +68,10 @@ private:
   void addProducts(Value weights, Value column, int64_t chain, Values &accumulators);
   /// `type` from column `column` of input `number`, of token `token` of the block.
   Value loadInput(Type type, unsigned number, Value column, int64_t token);
-  /// The tile's rows of `memref`, of token `token` where it is a matrix.
-  Value loadRows(Value memref, ValueRange indices);
-  Value addBiasAndGate(Value token, Value sum);
-  void finish(Value token, Value sum);
+  /// The tile's rows of `memref`, of a token where it is a matrix.
+  Value loadRows(const RowTile &tile, Value memref, ValueRange indices);
+  Value addBiasAndGate(const RowTile &tile, Value token, Value sum);
+  void finish(const RowTile &tile, Value token, Value sum);
 
   packed::MatmulTileOp op;
   KernelBuilder builder;
@@ -64,10 +79,6 @@ private:
   Layout layout;
   packed::LoweringConfigAttr config;
   Value weights;
-  // Of the row tile that is being emitted:
-  Value tile; // its number
-  Value firstRow;
-  Value mask; // of the rows that exist, where a tile may be partial
   // Of the block of tokens that is being emitted:
   int64_t count = 0;     // its tokens
   Value isFirst;         // whether weights are read for the first time; null: always
@@ -126,56 +137,85 @@ void MatmulTileEmitter::emitTokens(Value token, int64_t tokens) {
   isFirst = Value();
   if (!isConstantIntValue(token, 0))
     isFirst = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, token, builder.index(0));
-  int64_t tiles = llvm::divideCeil(type.getRows(), kTileRows), atOnce = config.getRowTiles();
-  int64_t pieces = op.getCos() ? tiles / 2 : tiles;
+  int64_t tiles = llvm::divideCeil(type.getRows(), kTileRows), streams = config.getStreams();
+  int64_t pieces = op.getCos() ? tiles / 2 : tiles, atOnce = config.getRowTiles();
   if (atOnce == 1)
-    return emitPiece(op.getTile(), token);
-  Value end = builder.add(op.getTile(), atOnce);
-  if (pieces % atOnce != 0)
-    end = arith::MinSIOp::create(builder, end, builder.index(pieces));
-  builder.loop(op.getTile(), end, 1, [&](Value number) { emitPiece(number, token); });
-}
-
-void MatmulTileEmitter::emitPiece(Value number, Value token) {
-  if (op.getCos())
-    return emitRotatedPair(number, token);
-  for (auto [i, sum] : llvm::enumerate(emitTile(number, token)))
-    finish(builder.add(token, i), sum);
-}
-
-/// Rows of the first half of a head and those of the second that are turned with them.
-void MatmulTileEmitter::emitRotatedPair(Value number, Value token) {
-  int64_t apart = cast<MemRefType>(op.getCos().getType()).getDimSize(1) / kTileRows;
-  Value head = arith::DivUIOp::create(builder, number, builder.index(apart));
-  Value place = arith::RemUIOp::create(builder, number, builder.index(apart));
-  Value first = builder.add(builder.mul(head, 2 * apart), place);
-  Values a = emitTile(first, token);
-  Values b = emitTile(builder.add(first, apart), token);
-  Value secondRow = firstRow;
-  Value pair = builder.mul(place, kTileRows);
-  for (int64_t i = 0; i < count; ++i) {
-    Value current = builder.add(token, i);
-    Value cos = builder.loadVector(builder.floats(), op.getCos(), {current, pair});
-    Value sin = builder.loadVector(builder.floats(), op.getSin(), {current, pair});
-    auto [turnedA, turnedB] = rotatePairs(builder, a[i], b[i], cos, sin);
-    firstRow = builder.mul(first, kTileRows);
-    finish(current, turnedA);
-    firstRow = secondRow;
-    finish(current, turnedB);
+    return emitPieces(op.getTile(), 1, token);
+  Value begin = op.getTile(), end = builder.add(begin, atOnce), whole = end;
+  if (pieces % atOnce == 0 && atOnce == streams)
+    return emitPieces(begin, streams, token);
+  if (pieces % atOnce != 0) {
+    end = whole = arith::MinSIOp::create(builder, end, builder.index(pieces));
+    if (pieces % streams != 0) {
+      Value left = arith::SubIOp::create(builder, end, begin);
+      left = arith::RemUIOp::create(builder, left, builder.index(streams));
+      whole = arith::SubIOp::create(builder, end, left);
+    }
   }
+  builder.loop(begin, whole, streams, [&](Value first) { emitPieces(first, streams, token); });
+  if (whole != end)
+    builder.loop(whole, end, 1, [&](Value piece) { emitPieces(piece, 1, token); });
 }
 
-Values MatmulTileEmitter::emitTile(Value number, Value token) {
-  tile = number;
-  firstRow = builder.mul(tile, kTileRows);
+RowTile MatmulTileEmitter::makeTile(Value number) {
+  RowTile tile{number, builder.mul(number, kTileRows), Value()};
   if (type.getRows() % kTileRows != 0) {
-    Value left = arith::SubIOp::create(builder, builder.index(type.getRows()), firstRow);
-    mask = builder.firstLanes(left);
+    Value left = arith::SubIOp::create(builder, builder.index(type.getRows()), tile.firstRow);
+    tile.mask = builder.firstLanes(left);
   }
-  Values sums = layout.isQuantized() ? emitQuantized() : emitFloats();
-  for (auto [i, sum] : llvm::enumerate(sums))
-    sum = addBiasAndGate(builder.add(token, i), sum);
-  return sums;
+  return tile;
+}
+
+/// Row tiles that the halves of a head are apart.
+static int64_t tilesApart(packed::MatmulTileOp op) {
+  return cast<MemRefType>(op.getCos().getType()).getDimSize(1) / kTileRows;
+}
+
+llvm::SmallVector<RowTile> MatmulTileEmitter::tilesOf(Value piece) {
+  if (!op.getCos())
+    return {makeTile(piece)};
+  int64_t apart = tilesApart(op);
+  Value head = arith::DivUIOp::create(builder, piece, builder.index(apart));
+  Value place = arith::RemUIOp::create(builder, piece, builder.index(apart));
+  Value first = builder.add(builder.mul(head, 2 * apart), place);
+  return {makeTile(first), makeTile(builder.add(first, apart))};
+}
+
+void MatmulTileEmitter::rotateTiles(Value piece, Value token, Values &first, Values &second) {
+  Value place = arith::RemUIOp::create(builder, piece, builder.index(tilesApart(op)));
+  Value pair = builder.mul(place, kTileRows);
+  for (int64_t t = 0; t < count; ++t) {
+    llvm::SmallVector<Value> indices{builder.add(token, t), pair};
+    Value cos = builder.loadVector(builder.floats(), op.getCos(), indices);
+    Value sin = builder.loadVector(builder.floats(), op.getSin(), indices);
+    std::tie(first[t], second[t]) = rotatePairs(builder, first[t], second[t], cos, sin);
+  }
+}
+
+void MatmulTileEmitter::emitPieces(Value number, int64_t pieces, Value token) {
+  llvm::SmallVector<RowTile> tiles;
+  for (int64_t i = 0; i < pieces; ++i)
+    tiles.append(tilesOf(builder.add(number, i)));
+  // One stream of memory: a tile after the other.
+  Sums sums;
+  for (ArrayRef<RowTile> rest = tiles; !rest.empty();) {
+    size_t abreast = config.getStreams() == 1 ? 1 : rest.size();
+    sums.append(emitSums(rest.take_front(abreast)));
+    rest = rest.drop_front(abreast);
+  }
+  for (auto [tile, values] : llvm::zip_equal(tiles, sums))
+    for (int64_t t = 0; t < count; ++t)
+      values[t] = addBiasAndGate(tile, builder.add(token, t), values[t]);
+  if (op.getCos())
+    for (int64_t i = 0; i < pieces; ++i)
+      rotateTiles(builder.add(number, i), token, sums[2 * i], sums[2 * i + 1]);
+  for (auto [tile, values] : llvm::zip_equal(tiles, sums))
+    for (int64_t t = 0; t < count; ++t)
+      finish(tile, builder.add(token, t), values[t]);
+}
+
+MatmulTileEmitter::Sums MatmulTileEmitter::emitSums(ArrayRef<RowTile> tiles) {
+  return layout.isQuantized() ? emitQuantized(tiles) : emitFloats(tiles);
 }
 
 void MatmulTileEmitter::whereReadFirst(function_ref<void()> body) {
@@ -196,25 +236,26 @@ Value MatmulTileEmitter::loadInput(Type type, unsigned number, Value column, int
   return builder.load(type, builder.address(first, token * KernelBuilder::rowBytes(matrix)));
 }
 
-Value MatmulTileEmitter::loadRows(Value memref, ValueRange indices) {
-  return builder.loadVector(builder.floats(), memref, indices, mask);
+Value MatmulTileEmitter::loadRows(const RowTile &tile, Value memref, ValueRange indices) {
+  return builder.loadVector(builder.floats(), memref, indices, tile.mask);
 }
 
-Value MatmulTileEmitter::addBiasAndGate(Value token, Value sum) {
+Value MatmulTileEmitter::addBiasAndGate(const RowTile &tile, Value token, Value sum) {
   if (op.getBias())
-    sum = arith::AddFOp::create(builder, sum, loadRows(op.getBias(), firstRow));
+    sum = arith::AddFOp::create(builder, sum, loadRows(tile, op.getBias(), tile.firstRow));
   if (!op.getGate())
     return sum;
-  Value gate = loadRows(op.getGate(), {token, firstRow});
+  Value gate = loadRows(tile, op.getGate(), {token, tile.firstRow});
   gate = createActivation(builder, builder.getLoc(), *op.getActivation(), gate);
   return arith::MulFOp::create(builder, gate, sum);
 }
 
 /// Adds the residual to the sums of a token's 16 rows and stores them.
-void MatmulTileEmitter::finish(Value token, Value sum) {
+void MatmulTileEmitter::finish(const RowTile &tile, Value token, Value sum) {
+  llvm::SmallVector<Value> indices{token, tile.firstRow};
   if (op.getResidual())
-    sum = arith::AddFOp::create(builder, sum, loadRows(op.getResidual(), {token, firstRow}));
-  builder.storeVector(sum, op.getOut(), {token, firstRow}, mask);
+    sum = arith::AddFOp::create(builder, sum, loadRows(tile, op.getResidual(), indices));
+  builder.storeVector(sum, op.getOut(), indices, tile.mask);
 }
 
 //===----------------------------------------------------------------------===//
@@ -241,9 +282,11 @@ static Values addChains(KernelBuilder &builder, ArrayRef<Value> values, int64_t 
   return sums;
 }
 
-Values MatmulTileEmitter::emitFloats() {
+MatmulTileEmitter::Sums MatmulTileEmitter::emitFloats(ArrayRef<RowTile> tiles) {
   TileGeometry geometry = tileGeometry(layout, type.getRows(), type.getColumns());
-  Value start = builder.address(weights, builder.mul(tile, geometry.tileBytes));
+  Values starts;
+  for (const RowTile &tile : tiles)
+    starts.push_back(builder.address(weights, builder.mul(tile.number, geometry.tileBytes)));
   Type element = builder.getF32Type();
   if (layout.element == ElementKind::BF16)
     element = builder.getBF16Type();
@@ -251,42 +294,68 @@ Values MatmulTileEmitter::emitFloats() {
     element = builder.getF16Type();
   auto vectorType = VectorType::get(kTileRows, element);
   int64_t columnBytes = kTileRows * element.getIntOrFloatBitWidth() / 8;
-  int64_t chains = chainsPerToken(config, count);
+  int64_t chains = chainsPerToken(config, count), perTile = count * chains;
 
   auto addColumn = [&](Value column, int64_t chain, Values &sums) {
-    Value address = builder.address(start, builder.mul(column, columnBytes));
-    Value weight = builder.toF32(builder.load(vectorType, address));
-    for (int64_t t = 0; t < count; ++t) {
-      Value x = builder.broadcast(loadInput(builder.getF32Type(), 0, column, t));
-      Value &sum = sums[t * chains + chain];
-      sum = builder.multiplyAdd(weight, x, sum);
+    Value offset = builder.mul(column, columnBytes);
+    for (size_t i = 0; i < tiles.size(); ++i) {
+      Value weight = builder.load(vectorType, builder.address(starts[i], offset));
+      weight = builder.toF32(weight);
+      for (int64_t t = 0; t < count; ++t) {
+        Value x = builder.broadcast(loadInput(builder.getF32Type(), 0, column, t));
+        Value &sum = sums[i * perTile + t * chains + chain];
+        sum = builder.multiplyAdd(weight, x, sum);
+      }
     }
   };
-  Values sums(count * chains, builder.constant(builder.floats(), 0.0));
+  Values sums(tiles.size() * perTile, builder.constant(builder.floats(), 0.0));
   int64_t whole = type.getColumns() / kUnrolledColumns * kUnrolledColumns;
   if (whole > 0)
-    sums = builder.loop(
-        builder.index(0), builder.index(whole), kUnrolledColumns, sums,
-        [&](Value first, ValueRange carried) {
-          Values values(carried);
-          whereReadFirst([&] {
-            Value ahead = builder.address(start, builder.mul(first, columnBytes));
-            for (int64_t line = 0; line < kUnrolledColumns * columnBytes; line += 64)
-              packed::PrefetchOp::create(
-                  builder, builder.address(ahead, config.getPrefetch() + line), config.getLevel());
-          });
-          for (int64_t i = 0; i < kUnrolledColumns; ++i)
-            addColumn(builder.add(first, i), i % chains, values);
-          return values;
-        });
+    sums =
+        builder.loop(builder.index(0), builder.index(whole), kUnrolledColumns, sums,
+                     [&](Value first, ValueRange carried) {
+                       Values values(carried);
+                       whereReadFirst([&] {
+                         for (Value start : starts) {
+                           Value ahead = builder.address(start, builder.mul(first, columnBytes));
+                           for (int64_t line = 0; line < kUnrolledColumns * columnBytes; line += 64)
+                             packed::PrefetchOp::create(
+                                 builder, builder.address(ahead, config.getPrefetch() + line),
+                                 config.getLevel());
+                         }
+                       });
+                       for (int64_t i = 0; i < kUnrolledColumns; ++i)
+                         addColumn(builder.add(first, i), i % chains, values);
+                       return values;
+                     });
   for (int64_t column = whole; column < type.getColumns(); ++column)
     addColumn(builder.index(column), column % chains, sums);
-  return addChains<arith::AddFOp>(builder, sums, chains);
+  Sums results;
+  for (size_t i = 0; i < tiles.size(); ++i)
+    results.push_back(
+        addChains<arith::AddFOp>(builder, ArrayRef(sums).slice(i * perTile, perTile), chains));
+  return results;
 }
 
 //===----------------------------------------------------------------------===//
 // Quantized weights
 //===----------------------------------------------------------------------===//
+
+/// What several tiles carry through a loop, one after the other, and back.
+static Values flatten(ArrayRef<Values> ofTiles) {
+  Values all;
+  for (const Values &values : ofTiles)
+    all.append(values);
+  return all;
+}
+static ValueRange unflatten(ValueRange all, MutableArrayRef<Values> ofTiles) {
+  for (Values &values : ofTiles) {
+    size_t size = values.size();
+    values.assign(all.begin(), all.begin() + size);
+    all = all.drop_front(size);
+  }
+  return all;
+}
 
 /// Adds to each token's accumulator the products of 16 rows x 4 columns starting at `column`.
 void MatmulTileEmitter::addProducts(Value codes, Value column, int64_t chain,
@@ -303,49 +372,54 @@ void MatmulTileEmitter::addProducts(Value codes, Value column, int64_t chain,
 }
 
 /// The exact integer sums of one group: of (code - zero point) * activation code.
-Values MatmulTileEmitter::emitGroup(WeightReader &reader, Value group, Values &state) {
+MatmulTileEmitter::Sums MatmulTileEmitter::emitDenseGroups(MutableArrayRef<WeightReader> readers,
+                                                           Value group, Sums &states) {
   int64_t chains = chainsPerToken(config, count);
-  Values accumulators;
+  Values first;
   for (int64_t t = 0; t < count; ++t) {
     // Minus the zero point times the sum of the activations; zero points of rows come later.
-    accumulators.push_back(layout.asymmetric
-                               ? builder.constant(builder.ints(), int64_t(0))
-                               : builder.broadcast(loadInput(builder.getI32Type(), 2, group, t)));
-    accumulators.append(chains - 1, builder.constant(builder.ints(), int64_t(0)));
+    first.push_back(layout.asymmetric
+                        ? builder.constant(builder.ints(), int64_t(0))
+                        : builder.broadcast(loadInput(builder.getI32Type(), 2, group, t)));
+    first.append(chains - 1, builder.constant(builder.ints(), int64_t(0)));
   }
-  int64_t blockColumns = reader.stepsPerBlock() * kDotColumns;
+  Sums accumulators(readers.size(), first);
+  int64_t blockSteps = readers[0].stepsPerBlock(), blockColumns = blockSteps * kDotColumns;
   int64_t blocks = layout.group / blockColumns;
   // `place` counts blocks of the unrolled code.
-  auto addBlock = [&](Value number, int64_t place, Values &sums, Values &position) {
+  auto addBlock = [&](Value number, int64_t place) {
     Value block = builder.add(builder.mul(group, blocks), number);
     Value column = builder.add(builder.mul(group, layout.group), builder.mul(number, blockColumns));
-    reader.readBlock(block, position, [&](int64_t step, Value codes) {
-      int64_t chain = (place * reader.stepsPerBlock() + step) % chains;
-      addProducts(codes, builder.add(column, step * kDotColumns), chain, sums);
-    });
+    for (size_t i = 0; i < readers.size(); ++i)
+      readers[i].readBlock(block, states[i], [&](int64_t step, Value codes) {
+        int64_t chain = (place * blockSteps + step) % chains;
+        addProducts(codes, builder.add(column, step * kDotColumns), chain, accumulators[i]);
+      });
   };
-  int64_t unrolled = blocks;
-  while (unrolled % 2 == 0 && unrolled * reader.stepsPerBlock() * count > config.getUnroll())
+  int64_t unrolled = blocks, products = blockSteps * count * int64_t(readers.size());
+  while (unrolled % 2 == 0 && unrolled * products > config.getUnroll())
     unrolled /= 2;
   if (unrolled == blocks) {
     for (int64_t i = 0; i < blocks; ++i)
-      addBlock(builder.index(i), i, accumulators, state);
-    return addChains<arith::AddIOp>(builder, accumulators, chains);
+      addBlock(builder.index(i), i);
+  } else {
+    Values carried = flatten(accumulators);
+    carried.append(flatten(states));
+    carried = builder.loop(builder.index(0), builder.index(blocks), unrolled, carried,
+                           [&](Value number, ValueRange values) {
+                             unflatten(unflatten(values, accumulators), states);
+                             for (int64_t i = 0; i < unrolled; ++i)
+                               addBlock(builder.add(number, i), i);
+                             Values next = flatten(accumulators);
+                             next.append(flatten(states));
+                             return next;
+                           });
+    unflatten(unflatten(carried, accumulators), states);
   }
-  Values carried(accumulators);
-  carried.append(state);
-  carried = builder.loop(builder.index(0), builder.index(blocks), unrolled, carried,
-                         [&](Value first, ValueRange values) {
-                           Values sums(values.take_front(accumulators.size()));
-                           Values position(values.drop_front(accumulators.size()));
-                           for (int64_t i = 0; i < unrolled; ++i)
-                             addBlock(builder.add(first, i), i, sums, position);
-                           sums.append(position);
-                           return sums;
-                         });
-  accumulators.assign(carried.begin(), carried.begin() + accumulators.size());
-  state.assign(carried.begin() + accumulators.size(), carried.end());
-  return addChains<arith::AddIOp>(builder, accumulators, chains);
+  Sums sums;
+  for (const Values &values : accumulators)
+    sums.push_back(addChains<arith::AddIOp>(builder, values, chains));
+  return sums;
 }
 
 /// The same for stored steps of signed weights, whose number differs from group to group. Weights
@@ -435,36 +509,49 @@ Value MatmulTileEmitter::tablePositions(Value pairs, int64_t chunk) {
 }
 
 /// The same for pairs of positions and signed weights.
-Values MatmulTileEmitter::emitPairsGroup(WeightReader &reader, Value group) {
+MatmulTileEmitter::Sums MatmulTileEmitter::emitPairsGroups(MutableArrayRef<WeightReader> readers,
+                                                           Value group) {
   int64_t chains = chainsPerToken(config, count);
   int64_t vectors = layout.group * layout.n / kStepBytes;
+  size_t tiles = readers.size();
   Value offset = builder.constant(builder.bytes(kStepBytes), int64_t(-128));
   Value zero = builder.constant(builder.ints(), int64_t(0));
   auto addDot = [&](Value &sum, Value x, Value codes) {
-    sum = packed::Dot4Op::create(builder, sum.getType(), sum, x, codes, 8, reader.signedBits());
+    int64_t bits = readers[0].signedBits();
+    sum = packed::Dot4Op::create(builder, sum.getType(), sum, x, codes, 8, bits);
   };
   // 128 times the sum of the weights, which all tokens share: what several of them start from,
   // negated, and what is subtracted from a single one, which need not wait for it then.
-  Values pairs, codes, sums(count * chains, zero), corrections(chains, zero);
-  for (int64_t i = 0; i < vectors; ++i) {
-    pairs.push_back(reader.readPairs(builder.add(builder.mul(group, vectors), i)));
-    codes.push_back(reader.weightsOf(pairs.back()));
-    addDot(corrections[i % chains], offset, codes.back());
+  Sums pairs(tiles), codes(tiles), sums(tiles, Values(count * chains, zero));
+  Sums corrections(tiles, Values(chains, zero));
+  for (int64_t i = 0; i < vectors; ++i)
+    for (size_t tile = 0; tile < tiles; ++tile) {
+      WeightReader &reader = readers[tile];
+      pairs[tile].push_back(reader.readPairs(builder.add(builder.mul(group, vectors), i)));
+      codes[tile].push_back(reader.weightsOf(pairs[tile].back()));
+      addDot(corrections[tile][i % chains], offset, codes[tile].back());
+    }
+  for (size_t tile = 0; tile < tiles; ++tile) {
+    corrections[tile] = addChains<arith::AddIOp>(builder, corrections[tile], chains);
+    if (count > 1)
+      sums[tile].assign(count * chains, arith::SubIOp::create(builder, zero, corrections[tile][0]));
   }
-  Value correction = addChains<arith::AddIOp>(builder, corrections, chains)[0];
-  if (count > 1)
-    sums.assign(sums.size(), arith::SubIOp::create(builder, zero, correction));
   Value groupColumn = builder.mul(group, layout.group);
   for (int64_t i = 0; i < vectors; ++i) {
     int64_t chunk = i * kStepBytes / layout.n / layout.m;
-    Value positions = selectsFromTables() ? tablePositions(pairs[i], chunk) : pairs[i];
-    for (int64_t t = 0; t < count; ++t)
-      addDot(sums[t * chains + i % chains], selectInputs(positions, chunk, groupColumn, t),
-             codes[i]);
+    for (size_t tile = 0; tile < tiles; ++tile) {
+      Value positions =
+          selectsFromTables() ? tablePositions(pairs[tile][i], chunk) : pairs[tile][i];
+      for (int64_t t = 0; t < count; ++t)
+        addDot(sums[tile][t * chains + i % chains], selectInputs(positions, chunk, groupColumn, t),
+               codes[tile][i]);
+    }
   }
-  sums = addChains<arith::AddIOp>(builder, sums, chains);
-  if (count == 1)
-    sums[0] = arith::SubIOp::create(builder, sums[0], correction);
+  for (size_t tile = 0; tile < tiles; ++tile) {
+    sums[tile] = addChains<arith::AddIOp>(builder, sums[tile], chains);
+    if (count == 1)
+      sums[tile][0] = arith::SubIOp::create(builder, sums[tile][0], corrections[tile][0]);
+  }
   return sums;
 }
 
@@ -506,15 +593,17 @@ Values MatmulTileEmitter::emitTileGroup(WeightReader &reader, Value group, Value
 }
 
 /// The integer sums of a group, whatever the layout.
-Values MatmulTileEmitter::emitSums(WeightReader &reader, Value group, Values &state) {
-  switch (layout.kind) {
-  case LayoutKind::Block:
-    return emitBlockGroup(reader, group, state);
-  case LayoutKind::Pairs:
-    return emitPairsGroup(reader, group);
-  default:
-    return usesTiles() ? emitTileGroup(reader, group, state) : emitGroup(reader, group, state);
-  }
+MatmulTileEmitter::Sums MatmulTileEmitter::emitGroups(MutableArrayRef<WeightReader> readers,
+                                                      Value group, Sums &states) {
+  if (layout.kind == LayoutKind::Pairs)
+    return emitPairsGroups(readers, group);
+  if (layout.kind != LayoutKind::Block && !usesTiles())
+    return emitDenseGroups(readers, group, states);
+  Sums sums;
+  for (auto [reader, state] : llvm::zip_equal(readers, states))
+    sums.push_back(layout.kind == LayoutKind::Block ? emitBlockGroup(reader, group, state)
+                                                    : emitTileGroup(reader, group, state));
+  return sums;
 }
 
 /// Adds the integer sums of a group, times the scales of weights and activations, to the results.
@@ -537,22 +626,31 @@ void MatmulTileEmitter::addScaled(WeightReader &reader, Value group, ArrayRef<Va
   }
 }
 
-Values MatmulTileEmitter::emitQuantized() {
-  WeightReader reader(builder, type, weights, tile);
-  Values carried(count, builder.constant(builder.floats(), 0.0));
-  carried.append(reader.initialState());
-  Value groups = builder.index(reader.getGeometry().groups);
+MatmulTileEmitter::Sums MatmulTileEmitter::emitQuantized(ArrayRef<RowTile> tiles) {
+  std::vector<WeightReader> readers;
+  Sums states, results(tiles.size(), Values(count, builder.constant(builder.floats(), 0.0)));
+  for (const RowTile &tile : tiles) {
+    readers.emplace_back(builder, type, weights, tile.number);
+    states.push_back(readers.back().initialState());
+  }
+  Values carried = flatten(results);
+  carried.append(flatten(states));
+  Value groups = builder.index(readers[0].getGeometry().groups);
   carried = builder.loop(builder.index(0), groups, 1, carried, [&](Value group, ValueRange values) {
-    Values results(values.take_front(count));
-    Values state(values.drop_front(count));
-    whereReadFirst([&] { reader.prefetchGroup(group, config.getPrefetch(), config.getLevel()); });
-    Values sums = emitSums(reader, group, state);
-    addScaled(reader, group, sums, results);
-    results.append(state);
-    return results;
+    unflatten(unflatten(values, results), states);
+    whereReadFirst([&] {
+      for (WeightReader &reader : readers)
+        reader.prefetchGroup(group, config.getPrefetch(), config.getLevel());
+    });
+    Sums sums = emitGroups(readers, group, states);
+    for (size_t i = 0; i < readers.size(); ++i)
+      addScaled(readers[i], group, sums[i], results[i]);
+    Values next = flatten(results);
+    next.append(flatten(states));
+    return next;
   });
-  carried.resize(count);
-  return carried;
+  unflatten(carried, results);
+  return results;
 }
 
 void stc::cpu::emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &target) {

@@ -53,11 +53,13 @@ private:
     int64_t tokens = cast<ShapedType>(op.getOut().getType()).getDimSize(0);
     int64_t accumulators = layout.isQuantized() && layout.group == 32 ? 2 : 4;
     // One token is bound by the bytes of the weights.
-    if (tokens == 1)
+    if (tokens == 1) {
+      int64_t streams = streamsOf(op, layout);
       return packed::LoweringConfigAttr::get(
-          op.getContext(), 1, accumulators, kPrefetchDistance, prefetchLevel(layout),
-          /*rowTiles=*/1, kUnroll,
+          op.getContext(), 1, accumulators, streams > 1 ? 0 : kPrefetchDistance,
+          prefetchLevel(layout), /*rowTiles=*/streams, streams, kUnroll,
           layout.hasTable() ? packed::ThreadSplit::Bytes : packed::ThreadSplit::Tiles);
+    }
     // Many tokens are bound by arithmetic, which only absent blocks spare.
     packed::ThreadSplit split =
         layout.kind == LayoutKind::Block ? packed::ThreadSplit::Bytes : packed::ThreadSplit::Tiles;
@@ -97,6 +99,25 @@ private:
     return layout.kind == LayoutKind::Block ? 1 : 2;
   }
 
+  /// Pieces of work read side by side. A processor keeps more of memory under way with several
+  /// streams that it follows by itself than with one that is asked for ahead (int4 in groups of
+  /// 128, six streams: 96 % of the read bandwidth against 90 %), but threads need enough pieces to
+  /// share.
+  static int64_t streamsOf(packed::MatmulOp op, const Layout &layout) {
+    if (layout.kind == LayoutKind::Block)
+      return 1;
+    int64_t pieces = llvm::divideCeil(
+        cast<packed::WeightType>(op.getWeight().getType()).getRows(), kTileRows);
+    int64_t streams = kMostStreams;
+    if (op.getCos()) {
+      pieces /= 2; // tiles that are turned together are two streams already
+      streams /= 2;
+    }
+    return std::clamp<int64_t>(pieces / kLeastPieces, 1, streams);
+  }
+
+  /// Most streams of memory of one kernel.
+  static constexpr int64_t kMostStreams = 4;
   /// Most dot products of a loop body.
   static constexpr int64_t kUnroll = 128;
   /// Bytes between reading and prefetching: what hides the latency of memory.

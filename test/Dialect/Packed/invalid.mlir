@@ -85,6 +85,18 @@ module attributes {c = #packed.lowering_config<tokens = 1, accumulators = 1, pre
 
 // -----
 
+// #packed.lowering_config (C7)
+// expected-error @+1 {{expects streams in [1, 8] that divide row_tiles (C7), but got 2}}
+module attributes {c = #packed.lowering_config<tokens = 1, accumulators = 1, prefetch = 0, row_tiles = 3, streams = 2>} {}
+
+// -----
+
+// #packed.lowering_config (C7)
+// expected-error @+1 {{expects streams in [1, 8] that divide row_tiles (C7), but got 16}}
+module attributes {c = #packed.lowering_config<tokens = 1, accumulators = 1, prefetch = 0, row_tiles = 16, streams = 16>} {}
+
+// -----
+
 // #packed.lowering_config (C6)
 // expected-error @+1 {{expects unroll in [1, 1024] (C6), but got 0}}
 module attributes {c = #packed.lowering_config<tokens = 1, accumulators = 1, prefetch = 0, unroll = 0>} {}

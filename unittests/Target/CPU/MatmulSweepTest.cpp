@@ -108,16 +108,21 @@ std::string MatmulSweep::makeConfig(RandomNumbers &random) {
   bool isLarge = random.chance(target == "native" ? 0.1 : 0.02);
   tokensAtOnce = random.oneOf({1, 1, 2, 3, 4, 5, 7, 8});
   int64_t unroll = random.oneOf({1, 2, 3, 4, 8, 16, 32, 64});
+  int64_t rowTiles = random.chance(0.05) ? 64 : random.integer(1, 8), streams = 1;
+  if (random.chance(0.3)) {
+    streams = random.integer(2, isLarge ? 6 : 3);
+    rowTiles = streams * random.integer(1, 2);
+    tokensAtOnce = random.oneOf({1, 1, 1, 2});
+  }
   if (isLarge) {
     tokensAtOnce = random.oneOf({12, 16, 31, 32});
     unroll = random.oneOf({128, 200, 512, 1024});
   }
   return absl::StrCat("<tokens = ", tokensAtOnce, ", accumulators = ", random.oneOf({1, 2, 4}),
                       ", prefetch = ", random.oneOf({0, 1, 64, 1000, 8192, 65536}),
-                      ", level = ", random.integer(1, 3),
-                      ", row_tiles = ", random.chance(0.05) ? 64 : random.integer(1, 8),
-                      ", unroll = ", unroll, ", split = ", random.chance(0.5) ? "tiles" : "bytes",
-                      ">");
+                      ", level = ", random.integer(1, 3), ", row_tiles = ", rowTiles,
+                      ", streams = ", streams, ", unroll = ", unroll,
+                      ", split = ", random.chance(0.5) ? "tiles" : "bytes", ">");
 }
 
 MatmulProblem MatmulSweep::makeProblem(const Layout &layout, RandomNumbers &random) {

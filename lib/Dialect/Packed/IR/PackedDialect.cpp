@@ -122,8 +122,8 @@ LayoutAttr LayoutAttr::get(MLIRContext *context, const stc::Layout &layout) {
 
 LogicalResult LoweringConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                          int64_t tokens, int64_t accumulators, int64_t prefetch,
-                                         int64_t level, int64_t rowTiles, int64_t unroll,
-                                         ThreadSplit) {
+                                         int64_t level, int64_t rowTiles, int64_t streams,
+                                         int64_t unroll, ThreadSplit) {
   if (tokens < 1 || tokens > 32)
     return emitError() << "expects tokens in [1, 32] (C1), but got " << tokens;
   if (accumulators != 1 && accumulators != 2 && accumulators != 4)
@@ -136,6 +136,9 @@ LogicalResult LoweringConfigAttr::verify(function_ref<InFlightDiagnostic()> emit
     return emitError() << "expects row_tiles in [1, 64] (C5), but got " << rowTiles;
   if (unroll < 1 || unroll > 1024)
     return emitError() << "expects unroll in [1, 1024] (C6), but got " << unroll;
+  if (streams < 1 || streams > 8 || rowTiles % streams != 0)
+    return emitError() << "expects streams in [1, 8] that divide row_tiles (C7), but got "
+                       << streams;
   return success();
 }
 

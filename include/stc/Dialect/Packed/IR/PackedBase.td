@@ -76,28 +76,32 @@ def Packed_LoweringConfigAttr : AttrDef<Packed_Dialect, "LoweringConfig"> {
     `accumulators`: independent accumulator chains per token; `prefetch`: bytes ahead of the
     reading position that are prefetched (0: none); `level`: the outermost cache they need not
     leave, 1 for the first; `row_tiles`: row tiles of one piece of work, which a block of tokens
-    goes through while its activations are in the nearest cache; `unroll`: most dot products of a
-    loop body; `split`: whether threads get equal numbers of pieces or equal numbers of bytes,
+    goes through while its activations are in the nearest cache; `streams`: how many of them are
+    read side by side, so that as many streams of memory are under way; `unroll`: most dot products
+    of a loop body; `split`: whether threads get equal numbers of pieces or equal numbers of bytes,
     which differ where tiles do.
 
     (C1) `tokens` is in [1, 32]. (C2) `accumulators` is 1, 2 or 4. (C3) `prefetch` is not negative.
     (C4) `level` is 1, 2 or 3. (C5) `row_tiles` is in [1, 64]. (C6) `unroll` is in [1, 1024].
+    (C7) `streams` is in [1, 8] and divides `row_tiles`.
 
     Examples: `#packed.lowering_config<tokens = 1, accumulators = 4, prefetch = 8192>`,
     `#packed.lowering_config<tokens = 16, accumulators = 1, prefetch = 65536, row_tiles = 4>`,
+    `#packed.lowering_config<tokens = 1, accumulators = 2, prefetch = 0, row_tiles = 4, streams = 4>`,
     `#packed.lowering_config<tokens = 1, accumulators = 2, prefetch = 4096, level = 1, unroll = 64, split = bytes>`
   }];
   let parameters = (ins "int64_t":$tokens, "int64_t":$accumulators, "int64_t":$prefetch,
                         DefaultValuedParameter<"int64_t", "2">:$level,
                         DefaultValuedParameter<"int64_t", "1">:$row_tiles,
+                        DefaultValuedParameter<"int64_t", "1">:$streams,
                         DefaultValuedParameter<"int64_t", "128">:$unroll,
                         DefaultValuedParameter<"::stc::packed::ThreadSplit", "::stc::packed::ThreadSplit::Tiles">:$split);
   let builders = [AttrBuilder<(ins "int64_t":$tokens, "int64_t":$accumulators,
                                    "int64_t":$prefetch, CArg<"int64_t", "1">:$rowTiles,
                                    CArg<"::stc::packed::ThreadSplit",
                                         "::stc::packed::ThreadSplit::Tiles">:$split), [{
-    return $_get($_ctxt, tokens, accumulators, prefetch, /*level=*/2, rowTiles, /*unroll=*/128,
-                 split);
+    return $_get($_ctxt, tokens, accumulators, prefetch, /*level=*/2, rowTiles, /*streams=*/1,
+                 /*unroll=*/128, split);
   }]>];
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
