@@ -159,6 +159,13 @@ void multiplyByUpper(int64_t rows, int64_t n, const float *u, bool transposed, f
   });
 }
 
+double dot(const float *a, const float *b, int64_t n) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i)
+    sum += double(a[i]) * double(b[i]);
+  return sum;
+}
+
 double quadraticForm(int64_t rows, int64_t n, const float *d, absl::Span<const float> h) {
   // Twice the upper triangle less the diagonal: half the work of the whole matrix.
   int64_t chunks = ceilDiv(rows, kTileRows);

@@ -44,6 +44,9 @@ void multiplyByUpper(int64_t rows, int64_t n, const float *u, bool transposed, f
 /// The sum over the rows d of D of d H d^T, with a symmetric H [n x n].
 double quadraticForm(int64_t rows, int64_t n, const float *d, absl::Span<const float> h);
 
+/// The inner product of two vectors, summed in double.
+double dot(const float *a, const float *b, int64_t n);
+
 } // namespace stc::linalg
 
 #endif // STC_COMPRESS_LINEARALGEBRA_H

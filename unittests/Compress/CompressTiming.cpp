@@ -1,5 +1,7 @@
-// Times the compression of one matrix: StcCompressTiming ROWS COLUMNS [METHOD...], run by hand.
+// Times the compression of one matrix: StcCompressTiming ROWS COLUMNS [alps], run by hand.
+#include "stc/Compress/Alps.h"
 #include "stc/Compress/Obs.h"
+#include "stc/Compress/Repair.h"
 #include "stc/Support/Parallel.h"
 
 #include "CompressTestUtil.h"
@@ -35,7 +37,7 @@ double obs(const char *prune, const char *quantize, int64_t rows, const std::vec
 int main(int argc, char **argv) {
   int64_t rows = argc > 2 ? std::atoll(argv[1]) : 0, columns = argc > 2 ? std::atoll(argv[2]) : 0;
   if (rows < 1 || columns < 1) {
-    std::fprintf(stderr, "usage: StcCompressTiming ROWS COLUMNS\n");
+    std::fprintf(stderr, "usage: StcCompressTiming ROWS COLUMNS [alps]\n");
     return 1;
   }
   std::printf("%lld x %lld, %d threads\n", (long long)rows, (long long)columns, parallelThreads());
@@ -59,5 +61,22 @@ int main(int argc, char **argv) {
     measure(name.c_str(),
             [&] { return obs(specs.first, specs.second, rows, weights, moments, factor); });
   }
+  ObsOptions options{parsePruneSpec("2:4")->pattern, {}, *parseQuantizeSpec("int4-g128")};
+  ObsResult start = *solveObs(options, rows, weights, moments, factor);
+  std::vector<float> cross = crossOfWeights(moments, rows, weights);
+  measure("refit weights", [&] {
+    auto fitted = *refitWeights({}, rows, start.values, start.mask, moments, cross);
+    return outputError(moments, rows, weights, fitted);
+  });
+  measure("refit codes", [&] {
+    auto fitted = *refitCodes({}, options.quantize, start.quantized, start.mask, moments, cross);
+    return outputError(moments, rows, weights, dequantize(fitted));
+  });
+  if (argc > 3) // it takes minutes
+    measure("alps 2:4", [&] {
+      AlpsOptions alps;
+      alps.pattern = options.pattern;
+      return solveAlps(alps, rows, weights, moments)->error;
+    });
   return 0;
 }
