@@ -6,6 +6,26 @@
 #include <algorithm>
 #include <cblas.h>
 #include <cmath>
+#include <mutex>
+
+// OpenBLAS without threads of its own hands out its scratch buffers without a lock, so that two
+// callers may get the same one. The linker puts these in between (see CMakeLists.txt).
+extern "C" {
+void *__real_blas_memory_alloc(int where);
+void __real_blas_memory_free(void *buffer);
+void *__wrap_blas_memory_alloc(int where);
+void __wrap_blas_memory_free(void *buffer);
+}
+
+static std::mutex blasBuffers;
+void *__wrap_blas_memory_alloc(int where) {
+  std::lock_guard<std::mutex> lock(blasBuffers);
+  return __real_blas_memory_alloc(where);
+}
+void __wrap_blas_memory_free(void *buffer) {
+  std::lock_guard<std::mutex> lock(blasBuffers);
+  __real_blas_memory_free(buffer);
+}
 
 namespace stc::linalg {
 
