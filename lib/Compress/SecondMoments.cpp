@@ -114,6 +114,21 @@ double SecondMoments::meanDiagonal() const {
   return sum > 0 ? sum / double(width) : 1;
 }
 
+void SecondMoments::divideInputs(absl::Span<const float> divisors) {
+  matrix(); // folds in what is buffered
+  for (int64_t row = 0; row < width; ++row) {
+    double divisor = divisors[size_t(row)], size = std::fabs(divisor);
+    for (int64_t column = 0; column < width; ++column) {
+      float &value = gram[size_t(row * width + column)];
+      value = float(double(value) / (divisor * double(divisors[size_t(column)])));
+    }
+    squareSums[size_t(row)] /= divisor * divisor;
+    magnitudeSums[size_t(row)] /= size;
+    valueSums[size_t(row)] /= divisor;
+    largestMagnitudes[size_t(row)] = float(double(largestMagnitudes[size_t(row)]) / size);
+  }
+}
+
 std::vector<uint8_t> SecondMoments::serialize() const {
   absl::Span<const float> h = matrix();
   std::vector<uint8_t> bytes;

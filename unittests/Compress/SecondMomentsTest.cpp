@@ -82,6 +82,20 @@ TEST(SecondMoments, CountDeadInputs) {
   EXPECT_EQ(SecondMoments(5).meanDiagonal(), 1);
 }
 
+TEST(SecondMoments, DividedInputsHaveTheMomentsOfTheQuotients) {
+  std::vector<float> x = correlatedInputs(30, 7, 1), divisors = {2, 0.5f, -4, 1, 8, 0.25f, 1};
+  SecondMoments moments = momentsOf(7, x);
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] /= divisors[i % 7]; // by powers of two, so nothing is rounded
+  moments.divideInputs(divisors);
+  SecondMoments expected = momentsOf(7, x);
+  EXPECT_EQ(moments.matrix(), expected.matrix());
+  EXPECT_EQ(moments.squares(), expected.squares());
+  EXPECT_EQ(moments.magnitudes(), expected.magnitudes());
+  EXPECT_EQ(moments.sums(), expected.sums());
+  EXPECT_EQ(moments.largest(), expected.largest());
+}
+
 TEST(SecondMoments, SerializeWithoutLoss) {
   SecondMoments moments = correlatedMoments(40, 37, 5);
   std::vector<uint8_t> bytes = moments.serialize();

@@ -30,8 +30,7 @@ struct AlpsResult {
 /// copy of the weights approach each other with growing force until the mask stays, then conjugate
 /// gradients on what stays. Errors: sizes that do not fit, weights that are not finite.
 absl::StatusOr<AlpsResult> solveAlps(const AlpsOptions &options, int64_t rows,
-                                     absl::Span<const float> weights,
-                                     const SecondMoments &moments);
+                                     absl::Span<const float> weights, const SecondMoments &moments);
 
 } // namespace stc
 

@@ -39,6 +39,10 @@ public:
   /// The mean of H's diagonal, what damping is relative to; 1 if all inputs are dead.
   double meanDiagonal() const;
 
+  /// The moments of the same inputs with channel j divided by divisors[j] (finite, not zero), as
+  /// scales folded into what comes before make them.
+  void divideInputs(absl::Span<const float> divisors);
+
   /// Bytes that `deserialize` takes back: the same numbers in the machine's byte order, about
   /// 2 * columns^2 bytes.
   std::vector<uint8_t> serialize() const;
