@@ -1,6 +1,7 @@
 // The text form of pruning patterns and specifications.
 #include "stc/Compress/Prune.h"
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -48,7 +49,7 @@ bool parseRatio(absl::string_view text, double &value) {
 absl::StatusOr<PrunePattern> parsePattern(absl::string_view text, absl::string_view whole) {
   constexpr absl::string_view expected =
       "none, a ratio between 0 and 1 (0.5), N:M with N < M <= 64 (2:4, 4:16) or "
-      "blockRxC:RATIO (block16x4:0.75), perhaps after magnitude:";
+      "blockRxC:RATIO (block16x4:0.75), perhaps after magnitude:, wanda:, sparsegpt: or alps:";
   PrunePattern pattern;
   std::vector<absl::string_view> parts = absl::StrSplit(text, ':');
   if (parts[0].substr(0, 5) == "block" && parts.size() == 2) {
@@ -96,12 +97,16 @@ absl::StatusOr<PruneSpec> parsePruneSpec(absl::string_view text) {
   // A method is a word that is no block pattern; numbers begin with a digit.
   absl::string_view word = text.substr(0, colon);
   if (!word.empty() && absl::ascii_isalpha(word[0]) && word.substr(0, 5) != "block") {
-    if (word == "wanda" || word == "sparsegpt" || word == "alps")
-      return specError("the method magnitude (the only one this build has)", word);
-    if (word != "magnitude" || colon == text.npos)
-      return specError("none, or a pattern with or without the method magnitude in front "
-                       "(0.5, 2:4, magnitude:0.5, block16x4:0.75)",
+    constexpr absl::string_view methods[] = {"magnitude", "wanda", "sparsegpt", "alps"};
+    bool known = absl::c_linear_search(methods, word);
+    if (colon == text.npos)
+      return specError("none, or a pattern with or without a method in front (0.5, 2:4, wanda:0.5, "
+                       "sparsegpt:block16x4:0.75)",
                        text);
+    if (!known)
+      return specError("the method magnitude, wanda, sparsegpt or alps", word);
+    spec.method = std::string(word);
+    spec.methodGiven = true;
     pattern = text.substr(colon + 1);
   }
   STC_ASSIGN_OR_RETURN(spec.pattern, parsePattern(pattern, text));

@@ -21,7 +21,7 @@ absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text) {
   };
   constexpr absl::string_view forms =
       "none, int8, int4, int3 or int2, perhaps with -g32, -g64 or -g128, then -asym behind and "
-      "rtn: in front";
+      "rtn:, gptq: or awq: in front";
   QuantizeSpec spec;
   if (text == "none")
     return spec;
@@ -29,10 +29,10 @@ absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text) {
   size_t colon = text.find(':');
   if (colon != text.npos) {
     absl::string_view method = text.substr(0, colon);
-    if (method == "gptq" || method == "awq")
-      return error("the method rtn (the only one this build has)", method);
-    if (method != "rtn")
-      return error(forms, text);
+    if (method != "rtn" && method != "gptq" && method != "awq")
+      return error("the method rtn, gptq or awq", method);
+    spec.method = std::string(method);
+    spec.methodGiven = true;
     rest = text.substr(colon + 1);
   }
   constexpr std::pair<absl::string_view, ElementKind> elements[] = {{"int8", ElementKind::I8},

@@ -32,6 +32,7 @@ std::string headSpec(const PipelineOptions &options) {
   if (!layers.ok() || !layers->enabled)
     return "none";
   QuantizeSpec head = *layers;
+  head.method = "rtn"; // of 8 bits, calibration has nothing to gain
   head.element = ElementKind::I8;
   head.asymmetric = false;
   return head.str();

@@ -31,7 +31,7 @@ class BadInput(TemporaryDirectoryTest):
         self.fails("no-such-command", mention="no-such-command")
         self.fails("compile", BOOKS, "--no-such-flag", mention="--no-such-flag")
         self.compile_fails(self.tmp / "absent", "absent")
-        self.compile_fails(BOOKS, "magnitude", "--prune", "wanda:2:4")
+        self.compile_fails(BOOKS, "--calibrate", "--prune", "wanda:2:4")
         self.compile_fails(BOOKS, None, "--prune", "5:4")
         self.compile_fails(BOOKS, None, "--quantize", "int5")
         self.compile_fails(BOOKS, "native", "--target", "pentium-pro-max")

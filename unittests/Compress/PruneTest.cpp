@@ -200,6 +200,18 @@ TEST(Prune, ParsesSpecifications) {
     EXPECT_FALSE(status.ok()) << text;
     EXPECT_EQ(status.message().find('\n'), absl::string_view::npos);
   }
-  EXPECT_EQ(parsePruneSpec("wanda:0.5").status().message(),
-            "prune: expected the method magnitude (the only one this build has), got wanda");
+  for (const char *method : {"magnitude", "wanda", "sparsegpt", "alps"}) {
+    PruneSpec spec = parsePruneSpec(std::string(method) + ":2:4").value();
+    EXPECT_EQ(spec.method, method);
+    EXPECT_TRUE(spec.methodGiven);
+    EXPECT_EQ(spec.pattern.str(), "2:4");
+    EXPECT_EQ(spec.needsCalibration(), std::string(method) != "magnitude");
+  }
+  EXPECT_FALSE(parsePruneSpec("2:4")->methodGiven);
+  EXPECT_EQ(parsePruneSpec("sparsegpt:block16x4:0.5")->pattern.str(), "block16x4:0.5");
+  EXPECT_EQ(parsePruneSpec("wander:0.5").status().message(),
+            "prune: expected the method magnitude, wanda, sparsegpt or alps, got wander");
+  EXPECT_EQ(parsePruneSpec("wanda").status().message(),
+            "prune: expected none, or a pattern with or without a method in front (0.5, 2:4, "
+            "wanda:0.5, sparsegpt:block16x4:0.75), got wanda");
 }

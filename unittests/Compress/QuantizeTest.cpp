@@ -181,9 +181,17 @@ TEST(Quantize, ParsesSpecifications) {
                            "rtn:none",      "foo:int4",
                            "rtn:rtn:int4",  "INT4"})
     EXPECT_FALSE(parseQuantizeSpec(text).ok()) << text;
-  EXPECT_EQ(parseQuantizeSpec("gptq:int4").status().message(),
-            "quantize: expected the method rtn (the only one this build has), got gptq");
+  for (const char *method : {"rtn", "gptq", "awq"}) {
+    QuantizeSpec parsed = spec(std::string(method) + ":int4-g64");
+    EXPECT_EQ(parsed.method, method);
+    EXPECT_TRUE(parsed.methodGiven);
+    EXPECT_EQ(parsed.str(), std::string(method) + ":int4-g64");
+    EXPECT_EQ(parsed.needsCalibration(), std::string(method) != "rtn");
+  }
+  EXPECT_FALSE(spec("int4").methodGiven);
+  EXPECT_EQ(parseQuantizeSpec("gtpq:int4").status().message(),
+            "quantize: expected the method rtn, gptq or awq, got gtpq");
   EXPECT_EQ(parseQuantizeSpec("int5-g128").status().message(),
             "quantize: expected none, int8, int4, int3 or int2, perhaps with -g32, -g64 or -g128, "
-            "then -asym behind and rtn: in front, got int5-g128");
+            "then -asym behind and rtn:, gptq: or awq: in front, got int5-g128");
 }

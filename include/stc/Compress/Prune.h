@@ -1,4 +1,4 @@
-// Magnitude pruning of one matrix: which weights stay.
+// What to prune: patterns and methods, magnitude masks, and the patterns that zeros form.
 #ifndef STC_COMPRESS_PRUNE_H
 #define STC_COMPRESS_PRUNE_H
 
@@ -24,19 +24,20 @@ struct PrunePattern {
   std::string str() const;
 };
 
-/// A method with its pattern. The foundation has one method, "magnitude".
+/// A method with its pattern.
 struct PruneSpec {
-  std::string method = "magnitude";
+  std::string method = "magnitude"; // or "wanda", "sparsegpt", "alps"
+  bool methodGiven = false;         // by the text, and not by default
   PrunePattern pattern;
+  /// Whether the method asks what the inputs of a matrix are.
+  bool needsCalibration() const { return method != "magnitude"; }
 };
-/// Parses "none", "0.5", "2:4", "4:16", "magnitude:0.5", "magnitude:2:4", "block16x4:0.75",
-/// "magnitude:block16x4:0.75". A method the design names but this build lacks is an error that
-/// lists what is supported.
+/// Parses "none", "0.5", "2:4", "4:16", "block16x4:0.75", and a pattern behind a method:
+/// "wanda:0.5", "sparsegpt:2:4", "magnitude:block16x4:0.75". The error of an unknown method lists
+/// those there are.
 absl::StatusOr<PruneSpec> parsePruneSpec(absl::string_view text);
 
-/// One byte per weight, 1 = kept. Ratio patterns keep exactly round((1 - ratio) * count) weights
-/// (or blocks, scored by L2 norm) of each row (unstructured) or of the matrix (blocks); ties keep
-/// the lower column. Ragged last N:M groups keep at most N.
+/// The mask of maskFromScores (Scores.h) that keeps the weights of largest magnitude.
 std::vector<uint8_t> magnitudeMask(const PrunePattern &pattern, int64_t rows, int64_t columns,
                                    absl::Span<const float> values);
 

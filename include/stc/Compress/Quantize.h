@@ -10,18 +10,21 @@ namespace stc {
 
 /// "none", or a method with element, group and whether zero points are stored.
 struct QuantizeSpec {
-  std::string method = "rtn";
+  std::string method = "rtn"; // or "gptq", "awq"
+  bool methodGiven = false;   // by the text, and not by default
   bool enabled = false;
   ElementKind element = ElementKind::I8;
   int64_t group = 32;
   bool asymmetric = false;
-  std::string str() const; // "none", "rtn:int4-g32", "rtn:int3-g128-asym"
+  std::string str() const; // "none", "rtn:int4-g32", "gptq:int3-g128-asym"
+  /// Whether the method asks what the inputs of a matrix are.
+  bool needsCalibration() const { return method != "rtn"; }
   /// The dense layout of the codes.
   Layout layout() const { return {LayoutKind::Dense, element, group, 0, 0, asymmetric}; }
 };
 /// Parses "none", or int8, int4, int3 or int2, then perhaps -g32 (the default), -g64 or -g128, then
-/// perhaps -asym; "rtn:" may stand in front. A method the design names but this build lacks is an
-/// error that lists what is supported.
+/// perhaps -asym; "rtn:", "gptq:" or "awq:" may stand in front. The error of an unknown method
+/// lists those there are.
 absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text);
 
 /// Round to nearest. Per (row, group) the scale, stored as f16, and in asymmetric matrices the zero

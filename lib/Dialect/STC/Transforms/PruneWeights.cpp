@@ -29,6 +29,10 @@ public:
       (void)emitStatus(module, parsed.status());
       return signalPassFailure();
     }
+    if (parsed->needsCalibration()) {
+      module.emitError("prune: the method ") << parsed->method << " needs --calibrate TEXT";
+      return signalPassFailure();
+    }
     auto found = findCompressibleWeights(module, exclude);
     if (failed(found))
       return signalPassFailure();

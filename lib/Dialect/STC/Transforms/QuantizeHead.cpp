@@ -28,6 +28,10 @@ public:
       (void)emitStatus(module, parsed.status());
       return signalPassFailure();
     }
+    if (parsed->needsCalibration()) {
+      module.emitError("quantize: the method ") << parsed->method << " needs --calibrate TEXT";
+      return signalPassFailure();
+    }
     if (!parsed->enabled)
       return markAllAnalysesPreserved();
     SmallVector<WeightOp> weights = separateHeads();

@@ -24,6 +24,10 @@ public:
       (void)emitStatus(module, parsed.status());
       return signalPassFailure();
     }
+    if (parsed->needsCalibration()) {
+      module.emitError("quantize: the method ") << parsed->method << " needs --calibrate TEXT";
+      return signalPassFailure();
+    }
     auto found = findCompressibleWeights(module, exclude);
     if (failed(found))
       return signalPassFailure();

@@ -23,7 +23,7 @@
 
 // SPEC: error: {{.*}}3:2
 // SPEC-NOT: error
-// METHOD: error: {{.*}}magnitude
+// METHOD: error: prune: the method wanda needs --calibrate TEXT
 // METHOD-NOT: error
 // GLOB: error: exclude: expected a glob pattern, got '['
 // GLOB-NOT: error

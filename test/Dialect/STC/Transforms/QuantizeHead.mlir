@@ -4,9 +4,11 @@
 // RUN: stc-opt %s --stc-quantize-head=spec=int8 --stc-select-layouts | FileCheck %s --check-prefix=LAYOUTS
 // RUN: stc-opt %s --stc-quantize-head='spec=int8 verbose' 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 // RUN: not stc-opt %s --stc-quantize-head=spec=int5 2>&1 | FileCheck %s --check-prefix=SPEC
+// RUN: not stc-opt %s --stc-quantize-head=spec=awq:int8 2>&1 | FileCheck %s --check-prefix=METHOD
 
 // NONE-NOT: #stc.quant
 // SPEC: error: quantize: expected none, int8, int4, int3 or int2, {{.*}}, got int5
+// METHOD: error: quantize: the method awq needs --calibrate TEXT
 
 // An embedding that is tied to the head keeps its precision, and so do weights of layers.
 // CHECK: stc.weight @table : tensor<8x4xbf16> {value = {{[^#]*$}}

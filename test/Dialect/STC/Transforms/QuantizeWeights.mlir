@@ -32,7 +32,7 @@
 // SPEC-NOT: error
 // GROUP: error: {{.*}}g7
 // GROUP-NOT: error
-// METHOD: error: {{.*}}rtn
+// METHOD: error: quantize: the method gptq needs --calibrate TEXT
 // METHOD-NOT: error
 
 stc.weight @w : tensor<4x4xf32> {value = dense<0.0> : tensor<4x4xf32>}

@@ -14,7 +14,9 @@ def PruneWeightsPass : Pass<"stc-prune", "::mlir::ModuleOp"> {
     patterns in `exclude`, the first that takes a weight decides.
 
     Specifications: `none`, `0.5` (half of each row), `2:4` (two of every four columns stay),
-    `block16x4:0.75` (three quarters of the 16 x 4 blocks), each also as `magnitude:...`.
+    `block16x4:0.75` (three quarters of the 16 x 4 blocks), each also behind a method
+    (`magnitude:2:4`, the default). Methods that need calibration (`wanda`, `sparsegpt`, `alps`) are
+    an error here.
   }];
   let options = [
     ListOption<"exclude", "exclude", "std::string",
@@ -38,7 +40,8 @@ def QuantizeWeightsPass : Pass<"stc-quantize", "::mlir::ModuleOp"> {
     error. A weight that was quantized before is left alone.
 
     Specifications: `none`, `int8`, `int4`, `int3`, `int2`, then perhaps `-g32` (the default), `-g64`
-    or `-g128`, then perhaps `-asym` (each group has a zero of its own); each also as `rtn:...`.
+    or `-g128`, then perhaps `-asym` (each group has a zero of its own); each also behind a
+    method (`rtn:int4`, the default). Methods that need calibration (`gptq`, `awq`) are an error here.
   }];
   let options = [
     ListOption<"exclude", "exclude", "std::string",
