@@ -24,7 +24,8 @@ ALLOWED = {
     "Dialect/STC/IR": FLOOR0 + ["Packing", "Compress"],
     "Dialect/Packed/IR": FLOOR0 + ["Packing", "Dialect/STC/IR"],
     "Dialect/STC/Utils": IR + ["Formats", "Tokenizer"],
-    "Dialect/STC/Transforms": UTILS,
+    "Calibration": UTILS,
+    "Dialect/STC/Transforms": UTILS + ["Calibration"],
     "Dialect/Packed/Transforms": UTILS + ["Target/CPU/TargetDescription"],
     "Reference": UTILS,
     "Import": UTILS,
@@ -33,7 +34,7 @@ ALLOWED = {
     "Target/Emission": FLOOR0 + ["Target/CPU"],
     "Target/Autotune": UTILS + ["Dialect/Packed/Transforms", "Target/CPU", "Target/Emission",
                                 "Runtime/ThreadPool"],
-    "Pipelines": UTILS + ["Dialect/STC/Transforms", "Dialect/Packed/Transforms", "Conversion",
+    "Pipelines": UTILS + ["Calibration", "Dialect/STC/Transforms", "Dialect/Packed/Transforms", "Conversion",
                           "Target", "Reference", "Import"],
     "Driver": [""],
 }

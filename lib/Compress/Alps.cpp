@@ -1,7 +1,7 @@
 // The ADMM solver for masks and weights.
 #include "stc/Compress/Alps.h"
 
-#include "LinearAlgebra.h"
+#include "stc/Compress/LinearAlgebra.h"
 #include "stc/Compress/InverseFactor.h"
 #include "stc/Compress/Repair.h"
 #include "stc/Compress/Scores.h"

@@ -1,7 +1,7 @@
 // The scales of AWQ and SmoothQuant.
 #include "stc/Compress/ChannelScales.h"
 
-#include "LinearAlgebra.h"
+#include "stc/Compress/LinearAlgebra.h"
 
 #include "absl/strings/str_cat.h"
 

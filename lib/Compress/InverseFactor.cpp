@@ -1,7 +1,7 @@
 // Factors inverses of damped second moments, and measures errors of outputs by the moments.
 #include "stc/Compress/InverseFactor.h"
 
-#include "LinearAlgebra.h"
+#include "stc/Compress/LinearAlgebra.h"
 #include "stc/Packing/Pack.h"
 #include "stc/Support/Parallel.h"
 

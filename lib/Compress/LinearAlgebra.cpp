@@ -1,5 +1,5 @@
 // Blocked operations on large f32 matrices over single-threaded BLAS calls.
-#include "LinearAlgebra.h"
+#include "stc/Compress/LinearAlgebra.h"
 
 #include "stc/Support/Parallel.h"
 

@@ -2,7 +2,7 @@
 #include "stc/Compress/Obs.h"
 
 #include "Grid.h"
-#include "LinearAlgebra.h"
+#include "stc/Compress/LinearAlgebra.h"
 #include "Masks.h"
 #include "stc/Compress/Scores.h"
 #include "stc/Support/Float.h"

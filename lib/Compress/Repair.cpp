@@ -1,7 +1,7 @@
 // Re-fits the weights that a mask keeps, by conjugate gradients on all rows at once.
 #include "stc/Compress/Repair.h"
 
-#include "LinearAlgebra.h"
+#include "stc/Compress/LinearAlgebra.h"
 #include "stc/Support/Parallel.h"
 
 #include "absl/strings/str_cat.h"

@@ -1,5 +1,5 @@
 // Re-fits the scales, zeros and codes of a quantized matrix.
-#include "LinearAlgebra.h"
+#include "stc/Compress/LinearAlgebra.h"
 #include "stc/Compress/Repair.h"
 #include "stc/Support/Float.h"
 #include "stc/Support/Parallel.h"

@@ -1,7 +1,7 @@
 // Streams inputs into second and cross moments.
 #include "stc/Compress/SecondMoments.h"
 
-#include "LinearAlgebra.h"
+#include "stc/Compress/LinearAlgebra.h"
 #include "stc/Packing/Pack.h"
 
 #include "absl/strings/str_cat.h"

@@ -1,5 +1,5 @@
 // Products and factorizations give the same bits from any number of threads, many times over.
-#include "LinearAlgebra.h"
+#include "stc/Compress/LinearAlgebra.h"
 
 #include "stc/Support/Parallel.h"
 

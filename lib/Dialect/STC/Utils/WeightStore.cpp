@@ -32,6 +32,7 @@ struct StoredCodes {
 };
 
 struct Entry {
+  std::optional<Extent> values; // f32, in place of the source's
   std::optional<Extent> mask;
   std::optional<StoredCodes> codes;
 };
@@ -156,9 +157,15 @@ struct WeightStore::State {
       STC_RETURN_IF_ERROR(spill.read(entry.mask->offset, absl::MakeSpan(bits)));
     return bits;
   }
-  /// The original values, zeroed where the mask says so.
+  /// The original or the new values, zeroed where the mask says so.
   absl::StatusOr<std::vector<float>> maskedSource(WeightOp weight, const Entry &entry) {
-    STC_ASSIGN_OR_RETURN(std::vector<float> values, readSource(weight, checkpoint.get()));
+    std::vector<float> values;
+    if (entry.values) {
+      values.resize(entry.values->bytes / sizeof(float));
+      STC_RETURN_IF_ERROR(spill.read(entry.values->offset, mutableBytesOf(values)));
+    } else {
+      STC_ASSIGN_OR_RETURN(values, readSource(weight, checkpoint.get()));
+    }
     STC_ASSIGN_OR_RETURN(std::vector<uint8_t> bits, maskBits(entry));
     if (!bits.empty())
       applyMask<float>(bits, absl::MakeSpan(values));
@@ -211,6 +218,8 @@ absl::Status WeightStore::restore(WeightOp weight) {
     return formatError(siteOf(weight), "a weight compressed in this process",
                        absl::StrCat("one marked ", text(spec), ", which takes calibration data"));
   };
+  if (weight->hasAttr(kCalibratedAttr) && !entry.codes && !entry.values)
+    return lost("calibrated");
   if (PruneAttr prune = weight.getPruneAttr(); prune && !entry.mask) {
     STC_ASSIGN_OR_RETURN(PruneSpec spec, parsePruneSpec(text(prune.getSpec())));
     if (spec.method != "magnitude")
@@ -237,6 +246,28 @@ absl::StatusOr<std::vector<float>> WeightStore::load(WeightOp weight) {
     return state->maskedSource(weight, entry);
   STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, state->readCodes(entry));
   return dequantize(matrix);
+}
+
+absl::StatusOr<std::vector<float>> WeightStore::loadSource(WeightOp weight) {
+  return readSource(weight, state->checkpoint.get());
+}
+
+absl::Status WeightStore::setValues(WeightOp weight, absl::Span<const float> values) {
+  int64_t count = shapeOf(weight).count();
+  if (int64_t(values.size()) != count)
+    return formatError(siteOf(weight), absl::StrCat(count, " values"), absl::StrCat(values.size()));
+  std::vector<float> rounded(values.begin(), values.end());
+  Type element = weight.getTensorType().getElementType();
+  for (float &value : rounded) {
+    if (element.isBF16())
+      value = bfloat16ToFloat(floatToBfloat16(value));
+    else if (element.isF16())
+      value = halfToFloat(floatToHalf(value));
+  }
+  STC_ASSIGN_OR_RETURN(Extent extent, state->save(bytesOf(rounded)));
+  std::lock_guard<std::mutex> lock(state->mutex);
+  state->entries[keyOf(weight)].values = extent;
+  return absl::OkStatus();
 }
 
 absl::Status WeightStore::setMask(WeightOp weight, absl::Span<const uint8_t> keep) {

@@ -4,6 +4,64 @@
 
 include "mlir/Pass/PassBase.td"
 
+def CompressLayersPass : Pass<"stc-compress-layers", "::mlir::ModuleOp"> {
+  let summary = "Prunes, quantizes and repairs layer after layer on calibration text";
+  let description = [{
+    Runs token sequences of the text in `calibrate` through @forward, one operation at a time for
+    all sequences together. Where a `stc.linear` inside a `stc.layer` is reached whose weight may
+    change (as `stc-prune` and `stc-quantize` choose them), the second moments of its inputs - those
+    that the layers and matrices before it give, which are compressed already - are summed, and the
+    weight is pruned as `prune` and quantized as `quantize` say; then the run goes on with the
+    compressed weight. Matrices with the same input share their moments.
+
+    With `repair` what is left of a weight is fitted by least squares to the outputs that the
+    uncompressed model, which runs beside it, gives at this place: a matrix whose result is added to
+    the hidden state is fitted to the hidden state after that sum, so that it makes up for what was
+    lost before (block-wise distillation in closed form).
+
+    Specifications are those of `stc-prune` and `stc-quantize`, with the methods that need
+    calibration: `wanda:0.5`, `sparsegpt:2:4`, `alps:4:16`, `gptq:int4-g128`. A specification
+    without a method gets the best: `alps` (with quantization `sparsegpt`, in one pass with it), and
+    `gptq`. A weight that was compressed before is left alone.
+  }];
+  let options = [
+    Option<"calibrate", "calibrate", "std::string", "\"\"",
+           "Text, or token ids in a file named *.ids">,
+    Option<"damping", "damping", "double", "0.01",
+           "Added to the diagonal of the second moments, relative to its mean">,
+    ListOption<"exclude", "exclude", "std::string",
+               "Glob patterns of weight names to leave alone">,
+    Option<"length", "length", "int64_t", "256", "Tokens of a sequence">,
+    Option<"prune", "prune", "std::string", "\"none\"", "What to prune, e.g. sparsegpt:2:4">,
+    Option<"quantize", "quantize", "std::string", "\"none\"",
+           "How to quantize, e.g. gptq:int4-g32">,
+    Option<"quiet", "quiet", "bool", "true", "Show no progress on stderr">,
+    Option<"repair", "repair", "bool", "true", "Fit what is left to the uncompressed model">,
+    Option<"repairDamping", "repair-damping", "double", "0.01",
+           "How much staying near the original weights counts in that">,
+    Option<"sequences", "sequences", "int64_t", "128", "Sequences at most">,
+    Option<"sweeps", "sweeps", "int64_t", "2", "Rounds of fitting scales and codes">,
+    Option<"verbose", "verbose", "bool", "false", "Emit a remark for each weight">,
+  ];
+  let statistics = [
+    Statistic<"tensors", "tensors", "Number of tensors compressed">,
+  ];
+}
+
+def MeasureDivergencePass : Pass<"stc-measure-divergence", "::mlir::ModuleOp"> {
+  let summary = "Says how far the compressed model is from its source";
+  let description = [{
+    Runs @forward and @head in f32 over windows of the texts, once with the weights of the source
+    and once with the compressed ones, and emits a remark: tokens, perplexities, KL(source ||
+    compressed) in nats per token with its standard error, and how often both expect the same next
+    token.
+  }];
+  let options = [
+    Option<"length", "length", "int64_t", "256", "Tokens of a window">,
+    ListOption<"text", "text", "std::string", "Texts, or token ids in files named *.ids">,
+  ];
+}
+
 def PruneWeightsPass : Pass<"stc-prune", "::mlir::ModuleOp"> {
   let summary = "Removes weights of the layers' linear operations";
   let description = [{

@@ -14,6 +14,9 @@
 
 namespace stc {
 
+/// On a weight whose values compression took from calibration data.
+constexpr llvm::StringLiteral kCalibratedAttr = "stc.calibrated";
+
 /// Streams weights one tensor at a time: the source is the mapped checkpoint or the weight's inline
 /// value; masks and codes written by compression go to an unlinked spill file, so that memory
 /// stays bounded by the largest tensor whatever the model's size. Weights are known by name and
@@ -21,7 +24,8 @@ namespace stc {
 /// threads as long as the IR does not change meanwhile.
 ///
 /// A weight whose `prune` or `quant` attribute says it was compressed, but which the store does not
-/// know (the module was written out and read back), is compressed again on first use.
+/// know (the module was written out and read back), is compressed again on first use, or an error if
+/// that takes calibration data.
 class WeightStore {
 public:
   /// `checkpoint` may be null when all weights are inline.
@@ -31,6 +35,10 @@ public:
   /// The values of a weight as f32, row-major, after its mask (if one was set) and, if it was
   /// quantized, after rounding. Errors: no such tensor, wrong shape, non-finite values.
   absl::StatusOr<std::vector<float>> load(WeightOp weight);
+  /// The same as the source has them, whatever compression stored.
+  absl::StatusOr<std::vector<float>> loadSource(WeightOp weight);
+  /// New values [rows][columns] in place of the source's, rounded to the weight's type.
+  absl::Status setValues(WeightOp weight, absl::Span<const float> values);
   /// One byte per weight, 1 = kept. Later loads see zeros elsewhere.
   absl::Status setMask(WeightOp weight, absl::Span<const uint8_t> keep);
   /// Later loads see the rounded values; `quantized` returns the codes.

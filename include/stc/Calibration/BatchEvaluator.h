@@ -1,0 +1,65 @@
+// Runs the operations of stc graphs in f32 for many sequences at once.
+#ifndef STC_CALIBRATION_BATCHEVALUATOR_H
+#define STC_CALIBRATION_BATCHEVALUATOR_H
+
+#include "stc/Calibration/Sequences.h"
+#include "stc/Dialect/STC/IR/STC.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+#include <functional>
+#include <memory>
+
+namespace stc {
+
+/// An activation of all sequences: [count * length][columns].
+struct Activations {
+  int64_t columns = 0;
+  std::vector<float> values;
+};
+using ActivationsPtr = std::shared_ptr<const Activations>;
+
+/// One run of a graph over sequences of equal length, all from position 0, operation by operation:
+/// the caller decides when to go on, and may change weights before they are used. The products are
+/// those of OpenBLAS in f32; the result does not depend on the number of threads.
+class BatchEvaluator {
+public:
+  /// Loads the values of a weight.
+  using Loader = std::function<absl::StatusOr<std::vector<float>>(WeightOp)>;
+  BatchEvaluator(mlir::ModuleOp module, const Sequences &sequences, Loader loader);
+
+  /// Runs one operation. Layers are not run as one: see `bind`. Errors: an operation that is not
+  /// known, or a result that is not finite.
+  absl::Status evaluate(mlir::Operation *op);
+  /// Gives `value` (a layer's argument or result) what `other` stands for.
+  void bind(mlir::Value value, mlir::Value other) { values[value] = values.lookup(other); }
+  /// What a value stands for, or null.
+  ActivationsPtr get(mlir::Value value) const { return values.lookup(value); }
+  /// Forgets values that are used for the last time by `op`, which lies in the same block.
+  void releaseOperands(mlir::Operation *op);
+  /// Forgets everything that was computed inside a block.
+  void release(mlir::Block &block);
+
+private:
+  absl::StatusOr<std::vector<float>> weight(mlir::Value value);
+  absl::Status set(mlir::Operation *op, Activations result);
+  absl::Status embed(EmbeddingOp op);
+  absl::Status multiply(LinearOp op);
+  absl::Status normalize(RMSNormOp op);
+  absl::Status tabulate(RotaryTableOp op);
+  absl::Status rotate(RotaryEmbeddingOp op);
+  absl::Status activate(ActivationOp op);
+  absl::Status gate(GatedActivationOp op);
+  absl::Status attend(AttentionOp op);
+
+  mlir::SymbolTable symbols;
+  const Sequences &sequences;
+  Loader loader;
+  int64_t rows; // of every activation
+  llvm::DenseMap<mlir::Value, ActivationsPtr> values;
+  std::pair<ActivationsPtr, ActivationsPtr> cached; // keys and values of the layer at work
+};
+
+} // namespace stc
+
+#endif // STC_CALIBRATION_BATCHEVALUATOR_H

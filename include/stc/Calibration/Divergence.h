@@ -1,0 +1,41 @@
+// How far a compressed model is from the one it was made from.
+#ifndef STC_CALIBRATION_DIVERGENCE_H
+#define STC_CALIBRATION_DIVERGENCE_H
+
+#include "stc/Calibration/BatchEvaluator.h"
+
+namespace stc {
+
+/// Sums over the predictions of texts, and what they say. Both models compute in f32.
+class Divergence {
+public:
+  int64_t tokens() const { return count; }
+  /// exp of the mean negative log likelihood, of the source and of the compressed weights.
+  double sourcePerplexity() const;
+  double perplexity() const;
+  /// KL(source || compressed), nats per token, and its standard error over tokens.
+  double divergence() const;
+  double divergenceError() const;
+  /// The share of tokens whose most likely successor is the same.
+  double agreement() const;
+
+  /// Adds the predictions of a text: its windows of `length` tokens, of which every token but the
+  /// first is predicted, the last window being what is left. `windows` > 0 limits their number,
+  /// evenly spread. Runs @forward and @head of `module` with the weights of the source and with
+  /// those of the store.
+  absl::Status add(mlir::ModuleOp module, const std::string &path, const Tokenizer *tokenizer,
+                   int64_t length, int64_t windows = 0);
+
+private:
+  absl::Status addBatch(mlir::ModuleOp module, const Sequences &batch);
+
+  int64_t count = 0, agreeing = 0;
+  double sourceLoss = 0, loss = 0, sum = 0, squares = 0;
+};
+
+/// The rows of the table that @forward of `module` embeds tokens with, or 0.
+int64_t vocabularyOf(mlir::ModuleOp module);
+
+} // namespace stc
+
+#endif // STC_CALIBRATION_DIVERGENCE_H

@@ -1,0 +1,27 @@
+// The token sequences that compression is calibrated on.
+#ifndef STC_CALIBRATION_SEQUENCES_H
+#define STC_CALIBRATION_SEQUENCES_H
+
+#include "stc/Tokenizer/Tokenizer.h"
+
+namespace stc {
+
+/// Sequences of equal length, one after the other.
+struct Sequences {
+  std::vector<int32_t> tokens; // [count][length]
+  int64_t count = 0, length = 0;
+  int64_t available = 0;     // sequences the text has; at least `count`
+  std::vector<int32_t> rest; // what is left behind the last of them, begun like a sequence
+};
+
+/// Cuts the text of `path` into windows of `length` tokens, each beginning with the BOS token if
+/// the tokenizer adds one, and takes up to `count` of them, evenly spread. A file whose name ends
+/// in `.ids` holds token ids instead, separated by blanks, commas or newlines; then `tokenizer` may
+/// be null. Errors: a file that cannot be read, fewer tokens than one sequence, ids outside
+/// [0, vocabulary).
+absl::StatusOr<Sequences> readSequences(const std::string &path, const Tokenizer *tokenizer,
+                                        int64_t count, int64_t length, int64_t vocabulary);
+
+} // namespace stc
+
+#endif // STC_CALIBRATION_SEQUENCES_H

@@ -1,0 +1,255 @@
+// Runs the operations of stc graphs in f32 for many sequences at once.
+#include "stc/Calibration/BatchEvaluator.h"
+
+#include "stc/Compress/LinearAlgebra.h"
+#include "stc/Support/Parallel.h"
+
+#include "absl/strings/str_cat.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+
+namespace stc {
+
+BatchEvaluator::BatchEvaluator(ModuleOp module, const Sequences &sequences, Loader loader)
+    : symbols(module), sequences(sequences), loader(std::move(loader)),
+      rows(sequences.count * sequences.length) {}
+
+static absl::Status unknownOperation(Operation *op) {
+  return formatError({"", op->getName().getStringRef().str(), {}},
+                     "an operation that calibration can run", "an unsupported one");
+}
+
+static int64_t columnsOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape().back();
+}
+
+absl::StatusOr<std::vector<float>> BatchEvaluator::weight(Value value) {
+  auto read = value.getDefiningOp<GetWeightOp>();
+  auto symbol = read ? symbols.lookup<WeightOp>(read.getWeight()) : WeightOp();
+  if (!symbol)
+    return formatError({"", "weight", {}}, "an operand that stc.get_weight reads", "another value");
+  return loader(symbol);
+}
+
+absl::Status BatchEvaluator::set(Operation *op, Activations result) {
+  for (float value : result.values)
+    if (!std::isfinite(value))
+      return formatError({"", op->getName().getStringRef().str(), {}}, "finite activations",
+                         "one that is not");
+  values[op->getResult(0)] = std::make_shared<const Activations>(std::move(result));
+  return absl::OkStatus();
+}
+
+absl::Status BatchEvaluator::evaluate(Operation *op) {
+  return llvm::TypeSwitch<Operation *, absl::Status>(op)
+      .Case<GetWeightOp, arith::ConstantOp>([](auto) { return absl::OkStatus(); })
+      .Case([&](EmbeddingOp embedding) { return embed(embedding); })
+      .Case([&](LinearOp linear) { return multiply(linear); })
+      .Case([&](RMSNormOp norm) { return normalize(norm); })
+      .Case([&](RotaryTableOp table) { return tabulate(table); })
+      .Case([&](RotaryEmbeddingOp rotary) { return rotate(rotary); })
+      .Case([&](ActivationOp activation) { return activate(activation); })
+      .Case([&](GatedActivationOp gated) { return gate(gated); })
+      .Case([&](CacheUpdateOp update) {
+        cached = {get(update.getKeys()), get(update.getValues())};
+        return absl::OkStatus();
+      })
+      .Case([&](AttentionOp attention) { return attend(attention); })
+      .Case<arith::AddFOp, arith::MulFOp>([&](auto binary) -> absl::Status {
+        ActivationsPtr a = get(binary.getLhs()), b = get(binary.getRhs());
+        if (!a || !b)
+          return unknownOperation(op);
+        Activations result = *a;
+        constexpr bool isSum = std::is_same_v<decltype(binary), arith::AddFOp>;
+        for (size_t i = 0; i < result.values.size(); ++i)
+          result.values[i] =
+              isSum ? result.values[i] + b->values[i] : result.values[i] * b->values[i];
+        return set(op, std::move(result));
+      })
+      .Default([](Operation *other) { return unknownOperation(other); });
+}
+
+void BatchEvaluator::releaseOperands(Operation *op) {
+  for (Value operand : op->getOperands()) {
+    bool isLast = llvm::all_of(operand.getUsers(), [&](Operation *user) {
+      return user == op || (user->getBlock() == op->getBlock() && user->isBeforeInBlock(op));
+    });
+    if (isLast)
+      values.erase(operand);
+  }
+}
+
+void BatchEvaluator::release(Block &block) {
+  cached = {};
+  for (Value argument : block.getArguments())
+    values.erase(argument);
+  for (Operation &op : block)
+    for (Value result : op.getResults())
+      values.erase(result);
+}
+
+absl::Status BatchEvaluator::embed(EmbeddingOp op) {
+  STC_ASSIGN_OR_RETURN(std::vector<float> table, weight(op.getTable()));
+  Activations result{columnsOf(op.getResult()), {}};
+  result.values.resize(size_t(rows * result.columns));
+  for (int64_t row = 0; row < rows; ++row)
+    std::copy_n(table.begin() + sequences.tokens[size_t(row)] * result.columns, result.columns,
+                result.values.begin() + row * result.columns);
+  return set(op, std::move(result));
+}
+
+absl::Status BatchEvaluator::multiply(LinearOp op) {
+  ActivationsPtr input = get(op.getInput());
+  if (!input)
+    return unknownOperation(op);
+  STC_ASSIGN_OR_RETURN(std::vector<float> matrix, weight(op.getWeight()));
+  Activations result{int64_t(matrix.size()) / input->columns, {}};
+  result.values.resize(size_t(rows * result.columns));
+  if (op.getBias()) {
+    STC_ASSIGN_OR_RETURN(std::vector<float> bias, weight(op.getBias()));
+    for (int64_t row = 0; row < rows; ++row)
+      std::copy(bias.begin(), bias.end(), result.values.begin() + row * result.columns);
+  }
+  linalg::multiply(rows, result.columns, input->columns, 1, {input->values.data(), input->columns},
+                   {matrix.data(), input->columns, /*transposed=*/true}, op.getBias() ? 1 : 0,
+                   result.values.data(), result.columns);
+  return set(op, std::move(result));
+}
+
+absl::Status BatchEvaluator::normalize(RMSNormOp op) {
+  STC_ASSIGN_OR_RETURN(std::vector<float> scale, weight(op.getWeight()));
+  Activations result = *get(op.getInput());
+  double epsilon = op.getEpsilon().convertToDouble();
+  parallelFor(rows, [&](int64_t row) {
+    float *x = result.values.data() + row * result.columns;
+    double squares = 0;
+    for (int64_t c = 0; c < result.columns; ++c)
+      squares += double(x[c]) * double(x[c]);
+    auto factor = float(1 / std::sqrt(squares / double(result.columns) + epsilon));
+    for (int64_t c = 0; c < result.columns; ++c)
+      x[c] = x[c] * factor * scale[size_t(c)];
+  });
+  return set(op, std::move(result));
+}
+
+absl::Status BatchEvaluator::tabulate(RotaryTableOp op) {
+  llvm::ArrayRef<double> frequencies = op.getInverseFrequencies();
+  auto pairs = int64_t(frequencies.size());
+  Activations cos{pairs, {}}, sin{pairs, {}};
+  for (int64_t row = 0; row < rows; ++row)
+    for (double frequency : frequencies) {
+      double angle = double(row % sequences.length) * frequency;
+      cos.values.push_back(float(std::cos(angle)));
+      sin.values.push_back(float(std::sin(angle)));
+    }
+  values[op.getCos()] = std::make_shared<const Activations>(std::move(cos));
+  values[op.getSin()] = std::make_shared<const Activations>(std::move(sin));
+  return absl::OkStatus();
+}
+
+absl::Status BatchEvaluator::rotate(RotaryEmbeddingOp op) {
+  ActivationsPtr cos = get(op.getCos()), sin = get(op.getSin());
+  Activations result = *get(op.getInput());
+  int64_t pairs = cos->columns;
+  bool interleaved = op.getInterleaved();
+  parallelFor(rows, [&](int64_t row) {
+    for (int64_t head = 0; head < result.columns; head += 2 * pairs)
+      for (int64_t pair = 0; pair < pairs; ++pair) {
+        float *x = result.values.data() + row * result.columns + head;
+        float &a = x[interleaved ? 2 * pair : pair];
+        float &b = x[interleaved ? 2 * pair + 1 : pair + pairs];
+        float c = cos->values[size_t(row * pairs + pair)];
+        float s = sin->values[size_t(row * pairs + pair)];
+        float turned = a * c - b * s;
+        b = a * s + b * c;
+        a = turned;
+      }
+  });
+  return set(op, std::move(result));
+}
+
+static float nonlinear(ActivationKind kind, float x) {
+  switch (kind) {
+  case ActivationKind::Silu:
+    return x / (1 + std::exp(-x));
+  case ActivationKind::Gelu:
+    return x * 0.5f * std::erfc(-x * float(M_SQRT1_2));
+  case ActivationKind::GeluTanh:
+    return x * 0.5f * (1 + std::tanh(0.7978845608f * (x + 0.044715f * x * x * x)));
+  case ActivationKind::Relu:
+    return x > 0 ? x : 0;
+  }
+  llvm_unreachable("all activations are listed");
+}
+
+absl::Status BatchEvaluator::activate(ActivationOp op) {
+  Activations result = *get(op.getInput());
+  parallelFor(rows, [&](int64_t row) {
+    float *x = result.values.data() + row * result.columns;
+    for (int64_t c = 0; c < result.columns; ++c)
+      x[c] = nonlinear(op.getKind(), x[c]);
+  });
+  return set(op, std::move(result));
+}
+
+absl::Status BatchEvaluator::gate(GatedActivationOp op) {
+  Activations result = *get(op.getGate());
+  ActivationsPtr up = get(op.getUp());
+  parallelFor(rows, [&](int64_t row) {
+    float *x = result.values.data() + row * result.columns;
+    const float *factor = up->values.data() + row * result.columns;
+    for (int64_t c = 0; c < result.columns; ++c)
+      x[c] = nonlinear(op.getKind(), x[c]) * factor[c];
+  });
+  return set(op, std::move(result));
+}
+
+/// softmax(scores) of one query at `position`, over the keys it sees; zero elsewhere.
+static void softmax(float *scores, int64_t length, int64_t position, float scale, int64_t window,
+                    int64_t sinks) {
+  int64_t first = window > 0 ? std::max<int64_t>(0, position - window + 1) : 0;
+  auto isVisible = [&](int64_t key) { return key <= position && (key >= first || key < sinks); };
+  float largest = -std::numeric_limits<float>::infinity(), total = 0;
+  for (int64_t key = 0; key <= position; ++key)
+    if (isVisible(key))
+      largest = std::max(largest, scores[key] * scale);
+  for (int64_t key = 0; key < length; ++key)
+    total += scores[key] = isVisible(key) ? std::exp(scores[key] * scale - largest) : 0;
+  for (int64_t key = 0; key <= position; ++key)
+    scores[key] /= total;
+}
+
+absl::Status BatchEvaluator::attend(AttentionOp op) {
+  ActivationsPtr queries = get(op.getQueries());
+  auto [keys, cachedValues] = cached;
+  if (!queries || !keys)
+    return unknownOperation(op);
+  auto cache = cast<KVCacheType>(op.getCache().getType());
+  int64_t heads = op.getHeads(), shared = heads / cache.getKvHeads(), dim = cache.getHeadDim();
+  int64_t length = sequences.length;
+  Activations result{queries->columns, std::vector<float>(queries->values.size())};
+  const float *keyData = keys->values.data(), *valueData = cachedValues->values.data();
+  int64_t keyColumns = keys->columns;
+  parallelFor(sequences.count * heads, [&](int64_t item) {
+    int64_t first = item / heads * length, head = item % heads, kvHead = head / shared;
+    std::vector<float> scores(size_t(length * length));
+    linalg::multiply(
+        length, length, dim, 1,
+        {queries->values.data() + first * queries->columns + head * dim, queries->columns},
+        {keyData + first * keyColumns + kvHead * dim, keyColumns, true}, 0, scores.data(), length);
+    for (int64_t t = 0; t < length; ++t)
+      softmax(scores.data() + t * length, length, t, float(op.getScale().convertToDouble()),
+              op.getWindow(), op.getSinks());
+    linalg::multiply(length, dim, length, 1, {scores.data(), length},
+                     {valueData + first * keyColumns + kvHead * dim, keyColumns}, 0,
+                     result.values.data() + first * result.columns + head * dim, result.columns);
+  });
+  return set(op, std::move(result));
+}
+
+} // namespace stc

@@ -1,0 +1,147 @@
+// How far a compressed model is from the one it was made from.
+#include "stc/Calibration/Divergence.h"
+
+#include "stc/Dialect/STC/Utils/WeightStore.h"
+#include "stc/Support/Parallel.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace mlir;
+
+namespace stc {
+
+/// Tokens that are in memory at once.
+static constexpr int64_t kBatchTokens = 8192;
+
+int64_t vocabularyOf(ModuleOp module) {
+  int64_t vocabulary = 0;
+  module.walk([&](EmbeddingOp op) {
+    vocabulary = cast<RankedTensorType>(op.getTable().getType()).getDimSize(0);
+  });
+  return vocabulary;
+}
+
+double Divergence::sourcePerplexity() const { return std::exp(sourceLoss / double(count)); }
+double Divergence::perplexity() const { return std::exp(loss / double(count)); }
+double Divergence::divergence() const { return count ? sum / double(count) : 0; }
+double Divergence::agreement() const { return count ? double(agreeing) / double(count) : 0; }
+double Divergence::divergenceError() const {
+  double mean = divergence();
+  double variance = count > 1 ? (squares - mean * sum) / double(count - 1) : 0;
+  return count ? std::sqrt(std::max(0.0, variance) / double(count)) : 0;
+}
+
+/// The logits of all tokens.
+static absl::StatusOr<ActivationsPtr> runModel(ModuleOp module, const Sequences &batch,
+                                               BatchEvaluator::Loader loader) {
+  auto forward = module.lookupSymbol<func::FuncOp>("forward");
+  auto head = module.lookupSymbol<func::FuncOp>("head");
+  for (func::FuncOp function : {forward, head})
+    if (!function || !function.getBody().hasOneBlock())
+      return formatError({"", "module", {}}, "functions @forward and @head of one block", "none");
+  BatchEvaluator evaluator(module, batch, std::move(loader));
+  auto runBlock = [&](Block &block) -> absl::Status {
+    for (Operation &op : block.without_terminator()) {
+      auto layer = dyn_cast<LayerOp>(&op);
+      if (!layer) {
+        STC_RETURN_IF_ERROR(evaluator.evaluate(&op));
+        continue;
+      }
+      Block &body = layer.getBody().front();
+      evaluator.bind(body.getArgument(0), layer.getInput());
+      evaluator.releaseOperands(layer);
+      for (Operation &inner : body.without_terminator()) {
+        STC_RETURN_IF_ERROR(evaluator.evaluate(&inner));
+        evaluator.releaseOperands(&inner);
+      }
+      evaluator.bind(layer.getResult(), body.getTerminator()->getOperand(0));
+      evaluator.release(body);
+    }
+    return absl::OkStatus();
+  };
+  Block &last = head.getBody().front();
+  STC_RETURN_IF_ERROR(runBlock(forward.getBody().front()));
+  evaluator.bind(last.getArgument(0), forward.getBody().front().getTerminator()->getOperand(0));
+  STC_RETURN_IF_ERROR(runBlock(last));
+  ActivationsPtr logits = evaluator.get(last.getTerminator()->getOperand(0));
+  if (!logits)
+    return formatError({"", "@head", {}}, "logits", "another result");
+  return logits;
+}
+
+/// The logarithm of the sum of exponentials.
+static double logSum(const float *logits, int64_t vocabulary) {
+  double largest = *std::max_element(logits, logits + vocabulary), total = 0;
+  for (int64_t i = 0; i < vocabulary; ++i)
+    total += std::exp(double(logits[i]) - largest);
+  return largest + std::log(total);
+}
+
+absl::Status Divergence::addBatch(ModuleOp module, const Sequences &batch) {
+  STC_ASSIGN_OR_RETURN(WeightStore * store, WeightStore::get(module));
+  STC_ASSIGN_OR_RETURN(ActivationsPtr source, runModel(module, batch, [&](WeightOp weight) {
+                         return store->loadSource(weight);
+                       }));
+  STC_ASSIGN_OR_RETURN(ActivationsPtr compressed, runModel(module, batch, [&](WeightOp weight) {
+                         return store->load(weight);
+                       }));
+  struct Prediction {
+    double sourceLoss = 0, loss = 0, divergence = 0;
+    bool agrees = false;
+  };
+  int64_t vocabulary = source->columns, perSequence = batch.length - 1;
+  std::vector<Prediction> predictions(size_t(batch.count * perSequence));
+  parallelFor(int64_t(predictions.size()), [&](int64_t i) {
+    int64_t row = i / perSequence * batch.length + i % perSequence;
+    const float *a = source->values.data() + row * vocabulary;
+    const float *b = compressed->values.data() + row * vocabulary;
+    int64_t next = batch.tokens[size_t(row + 1)];
+    double sumA = logSum(a, vocabulary), sumB = logSum(b, vocabulary);
+    Prediction &prediction = predictions[size_t(i)];
+    prediction.sourceLoss = sumA - double(a[next]);
+    prediction.loss = sumB - double(b[next]);
+    for (int64_t v = 0; v < vocabulary; ++v) {
+      double logA = double(a[v]) - sumA;
+      prediction.divergence += std::exp(logA) * (logA - double(b[v]) + sumB);
+    }
+    prediction.agrees =
+        std::max_element(a, a + vocabulary) - a == std::max_element(b, b + vocabulary) - b;
+  });
+  for (const Prediction &prediction : predictions) {
+    ++count;
+    sourceLoss += prediction.sourceLoss;
+    loss += prediction.loss;
+    sum += prediction.divergence;
+    squares += prediction.divergence * prediction.divergence;
+    agreeing += prediction.agrees;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Divergence::add(ModuleOp module, const std::string &path, const Tokenizer *tokenizer,
+                             int64_t length, int64_t windows) {
+  int64_t most = windows > 0 ? windows : INT64_MAX;
+  STC_ASSIGN_OR_RETURN(Sequences text,
+                       readSequences(path, tokenizer, most, length, vocabularyOf(module)));
+  int64_t atOnce = std::max<int64_t>(1, kBatchTokens / length);
+  for (int64_t first = 0; first < text.count; first += atOnce) {
+    Sequences batch;
+    batch.length = length;
+    batch.count = std::min(atOnce, text.count - first);
+    batch.tokens.assign(text.tokens.begin() + first * length,
+                        text.tokens.begin() + (first + batch.count) * length);
+    STC_RETURN_IF_ERROR(addBatch(module, batch));
+  }
+  if (windows > 0 || text.rest.size() < 2)
+    return absl::OkStatus();
+  Sequences rest;
+  rest.tokens = text.rest;
+  rest.count = 1;
+  rest.length = int64_t(text.rest.size());
+  return addBatch(module, rest);
+}
+
+} // namespace stc

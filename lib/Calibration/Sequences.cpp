@@ -1,0 +1,67 @@
+// The token sequences that compression is calibrated on.
+#include "stc/Calibration/Sequences.h"
+
+#include "stc/Support/File.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+#include <algorithm>
+
+namespace stc {
+
+/// Token ids as text.
+static absl::StatusOr<std::vector<int32_t>> parseIds(const std::string &path,
+                                                     absl::string_view text, int64_t vocabulary) {
+  std::vector<int32_t> ids;
+  for (absl::string_view word :
+       absl::StrSplit(text, absl::ByAnyChar(" \t\r\n,"), absl::SkipEmpty())) {
+    int32_t id = -1;
+    if (!absl::SimpleAtoi(word, &id) || id < 0 || id >= vocabulary)
+      return formatError({path, "", {}}, absl::StrCat("token ids from 0 to ", vocabulary - 1),
+                         std::string(word.substr(0, 40)));
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+absl::StatusOr<Sequences> readSequences(const std::string &path, const Tokenizer *tokenizer,
+                                        int64_t count, int64_t length, int64_t vocabulary) {
+  STC_ASSIGN_OR_RETURN(std::string text, readFile(path));
+  bool areIds = absl::EndsWith(path, ".ids");
+  if (!areIds && !tokenizer)
+    return formatError({path, "", {}}, "a file of token ids (.ids), as the model has no tokenizer",
+                       "text");
+  std::vector<int32_t> ids;
+  bool addsBos = !areIds && tokenizer->spec().addBos && tokenizer->spec().bos >= 0;
+  if (areIds) {
+    STC_ASSIGN_OR_RETURN(ids, parseIds(path, text, vocabulary));
+  } else {
+    Tokenizer::EncodeOptions options;
+    options.addSpecial = false;
+    STC_ASSIGN_OR_RETURN(ids, tokenizer->encode(text, options));
+  }
+  int64_t own = length - addsBos; // tokens of the text in a sequence
+  Sequences result;
+  result.length = length;
+  result.available = own > 0 ? int64_t(ids.size()) / own : 0;
+  result.count = std::min(count, result.available);
+  if (result.count < 1)
+    return formatError({path, "", {}}, absl::StrCat("at least ", own, " tokens to calibrate on"),
+                       absl::StrCat(ids.size()));
+  for (int64_t i = 0; i < result.count; ++i) {
+    int64_t window = i * result.available / result.count;
+    if (addsBos)
+      result.tokens.push_back(int32_t(tokenizer->spec().bos));
+    auto first = ids.begin() + window * own;
+    result.tokens.insert(result.tokens.end(), first, first + own);
+  }
+  if (addsBos)
+    result.rest.push_back(int32_t(tokenizer->spec().bos));
+  result.rest.insert(result.rest.end(), ids.begin() + result.available * own, ids.end());
+  return result;
+}
+
+} // namespace stc

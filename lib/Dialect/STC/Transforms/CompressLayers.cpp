@@ -1,0 +1,289 @@
+// stc-compress-layers: prunes, quantizes and repairs layer after layer on calibration text.
+#include "CompressibleWeights.h"
+
+#include "stc/Calibration/Divergence.h"
+#include "stc/Compress/CompressMatrix.h"
+#include "stc/Dialect/STC/Transforms/Passes.h"
+#include "stc/Dialect/STC/Utils/Diagnostics.h"
+#include "stc/Support/Parallel.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace stc {
+
+#define GEN_PASS_DEF_COMPRESSLAYERSPASS
+#include "stc/Dialect/STC/Transforms/Passes.h.inc"
+
+namespace {
+
+class CompressLayers final : public impl::CompressLayersPassBase<CompressLayers> {
+public:
+  using CompressLayersPassBase::CompressLayersPassBase;
+  CompressLayers() = default;
+  CompressLayers(const CompressLayers &other) : CompressLayersPassBase(other) {}
+
+  void runOnOperation() override {
+    if (failed(prepare()))
+      return signalPassFailure();
+    if (weights.empty())
+      return markAllAnalysesPreserved();
+    if (absl::Status status = run(); !status.ok()) {
+      (void)emitStatus(current ? current : getOperation().getOperation(), status);
+      return signalPassFailure();
+    }
+  }
+
+private:
+  LogicalResult prepare();
+  absl::StatusOr<Sequences> readText();
+  absl::Status run();
+  absl::Status runLayer(LayerOp layer);
+  absl::Status compressLinear(LinearOp linear);
+  absl::StatusOr<CompressedMatrix> compressWeight(LinearOp linear, WeightOp weight);
+  absl::StatusOr<CrossMoments> targetsOf(LinearOp linear, const Activations &inputs);
+  absl::Status store(WeightOp weight, const CompressedMatrix &result);
+
+  MatrixMethod method;
+  llvm::DenseMap<StringAttr, WeightOp> weights; // that may change, and have not
+  WeightStore *weightStore = nullptr;
+  std::unique_ptr<BatchEvaluator> student, teacher; // no teacher without repair
+  // Of the matrices whose input was met last:
+  Value input;
+  std::unique_ptr<InputStatistics> statistics;
+  std::unique_ptr<Progress> progress;
+  Operation *current = nullptr; // that errors are about
+};
+
+} // namespace
+
+LogicalResult CompressLayers::prepare() {
+  ModuleOp module = getOperation();
+  weights.clear();
+  current = nullptr;
+  method = {};
+  auto prunes = parsePruneSpec(prune.getValue());
+  auto quantizes = parseQuantizeSpec(quantize.getValue());
+  for (const absl::Status &status : {prunes.status(), quantizes.status()})
+    if (!status.ok())
+      return emitStatus(module, status);
+  if (length < 2 || sequences < 1 || sweeps < 0 || !(damping > 0) || !(repairDamping >= 0))
+    return module.emitError("stc-compress-layers: expects length of at least 2, sequences of at "
+                            "least 1, sweeps and repair-damping of at least 0 and a positive "
+                            "damping"),
+           failure();
+  method.prune = *prunes;
+  method.quantize = *quantizes;
+  method.damping = damping;
+  method.repair = repair;
+  method.repairDamping = repairDamping;
+  method.sweeps = int(sweeps);
+  if (!method.prune.methodGiven)
+    method.prune.method = method.quantize.enabled ? "sparsegpt" : "alps";
+  if (!method.quantize.methodGiven)
+    method.quantize.method = "gptq";
+  if (method.quantize.enabled && method.quantize.method == "awq")
+    return module.emitError("quantize: expected the method rtn or gptq, got awq"), failure();
+
+  auto found = findCompressibleWeights(module, exclude);
+  if (failed(found))
+    return failure();
+  if (method.prune.pattern.kind == PrunePattern::Kind::None && !method.quantize.enabled)
+    return success();
+  for (WeightOp weight : *found)
+    if (!weight.getPruneAttr() && !weight.getQuantAttr())
+      weights[weight.getSymNameAttr()] = weight;
+  return success();
+}
+
+absl::StatusOr<Sequences> CompressLayers::readText() {
+  ModuleOp module = getOperation();
+  std::unique_ptr<Tokenizer> tokenizer;
+  if (auto path = module->getAttrOfType<StringAttr>("stc.checkpoint")) {
+    STC_ASSIGN_OR_RETURN(tokenizer, loadTokenizer(path.str()));
+  }
+  STC_ASSIGN_OR_RETURN(Sequences text, readSequences(calibrate, tokenizer.get(), sequences, length,
+                                                     vocabularyOf(module)));
+  if (text.count < std::min<int64_t>(sequences, 16))
+    emitWarning(module.getLoc(), "calibrate: only ")
+        << text.count << " sequences of " << length << " tokens in " << calibrate
+        << "; statistics of so few are unreliable";
+  return text;
+}
+
+absl::Status CompressLayers::run() {
+  ModuleOp module = getOperation();
+  auto forward = module.lookupSymbol<func::FuncOp>("forward");
+  if (!forward || !forward.getBody().hasOneBlock())
+    return formatError({"", "@forward", {}}, "a function of one block", "none");
+  STC_ASSIGN_OR_RETURN(weightStore, WeightStore::get(module));
+  STC_ASSIGN_OR_RETURN(Sequences text, readText());
+  student = std::make_unique<BatchEvaluator>(
+      module, text, [this](WeightOp weight) { return weightStore->load(weight); });
+  teacher.reset();
+  if (method.repair)
+    teacher = std::make_unique<BatchEvaluator>(
+        module, text, [this](WeightOp weight) { return weightStore->loadSource(weight); });
+  uint64_t total = 0;
+  for (auto &[name, weight] : weights)
+    total += uint64_t(weight.getTensorType().getNumElements());
+  progress = std::make_unique<Progress>("compress", total,
+                                        quiet ? Progress::Mode::Quiet : Progress::Mode::Auto);
+
+  SmallVector<Operation *> operations;
+  for (Operation &op : forward.getBody().front().without_terminator())
+    operations.push_back(&op);
+  // What follows the last layer compresses nothing.
+  while (!operations.empty() && !isa<LayerOp>(operations.back()))
+    operations.pop_back();
+  for (Operation *op : operations) {
+    current = op;
+    if (auto layer = dyn_cast<LayerOp>(op)) {
+      STC_RETURN_IF_ERROR(runLayer(layer));
+      continue;
+    }
+    for (BatchEvaluator *evaluator : {student.get(), teacher.get()})
+      if (evaluator)
+        STC_RETURN_IF_ERROR(evaluator->evaluate(op));
+  }
+  progress->finish();
+  student.reset();
+  teacher.reset();
+  return absl::OkStatus();
+}
+
+absl::Status CompressLayers::runLayer(LayerOp layer) {
+  Block &body = layer.getBody().front();
+  SmallVector<BatchEvaluator *> evaluators{student.get()};
+  if (teacher)
+    evaluators.push_back(teacher.get());
+  for (BatchEvaluator *evaluator : evaluators) {
+    evaluator->bind(body.getArgument(0), layer.getInput());
+    evaluator->releaseOperands(layer);
+  }
+  for (Operation &op : body.without_terminator()) {
+    current = &op;
+    if (teacher)
+      STC_RETURN_IF_ERROR(teacher->evaluate(&op));
+    if (auto linear = dyn_cast<LinearOp>(&op))
+      STC_RETURN_IF_ERROR(compressLinear(linear));
+    STC_RETURN_IF_ERROR(student->evaluate(&op));
+    for (BatchEvaluator *evaluator : evaluators)
+      evaluator->releaseOperands(&op);
+  }
+  statistics.reset();
+  input = {};
+  for (BatchEvaluator *evaluator : evaluators) {
+    evaluator->bind(layer.getResult(), body.getTerminator()->getOperand(0));
+    evaluator->release(body);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompressLayers::compressLinear(LinearOp linear) {
+  auto read = linear.getWeight().getDefiningOp<GetWeightOp>();
+  auto found = read ? weights.find(read.getWeightAttr().getAttr()) : weights.end();
+  if (found == weights.end())
+    return absl::OkStatus();
+  WeightOp weight = found->second;
+  weights.erase(found);
+  current = weight;
+  STC_ASSIGN_OR_RETURN(CompressedMatrix result, compressWeight(linear, weight));
+  STC_RETURN_IF_ERROR(store(weight, result));
+  StringRef name = weight.getSymName();
+  progress->advance(uint64_t(weight.getTensorType().getNumElements()),
+                    absl::string_view(name.data(), name.size()));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CompressedMatrix> CompressLayers::compressWeight(LinearOp linear, WeightOp weight) {
+  ActivationsPtr inputs = student->get(linear.getInput());
+  if (!inputs)
+    return formatError({"", "stc.linear", {}}, "an input computed before", "none");
+  if (input != linear.getInput() || !statistics) {
+    statistics = std::make_unique<InputStatistics>(inputs->columns);
+    STC_RETURN_IF_ERROR(statistics->moments().add(inputs->values));
+    input = linear.getInput();
+  }
+  STC_ASSIGN_OR_RETURN(std::vector<float> values, weightStore->load(weight));
+  if (!teacher)
+    return compressMatrix(method, rowsOf(weight), columnsOf(weight), values, statistics.get(),
+                          nullptr);
+  STC_ASSIGN_OR_RETURN(CrossMoments targets, targetsOf(linear, *inputs));
+  return compressMatrix(method, rowsOf(weight), columnsOf(weight), values, statistics.get(),
+                        &targets);
+}
+
+/// The value that a result is added to, if that is all that becomes of it.
+static Value residualOf(LinearOp linear) {
+  if (!linear.getResult().hasOneUse())
+    return {};
+  auto add = dyn_cast<arith::AddFOp>(*linear.getResult().user_begin());
+  if (!add || add->getBlock() != linear->getBlock())
+    return {};
+  Value residual = add.getLhs() == linear.getResult() ? add.getRhs() : add.getLhs();
+  return residual == linear.getResult() ? Value() : residual;
+}
+
+/// The outputs that the teacher has here, against the inputs that the student has. A bias, and the
+/// hidden state that the outputs are added to, are the student's own.
+absl::StatusOr<CrossMoments> CompressLayers::targetsOf(LinearOp linear, const Activations &inputs) {
+  Activations wanted = *teacher->get(linear.getResult());
+  if (Value residual = residualOf(linear)) {
+    ActivationsPtr theirs = teacher->get(residual), ours = student->get(residual);
+    if (theirs && ours)
+      for (size_t i = 0; i < wanted.values.size(); ++i)
+        wanted.values[i] += theirs->values[i] - ours->values[i];
+  }
+  if (linear.getBias()) {
+    auto read = linear.getBias().getDefiningOp<GetWeightOp>();
+    auto bias = read ? getOperation().lookupSymbol<WeightOp>(read.getWeightAttr()) : WeightOp();
+    if (!bias)
+      return formatError({"", "stc.linear", {}}, "a bias that stc.get_weight reads", "another");
+    STC_ASSIGN_OR_RETURN(std::vector<float> values, weightStore->load(bias));
+    for (size_t i = 0; i < wanted.values.size(); ++i)
+      wanted.values[i] -= values[i % values.size()];
+  }
+  CrossMoments cross(wanted.columns, inputs.columns);
+  STC_RETURN_IF_ERROR(cross.add(wanted.values, inputs.values));
+  return cross;
+}
+
+absl::Status CompressLayers::store(WeightOp weight, const CompressedMatrix &result) {
+  Builder builder(&getContext());
+  std::string text;
+  if (!result.quantized.codes.empty())
+    STC_RETURN_IF_ERROR(weightStore->setQuantized(weight, result.quantized));
+  else
+    STC_RETURN_IF_ERROR(weightStore->setValues(weight, result.values));
+  double error = std::isfinite(result.error) ? result.error : 0;
+  if (!result.mask.empty()) {
+    STC_RETURN_IF_ERROR(weightStore->setMask(weight, result.mask));
+    int64_t kept = llvm::count(result.mask, uint8_t(1));
+    double density = double(kept) / double(result.mask.size());
+    std::string spec = method.prune.method + ":" + method.prune.pattern.str();
+    weight.setPruneAttr(PruneAttr::get(&getContext(), spec, builder.getF64FloatAttr(density)));
+    text = llvm::formatv("pruned as {0}, density {1:F4}, ", spec, density);
+  }
+  if (!result.quantized.codes.empty()) {
+    std::string spec = method.quantize.str();
+    weight.setQuantAttr(QuantAttr::get(&getContext(), spec, builder.getF64FloatAttr(error)));
+    text += "quantized as " + spec + ", ";
+  }
+  weight->setAttr(kCalibratedAttr, builder.getUnitAttr());
+  ++tensors;
+  if (verbose)
+    emitRemark(weight.getLoc())
+        << weight.getSymName() << ": "
+        << llvm::formatv("{0}relative output error {1:F4}", text, error).str();
+  return absl::OkStatus();
+}
+
+} // namespace stc

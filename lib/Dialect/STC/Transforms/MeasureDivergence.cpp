@@ -1,0 +1,58 @@
+// stc-measure-divergence: says how far the compressed model is from its source.
+#include "stc/Calibration/Divergence.h"
+#include "stc/Dialect/STC/Transforms/Passes.h"
+#include "stc/Dialect/STC/Utils/Diagnostics.h"
+#include "stc/Formats/Checkpoint.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+
+namespace stc {
+
+#define GEN_PASS_DEF_MEASUREDIVERGENCEPASS
+#include "stc/Dialect/STC/Transforms/Passes.h.inc"
+
+namespace {
+
+class MeasureDivergence final : public impl::MeasureDivergencePassBase<MeasureDivergence> {
+public:
+  using MeasureDivergencePassBase::MeasureDivergencePassBase;
+
+  void runOnOperation() override {
+    if (length < 2 || text.empty()) {
+      getOperation().emitError("stc-measure-divergence: expects a text and a length of at least 2");
+      return signalPassFailure();
+    }
+    absl::StatusOr<Divergence> measured = measure();
+    if (!measured.ok()) {
+      (void)emitStatus(getOperation(), measured.status());
+      return signalPassFailure();
+    }
+    emitRemark(getOperation().getLoc())
+        << llvm::formatv(
+               "{0} tokens: perplexity {1:F3}, of the source {2:F3}; KL {3:F6} +- {4:F6}; "
+               "same next token {5:F4}",
+               measured->tokens(), measured->perplexity(), measured->sourcePerplexity(),
+               measured->divergence(), measured->divergenceError(), measured->agreement())
+               .str();
+    markAllAnalysesPreserved();
+  }
+
+private:
+  absl::StatusOr<Divergence> measure() {
+    std::unique_ptr<Tokenizer> tokenizer;
+    if (auto path = getOperation()->getAttrOfType<StringAttr>("stc.checkpoint")) {
+      STC_ASSIGN_OR_RETURN(tokenizer, loadTokenizer(path.str()));
+    }
+    Divergence divergence;
+    for (const std::string &path : text)
+      STC_RETURN_IF_ERROR(divergence.add(getOperation(), path, tokenizer.get(), length));
+    return divergence;
+  }
+};
+
+} // namespace
+
+} // namespace stc
