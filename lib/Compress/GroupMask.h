@@ -2,12 +2,9 @@
 #ifndef STC_COMPRESS_GROUPMASK_H
 #define STC_COMPRESS_GROUPMASK_H
 
-#include <cstdint>
+#include "stc/Compress/Prune.h"
 
 namespace stc {
-
-/// The longest group of an N:M pattern.
-constexpr int64_t kMaxPatternGroup = 64;
 
 /// A group of `count` <= kMaxPatternGroup consecutive positions of one row.
 struct WeightGroup {
