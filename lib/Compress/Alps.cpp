@@ -1,8 +1,8 @@
 // The ADMM solver for masks and weights.
 #include "stc/Compress/Alps.h"
 
-#include "stc/Compress/LinearAlgebra.h"
 #include "stc/Compress/InverseFactor.h"
+#include "stc/Compress/LinearAlgebra.h"
 #include "stc/Compress/Repair.h"
 #include "stc/Compress/Scores.h"
 #include "stc/Packing/Pack.h"

@@ -2,8 +2,9 @@
 #include "stc/Compress/Obs.h"
 
 #include "Grid.h"
-#include "stc/Compress/LinearAlgebra.h"
+#include "GroupMask.h"
 #include "Masks.h"
+#include "stc/Compress/LinearAlgebra.h"
 #include "stc/Compress/Scores.h"
 #include "stc/Support/Float.h"
 #include "stc/Support/Parallel.h"
@@ -49,7 +50,8 @@ public:
 private:
   void chooseAllGrids();
   void chooseColumns(int64_t begin, int64_t end);
-  void scoreBlocks(int64_t begin, int64_t end, std::vector<int32_t> &keys) const;
+  int64_t score(int64_t begin, int64_t end, std::vector<int32_t> &keys) const;
+  void planColumns();
   void chooseUnit(const float *row, int64_t position, uint8_t *out) const;
   void chooseGroup(int64_t row, int64_t position);
   void processRow(int64_t row, int64_t begin, int64_t end);
@@ -68,13 +70,14 @@ private:
   const InverseFactor &factor;
   absl::Span<const float> r, original;
   const int64_t rows, columns, unit, groups;
-  std::vector<float> current;    // [rows][positions]
-  std::vector<uint8_t> mask;     // [rows][positions]
-  std::vector<float> lost;       // [rows][positions of a block]: what later positions make up for
-  std::vector<float> losses;     // [positions]: what removing a weight of 1 costs
-  std::vector<float> importance; // [columns]: the damped diagonal of H
-  std::vector<Grid> grids;       // [rows][groups]
-  int64_t keptSoFar = 0;
+  const int64_t tileRows, heights; // rows decided on together, and how many such tiles there are
+  std::vector<float> current;      // [rows][positions]
+  std::vector<uint8_t> mask;       // [rows][positions]
+  std::vector<float> lost;         // [rows][positions of a block]: what later positions make up for
+  std::vector<float> losses;       // [positions]: what removing a weight of 1 costs
+  std::vector<float> importance;   // [columns]: the damped diagonal of H
+  std::vector<Grid> grids;         // [rows][groups]
+  std::vector<int64_t> keptBefore; // weights (or blocks) to keep before each position (or unit)
 };
 
 Pass::Pass(const ObsOptions &options, int64_t rows, absl::Span<const float> weights,
@@ -83,7 +86,9 @@ Pass::Pass(const ObsOptions &options, int64_t rows, absl::Span<const float> weig
       moments(moments), factor(factor), r(factor.factor), original(weights), rows(rows),
       columns(factor.columns), unit(orderUnit(pattern)),
       groups(quantize.enabled ? (columns + quantize.group - 1) / quantize.group : 0),
-      current(weights.size()), mask(weights.size(), 1), grids(size_t(rows * groups)) {
+      tileRows(pattern.kind == Kind::Block ? pattern.blockRows : 1),
+      heights((rows + tileRows - 1) / tileRows), current(weights.size()), mask(weights.size(), 1),
+      grids(size_t(rows * groups)) {
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t position = 0; position < columns; ++position) {
       size_t from = size_t(row * columns + factor.columnAt(position));
@@ -118,66 +123,62 @@ double unitLoss(const float *weights, const float *r, int64_t stride, int64_t co
   return loss;
 }
 
-void Pass::scoreBlocks(int64_t begin, int64_t end, std::vector<int32_t> &keys) const {
-  int64_t down = (rows + pattern.blockRows - 1) / pattern.blockRows;
-  int64_t across = (end - begin + unit - 1) / unit;
-  keys.resize(size_t(down * across));
-  parallelFor(down, [&](int64_t block) {
-    int64_t first = block * pattern.blockRows, last = std::min(rows, first + pattern.blockRows);
-    for (int64_t i = 0; i < across; ++i) {
-      int64_t position = begin + i * unit, count = std::min(unit, end - position);
+/// The losses of [rows][positions] weights, or of [row tiles][units] blocks, of the positions
+/// [begin, end); all in a row of `keys` are of the same rows. Returns how long a row is.
+int64_t Pass::score(int64_t begin, int64_t end, std::vector<int32_t> &keys) const {
+  int64_t width = (end - begin + unit - 1) / unit;
+  keys.resize(size_t(heights * width));
+  parallelFor(heights, [&](int64_t tile) {
+    int64_t first = tile * tileRows, last = std::min(rows, first + tileRows);
+    for (int64_t i = 0; i < width; ++i) {
+      int64_t position = begin + i * unit;
       double loss = 0;
-      for (int64_t row = first; row < last; ++row)
-        loss += unitLoss(weightsOf(row) + position, factorOf(position) + position, columns, count);
-      keys[size_t(block * across + i)] = magnitudeKey(float(loss));
+      if (pattern.kind == Kind::Unstructured) {
+        float weight = weightsOf(tile)[position];
+        loss = double(weight * weight * losses[size_t(position)]);
+      } else {
+        for (int64_t row = first; row < last; ++row)
+          loss += unitLoss(weightsOf(row) + position, factorOf(position) + position, columns,
+                           std::min(unit, end - position));
+      }
+      keys[size_t(tile * width + i)] = magnitudeKey(float(loss));
     }
   });
+  return width;
 }
 
-/// Chooses the mask of the positions [begin, end) where a pattern decides on all rows at once. What
-/// is kept up to `end` is the ratio's share of all weights (or blocks) up to there.
-void Pass::chooseColumns(int64_t begin, int64_t end) {
-  if (pattern.kind != Kind::Unstructured && pattern.kind != Kind::Block)
-    return;
-  bool blocks = pattern.kind == Kind::Block;
+/// How much of each part of the columns stays, by the losses at the start over the whole matrix:
+/// early columns, for which many others can still make up, lose more than late ones.
+void Pass::planColumns() {
   std::vector<int32_t> keys;
-  int64_t width = blocks ? (end - begin + unit - 1) / unit : end - begin;
-  if (blocks) {
-    scoreBlocks(begin, end, keys);
-  } else {
-    keys.resize(size_t(rows * width));
-    parallelFor((rows + kRowChunk - 1) / kRowChunk, [&](int64_t chunk) {
-      for (int64_t row = chunk * kRowChunk; row < std::min(rows, (chunk + 1) * kRowChunk); ++row)
-        for (int64_t i = 0; i < width; ++i) {
-          float weight = weightsOf(row)[begin + i];
-          keys[size_t(row * width + i)] = magnitudeKey(weight * weight * losses[size_t(begin + i)]);
-        }
-    });
-  }
-  int64_t down = int64_t(keys.size()) / width;
-  int64_t wanted = keptCount(pattern.ratio, down * ((end + unit - 1) / unit));
+  int64_t width = score(0, columns, keys);
   std::vector<uint8_t> keep(keys.size());
-  keepLargest(keys, wanted - keptSoFar, keep.data());
-  keptSoFar = wanted;
+  keepLargest(keys, keptCount(pattern.ratio, int64_t(keys.size())), keep.data());
+  keptBefore.assign(size_t(width) + 1, 0);
+  for (size_t i = 0; i < keep.size(); ++i)
+    keptBefore[i % size_t(width) + 1] += keep[i];
+  for (size_t i = 0; i < size_t(width); ++i)
+    keptBefore[i + 1] += keptBefore[i];
+}
+
+/// Chooses the mask of the positions [begin, end) where a pattern decides on all rows at once:
+/// as many as planned, but by the losses as they are now.
+void Pass::chooseColumns(int64_t begin, int64_t end) {
+  std::vector<int32_t> keys;
+  int64_t width = score(begin, end, keys), first = begin / unit;
+  std::vector<uint8_t> keep(keys.size());
+  keepLargest(keys, keptBefore[size_t(first + width)] - keptBefore[size_t(first)], keep.data());
   for (int64_t row = 0; row < rows; ++row) {
-    const uint8_t *from = keep.data() + (blocks ? row / pattern.blockRows : row) * width;
+    const uint8_t *from = keep.data() + row / tileRows * width;
     for (int64_t position = begin; position < end; ++position)
       maskOf(row)[position] = from[(position - begin) / unit];
   }
 }
 
-/// Chooses which weights of an N:M group stay, by the loss that each alone would be.
 void Pass::chooseUnit(const float *row, int64_t position, uint8_t *out) const {
-  int64_t count = std::min(unit, columns - position);
-  int32_t keys[64];
-  for (int64_t i = 0; i < count; ++i)
-    keys[i] = magnitudeKey(row[position + i] * row[position + i] * losses[size_t(position + i)]);
-  for (int64_t i = 0; i < count; ++i) {
-    int64_t before = 0;
-    for (int64_t j = 0; j < count; ++j)
-      before += j < i ? keys[j] >= keys[i] : keys[j] > keys[i];
-    out[i] = before < pattern.n;
-  }
+  chooseGroupMask({std::min(unit, columns - position), row + position,
+                   factorOf(position) + position, columns, losses.data() + position},
+                  pattern.n, out);
 }
 
 void Pass::foreseeMask(int64_t row, int64_t position, int64_t count, uint8_t *out) const {
@@ -185,7 +186,7 @@ void Pass::foreseeMask(int64_t row, int64_t position, int64_t count, uint8_t *ou
   if (pattern.kind != Kind::NM)
     return;
   // Units chosen already keep their mask; a unit the group begins within is one of them.
-  uint8_t chosen[64];
+  uint8_t chosen[kMaxPatternGroup];
   for (int64_t first = (position + unit - 1) / unit * unit; first < position + count;
        first += unit) {
     if (first == position)
@@ -262,10 +263,14 @@ void Pass::processRow(int64_t row, int64_t begin, int64_t end) {
 ObsResult Pass::run() {
   if (quantize.enabled && !factor.order.empty())
     chooseAllGrids();
+  bool together = pattern.kind == Kind::Unstructured || pattern.kind == Kind::Block;
+  if (together)
+    planColumns();
   int64_t step = blockWidth(unit, groups ? quantize.group : 1);
   for (int64_t begin = 0; begin < columns; begin += step) {
     int64_t end = std::min(columns, begin + step), width = end - begin;
-    chooseColumns(begin, end);
+    if (together)
+      chooseColumns(begin, end);
     lost.resize(size_t(rows * width));
     parallelFor((rows + kRowChunk - 1) / kRowChunk, [&](int64_t chunk) {
       for (int64_t row = chunk * kRowChunk; row < std::min(rows, (chunk + 1) * kRowChunk); ++row)

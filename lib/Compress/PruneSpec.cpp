@@ -14,8 +14,7 @@ namespace stc {
 
 namespace {
 
-/// Wide enough for every pattern in use, small enough to rank by counting.
-constexpr int64_t kMaxGroup = 64, kMaxBlock = 1024;
+constexpr int64_t kMaxBlock = 1024;
 
 /// The shortest decimal that reads back as the same number.
 std::string shortest(double value) {
@@ -61,8 +60,8 @@ absl::StatusOr<PrunePattern> parsePattern(absl::string_view text, absl::string_v
       return pattern;
   } else if (parts.size() == 2) {
     pattern.kind = PrunePattern::Kind::NM;
-    if (parseCount(parts[0], kMaxGroup, pattern.n) && parseCount(parts[1], kMaxGroup, pattern.m) &&
-        pattern.n < pattern.m)
+    if (parseCount(parts[0], kMaxPatternGroup, pattern.n) &&
+        parseCount(parts[1], kMaxPatternGroup, pattern.m) && pattern.n < pattern.m)
       return pattern;
   } else if (parts.size() == 1) {
     pattern.kind = PrunePattern::Kind::Unstructured;

@@ -16,7 +16,7 @@ TEST(LinearAlgebra, ManyThreadsAtOnceAgree) {
   linalg::multiply(n, n, n, 1, {a.data(), n}, {b.data(), n}, 0, expected.data(), n);
   setParallelThreads(8);
   std::atomic<int> wrong{0};
-  parallelFor(20000, [&](int64_t) {
+  parallelFor(60000, [&](int64_t) {
     std::vector<float> c(n * n);
     linalg::multiply(n, n, n, 1, {a.data(), n}, {b.data(), n}, 0, c.data(), n);
     wrong += c != expected;

@@ -130,6 +130,35 @@ TEST(Obs, MasksKeepTheirPromises) {
       }
 }
 
+TEST(Obs, ShortGroupsAreChosenBest) {
+  // Against every mask of one group: by exchanges, all but few groups of 16 get the best one too.
+  for (const char *text : {"1:4", "2:4", "3:4", "4:8", "6:8", "2:16", "13:16"}) {
+    PrunePattern p = pattern(text);
+    double sum = 0, least = 0;
+    for (uint64_t seed = 0; seed < 15; ++seed) {
+      SecondMoments moments = correlatedMoments(4 * p.m, p.m, seed);
+      InverseFactor factor = factorInverse(moments, 1e-5).value();
+      std::vector<float> w = randomNormal(p.m, 50 + seed);
+      double ours = solveObs({p, {}, {}}, 1, w, moments, factor)->error, best = INFINITY;
+      for (uint32_t bits = 0; bits < uint32_t(1) << p.m; ++bits) {
+        if (__builtin_popcount(bits) != p.n)
+          continue;
+        std::vector<uint8_t> mask;
+        for (int64_t i = 0; i < p.m; ++i)
+          mask.push_back(bits >> i & 1);
+        ObsOptions options;
+        options.mask = mask;
+        best = std::min(best, solveObs(options, 1, w, moments, factor)->error);
+      }
+      if (p.m <= 8)
+        EXPECT_LE(ours, best * 1.001) << text << " " << seed;
+      sum += ours * ours;
+      least += best * best;
+    }
+    EXPECT_LE(sum, 1.1 * least) << text;
+  }
+}
+
 TEST(Obs, NothingToDoChangesNothing) {
   SecondMoments moments = correlatedMoments(100, 70, 1);
   std::vector<float> w = randomNormal(5 * 70, 2);

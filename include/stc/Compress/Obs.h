@@ -34,9 +34,10 @@ int64_t orderUnit(const PrunePattern &pattern);
 /// ones (SparseGPT, Frantar and Alistarh 2023; GPTQ, Frantar et al. 2023; jointly, so that errors
 /// of rounding and of pruning make up for each other).
 ///
-/// Masks: unstructured ones are chosen per 128 columns over all rows, so the ratio is exact for the
-/// matrix and rows may differ; N:M when the M columns are reached; blocks per 128 columns by the
-/// sum over their rows. Scales are chosen when their group is reached, for the weights as they are
+/// Masks: unstructured ones are chosen per 128 columns over all rows, as many of each 128 as the
+/// losses over the whole matrix at the start suggest, so the ratio is exact for the matrix, and
+/// rows and columns may differ; blocks the same way by the sum over their rows; N:M when the M
+/// columns are reached. Scales are chosen when their group is reached, for the weights as they are
 /// then and by the diagonal of H; in another order than the stored one (activation order) all are
 /// chosen at the start. Codes and scales are those of quantizeRoundToNearest.
 ///

@@ -12,6 +12,10 @@
 
 namespace stc {
 
+/// The largest M of N:M patterns: wide enough for every one in use, small enough to rank by
+/// counting.
+constexpr int64_t kMaxPatternGroup = 64;
+
 /// A sparsity pattern: unstructured with a ratio of zeros, N of M consecutive columns kept, or
 /// blocks of rows x columns with a ratio of zero blocks.
 struct PrunePattern {

@@ -1,4 +1,4 @@
-// Round-to-nearest quantization of one matrix with group scales.
+// How to quantize, and round-to-nearest quantization of one matrix with group scales.
 #ifndef STC_COMPRESS_QUANTIZE_H
 #define STC_COMPRESS_QUANTIZE_H
 
