@@ -29,7 +29,10 @@ static absl::StatusOr<std::vector<int32_t>> parseIds(const std::string &path,
 
 absl::StatusOr<Sequences> readSequences(const std::string &path, const Tokenizer *tokenizer,
                                         int64_t count, int64_t length, int64_t vocabulary) {
-  STC_ASSIGN_OR_RETURN(std::string text, readFile(path));
+  std::string text(path == "default" ? defaultCalibrationText() : "");
+  if (path != "default") {
+    STC_ASSIGN_OR_RETURN(text, readFile(path));
+  }
   bool areIds = absl::EndsWith(path, ".ids");
   if (!areIds && !tokenizer)
     return formatError({path, "", {}}, "a file of token ids (.ids), as the model has no tokenizer",

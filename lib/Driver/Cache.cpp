@@ -55,6 +55,10 @@ absl::StatusOr<std::string> stc::cachedExecutable(CompileOptions options) {
   std::string key = absl::StrCat(stamp(real.str().str()), stamp(compiler), options.prune, "|",
                                  options.quantize, "|", options.head, "|", options.target, "|",
                                  options.maxContext, "|", kvElementName(options.kvCache));
+  if (const CalibrationOptions &calibration = options.calibration; !calibration.text.empty())
+    absl::StrAppend(&key, "|", calibration.text == "default" ? "" : stamp(calibration.text),
+                    calibration.sequences, "|", calibration.length, "|", calibration.repair, "|",
+                    calibration.sweeps);
   std::string directory = cacheDirectory();
   if (llvm::sys::fs::create_directories(directory))
     return formatError({directory, "", {}}, "a cache directory that can be made", "an error");

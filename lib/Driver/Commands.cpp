@@ -21,11 +21,20 @@ static std::vector<Option> compileOptions() {
       {"--prune", "", "SPEC",
        "which weights to remove: none, 0.5 (unstructured), 2:4, 4:16 ... (N of M kept),\n"
        "block16x4:0.75 (blocks of 16 rows x 4 columns, three quarters removed);\n"
-       "`magnitude:` may stand in front (default none)"},
+       "`magnitude:`, or with --calibrate `wanda:`, `sparsegpt:` or `alps:`, may stand in\n"
+       "front; the default is the best of them there is (default none)"},
       {"--quantize", "", "SPEC",
        "none, or int8, int4, int3 or int2 with the columns that share a scale, -g32 (the\n"
        "default), -g64 or -g128, and perhaps -asym, which gives each group a zero of its own:\n"
-       "int8-g64, int4-g128, int3-g32-asym; `rtn:` may stand in front (default none)"},
+       "int8-g64, int4-g128, int3-g32-asym; `rtn:`, or with --calibrate `gptq:`, may stand\n"
+       "in front (default none)"},
+      {"--calibrate", "", "TEXT",
+       "compress on the inputs that this text gives every layer, and fit what is left to the\n"
+       "uncompressed model; `default` is a text that comes with stc, FILE.ids holds token ids"},
+      {"--calibrate-sequences", "", "N", "sequences of that text at most (default 128)"},
+      {"--calibrate-length", "", "N", "their tokens (default 256)"},
+      {"--no-repair", "", "", "do not fit what is left to the uncompressed model"},
+      {"--repair-sweeps", "", "N", "rounds of fitting scales and codes (default 2)"},
       {"--head", "", "SPEC",
        "how to quantize the output head, the same forms; auto: int8 in the groups of\n"
        "--quantize, where that is not none. An embedding tied to it keeps its precision\n"
@@ -54,6 +63,7 @@ static CommandSpec compileSpec() {
       compileOptions(),
       {"compile examples/books -o books --quantize int4",
        "compile llama.gguf -o llama --prune 2:4 --quantize int4-g128",
+       "compile examples/books -o books --calibrate default --prune 6:8 --quantize int4",
        "compile examples/books -o books --target sapphirerapids,x86-64-v3,x86-64-v2",
        "compile examples/books --emit=mlir:packed -o - --quantize int8",
        "compile examples/books --emit=shared -o books   # books.so, .h, .weights"},
@@ -88,11 +98,27 @@ static CommandSpec inspectSpec() {
           1};
 }
 
+static absl::Status readCalibrationOptions(const Args &args, CalibrationOptions &options) {
+  options.text = args.text("--calibrate");
+  options.repair = !args.has("--no-repair");
+  STC_ASSIGN_OR_RETURN(options.sequences,
+                       args.integer("--calibrate-sequences", options.sequences, 1, 1 << 20));
+  STC_ASSIGN_OR_RETURN(options.length,
+                       args.integer("--calibrate-length", options.length, 2, 1 << 16));
+  STC_ASSIGN_OR_RETURN(options.sweeps, args.integer("--repair-sweeps", options.sweeps, 0, 100));
+  for (const char *other :
+       {"--calibrate-sequences", "--calibrate-length", "--no-repair", "--repair-sweeps"})
+    if (args.has(other) && options.text.empty())
+      return formatError({"", other, {}}, "--calibrate beside it", "none");
+  return absl::OkStatus();
+}
+
 /// Fills `options` from the shared compile options.
 static absl::Status readCompileOptions(const Args &args, CompileOptions &options) {
   options.prune = args.text("--prune", "none");
   options.quantize = args.text("--quantize", "none");
   options.head = args.text("--head", "auto");
+  STC_RETURN_IF_ERROR(readCalibrationOptions(args, options.calibration));
   options.target = args.text("--target", "native");
   STC_ASSIGN_OR_RETURN(options.maxContext, args.integer("--max-context", 0, 1, int64_t(1) << 24));
   std::string cache = args.text("--kv-cache", "auto");

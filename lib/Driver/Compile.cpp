@@ -100,6 +100,8 @@ public:
         firstError = diagnostic.str();
       if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark && this->options.verbose)
         llvm::errs() << "remark: " << diagnostic.str() << "\n";
+      if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning && !this->options.quiet)
+        llvm::errs() << "warning: " << diagnostic.str() << "\n";
       return mlir::success();
     });
   }
@@ -265,6 +267,11 @@ absl::Status Compilation::emitBinary() {
   ModelSettings settings = modelSettings(*module, modelName(options.model));
   settings.recipe =
       absl::StrCat("prune=", options.prune, " quantize=", options.quantize, " head=", options.head);
+  if (!options.calibration.text.empty())
+    absl::StrAppend(
+        &settings.recipe, " calibrate=", options.calibration.text,
+        " sequences=", options.calibration.sequences, " length=", options.calibration.length,
+        options.calibration.repair ? "" : " no-repair", " sweeps=", options.calibration.sweeps);
   settings.architecture = checkpoint ? checkpoint->config().architecture : "mlir";
   if (checkpoint) {
     const ModelConfig &config = checkpoint->config();
@@ -291,6 +298,25 @@ static absl::Status checkHead(const std::string &head) {
              : formatError({"", "--head", {}}, "auto, or what --quantize takes", printable(head));
 }
 
+/// Specifications, and calibration text where a method needs it.
+static absl::Status checkMethods(const CompileOptions &options) {
+  STC_ASSIGN_OR_RETURN(PruneSpec prune, parsePruneSpec(options.prune));
+  STC_ASSIGN_OR_RETURN(QuantizeSpec quantize, parseQuantizeSpec(options.quantize));
+  const std::string &text = options.calibration.text;
+  if (text.empty()) {
+    if (prune.needsCalibration())
+      return formatError({"", "--prune", {}}, "--calibrate TEXT beside " + prune.method, "none");
+    if (quantize.needsCalibration())
+      return formatError({"", "--quantize", {}}, "--calibrate TEXT beside " + quantize.method,
+                         "none");
+    return absl::OkStatus();
+  }
+  if (prune.pattern.kind == PrunePattern::Kind::None && !quantize.enabled)
+    return formatError({"", "--calibrate", {}}, "--prune or --quantize beside it", "none");
+  // A clear error now, and not after minutes.
+  return text == "default" ? absl::OkStatus() : MappedFile::open(text).status();
+}
+
 /// Text is of one target, from the phase on where targets differ.
 static absl::Status checkSingleTarget(const CompileOptions &options,
                                       llvm::ArrayRef<cpu::TargetDescription> targets) {
@@ -306,8 +332,7 @@ static absl::Status checkSingleTarget(const CompileOptions &options,
 absl::Status Compilation::run() {
   auto start = std::chrono::steady_clock::now();
   STC_ASSIGN_OR_RETURN(targets, cpu::TargetDescription::parseList(options.target));
-  STC_RETURN_IF_ERROR(parsePruneSpec(options.prune).status());
-  STC_RETURN_IF_ERROR(parseQuantizeSpec(options.quantize).status());
+  STC_RETURN_IF_ERROR(checkMethods(options));
   STC_RETURN_IF_ERROR(checkHead(options.head));
   bool text = options.emit == EmitKind::MLIR || options.emit == EmitKind::LLVMIR ||
               options.emit == EmitKind::Assembly;
@@ -318,6 +343,7 @@ absl::Status Compilation::run() {
     STC_RETURN_IF_ERROR(checkWritable(outputPath(options)));
   pipeline.prune = options.prune;
   pipeline.quantize = options.quantize;
+  pipeline.calibration = options.calibration;
   pipeline.head = options.head;
   pipeline.target = targets.front().name;
   pipeline.quiet = options.quiet;

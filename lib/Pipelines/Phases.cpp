@@ -38,7 +38,21 @@ std::string headSpec(const PipelineOptions &options) {
   return head.str();
 }
 
-void addCompressed(OpPassManager &manager, const PipelineOptions &options) {
+void addCalibrated(OpPassManager &manager, const PipelineOptions &options) {
+  CompressLayersPassOptions compress;
+  compress.calibrate = options.calibration.text;
+  compress.sequences = options.calibration.sequences;
+  compress.length = options.calibration.length;
+  compress.repair = options.calibration.repair;
+  compress.sweeps = options.calibration.sweeps;
+  compress.prune = options.prune;
+  compress.quantize = options.quantize;
+  compress.quiet = options.quiet;
+  compress.verbose = options.verbose;
+  manager.addPass(createCompressLayersPass(compress));
+}
+
+void addUncalibrated(OpPassManager &manager, const PipelineOptions &options) {
   PruneWeightsPassOptions prune;
   prune.spec = options.prune;
   prune.quiet = options.quiet;
@@ -49,6 +63,13 @@ void addCompressed(OpPassManager &manager, const PipelineOptions &options) {
   quantize.quiet = options.quiet;
   quantize.verbose = options.verbose;
   manager.addPass(createQuantizeWeightsPass(quantize));
+}
+
+void addCompressed(OpPassManager &manager, const PipelineOptions &options) {
+  if (options.calibration.text.empty())
+    addUncalibrated(manager, options);
+  else
+    addCalibrated(manager, options);
   QuantizeHeadPassOptions head;
   head.spec = headSpec(options);
   head.quiet = options.quiet;

@@ -14,6 +14,9 @@ struct Sequences {
   std::vector<int32_t> rest; // what is left behind the last of them, begun like a sequence
 };
 
+/// The text that comes with stc, public-domain prose; the path "default" stands for it.
+absl::string_view defaultCalibrationText();
+
 /// Cuts the text of `path` into windows of `length` tokens, each beginning with the BOS token if
 /// the tokenizer adds one, and takes up to `count` of them, evenly spread. A file whose name ends
 /// in `.ids` holds token ids instead, separated by blanks, commas or newlines; then `tokenizer` may

@@ -20,6 +20,7 @@ struct CompileOptions {
   EmitKind emit = EmitKind::Executable;
   Phase mlirPhase = Phase::LLVM; // for EmitKind::MLIR
   std::string prune = "none", quantize = "none", head = "auto";
+  CalibrationOptions calibration;
   std::string target = "native"; // as TargetDescription::parseList takes it
   std::string dumpDirectory;     // not empty: every phase's IR is written there
   int64_t maxContext = 0;        // 0: the checkpoint's, at most 4096

@@ -20,9 +20,18 @@ enum class Phase { Import, Graph, Compressed, Packed, Tiled, Vector, LLVM };
 llvm::StringRef phaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
+/// How weights are compressed on calibration text.
+struct CalibrationOptions {
+  std::string text; // a path, or "default"; empty: without calibration
+  int64_t sequences = 128, length = 256;
+  bool repair = true; // fit what is left to the uncompressed model
+  int64_t sweeps = 2; // of fitting scales and codes
+};
+
 struct PipelineOptions {
   std::string prune = "none";
   std::string quantize = "none";
+  CalibrationOptions calibration;
   std::string head = "auto"; // auto: int8 in the groups of `quantize`, where that is not none
   std::string target = "native";
   int64_t variant = -1;           // which of several targets that is; negative: the only one
