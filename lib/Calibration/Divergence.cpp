@@ -34,9 +34,8 @@ double Divergence::divergenceError() const {
   return count ? std::sqrt(std::max(0.0, variance) / double(count)) : 0;
 }
 
-/// The logits of all tokens.
-static absl::StatusOr<ActivationsPtr> runModel(ModuleOp module, const Sequences &batch,
-                                               BatchEvaluator::Loader loader) {
+absl::StatusOr<ActivationsPtr> evaluateLogits(ModuleOp module, const Sequences &batch,
+                                              BatchEvaluator::Loader loader) {
   auto forward = module.lookupSymbol<func::FuncOp>("forward");
   auto head = module.lookupSymbol<func::FuncOp>("head");
   for (func::FuncOp function : {forward, head})
@@ -82,12 +81,12 @@ static double logSum(const float *logits, int64_t vocabulary) {
 
 absl::Status Divergence::addBatch(ModuleOp module, const Sequences &batch) {
   STC_ASSIGN_OR_RETURN(WeightStore * store, WeightStore::get(module));
-  STC_ASSIGN_OR_RETURN(ActivationsPtr source, runModel(module, batch, [&](WeightOp weight) {
+  STC_ASSIGN_OR_RETURN(ActivationsPtr source, evaluateLogits(module, batch, [&](WeightOp weight) {
                          return store->loadSource(weight);
                        }));
-  STC_ASSIGN_OR_RETURN(ActivationsPtr compressed, runModel(module, batch, [&](WeightOp weight) {
-                         return store->load(weight);
-                       }));
+  STC_ASSIGN_OR_RETURN(
+      ActivationsPtr compressed,
+      evaluateLogits(module, batch, [&](WeightOp weight) { return store->load(weight); }));
   struct Prediction {
     double sourceLoss = 0, loss = 0, divergence = 0;
     bool agrees = false;

@@ -33,6 +33,10 @@ private:
   double sourceLoss = 0, loss = 0, sum = 0, squares = 0;
 };
 
+/// The logits of all tokens: @forward and @head of `module` on `sequences`.
+absl::StatusOr<ActivationsPtr> evaluateLogits(mlir::ModuleOp module, const Sequences &sequences,
+                                              BatchEvaluator::Loader loader);
+
 /// The rows of the table that @forward of `module` embeds tokens with, or 0.
 int64_t vocabularyOf(mlir::ModuleOp module);
 

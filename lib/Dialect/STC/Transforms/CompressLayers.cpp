@@ -113,7 +113,7 @@ absl::StatusOr<Sequences> CompressLayers::readText() {
                                                      vocabularyOf(module)));
   if (text.count < std::min<int64_t>(sequences, 16))
     emitWarning(module.getLoc(), "calibrate: only ")
-        << text.count << " sequences of " << length << " tokens in " << calibrate
+        << text.count << " sequences of " << text.length << " tokens in " << calibrate.getValue()
         << "; statistics of so few are unreliable";
   return text;
 }
