@@ -2,6 +2,7 @@
 #include "stc/Calibration/Divergence.h"
 
 #include "stc/Dialect/STC/Utils/WeightStore.h"
+#include "stc/Formats/Checkpoint.h"
 #include "stc/Support/Parallel.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -22,6 +23,14 @@ int64_t vocabularyOf(ModuleOp module) {
     vocabulary = cast<RankedTensorType>(op.getTable().getType()).getDimSize(0);
   });
   return vocabulary;
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(ModuleOp module) {
+  auto path = module->getAttrOfType<StringAttr>("stc.checkpoint");
+  if (!path)
+    return std::unique_ptr<Tokenizer>();
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<Checkpoint> checkpoint, Checkpoint::open(path.str()));
+  return checkpoint->loadTokenizer();
 }
 
 double Divergence::sourcePerplexity() const { return std::exp(sourceLoss / double(count)); }

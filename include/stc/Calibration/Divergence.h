@@ -37,6 +37,9 @@ private:
 absl::StatusOr<ActivationsPtr> evaluateLogits(mlir::ModuleOp module, const Sequences &sequences,
                                               BatchEvaluator::Loader loader);
 
+/// The tokenizer of the checkpoint that `module` was imported from, or null where there is none.
+absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(mlir::ModuleOp module);
+
 /// The rows of the table that @forward of `module` embeds tokens with, or 0.
 int64_t vocabularyOf(mlir::ModuleOp module);
 

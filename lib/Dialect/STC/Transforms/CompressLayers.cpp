@@ -105,10 +105,7 @@ LogicalResult CompressLayers::prepare() {
 
 absl::StatusOr<Sequences> CompressLayers::readText() {
   ModuleOp module = getOperation();
-  std::unique_ptr<Tokenizer> tokenizer;
-  if (auto path = module->getAttrOfType<StringAttr>("stc.checkpoint")) {
-    STC_ASSIGN_OR_RETURN(tokenizer, loadTokenizer(path.str()));
-  }
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, tokenizerOf(module));
   STC_ASSIGN_OR_RETURN(Sequences text, readSequences(calibrate, tokenizer.get(), sequences, length,
                                                      vocabularyOf(module)));
   if (text.count < std::min<int64_t>(sequences, 16))

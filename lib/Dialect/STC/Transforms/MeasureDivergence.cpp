@@ -2,7 +2,6 @@
 #include "stc/Calibration/Divergence.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
 #include "stc/Dialect/STC/Utils/Diagnostics.h"
-#include "stc/Formats/Checkpoint.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -42,10 +41,7 @@ public:
 
 private:
   absl::StatusOr<Divergence> measure() {
-    std::unique_ptr<Tokenizer> tokenizer;
-    if (auto path = getOperation()->getAttrOfType<StringAttr>("stc.checkpoint")) {
-      STC_ASSIGN_OR_RETURN(tokenizer, loadTokenizer(path.str()));
-    }
+    STC_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, tokenizerOf(getOperation()));
     Divergence divergence;
     for (const std::string &path : text)
       STC_RETURN_IF_ERROR(divergence.add(getOperation(), path, tokenizer.get(), length));
