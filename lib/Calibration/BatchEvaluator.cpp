@@ -74,6 +74,16 @@ absl::Status BatchEvaluator::evaluate(Operation *op) {
       .Default([](Operation *other) { return unknownOperation(other); });
 }
 
+void BatchEvaluator::divideChannels(Value value, absl::Span<const float> divisors) {
+  Activations divided = *get(value);
+  parallelFor(rows, [&](int64_t row) {
+    float *x = divided.values.data() + row * divided.columns;
+    for (int64_t c = 0; c < divided.columns; ++c)
+      x[c] /= divisors[size_t(c)];
+  });
+  values[value] = std::make_shared<const Activations>(std::move(divided));
+}
+
 void BatchEvaluator::releaseOperands(Operation *op) {
   for (Value operand : op->getOperands()) {
     bool isLast = llvm::all_of(operand.getUsers(), [&](Operation *user) {

@@ -35,6 +35,8 @@ public:
   void bind(mlir::Value value, mlir::Value other) { values[value] = values.lookup(other); }
   /// What a value stands for, or null.
   ActivationsPtr get(mlir::Value value) const { return values.lookup(value); }
+  /// Divides channel j of an activation by divisors[j], as what comes before it now does.
+  void divideChannels(mlir::Value value, absl::Span<const float> divisors);
   /// Forgets values that are used for the last time by `op`, which lies in the same block.
   void releaseOperands(mlir::Operation *op);
   /// Forgets everything that was computed inside a block.

@@ -2,6 +2,7 @@
 #include "CompressibleWeights.h"
 
 #include "stc/Calibration/Divergence.h"
+#include "stc/Compress/ChannelScales.h"
 #include "stc/Compress/CompressMatrix.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
 #include "stc/Dialect/STC/Utils/Diagnostics.h"
@@ -48,8 +49,16 @@ private:
   absl::Status runLayer(LayerOp layer);
   absl::Status compressLinear(LinearOp linear);
   absl::StatusOr<CompressedMatrix> compressWeight(LinearOp linear, WeightOp weight);
+  absl::Status foldChannelScales(LinearOp linear);
+  absl::StatusOr<std::vector<float>> findChannelScales(ArrayRef<WeightOp> matrices);
   absl::StatusOr<CrossMoments> targetsOf(LinearOp linear, const Activations &inputs);
   absl::Status store(WeightOp weight, const CompressedMatrix &result);
+
+  SmallVector<GetWeightOp> getReads() {
+    SmallVector<GetWeightOp> reads;
+    getOperation().walk([&](GetWeightOp read) { reads.push_back(read); });
+    return reads;
+  }
 
   MatrixMethod method;
   llvm::DenseMap<StringAttr, WeightOp> weights; // that may change, and have not
@@ -58,6 +67,7 @@ private:
   // Of the matrices whose input was met last:
   Value input;
   std::unique_ptr<InputStatistics> statistics;
+  std::vector<float> channelScales; // that their columns are multiplied with; empty: 1
   std::unique_ptr<Progress> progress;
   Operation *current = nullptr; // that errors are about
 };
@@ -74,10 +84,11 @@ LogicalResult CompressLayers::prepare() {
   for (const absl::Status &status : {prunes.status(), quantizes.status()})
     if (!status.ok())
       return emitStatus(module, status);
-  if (length < 2 || sequences < 1 || sweeps < 0 || !(damping > 0) || !(repairDamping >= 0))
+  if (length < 2 || sequences < 1 || sweeps < 0 || !(damping > 0) || !(repairDamping >= 0) ||
+      !(smooth >= 0 && smooth <= 1))
     return module.emitError("stc-compress-layers: expects length of at least 2, sequences of at "
-                            "least 1, sweeps and repair-damping of at least 0 and a positive "
-                            "damping"),
+                            "least 1, sweeps and repair-damping of at least 0, a positive "
+                            "damping and smooth in [0, 1]"),
            failure();
   method.prune = *prunes;
   method.quantize = *quantizes;
@@ -89,8 +100,6 @@ LogicalResult CompressLayers::prepare() {
     method.prune.method = method.quantize.enabled ? "sparsegpt" : "alps";
   if (!method.quantize.methodGiven)
     method.quantize.method = "gptq";
-  if (method.quantize.enabled && method.quantize.method == "awq")
-    return module.emitError("quantize: expected the method rtn or gptq, got awq"), failure();
 
   auto found = findCompressibleWeights(module, exclude);
   if (failed(found))
@@ -208,14 +217,79 @@ absl::StatusOr<CompressedMatrix> CompressLayers::compressWeight(LinearOp linear,
     statistics = std::make_unique<InputStatistics>(inputs->columns);
     STC_RETURN_IF_ERROR(statistics->moments().add(inputs->values));
     input = linear.getInput();
+    channelScales.clear();
+    STC_RETURN_IF_ERROR(foldChannelScales(linear));
+    inputs = student->get(input);
   }
   STC_ASSIGN_OR_RETURN(std::vector<float> values, weightStore->load(weight));
+  if (!channelScales.empty())
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] *= channelScales[i % channelScales.size()];
   if (!teacher)
     return compressMatrix(method, rowsOf(weight), columnsOf(weight), values, statistics.get(),
                           nullptr);
   STC_ASSIGN_OR_RETURN(CrossMoments targets, targetsOf(linear, *inputs));
   return compressMatrix(method, rowsOf(weight), columnsOf(weight), values, statistics.get(),
                         &targets);
+}
+
+absl::StatusOr<std::vector<float>> CompressLayers::findChannelScales(ArrayRef<WeightOp> matrices) {
+  std::vector<std::vector<float>> values;
+  std::vector<SharedInputMatrix> shared;
+  for (WeightOp matrix : matrices) {
+    values.emplace_back();
+    STC_ASSIGN_OR_RETURN(values.back(), weightStore->load(matrix));
+    shared.push_back({rowsOf(matrix), {}});
+  }
+  for (auto [matrix, own] : llvm::zip_equal(shared, values))
+    matrix.weights = own;
+  if (method.quantize.method != "awq")
+    return smoothQuantScales(smooth, shared, statistics->moments());
+  STC_ASSIGN_OR_RETURN(AwqResult found,
+                       searchAwqScales({}, method.quantize, shared, statistics->moments()));
+  return found.scales;
+}
+
+/// Scales the channels of a norm's result that nothing but compressible matrices read, `linear`
+/// being the first of them. The norm's weights are rounded to their type, and the scales to what
+/// that leaves, so that this changes nothing by itself.
+absl::Status CompressLayers::foldChannelScales(LinearOp linear) {
+  bool isAwq = method.quantize.enabled && method.quantize.method == "awq";
+  auto norm = linear.getInput().getDefiningOp<RMSNormOp>();
+  auto read = norm ? norm.getWeight().getDefiningOp<GetWeightOp>() : GetWeightOp();
+  if ((!isAwq && smooth == 0) || !read || !read->hasOneUse())
+    return absl::OkStatus();
+  auto normWeight = getOperation().lookupSymbol<WeightOp>(read.getWeightAttr());
+  bool isShared = !normWeight || llvm::count_if(getReads(), [&](GetWeightOp other) {
+                                   return other.getWeightAttr() == read.getWeightAttr();
+                                 }) != 1;
+  if (isShared || normWeight->hasAttr(kCalibratedAttr))
+    return absl::OkStatus();
+  SmallVector<WeightOp> matrices;
+  for (OpOperand &use : norm.getResult().getUses()) {
+    auto reader = dyn_cast<LinearOp>(use.getOwner());
+    auto weight = reader ? reader.getWeight().getDefiningOp<GetWeightOp>() : GetWeightOp();
+    auto symbol =
+        weight ? getOperation().lookupSymbol<WeightOp>(weight.getWeightAttr()) : WeightOp();
+    bool isNext = symbol && (reader == linear || weights.count(symbol.getSymNameAttr()));
+    if (!isNext || use.get() != reader.getInput())
+      return absl::OkStatus();
+    matrices.push_back(symbol);
+  }
+  STC_ASSIGN_OR_RETURN(std::vector<float> scales, findChannelScales(matrices));
+  STC_ASSIGN_OR_RETURN(std::vector<float> before, weightStore->load(normWeight));
+  std::vector<float> divided = before;
+  for (size_t i = 0; i < scales.size(); ++i)
+    divided[i] /= scales[i];
+  STC_RETURN_IF_ERROR(weightStore->setValues(normWeight, divided));
+  STC_ASSIGN_OR_RETURN(divided, weightStore->load(normWeight));
+  for (size_t i = 0; i < scales.size(); ++i)
+    scales[i] = divided[i] != 0 && before[i] != 0 ? before[i] / divided[i] : 1;
+  normWeight->setAttr(kCalibratedAttr, UnitAttr::get(&getContext()));
+  statistics->moments().divideInputs(scales);
+  student->divideChannels(input, scales);
+  channelScales = std::move(scales);
+  return absl::OkStatus();
 }
 
 /// The value that a result is added to, if that is all that becomes of it.

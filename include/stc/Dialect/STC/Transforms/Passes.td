@@ -23,6 +23,12 @@ def CompressLayersPass : Pass<"stc-compress-layers", "::mlir::ModuleOp"> {
     calibration: `wanda:0.5`, `sparsegpt:2:4`, `alps:4:16`, `gptq:int4-g128`. A specification
     without a method gets the best: `alps` (with quantization `sparsegpt`, in one pass with it), and
     `gptq`. A weight that was compressed before is left alone.
+
+    Where a norm feeds nothing but matrices that are quantized, channels can be scaled: the matrices'
+    columns are multiplied, and the norm's weights divided, by the same numbers, so that nothing
+    changes but what rounding does. `awq:int4-g128` searches the scales that make rounding to nearest
+    cost least (AWQ), `smooth=0.5` takes those that move large activations into the weights, for the
+    sake of int8 activations (SmoothQuant).
   }];
   let options = [
     Option<"calibrate", "calibrate", "std::string", "\"\"",
@@ -40,6 +46,8 @@ def CompressLayersPass : Pass<"stc-compress-layers", "::mlir::ModuleOp"> {
     Option<"repairDamping", "repair-damping", "double", "0.01",
            "How much staying near the original weights counts in that">,
     Option<"sequences", "sequences", "int64_t", "128", "Sequences at most">,
+    Option<"smooth", "smooth", "double", "0",
+           "How much of large activations moves into the weights, from 0 to 1">,
     Option<"sweeps", "sweeps", "int64_t", "2", "Rounds of fitting scales and codes">,
     Option<"verbose", "verbose", "bool", "false", "Emit a remark for each weight">,
   ];
