@@ -37,7 +37,7 @@ struct MatrixMethod {
   /// Whether what is left is fitted to the outputs wanted.
   bool repair = true;
   /// How much staying near the weights given counts in that, relative to the mean of the diagonal.
-  double repairDamping = 1e-2;
+  double repairDamping = 0.05;
   /// Rounds of fitting scales and codes.
   int sweeps = 2;
 };

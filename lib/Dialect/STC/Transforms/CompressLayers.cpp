@@ -49,6 +49,7 @@ private:
   absl::Status runLayer(LayerOp layer);
   absl::Status compressLinear(LinearOp linear);
   absl::StatusOr<CompressedMatrix> compressWeight(LinearOp linear, WeightOp weight);
+  void dampForTokens();
   absl::Status foldChannelScales(LinearOp linear);
   absl::StatusOr<std::vector<float>> findChannelScales(ArrayRef<WeightOp> matrices);
   absl::StatusOr<CrossMoments> targetsOf(LinearOp linear, const Activations &inputs);
@@ -218,6 +219,7 @@ absl::StatusOr<CompressedMatrix> CompressLayers::compressWeight(LinearOp linear,
     STC_RETURN_IF_ERROR(statistics->moments().add(inputs->values));
     input = linear.getInput();
     channelScales.clear();
+    dampForTokens();
     STC_RETURN_IF_ERROR(foldChannelScales(linear));
     inputs = student->get(input);
   }
@@ -231,6 +233,18 @@ absl::StatusOr<CompressedMatrix> CompressLayers::compressWeight(LinearOp linear,
   STC_ASSIGN_OR_RETURN(CrossMoments targets, targetsOf(linear, *inputs));
   return compressMatrix(method, rowsOf(weight), columnsOf(weight), values, statistics.get(),
                         &targets);
+}
+
+/// Tokens that channels need each, so that moments are worth what damping takes them for: with
+/// fewer there is more damping, as what is fitted to so few would not hold elsewhere.
+static constexpr double kTokensPerChannel = 16;
+
+void CompressLayers::dampForTokens() {
+  const SecondMoments &moments = statistics->moments();
+  double scarcity =
+      std::max(1.0, kTokensPerChannel * double(moments.columns()) / double(moments.tokens()));
+  method.damping = damping * scarcity;
+  method.repairDamping = repairDamping * scarcity;
 }
 
 absl::StatusOr<std::vector<float>> CompressLayers::findChannelScales(ArrayRef<WeightOp> matrices) {
