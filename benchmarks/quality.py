@@ -3,8 +3,8 @@
 
     benchmarks/quality.py MODEL --calibrate TEXT --text TEXT [--text TEXT] [ROW ...] [-o FILE]
 
-Weights only: activations stay in f32 (the pass stc-measure-divergence). ROW is part of a row's
-name. `peer` in quality.json is what plain implementations and llama.cpp's types of the same bits
+Weights only: activations stay in f32 (the pass stc-measure-divergence). ROW is a row's
+name, or part of several. `peer` in quality.json is what plain implementations and llama.cpp's types of the same bits
 reach on the project's test model, texts and calibration tokens.
 """
 import argparse
@@ -50,7 +50,10 @@ def main():
     arguments = parser.parse_intermixed_args()
     rows = json.loads((ROOT / "benchmarks" / "quality.json").read_text())
     if arguments.rows:
-        rows = [row for row in rows if any(part in row["row"] for part in arguments.rows)]
+        names = {row["row"] for row in rows}
+        rows = [row for row in rows
+                if any(part == row["row"] or (part not in names and part in row["row"])
+                       for part in arguments.rows)]
     with tempfile.TemporaryDirectory() as folder:
         graph = pathlib.Path(folder) / "graph.mlir"
         subprocess.run([arguments.tools / "stc", "compile", arguments.model, "--emit=mlir:graph",
