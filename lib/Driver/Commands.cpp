@@ -7,7 +7,11 @@
 #include "stc/Formats/Checkpoint.h"
 #include "stc/Runtime/Args.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "llvm/Support/FileSystem.h"
+
+#include <algorithm>
 
 #include <csignal>
 #include <cstdio>
@@ -178,6 +182,27 @@ static absl::StatusOr<int> tokenizeOnModel(std::vector<std::string> words) {
   return 0;
 }
 
+/// A checkpoint behind --reference is compiled into the cache too, as it is: without compression
+/// and with a cache of f32.
+static absl::Status compileReference(std::vector<std::string> &words,
+                                     const CompileOptions &options) {
+  auto word = std::find(words.begin(), words.end(), "--reference");
+  if (word == words.end() || ++word == words.end())
+    return absl::OkStatus();
+  absl::string_view name = *word;
+  if (!llvm::sys::fs::is_directory(*word) && !absl::EndsWith(name, ".gguf") &&
+      !absl::EndsWith(name, ".safetensors"))
+    return absl::OkStatus();
+  CompileOptions plain;
+  plain.model = *word;
+  plain.target = options.target;
+  plain.maxContext = options.maxContext;
+  plain.threads = options.threads;
+  plain.quiet = options.quiet;
+  STC_ASSIGN_OR_RETURN(*word, cachedExecutable(plain));
+  return absl::OkStatus();
+}
+
 /// `stc run|logits|eval|bench|info MODEL ...`: compiles MODEL into the cache unless it is compiled
 /// already, then becomes that program.
 static absl::StatusOr<int> modelCommand(const std::string &command,
@@ -223,6 +248,7 @@ static absl::StatusOr<int> modelCommand(const std::string &command,
   STC_ASSIGN_OR_RETURN(Args args, Args::parse(spec, compileWords));
   STC_RETURN_IF_ERROR(readCompileOptions(args, options));
   STC_ASSIGN_OR_RETURN(std::string executable, cachedExecutable(options));
+  STC_RETURN_IF_ERROR(compileReference(rest, options));
   return execute(executable, rest);
 }
 

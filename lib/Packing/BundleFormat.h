@@ -25,8 +25,6 @@ inline uint64_t alignUp(uint64_t value, uint64_t alignment) {
   return (value + alignment - 1) / alignment * alignment;
 }
 
-/// The XXH3-64 of one block.
-uint64_t hashBytes(absl::Span<const uint8_t> bytes);
 
 /// Builds little-endian structures.
 class ByteWriter {

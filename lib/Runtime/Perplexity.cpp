@@ -41,13 +41,23 @@ std::vector<Window> evalWindows(size_t tokens, size_t size) {
   return windows;
 }
 
+/// Tokens of the text per window.
+static size_t ownTokens(int64_t context, int64_t bos) { return size_t(context) - (bos >= 0); }
+
+int64_t scoredTokens(size_t tokens, int64_t context, int64_t bos) {
+  int64_t scored = 0;
+  for (Window window : evalWindows(tokens, ownTokens(context, bos)))
+    scored += int64_t(window.count) - (bos < 0);
+  return scored;
+}
+
 absl::StatusOr<PerplexitySums> measurePerplexity(Session &session, absl::Span<const int32_t> tokens,
                                                  int64_t context, int64_t bos,
-                                                 absl::FunctionRef<void(int64_t)> progress) {
+                                                 absl::FunctionRef<void(int64_t)> progress,
+                                                 LogitsObserver observe) {
   PerplexitySums sums;
-  size_t own = size_t(context) - (bos >= 0 ? 1 : 0); // tokens of the text per window
   size_t vocabulary = size_t(session.owner().settings().vocabSize);
-  for (Window window : evalWindows(tokens.size(), own)) {
+  for (Window window : evalWindows(tokens.size(), ownTokens(context, bos))) {
     std::vector<int32_t> ids;
     if (bos >= 0)
       ids.push_back(int32_t(bos));
@@ -66,7 +76,7 @@ absl::StatusOr<PerplexitySums> measurePerplexity(Session &session, absl::Span<co
           nlls[size_t(first + row)] = negativeLogProbability(
               logits.subspan(size_t(row) * vocabulary, vocabulary), ids[size_t(first + row) + 1]);
       });
-      return absl::OkStatus();
+      return observe(logits.subspan(0, size_t(rows) * vocabulary));
     }));
     for (double nll : nlls) {
       if (std::isnan(nll))

@@ -14,6 +14,9 @@
 
 namespace stc {
 
+/// The XXH3-64 of some bytes.
+uint64_t hashBytes(absl::Span<const uint8_t> bytes);
+
 /// What generated code and the runtime must agree on. Written by the compiler as `key = value`
 /// text in the "settings" section; unknown keys are kept in `other`, missing, repeated, malformed
 /// or out-of-range ones are errors, on writing as on reading.

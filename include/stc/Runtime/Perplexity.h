@@ -30,12 +30,19 @@ struct Window {
 /// there is: a window's early tokens are hard to predict, and short ones would weigh them more.
 std::vector<Window> evalWindows(size_t tokens, size_t size);
 
+using LogitsObserver = absl::FunctionRef<absl::Status(absl::Span<const float>)>;
+inline absl::Status ignoreLogits(absl::Span<const float>) { return absl::OkStatus(); }
+
+/// How many tokens measurePerplexity scores.
+int64_t scoredTokens(size_t tokens, int64_t context, int64_t bos);
+
 /// Scores `tokens` in windows of `context` tokens (each after a BOS, which counts, when `bos` is
 /// not negative); every token but a window's first is scored. `progress` gets the scored tokens of
-/// each window. Errors: fewer than two tokens in a window, and whatever Session::score says.
+/// each window, `observe` the logits that score tokens, [some][vocabulary], in order. Errors: fewer than two tokens in a window, and whatever Session::score says.
 absl::StatusOr<PerplexitySums> measurePerplexity(Session &session, absl::Span<const int32_t> tokens,
                                                  int64_t context, int64_t bos,
-                                                 absl::FunctionRef<void(int64_t)> progress);
+                                                 absl::FunctionRef<void(int64_t)> progress,
+                                                 LogitsObserver observe = ignoreLogits);
 
 } // namespace stc
 
