@@ -348,7 +348,7 @@ MatmulTileEmitter::Sums MatmulTileEmitter::emitFloats(ArrayRef<RowTile> tiles) {
 
 bool MatmulTileEmitter::isSplit() const {
   return layout.element == ElementKind::BF16 && inputAddresses.size() == 2 &&
-         count >= kLeastTileTokens && count <= kMostSplitTokens;
+         count >= kLeastTileTokens;
 }
 
 Values MatmulTileEmitter::emitSplit(const RowTile &tile) {

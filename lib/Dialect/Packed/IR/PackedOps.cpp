@@ -289,6 +289,9 @@ template <typename Op> static LogicalResult verifyMatmul(Op op) {
       isSplit && columnsOf(inputs[1]) != columns)
     return op.emitOpError("expects ")
            << columns << " columns of split activations (C2), but got " << columnsOf(inputs[1]);
+  if (isSplit && tokensOf(inputs[1]) != tokensOf(inputs[0]))
+    return op->emitOpError("expects the input's tokens in split activations (C2), but got ")
+           << inputs[1].getType();
   for (Value perGroup : isSplit ? ValueRange() : ValueRange(inputs.drop_front()))
     if (columnsOf(perGroup) != geometry.groups)
       return op.emitOpError("expects ")
