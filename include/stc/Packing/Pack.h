@@ -80,12 +80,13 @@ struct SplitActivation {
 };
 SplitActivation splitActivation(float x);
 
-/// Columns of split activations are a multiple of this; those past the input's are zero.
+/// Columns of split activations are a multiple of this, 64 bytes; those past the input's are zero.
 constexpr int64_t kSplitColumns = 32;
-/// The columns of one half (all high or all low parts) of a token of `columns` activations. Its low
-/// half follows right behind its high half.
+/// The columns of one half (all high or all low parts) of a token of `columns` activations: an odd
+/// multiple of kSplitColumns, so that the same columns of many tokens are in different sets of a
+/// cache. A token's low half follows right behind its high half.
 inline int64_t splitHalfColumns(int64_t columns) {
-  return (columns + kSplitColumns - 1) / kSplitColumns * kSplitColumns;
+  return ((columns + kSplitColumns - 1) / kSplitColumns | 1) * kSplitColumns;
 }
 /// Splits one token: `halves` has room for its two halves.
 void splitActivations(absl::Span<const float> x, absl::Span<uint16_t> halves);

@@ -422,7 +422,7 @@ func.func @f(%x: tensor<8x32xf32>, %h: tensor<4x64xbf16>,
 
 // packed.split_activations (C1)
 func.func @f(%x: tensor<?x40xf32>, %h: tensor<?x80xbf16>) {
-  // expected-error @+1 {{expects outs of 128 columns (C1), but got 80}}
+  // expected-error @+1 {{expects outs of 192 columns (C1), but got 80}}
   %r = packed.split_activations ins(%x : tensor<?x40xf32>) outs(%h : tensor<?x80xbf16>)
       -> tensor<?x80xbf16>
   return
@@ -431,10 +431,10 @@ func.func @f(%x: tensor<?x40xf32>, %h: tensor<?x80xbf16>) {
 // -----
 
 // packed.split_activations (C2)
-func.func @f(%x: tensor<3x40xf32>, %h: tensor<4x128xbf16>) {
-  // expected-error @+1 {{expects the input's tokens in outs (C2), but got 'tensor<4x128xbf16>'}}
-  %r = packed.split_activations ins(%x : tensor<3x40xf32>) outs(%h : tensor<4x128xbf16>)
-      -> tensor<4x128xbf16>
+func.func @f(%x: tensor<3x40xf32>, %h: tensor<4x192xbf16>) {
+  // expected-error @+1 {{expects the input's tokens in outs (C2), but got 'tensor<4x192xbf16>'}}
+  %r = packed.split_activations ins(%x : tensor<3x40xf32>) outs(%h : tensor<4x192xbf16>)
+      -> tensor<4x192xbf16>
   return
 }
 

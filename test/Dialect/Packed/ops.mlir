@@ -87,26 +87,26 @@ func.func @quantize_activations(%x: tensor<?x40xf32>, %c0: tensor<?x64xi8>, %s0:
 }
 
 // CHECK-LABEL: @split_activations
-func.func @split_activations(%x: tensor<?x40xf32>, %h0: tensor<?x128xbf16>, %m: memref<?x40xf32>,
-                             %h1: memref<?x128xbf16>) {
-  // CHECK: packed.split_activations ins(%{{.*}} : tensor<?x40xf32>) outs(%{{.*}} : tensor<?x128xbf16>) -> tensor<?x128xbf16>
-  %h = packed.split_activations ins(%x : tensor<?x40xf32>) outs(%h0 : tensor<?x128xbf16>)
-      -> tensor<?x128xbf16>
-  // CHECK: packed.split_activations ins(%{{.*}} : memref<?x40xf32>) outs(%{{.*}} : memref<?x128xbf16>){{$}}
-  packed.split_activations ins(%m : memref<?x40xf32>) outs(%h1 : memref<?x128xbf16>)
+func.func @split_activations(%x: tensor<?x40xf32>, %h0: tensor<?x192xbf16>, %m: memref<?x40xf32>,
+                             %h1: memref<?x192xbf16>) {
+  // CHECK: packed.split_activations ins(%{{.*}} : tensor<?x40xf32>) outs(%{{.*}} : tensor<?x192xbf16>) -> tensor<?x192xbf16>
+  %h = packed.split_activations ins(%x : tensor<?x40xf32>) outs(%h0 : tensor<?x192xbf16>)
+      -> tensor<?x192xbf16>
+  // CHECK: packed.split_activations ins(%{{.*}} : memref<?x40xf32>) outs(%{{.*}} : memref<?x192xbf16>){{$}}
+  packed.split_activations ins(%m : memref<?x40xf32>) outs(%h1 : memref<?x192xbf16>)
   return
 }
 
 // CHECK-LABEL: @split_matmul
-func.func @split_matmul(%x: tensor<?x40xf32>, %h: tensor<?x128xbf16>, %y0: tensor<?x16xf32>,
-    %m: memref<?x40xf32>, %mh: memref<?x128xbf16>, %my: memref<?x16xf32>, %i: index,
+func.func @split_matmul(%x: tensor<?x40xf32>, %h: tensor<?x192xbf16>, %y0: tensor<?x16xf32>,
+    %m: memref<?x40xf32>, %mh: memref<?x192xbf16>, %my: memref<?x16xf32>, %i: index,
     %w: !packed.weight<16x40, #packed.layout<dense, bf16>>) {
-  // CHECK: packed.matmul ins(%{{.*}}, %{{.*}} : tensor<?x40xf32>, tensor<?x128xbf16>) weight
-  %y = packed.matmul ins(%x, %h : tensor<?x40xf32>, tensor<?x128xbf16>)
+  // CHECK: packed.matmul ins(%{{.*}}, %{{.*}} : tensor<?x40xf32>, tensor<?x192xbf16>) weight
+  %y = packed.matmul ins(%x, %h : tensor<?x40xf32>, tensor<?x192xbf16>)
       weight(%w : !packed.weight<16x40, #packed.layout<dense, bf16>>)
       outs(%y0 : tensor<?x16xf32>) -> tensor<?x16xf32>
-  // CHECK: packed.matmul_tile %{{.*}} ins(%{{.*}}, %{{.*}} : memref<?x40xf32>, memref<?x128xbf16>) weight
-  packed.matmul_tile %i ins(%m, %mh : memref<?x40xf32>, memref<?x128xbf16>)
+  // CHECK: packed.matmul_tile %{{.*}} ins(%{{.*}}, %{{.*}} : memref<?x40xf32>, memref<?x192xbf16>) weight
+  packed.matmul_tile %i ins(%m, %mh : memref<?x40xf32>, memref<?x192xbf16>)
       weight(%w : !packed.weight<16x40, #packed.layout<dense, bf16>>)
       outs(%my : memref<?x16xf32>) config <tokens = 32, accumulators = 1, prefetch = 0>
   return

@@ -443,7 +443,7 @@ LogicalResult TileDotBF16Op::verify() {
     return emitOpError("expects rows in [1, 64] (C1), but got ") << rows;
   if (columns < 1 || columns > kMostColumns)
     return emitOpError("expects columns in [1, 256] (C2), but got ") << columns;
-  int64_t least = 2 * stc::splitHalfColumns(columns);
+  int64_t least = 2 * stc::kSplitColumns * ceilDiv(columns, stc::kSplitColumns);
   if (stride < least)
     return emitOpError("expects a stride of at least ") << least << " (C3), but got " << stride;
   return success();

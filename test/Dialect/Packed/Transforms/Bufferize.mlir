@@ -72,7 +72,7 @@ func.func private @vector(%x: tensor<8xf32>, %v: !packed.weight<1x8, #packed.lay
 // Split activations have a buffer of their own, and the matmul reads both.
 
 // CHECK-LABEL: func.func private @split
-// CHECK-SAME: %[[H:.*]]: memref<?x8xf32>
+// CHECK-SAME: (%[[H:[a-z0-9]+]]: memref<?x8xf32>
 // CHECK: %[[A:.*]] = memref.alloc(%{{.*}}) {{.*}}: memref<?x64xbf16>
 // CHECK-NOT: memref.copy
 // CHECK: packed.split_activations ins(%[[H]] : memref<?x8xf32>) outs(%[[A]] : memref<?x64xbf16>)

@@ -283,12 +283,12 @@ def Packed_SplitActivationsOp : Packed_DestinationOp<"split_activations"> {
     to bf16 once (2^-9 to 2^-8) would cost, which would be more than weights that are not quantized
     promise.
 
-    (C1) out has twice the input's columns rounded up to a multiple of 32. (C2) out has the input's
-    tokens.
+    (C1) out has twice the input's columns rounded up to an odd multiple of 32. (C2) out has the
+    input's tokens.
 
     ```mlir
-    %h = packed.split_activations ins(%x : tensor<?x40xf32>) outs(%h0 : tensor<?x128xbf16>)
-        -> tensor<?x128xbf16>
+    %h = packed.split_activations ins(%x : tensor<?x40xf32>) outs(%h0 : tensor<?x192xbf16>)
+        -> tensor<?x192xbf16>
     ```
   }];
   let arguments = (ins Packed_F32Matrix:$input, Packed_BF16Matrix:$out);
@@ -318,7 +318,7 @@ def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]>
 
     (C1) Float layouts take one input, dense bf16 two as well, quantized ones three. (C2) The
     input's columns equal the weight's columns (padded to the group for codes; twice the columns
-    rounded up to 32 for split activations). (C3) out is tokens x weight rows. (C4) The
+    rounded up to an odd multiple of 32 for split activations). (C3) out is tokens x weight rows. (C4) The
     bias has one value per weight row. (C5) The residual has out's shape. (C6) The layout is not
     `rows`. (C7) The gate has out's shape, and comes with an activation. (C8) cos and sin come
     together and have equal types and out's tokens; their columns are a multiple of 16, the rows of
