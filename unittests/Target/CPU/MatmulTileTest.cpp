@@ -17,7 +17,7 @@ MatmulData makeData(const Layout &layout, bool exact, uint32_t seed) {
   return data;
 }
 
-class Matmul : public testing::TestWithParam<std::tuple<Layout, const char *>> {};
+class Matmul : public testing::TestWithParam<std::tuple<Layout, std::string>> {};
 
 TEST_P(Matmul, AgreesWithPlainCode) {
   auto [layout, target] = GetParam();
@@ -164,7 +164,7 @@ TEST_P(Matmul, TakesTheChosenConfiguration) {
   }
 }
 
-std::string nameOf(const testing::TestParamInfo<std::tuple<Layout, const char *>> &info) {
+std::string nameOf(const testing::TestParamInfo<std::tuple<Layout, std::string>> &info) {
   return testName(absl::StrCat(std::get<0>(info.param).str(), "_", std::get<1>(info.param)));
 }
 
@@ -195,7 +195,7 @@ std::vector<Layout> oneOfEachKind() {
 
 INSTANTIATE_TEST_SUITE_P(All, EmulatedMatmul,
                          testing::Combine(testing::ValuesIn(oneOfEachKind()),
-                                          testing::ValuesIn(kEmulatedTargets)),
+                                          testing::ValuesIn(emulatedTargets())),
                          nameOf);
 
 // Instruction sets that are chosen by feature, on two layouts that use them differently.
