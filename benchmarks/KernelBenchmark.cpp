@@ -6,8 +6,11 @@
 // 2:4-int4-g32, 4:16-pairs-int4-g128, block-int4-g128 ...
 #include "../unittests/Target/CPU/KernelHarness.h"
 
+#include "stc/Packing/Pack.h"
 #include "stc/Runtime/MachineProbe.h"
+#include "stc/Target/Autotune/MatmulText.h"
 #include "stc/Target/Autotune/RandomWeights.h"
+#include "stc/Target/CPU/LoweringConfig.h"
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -75,37 +78,28 @@ bool parseOptions(int argc, char **argv, Options &options) {
   return true;
 }
 
+/// The multiplication, with split activations where the target takes them.
+absl::StatusOr<MatmulText> textOf(const Options &options) {
+  auto target = cpu::TargetDescription::parse(options.target);
+  if (!target.ok())
+    return target.status();
+  int64_t tokens = options.get("tokens");
+  return MatmulText{options.layout, options.rows, options.columns, absl::StrCat(tokens),
+                    cpu::takesSplitActivations(options.layout, tokens, *target)};
+}
+
 /// The parallel loop's body over the row tiles [%begin, %end).
 absl::StatusOr<std::unique_ptr<CompiledKernel>> compile(const Options &options,
-                                                        const TileGeometry &geometry) {
-  int64_t tokens = options.get("tokens");
-  std::string weight = absl::StrCat("!packed.weight<", options.rows, "x", options.columns, ", ",
-                                    layoutText(options.layout), ">");
-  auto matrix = [&](int64_t columns, const char *type) {
-    return absl::StrCat("memref<", tokens, "x", columns, "x", type, ">");
-  };
-  std::string out = matrix(options.rows, "f32"), parameters, names, types;
-  if (options.layout.isQuantized()) {
-    std::string codes = matrix(geometry.paddedColumns, "i8"),
-                scales = matrix(geometry.groups, "f32"), sums = matrix(geometry.groups, "i32");
-    parameters = absl::StrCat("%x: ", codes, ", %s: ", scales, ", %t: ", sums);
-    names = "%x, %s, %t";
-    types = absl::StrCat(codes, ", ", scales, ", ", sums);
-  } else {
-    types = matrix(options.columns, "f32");
-    names = "%x";
-    parameters = absl::StrCat("%x: ", types);
-  }
+                                                        const MatmulText &text) {
   int64_t atOnce = options.get("at-once") ? options.get("at-once") : 1;
   int64_t accumulators = options.get("accumulators") ? options.get("accumulators") : 4;
   int64_t prefetch = options.get("prefetch") < 0 ? 8192 : options.get("prefetch");
   int64_t streams = options.get("streams");
   return CompiledKernel::create(
-      absl::StrCat("%w: ", weight, ", ", parameters, ", %y: ", out, ", %begin: index, %end: index"),
+      absl::StrCat(text.parameters(), ", %begin: index, %end: index"),
       absl::StrCat("%step = arith.constant ", streams,
                    " : index\n scf.for %i = %begin to %end step %step {\n",
-                   "packed.matmul_tile %i ins(", names, " : ", types, ") weight(%w : ", weight,
-                   ") outs(%y : ", out, ") config <tokens = ", atOnce,
+                   "packed.matmul_tile %i ", text.operands(), " config <tokens = ", atOnce,
                    ", accumulators = ", accumulators, ", prefetch = ", prefetch,
                    ", level = ", options.get("level"), ", row_tiles = ", streams,
                    ", streams = ", streams, ">\n}"),
@@ -172,7 +166,10 @@ int main(int argc, char **argv) {
     return 1;
   }
   TileGeometry geometry = tileGeometry(options.layout, options.rows, options.columns);
-  auto kernel = compile(options, geometry);
+  absl::StatusOr<MatmulText> text = textOf(options);
+  absl::StatusOr<std::unique_ptr<CompiledKernel>> kernel = text.status();
+  if (text.ok())
+    kernel = compile(options, *text);
   if (!kernel.ok()) {
     std::fprintf(stderr, "%s\n", std::string(kernel.status().message()).c_str());
     return 1;
@@ -198,6 +195,10 @@ int main(int argc, char **argv) {
   Buffer<int32_t> sums(tokens, std::max<int64_t>(1, geometry.groups));
   for (int64_t i = 0; i < x.size(); ++i)
     x[i] = random.real();
+  Buffer<uint16_t> halves(tokens, 2 * splitHalfColumns(options.columns));
+  for (int64_t t = 0; t < tokens; ++t)
+    splitActivations(absl::MakeConstSpan(&x(t, 0), size_t(x.columns)),
+                     absl::MakeSpan(&halves(t, 0), size_t(halves.columns)));
   for (int64_t i = 0; i < codes.size(); ++i)
     codes[i] = int8_t(random.integer(-127, 127));
   for (int64_t i = 0; i < scales.size(); ++i)
@@ -214,6 +215,8 @@ int main(int argc, char **argv) {
                                            Argument::matrix(sums)});
       else
         arguments.push_back(Argument::matrix(x));
+      if (text->split)
+        arguments.push_back(Argument::matrix(halves));
       arguments.insert(arguments.end(),
                        {Argument::matrix(y), Argument::number(begin), Argument::number(end)});
       (*kernel)->run(std::move(arguments));

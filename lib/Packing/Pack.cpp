@@ -263,4 +263,24 @@ float quantizeActivations(absl::Span<const float> x, absl::Span<int8_t> codes) {
   return scale;
 }
 
+SplitActivation splitActivation(float x) {
+  // From here on bits would round to infinity, or are infinite or not a number already.
+  constexpr uint32_t cutFrom = 0x7F7F8000, infinity = 0x7F800000;
+  uint32_t magnitude = floatBits(x) & 0x7FFFFFFF;
+  SplitActivation split;
+  split.high = magnitude < cutFrom ? floatToBfloat16(x) : uint16_t(floatBits(x) >> 16);
+  split.low = magnitude < infinity ? floatToBfloat16(x - bfloat16ToFloat(split.high)) : 0;
+  return split;
+}
+
+void splitActivations(absl::Span<const float> x, absl::Span<uint16_t> halves) {
+  size_t half = size_t(splitHalfColumns(int64_t(x.size())));
+  std::fill(halves.begin(), halves.end(), uint16_t(0));
+  for (size_t k = 0; k < x.size(); ++k) {
+    SplitActivation split = splitActivation(x[k]);
+    halves[k] = split.high;
+    halves[half + k] = split.low;
+  }
+}
+
 } // namespace stc

@@ -62,6 +62,33 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::QuantizeActivati
   return absl::OkStatus();
 }
 
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::SplitActivationsOp op) {
+  const ReferenceTensor &input = frame.tensor(op.getInput());
+  STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getOut())}));
+  int64_t columns = columnsOf(input), half = splitHalfColumns(columns), tokens = rowsOf(input);
+  ReferenceTensor result = makeTensor({tokens, 2 * half});
+  std::vector<uint16_t> halves(2 * half);
+  for (int64_t t = 0; t < tokens; ++t) {
+    auto row = input.values.begin() + t * columns;
+    splitActivations(std::vector<float>(row, row + columns), absl::MakeSpan(halves));
+    std::transform(halves.begin(), halves.end(), result.values.begin() + 2 * t * half,
+                   bfloat16ToFloat);
+  }
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
+/// What is multiplied in place of the activations that were split.
+static ReferenceTensor addHalves(const ReferenceTensor &split, int64_t columns) {
+  int64_t half = columnsOf(split) / 2;
+  ReferenceTensor result = makeTensor({rowsOf(split), columns});
+  for (int64_t t = 0; t < rowsOf(split); ++t)
+    for (int64_t k = 0; k < columns; ++k)
+      result.values[t * columns + k] =
+          split.values[2 * t * half + k] + split.values[(2 * t + 1) * half + k];
+  return result;
+}
+
 /// Exact integer products within a group, float64 across groups.
 static ReferenceTensor multiplyQuantized(const ReferenceTensor &codes,
                                          const ReferenceTensor &scales,
@@ -95,10 +122,17 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::MatmulOp op) {
   if (quantized)
     STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getInputs()[1])}));
   STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getOut())}));
-  ReferenceTensor result = quantized
-                               ? multiplyQuantized(input, frame.tensor(op.getInputs()[1]),
-                                                   weight.quantized, layout.activationOffset())
-                               : multiply(input, weight.values, nullptr);
+  ReferenceTensor result;
+  if (quantized) {
+    result = multiplyQuantized(input, frame.tensor(op.getInputs()[1]), weight.quantized,
+                               layout.activationOffset());
+  } else if (op.getInputs().size() == 2) {
+    const ReferenceTensor &split = frame.tensor(op.getInputs()[1]);
+    STC_RETURN_IF_ERROR(checkRows(op, {&input, &split}));
+    result = multiply(addHalves(split, columnsOf(input)), weight.values, nullptr);
+  } else {
+    result = multiply(input, weight.values, nullptr);
+  }
   int64_t columns = columnsOf(result);
   if (const ReferenceTensor *bias = frame.optionalTensor(op.getBias()))
     for (size_t i = 0; i < result.values.size(); ++i)
@@ -212,9 +246,10 @@ absl::StatusOr<bool> stc::evaluatePacked(Evaluator &evaluator, Frame &frame, Ope
   Result status =
       llvm::TypeSwitch<Operation *, Result>(op)
           .Case<packed::GetWeightOp, packed::WeightRowOp, packed::VectorOp,
-                packed::QuantizeActivationsOp, packed::MatmulOp, packed::GatherOp, packed::RotaryOp,
-                packed::AttentionOp, packed::Dot4Op, packed::ExpandOp, packed::Select16Op,
-                packed::Select64Op>([&](auto op) { return Result(evaluate(evaluator, frame, op)); })
+                packed::QuantizeActivationsOp, packed::SplitActivationsOp, packed::MatmulOp,
+                packed::GatherOp, packed::RotaryOp, packed::AttentionOp, packed::Dot4Op,
+                packed::ExpandOp, packed::Select16Op, packed::Select64Op>(
+              [&](auto op) { return Result(evaluate(evaluator, frame, op)); })
           .Default([](Operation *) { return Result(); });
   if (!status)
     return false;

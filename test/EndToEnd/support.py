@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import struct
 import subprocess
 import tempfile
@@ -33,6 +34,21 @@ def stc(*arguments, **options):
 def compile_model(model, output, *options):
     stc("compile", model, "-o", output, "--quiet", *options)
     return output
+
+
+def interpret_logits(model, module, prune, quantize, tokens):
+    """Last-position logits of the interpreter on the packed module of a recipe. `module` is a path
+    to write."""
+    # What the cache holds depends on the quantization, which this compilation does not know.
+    cache = "f32" if quantize == "none" else "f16"
+    stc("compile", model, "--emit=mlir:import", "--kv-cache", cache, "-o", module, "--quiet")
+    # The module names its checkpoint, so that stc-opt streams the same weights.
+    result = run(BIN / "stc-opt", module, f"--stc-to-packed=prune={prune} quantize={quantize}",
+                 f"--stc-interpret=tokens={','.join(map(str, tokens))} max=100000",
+                 "-o", "/dev/null")
+    numbers = re.findall(r"[-+]?(?:\d+\.\d*|\d+)(?:[eE][-+]?\d+)?",
+                         result.stdout.decode().split("logits", 1)[1])
+    return [float(n) for n in numbers]
 
 
 def read_npy(path):

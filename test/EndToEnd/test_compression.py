@@ -1,10 +1,9 @@
 """Pruned and quantized models: generated code agrees with the float64 interpreter."""
 import math
-import re
 import unittest
 
-from support import (BIN, BOOKS, SHARED, TemporaryDirectoryTest, compile_model, golden, make_llama,
-                     needs_shared, read_npy, run, stc)
+from support import (BIN, BOOKS, SHARED, TemporaryDirectoryTest, compile_model, golden,
+                     interpret_logits, make_llama, needs_shared, read_npy, run, stc)
 import json
 
 TOKENS = [5, 17, 42, 99, 3, 64, 250, 7, 31, 200, 111, 2, 18]
@@ -41,21 +40,6 @@ RECIPES = {
 
 
 class AgreesWithReference(TemporaryDirectoryTest):
-    def reference(self, model, prune, quantize, tokens):
-        """Last-position logits of the interpreter on the packed module of the same recipe."""
-        module = self.tmp / "import.mlir"
-        # What the cache holds depends on the quantization, which this compilation does not know.
-        cache = "f32" if quantize == "none" else "f16"
-        stc("compile", model, "--emit=mlir:import", "--kv-cache", cache, "-o", module, "--quiet")
-        # The module names its checkpoint, so that stc-opt streams the same weights.
-        result = run(BIN / "stc-opt", module,
-                     f"--stc-to-packed=prune={prune} quantize={quantize}",
-                     f"--stc-interpret=tokens={','.join(map(str, tokens))} max=100000",
-                     "-o", "/dev/null")
-        numbers = re.findall(r"[-+]?(?:\d+\.\d*|\d+)(?:[eE][-+]?\d+)?",
-                             result.stdout.decode().split("logits", 1)[1])
-        return [float(n) for n in numbers]
-
     def test_every_recipe(self):
         model = make_llama(self.tmp / "llama", layers=2, hidden=64, ffn=172, vocab=320)
         for (prune, quantize), tolerance in RECIPES.items():
@@ -65,7 +49,8 @@ class AgreesWithReference(TemporaryDirectoryTest):
                 run(binary, "logits", "--tokens", ",".join(map(str, TOKENS)), "-o",
                     self.tmp / "l.npy")
                 got = read_npy(self.tmp / "l.npy")[-1]
-                want = self.reference(model, prune, quantize, TOKENS)
+                want = interpret_logits(model, self.tmp / "import.mlir", prune, quantize,
+                                        TOKENS)
                 self.assertEqual(len(got), len(want))
                 largest = max(map(abs, want))
                 self.assertGreater(largest, 0.01)

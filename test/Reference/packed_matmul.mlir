@@ -3,6 +3,7 @@
 // RUN: stc-opt %s --stc-interpret='function=quantized weights=%t.section' -o /dev/null | FileCheck %s
 // RUN: stc-opt %s --stc-interpret='function=floats weights=%t.section' -o /dev/null | FileCheck %s --check-prefix=FLOATS
 // RUN: stc-opt %s --stc-interpret='function=epilogues weights=%t.section' -o /dev/null | FileCheck %s --check-prefix=EPILOGUES
+// RUN: stc-opt %s --stc-interpret='function=split weights=%t.section' -o /dev/null | FileCheck %s --check-prefix=SPLIT
 // RUN: not stc-opt %s --stc-interpret=function=floats -o /dev/null 2>&1 | FileCheck %s --check-prefix=MISSING
 
 packed.weight @dense8 : !packed.weight<2x40, #packed.layout<dense, i8, group = 32>> offset 0 bytes 1216 density 1.0
@@ -17,6 +18,7 @@ packed.weight @dense4z : !packed.weight<2x40, #packed.layout<dense, i4, group = 
 packed.weight @pairs8 : !packed.weight<2x40, #packed.layout<pairs, i4, group = 32, n = 8, m = 16>> offset 6208 bytes 704 density 0.5
 packed.weight @block8 : !packed.weight<2x40, #packed.layout<block, i8, group = 32>> offset 6912 bytes 1024 density 0.5
 packed.weight @block4 : !packed.weight<2x40, #packed.layout<block, i4, group = 32>> offset 7936 bytes 704 density 0.5
+packed.weight @dense16 : !packed.weight<3x2, #packed.layout<dense, bf16>> offset 8640 bytes 192 density 1.0
 
 // Activations are 1 but for 127 in column 0 and -127 in column 32, so that every scale is 1.
 // Row 0: 0.5 * (127 + 7 - 2 * 8) + 0.25 * (-127 + 1 - 2 * 2) = 59 - 32.5.
@@ -139,4 +141,18 @@ func.func @epilogues() -> tensor<2x3xf32> {
       gate <relu>(%gate : tensor<2x3xf32>) residual(%r : tensor<2x3xf32>)
       outs(%y0 : tensor<2x3xf32>) -> tensor<2x3xf32>
   return %y : tensor<2x3xf32>
+}
+
+// Both halves count, and nothing else: (3 + 0.5, 5 + 0.25) times the rows of the table.
+// SPLIT: 1x3
+// SPLIT-NEXT: 14 31.5 49
+func.func @split() -> tensor<1x3xf32> {
+  %x = arith.constant dense<[[0.0, 0.0]]> : tensor<1x2xf32>
+  %h = arith.constant dense<[[3.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]> : tensor<1x64xbf16>
+  %y0 = tensor.empty() : tensor<1x3xf32>
+  %w = packed.get_weight @dense16 : !packed.weight<3x2, #packed.layout<dense, bf16>>
+  %y = packed.matmul ins(%x, %h : tensor<1x2xf32>, tensor<1x64xbf16>)
+      weight(%w : !packed.weight<3x2, #packed.layout<dense, bf16>>)
+      outs(%y0 : tensor<1x3xf32>) -> tensor<1x3xf32>
+  return %y : tensor<1x3xf32>
 }

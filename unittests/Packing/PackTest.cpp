@@ -311,6 +311,37 @@ TEST(Pack, CheckFiniteNamesTheFirst) {
             "w: expected finite values, got -infinity at element 5000");
 }
 
+TEST(Pack, SplitActivations) {
+  auto sumOf = [](SplitActivation split) {
+    return double(bfloat16ToFloat(split.high)) + bfloat16ToFloat(split.low);
+  };
+  double worst = 0;
+  for (uint32_t bits = 0; bits < 0x7F800000; bits += 9973) {
+    float x = floatFromBits(bits);
+    SplitActivation split = splitActivation(x), negative = splitActivation(-x);
+    EXPECT_EQ(negative.high, split.high ^ 0x8000) << x;
+    EXPECT_EQ(sumOf(negative), -sumOf(split)) << x;
+    ASSERT_LE(std::abs(sumOf(split) - x), std::max(double(x) * 0x1p-17, 0x1p-134)) << x;
+    if (x > 1e-30f)
+      worst = std::max(worst, std::abs(sumOf(split) - x) / x);
+  }
+  EXPECT_GT(worst, 0x1p-18); // The bound is tight.
+
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(sumOf(splitActivation(inf)), inf);
+  EXPECT_EQ(sumOf(splitActivation(-inf)), -inf);
+  EXPECT_TRUE(std::isnan(sumOf(splitActivation(std::numeric_limits<float>::quiet_NaN()))));
+
+  const float x[] = {1.0f, -3.0f, 1.00390625f}; // The last is halfway between 1 and 1.0078125.
+  uint16_t halves[64];
+  std::fill_n(halves, 64, uint16_t(0xFFFF));
+  splitActivations(x, absl::MakeSpan(halves));
+  for (int64_t i = 0; i < 64; ++i) {
+    float expected = i < 3 ? std::floor(x[i]) : i == 34 ? 0.00390625f : 0;
+    EXPECT_EQ(bfloat16ToFloat(halves[i]), expected) << i;
+  }
+}
+
 TEST(Pack, QuantizedActivations) {
   const float x[] = {0.0f, 1.27f, -1.27f, 0.005f, 0.015f, -0.635f};
   int8_t codes[6];

@@ -70,6 +70,27 @@ absl::StatusOr<QuantizedMatrix> unpackQuantized(const Layout &layout, int64_t ro
 /// max|x| is 0 or at least 2^-100; anything else gives codes in [-127, 127] without a promise.
 float quantizeActivations(absl::Span<const float> x, absl::Span<int8_t> codes);
 
+/// An activation as the bits of two bf16 numbers, which products with bf16 weights take one after
+/// the other: high is x rounded to nearest even (cut off where that would be infinite), low is x -
+/// high rounded in the same way. Their sum is within 2^-17 |x| of x, or within 2^-134 where x is so
+/// small that low is subnormal. Infinite and not a number: high is x, low zero. The reference
+/// interpreter and the kernels share this definition.
+struct SplitActivation {
+  uint16_t high, low;
+};
+SplitActivation splitActivation(float x);
+
+/// Columns of split activations are a multiple of this, 64 bytes; those past the input's are zero.
+constexpr int64_t kSplitColumns = 32;
+/// The columns of one half (all high or all low parts) of a token of `columns` activations: an odd
+/// multiple of kSplitColumns, so that the same columns of many tokens are in different sets of a
+/// cache. A token's low half follows right behind its high half.
+inline int64_t splitHalfColumns(int64_t columns) {
+  return ((columns + kSplitColumns - 1) / kSplitColumns | 1) * kSplitColumns;
+}
+/// Splits one token: `halves` has room for its two halves.
+void splitActivations(absl::Span<const float> x, absl::Span<uint16_t> halves);
+
 } // namespace stc
 
 #endif // STC_PACKING_PACK_H

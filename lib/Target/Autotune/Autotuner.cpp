@@ -207,6 +207,7 @@ absl::StatusOr<Autotuner::Result> Autotuner::measure(const cpu::LoweringChoice &
   KernelShape shape;
   shape.layout = weight.getLayout().getLayout();
   shape.columns = weight.getColumns();
+  shape.split = packed::MatmulOp(choice.op).getInputs().size() == 2;
   int64_t share = llvm::divideCeil(weight.getRows(), pool->threads());
   int64_t most = std::max(kMostWeights / shape.columns / kTileRows, int64_t(1)) * kTileRows;
   shape.rows = std::min(int64_t(llvm::alignTo(uint64_t(share), kTileRows)), most);

@@ -1,7 +1,9 @@
 // A matrix multiplication on random data, to be run again and again by several kernels.
 #include "stc/Target/Autotune/KernelBench.h"
 
+#include "stc/Packing/Pack.h"
 #include "stc/Support/Random.h"
+#include "stc/Target/Autotune/MatmulText.h"
 #include "stc/Target/Autotune/RandomWeights.h"
 
 #include "absl/strings/str_cat.h"
@@ -54,7 +56,7 @@ public:
 
   MatmulBench(const KernelShape &shape, const TileGeometry &geometry, int64_t weightBytes,
               ThreadPool &pool)
-      : pool(pool), quantized(shape.layout.isQuantized()),
+      : pool(pool), quantized(shape.layout.isQuantized()), split(shape.split),
         packed(
             randomWeights(shape.layout, shape.rows, shape.columns,
                           shape.layout.kind == LayoutKind::Block ? blockDensity : bitmapDensity)),
@@ -62,10 +64,14 @@ public:
         copies(std::max<int64_t>(1, weightBytes / int64_t(stride) / pool.threads())),
         memory(stride * size_t(copies * pool.threads())), x(shape.tokens, shape.columns),
         codes(shape.tokens, geometry.paddedColumns), scales(shape.tokens, geometry.groups),
-        sums(shape.tokens, geometry.groups) {
+        sums(shape.tokens, geometry.groups),
+        halves(shape.tokens, 2 * splitHalfColumns(shape.columns)) {
     Random random(2);
     for (float &value : x.values)
       value = float(2 * random.uniform() - 1);
+    for (int64_t t = 0; t < shape.tokens; ++t)
+      splitActivations(absl::MakeConstSpan(x.data() + t * x.columns, size_t(x.columns)),
+                       absl::MakeSpan(halves.data() + t * halves.columns, size_t(halves.columns)));
     for (int8_t &code : codes.values)
       code = int8_t(random.next() % 255 - 127);
     for (float &scale : scales.values)
@@ -96,6 +102,8 @@ public:
                                            Argument::matrix(sums)});
       else
         arguments.push_back(Argument::matrix(x));
+      if (split)
+        arguments.push_back(Argument::matrix(halves));
       arguments.push_back(Argument::matrix(results[size_t(thread)]));
       for (int64_t copy = 0; copy < copies; ++copy) {
         arguments[0] = Argument::address(weights(thread, copy));
@@ -111,7 +119,7 @@ private:
   }
 
   ThreadPool &pool;
-  bool quantized;
+  bool quantized, split;
   std::vector<uint8_t> packed;
   size_t stride;
   int64_t copies; // for each thread
@@ -120,6 +128,7 @@ private:
   Matrix<int8_t> codes;
   Matrix<float> scales;
   Matrix<int32_t> sums;
+  Matrix<uint16_t> halves;
   std::vector<Matrix<float>> results; // one for each thread
 };
 
@@ -136,30 +145,12 @@ KernelBench::create(const KernelShape &shape, int64_t weightBytes, ThreadPool &p
 absl::StatusOr<std::unique_ptr<JitKernel>> KernelBench::compile(const KernelShape &shape,
                                                                 const std::string &config,
                                                                 const std::string &target) {
-  TileGeometry geometry = tileGeometry(shape.layout, shape.rows, shape.columns);
-  std::string tokens = shape.anyTokens ? "?" : absl::StrCat(shape.tokens);
-  auto matrix = [&](int64_t columns, const char *type) {
-    return absl::StrCat("memref<", tokens, "x", columns, "x", type, ">");
-  };
-  std::string weight = absl::StrCat("!packed.weight<", shape.rows, "x", shape.columns, ", ",
-                                    layoutText(shape.layout), ">");
-  std::string out = matrix(shape.rows, "f32"), parameters, names, types;
-  if (shape.layout.isQuantized()) {
-    std::string codes = matrix(geometry.paddedColumns, "i8"),
-                scales = matrix(geometry.groups, "f32"), sums = matrix(geometry.groups, "i32");
-    parameters = absl::StrCat("%x: ", codes, ", %s: ", scales, ", %t: ", sums);
-    names = "%x, %s, %t";
-    types = absl::StrCat(codes, ", ", scales, ", ", sums);
-  } else {
-    types = matrix(shape.columns, "f32");
-    names = "%x";
-    parameters = absl::StrCat("%x: ", types);
-  }
-  STC_ASSIGN_OR_RETURN(std::string object,
-                       generateKernel(absl::StrCat("%w: ", weight, ", ", parameters, ", %y: ", out),
-                                      absl::StrCat("packed.matmul ins(", names, " : ", types,
-                                                   ") weight(%w : ", weight, ") outs(%y : ", out,
-                                                   ") config ", config),
-                                      target, /*passes=*/"", CodeKind::Object));
+  MatmulText text{shape.layout, shape.rows, shape.columns,
+                  shape.anyTokens ? "?" : absl::StrCat(shape.tokens), shape.split};
+  STC_ASSIGN_OR_RETURN(
+      std::string object,
+      generateKernel(text.parameters(),
+                     absl::StrCat("packed.matmul ", text.operands(), " config ", config), target,
+                     /*passes=*/"", CodeKind::Object));
   return JitKernel::load(object);
 }

@@ -73,6 +73,7 @@ public:
       lowerTileDot(builder, op);
       op.erase();
     }
+    lowerBF16Tiles(*description);
     SmallVector<packed::Dot4Op> dots;
     SmallVector<Operation *> others;
     getOperation().walk([&](Operation *op) {
@@ -100,6 +101,17 @@ public:
   }
 
 private:
+  void lowerBF16Tiles(const TargetDescription &target) {
+    SmallVector<packed::TileDotBF16Op> tiles;
+    getOperation().walk([&](packed::TileDotBF16Op op) { tiles.push_back(op); });
+    llvm::DenseMap<Operation *, Value> panels;
+    for (packed::TileDotBF16Op op : tiles) {
+      KernelBuilder builder(op, target);
+      lowerTileDotBF16(builder, op, panels[op->getParentOfType<func::FuncOp>()]);
+      op.erase();
+    }
+  }
+
   static void lowerDots(ArrayRef<packed::Dot4Op> dots, const TargetDescription &target) {
     llvm::DenseSet<Operation *> followers;
     for (packed::Dot4Op op : dots)

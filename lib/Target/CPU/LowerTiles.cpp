@@ -37,8 +37,8 @@ public:
     SmallVector<Operation *> operations;
     getOperation().walk([&](Operation *op) {
       if (isa<packed::AttentionCombineOp, packed::AttentionTileOp, packed::GatherOp,
-              packed::MatmulTileOp, packed::QuantizeActivationsOp, packed::RotaryOp, CacheUpdateOp>(
-              op))
+              packed::MatmulTileOp, packed::QuantizeActivationsOp, packed::RotaryOp,
+              packed::SplitActivationsOp, CacheUpdateOp>(op))
         operations.push_back(op);
     });
     for (Operation *op : operations) {
@@ -57,6 +57,8 @@ public:
             emitQuantizeActivations(quantize, *description);
           })
           .Case([&](packed::RotaryOp rotary) { emitRotary(rotary, *description); })
+          .Case(
+              [&](packed::SplitActivationsOp split) { emitSplitActivations(split, *description); })
           .Case([&](CacheUpdateOp update) { emitCacheUpdate(update, *description); });
       op->erase();
     }

@@ -4,6 +4,7 @@
 #include "WeightReader.h"
 
 #include "stc/Dialect/STC/Utils/ActivationMath.h"
+#include "stc/Target/CPU/LoweringConfig.h"
 
 using namespace mlir;
 using namespace stc;
@@ -13,8 +14,6 @@ namespace {
 
 /// Fewest tokens at once of what whole blocks leave over, but for single ones.
 constexpr int64_t kLeftOverTokens = 4;
-/// Fewest tokens that are worth the way of their sums through memory.
-constexpr int64_t kLeastTileTokens = 8;
 /// Columns of float weights per iteration.
 constexpr int64_t kUnrolledColumns = 8;
 
@@ -51,6 +50,9 @@ private:
   using Sums = llvm::SmallVector<Values>;
   Sums emitSums(ArrayRef<RowTile> tiles);
   Sums emitFloats(ArrayRef<RowTile> tiles);
+  /// Whether the block's tokens are multiplied in the form of split activations, and their sums.
+  bool isSplit() const;
+  Values emitSplit(const RowTile &tile);
   Sums emitQuantized(ArrayRef<RowTile> tiles);
   // And those of one group.
   Sums emitGroups(MutableArrayRef<WeightReader> readers, Value group, Sums &states);
@@ -215,7 +217,14 @@ void MatmulTileEmitter::emitPieces(Value number, int64_t pieces, Value token) {
 }
 
 MatmulTileEmitter::Sums MatmulTileEmitter::emitSums(ArrayRef<RowTile> tiles) {
-  return layout.isQuantized() ? emitQuantized(tiles) : emitFloats(tiles);
+  if (layout.isQuantized())
+    return emitQuantized(tiles);
+  if (!isSplit())
+    return emitFloats(tiles);
+  Sums sums;
+  for (const RowTile &tile : tiles)
+    sums.push_back(emitSplit(tile));
+  return sums;
 }
 
 void MatmulTileEmitter::whereReadFirst(function_ref<void()> body) {
@@ -335,6 +344,27 @@ MatmulTileEmitter::Sums MatmulTileEmitter::emitFloats(ArrayRef<RowTile> tiles) {
     results.push_back(
         addChains<arith::AddFOp>(builder, ArrayRef(sums).slice(i * perTile, perTile), chains));
   return results;
+}
+
+bool MatmulTileEmitter::isSplit() const {
+  return layout.element == ElementKind::BF16 && inputAddresses.size() == 2 &&
+         count >= kLeastTileTokens;
+}
+
+Values MatmulTileEmitter::emitSplit(const RowTile &tile) {
+  TileGeometry geometry = tileGeometry(layout, type.getRows(), type.getColumns());
+  Value start = builder.address(weights, builder.mul(tile.number, geometry.tileBytes));
+  int64_t stride = KernelBuilder::rowBytes(cast<MemRefType>(op.getInputs()[1].getType()));
+  auto prefetch = [&](Value first, int64_t bytes) {
+    whereReadFirst([&] {
+      Value ahead = builder.address(first, config.getPrefetch());
+      builder.loop(builder.index(0), builder.index(bytes), 64, [&](Value offset) {
+        packed::PrefetchOp::create(builder, builder.address(ahead, offset), config.getLevel());
+      });
+    });
+  };
+  return emitSplitProducts(builder, {start, type.getColumns()}, {inputAddresses[1], stride, count},
+                           prefetch);
 }
 
 //===----------------------------------------------------------------------===//

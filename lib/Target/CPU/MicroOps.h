@@ -20,6 +20,9 @@ Value lowerDotChain(llvm::ArrayRef<packed::Dot4Op> chain, const TargetDescriptio
 
 /// May leave dot products to be lowered after it.
 void lowerTileDot(KernelBuilder &builder, packed::TileDotOp op);
+/// `panel` is memory of the operation's function, which all of its tile products may share; made
+/// by the first that needs it.
+void lowerTileDotBF16(KernelBuilder &builder, packed::TileDotBF16Op op, Value &panel);
 Value lowerExpand(KernelBuilder &builder, packed::ExpandOp op);
 Value lowerSelect64(KernelBuilder &builder, packed::Select64Op op);
 Value lowerSelect16(KernelBuilder &builder, packed::Select16Op op);

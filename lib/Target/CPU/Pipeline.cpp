@@ -23,6 +23,9 @@ static void cleanUp(OpPassManager &manager) {
 }
 
 void cpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &options) {
+  SplitActivationsPassOptions split;
+  split.target = options.target;
+  manager.addPass(createSplitActivationsPass(split));
   manager.addPass(createConvertSTCToLinalgPass());
   manager.addPass(createConvertElementwiseToLinalgPass());
   manager.addPass(createLinalgElementwiseOpFusionPass());

@@ -63,7 +63,8 @@ private:
     // Many tokens are bound by arithmetic, which only absent blocks spare.
     packed::ThreadSplit split =
         layout.kind == LayoutKind::Block ? packed::ThreadSplit::Bytes : packed::ThreadSplit::Tiles;
-    int64_t atOnce = tokensAtOnce(layout, target);
+    int64_t atOnce =
+        op.getInputs().size() == 2 ? cpu::kMostSplitTokens : tokensAtOnce(layout, target);
     if (!ShapedType::isDynamic(tokens))
       atOnce = std::min(atOnce, tokens);
     // The first block of tokens reads a piece of work from memory and asks for the next one, the

@@ -51,6 +51,7 @@ static constexpr absl::string_view kX86Features[] = {"sse",
                                                      "avx512bf16",
                                                      "amx-tile",
                                                      "amx-int8",
+                                                     "amx-bf16",
                                                      "gfni"};
 static constexpr absl::string_view kArmFeatures[] = {"bf16", "dotprod", "fullfp16", "i8mm",
                                                      "neon", "sve",     "sve2"};
@@ -135,6 +136,8 @@ bool TargetDescription::hasByteExpand() const { return has("avx512vbmi2"); }
 bool TargetDescription::hasTable64() const { return has("avx512vbmi"); }
 
 bool TargetDescription::hasTileDot() const { return has("amx-int8"); }
+
+bool TargetDescription::hasTileDotBF16() const { return has("amx-bf16"); }
 
 bool TargetDescription::addsIn16Bits() const {
   switch (dot4()) {

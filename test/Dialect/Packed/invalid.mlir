@@ -364,10 +364,77 @@ func.func @f(%x: tensor<?x32xf32>, %c: tensor<?x32xi8>, %s: tensor<?x1xf32>, %t:
 
 // packed.matmul (C1): one input too many
 func.func @f(%x: tensor<?x32xf32>, %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects 1 or 2 inputs for this layout (C1), but got 3}}
+  %y = packed.matmul ins(%x, %x, %x : tensor<?x32xf32>, tensor<?x32xf32>, tensor<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C1): split activations for another layout
+func.func @f(%x: tensor<?x32xf32>, %h: tensor<?x64xbf16>,
+             %w: !packed.weight<32x32, #packed.layout<dense, f16>>) {
   // expected-error @+1 {{expects 1 inputs for this layout (C1), but got 2}}
+  %y = packed.matmul ins(%x, %h : tensor<?x32xf32>, tensor<?x64xbf16>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, f16>>)
+      outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C1): split activations that are f32
+func.func @f(%x: tensor<?x32xf32>, %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects split activations of bf16 (C1), but got 'tensor<?x32xf32>'}}
   %y = packed.matmul ins(%x, %x : tensor<?x32xf32>, tensor<?x32xf32>)
       weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
       outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C2): columns of split activations
+func.func @f(%x: tensor<?x32xf32>, %h: tensor<?x32xbf16>,
+             %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects 64 columns of split activations (C2), but got 32}}
+  %y = packed.matmul ins(%x, %h : tensor<?x32xf32>, tensor<?x32xbf16>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C2): tokens of split activations
+func.func @f(%x: tensor<8x32xf32>, %h: tensor<4x64xbf16>,
+             %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects the input's tokens in split activations (C2), but got 'tensor<4x64xbf16>'}}
+  %y = packed.matmul ins(%x, %h : tensor<8x32xf32>, tensor<4x64xbf16>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      outs(%x : tensor<8x32xf32>) -> tensor<8x32xf32>
+  return
+}
+
+// -----
+
+// packed.split_activations (C1)
+func.func @f(%x: tensor<?x40xf32>, %h: tensor<?x80xbf16>) {
+  // expected-error @+1 {{expects outs of 192 columns (C1), but got 80}}
+  %r = packed.split_activations ins(%x : tensor<?x40xf32>) outs(%h : tensor<?x80xbf16>)
+      -> tensor<?x80xbf16>
+  return
+}
+
+// -----
+
+// packed.split_activations (C2)
+func.func @f(%x: tensor<3x40xf32>, %h: tensor<4x192xbf16>) {
+  // expected-error @+1 {{expects the input's tokens in outs (C2), but got 'tensor<4x192xbf16>'}}
+  %r = packed.split_activations ins(%x : tensor<3x40xf32>) outs(%h : tensor<4x192xbf16>)
+      -> tensor<4x192xbf16>
   return
 }
 
@@ -816,6 +883,33 @@ func.func @f(%p: !llvm.ptr) {
 func.func @f(%p: !llvm.ptr) {
   // expected-error @+1 {{expects columns that are a multiple of 4 in [4, 128] (C2), but got 6}}
   packed.tile_dot %p, %p stride 64, %p tokens 1 columns 6
+  return
+}
+
+// -----
+
+// packed.tile_dot_bf16 (C1)
+func.func @f(%p: !llvm.ptr) {
+  // expected-error @+1 {{expects rows in [1, 64] (C1), but got 65}}
+  packed.tile_dot_bf16 %p, %p stride 64, %p rows 65 columns 32
+  return
+}
+
+// -----
+
+// packed.tile_dot_bf16 (C2)
+func.func @f(%p: !llvm.ptr) {
+  // expected-error @+1 {{expects columns in [1, 256] (C2), but got 257}}
+  packed.tile_dot_bf16 %p, %p stride 1024, %p rows 1 columns 257
+  return
+}
+
+// -----
+
+// packed.tile_dot_bf16 (C3): the inputs are read up to column 64
+func.func @f(%p: !llvm.ptr) {
+  // expected-error @+1 {{expects a stride of at least 128 (C3), but got 80}}
+  packed.tile_dot_bf16 %p, %p stride 80, %p rows 1 columns 40
   return
 }
 

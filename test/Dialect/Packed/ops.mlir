@@ -86,6 +86,32 @@ func.func @quantize_activations(%x: tensor<?x40xf32>, %c0: tensor<?x64xi8>, %s0:
   return
 }
 
+// CHECK-LABEL: @split_activations
+func.func @split_activations(%x: tensor<?x40xf32>, %h0: tensor<?x192xbf16>, %m: memref<?x40xf32>,
+                             %h1: memref<?x192xbf16>) {
+  // CHECK: packed.split_activations ins(%{{.*}} : tensor<?x40xf32>) outs(%{{.*}} : tensor<?x192xbf16>) -> tensor<?x192xbf16>
+  %h = packed.split_activations ins(%x : tensor<?x40xf32>) outs(%h0 : tensor<?x192xbf16>)
+      -> tensor<?x192xbf16>
+  // CHECK: packed.split_activations ins(%{{.*}} : memref<?x40xf32>) outs(%{{.*}} : memref<?x192xbf16>){{$}}
+  packed.split_activations ins(%m : memref<?x40xf32>) outs(%h1 : memref<?x192xbf16>)
+  return
+}
+
+// CHECK-LABEL: @split_matmul
+func.func @split_matmul(%x: tensor<?x40xf32>, %h: tensor<?x192xbf16>, %y0: tensor<?x16xf32>,
+    %m: memref<?x40xf32>, %mh: memref<?x192xbf16>, %my: memref<?x16xf32>, %i: index,
+    %w: !packed.weight<16x40, #packed.layout<dense, bf16>>) {
+  // CHECK: packed.matmul ins(%{{.*}}, %{{.*}} : tensor<?x40xf32>, tensor<?x192xbf16>) weight
+  %y = packed.matmul ins(%x, %h : tensor<?x40xf32>, tensor<?x192xbf16>)
+      weight(%w : !packed.weight<16x40, #packed.layout<dense, bf16>>)
+      outs(%y0 : tensor<?x16xf32>) -> tensor<?x16xf32>
+  // CHECK: packed.matmul_tile %{{.*}} ins(%{{.*}}, %{{.*}} : memref<?x40xf32>, memref<?x192xbf16>) weight
+  packed.matmul_tile %i ins(%m, %mh : memref<?x40xf32>, memref<?x192xbf16>)
+      weight(%w : !packed.weight<16x40, #packed.layout<dense, bf16>>)
+      outs(%my : memref<?x16xf32>) config <tokens = 32, accumulators = 1, prefetch = 0>
+  return
+}
+
 // CHECK-LABEL: @matmul
 func.func @matmul(%x: tensor<?x32xf32>, %y0: tensor<?x32xf32>, %b: tensor<32xf32>,
     %cos: tensor<?x16xf32>, %sin: tensor<?x16xf32>,
@@ -208,6 +234,13 @@ func.func @attention_pieces(%i: index, %x: memref<1x32xf32>, %p: memref<8x32xf32
 func.func @tile_dot(%sums: !llvm.ptr, %inputs: !llvm.ptr, %codes: !llvm.ptr) {
   // CHECK: packed.tile_dot %{{.*}}, %{{.*}} stride 2048, %{{.*}} tokens 16 columns 64
   packed.tile_dot %sums, %inputs stride 2048, %codes tokens 16 columns 64
+  return
+}
+
+// CHECK-LABEL: @tile_dot_bf16
+func.func @tile_dot_bf16(%sums: !llvm.ptr, %inputs: !llvm.ptr, %weights: !llvm.ptr) {
+  // CHECK: packed.tile_dot_bf16 %{{.*}}, %{{.*}} stride 4096, %{{.*}} rows 64 columns 256
+  packed.tile_dot_bf16 %sums, %inputs stride 4096, %weights rows 64 columns 256
   return
 }
 

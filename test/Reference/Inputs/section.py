@@ -4,7 +4,8 @@ Six weights of two rows and 40 columns, all with the same values:
   row 0: 1 at columns 4i and -2 at 4i + 1, times 0.5 (columns 0 to 31) and 0.25 (the others);
   row 1: 3 at columns 4i + 1 and -1 at 4i + 3, times 1 and 2.
 Then a table of three rows and two columns (1 to 6) as rows f32, rows bf16 and dense f32; then the
-first values again as dense int3, dense int4 with zeros, pairs of 8:16, and blocks of int8 and int4.
+first values again as dense int3, dense int4 with zeros, pairs of 8:16, and blocks of int8 and int4;
+then the table as dense bf16.
 Prints the offset and size of each.
 """
 import struct
@@ -138,6 +139,7 @@ matrices = [
     pad(b"".join(bfloat16(v) for row in TABLE for v in row)),
     b"".join(struct.pack("<16f", *([row[k] for row in TABLE] + [0] * 13)) for k in range(2)),
     dense3(), dense4_with_zeros(), pairs8(), block(8), block(4),
+    pad(b"".join(bfloat16(row[k]) for k in range(2) for row in TABLE + [[0, 0]] * 13)),
 ]
 section = b""
 for matrix in matrices:

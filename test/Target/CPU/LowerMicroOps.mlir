@@ -136,3 +136,34 @@ func.func @tile_dot(%sums: !llvm.ptr, %inputs: !llvm.ptr, %codes: !llvm.ptr) {
   packed.tile_dot %sums, %inputs stride 256, %codes tokens 3 columns 128
   return
 }
+
+// 24 rows are two tiles of sums, which a loop over 32 columns at a time carries. Columns are put side
+// by side in pairs before; the last one, and what is missing of its tile, is paired with zeros.
+// AMX-LABEL: @tile_dot_bf16
+// AMX: %[[PANEL:.*]] = llvm.alloca %{{.*}} x i8 {alignment = 64 : i64}
+// AMX: scf.for
+// AMX: vector.shuffle %{{.*}} [0, 16, 1, 17,
+// AMX: llvm.store
+// AMX: vector.shuffle %{{.*}} [0, 16, 1, 17,
+// AMX: %[[A:.*]] = llvm.call_intrinsic "llvm.x86.tileloadd64.internal"
+// AMX: %[[B:.*]] = llvm.call_intrinsic "llvm.x86.tileloadd64.internal"
+// AMX: %[[SUMS:.*]]:2 = scf.for {{.*}} iter_args(%[[C:.*]] = %[[A]], %[[D:.*]] = %[[B]]) -> (!llvm.x86_amx, !llvm.x86_amx)
+// AMX: %[[W:.*]] = llvm.call_intrinsic "llvm.x86.tileloadd64.internal"
+// AMX: %[[X:.*]] = llvm.call_intrinsic "llvm.x86.tileloadd64.internal"
+// AMX: %[[E:.*]] = llvm.call_intrinsic "llvm.x86.tdpbf16ps.internal"({{.*}}, %[[C]], %[[X]], %[[W]])
+// AMX: %[[Y:.*]] = llvm.call_intrinsic "llvm.x86.tileloadd64.internal"
+// AMX: %[[F:.*]] = llvm.call_intrinsic "llvm.x86.tdpbf16ps.internal"({{.*}}, %[[D]], %[[Y]], %[[W]])
+// AMX: scf.yield %[[E]], %[[F]]
+// AMX: llvm.call_intrinsic "llvm.x86.tilestored64.internal"({{.*}}, %[[SUMS]]#0)
+// AMX: llvm.call_intrinsic "llvm.x86.tilestored64.internal"({{.*}}, %[[SUMS]]#1)
+// AMX-NOT: llvm.alloca
+// AMX: llvm.call_intrinsic "llvm.x86.tdpbf16ps.internal"
+// VNNI-LABEL: @tile_dot_bf16
+// VNNI-NOT: llvm.x86
+// VNNI: math.fma {{.*}} : vector<16xf32>
+func.func @tile_dot_bf16(%sums: !llvm.ptr, %inputs: !llvm.ptr, %weights: !llvm.ptr) {
+  packed.tile_dot_bf16 %sums, %inputs stride 256, %weights rows 24 columns 65
+  // The same memory serves all products of a function.
+  packed.tile_dot_bf16 %sums, %inputs stride 256, %weights rows 16 columns 32
+  return
+}

@@ -13,11 +13,23 @@
 
 using namespace stc;
 
+namespace stc {
+/// Found by GoogleTest, as the one below, to print parameters by what they are.
+static void PrintTo(KVElement element, std::ostream *out) { *out << kvElementName(element); }
+} // namespace stc
+
 namespace {
 
 struct AttentionShape {
   int64_t heads, kvHeads, headDim, window, sinks;
+
+  std::string str() const {
+    return absl::StrCat("heads", heads, "of", kvHeads, "x", headDim, "window", window, "sinks",
+                        sinks);
+  }
 };
+
+void PrintTo(const AttentionShape &shape, std::ostream *out) { *out << shape.str(); }
 
 constexpr int64_t kCapacity = 208; // four blocks, the last in part
 constexpr int64_t kLayers = 2, kLayer = 1;
@@ -103,7 +115,7 @@ public:
 };
 
 class Attention
-    : public testing::TestWithParam<std::tuple<AttentionShape, KVElement, const char *>> {
+    : public testing::TestWithParam<std::tuple<AttentionShape, KVElement, std::string>> {
 protected:
   void check(const CompiledKernel &kernel, int64_t position, int64_t tokens, float spread);
 };
@@ -219,11 +231,8 @@ TEST_P(Attention, AgreesWithFloat64) {
 }
 
 static std::string testName(const testing::TestParamInfo<Attention::ParamType> &info) {
-  const AttentionShape &shape = std::get<0>(info.param);
-  std::string name =
-      absl::StrCat("heads", shape.heads, "of", shape.kvHeads, "x", shape.headDim, "window",
-                   shape.window, "sinks", shape.sinks, "_", kvElementName(std::get<1>(info.param)),
-                   "_", std::get<2>(info.param));
+  auto [shape, element, target] = info.param;
+  std::string name = absl::StrCat(shape.str(), "_", kvElementName(element), "_", target);
   std::replace_if(
       name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
   return name;
@@ -234,7 +243,7 @@ INSTANTIATE_TEST_SUITE_P(Emulated, Attention,
                                                           AttentionShape{2, 2, 80, 20, 3}),
                                           testing::Values(KVElement::F32, KVElement::F16,
                                                           KVElement::Int8),
-                                          testing::ValuesIn(kEmulatedTargets)),
+                                          testing::ValuesIn(emulatedTargets())),
                          testName);
 
 INSTANTIATE_TEST_SUITE_P(

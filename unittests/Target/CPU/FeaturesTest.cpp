@@ -1,6 +1,9 @@
 // Every feature of every architecture, alone on its baseline, compiles: LLVM's code generator ends
 // the process where it cannot select an instruction, so what it cannot take must be refused before.
-#include "KernelHarness.h"
+#include "MatmulCase.h"
+
+#include "stc/Support/Error.h"
+#include "stc/Target/CPU/LoweringConfig.h"
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -35,10 +38,19 @@ absl::Status compileAll(const std::string &target) {
     absl::StrAppend(&body, "packed.matmul ins(", inputs, " : ", types, ") weight(%w", index, " : ",
                     weight, ") outs(%y", index, " : memref<3x16xf32>)\n");
   }
-  return generateKernel(parameters, body, target,
-                        absl::StrCat("packed-select-lowering-config{target=", target, "}"),
-                        CodeKind::Object)
-      .status();
+  std::string passes = absl::StrCat("packed-select-lowering-config{target=", target, "}");
+  STC_RETURN_IF_ERROR(generateKernel(parameters, body, target, passes, CodeKind::Object).status());
+  // Prompts: with what the target takes for blocks of many tokens.
+  STC_ASSIGN_OR_RETURN(auto description, cpu::TargetDescription::parse(target));
+  for (Layout layout : {makeLayout(LayoutKind::Dense, ElementKind::BF16),
+                        makeLayout(LayoutKind::Dense, ElementKind::I4, 64)}) {
+    MatmulText text{layout, 16, 64};
+    text.split = cpu::takesSplitActivations(layout, mlir::ShapedType::kDynamic, description);
+    STC_RETURN_IF_ERROR(generateKernel(text.parameters(), "packed.matmul " + text.operands(),
+                                       target, passes, CodeKind::Object)
+                            .status());
+  }
+  return absl::OkStatus();
 }
 
 class Features : public testing::TestWithParam<const char *> {};

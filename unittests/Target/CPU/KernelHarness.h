@@ -106,6 +106,12 @@ bool isEmulated(const std::string &target);
 constexpr const char *kEmulatedTargets[] = {"aarch64",     "aarch64+dotprod", "aarch64+i8mm",
                                             "neoverse-v2", "riscv64",         "riscv64+v+zvl256b"};
 
+/// The same as parameters of tests: unlike a pointer, a string is the same in every run, and so are
+/// the names of tests that hold it.
+inline std::vector<std::string> emulatedTargets() {
+  return {std::begin(kEmulatedTargets), std::end(kEmulatedTargets)};
+}
+
 /// A function @kernel, compiled through the passes under test. An argument of type !stc.kv_cache
 /// needs the addresses of keys and values as the last two arguments, each of type !llvm.ptr; one
 /// whose loops `passes` distribute among threads, the thread's number and their count as index.

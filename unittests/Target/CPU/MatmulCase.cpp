@@ -15,6 +15,8 @@ using namespace stc;
 static constexpr double kExactIntegers = 1 << 24;
 /// Between the least scale product of exact data and four times the greatest one.
 static constexpr int64_t kScaleRange = 16;
+/// What a split activation is off by, relative to itself.
+static constexpr double kSplitError = 0x1p-17;
 
 Layout stc::makeLayout(LayoutKind kind, ElementKind element, int64_t group, int64_t n, int64_t m) {
   Layout layout;
@@ -64,72 +66,19 @@ std::string stc::testName(std::string text) {
 // Problems and data as text
 //===----------------------------------------------------------------------===//
 
-static std::string weightType(const MatmulProblem &problem) {
-  return absl::StrCat("!packed.weight<", problem.rows, "x", problem.columns, ", ",
-                      layoutText(problem.layout), ">");
+MatmulText MatmulProblem::text() const {
+  return {layout, rows, columns, tokens, split, bias, residual, gate, rotaryPairs};
 }
 
-/// The types of the inputs.
-static std::vector<std::string> inputTypes(const MatmulProblem &problem) {
-  auto type = [&](int64_t columns, const char *element) {
-    return absl::StrCat("memref<", problem.tokens, "x", columns, "x", element, ">");
-  };
-  if (!problem.layout.isQuantized())
-    return {type(problem.columns, "f32")};
-  TileGeometry geometry = tileGeometry(problem.layout, problem.rows, problem.columns);
-  return {type(geometry.paddedColumns, "i8"), type(geometry.groups, "f32"),
-          type(geometry.groups, "i32")};
-}
-
-static std::string outType(const MatmulProblem &problem) {
-  return absl::StrCat("memref<", problem.tokens, "x", problem.rows, "xf32>");
-}
-
-static std::string angleType(const MatmulProblem &problem) {
-  return absl::StrCat("memref<", problem.tokens, "x", problem.rotaryPairs, "xf32>");
-}
-
-std::string MatmulProblem::parameters() const {
-  std::string text = absl::StrCat("%w: ", weightType(*this));
-  int64_t number = 0;
-  for (const std::string &type : inputTypes(*this))
-    absl::StrAppend(&text, ", %x", number++, ": ", type);
-  absl::StrAppend(&text, ", %y: ", outType(*this));
-  if (bias)
-    absl::StrAppend(&text, ", %b: memref<", rows, "xf32>");
-  if (gate)
-    absl::StrAppend(&text, ", %g: ", outType(*this));
-  if (rotaryPairs > 0)
-    for (const char *name : {"cos", "sin"})
-      absl::StrAppend(&text, ", %", name, ": ", angleType(*this));
-  if (residual)
-    absl::StrAppend(&text, ", %r: ", outType(*this));
-  return text;
-}
+std::string MatmulProblem::parameters() const { return text().parameters(); }
 
 std::string MatmulProblem::body() const {
-  std::string names, types;
-  for (const std::string &type : inputTypes(*this)) {
-    absl::StrAppend(&types, types.empty() ? "" : ", ", type);
-    absl::StrAppend(&names, names.empty() ? "%x0" : names.size() == 3 ? ", %x1" : ", %x2");
-  }
-  std::string text = absl::StrCat("packed.matmul ins(", names, " : ", types,
-                                  ") weight(%w : ", weightType(*this), ")");
-  if (bias)
-    absl::StrAppend(&text, " bias(%b : memref<", rows, "xf32>)");
-  // Exact data needs an activation that is exact; all others share what surrounds it.
-  if (gate)
-    absl::StrAppend(&text, " gate <relu>(%g : ", outType(*this), ")");
-  if (rotaryPairs > 0)
-    absl::StrAppend(&text, " rotary(%cos, %sin : ", angleType(*this), ", ", angleType(*this), ")");
-  if (residual)
-    absl::StrAppend(&text, " residual(%r : ", outType(*this), ")");
-  absl::StrAppend(&text, " outs(%y : ", outType(*this), ")");
+  std::string text = absl::StrCat("packed.matmul ", this->text().operands());
   return config.empty() ? text : absl::StrCat(text, " config ", config);
 }
 
 std::string MatmulProblem::str() const {
-  return absl::StrCat(layout.str(), " ", rows, "x", columns, " tokens ", tokens,
+  return absl::StrCat(layout.str(), split ? " split " : " ", rows, "x", columns, " tokens ", tokens,
                       bias ? " bias" : "", gate ? " gate" : "",
                       rotaryPairs > 0 ? absl::StrCat(" rotary of ", rotaryPairs) : "",
                       residual ? " residual" : "", " config ", config.empty() ? "chosen" : config);
@@ -158,6 +107,7 @@ MatmulRun::MatmulRun(const MatmulProblem &problem, const MatmulData &data, int64
       x(tokens, problem.columns, 0, data.guard),
       codes(tokens, geometry.paddedColumns, int8_t(problem.layout.activationOffset()), data.guard),
       scales(tokens, geometry.groups, 0, data.guard), sums(tokens, geometry.groups, 0, data.guard),
+      halves(tokens, 2 * splitHalfColumns(problem.columns), 0, data.guard),
       out(tokens, problem.rows, 0, data.guard), bias(1, problem.rows, 0, data.guard),
       gate(tokens, problem.rows, 0, data.guard), cos(tokens, problem.rotaryPairs, 0, data.guard),
       sin(tokens, problem.rotaryPairs, 0, data.guard),
@@ -322,7 +272,11 @@ void MatmulRun::makeInputs() {
       sums(t, c / layout.group) += layout.sumFactor() * code;
       inputs.push_back(double(code) * scales(t, c / layout.group));
     }
+  for (int64_t t = 0; t < tokens; ++t)
+    splitActivations(absl::MakeConstSpan(&x(t, 0), size_t(x.columns)),
+                     absl::MakeSpan(&halves(t, 0), size_t(halves.columns)));
   x.forbidWriting();
+  halves.forbidWriting();
   codes.forbidWriting();
   scales.forbidWriting();
   sums.forbidWriting();
@@ -339,6 +293,8 @@ std::vector<Argument> MatmulRun::arguments() const {
                      {Argument::matrix(codes), Argument::matrix(scales), Argument::matrix(sums)});
   else
     arguments.push_back(Argument::matrix(x));
+  if (problem.split)
+    arguments.push_back(Argument::matrix(halves));
   arguments.push_back(Argument::matrix(out));
   if (problem.bias)
     arguments.push_back(Argument::vector(bias));
@@ -412,6 +368,8 @@ testing::AssertionResult MatmulRun::compare() const {
       double tolerance = data.exact ? 0 : double(terms + 2) * unit * expected.magnitude;
       if (data.isStrict)
         tolerance = std::min(tolerance, 1e-6 * (expected.magnitude + 2));
+      if (problem.split && !data.exact)
+        tolerance += kSplitError * expected.magnitude;
       if (!(std::abs(out(t, row) - expected.value) <= tolerance))
         return testing::AssertionFailure()
                << "token " << t << " row " << row << " is " << out(t, row) << " instead of "

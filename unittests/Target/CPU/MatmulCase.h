@@ -4,6 +4,8 @@
 
 #include "KernelHarness.h"
 
+#include "stc/Target/Autotune/MatmulText.h"
+
 #include "gtest/gtest.h"
 
 namespace stc {
@@ -25,10 +27,12 @@ struct MatmulProblem {
   bool bias = false, residual = false, gate = false;
   int64_t rotaryPairs = 0; // columns of cos; 0: nothing is turned
   std::string config;      // its lowering configuration as text; empty: none
+  bool split = false;      // takes split activations too
 
   std::string parameters() const;
   std::string body() const;
   std::string str() const;
+  MatmulText text() const;
 };
 
 enum class WeightPattern {
@@ -107,6 +111,7 @@ private:
   Buffer<int8_t> codes;
   Buffer<float> scales;
   Buffer<int32_t> sums;
+  Buffer<uint16_t> halves;
   Buffer<float> out, bias, gate, cos, sin, residual;
 };
 

@@ -158,6 +158,7 @@ MatmulProblem MatmulSweep::makeProblem(const Layout &layout, RandomNumbers &rand
     problem.rotaryPairs = random.oneOf({16, 32, 48});
     problem.rows = 2 * problem.rotaryPairs * random.integer(1, 3);
   }
+  problem.split = layout.element == ElementKind::BF16 && random.chance(0.5);
   switch (random.integer(0, 3)) {
   case 0:
     problem.tokens = "1";

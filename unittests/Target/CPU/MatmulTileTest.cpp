@@ -17,7 +17,7 @@ MatmulData makeData(const Layout &layout, bool exact, uint32_t seed) {
   return data;
 }
 
-class Matmul : public testing::TestWithParam<std::tuple<Layout, const char *>> {};
+class Matmul : public testing::TestWithParam<std::tuple<Layout, std::string>> {};
 
 TEST_P(Matmul, AgreesWithPlainCode) {
   auto [layout, target] = GetParam();
@@ -53,6 +53,9 @@ TEST_P(Matmul, AgreesWithPlainCode) {
   }
 }
 
+/// Kernels are written for tile registers, whatever computes their products.
+constexpr char kTilePasses[] = "packed-tile-ops,packed-lower-tiles{target=sapphirerapids}";
+
 class TileRegisters : public testing::TestWithParam<Layout> {};
 
 // Kernels that are written for tile registers, whose products this machine computes without.
@@ -63,14 +66,52 @@ TEST_P(TileRegisters, AgreeWithPlainCode) {
   problem.columns = 300;
   problem.bias = problem.residual = true;
   problem.config = "<tokens = 16, accumulators = 1, prefetch = 512, row_tiles = 2>";
-  auto kernel = CompiledKernel::create(problem.parameters(), problem.body(), "native",
-                                       "packed-tile-ops,packed-lower-tiles{target=sapphirerapids}");
+  auto kernel = CompiledKernel::create(problem.parameters(), problem.body(), "native", kTilePasses);
   ASSERT_TRUE(kernel.ok()) << kernel.status();
   uint32_t seed = 1;
   for (bool exact : {true, false})
     for (int64_t tokens : {1, 7, 8, 15, 16, 17, 41})
       ASSERT_TRUE(
           MatmulRun(problem, makeData(problem.layout, exact, seed++), tokens).agrees(**kernel));
+}
+
+// The same with activations as two bf16 numbers: columns that fill tiles and pieces of 256 or not,
+// and all blocks of tokens there are.
+TEST(SplitTileRegisters, AgreeWithPlainCode) {
+  struct Shape {
+    int64_t rows, columns;
+    const char *tokens;
+    int64_t block;
+  };
+  const Shape shapes[] = {{1, 1, "?", 32},    {16, 32, "?", 32},   {33, 300, "?", 32},
+                          {17, 255, "?", 32}, {40, 257, "?", 16},  {16, 545, "?", 8},
+                          {5, 33, "9", 9},    {20, 70, "17", 17},  {48, 512, "31", 31},
+                          {31, 100, "8", 8},  {16, 768, "41", 32}, {15, 31, "?", 20}};
+  uint32_t seed = 1;
+  for (const Shape &shape : shapes) {
+    MatmulProblem problem;
+    problem.layout = makeLayout(LayoutKind::Dense, ElementKind::BF16);
+    problem.rows = shape.rows;
+    problem.columns = shape.columns;
+    problem.tokens = shape.tokens;
+    problem.split = true;
+    problem.bias = seed % 2 == 0;
+    problem.residual = seed % 3 == 0;
+    problem.gate = seed % 5 == 0;
+    problem.config = absl::StrCat("<tokens = ", shape.block,
+                                  ", accumulators = 1, prefetch = 512, row_tiles = 2>");
+    auto kernel =
+        CompiledKernel::create(problem.parameters(), problem.body(), "native", kTilePasses);
+    ASSERT_TRUE(kernel.ok()) << kernel.status();
+    std::vector<int64_t> counts = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,
+                                   13, 14, 15, 16, 17, 23, 24, 31, 32, 33, 41, 63, 72};
+    if (problem.tokens != "?")
+      counts = {std::strtoll(shape.tokens, nullptr, 10)};
+    for (int64_t tokens : counts)
+      for (bool exact : {true, false})
+        ASSERT_TRUE(
+            MatmulRun(problem, makeData(problem.layout, exact, seed++), tokens).agrees(**kernel));
+  }
 }
 
 /// A seed of its own for each layout and target, so that all of them together try many shapes.
@@ -123,7 +164,7 @@ TEST_P(Matmul, TakesTheChosenConfiguration) {
   }
 }
 
-std::string nameOf(const testing::TestParamInfo<std::tuple<Layout, const char *>> &info) {
+std::string nameOf(const testing::TestParamInfo<std::tuple<Layout, std::string>> &info) {
   return testName(absl::StrCat(std::get<0>(info.param).str(), "_", std::get<1>(info.param)));
 }
 
@@ -154,7 +195,7 @@ std::vector<Layout> oneOfEachKind() {
 
 INSTANTIATE_TEST_SUITE_P(All, EmulatedMatmul,
                          testing::Combine(testing::ValuesIn(oneOfEachKind()),
-                                          testing::ValuesIn(kEmulatedTargets)),
+                                          testing::ValuesIn(emulatedTargets())),
                          nameOf);
 
 // Instruction sets that are chosen by feature, on two layouts that use them differently.

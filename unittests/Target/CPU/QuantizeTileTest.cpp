@@ -14,7 +14,7 @@ using namespace stc;
 
 namespace {
 
-class Quantize : public testing::TestWithParam<std::tuple<int64_t, const char *>> {};
+class Quantize : public testing::TestWithParam<std::tuple<int64_t, std::string>> {};
 
 /// Values of a group: ordinary, zero, halves that round to even, large, small.
 float makeValue(RandomNumbers &random, int64_t group) {
@@ -203,7 +203,7 @@ std::string testName(const testing::TestParamInfo<Quantize::ParamType> &info) {
 
 INSTANTIATE_TEST_SUITE_P(Emulated, Quantize,
                          testing::Combine(testing::Values(32, 64),
-                                          testing::ValuesIn(kEmulatedTargets)),
+                                          testing::ValuesIn(emulatedTargets())),
                          testName);
 
 INSTANTIATE_TEST_SUITE_P(All, Quantize,

@@ -17,6 +17,8 @@ struct KernelShape {
   int64_t rows = 0, columns = 0, tokens = 1;
   /// The kernel is compiled for any number of tokens, as that of prompts is.
   bool anyTokens = false;
+  /// The kernel takes split activations too, as a packed.matmul with two inputs does.
+  bool split = false;
 };
 
 /// Operands of a shape, in more memory than caches hold where that is what real models do.

@@ -3,6 +3,7 @@
 #define STC_TARGET_CPU_LOWERINGCONFIG_H
 
 #include "stc/Dialect/Packed/IR/Packed.h"
+#include "stc/Target/CPU/TargetDescription.h"
 
 #include <memory>
 
@@ -14,6 +15,16 @@ namespace stc {
 struct SelectLoweringConfigPassOptions;
 
 namespace cpu {
+
+/// Fewest tokens at once that are worth the way of their sums through memory, which tile registers
+/// take.
+constexpr int64_t kLeastTileTokens = 8;
+/// Most tokens at once whose activations are split: both halves fill four tiles of sums.
+constexpr int64_t kMostSplitTokens = 32;
+
+/// Whether a multiplication of `tokens` (ShapedType::kDynamic: any number) takes split activations
+/// beside the f32 ones, which blocks of few tokens use.
+bool takesSplitActivations(const Layout &layout, int64_t tokens, const TargetDescription &target);
 
 /// A multiplication and the ways to tile it that are worth a measurement, the cost model's first.
 struct LoweringChoice {

@@ -53,7 +53,9 @@ def LowerMicroOpsPass : Pass<"packed-lower-micro-ops", "::mlir::ModuleOp"> {
     a table of positions and a byte lookup on other x86 and AArch64 targets, and a loop over bytes
     elsewhere. `packed.select16` becomes that byte lookup: pshufb, tbl or vrgather;
     `packed.select64` becomes vpermb with AVX512-VBMI, and a loop over bytes elsewhere.
-    `packed.tile_dot` becomes tile loads and tdpbsud with AMX-INT8, and dot products elsewhere.
+    `packed.tile_dot` becomes tile loads and tdpbsud with AMX-INT8, and dot products elsewhere;
+    `packed.tile_dot_bf16` tile loads and tdpbf16ps with AMX-BF16, for which columns are put side by
+    side in pairs on the stack, and multiply-adds elsewhere.
     `packed.prefetch` becomes LLVM's prefetch into the caches it names.
   }];
   let options = [
@@ -102,6 +104,25 @@ def SelectLoweringConfigPass : Pass<"packed-select-lowering-config", "::mlir::Mo
     Option<"target", "target", "std::string", "\"native\"", "What to compile for">,
   ];
   let dependentDialects = ["::stc::packed::PackedDialect"];
+}
+
+def SplitActivationsPass : Pass<"packed-split-activations", "::mlir::ModuleOp"> {
+  let summary = "Prepares activations for tile registers of bf16";
+  let description = [{
+    Where the target multiplies tiles of bf16, a `packed.matmul` on tensors whose weights are dense
+    bf16 and whose tokens are 8 or more, or any number, gets a second input: the
+    `packed.split_activations` of its first one, made once for all that read it. Tiles then multiply
+    both halves and add them to the same sums, so that the weights count exactly and an activation
+    to 2^-17 of itself. Blocks of fewer tokens keep reading the first input. For other targets
+    nothing changes.
+  }];
+  let options = [
+    Option<"target", "target", "std::string", "\"native\"", "What to compile for">,
+  ];
+  let dependentDialects = ["::mlir::tensor::TensorDialect", "::stc::packed::PackedDialect"];
+  let statistics = [
+    Statistic<"split", "split", "Number of activations that were split">,
+  ];
 }
 
 #endif // STC_TARGET_CPU_PASSES_TD

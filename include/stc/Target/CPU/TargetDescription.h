@@ -52,6 +52,8 @@ struct TargetDescription {
   bool hasTable64() const;
   /// Tile registers multiply 16 tokens by 16 rows of bytes at once (AMX-INT8).
   bool hasTileDot() const;
+  /// The same of bf16 numbers (AMX-BF16).
+  bool hasTileDotBF16() const;
   /// Dot products add up in 16 bits first, so that small factors make them cheap.
   bool addsIn16Bits() const;
   /// Multiplication and addition with one rounding is one instruction.

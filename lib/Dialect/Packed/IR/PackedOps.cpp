@@ -35,7 +35,7 @@ static LogicalResult verifyDestination(DestinationStyleOpInterface op) {
     if (isa<RankedTensorType>(init.getType()))
       expected.push_back(init.getType());
   if (SmallVector<Type>(op->getResultTypes()) != expected)
-    return op->emitOpError("expects one result per tensor in outs, of its type");
+    return op.emitOpError("expects one result per tensor in outs, of its type");
   return success();
 }
 
@@ -60,6 +60,7 @@ destinationEffects(DestinationStyleOpInterface op,
   }
 
 STC_DESTINATION_EFFECTS(QuantizeActivationsOp)
+STC_DESTINATION_EFFECTS(SplitActivationsOp)
 STC_DESTINATION_EFFECTS(MatmulOp)
 STC_DESTINATION_EFFECTS(GatherOp)
 STC_DESTINATION_EFFECTS(RotaryOp)
@@ -228,6 +229,16 @@ LogicalResult QuantizeActivationsOp::verify() {
   return verifyDestination(*this);
 }
 
+LogicalResult SplitActivationsOp::verify() {
+  int64_t columns = 2 * stc::splitHalfColumns(columnsOf(getInput()));
+  if (columnsOf(getOut()) != columns)
+    return emitOpError("expects outs of ")
+           << columns << " columns (C1), but got " << columnsOf(getOut());
+  if (tokensOf(getOut()) != tokensOf(getInput()))
+    return emitOpError("expects the input's tokens in outs (C2), but got ") << getOut().getType();
+  return verifyDestination(*this);
+}
+
 /// What a matmul does to its sums before it adds the residual: (C7) and (C8).
 template <typename Op> static LogicalResult verifyEpilogue(Op op) {
   Value out = op.getOut(), gate = op.getGate(), cos = op.getCos(), sin = op.getSin();
@@ -253,10 +264,12 @@ template <typename Op> static LogicalResult verifyMatmul(Op op) {
   auto weight = cast<WeightType>(op.getWeight().getType());
   Value bias = op.getBias(), residual = op.getResidual(), out = op.getOut();
   Layout layout = weight.getLayout().getLayout();
+  bool maySplit = layout.kind == LayoutKind::Dense && layout.element == ElementKind::BF16;
+  bool isSplit = maySplit && inputs.size() == 2;
   size_t expected = layout.isQuantized() ? 3 : 1;
-  if (inputs.size() != expected)
-    return op.emitOpError("expects ")
-           << expected << " inputs for this layout (C1), but got " << inputs.size();
+  if (inputs.size() != expected && !isSplit)
+    return op.emitOpError("expects ") << expected << (maySplit ? " or 2" : "")
+                                      << " inputs for this layout (C1), but got " << inputs.size();
   auto elementOf = [](Value value) { return cast<ShapedType>(value.getType()).getElementType(); };
   bool elementsFit = layout.isQuantized()
                          ? elementOf(inputs[0]).isInteger(8) && elementOf(inputs[1]).isF32() &&
@@ -265,11 +278,21 @@ template <typename Op> static LogicalResult verifyMatmul(Op op) {
   if (!elementsFit)
     return op.emitOpError("expects inputs of ")
            << (layout.isQuantized() ? "i8, f32 and i32" : "f32") << " (C1)";
+  if (isSplit && !elementOf(inputs[1]).isBF16())
+    return op.emitOpError("expects split activations of bf16 (C1), but got ")
+           << inputs[1].getType();
   TileGeometry geometry = tileGeometry(layout, weight.getRows(), weight.getColumns());
   if (columnsOf(inputs[0]) != geometry.paddedColumns)
     return op.emitOpError("expects ")
            << geometry.paddedColumns << " input columns (C2), but got " << columnsOf(inputs[0]);
-  for (Value perGroup : inputs.drop_front())
+  if (int64_t columns = 2 * stc::splitHalfColumns(weight.getColumns());
+      isSplit && columnsOf(inputs[1]) != columns)
+    return op.emitOpError("expects ")
+           << columns << " columns of split activations (C2), but got " << columnsOf(inputs[1]);
+  if (isSplit && tokensOf(inputs[1]) != tokensOf(inputs[0]))
+    return op->emitOpError("expects the input's tokens in split activations (C2), but got ")
+           << inputs[1].getType();
+  for (Value perGroup : isSplit ? ValueRange() : ValueRange(inputs.drop_front()))
     if (columnsOf(perGroup) != geometry.groups)
       return op.emitOpError("expects ")
              << geometry.groups << " groups (C2), but got " << columnsOf(perGroup);
@@ -359,7 +382,7 @@ static LogicalResult verifyPartials(Operation *op, int64_t heads, Value cache, V
   int64_t columns = cast<KVCacheType>(cache.getType()).getLayout().paddedDim() + 16;
   int64_t rows = tokensOf(partials);
   if (columnsOf(partials) != columns || rows <= 0 || rows % heads != 0)
-    return op->emitOpError("expects partials of a multiple of ")
+    return op.emitOpError("expects partials of a multiple of ")
            << heads << " rows and " << columns << " columns (" << constraint << "), but got "
            << partials.getType();
   return success();
@@ -411,6 +434,18 @@ LogicalResult TileDotOp::verify() {
            << columns;
   if (stride < columns)
     return emitOpError("expects a stride of at least ") << columns << " (C3), but got " << stride;
+  return success();
+}
+
+LogicalResult TileDotBF16Op::verify() {
+  int64_t rows = getRows(), columns = getColumns(), stride = getStride();
+  if (rows < 1 || rows > kMostRows)
+    return emitOpError("expects rows in [1, 64] (C1), but got ") << rows;
+  if (columns < 1 || columns > kMostColumns)
+    return emitOpError("expects columns in [1, 256] (C2), but got ") << columns;
+  int64_t least = 2 * stc::kSplitColumns * ceilDiv(columns, stc::kSplitColumns);
+  if (stride < least)
+    return emitOpError("expects a stride of at least ") << least << " (C3), but got " << stride;
   return success();
 }
 

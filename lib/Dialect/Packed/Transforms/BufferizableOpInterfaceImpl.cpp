@@ -109,6 +109,7 @@ void registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry) {
     MatmulOp::attachInterface<DestinationModel<MatmulOp>>(*context);
     QuantizeActivationsOp::attachInterface<DestinationModel<QuantizeActivationsOp>>(*context);
     RotaryOp::attachInterface<DestinationModel<RotaryOp>>(*context);
+    SplitActivationsOp::attachInterface<DestinationModel<SplitActivationsOp>>(*context);
     VectorOp::attachInterface<VectorModel>(*context);
   });
   registry.addExtension(+[](MLIRContext *context, STCDialect *) {

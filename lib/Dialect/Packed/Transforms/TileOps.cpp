@@ -43,7 +43,8 @@ public:
       bool isTensor = llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>);
       // What is already the work of one thread stays.
       if (isa<packed::AttentionOp, packed::GatherOp, packed::MatmulOp,
-              packed::QuantizeActivationsOp, packed::RotaryOp, CacheUpdateOp>(op) &&
+              packed::QuantizeActivationsOp, packed::RotaryOp, packed::SplitActivationsOp,
+              CacheUpdateOp>(op) &&
           !isTensor && !op->getParentOfType<scf::ForallOp>())
         operations.push_back(op);
     });
@@ -55,6 +56,7 @@ public:
           .Case([&](packed::MatmulOp matmul) { tileMatmul(builder, matmul); })
           .Case([&](packed::QuantizeActivationsOp quantize) { tileQuantize(builder, quantize); })
           .Case([&](packed::RotaryOp rotary) { tileRotary(builder, rotary); })
+          .Case([&](packed::SplitActivationsOp split) { tileSplit(builder, split); })
           .Case([&](CacheUpdateOp update) { tileCacheUpdate(builder, update); });
       op->erase();
     }
@@ -68,6 +70,7 @@ private:
   void tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op);
   void tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActivationsOp op);
   void tileRotary(ImplicitLocOpBuilder &builder, packed::RotaryOp op);
+  void tileSplit(ImplicitLocOpBuilder &builder, packed::SplitActivationsOp op);
 };
 
 int64_t columnsOf(Value matrix) { return cast<MemRefType>(matrix.getType()).getDimSize(1); }
@@ -163,6 +166,15 @@ void TileOps::tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActiva
         builder, TypeRange(), part(op.getInput(), block), part(op.getCodes(), block),
         part(op.getScales(), block / group), part(op.getSums(), block / group), op.getGroupAttr(),
         op.getSumFactorAttr(), op.getOffsetAttr());
+  });
+}
+
+/// Only several tokens are split, so rows need not be divided.
+void TileOps::tileSplit(ImplicitLocOpBuilder &builder, packed::SplitActivationsOp op) {
+  parallel(builder, tokensOf(builder, op.getInput()), [&](ValueRange indices) {
+    packed::SplitActivationsOp::create(builder, TypeRange(),
+                                       rowOf(builder, op.getInput(), indices[0]),
+                                       rowOf(builder, op.getOut(), indices[0]));
   });
 }
 

@@ -68,3 +68,22 @@ func.func private @vector(%x: tensor<8xf32>, %v: !packed.weight<1x8, #packed.lay
   %z = linalg.exp ins(%y : tensor<8xf32>) outs(%x : tensor<8xf32>) -> tensor<8xf32>
   return %z : tensor<8xf32>
 }
+
+// Split activations have a buffer of their own, and the matmul reads both.
+
+// CHECK-LABEL: func.func private @split
+// CHECK-SAME: (%[[H:[a-z0-9]+]]: memref<?x8xf32>
+// CHECK: %[[A:.*]] = memref.alloc(%{{.*}}) {{.*}}: memref<?x64xbf16>
+// CHECK-NOT: memref.copy
+// CHECK: packed.split_activations ins(%[[H]] : memref<?x8xf32>) outs(%[[A]] : memref<?x64xbf16>)
+// CHECK: packed.matmul ins(%[[H]], %[[A]] : {{.*}} outs(%{{.*}} : memref<?x8xf32>)
+func.func private @split(%h: tensor<?x8xf32>, %x: tensor<?x8xf32>, %n: index,
+    %w: !packed.weight<8x8, #packed.layout<dense, bf16>>) -> tensor<?x8xf32> {
+  %e = tensor.empty(%n) : tensor<?x64xbf16>
+  %p = packed.split_activations ins(%h : tensor<?x8xf32>) outs(%e : tensor<?x64xbf16>)
+      -> tensor<?x64xbf16>
+  %y = packed.matmul ins(%h, %p : tensor<?x8xf32>, tensor<?x64xbf16>)
+      weight(%w : !packed.weight<8x8, #packed.layout<dense, bf16>>)
+      outs(%x : tensor<?x8xf32>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}

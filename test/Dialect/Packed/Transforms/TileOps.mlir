@@ -1,4 +1,5 @@
-// packed-tile-ops: attention becomes key/value heads x tiles of tokens, or x pieces of the cache.
+// packed-tile-ops: attention becomes key/value heads x tiles of tokens, or x pieces of the cache;
+// splitting activations, tokens.
 // RUN: stc-opt %s --packed-tile-ops | FileCheck %s
 // RUN: stc-opt %s --packed-tile-ops='rows-per-tile=4 piece-keys=64' | FileCheck %s --check-prefix=SMALL
 // RUN: not stc-opt %s --packed-tile-ops=rows-per-tile=0 2>&1 | FileCheck %s --check-prefix=ROWS
@@ -66,5 +67,18 @@ func.func @rotated(%x: memref<?x32xf32>, %y: memref<?x128xf32>, %c: memref<?x32x
       gate <silu>(%y : memref<?x128xf32>)
       rotary(%c, %c : memref<?x32xf32>, memref<?x32xf32>) outs(%y : memref<?x128xf32>)
       config <tokens = 1, accumulators = 1, prefetch = 0, row_tiles = 2>
+  return
+}
+
+// Both halves of a token are made at once.
+// CHECK-LABEL: @split
+// CHECK-SAME: %[[X:.*]]: memref<?x40xf32>, %[[H:.*]]: memref<?x192xbf16>
+// CHECK: %[[TOKENS:.*]] = memref.dim %[[X]]
+// CHECK: scf.forall (%[[T:.*]]) in (%[[TOKENS]]) {
+// CHECK: %[[ROW:.*]] = memref.subview %[[X]][%[[T]], 0] [1, 40] [1, 1]
+// CHECK: %[[OUT:.*]] = memref.subview %[[H]][%[[T]], 0] [1, 192] [1, 1]
+// CHECK: packed.split_activations ins(%[[ROW]] : {{.*}}) outs(%[[OUT]] :
+func.func @split(%x: memref<?x40xf32>, %h: memref<?x192xbf16>) {
+  packed.split_activations ins(%x : memref<?x40xf32>) outs(%h : memref<?x192xbf16>)
   return
 }

@@ -78,6 +78,39 @@ def Packed_TileDotOp : Packed_Op<"tile_dot"> {
   let hasVerifier = 1;
 }
 
+def Packed_TileDotBF16Op : Packed_Op<"tile_dot_bf16"> {
+  let summary = "Adds products of bf16 inputs with the 16 rows of a weight tile, in memory.";
+  let description = [{
+    sums[16 t + r] += sum over k < columns of input k of row t * weights[16 k + r] for t < `rows`
+    and r < 16: f32 sums, bf16 inputs in rows that are `stride` bytes apart, and bf16 weights in the
+    order of a dense tile. Additions are in f32 and in any order; subnormal numbers may count as
+    zero (tdpbf16ps of Intel's AMX). Inputs that lie between `columns` and its next multiple of 32
+    are read and must be zero.
+
+    Both halves of split activations are rows of one operation: `rows` is twice the tokens then,
+    `stride` half of a token's bytes, and a token's result is the sum of two rows. That keeps four
+    sums of 16 rows independent for 32 tokens, which is what hides the latency of the products.
+
+    (C1) `rows` is in [1, 64]. (C2) `columns` is in [1, 256]. (C3) `stride` is not less than the
+    bytes of `columns` rounded up to 32.
+
+    ```mlir
+    packed.tile_dot_bf16 %sums, %inputs stride 4096, %weights rows 64 columns 256
+    ```
+  }];
+  let arguments = (ins Arg<Packed_Pointer, "", [MemRead, MemWrite]>:$sums,
+                       Arg<Packed_Pointer, "", [MemRead]>:$inputs, I64Attr:$stride,
+                       Arg<Packed_Pointer, "", [MemRead]>:$weights, I64Attr:$rows,
+                       I64Attr:$columns);
+  let assemblyFormat = [{
+    $sums `,` $inputs `stride` $stride `,` $weights `rows` $rows `columns` $columns attr-dict
+  }];
+  let extraClassDeclaration = [{
+    static constexpr int64_t kMostRows = 64, kMostColumns = 256;
+  }];
+  let hasVerifier = 1;
+}
+
 def Packed_ExpandOp : Packed_Op<"expand", [Pure, AllTypesMatch<["values", "passthrough", "result"]>]> {
   let summary = "Spreads consecutive bytes to the set bits of a mask.";
   let description = [{

@@ -19,10 +19,11 @@ class Packed_Shaped<int rank, list<Type> elements>
 def Packed_F32Matrix : Packed_Shaped<2, [F32]>;
 def Packed_I8Matrix : Packed_Shaped<2, [I8]>;
 def Packed_I32Matrix : Packed_Shaped<2, [I32]>;
+def Packed_BF16Matrix : Packed_Shaped<2, [BF16]>;
 def Packed_F32Vector : Packed_Shaped<1, [F32]>;
 def Packed_I32Vector : Packed_Shaped<1, [I32]>;
 def Packed_InputMemRef : AnyTypeOf<[MemRefRankOf<[F32], [2]>, MemRefRankOf<[I8], [2]>,
-                                    MemRefRankOf<[I32], [2]>]>;
+                                    MemRefRankOf<[I32], [2]>, MemRefRankOf<[BF16], [2]>]>;
 
 // The nonlinearities of stc, whose enumeration is defined there.
 def Packed_ActivationKindAttr : Attr<CPred<"::mlir::isa<::stc::ActivationKindAttr>($_self)">,
@@ -270,6 +271,37 @@ def Packed_QuantizeActivationsOp : Packed_DestinationOp<"quantize_activations"> 
   }];
 }
 
+def Packed_SplitActivationsOp : Packed_DestinationOp<"split_activations"> {
+  let summary = "Activations as sums of two bf16 numbers.";
+  let description = [{
+    out[t, k] is the high part of input[t, k], out[t, columns of out / 2 + k] its low part, as
+    Packing's splitActivation defines them: high = x rounded to bf16, low = x - high rounded to
+    bf16. What lies behind the input's columns in either half is zero.
+
+    Products of bf16 numbers are exact in f32, so a matrix of bf16 times both halves is a product
+    with activations that are off by at most 2^-17 of themselves: 256 times less than rounding them
+    to bf16 once (2^-9 to 2^-8) would cost, which would be more than weights that are not quantized
+    promise.
+
+    (C1) out has twice the input's columns rounded up to an odd multiple of 32. (C2) out has the
+    input's tokens.
+
+    ```mlir
+    %h = packed.split_activations ins(%x : tensor<?x40xf32>) outs(%h0 : tensor<?x192xbf16>)
+        -> tensor<?x192xbf16>
+    ```
+  }];
+  let arguments = (ins Packed_F32Matrix:$input, Packed_BF16Matrix:$out);
+  let results = (outs Optional<AnyRankedTensor>:$result);
+  let assemblyFormat = [{
+    `ins` `(` $input `:` type($input) `)` `outs` `(` $out `:` type($out) `)` attr-dict
+    (`->` type($result)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
+  }];
+}
+
 def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]> {
   let summary = "Multiplies tokens by a packed weight matrix.";
   let description = [{
@@ -281,8 +313,12 @@ def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]>
     point, or -1 where every row has its own, with `offset` 128 for the kinds pairs and block, and
     sum = sum over groups of activation_scale * weight_scale * (sum of code products).
 
-    (C1) Float layouts take one input, quantized ones three. (C2) The input's columns equal the
-    weight's columns (padded to the group for codes). (C3) out is tokens x weight rows. (C4) The
+    With the layout `dense, bf16` a second input may be the result of `packed.split_activations` of
+    the first: blocks of 8 and more tokens then go through tile registers (`packed.tile_dot_bf16`).
+
+    (C1) Float layouts take one input, dense bf16 two as well, quantized ones three. (C2) The
+    input's columns equal the weight's columns (padded to the group for codes; twice the columns
+    rounded up to an odd multiple of 32 for split activations). (C3) out is tokens x weight rows. (C4) The
     bias has one value per weight row. (C5) The residual has out's shape. (C6) The layout is not
     `rows`. (C7) The gate has out's shape, and comes with an activation. (C8) cos and sin come
     together and have equal types and out's tokens; their columns are a multiple of 16, the rows of
@@ -302,7 +338,8 @@ def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]>
         outs(%q0 : tensor<?x32xf32>) -> tensor<?x32xf32>
     ```
   }];
-  let arguments = (ins Variadic<AnyTypeOf<[Packed_F32Matrix, Packed_I8Matrix, Packed_I32Matrix]>>:$inputs,
+  let arguments = (ins Variadic<AnyTypeOf<[Packed_F32Matrix, Packed_I8Matrix, Packed_I32Matrix,
+                                           Packed_BF16Matrix]>>:$inputs,
                        Packed_WeightType:$weight, Optional<Packed_F32Vector>:$bias,
                        Optional<Packed_F32Matrix>:$gate, Optional<Packed_F32Matrix>:$cos,
                        Optional<Packed_F32Matrix>:$sin, Optional<Packed_F32Matrix>:$residual,

@@ -154,9 +154,9 @@ def TileOpsPass : Pass<"packed-tile-ops", "::mlir::ModuleOp"> {
     - `packed.quantize_activations`: tokens and, where rows are long and their number is known,
       blocks of columns;
     - `packed.rotary`: tokens and, in the same case, heads;
-    - `packed.gather` and `stc.cache_update`: tokens.
+    - `packed.gather`, `packed.split_activations` and `stc.cache_update`: tokens.
 
-    The last three keep their names, on views of one token. Operations inside an `scf.forall` stay.
+    All but the first two keep their names, on views of one token. Operations inside an `scf.forall` stay.
   }];
   let options = [
     Option<"pieceKeys", "piece-keys", "int64_t", "512",
