@@ -46,14 +46,37 @@ namespace stc {
 
 namespace {
 
-/// The dot product that takes this one's result as its accumulator, and nothing else of it.
-packed::Dot4Op nextInChain(packed::Dot4Op op) {
+bool haveSameBits(packed::Dot4Op a, packed::Dot4Op b) {
+  return a.getBits() == b.getBits() && a.getSignedBits() == b.getSignedBits();
+}
+bool haveSameBits(packed::Dot8x2Op a, packed::Dot8x2Op b) { return a.getBits() == b.getBits(); }
+
+/// The product that takes this one's result as its accumulator, and nothing else of it.
+template <typename OpTy> OpTy nextInChain(OpTy op) {
   if (!op->hasOneUse())
     return {};
-  auto next = dyn_cast<packed::Dot4Op>(*op->user_begin());
-  bool same = next && next->getBlock() == op->getBlock() && next.getBits() == op.getBits() &&
-              next.getSignedBits() == op.getSignedBits();
-  return same ? next : packed::Dot4Op();
+  auto next = dyn_cast<OpTy>(*op->user_begin());
+  bool same = next && next->getBlock() == op->getBlock() && haveSameBits(next, op);
+  return same ? next : OpTy();
+}
+
+/// Replaces products, chain by chain, with what `lower` makes of them.
+template <typename OpTy>
+void lowerChains(ArrayRef<OpTy> products, function_ref<Value(ArrayRef<OpTy>)> lower) {
+  llvm::DenseSet<Operation *> followers;
+  for (OpTy op : products)
+    if (OpTy next = nextInChain(op))
+      followers.insert(next);
+  for (OpTy first : products) {
+    if (followers.contains(first))
+      continue;
+    SmallVector<OpTy> chain{first};
+    for (OpTy op = nextInChain(first); op; op = nextInChain(op))
+      chain.push_back(op);
+    chain.back().replaceAllUsesWith(lower(chain));
+    for (OpTy op : llvm::reverse(chain))
+      op->erase();
+  }
 }
 
 class LowerMicroOps final : public impl::LowerMicroOpsPassBase<LowerMicroOps> {
@@ -73,6 +96,11 @@ public:
       lowerTileDot(builder, op);
       op.erase();
     }
+    SmallVector<packed::Dot8x2Op> matrices;
+    getOperation().walk([&](packed::Dot8x2Op op) { matrices.push_back(op); });
+    lowerChains<packed::Dot8x2Op>(matrices, [&](ArrayRef<packed::Dot8x2Op> chain) {
+      return lowerDot8x2Chain(chain, *description);
+    });
     SmallVector<packed::Dot4Op> dots;
     SmallVector<Operation *> others;
     getOperation().walk([&](Operation *op) {
@@ -82,7 +110,8 @@ public:
                    op))
         others.push_back(op);
     });
-    lowerDots(dots, *description);
+    lowerChains<packed::Dot4Op>(
+        dots, [&](ArrayRef<packed::Dot4Op> chain) { return lowerDotChain(chain, *description); });
     for (Operation *op : others) {
       KernelBuilder builder(op, *description);
       if (auto expand = dyn_cast<packed::ExpandOp>(op))
@@ -96,24 +125,6 @@ public:
         LLVM::Prefetch::create(builder, prefetch.getAddress(), /*rw=*/0,
                                /*hint=*/4 - prefetch.getLevel(), /*cache=*/1);
       op->erase();
-    }
-  }
-
-private:
-  static void lowerDots(ArrayRef<packed::Dot4Op> dots, const TargetDescription &target) {
-    llvm::DenseSet<Operation *> followers;
-    for (packed::Dot4Op op : dots)
-      if (packed::Dot4Op next = nextInChain(op))
-        followers.insert(next);
-    for (packed::Dot4Op first : dots) {
-      if (followers.contains(first))
-        continue;
-      SmallVector<packed::Dot4Op> chain{first};
-      for (packed::Dot4Op op = nextInChain(first); op; op = nextInChain(op))
-        chain.push_back(op);
-      chain.back().replaceAllUsesWith(lowerDotChain(chain, target));
-      for (packed::Dot4Op op : llvm::reverse(chain))
-        op->erase();
     }
   }
 };

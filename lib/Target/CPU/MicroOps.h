@@ -18,6 +18,10 @@ Value joinVectors(KernelBuilder &builder, Values pieces);
 /// result. Targets without a 32-bit dot product add up products of several operations first.
 Value lowerDotChain(llvm::ArrayRef<packed::Dot4Op> chain, const TargetDescription &target);
 
+/// The same of products with two tokens. On targets without them they become packed.dot4, to be
+/// lowered after them.
+Value lowerDot8x2Chain(llvm::ArrayRef<packed::Dot8x2Op> chain, const TargetDescription &target);
+
 /// May leave dot products to be lowered after it.
 void lowerTileDot(KernelBuilder &builder, packed::TileDotOp op);
 Value lowerExpand(KernelBuilder &builder, packed::ExpandOp op);

@@ -134,6 +134,8 @@ bool TargetDescription::hasByteExpand() const { return has("avx512vbmi2"); }
 
 bool TargetDescription::hasTable64() const { return has("avx512vbmi"); }
 
+bool TargetDescription::hasDot8x2() const { return isArm() && has("i8mm"); }
+
 bool TargetDescription::hasTileDot() const { return has("amx-int8"); }
 
 bool TargetDescription::addsIn16Bits() const {

@@ -73,6 +73,30 @@ TEST_P(TileRegisters, AgreeWithPlainCode) {
           MatmulRun(problem, makeData(problem.layout, exact, seed++), tokens).agrees(**kernel));
 }
 
+class TokenPairs : public TileRegisters {};
+
+// Kernels that are written for products of two tokens, which this machine computes without: even
+// and odd blocks of tokens, loops whose steps come one by one, and what is left over.
+TEST_P(TokenPairs, AgreeWithPlainCode) {
+  MatmulProblem problem;
+  problem.layout = GetParam();
+  problem.rows = 33;
+  problem.columns = 300;
+  problem.bias = true;
+  uint32_t seed = 1;
+  for (const char *config : {"<tokens = 4, accumulators = 2, prefetch = 0>",
+                             "<tokens = 5, accumulators = 1, prefetch = 512, unroll = 1>"}) {
+    problem.config = config;
+    auto kernel = CompiledKernel::create(problem.parameters(), problem.body(), "native",
+                                         "packed-tile-ops,packed-lower-tiles{target=aarch64+i8mm}");
+    ASSERT_TRUE(kernel.ok()) << kernel.status();
+    for (bool exact : {true, false})
+      for (int64_t tokens : {1, 2, 3, 5, 8, 17})
+        ASSERT_TRUE(
+            MatmulRun(problem, makeData(problem.layout, exact, seed++), tokens).agrees(**kernel));
+  }
+}
+
 /// A seed of its own for each layout and target, so that all of them together try many shapes.
 uint32_t seedOf(const Layout &layout, absl::string_view target) {
   uint32_t seed = 7;
@@ -165,9 +189,11 @@ INSTANTIATE_TEST_SUITE_P(
                      testing::Values("x86-64-v4", "x86-64-v3+avxvnni", "x86-64")),
     nameOf);
 
-INSTANTIATE_TEST_SUITE_P(All, TileRegisters, testing::ValuesIn(allLayouts()),
-                         [](const testing::TestParamInfo<Layout> &info) {
-                           return testName(info.param.str());
-                         });
+std::string nameOfLayout(const testing::TestParamInfo<Layout> &info) {
+  return testName(info.param.str());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TileRegisters, testing::ValuesIn(allLayouts()), nameOfLayout);
+INSTANTIATE_TEST_SUITE_P(All, TokenPairs, testing::ValuesIn(allLayouts()), nameOfLayout);
 
 } // namespace

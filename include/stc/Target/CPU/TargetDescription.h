@@ -50,6 +50,8 @@ struct TargetDescription {
   bool hasByteExpand() const;
   /// One instruction looks bytes up in a table of 64 (vpermb, AVX512-VBMI).
   bool hasTable64() const;
+  /// One instruction multiplies two rows of eight bytes by two tokens (i8mm).
+  bool hasDot8x2() const;
   /// Tile registers multiply 16 tokens by 16 rows of bytes at once (AMX-INT8).
   bool hasTileDot() const;
   /// Dot products add up in 16 bits first, so that small factors make them cheap.

@@ -414,6 +414,20 @@ LogicalResult TileDotOp::verify() {
   return success();
 }
 
+LogicalResult Dot8x2Op::verify() {
+  int64_t lanes = cast<VectorType>(getAccumulator().getType()).getNumElements();
+  int64_t bytes = cast<VectorType>(getUnsignedBytes().getType()).getNumElements();
+  if (bytes != 4 * lanes)
+    return emitOpError("expects four unsigned bytes per accumulator lane (C1), but got ")
+           << bytes << " bytes for " << lanes << " lanes";
+  if (lanes % 4 != 0)
+    return emitOpError("expects accumulator lanes that are a multiple of 4 (C2), but got ")
+           << lanes;
+  if (int64_t(getBits()) < 1 || getBits() > 8)
+    return emitOpError("expects bits in [1, 8] (C3), but got ") << int64_t(getBits());
+  return success();
+}
+
 LogicalResult Dot4Op::verify() {
   int64_t lanes = cast<VectorType>(getAccumulator().getType()).getNumElements();
   int64_t bytes = cast<VectorType>(getUnsignedBytes().getType()).getNumElements();
