@@ -60,9 +60,11 @@ func.func @wide(%acc: vector<16xi32>, %w: vector<64xi8>, %x: vector<64xi8>) -> v
 // USDOT-LABEL: @matrices
 // USDOT-COUNT-16: "llvm.aarch64.neon.usmmla.v4i32.v16i8"
 // USDOT-NOT: usdot
+// USDOT: return
 // VNNI-LABEL: @matrices
 // VNNI-COUNT-8: "llvm.x86.avx512.vpdpbusd.512"
 // VNNI-NOT: vpdpbusd
+// VNNI: return
 func.func @matrices(%acc: vector<32xi32>, %w: vector<128xi8>, %x: vector<16xi8>) -> vector<32xi32> {
   %r = packed.dot8x2 %acc, %w, %x bits 4 : vector<32xi32>, vector<128xi8>
   %s = packed.dot8x2 %r, %w, %x bits 4 : vector<32xi32>, vector<128xi8>
