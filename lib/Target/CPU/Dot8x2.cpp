@@ -5,22 +5,32 @@ using namespace mlir;
 using namespace stc;
 using namespace stc::cpu;
 
-/// Bytes of one operand of the instruction: eight of each of two rows, or two tokens.
-static constexpr int64_t kMatrixBytes = 16;
-
-/// Sums stay apart, one vector for each two rows, from one end of the chain to the other.
+/// Sums stay apart, one vector for each two rows (or as many pairs of rows as a register holds),
+/// from one end of the chain to the other.
 static Value lowerToMatrices(ArrayRef<packed::Dot8x2Op> chain, const TargetDescription &target) {
   packed::Dot8x2Op first = chain.front();
   KernelBuilder builder(first, target);
   Value accumulator = first.getAccumulator();
-  int64_t pieces = 4 * cast<VectorType>(accumulator.getType()).getNumElements() / kMatrixBytes;
+  int64_t pieces =
+      32 * cast<VectorType>(accumulator.getType()).getNumElements() / target.vectorBits;
   Values sums = splitVector(builder, accumulator, pieces);
   for (packed::Dot8x2Op op : chain) {
     builder.setInsertionPoint(op);
-    for (auto [sum, rows] :
-         llvm::zip_equal(sums, splitVector(builder, op.getUnsignedBytes(), pieces)))
-      sum = callIntrinsic(builder, "llvm.aarch64.neon.usmmla.v4i32.v16i8", sum.getType(),
-                          {sum, rows, op.getSignedBytes()});
+    Values rows = splitVector(builder, op.getUnsignedBytes(), pieces);
+    Value tokens = op.getSignedBytes();
+    // Each 128 bits are multiplied by themselves: all of them get the same tokens.
+    if (target.hasLongVectors())
+      tokens = callScalable(builder, "llvm.aarch64.sve.dupq.lane", rows[0].getType(),
+                            {tokens, builder.constant(builder.getI64Type(), int64_t(0))});
+    for (int64_t i = 0; i < pieces; ++i) {
+      Type type = sums[i].getType();
+      if (target.hasLongVectors())
+        sums[i] =
+            callScalable(builder, "llvm.aarch64.sve.usmmla", type, {sums[i], rows[i], tokens});
+      else
+        sums[i] = callIntrinsic(builder, "llvm.aarch64.neon.usmmla.v4i32.v16i8", type,
+                                {sums[i], rows[i], tokens});
+    }
   }
   return joinVectors(builder, sums);
 }
@@ -47,7 +57,11 @@ static Value addDots(Value sum, packed::Dot8x2Op op, const TargetDescription &ta
 
 Value stc::cpu::lowerDot8x2Chain(ArrayRef<packed::Dot8x2Op> chain,
                                  const TargetDescription &target) {
-  if (target.hasDot8x2())
+  // A register's worth of sums, or several.
+  int64_t bits =
+      32 * cast<VectorType>(packed::Dot8x2Op(chain.front()).getResult().getType()).getNumElements();
+  if (target.hasDot8x2() && bits % target.vectorBits == 0 &&
+      llvm::isPowerOf2_64(bits / target.vectorBits))
     return lowerToMatrices(chain, target);
   Value sum = packed::Dot8x2Op(chain.front()).getAccumulator();
   for (packed::Dot8x2Op op : chain)

@@ -13,6 +13,29 @@ Value stc::cpu::callIntrinsic(KernelBuilder &builder, StringRef name, Type resul
   return call.getResults();
 }
 
+Value stc::cpu::callScalable(KernelBuilder &builder, const Twine &name, Type result,
+                             ValueRange operands) {
+  constexpr int64_t unitBits = 128; // what vscale counts
+  auto scalableOf = [&](Type fixed) {
+    Type element = cast<VectorType>(fixed).getElementType();
+    return VectorType::get({unitBits / element.getIntOrFloatBitWidth()}, element, {true});
+  };
+  Values scalable;
+  for (Value operand : operands) {
+    if (isa<VectorType>(operand.getType())) {
+      Type type = scalableOf(operand.getType());
+      operand = LLVM::vector_insert::create(builder, type, LLVM::PoisonOp::create(builder, type),
+                                            operand, /*pos=*/0);
+    }
+    scalable.push_back(operand);
+  }
+  VectorType type = scalableOf(result);
+  std::string suffix = "nxv" + std::to_string(type.getDimSize(0)) + "i" +
+                       std::to_string(type.getElementTypeBitWidth());
+  Value called = callIntrinsic(builder, (name + "." + suffix).str(), type, scalable);
+  return LLVM::vector_extract::create(builder, result, called, /*pos=*/0);
+}
+
 /// Lanes [first, first + count) of two vectors behind one another.
 static Value selectLanes(KernelBuilder &builder, Value a, Value b, int64_t first, int64_t count) {
   SmallVector<int64_t> lanes(count);

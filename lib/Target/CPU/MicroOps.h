@@ -9,6 +9,11 @@ namespace stc::cpu {
 /// Calls an intrinsic of LLVM by name.
 Value callIntrinsic(KernelBuilder &builder, llvm::StringRef name, Type result, ValueRange operands);
 
+/// The same of an intrinsic on scalable vectors: fixed ones among the operands, and the result, are
+/// kept in registers of the target's length. `name` lacks the types, which are those of the result.
+Value callScalable(KernelBuilder &builder, const llvm::Twine &name, Type result,
+                   ValueRange operands);
+
 /// Cuts a vector into `count` vectors of equal length.
 Values splitVector(KernelBuilder &builder, Value vector, int64_t count);
 /// Puts vectors of equal length behind one another; their number is a power of two.

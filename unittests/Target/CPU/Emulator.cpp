@@ -49,8 +49,12 @@ struct Machine {
 };
 
 Machine machineOf(const cpu::TargetDescription &target) {
-  if (target.isArm())
-    return {STC_QEMU_AARCH64, {"-cpu", "max"}, STC_EMULATED_START_DIR "/start-aarch64.o"};
+  if (target.isArm()) {
+    std::string cpu = "max";
+    if (target.hasLongVectors())
+      absl::StrAppend(&cpu, ",sve-default-vector-length=", target.vectorBits / 8);
+    return {STC_QEMU_AARCH64, {"-cpu", cpu}, STC_EMULATED_START_DIR "/start-aarch64.o"};
+  }
   if (!target.isRiscv())
     return {"", {}, ""};
   // A processor with what the target asks for and nothing else, so that more is noticed.
