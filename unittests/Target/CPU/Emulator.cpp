@@ -46,14 +46,18 @@ struct Machine {
   const char *emulator;
   std::vector<std::string> options;
   std::string start;
+  uint64_t vectorBits = 0; // that the code is for, where it is for one length only
 };
 
 Machine machineOf(const cpu::TargetDescription &target) {
   if (target.isArm()) {
-    std::string cpu = "max";
-    if (target.hasLongVectors())
-      absl::StrAppend(&cpu, ",sve-default-vector-length=", target.vectorBits / 8);
-    return {STC_QEMU_AARCH64, {"-cpu", cpu}, STC_EMULATED_START_DIR "/start-aarch64.o"};
+    Machine machine = {
+        STC_QEMU_AARCH64, {"-cpu", "max"}, STC_EMULATED_START_DIR "/start-aarch64.o"};
+    if (target.hasLongVectors()) {
+      machine.vectorBits = target.vectorBits;
+      absl::StrAppend(&machine.options[1], ",sve-default-vector-length=", target.vectorBits / 8);
+    }
+    return machine;
   }
   if (!target.isRiscv())
     return {"", {}, ""};
@@ -104,6 +108,7 @@ void EmulatedKernel::run(llvm::MutableArrayRef<Argument> arguments) const {
       appendWord(words, i < pointers ? index : static_cast<uint64_t>(value));
   }
   std::string input;
+  appendWord(input, machine.vectorBits);
   appendWord(input, buffers.size());
   appendWord(input, arguments.size());
   for (const GuardedBytes::Range &buffer : buffers)

@@ -103,8 +103,10 @@ bool canRun(const std::string &target);
 bool isEmulated(const std::string &target);
 
 /// Other architectures' targets, each of which some instruction is chosen for.
-constexpr const char *kEmulatedTargets[] = {"aarch64",     "aarch64+dotprod", "aarch64+i8mm",
-                                            "neoverse-v2", "neoverse-v1", "aarch64+sve2+sve256", "a64fx", "riscv64",         "riscv64+v+zvl256b"};
+constexpr const char *kEmulatedTargets[] = {
+    "aarch64",     "aarch64+dotprod",          "aarch64+i8mm",
+    "neoverse-v2", "aarch64+sve2+sve256+i8mm", "riscv64",
+    "riscv64+v+zvl256b"};
 
 /// A function @kernel, compiled through the passes under test. An argument of type !stc.kv_cache
 /// needs the addresses of keys and values as the last two arguments, each of type !llvm.ptr; one

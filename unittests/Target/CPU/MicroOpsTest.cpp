@@ -240,7 +240,8 @@ INSTANTIATE_TEST_SUITE_P(All, MicroOps,
                          testName);
 
 INSTANTIATE_TEST_SUITE_P(Emulated, MicroOps, testing::ValuesIn(kEmulatedTargets), testName);
-// Vectors of the least length that the architecture allows.
-INSTANTIATE_TEST_SUITE_P(EmulatedShort, MicroOps, testing::Values("riscv64+v"), testName);
+// Vectors of other lengths: the least that the architecture allows, and the longest of SVE's.
+INSTANTIATE_TEST_SUITE_P(EmulatedLengths, MicroOps, testing::Values("riscv64+v", "a64fx"),
+                         testName);
 
 } // namespace
