@@ -85,7 +85,9 @@ TEST_P(TokenPairs, AgreeWithPlainCode) {
   problem.bias = true;
   uint32_t seed = 1;
   for (const char *config : {"<tokens = 4, accumulators = 2, prefetch = 0>",
-                             "<tokens = 5, accumulators = 1, prefetch = 512, unroll = 1>"}) {
+                             "<tokens = 5, accumulators = 1, prefetch = 512, unroll = 1>",
+                             "<tokens = 3, accumulators = 1, prefetch = 0, row_tiles = 4, "
+                             "streams = 2>"}) {
     problem.config = config;
     auto kernel = CompiledKernel::create(problem.parameters(), problem.body(), "native",
                                          "packed-tile-ops,packed-lower-tiles{target=aarch64+i8mm}");
