@@ -188,6 +188,11 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::AttentionOp op) 
 
 static double asUnsigned(double byte) { return byte < 0 ? byte + 256 : byte; }
 
+static void wrapTo32Bits(ReferenceTensor &sums) {
+  for (double &value : sums.values)
+    value = static_cast<int32_t>(static_cast<uint32_t>(static_cast<int64_t>(value)));
+}
+
 static absl::Status evaluate(Evaluator &, Frame &frame, packed::Dot4Op op) {
   ReferenceTensor result = frame.tensor(op.getAccumulator());
   const ReferenceTensor &left = frame.tensor(op.getUnsignedBytes());
@@ -199,8 +204,24 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::Dot4Op op) {
       return opError(op, "bytes within bits and signed_bits", "others");
     result.values[i / 4] += a * b;
   }
-  for (double &value : result.values)
-    value = static_cast<int32_t>(static_cast<uint32_t>(static_cast<int64_t>(value)));
+  wrapTo32Bits(result);
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::Dot8x2Op op) {
+  ReferenceTensor result = frame.tensor(op.getAccumulator());
+  const ReferenceTensor &rows = frame.tensor(op.getUnsignedBytes());
+  const ReferenceTensor &tokens = frame.tensor(op.getSignedBytes());
+  double limit = 1 << op.getBits();
+  for (size_t i = 0; i < rows.values.size(); ++i) {
+    double a = asUnsigned(rows.values[i]);
+    if (a >= limit)
+      return opError(op, "unsigned bytes within bits", "others");
+    for (size_t t = 0; t < 2; ++t)
+      result.values[i / 8 * 2 + t] += a * tokens.values[8 * t + i % 8];
+  }
+  wrapTo32Bits(result);
   frame.set(op.getResult(), std::move(result));
   return absl::OkStatus();
 }
@@ -248,7 +269,7 @@ absl::StatusOr<bool> stc::evaluatePacked(Evaluator &evaluator, Frame &frame, Ope
           .Case<packed::GetWeightOp, packed::WeightRowOp, packed::VectorOp,
                 packed::QuantizeActivationsOp, packed::SplitActivationsOp, packed::MatmulOp,
                 packed::GatherOp, packed::RotaryOp, packed::AttentionOp, packed::Dot4Op,
-                packed::ExpandOp, packed::Select16Op, packed::Select64Op>(
+                packed::Dot8x2Op, packed::ExpandOp, packed::Select16Op, packed::Select64Op>(
               [&](auto op) { return Result(evaluate(evaluator, frame, op)); })
           .Default([](Operation *) { return Result(); });
   if (!status)

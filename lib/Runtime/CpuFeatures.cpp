@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #else
+#include "stc/Support/VectorLength.h"
+
 #include <sys/auxv.h>
 #endif
 
@@ -140,19 +142,25 @@ bool isPresent(const Feature &feature) {
 
 #elif defined(__aarch64__)
 
-// What Linux reports in AT_HWCAP and AT_HWCAP2.
+// What Linux reports in AT_HWCAP and AT_HWCAP2, and the length of vectors.
 struct Feature {
-  const char *name; // LLVM's
+  const char *name; // LLVM's, or the compiler's own for a length
   unsigned long type;
-  uint8_t bit;
+  uint16_t bit; // or a length in bits
 };
 
-constexpr Feature features[] = {{"neon", AT_HWCAP, 1},     {"fullfp16", AT_HWCAP, 10},
-                                {"dotprod", AT_HWCAP, 20}, {"sve", AT_HWCAP, 22},
-                                {"sve2", AT_HWCAP2, 1},    {"i8mm", AT_HWCAP2, 13},
-                                {"bf16", AT_HWCAP2, 14}};
+constexpr unsigned long vectorLength = 0;
 
-bool isPresent(const Feature &feature) { return getauxval(feature.type) >> feature.bit & 1; }
+constexpr Feature features[] = {
+    {"neon", AT_HWCAP, 1},   {"fullfp16", AT_HWCAP, 10},    {"dotprod", AT_HWCAP, 20},
+    {"sve", AT_HWCAP, 22},   {"sve2", AT_HWCAP2, 1},        {"i8mm", AT_HWCAP2, 13},
+    {"bf16", AT_HWCAP2, 14}, {"sve256", vectorLength, 256}, {"sve512", vectorLength, 512}};
+
+bool isPresent(const Feature &feature) {
+  if (feature.type == vectorLength) // Code for one length is wrong with any other.
+    return sveVectorBits() == feature.bit;
+  return getauxval(feature.type) >> feature.bit & 1;
+}
 
 #elif defined(__riscv)
 

@@ -1,8 +1,10 @@
-// packed.dot4, packed.expand, packed.select16 and packed.select64 on vectors.
+// packed.dot4, packed.dot8x2, packed.expand, packed.select16 and packed.select64 on vectors.
 // RUN: stc-opt %s --stc-interpret=function=dot4 -o /dev/null | FileCheck %s --check-prefix=DOT
+// RUN: stc-opt %s --stc-interpret=function=dot8x2 -o /dev/null | FileCheck %s --check-prefix=MATRIX
 // RUN: stc-opt %s --stc-interpret=function=expand -o /dev/null | FileCheck %s --check-prefix=EXPAND
 // RUN: stc-opt %s --stc-interpret=function=select -o /dev/null | FileCheck %s --check-prefix=SELECT
 // RUN: stc-opt %s --stc-interpret=function=select64 -o /dev/null | FileCheck %s --check-prefix=WIDE
+// RUN: not stc-opt %s --stc-interpret=function=broken8x2 -o /dev/null 2>&1 | FileCheck %s --check-prefix=BROKEN8X2
 // RUN: not stc-opt %s --stc-interpret=function=broken -o /dev/null 2>&1 | FileCheck %s --check-prefix=BROKEN
 
 // Weights are unsigned: -1 is 255. 1 + 1*10 + 2*20 + 3*30 + 4*40 = 301; -5 + 255*(-128)*4 = -130565.
@@ -14,6 +16,18 @@ func.func @dot4() -> vector<2xi32> {
   %x = arith.constant dense<[10, 20, 30, 40, -128, -128, -128, -128]> : vector<8xi8>
   %r = packed.dot4 %acc, %w, %x : vector<2xi32>, vector<8xi8>
   return %r : vector<2xi32>
+}
+
+// Rows [1 2 3 4 5 6 7 8] and [255 0 ... 0] by tokens [1 ... 1] and [1 0 ... 0 -128]: 36 and
+// 1 - 8 * 128 = -1023; 255 and 255.
+// MATRIX: 4{{$}}
+// MATRIX-NEXT: 136 -1023 255 256
+func.func @dot8x2() -> vector<4xi32> {
+  %acc = arith.constant dense<[100, 0, 0, 1]> : vector<4xi32>
+  %w = arith.constant dense<[1, 2, 3, 4, 5, 6, 7, 8, -1, 0, 0, 0, 0, 0, 0, 0]> : vector<16xi8>
+  %x = arith.constant dense<[1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, -128]> : vector<16xi8>
+  %r = packed.dot8x2 %acc, %w, %x : vector<4xi32>, vector<16xi8>
+  return %r : vector<4xi32>
 }
 
 // Bits 1, 4 and 63 are set: they get the first three values, the others the passthrough.
@@ -53,4 +67,12 @@ func.func @broken() -> vector<1xi32> {
   %w = arith.constant dense<[1, 2, 3, 16]> : vector<4xi8>
   %r = packed.dot4 %acc, %w, %w bits 4 : vector<1xi32>, vector<4xi8>
   return %r : vector<1xi32>
+}
+
+// BROKEN8X2: packed.dot8x2: expected unsigned bytes within bits, got others
+func.func @broken8x2() -> vector<4xi32> {
+  %acc = arith.constant dense<0> : vector<4xi32>
+  %w = arith.constant dense<16> : vector<16xi8>
+  %r = packed.dot8x2 %acc, %w, %w bits 4 : vector<4xi32>, vector<16xi8>
+  return %r : vector<4xi32>
 }

@@ -268,6 +268,15 @@ static Value gather16(KernelBuilder &builder, Value table, Value positions) {
   return LLVM::vector_extract::create(builder, table.getType(), gathered, /*pos=*/0);
 }
 
+/// Where in a register of `bytes` the table of each of 64 bytes begins.
+static Value tableStarts(KernelBuilder &builder, int64_t bytes) {
+  SmallVector<int8_t> starts;
+  for (int64_t i = 0; i < kBytes; ++i)
+    starts.push_back(int8_t(i % bytes / kTable * kTable));
+  auto type = VectorType::get(kBytes, builder.getI8Type());
+  return arith::ConstantOp::create(builder, DenseElementsAttr::get(type, ArrayRef(starts)));
+}
+
 Value stc::cpu::lowerSelect16(KernelBuilder &builder, packed::Select16Op op) {
   using Lookup = TargetDescription::Lookup;
   Value table = op.getTable(), positions = op.getPositions();
@@ -280,11 +289,20 @@ Value stc::cpu::lowerSelect16(KernelBuilder &builder, packed::Select16Op op) {
   if (kind == Lookup::Pshufb512)
     return callIntrinsic(builder, "llvm.x86.avx512.pshuf.b.512", table.getType(),
                          {table, positions});
+  bool isLong = builder.getTarget().hasLongVectors();
   int64_t pieces = kind == Lookup::Pshufb256 ? 2 : 4;
+  if (isLong) {
+    // The table of a lookup is a whole register.
+    pieces = kBytes * 8 / builder.getTarget().vectorBits;
+    positions = arith::OrIOp::create(builder, positions, tableStarts(builder, kBytes / pieces));
+  }
   Values tables = splitVector(builder, table, pieces);
   Values indices = splitVector(builder, positions, pieces);
   for (int64_t i = 0; i < pieces; ++i) {
-    if (kind == Lookup::Pshufb256)
+    if (isLong)
+      tables[i] = callScalable(builder, "llvm.aarch64.sve.tbl", tables[i].getType(),
+                               {tables[i], indices[i]});
+    else if (kind == Lookup::Pshufb256)
       tables[i] = callIntrinsic(builder, "llvm.x86.avx2.pshuf.b", tables[i].getType(),
                                 {tables[i], indices[i]});
     else if (kind == Lookup::Gather)

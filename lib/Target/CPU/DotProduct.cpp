@@ -23,8 +23,10 @@ MaddNames maddNames(Dot4 kind) {
 }
 
 /// 32-bit lanes that one instruction, or one short sequence, works on.
-int64_t lanesPerPiece(Dot4 kind) {
-  switch (kind) {
+int64_t lanesPerPiece(const TargetDescription &target) {
+  if (target.hasLongVectors())
+    return target.vectorBits / 32;
+  switch (target.dot4()) {
   case Dot4::Vnni512:
   case Dot4::Madd512:
     return 16;
@@ -69,6 +71,12 @@ private:
   Value call(StringRef name, Type type, ValueRange operands) {
     return callIntrinsic(builder, name, type, operands);
   }
+  Value callArmDot(const Twine &name, ValueRange operands) {
+    Type type = operands.front().getType();
+    if (target.hasLongVectors())
+      return callScalable(builder, "llvm.aarch64.sve." + name, type, operands);
+    return call(("llvm.aarch64.neon." + name + ".v4i32.v16i8").str(), type, operands);
+  }
   VectorType vectorOf(int64_t lanes, unsigned bits) {
     return VectorType::get(lanes, builder.getIntegerType(bits));
   }
@@ -94,7 +102,7 @@ private:
 void ChainLowering::chooseForm(int64_t lanes) {
   packed::Dot4Op op = chain.front();
   int64_t bits = op.getBits(), signedBits = op.getSignedBits();
-  int64_t width = lanesPerPiece(kind);
+  int64_t width = lanesPerPiece(target);
   if (width == 0 || lanes % width != 0 || !llvm::isPowerOf2_64(lanes / width)) {
     kind = Dot4::Generic;
     return;
@@ -122,7 +130,7 @@ Value ChainLowering::run() {
     }
     return sum;
   }
-  int64_t pieces = lanes / lanesPerPiece(kind);
+  int64_t pieces = lanes / lanesPerPiece(target);
   sums = splitVector(builder, sum, pieces);
   for (Values *state : {&words[0], &words[1], &pairs[0], &pairs[1], &taken})
     state->resize(pieces);
@@ -172,14 +180,13 @@ void ChainLowering::addPiece(size_t piece, Value left, Value right) {
     sum = call("llvm.x86.avx512.vpdpbusd.256", sum.getType(), {sum, left, right});
     return;
   case Dot4::Usdot:
-    sum = call("llvm.aarch64.neon.usdot.v4i32.v16i8", sum.getType(), {sum, left, right});
+    sum = callArmDot("usdot", {sum, left, right});
     return;
   case Dot4::Sdot:
-    sum = call("llvm.aarch64.neon.sdot.v4i32.v16i8", sum.getType(), {sum, left, right});
+    sum = callArmDot("sdot", {sum, left, right});
     if (flip) {
       Value start = taken[piece] ? taken[piece] : constant(sum.getType(), 0);
-      taken[piece] = call("llvm.aarch64.neon.sdot.v4i32.v16i8", sum.getType(),
-                          {start, right, constant(right.getType(), 1)});
+      taken[piece] = callArmDot("sdot", {start, right, constant(right.getType(), 1)});
     }
     return;
   case Dot4::Smull:

@@ -140,6 +140,22 @@ Value KernelBuilder::firstLanes(Value count) {
   return arith::CmpIOp::create(*this, arith::CmpIPredicate::slt, laneNumbers(), limit);
 }
 
+Value KernelBuilder::interleave(Value a, Value b) {
+  int64_t count = cast<VectorType>(a.getType()).getNumElements();
+  SmallVector<int64_t> lanes;
+  for (int64_t i = 0; i < count; ++i)
+    lanes.append({i, count + i});
+  return vector::ShuffleOp::create(*this, a, b, lanes);
+}
+
+Value KernelBuilder::everyOther(Value x, int64_t first) {
+  int64_t count = cast<VectorType>(x.getType()).getNumElements();
+  SmallVector<int64_t> lanes;
+  for (int64_t i = first; i < count; i += 2)
+    lanes.push_back(i);
+  return vector::ShuffleOp::create(*this, x, x, lanes);
+}
+
 Value KernelBuilder::multiplyAdd(Value a, Value b, Value c) {
   if (target.hasFma())
     return math::FmaOp::create(*this, a, b, c);

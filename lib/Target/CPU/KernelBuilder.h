@@ -80,6 +80,10 @@ public:
   Value firstLanes(int64_t count);
   Value firstLanes(Value count);
 
+  /// Lanes of two vectors in turn: a[0], b[0], a[1], b[1] ... and back: x[first], x[first + 2] ...
+  Value interleave(Value a, Value b);
+  Value everyOther(Value x, int64_t first);
+
   /// a * b + c with one rounding where the target has such an instruction, else with two.
   Value multiplyAdd(Value a, Value b, Value c);
   /// Nearest integer, ties to even, for |x| < 2^22: exact on every target without a library call.

@@ -13,6 +13,29 @@ Value stc::cpu::callIntrinsic(KernelBuilder &builder, StringRef name, Type resul
   return call.getResults();
 }
 
+Value stc::cpu::callScalable(KernelBuilder &builder, const Twine &name, Type result,
+                             ValueRange operands) {
+  constexpr int64_t unitBits = 128; // what vscale counts
+  auto scalableOf = [&](Type fixed) {
+    Type element = cast<VectorType>(fixed).getElementType();
+    return VectorType::get({unitBits / element.getIntOrFloatBitWidth()}, element, {true});
+  };
+  Values scalable;
+  for (Value operand : operands) {
+    if (isa<VectorType>(operand.getType())) {
+      Type type = scalableOf(operand.getType());
+      operand = LLVM::vector_insert::create(builder, type, LLVM::PoisonOp::create(builder, type),
+                                            operand, /*pos=*/0);
+    }
+    scalable.push_back(operand);
+  }
+  VectorType type = scalableOf(result);
+  std::string suffix = "nxv" + std::to_string(type.getDimSize(0)) + "i" +
+                       std::to_string(type.getElementTypeBitWidth());
+  Value called = callIntrinsic(builder, (name + "." + suffix).str(), type, scalable);
+  return LLVM::vector_extract::create(builder, result, called, /*pos=*/0);
+}
+
 /// Lanes [first, first + count) of two vectors behind one another.
 static Value selectLanes(KernelBuilder &builder, Value a, Value b, int64_t first, int64_t count) {
   SmallVector<int64_t> lanes(count);
@@ -46,14 +69,37 @@ namespace stc {
 
 namespace {
 
-/// The dot product that takes this one's result as its accumulator, and nothing else of it.
-packed::Dot4Op nextInChain(packed::Dot4Op op) {
+bool haveSameBits(packed::Dot4Op a, packed::Dot4Op b) {
+  return a.getBits() == b.getBits() && a.getSignedBits() == b.getSignedBits();
+}
+bool haveSameBits(packed::Dot8x2Op a, packed::Dot8x2Op b) { return a.getBits() == b.getBits(); }
+
+/// The product that takes this one's result as its accumulator, and nothing else of it.
+template <typename OpTy> OpTy nextInChain(OpTy op) {
   if (!op->hasOneUse())
     return {};
-  auto next = dyn_cast<packed::Dot4Op>(*op->user_begin());
-  bool same = next && next->getBlock() == op->getBlock() && next.getBits() == op.getBits() &&
-              next.getSignedBits() == op.getSignedBits();
-  return same ? next : packed::Dot4Op();
+  auto next = dyn_cast<OpTy>(*op->user_begin());
+  bool same = next && next->getBlock() == op->getBlock() && haveSameBits(next, op);
+  return same ? next : OpTy();
+}
+
+/// Replaces products, chain by chain, with what `lower` makes of them.
+template <typename OpTy>
+void lowerChains(ArrayRef<OpTy> products, function_ref<Value(ArrayRef<OpTy>)> lower) {
+  llvm::DenseSet<Operation *> followers;
+  for (OpTy op : products)
+    if (OpTy next = nextInChain(op))
+      followers.insert(next);
+  for (OpTy first : products) {
+    if (followers.contains(first))
+      continue;
+    SmallVector<OpTy> chain{first};
+    for (OpTy op = nextInChain(first); op; op = nextInChain(op))
+      chain.push_back(op);
+    chain.back().replaceAllUsesWith(lower(chain));
+    for (OpTy op : llvm::reverse(chain))
+      op->erase();
+  }
 }
 
 class LowerMicroOps final : public impl::LowerMicroOpsPassBase<LowerMicroOps> {
@@ -74,6 +120,11 @@ public:
       op.erase();
     }
     lowerBF16Tiles(*description);
+    SmallVector<packed::Dot8x2Op> matrices;
+    getOperation().walk([&](packed::Dot8x2Op op) { matrices.push_back(op); });
+    lowerChains<packed::Dot8x2Op>(matrices, [&](ArrayRef<packed::Dot8x2Op> chain) {
+      return lowerDot8x2Chain(chain, *description);
+    });
     SmallVector<packed::Dot4Op> dots;
     SmallVector<Operation *> others;
     getOperation().walk([&](Operation *op) {
@@ -83,7 +134,8 @@ public:
                    op))
         others.push_back(op);
     });
-    lowerDots(dots, *description);
+    lowerChains<packed::Dot4Op>(
+        dots, [&](ArrayRef<packed::Dot4Op> chain) { return lowerDotChain(chain, *description); });
     for (Operation *op : others) {
       KernelBuilder builder(op, *description);
       if (auto expand = dyn_cast<packed::ExpandOp>(op))
@@ -109,23 +161,6 @@ private:
       KernelBuilder builder(op, target);
       lowerTileDotBF16(builder, op, panels[op->getParentOfType<func::FuncOp>()]);
       op.erase();
-    }
-  }
-
-  static void lowerDots(ArrayRef<packed::Dot4Op> dots, const TargetDescription &target) {
-    llvm::DenseSet<Operation *> followers;
-    for (packed::Dot4Op op : dots)
-      if (packed::Dot4Op next = nextInChain(op))
-        followers.insert(next);
-    for (packed::Dot4Op first : dots) {
-      if (followers.contains(first))
-        continue;
-      SmallVector<packed::Dot4Op> chain{first};
-      for (packed::Dot4Op op = nextInChain(first); op; op = nextInChain(op))
-        chain.push_back(op);
-      chain.back().replaceAllUsesWith(lowerDotChain(chain, target));
-      for (packed::Dot4Op op : llvm::reverse(chain))
-        op->erase();
     }
   }
 };

@@ -67,7 +67,12 @@ private:
   bool selectsFromTables() const;
   Value tablePositions(Value pairs, int64_t chunk);
   void addScaled(WeightReader &reader, Value group, ArrayRef<Value> sums, Values &results);
+  /// Pairs of the block's tokens that packed.dot8x2 multiplies with.
+  int64_t tokenPairs() const;
+  Value startPair(Value group, int64_t pair);
+  void addPairProducts(Value first, Value second, Value column, Values &accumulators);
   void addProducts(Value weights, Value column, int64_t chain, Values &accumulators);
+  Values tokenSums(ArrayRef<Value> accumulators);
   /// `type` from column `column` of input `number`, of token `token` of the block.
   Value loadInput(Type type, unsigned number, Value column, int64_t token);
   /// The tile's rows of `memref`, of a token where it is a matrix.
@@ -387,27 +392,78 @@ static ValueRange unflatten(ValueRange all, MutableArrayRef<Values> ofTiles) {
   return all;
 }
 
-/// Adds to each token's accumulator the products of 16 rows x 4 columns starting at `column`.
+int64_t MatmulTileEmitter::tokenPairs() const {
+  return builder.getTarget().hasDot8x2() ? count / 2 : 0;
+}
+
+/// What the sums of a pair's tokens start from, in turn: one broadcast of 64 bits.
+Value MatmulTileEmitter::startPair(Value group, int64_t pair) {
+  Type i64 = builder.getI64Type();
+  auto start = [&](int64_t token) -> Value {
+    return arith::ExtUIOp::create(builder, i64, loadInput(builder.getI32Type(), 2, group, token));
+  };
+  Value shift = builder.constant(i64, int64_t(32));
+  Value second = arith::ShLIOp::create(builder, start(2 * pair + 1), shift);
+  Value both = arith::OrIOp::create(builder, start(2 * pair), second);
+  return vector::BitCastOp::create(builder, builder.ints(2 * kTileRows), builder.broadcast(both));
+}
+
+/// Adds to the accumulator of each pair of tokens the products of 16 rows x 8 columns, whose codes
+/// are those of two steps: four columns of each row, then the next four.
+void MatmulTileEmitter::addPairProducts(Value first, Value second, Value column,
+                                        Values &accumulators) {
+  auto words = [&](Value codes) {
+    return vector::BitCastOp::create(builder, builder.ints(), codes);
+  };
+  Value rows = builder.interleave(words(first), words(second));
+  rows = vector::BitCastOp::create(builder, builder.bytes(2 * kStepBytes), rows);
+  Type i64 = builder.getI64Type();
+  for (int64_t pair = 0; pair < tokenPairs(); ++pair) {
+    // Loading 16 columns of each token at once takes fewer instructions, but spills sums.
+    Value inputs[] = {loadInput(i64, 0, column, 2 * pair), loadInput(i64, 0, column, 2 * pair + 1)};
+    Value x = vector::FromElementsOp::create(builder, VectorType::get(2, i64), inputs);
+    x = vector::BitCastOp::create(builder, builder.bytes(4 * kDotColumns), x);
+    accumulators[pair] = packed::Dot8x2Op::create(builder, accumulators[pair].getType(),
+                                                  accumulators[pair], rows, x, layout.codeBits());
+  }
+}
+
+/// Adds to the accumulator of each token without another the products of 16 rows x 4 columns
+/// starting at `column`.
 void MatmulTileEmitter::addProducts(Value codes, Value column, int64_t chain,
                                     Values &accumulators) {
-  int64_t chains = chainsPerToken(config, count);
-  for (int64_t t = 0; t < count; ++t) {
+  int64_t chains = chainsPerToken(config, count), pairs = tokenPairs();
+  for (int64_t t = 2 * pairs; t < count; ++t) {
     // Four activations as one i32, which one instruction broadcasts.
     Value x = loadInput(builder.getI32Type(), 0, column, t);
     x = vector::BitCastOp::create(builder, builder.bytes(kStepBytes), builder.broadcast(x));
-    Value &accumulator = accumulators[t * chains + chain];
+    Value &accumulator = accumulators[pairs + (t - 2 * pairs) * chains + chain];
     accumulator = packed::Dot4Op::create(builder, accumulator.getType(), accumulator, codes, x,
                                          layout.codeBits());
   }
 }
 
+/// The sums of each token: those of pairs lie in turn.
+Values MatmulTileEmitter::tokenSums(ArrayRef<Value> accumulators) {
+  Values sums;
+  for (Value pair : accumulators.take_front(tokenPairs()))
+    for (int64_t t : {0, 1})
+      sums.push_back(builder.everyOther(pair, t));
+  sums.append(addChains<arith::AddIOp>(builder, accumulators.drop_front(tokenPairs()),
+                                       chainsPerToken(config, count)));
+  return sums;
+}
+
 /// The exact integer sums of one group: of (code - zero point) * activation code.
 MatmulTileEmitter::Sums MatmulTileEmitter::emitDenseGroups(MutableArrayRef<WeightReader> readers,
                                                            Value group, Sums &states) {
-  int64_t chains = chainsPerToken(config, count);
+  int64_t chains = chainsPerToken(config, count), pairs = tokenPairs();
   Values first;
-  for (int64_t t = 0; t < count; ++t) {
-    // Minus the zero point times the sum of the activations; zero points of rows come later.
+  // Minus the zero point times the sum of the activations; zero points of rows come later.
+  for (int64_t pair = 0; pair < pairs; ++pair)
+    first.push_back(layout.asymmetric ? builder.constant(builder.ints(2 * kTileRows), int64_t(0))
+                                      : startPair(group, pair));
+  for (int64_t t = 2 * pairs; t < count; ++t) {
     first.push_back(layout.asymmetric
                         ? builder.constant(builder.ints(), int64_t(0))
                         : builder.broadcast(loadInput(builder.getI32Type(), 2, group, t)));
@@ -416,18 +472,26 @@ MatmulTileEmitter::Sums MatmulTileEmitter::emitDenseGroups(MutableArrayRef<Weigh
   Sums accumulators(readers.size(), first);
   int64_t blockSteps = readers[0].stepsPerBlock(), blockColumns = blockSteps * kDotColumns;
   int64_t blocks = layout.group / blockColumns;
+  Values held(readers.size()); // the codes of steps whose successors are not read yet
   // `place` counts blocks of the unrolled code.
   auto addBlock = [&](Value number, int64_t place) {
     Value block = builder.add(builder.mul(group, blocks), number);
     Value column = builder.add(builder.mul(group, layout.group), builder.mul(number, blockColumns));
     for (size_t i = 0; i < readers.size(); ++i)
       readers[i].readBlock(block, states[i], [&](int64_t step, Value codes) {
-        int64_t chain = (place * blockSteps + step) % chains;
-        addProducts(codes, builder.add(column, step * kDotColumns), chain, accumulators[i]);
+        int64_t number = place * blockSteps + step;
+        Value first = builder.add(column, step * kDotColumns);
+        addProducts(codes, first, number % chains, accumulators[i]);
+        if (number % 2 == 0)
+          held[i] = codes;
+        else if (pairs > 0)
+          addPairProducts(held[i], codes, builder.add(first, -kDotColumns), accumulators[i]);
       });
   };
   int64_t unrolled = blocks, products = blockSteps * count * int64_t(readers.size());
-  while (unrolled % 2 == 0 && unrolled * products > config.getUnroll())
+  // Pairs of tokens take two steps at once.
+  int64_t least = pairs > 0 && blockSteps % 2 != 0 ? 2 : 1;
+  while (unrolled % (2 * least) == 0 && unrolled * products > config.getUnroll())
     unrolled /= 2;
   if (unrolled == blocks) {
     for (int64_t i = 0; i < blocks; ++i)
@@ -448,7 +512,7 @@ MatmulTileEmitter::Sums MatmulTileEmitter::emitDenseGroups(MutableArrayRef<Weigh
   }
   Sums sums;
   for (const Values &values : accumulators)
-    sums.push_back(addChains<arith::AddIOp>(builder, values, chains));
+    sums.push_back(tokenSums(values));
   return sums;
 }
 

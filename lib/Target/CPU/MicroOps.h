@@ -9,6 +9,11 @@ namespace stc::cpu {
 /// Calls an intrinsic of LLVM by name.
 Value callIntrinsic(KernelBuilder &builder, llvm::StringRef name, Type result, ValueRange operands);
 
+/// The same of an intrinsic on scalable vectors: fixed ones among the operands, and the result, are
+/// kept in registers of the target's length. `name` lacks the types, which are those of the result.
+Value callScalable(KernelBuilder &builder, const llvm::Twine &name, Type result,
+                   ValueRange operands);
+
 /// Cuts a vector into `count` vectors of equal length.
 Values splitVector(KernelBuilder &builder, Value vector, int64_t count);
 /// Puts vectors of equal length behind one another; their number is a power of two.
@@ -17,6 +22,10 @@ Value joinVectors(KernelBuilder &builder, Values pieces);
 /// Lowers dot products each of which adds to the result of the one before it; returns the last
 /// result. Targets without a 32-bit dot product add up products of several operations first.
 Value lowerDotChain(llvm::ArrayRef<packed::Dot4Op> chain, const TargetDescription &target);
+
+/// The same of products with two tokens. On targets without them they become packed.dot4, to be
+/// lowered after them.
+Value lowerDot8x2Chain(llvm::ArrayRef<packed::Dot8x2Op> chain, const TargetDescription &target);
 
 /// May leave dot products to be lowered after it.
 void lowerTileDot(KernelBuilder &builder, packed::TileDotOp op);

@@ -2,6 +2,7 @@
 #include "stc/Target/CPU/TargetDescription.h"
 
 #include "stc/Support/Error.h"
+#include "stc/Support/VectorLength.h"
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -53,8 +54,23 @@ static constexpr absl::string_view kX86Features[] = {"sse",
                                                      "amx-int8",
                                                      "amx-bf16",
                                                      "gfni"};
-static constexpr absl::string_view kArmFeatures[] = {"bf16", "dotprod", "fullfp16", "i8mm",
-                                                     "neon", "sve",     "sve2"};
+static constexpr absl::string_view kArmFeatures[] = {"bf16", "dotprod", "fullfp16", "i8mm",  "neon",
+                                                     "sve",  "sve2",    "sve256",   "sve512"};
+/// Features of ours, not of LLVM: SVE's vectors have exactly so many bits. Code for one length is
+/// wrong on processors with another.
+struct VectorLength {
+  absl::string_view feature;
+  int64_t bits;
+};
+static constexpr VectorLength kArmVectorLengths[] = {{"sve256", 256}, {"sve512", 512}};
+/// The CPUs whose SVE vectors are longer than NEON's. (Those with SVE of 128 bits run NEON's
+/// forms.)
+struct CpuVectorLength {
+  absl::string_view cpu;
+  int64_t bits;
+};
+static constexpr CpuVectorLength kArmCpuVectorLengths[] = {
+    {"a64fx", 512}, {"fujitsu-monaka", 256}, {"neoverse-v1", 256}};
 static constexpr absl::string_view kRiscvFeatures[] = {
     "a",   "c",   "d",      "f",    "m",       "v",       "zba",    "zbb",
     "zbs", "zfh", "zfhmin", "zvfh", "zvfhmin", "zvl256b", "zvl512b"};
@@ -84,9 +100,13 @@ bool TargetDescription::has(absl::string_view feature) const {
 }
 
 std::string TargetDescription::featureString() const {
-  std::string text = absl::StrJoin(features, ",", [](std::string *out, const std::string &feature) {
-    absl::StrAppend(out, "+", feature);
-  });
+  std::string text;
+  for (const std::string &feature : features) {
+    bool isOurs = llvm::any_of(
+        kArmVectorLengths, [&](const VectorLength &length) { return length.feature == feature; });
+    if (!isOurs)
+      absl::StrAppend(&text, text.empty() ? "+" : ",+", feature);
+  }
   if (!isX86())
     return text;
   // Vector features the description does not name must not come back through the CPU's name: a
@@ -108,7 +128,8 @@ TargetDescription::Dot4 TargetDescription::dot4() const {
   if (isArm()) {
     if (has("i8mm"))
       return Dot4::Usdot;
-    return has("dotprod") ? Dot4::Sdot : Dot4::Smull;
+    // SVE has it on its own.
+    return has("dotprod") || hasLongVectors() ? Dot4::Sdot : Dot4::Smull;
   }
   if (isRiscv())
     return has("v") ? Dot4::WideningScalable : Dot4::Generic;
@@ -134,6 +155,10 @@ TargetDescription::Lookup TargetDescription::byteLookup() const {
 bool TargetDescription::hasByteExpand() const { return has("avx512vbmi2"); }
 
 bool TargetDescription::hasTable64() const { return has("avx512vbmi"); }
+
+bool TargetDescription::hasLongVectors() const { return isArm() && vectorBits > 128; }
+
+bool TargetDescription::hasDot8x2() const { return isArm() && has("i8mm"); }
 
 bool TargetDescription::hasTileDot() const { return has("amx-int8"); }
 
@@ -225,6 +250,21 @@ static void addHostFeatures(TargetDescription &target) {
   keepKnown(target, [&](llvm::StringRef feature) { return host.lookup(feature); });
 }
 
+/// The feature of a CPU's SVE vectors where they are longer than 128 bits, of this machine's for
+/// "native"; else empty.
+static absl::string_view vectorLengthOf(absl::string_view cpu) {
+  int64_t bits = 0;
+  for (const CpuVectorLength &known : kArmCpuVectorLengths)
+    if (known.cpu == cpu)
+      bits = known.bits;
+  if (cpu == "native")
+    bits = sveVectorBits();
+  for (const VectorLength &length : kArmVectorLengths)
+    if (length.bits == bits)
+      return length.feature;
+  return "";
+}
+
 static void parseArm(absl::string_view base, llvm::ArrayRef<std::string> added,
                      TargetDescription &target) {
   using namespace llvm::AArch64;
@@ -238,12 +278,28 @@ static void parseArm(absl::string_view base, llvm::ArrayRef<std::string> added,
     target.tune = std::string(base);
     extensions.addCPUDefaults(*cpu);
   }
-  for (const std::string &feature : added)
-    extensions.parseModifier(feature == "neon" ? "simd" : feature == "fullfp16" ? "fp16" : feature);
+  absl::string_view length = vectorLengthOf(base);
+  for (const std::string &feature : added) {
+    bool isLength = llvm::any_of(
+        kArmVectorLengths, [&](const VectorLength &known) { return known.feature == feature; });
+    if (isLength)
+      length = feature; // instead of the CPU's, or one before it
+    else
+      extensions.parseModifier(feature == "neon"       ? "simd"
+                               : feature == "fullfp16" ? "fp16"
+                                                       : feature);
+  }
+  if (!length.empty())
+    extensions.parseModifier("sve");
   std::vector<std::string> enabled;
   extensions.toLLVMFeatureList(enabled);
   keepKnown(target,
             [&](llvm::StringRef f) { return llvm::is_contained(enabled, ("+" + f).str()); });
+  for (const VectorLength &known : kArmVectorLengths)
+    if (known.feature == length) {
+      target.features.emplace_back(length);
+      target.vectorBits = known.bits;
+    }
   // Every CPU with SVE2 has it, by the architecture's rules.
   if (llvm::is_contained(target.features, "sve2"))
     target.features.push_back("dotprod");

@@ -58,8 +58,14 @@ static void setTargetAttributes(llvm::Module &module, const cpu::TargetDescripti
       continue;
     function.addFnAttr("target-cpu", target.cpu);
     function.addFnAttr("target-features", target.featureString());
+    // Vectors of fixed length go to registers whose length is known.
+    if (target.hasLongVectors()) {
+      unsigned units = target.vectorBits / 128;
+      function.addFnAttr(
+          llvm::Attribute::getWithVScaleRangeArgs(module.getContext(), units, units));
+    }
     // LLVM prefers 256-bit vectors on some CPUs; kernels are written for the full width.
-    if (target.vectorBits >= 512)
+    if (target.isX86() && target.vectorBits >= 512)
       function.addFnAttr("prefer-vector-width", "512");
     function.addFnAttr(llvm::Attribute::NoUnwind);
   }

@@ -834,6 +834,42 @@ func.func @f(%acc: vector<16xi32>, %w: vector<64xi8>) {
 
 // -----
 
+// packed.dot8x2 (C1)
+func.func @f(%acc: vector<32xi32>, %w: vector<64xi8>, %x: vector<16xi8>) {
+  // expected-error @+1 {{expects four unsigned bytes per accumulator lane (C1), but got 64 bytes for 32 lanes}}
+  %r = packed.dot8x2 %acc, %w, %x : vector<32xi32>, vector<64xi8>
+  return
+}
+
+// -----
+
+// packed.dot8x2 (C2)
+func.func @f(%acc: vector<6xi32>, %w: vector<24xi8>, %x: vector<16xi8>) {
+  // expected-error @+1 {{expects accumulator lanes that are a multiple of 4 (C2), but got 6}}
+  %r = packed.dot8x2 %acc, %w, %x : vector<6xi32>, vector<24xi8>
+  return
+}
+
+// -----
+
+// packed.dot8x2 (C3)
+func.func @f(%acc: vector<32xi32>, %w: vector<128xi8>, %x: vector<16xi8>) {
+  // expected-error @+1 {{expects bits in [1, 8] (C3), but got 0}}
+  %r = packed.dot8x2 %acc, %w, %x bits 0 : vector<32xi32>, vector<128xi8>
+  return
+}
+
+// -----
+
+// packed.dot8x2: two tokens
+func.func @f(%acc: vector<32xi32>, %w: vector<128xi8>, %x: vector<8xi8>) {
+  // expected-error @+1 {{must be vector of 16 8-bit integers, but got 'vector<8xi8>'}}
+  %r = "packed.dot8x2"(%acc, %w, %x) : (vector<32xi32>, vector<128xi8>, vector<8xi8>) -> vector<32xi32>
+  return
+}
+
+// -----
+
 // packed.expand (C1)
 func.func @f(%w: vector<32xi8>, %mask: i64) {
   // expected-error @+1 {{must be vector of 8-bit signless integer values of length 64}}

@@ -244,6 +244,15 @@ func.func @tile_dot_bf16(%sums: !llvm.ptr, %inputs: !llvm.ptr, %weights: !llvm.p
   return
 }
 
+// CHECK-LABEL: @dot8x2
+func.func @dot8x2(%acc: vector<32xi32>, %w: vector<128xi8>, %x: vector<16xi8>) {
+  // CHECK: packed.dot8x2 %{{.*}}, %{{.*}}, %{{.*}} : vector<32xi32>, vector<128xi8>
+  %r = packed.dot8x2 %acc, %w, %x : vector<32xi32>, vector<128xi8>
+  // CHECK: packed.dot8x2 %{{.*}}, %{{.*}}, %{{.*}} bits 4 : vector<32xi32>, vector<128xi8>
+  %s = packed.dot8x2 %acc, %w, %x bits 4 : vector<32xi32>, vector<128xi8>
+  return
+}
+
 // CHECK-LABEL: @micro
 func.func @micro(%acc: vector<16xi32>, %w: vector<64xi8>, %x: vector<64xi8>, %mask: i64) {
   // CHECK: packed.dot4 %{{.*}}, %{{.*}}, %{{.*}} : vector<16xi32>, vector<64xi8>

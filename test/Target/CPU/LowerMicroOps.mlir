@@ -7,6 +7,7 @@
 // RUN: stc-opt %s --packed-lower-micro-ops=target=aarch64 | FileCheck %s --check-prefix=NEON
 // RUN: stc-opt %s --packed-lower-micro-ops=target=aarch64+dotprod | FileCheck %s --check-prefix=SDOT
 // RUN: stc-opt %s --packed-lower-micro-ops=target=aarch64+i8mm | FileCheck %s --check-prefix=USDOT
+// RUN: stc-opt %s --packed-lower-micro-ops=target=neoverse-v1 | FileCheck %s --check-prefix=SVE
 // RUN: stc-opt %s --packed-lower-micro-ops=target=riscv64+v | FileCheck %s --check-prefix=RVV
 // RUN: stc-opt %s --packed-lower-micro-ops=target=riscv64 | FileCheck %s --check-prefix=SCALAR
 
@@ -32,6 +33,10 @@
 // SDOT-NOT: sdot
 // USDOT-LABEL: @dot
 // USDOT-COUNT-8: "llvm.aarch64.neon.usdot.v4i32.v16i8"
+// SVE-LABEL: @dot
+// SVE-COUNT-4: "llvm.aarch64.sve.usdot.nxv4i32"
+// SVE-NOT: usdot
+// SVE: return
 // RVV-LABEL: @dot
 // RVV-COUNT-4: arith.muli {{.*}} : vector<32xi16>
 // SCALAR-LABEL: @dot
@@ -53,6 +58,28 @@ func.func @dot(%acc: vector<16xi32>, %w: vector<64xi8>, %x: vector<64xi8>) -> ve
 func.func @wide(%acc: vector<16xi32>, %w: vector<64xi8>, %x: vector<64xi8>) -> vector<16xi32> {
   %r = packed.dot4 %acc, %w, %x : vector<16xi32>, vector<64xi8>
   return %r : vector<16xi32>
+}
+
+// Products of two tokens, one for each two rows; elsewhere two dot products for each token, whose
+// halves are added.
+// SVE-LABEL: @matrices
+// SVE: %[[X:.*]] = llvm.call_intrinsic "llvm.aarch64.sve.dupq.lane.nxv16i8"
+// SVE-COUNT-4: "llvm.aarch64.sve.usmmla.nxv4i32"
+// SVE: "llvm.aarch64.sve.dupq.lane.nxv16i8"
+// SVE-COUNT-4: "llvm.aarch64.sve.usmmla.nxv4i32"
+// SVE: return
+// USDOT-LABEL: @matrices
+// USDOT-COUNT-16: "llvm.aarch64.neon.usmmla.v4i32.v16i8"
+// USDOT-NOT: usdot
+// USDOT: return
+// VNNI-LABEL: @matrices
+// VNNI-COUNT-8: "llvm.x86.avx512.vpdpbusd.512"
+// VNNI-NOT: vpdpbusd
+// VNNI: return
+func.func @matrices(%acc: vector<32xi32>, %w: vector<128xi8>, %x: vector<16xi8>) -> vector<32xi32> {
+  %r = packed.dot8x2 %acc, %w, %x bits 4 : vector<32xi32>, vector<128xi8>
+  %s = packed.dot8x2 %r, %w, %x bits 4 : vector<32xi32>, vector<128xi8>
+  return %s : vector<32xi32>
 }
 
 // A result used twice ends a chain.

@@ -3,10 +3,10 @@
 typedef unsigned long u64;
 typedef unsigned char u8;
 
-enum { MaxArguments = 12, Page = 4096 };
+enum { MaxArguments = 12, Page = 4096, WrongVectorLength = 106 };
 
 /* The same on every architecture that Linux got after 2010. */
-enum { SysRead = 63, SysWrite = 64, SysExit = 93, SysMmap = 222, SysMprotect = 226 };
+enum { SysRead = 63, SysWrite = 64, SysExit = 93, SysMmap = 222, SysMprotect = 226, SysPrctl = 167 };
 
 #if defined(__aarch64__)
 #define JUMP "b"
@@ -101,11 +101,22 @@ static u8 *allocate(u64 size) {
   return (u8 *)mapping + pages - size;
 }
 
+/* The length of vectors in bits, 0 without those of variable length. */
+static u64 vectorBits(void) {
+  enum { GetVectorLength = 51, LengthMask = 0xFFFF }; /* PR_SVE_GET_VL */
+  long answer = call(SysPrctl, GetVectorLength, 0, 0, 0, 0, 0);
+  return answer < 0 ? 0 : (u64)(answer & LengthMask) * 8;
+}
+
 extern void _mlir_ciface_kernel(u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64);
 
 void run(void) {
   static u8 *buffers[64];
   static u64 sizes[64], words[MaxArguments][8], arguments[MaxArguments];
+  /* Code for one length of vectors is wrong with any other; 0 is for all. */
+  u64 wantedBits = readWord();
+  if (wantedBits != 0 && wantedBits != vectorBits())
+    leave(WrongVectorLength);
   u64 bufferCount = readWord(), argumentCount = readWord();
   if (bufferCount > 64 || argumentCount > MaxArguments)
     leave(104);

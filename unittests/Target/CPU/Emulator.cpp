@@ -46,11 +46,19 @@ struct Machine {
   const char *emulator;
   std::vector<std::string> options;
   std::string start;
+  uint64_t vectorBits = 0; // that the code is for, where it is for one length only
 };
 
 Machine machineOf(const cpu::TargetDescription &target) {
-  if (target.isArm())
-    return {STC_QEMU_AARCH64, {"-cpu", "max"}, STC_EMULATED_START_DIR "/start-aarch64.o"};
+  if (target.isArm()) {
+    Machine machine = {
+        STC_QEMU_AARCH64, {"-cpu", "max"}, STC_EMULATED_START_DIR "/start-aarch64.o"};
+    if (target.hasLongVectors()) {
+      machine.vectorBits = target.vectorBits;
+      absl::StrAppend(&machine.options[1], ",sve-default-vector-length=", target.vectorBits / 8);
+    }
+    return machine;
+  }
   if (!target.isRiscv())
     return {"", {}, ""};
   // A processor with what the target asks for and nothing else, so that more is noticed.
@@ -100,6 +108,7 @@ void EmulatedKernel::run(llvm::MutableArrayRef<Argument> arguments) const {
       appendWord(words, i < pointers ? index : static_cast<uint64_t>(value));
   }
   std::string input;
+  appendWord(input, machine.vectorBits);
   appendWord(input, buffers.size());
   appendWord(input, arguments.size());
   for (const GuardedBytes::Range &buffer : buffers)

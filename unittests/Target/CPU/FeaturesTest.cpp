@@ -69,10 +69,11 @@ TEST_P(Features, CompileAloneOnTheBaseline) {
 
 // The pieces of AVX-512 come in many combinations; a few that no processor has.
 TEST(FeatureNames, OddCombinationsCompile) {
-  for (const char *target : {"x86-64-v2+avx512f", "x86-64+avx512vnni+avxvnni", "x86-64-v3+avx512bw",
-                             "x86-64-v3+avx512vl+avxvnni", "haswell+avx512vbmi2",
-                             "skylake-avx512+avx512vbmi2", "aarch64+sve", "aarch64+sve2+i8mm",
-                             "neoverse-n1+i8mm", "riscv64+zvl512b", "riscv64+zvfh+zba+zbb"}) {
+  for (const char *target :
+       {"x86-64-v2+avx512f", "x86-64+avx512vnni+avxvnni", "x86-64-v3+avx512bw",
+        "x86-64-v3+avx512vl+avxvnni", "haswell+avx512vbmi2", "skylake-avx512+avx512vbmi2",
+        "aarch64+sve", "aarch64+sve2+i8mm", "neoverse-n1+i8mm", "a64fx", "fujitsu-monaka",
+        "neoverse-v1+sve512", "aarch64+sve512+i8mm", "riscv64+zvl512b", "riscv64+zvfh+zba+zbb"}) {
     absl::Status status = compileAll(target);
     EXPECT_TRUE(status.ok()) << target << ": " << status;
   }

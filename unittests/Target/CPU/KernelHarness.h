@@ -103,8 +103,10 @@ bool canRun(const std::string &target);
 bool isEmulated(const std::string &target);
 
 /// Other architectures' targets, each of which some instruction is chosen for.
-constexpr const char *kEmulatedTargets[] = {"aarch64",     "aarch64+dotprod", "aarch64+i8mm",
-                                            "neoverse-v2", "riscv64",         "riscv64+v+zvl256b"};
+constexpr const char *kEmulatedTargets[] = {
+    "aarch64",     "aarch64+dotprod",          "aarch64+i8mm",
+    "neoverse-v2", "aarch64+sve2+sve256+i8mm", "riscv64",
+    "riscv64+v+zvl256b"};
 
 /// The same as parameters of tests: unlike a pointer, a string is the same in every run, and so are
 /// the names of tests that hold it.

@@ -114,6 +114,32 @@ TEST(SplitTileRegisters, AgreeWithPlainCode) {
   }
 }
 
+class TokenPairs : public TileRegisters {};
+
+// Kernels that are written for products of two tokens, which this machine computes without: even
+// and odd blocks of tokens, loops whose steps come one by one, and what is left over.
+TEST_P(TokenPairs, AgreeWithPlainCode) {
+  MatmulProblem problem;
+  problem.layout = GetParam();
+  problem.rows = 33;
+  problem.columns = 300;
+  problem.bias = true;
+  uint32_t seed = 1;
+  for (const char *config : {"<tokens = 4, accumulators = 2, prefetch = 0>",
+                             "<tokens = 5, accumulators = 1, prefetch = 512, unroll = 1>",
+                             "<tokens = 3, accumulators = 1, prefetch = 0, row_tiles = 4, "
+                             "streams = 2>"}) {
+    problem.config = config;
+    auto kernel = CompiledKernel::create(problem.parameters(), problem.body(), "native",
+                                         "packed-tile-ops,packed-lower-tiles{target=aarch64+i8mm}");
+    ASSERT_TRUE(kernel.ok()) << kernel.status();
+    for (bool exact : {true, false})
+      for (int64_t tokens : {1, 2, 3, 5, 8, 17})
+        ASSERT_TRUE(
+            MatmulRun(problem, makeData(problem.layout, exact, seed++), tokens).agrees(**kernel));
+  }
+}
+
 /// A seed of its own for each layout and target, so that all of them together try many shapes.
 uint32_t seedOf(const Layout &layout, absl::string_view target) {
   uint32_t seed = 7;
@@ -124,25 +150,36 @@ uint32_t seedOf(const Layout &layout, absl::string_view target) {
 
 class EmulatedMatmul : public Matmul {};
 
-// Emulators are slow to start: one shape of each layout and target, half of them exact.
+/// `unit` times a number up to `most`, or one more or less.
+int64_t nearMultiple(RandomNumbers &random, int64_t unit, int64_t most) {
+  return std::max<int64_t>(1, unit * random.integer(1, most) + random.integer(-1, 1));
+}
+
+// Emulators are slow to start: a few shapes of each layout and target, half of them exact, which
+// differ from target to target.
 TEST_P(EmulatedMatmul, AgreesWithPlainCode) {
   auto [layout, target] = GetParam();
   if (!canRun(target))
     GTEST_SKIP() << "there is no emulator for " << target;
   RandomNumbers random(seedOf(layout, target));
-  MatmulProblem problem;
-  problem.layout = layout;
-  problem.rows = random.integer(1, 50);
-  problem.columns = random.integer(1, 300);
-  problem.bias = random.chance(0.5);
-  problem.residual = random.chance(0.5);
-  MatmulData data = makeData(layout, random.chance(0.5), uint32_t(random.integer(0, 1000)));
-  auto kernel =
-      CompiledKernel::create(problem.parameters(), problem.body(), target,
-                             absl::StrCat("packed-select-lowering-config{target=", target, "}"));
-  ASSERT_TRUE(kernel.ok()) << kernel.status();
-  for (int64_t tokens : {int64_t(1), random.integer(2, 19)})
-    ASSERT_TRUE(MatmulRun(problem, data, tokens).agrees(**kernel));
+  const std::vector<int64_t> counts[] = {{1, 3, 17}, {2, 8, random.integer(4, 25)}};
+  for (const std::vector<int64_t> &tokens : counts) {
+    if (!layout.isQuantized() && tokens[0] == 2)
+      continue; // floats have no groups and pairs of tokens
+    MatmulProblem problem;
+    problem.layout = layout;
+    problem.rows = nearMultiple(random, kTileRows, 3);
+    problem.columns = nearMultiple(random, std::max<int64_t>(16, layout.group), 2);
+    problem.bias = random.chance(0.5);
+    problem.residual = random.chance(0.5);
+    MatmulData data = makeData(layout, random.chance(0.5), uint32_t(random.integer(0, 1000)));
+    auto kernel =
+        CompiledKernel::create(problem.parameters(), problem.body(), target,
+                               absl::StrCat("packed-select-lowering-config{target=", target, "}"));
+    ASSERT_TRUE(kernel.ok()) << kernel.status();
+    for (int64_t count : tokens)
+      ASSERT_TRUE(MatmulRun(problem, data, count).agrees(**kernel));
+  }
 }
 
 TEST_P(Matmul, TakesTheChosenConfiguration) {
@@ -198,6 +235,16 @@ INSTANTIATE_TEST_SUITE_P(All, EmulatedMatmul,
                                           testing::ValuesIn(emulatedTargets())),
                          nameOf);
 
+// Vectors of 512 bits that are not x86's.
+INSTANTIATE_TEST_SUITE_P(
+    Sve512, EmulatedMatmul,
+    testing::Combine(testing::Values(makeLayout(LayoutKind::Dense, ElementKind::I8, 32),
+                                     makeLayout(LayoutKind::Bitmap, ElementKind::I4, 128),
+                                     makeLayout(LayoutKind::Pairs, ElementKind::I4, 64, 4, 16),
+                                     makeLayout(LayoutKind::Block, ElementKind::I4, 128)),
+                     testing::Values("a64fx")),
+    nameOf);
+
 // Instruction sets that are chosen by feature, on two layouts that use them differently.
 INSTANTIATE_TEST_SUITE_P(
     Instructions, Matmul,
@@ -206,9 +253,11 @@ INSTANTIATE_TEST_SUITE_P(
                      testing::Values("x86-64-v4", "x86-64-v3+avxvnni", "x86-64")),
     nameOf);
 
-INSTANTIATE_TEST_SUITE_P(All, TileRegisters, testing::ValuesIn(allLayouts()),
-                         [](const testing::TestParamInfo<Layout> &info) {
-                           return testName(info.param.str());
-                         });
+std::string nameOfLayout(const testing::TestParamInfo<Layout> &info) {
+  return testName(info.param.str());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TileRegisters, testing::ValuesIn(allLayouts()), nameOfLayout);
+INSTANTIATE_TEST_SUITE_P(All, TokenPairs, testing::ValuesIn(allLayouts()), nameOfLayout);
 
 } // namespace

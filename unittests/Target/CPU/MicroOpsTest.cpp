@@ -84,6 +84,53 @@ TEST_P(MicroOps, DotProductsAreExact) {
     }
 }
 
+/// Chains of products of 16 rows by two tokens.
+void checkMatrices(const char *target, int64_t count, int64_t bits) {
+  std::string body = "%zero = arith.constant 0 : index\n"
+                     "%r0 = vector.load %acc[%zero] : memref<?xi32>, vector<32xi32>\n";
+  for (int64_t i = 0; i < count; ++i)
+    absl::StrAppend(&body, "%u", i, "_at = arith.constant ", 128 * i, " : index\n%u", i,
+                    " = vector.load %left[%u", i, "_at] : memref<?xi8>, vector<128xi8>\n%s", i,
+                    "_at = arith.constant ", 16 * i, " : index\n%s", i, " = vector.load %right[%s",
+                    i, "_at] : memref<?xi8>, vector<16xi8>\n%r", i + 1, " = packed.dot8x2 %r", i,
+                    ", %u", i, ", %s", i, " bits ", bits, " : vector<32xi32>, vector<128xi8>\n");
+  absl::StrAppend(&body, "vector.store %r", count, ", %acc[%zero] : memref<?xi32>, vector<32xi32>");
+  auto kernel = CompiledKernel::create(
+      "%acc: memref<?xi32>, %left: memref<?xi8>, %right: memref<?xi8>", body, target);
+  ASSERT_TRUE(kernel.ok()) << kernel.status();
+  RandomNumbers random(uint32_t(count * 10 + bits));
+  int64_t most = (1 << bits) - 1;
+  const std::pair<int64_t, int64_t> ranges[][2] = {{{0, most}, {-128, 127}},
+                                                   {{most, most}, {-128, -128}}};
+  for (const auto &range : ranges) {
+    Buffer<int32_t> sums(1, 32);
+    Buffer<uint8_t> left(randomBytes(random, 128 * count, range[0].first, range[0].second));
+    Buffer<uint8_t> right(randomBytes(random, 16 * count, range[1].first, range[1].second));
+    std::vector<int32_t> expected(32);
+    for (int64_t row = 0; row < 16; ++row)
+      for (int64_t token = 0; token < 2; ++token) {
+        int32_t &sum = expected[2 * row + token];
+        sum = sums[2 * row + token] = int32_t(random.integer(-1000000, 1000000));
+        for (int64_t i = 0; i < count; ++i)
+          for (int64_t k = 0; k < 8; ++k)
+            sum += int32_t(left[128 * i + 8 * row + k]) * int8_t(right[16 * i + 8 * token + k]);
+      }
+    (*kernel)->run({Argument::vector(sums), Argument::vector(left), Argument::vector(right)});
+    for (int64_t i = 0; i < 32; ++i)
+      ASSERT_EQ(sums[i], expected[i]) << "lane " << i << ", " << count << " of bits " << bits;
+  }
+}
+
+TEST_P(MicroOps, MatrixProductsAreExact) {
+  for (int64_t count : {1, 5})
+    for (int64_t bits : {8, 4, 1})
+      if (!isEmulated(GetParam()) || count > 1) {
+        checkMatrices(GetParam(), count, bits);
+        if (HasFatalFailure())
+          return;
+      }
+}
+
 TEST_P(MicroOps, Select16LooksUpBytes) {
   auto kernel = CompiledKernel::create(
       "%table: memref<?xi8>, %positions: memref<?xi8>, %out: memref<?xi8>",
@@ -193,7 +240,8 @@ INSTANTIATE_TEST_SUITE_P(All, MicroOps,
                          testName);
 
 INSTANTIATE_TEST_SUITE_P(Emulated, MicroOps, testing::ValuesIn(kEmulatedTargets), testName);
-// Vectors of the least length that the architecture allows.
-INSTANTIATE_TEST_SUITE_P(EmulatedShort, MicroOps, testing::Values("riscv64+v"), testName);
+// Vectors of other lengths: the least that the architecture allows, and the longest of SVE's.
+INSTANTIATE_TEST_SUITE_P(EmulatedLengths, MicroOps, testing::Values("riscv64+v", "a64fx"),
+                         testName);
 
 } // namespace

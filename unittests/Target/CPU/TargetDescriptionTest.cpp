@@ -72,6 +72,30 @@ TEST(TargetDescription, KnowsOtherArchitectures) {
   EXPECT_TRUE(riscv.has("v") && riscv.has("d"));
 }
 
+TEST(TargetDescription, KnowsLengthsOfVectors) {
+  for (const char *name : {"neoverse-v1", "aarch64+sve256", "aarch64+sve2+sve256", "a64fx+sve256",
+                           "aarch64+sve512+sve256"}) {
+    TargetDescription target = parse(name);
+    EXPECT_EQ(target.vectorBits, 256) << name;
+    EXPECT_TRUE(target.hasLongVectors() && target.has("sve") && target.has("sve256")) << name;
+    EXPECT_FALSE(target.has("sve512")) << name;
+    // LLVM would warn of a name that it does not know.
+    EXPECT_THAT(target.featureString(), Not(HasSubstr("sve256")));
+    EXPECT_EQ(target.vectorsInRegisters(), 16) << name;
+  }
+  EXPECT_EQ(parse("a64fx").vectorBits, 512);
+  EXPECT_EQ(parse("a64fx").dot4(), TargetDescription::Dot4::Sdot);
+  // Vectors of 128 bits: NEON's forms do the same.
+  for (const char *name : {"neoverse-v2", "neoverse-n2", "aarch64+sve2"}) {
+    EXPECT_EQ(parse(name).vectorBits, 128) << name;
+    EXPECT_FALSE(parse(name).hasLongVectors()) << name;
+  }
+  auto targets = TargetDescription::parseList("aarch64,neoverse-v2,neoverse-v1");
+  ASSERT_TRUE(targets.ok()) << targets.status();
+  EXPECT_EQ(targets->front().name, "neoverse-v1");
+  EXPECT_EQ(targets->back().name, "aarch64");
+}
+
 TEST(TargetDescription, DescribesThisMachine) {
   TargetDescription native = parse("native");
   EXPECT_FALSE(native.cpu.empty());

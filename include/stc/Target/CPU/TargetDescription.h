@@ -18,11 +18,13 @@ struct TargetDescription {
   std::string triple; // "x86_64-unknown-linux-gnu"
   std::string cpu;    // LLVM's name: "znver4", "x86-64-v3", "generic"
   std::string tune;   // LLVM's name of the CPU to schedule instructions for; empty for `cpu`
-  std::vector<std::string> features; // enabled LLVM features, sorted, without '+'
-  int64_t vectorBits = 128;
+  /// Enabled LLVM features, sorted, without '+', and with them "sve256" or "sve512" for SVE vectors
+  /// of exactly so many bits.
+  std::vector<std::string> features;
+  int64_t vectorBits = 128; // of the widest registers that code is written for
 
   bool has(absl::string_view feature) const;
-  /// "+avx512f,+avx512vnni,..." for LLVM.
+  /// "+avx512f,+avx512vnni,..." for LLVM, without what it does not know.
   std::string featureString() const;
   bool isX86() const;
   bool isArm() const;
@@ -50,6 +52,10 @@ struct TargetDescription {
   bool hasByteExpand() const;
   /// One instruction looks bytes up in a table of 64 (vpermb, AVX512-VBMI).
   bool hasTable64() const;
+  /// Byte operations work on SVE registers, whose length is known and more than NEON's 128 bits.
+  bool hasLongVectors() const;
+  /// One instruction multiplies two rows of eight bytes by two tokens (i8mm).
+  bool hasDot8x2() const;
   /// Tile registers multiply 16 tokens by 16 rows of bytes at once (AMX-INT8).
   bool hasTileDot() const;
   /// The same of bf16 numbers (AMX-BF16).

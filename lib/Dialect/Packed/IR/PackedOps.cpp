@@ -382,7 +382,7 @@ static LogicalResult verifyPartials(Operation *op, int64_t heads, Value cache, V
   int64_t columns = cast<KVCacheType>(cache.getType()).getLayout().paddedDim() + 16;
   int64_t rows = tokensOf(partials);
   if (columnsOf(partials) != columns || rows <= 0 || rows % heads != 0)
-    return op.emitOpError("expects partials of a multiple of ")
+    return op->emitOpError("expects partials of a multiple of ")
            << heads << " rows and " << columns << " columns (" << constraint << "), but got "
            << partials.getType();
   return success();
@@ -446,6 +446,20 @@ LogicalResult TileDotBF16Op::verify() {
   int64_t least = 2 * stc::kSplitColumns * ceilDiv(columns, stc::kSplitColumns);
   if (stride < least)
     return emitOpError("expects a stride of at least ") << least << " (C3), but got " << stride;
+  return success();
+}
+
+LogicalResult Dot8x2Op::verify() {
+  int64_t lanes = cast<VectorType>(getAccumulator().getType()).getNumElements();
+  int64_t bytes = cast<VectorType>(getUnsignedBytes().getType()).getNumElements();
+  if (bytes != 4 * lanes)
+    return emitOpError("expects four unsigned bytes per accumulator lane (C1), but got ")
+           << bytes << " bytes for " << lanes << " lanes";
+  if (lanes % 4 != 0)
+    return emitOpError("expects accumulator lanes that are a multiple of 4 (C2), but got ")
+           << lanes;
+  if (int64_t(getBits()) < 1 || getBits() > 8)
+    return emitOpError("expects bits in [1, 8] (C3), but got ") << int64_t(getBits());
   return success();
 }
 

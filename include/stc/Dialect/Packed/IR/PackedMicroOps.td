@@ -53,6 +53,37 @@ def Packed_Dot4Op : Packed_Op<"dot4", [Pure, AllTypesMatch<["accumulator", "resu
   let hasVerifier = 1;
 }
 
+def Packed_TwoTokens : TypeConstraint<VectorOfLengthAndType<[16], [I8]>.predicate,
+                                      "vector of 16 8-bit integers">,
+                       BuildableType<"::mlir::VectorType::get({16}, $_builder.getI8Type())">;
+
+def Packed_Dot8x2Op : Packed_Op<"dot8x2", [Pure, AllTypesMatch<["accumulator", "result"]>]> {
+  let summary = "Dot products of eight unsigned bytes of each row with eight signed bytes of two tokens.";
+  let description = [{
+    result[2 r + t] = accumulator[2 r + t] + sum over k < 8 of zext(unsigned_bytes[8 r + k]) *
+    sext(signed_bytes[8 t + k]) for two tokens t and any even number of rows r: products of matrices
+    of 2 by 8 and 8 by 2 (usmmla). No saturation; sums wrap at 32 bits. `bits`: all unsigned bytes
+    are below 2^bits, as in `packed.dot4`; the result is undefined where they are not.
+
+    (C1) There are four unsigned bytes per accumulator lane: eight for each row's two sums. (C2) The
+    accumulator has a multiple of four lanes: an even number of rows. (C3) `bits` is in [1, 8].
+
+    ```mlir
+    %r = packed.dot8x2 %acc, %w, %x bits 4 : vector<32xi32>, vector<128xi8>
+    ```
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [I32]>:$accumulator,
+                       VectorOfRankAndType<[1], [I8]>:$unsigned_bytes,
+                       Packed_TwoTokens:$signed_bytes,
+                       DefaultValuedAttr<I64Attr, "8">:$bits);
+  let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
+  let assemblyFormat = [{
+    $accumulator `,` $unsigned_bytes `,` $signed_bytes (`bits` $bits^)? attr-dict `:`
+    type($accumulator) `,` type($unsigned_bytes)
+  }];
+  let hasVerifier = 1;
+}
+
 def Packed_TileDotOp : Packed_Op<"tile_dot"> {
   let summary = "Dot products of a few tokens with the 16 rows of a weight tile, in memory.";
   let description = [{
