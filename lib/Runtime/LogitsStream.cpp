@@ -24,7 +24,7 @@ namespace {
 
 constexpr size_t magicBytes = 8;
 constexpr char magic[magicBytes + 1] = "STCLOGIT";
-constexpr const char *kinds = "a model binary or logits that `eval --save-logits` wrote";
+constexpr const char *kinds = "saved log-probabilities or a model binary";
 
 /// The header behind its magic.
 struct StoredHeader {
@@ -160,8 +160,7 @@ absl::Status LogitsReader::check(const LogitsHeader &expected) const {
                              Field{"context", expected.context, streamHeader.context},
                              Field{"scored tokens", expected.rows, streamHeader.rows}})
     if (field.expected != field.got)
-      return formatError({filePath, field.name, {}},
-                         absl::StrCat(field.expected, " as in the model that is evaluated"),
+      return formatError({filePath, field.name, {}}, absl::StrCat(field.expected),
                          absl::StrCat(field.got));
   if (streamHeader.tokensHash != expected.tokensHash)
     return formatError({filePath, "tokens", {}}, "the ids that the evaluated model reads",

@@ -109,9 +109,9 @@ TEST_F(LogitsStream, OtherTexts) {
     const char *message;
   };
   for (const Case &c :
-       {Case{&LogitsHeader::vocabulary, "vocabulary: expected 4 as in the model that is"},
-        Case{&LogitsHeader::context, "context: expected 9 as in"},
-        Case{&LogitsHeader::rows, "scored tokens: expected 3 as in"},
+       {Case{&LogitsHeader::vocabulary, "vocabulary: expected 4, got 3"},
+        Case{&LogitsHeader::context, "context: expected 9, got 8"},
+        Case{&LogitsHeader::rows, "scored tokens: expected 3, got 2"},
         Case{&LogitsHeader::tokensHash, "tokens: expected the ids that the evaluated model"}}) {
     header = good;
     ++(header.*c.field);
@@ -137,7 +137,7 @@ TEST_F(LogitsStream, DamagedFiles) {
     overwrite(bytes);
     return error();
   };
-  EXPECT_THAT(changed(0, 'X'), HasSubstr("expected a model binary or logits that"));
+  EXPECT_THAT(changed(0, 'X'), HasSubstr("expected saved log-probabilities or a model binary"));
   EXPECT_THAT(changed(8, 2), HasSubstr("version @0x8: expected 1, got 2"));
   EXPECT_THAT(changed(12, 8), HasSubstr("bits @0xc: expected 16 or 32, got 8"));
   EXPECT_THAT(changed(23, 1), HasSubstr("vocabulary: expected 3"));
