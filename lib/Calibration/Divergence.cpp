@@ -8,7 +8,6 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <algorithm>
-#include <cmath>
 
 using namespace mlir;
 
@@ -31,16 +30,6 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(ModuleOp module) {
     return std::unique_ptr<Tokenizer>();
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Checkpoint> checkpoint, Checkpoint::open(path.str()));
   return checkpoint->loadTokenizer();
-}
-
-double Divergence::sourcePerplexity() const { return std::exp(sourceLoss / double(count)); }
-double Divergence::perplexity() const { return std::exp(loss / double(count)); }
-double Divergence::divergence() const { return count ? sum / double(count) : 0; }
-double Divergence::agreement() const { return count ? double(agreeing) / double(count) : 0; }
-double Divergence::divergenceError() const {
-  double mean = divergence();
-  double variance = count > 1 ? (squares - mean * sum) / double(count - 1) : 0;
-  return count ? std::sqrt(std::max(0.0, variance) / double(count)) : 0;
 }
 
 absl::StatusOr<ActivationsPtr> evaluateLogits(ModuleOp module, const Sequences &batch,
@@ -80,14 +69,6 @@ absl::StatusOr<ActivationsPtr> evaluateLogits(ModuleOp module, const Sequences &
   return logits;
 }
 
-/// The logarithm of the sum of exponentials.
-static double logSum(const float *logits, int64_t vocabulary) {
-  double largest = *std::max_element(logits, logits + vocabulary), total = 0;
-  for (int64_t i = 0; i < vocabulary; ++i)
-    total += std::exp(double(logits[i]) - largest);
-  return largest + std::log(total);
-}
-
 absl::Status Divergence::addBatch(ModuleOp module, const Sequences &batch) {
   STC_ASSIGN_OR_RETURN(WeightStore * store, WeightStore::get(module));
   STC_ASSIGN_OR_RETURN(ActivationsPtr source, evaluateLogits(module, batch, [&](WeightOp weight) {
@@ -96,35 +77,22 @@ absl::Status Divergence::addBatch(ModuleOp module, const Sequences &batch) {
   STC_ASSIGN_OR_RETURN(
       ActivationsPtr compressed,
       evaluateLogits(module, batch, [&](WeightOp weight) { return store->load(weight); }));
-  struct Prediction {
-    double sourceLoss = 0, loss = 0, divergence = 0;
-    bool agrees = false;
+  size_t vocabulary = size_t(source->columns), perSequence = size_t(batch.length - 1);
+  std::vector<PredictionComparison> comparisons(size_t(batch.count) * perSequence);
+  auto rowOf = [&](size_t i) { return i / perSequence * (perSequence + 1) + i % perSequence; };
+  auto logits = [&](const ActivationsPtr &all, size_t i) {
+    return absl::MakeConstSpan(all->values).subspan(rowOf(i) * vocabulary, vocabulary);
   };
-  int64_t vocabulary = source->columns, perSequence = batch.length - 1;
-  std::vector<Prediction> predictions(size_t(batch.count * perSequence));
-  parallelFor(int64_t(predictions.size()), [&](int64_t i) {
-    int64_t row = i / perSequence * batch.length + i % perSequence;
-    const float *a = source->values.data() + row * vocabulary;
-    const float *b = compressed->values.data() + row * vocabulary;
-    int64_t next = batch.tokens[size_t(row + 1)];
-    double sumA = logSum(a, vocabulary), sumB = logSum(b, vocabulary);
-    Prediction &prediction = predictions[size_t(i)];
-    prediction.sourceLoss = sumA - double(a[next]);
-    prediction.loss = sumB - double(b[next]);
-    for (int64_t v = 0; v < vocabulary; ++v) {
-      double logA = double(a[v]) - sumA;
-      prediction.divergence += std::exp(logA) * (logA - double(b[v]) + sumB);
-    }
-    prediction.agrees =
-        std::max_element(a, a + vocabulary) - a == std::max_element(b, b + vocabulary) - b;
+  parallelFor(int64_t(comparisons.size()), [&](int64_t i) {
+    comparisons[size_t(i)] =
+        comparePredictions(logits(source, size_t(i)), logits(compressed, size_t(i)));
   });
-  for (const Prediction &prediction : predictions) {
-    ++count;
-    sourceLoss += prediction.sourceLoss;
-    loss += prediction.loss;
-    sum += prediction.divergence;
-    squares += prediction.divergence * prediction.divergence;
-    agreeing += prediction.agrees;
+  for (size_t i = 0; i < comparisons.size(); ++i) {
+    size_t next = size_t(batch.tokens[rowOf(i) + 1]);
+    sourceLosses.add(comparisons[i].referenceLogSum - double(logits(source, i)[next]));
+    losses.add(comparisons[i].modelLogSum - double(logits(compressed, i)[next]));
+    divergences.add(comparisons[i].divergence);
+    agreements.add(comparisons[i].agrees);
   }
   return absl::OkStatus();
 }

@@ -12,7 +12,6 @@
 #include "llvm/Support/FileSystem.h"
 
 #include <algorithm>
-
 #include <csignal>
 #include <cstdio>
 #include <malloc.h>
@@ -186,20 +185,26 @@ static absl::StatusOr<int> tokenizeOnModel(std::vector<std::string> words) {
 /// and with a cache of f32.
 static absl::Status compileReference(std::vector<std::string> &words,
                                      const CompileOptions &options) {
-  auto word = std::find(words.begin(), words.end(), "--reference");
-  if (word == words.end() || ++word == words.end())
+  constexpr absl::string_view name = "--reference", prefix = "--reference=";
+  auto word = std::find_if(words.begin(), words.end(), [&](const std::string &given) {
+    return given == name || absl::StartsWith(given, prefix);
+  });
+  if (word == words.end() || (*word == name && word + 1 == words.end()))
     return absl::OkStatus();
-  absl::string_view name = *word;
-  if (!llvm::sys::fs::is_directory(*word) && !absl::EndsWith(name, ".gguf") &&
-      !absl::EndsWith(name, ".safetensors"))
+  std::string reference = *word == name ? *(word + 1) : word->substr(prefix.size());
+  if (!llvm::sys::fs::is_directory(reference) && !absl::EndsWith(reference, ".gguf") &&
+      !absl::EndsWith(reference, ".safetensors"))
     return absl::OkStatus();
+  if (*word == name)
+    words.erase(word + 1);
   CompileOptions plain;
-  plain.model = *word;
+  plain.model = reference;
   plain.target = options.target;
   plain.maxContext = options.maxContext;
   plain.threads = options.threads;
   plain.quiet = options.quiet;
-  STC_ASSIGN_OR_RETURN(*word, cachedExecutable(plain));
+  STC_ASSIGN_OR_RETURN(std::string executable, cachedExecutable(plain));
+  *word = absl::StrCat(prefix, executable);
   return absl::OkStatus();
 }
 
@@ -239,6 +244,13 @@ static absl::StatusOr<int> modelCommand(const std::string &command,
                                 "other options are those of `OUT ",
                                 command, " --help`.");
     spec.examples = {absl::StrCat(command, " examples/books --quantize int8 ...")};
+    if (command == "eval") {
+      spec.details += "\nThe model of --reference may be a checkpoint too: it is compiled without "
+                      "compression.";
+      spec.examples = {"eval examples/books --text held-out.txt --quantize int4 "
+                       "--reference examples/books",
+                       "eval books --text held-out.txt --reference examples/books --json"};
+    }
     if (words.empty() || (words[0] != "--help" && words[0] != "-h"))
       return formatError({command, "", {}}, "MODEL", "0 arguments");
     std::fputs(helpPage("stc", spec).c_str(), stdout);

@@ -25,7 +25,6 @@ inline uint64_t alignUp(uint64_t value, uint64_t alignment) {
   return (value + alignment - 1) / alignment * alignment;
 }
 
-
 /// Builds little-endian structures.
 class ByteWriter {
 public:

@@ -74,7 +74,7 @@ absl::StatusOr<Args> Args::parse(const CommandSpec &spec, absl::Span<const std::
       continue;
     }
     if (word == "--help" || word == "-h") {
-      parsed.values["--help"] = "";
+      parsed.values["--help"] = {""};
       continue;
     }
     size_t equals = absl::StartsWith(word, "--") ? word.find('=') : std::string::npos;
@@ -82,16 +82,16 @@ absl::StatusOr<Args> Args::parse(const CommandSpec &spec, absl::Span<const std::
     const Option *option = findOption(spec, name);
     if (!option)
       return unknownOption(spec, name);
-    if (parsed.has(option->name))
+    if (parsed.has(option->name) && !option->repeats)
       return parsed.error(option->name, "to be given once", "a second one");
     if (option->value.empty()) {
       if (equals != std::string::npos)
         return parsed.error(option->name, "no value", word.substr(equals + 1));
-      parsed.values[option->name] = "";
+      parsed.values[option->name] = {""};
       continue;
     }
     if (equals != std::string::npos) {
-      parsed.values[option->name] = word.substr(equals + 1);
+      parsed.values[option->name].push_back(word.substr(equals + 1));
       continue;
     }
     if (i + 1 == args.size())
@@ -103,7 +103,7 @@ absl::StatusOr<Args> Args::parse(const CommandSpec &spec, absl::Span<const std::
                           absl::StrCat("a value (", option->value, "; write ", option->name,
                                        "=VALUE if it begins like an option)"),
                           absl::StrCat("the option ", value));
-    parsed.values[option->name] = value;
+    parsed.values[option->name].push_back(value);
   }
   if (parsed.has("--help"))
     return parsed; // whatever else is missing, the page explains it
@@ -123,9 +123,14 @@ absl::Status Args::error(const std::string &name, absl::string_view expected,
   return formatError({command, name, {}}, expected, got);
 }
 
+std::vector<std::string> Args::texts(const std::string &name) const {
+  auto found = values.find(name);
+  return found == values.end() ? std::vector<std::string>() : found->second;
+}
+
 std::string Args::text(const std::string &name, const std::string &fallback) const {
   auto found = values.find(name);
-  return found == values.end() ? fallback : found->second;
+  return found == values.end() ? fallback : found->second.front();
 }
 
 absl::StatusOr<int64_t> Args::integer(const std::string &name, int64_t fallback, int64_t min,

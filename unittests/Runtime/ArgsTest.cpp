@@ -133,5 +133,17 @@ TEST(Args, ClosestWord) {
   EXPECT_EQ(closestWord(std::string(100000, 'x'), {"run"}), "");
 }
 
+TEST(Args, RepeatedOptions) {
+  CommandSpec spec;
+  spec.name = "eval";
+  spec.options = {{"--text", "", "FILE", "", true}, {"--json", "", "", ""}};
+  auto args = Args::parse(spec, {"--text", "a", "--json", "--text=b", "--text", "a"});
+  ASSERT_TRUE(args.ok()) << args.status();
+  EXPECT_EQ(args->texts("--text"), (std::vector<std::string>{"a", "b", "a"}));
+  EXPECT_EQ(args->text("--text"), "a");
+  EXPECT_TRUE(args->texts("--context").empty());
+  EXPECT_FALSE(Args::parse(spec, {"--json", "--json"}).ok());
+}
+
 } // namespace
 } // namespace stc

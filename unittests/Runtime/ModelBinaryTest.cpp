@@ -215,6 +215,125 @@ TEST_F(ModelBinary, EvalInfoAndBenchSpeakJson) {
     EXPECT_THAT(bench.out, HasSubstr(absl::StrCat("\"", key, "\": "))) << bench.err;
 }
 
+/// A model binary is compared with others, as `eval --reference` runs them.
+class ModelBinaryEval : public ModelBinary {
+protected:
+  void SetUp() override {
+    ModelBinary::SetUp();
+    writeText(text, "the cat sat on the mat, and the hat sat on the cat");
+  }
+  static void writeText(const std::string &path, const std::string &content) {
+    auto file = AtomicFile::create(path).value();
+    ASSERT_TRUE(file->write(content).ok());
+    ASSERT_TRUE(file->commit().ok());
+  }
+  Result eval(const std::vector<std::string> &more, const std::string &context = "16") {
+    std::vector<std::string> args = {"eval", "--text", text, "--context", context, "--json"};
+    args.insert(args.end(), more.begin(), more.end());
+    return run(args);
+  }
+  /// A failed evaluation: one line that names `path`.
+  void expectError(const std::vector<std::string> &more, const std::string &message,
+                   const std::string &context = "16") {
+    Result result = eval(more, context);
+    EXPECT_EQ(result.status, 1);
+    EXPECT_EQ(result.out, "");
+    EXPECT_THAT(result.err, testing::MatchesRegex("error: [^\n]*expected [^\n]*, got [^\n]*\n"));
+    EXPECT_THAT(result.err, HasSubstr(message));
+  }
+
+  std::string text = directory / "text.txt";
+  std::string other = directory / "other";
+};
+
+TEST_F(ModelBinaryEval, AgainstItself) {
+  Result result = eval({"--reference", program});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.err, "");
+  EXPECT_THAT(result.out,
+              testing::MatchesRegex(
+                  "\\{\"tokens\": 30, \"perplexity\": ([0-9.]+), \"perplexity_stderr\": ([0-9.]+), "
+                  "\"kl\": 0, \"kl_stderr\": 0, \"top1_agreement\": 1, "
+                  "\"top1_agreement_stderr\": 0, \"reference_perplexity\": [0-9.]+, "
+                  "\"reference_perplexity_stderr\": [0-9.]+\\}\n"));
+  Result lines = run({"eval", "--text", text, "--reference", program, "--threads", "1"});
+  EXPECT_THAT(lines.out, HasSubstr("\nKL         0.000000 +- 0.000000 nats per token\n"
+                                   "same top-1 1.0000 +- 0.0000\n"));
+}
+
+TEST_F(ModelBinaryEval, SavedLogits) {
+  std::string saved = directory / "teacher.stcl";
+  Result plain = eval({}), saving = eval({"--save-logits", saved});
+  EXPECT_EQ(saving.status, 0) << saving.err;
+  EXPECT_EQ(plain.out, saving.out);
+  EXPECT_EQ(readFile(saved).value().size(), 48 + 30 * 2 * size_t(test::fakeVocab));
+  Result compared = eval({"--reference", saved});
+  EXPECT_EQ(compared.status, 0) << compared.err;
+  EXPECT_THAT(compared.out, HasSubstr("\"top1_agreement\": "));
+
+  // Another context, another text, a damaged file: said before anything is evaluated.
+  expectError({"--reference", saved}, saved + ": context: expected 20, got 16", "20");
+  writeText(other, readFile(saved).value().substr(0, 5000));
+  expectError({"--reference", other}, other + ": expected 15888 bytes, got 5000");
+  writeText(text, "the mat sat on the cat, and the hat sat on the cat");
+  expectError({"--reference", saved}, saved + ": tokens: expected the ids that the evaluated");
+  writeText(text, "the cat sat on the mat");
+  expectError({"--reference", saved}, saved + ": scored tokens: expected 15, got 30");
+  expectError({"--save-logits", directory / "no/where"}, "no");
+  EXPECT_EQ(run({"eval", "--text", directory / "absent", "--save-logits", other}).status, 1);
+}
+
+TEST_F(ModelBinaryEval, SeveralTextsAreOne) {
+  std::string second = directory / "second.txt", joined = directory / "joined.txt";
+  writeText(second, "a hat, a cat and a mat are all that is here now");
+  auto tokens = [](const Result &result) { return result.out.substr(0, result.out.find(", ")); };
+  // 50 and 47 bytes, of which "the" is one token: two windows of 15 of each; joined there are more.
+  EXPECT_EQ(tokens(eval({})), "{\"tokens\": 30");
+  Result both = eval({"--text", second});
+  EXPECT_EQ(tokens(both), "{\"tokens\": 75") << both.err;
+  Result compared = eval({"--text", second, "--reference", program});
+  EXPECT_EQ(tokens(compared), "{\"tokens\": 75") << compared.err;
+  EXPECT_THAT(compared.out, HasSubstr("\"kl\": 0,"));
+  writeText(second, "");
+  expectError({"--text", second}, second + ": text: expected at least two tokens in a window");
+}
+
+TEST_F(ModelBinaryEval, OtherModels) {
+  std::string first = program;
+  program = other;
+  write(test::fakeTokenizer(/*addBos=*/false));
+  program = first;
+  expectError({"--reference", other}, other + ": tokens: expected the ids that the evaluated");
+  // What goes wrong in the other process is said in the same line.
+  std::string small = directory / "small";
+  program = small;
+  write(test::fakeTokenizer(), [](ModelSettings &settings) {
+    settings.maxContext = 16;
+    settings.keyCacheBytes = settings.valueCacheBytes = 4 * 16;
+  });
+  program = first;
+  expectError({"--reference", small},
+              small + ": expected a model that can score the same text, got eval: --context: "
+                      "expected a whole number from 2 to 16",
+              "20");
+  std::string mute = directory / "mute";
+  program = mute;
+  write("");
+  program = first;
+  expectError({"--reference", mute}, "tokenizer: expected one, to read and write text");
+}
+
+TEST_F(ModelBinaryEval, NotReferences) {
+  expectError({"--reference", directory / "absent"}, "absent: expected saved log-probabilities");
+  expectError({"--reference", text}, "got another file");
+  expectError({"--reference", directory / ""}, "got a directory");
+  expectError({"--reference", "/bin/sh"}, "/bin/sh: ");
+  auto file = AtomicFile::create(other).value();
+  ASSERT_TRUE(file->write(readFile(program).value()).ok());
+  ASSERT_TRUE(file->commit(/*executable=*/false).ok());
+  expectError({"--reference", other}, "expected a program that can be run, got Permission denied");
+}
+
 TEST_F(ModelBinary, ErrorsAreOneLineAndStatusOne) {
   std::vector<std::vector<std::string>> cases = {
       {"rnu"},

@@ -3,21 +3,24 @@
 #define STC_CALIBRATION_DIVERGENCE_H
 
 #include "stc/Calibration/BatchEvaluator.h"
+#include "stc/Support/Predictions.h"
+
+#include <cmath>
 
 namespace stc {
 
 /// Sums over the predictions of texts, and what they say. Both models compute in f32.
 class Divergence {
 public:
-  int64_t tokens() const { return count; }
+  int64_t tokens() const { return losses.count(); }
   /// exp of the mean negative log likelihood, of the source and of the compressed weights.
-  double sourcePerplexity() const;
-  double perplexity() const;
+  double sourcePerplexity() const { return std::exp(sourceLosses.mean()); }
+  double perplexity() const { return std::exp(losses.mean()); }
   /// KL(source || compressed), nats per token, and its standard error over tokens.
-  double divergence() const;
-  double divergenceError() const;
+  double divergence() const { return divergences.mean(); }
+  double divergenceError() const { return divergences.standardError(); }
   /// The share of tokens whose most likely successor is the same.
-  double agreement() const;
+  double agreement() const { return agreements.mean(); }
 
   /// Adds the predictions of a text: its windows of `length` tokens, of which every token but the
   /// first is predicted, the last window being what is left. `windows` > 0 limits their number,
@@ -29,8 +32,7 @@ public:
 private:
   absl::Status addBatch(mlir::ModuleOp module, const Sequences &batch);
 
-  int64_t count = 0, agreeing = 0;
-  double sourceLoss = 0, loss = 0, sum = 0, squares = 0;
+  SampleMean sourceLosses, losses, divergences, agreements; // of one number per scored token
 };
 
 /// The logits of all tokens: @forward and @head of `module` on `sequences`.

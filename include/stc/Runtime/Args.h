@@ -15,10 +15,11 @@ namespace stc {
 
 /// One option of a command.
 struct Option {
-  std::string name;  // "--prompt"
-  std::string alias; // "-p", or empty
-  std::string value; // what its value is called in the help ("TEXT"); empty: a switch
-  std::string help;  // one sentence; newlines become lines of their own
+  std::string name;     // "--prompt"
+  std::string alias;    // "-p", or empty
+  std::string value;    // what its value is called in the help ("TEXT"); empty: a switch
+  std::string help;     // one sentence; newlines become lines of their own
+  bool repeats = false; // whether it may be given several times
 };
 
 /// Everything a command's help page says and its parser accepts. `--help` is always understood.
@@ -36,13 +37,15 @@ struct CommandSpec {
 class Args {
 public:
   /// Accepts `--name value`, `--name=value` and `--` before positional arguments. Errors: an
-  /// unknown option (the closest known one is named), a missing value, an option given twice, too
-  /// few or too many positional arguments.
+  /// unknown option (the closest known one is named), a missing value, an option given twice that
+  /// does not repeat, too few or too many positional arguments.
   static absl::StatusOr<Args> parse(const CommandSpec &spec, absl::Span<const std::string> args);
 
   bool has(const std::string &name) const { return values.count(name) > 0; }
   const std::vector<std::string> &positional() const { return positionals; }
-  /// The value as it was given, or `fallback`.
+  /// All values of an option, in the order they were given.
+  std::vector<std::string> texts(const std::string &name) const;
+  /// The (first) value as it was given, or `fallback`.
   std::string text(const std::string &name, const std::string &fallback = "") const;
   absl::StatusOr<int64_t> integer(const std::string &name, int64_t fallback, int64_t min,
                                   int64_t max) const;
@@ -59,7 +62,7 @@ public:
 
 private:
   std::string command;
-  std::map<std::string, std::string> values;
+  std::map<std::string, std::vector<std::string>> values; // never empty ones
   std::vector<std::string> positionals;
 };
 

@@ -77,6 +77,7 @@ int runCommandLine(const std::string &program, const CommandSpec &spec,
 int modelMain(const CommandContext &context, absl::Span<const std::string> args) {
   // A closed pipe is reported by the write that meets it, like every other failed write.
   std::signal(SIGPIPE, SIG_IGN);
+  removeTemporariesOnSignal();
   std::vector<std::string> given(args.begin(), args.end());
   if (given.empty()) {
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {

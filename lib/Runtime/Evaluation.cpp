@@ -1,0 +1,152 @@
+// Perplexity over consecutive windows of texts, and divergence from a reference.
+#include "stc/Runtime/Evaluation.h"
+
+#include "stc/Packing/Bundle.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+
+namespace stc {
+
+absl::StatusOr<std::vector<EvalWindow>> cutWindows(const EvalText &text, int64_t context,
+                                                   int64_t bos) {
+  size_t own = size_t(context) - (bos >= 0 ? 1 : 0); // tokens of the text per window
+  std::vector<EvalWindow> windows;
+  auto add = [&](size_t first, size_t count) {
+    EvalWindow window;
+    if (bos >= 0)
+      window.push_back(int32_t(bos));
+    window.insert(window.end(), text.tokens.begin() + long(first),
+                  text.tokens.begin() + long(first + count));
+    windows.push_back(std::move(window));
+  };
+  for (size_t first = 0; first + own <= text.tokens.size(); first += own)
+    add(first, own);
+  if (windows.empty())
+    add(0, text.tokens.size());
+  if (windows[0].size() < 2)
+    return formatError({text.name, "text", {}}, "at least two tokens in a window",
+                       absl::StrCat(windows[0].size()));
+  return windows;
+}
+
+int64_t scoredTokens(absl::Span<const EvalWindow> windows) {
+  int64_t scored = 0;
+  for (const EvalWindow &window : windows)
+    scored += int64_t(window.size()) - 1;
+  return scored;
+}
+
+LogitsHeader describeLogits(int64_t vocabulary, int64_t context,
+                            absl::Span<const EvalWindow> windows) {
+  // Lengths are hashed too: other windows of the same text give other predictions.
+  std::vector<int32_t> ids;
+  for (const EvalWindow &window : windows) {
+    ids.push_back(int32_t(window.size()));
+    ids.insert(ids.end(), window.begin(), window.end());
+  }
+  LogitsHeader header;
+  header.vocabulary = uint64_t(vocabulary);
+  header.context = uint64_t(context);
+  header.rows = uint64_t(scoredTokens(windows));
+  header.tokensHash = hashBytes(absl::MakeConstSpan(reinterpret_cast<const uint8_t *>(ids.data()),
+                                                    ids.size() * sizeof(int32_t)));
+  return header;
+}
+
+namespace {
+
+/// Takes the logits of one block of rows after the other.
+class Scorer {
+public:
+  Scorer(ThreadPool &pool, size_t vocabulary, LogitsReader *reference, LogitsWriter *writer)
+      : pool(pool), vocabulary(vocabulary), reference(reference), writer(writer) {}
+  /// `targets` are the tokens that the rows of `logits` predict.
+  absl::Status score(absl::Span<const float> logits, absl::Span<const int32_t> targets);
+  const Evaluation &result() const { return sums; }
+
+private:
+  void scoreRow(absl::Span<const float> logits, int32_t target, size_t row);
+
+  ThreadPool &pool;
+  const size_t vocabulary;
+  LogitsReader *reference;
+  LogitsWriter *writer;
+  Evaluation sums;
+  std::vector<float> referenceRows;
+  std::vector<uint8_t> encoded;
+  struct Row {
+    double loss = 0, referenceLoss = 0, divergence = 0;
+    bool agrees = false;
+  };
+  std::vector<Row> rows;
+};
+
+void Scorer::scoreRow(absl::Span<const float> logits, int32_t target, size_t row) {
+  Row &result = rows[row];
+  double logSum;
+  if (reference) {
+    auto others = absl::MakeConstSpan(referenceRows).subspan(row * vocabulary, vocabulary);
+    PredictionComparison comparison = comparePredictions(others, logits);
+    logSum = comparison.modelLogSum;
+    result.referenceLoss = comparison.referenceLogSum - double(others[size_t(target)]);
+    result.divergence = comparison.divergence;
+    result.agrees = comparison.agrees;
+  } else {
+    logSum = logSumExp(logits);
+  }
+  result.loss = logSum - double(logits[size_t(target)]);
+  if (writer)
+    writer->encode(logits, logSum, encoded.data() + row * writer->header().rowBytes());
+}
+
+absl::Status Scorer::score(absl::Span<const float> logits, absl::Span<const int32_t> targets) {
+  rows.resize(targets.size());
+  if (reference) {
+    referenceRows.resize(logits.size());
+    STC_RETURN_IF_ERROR(reference->read(absl::MakeSpan(referenceRows)));
+  }
+  if (writer)
+    encoded.resize(targets.size() * writer->header().rowBytes());
+  // A large vocabulary's exponentials would take one thread longer than the model.
+  pool.run([&](int64_t thread, int64_t threads) {
+    for (size_t row = size_t(thread); row < targets.size(); row += size_t(threads))
+      scoreRow(logits.subspan(row * vocabulary, vocabulary), targets[row], row);
+  });
+  for (const Row &row : rows) {
+    if (std::isnan(row.loss))
+      return formatError({"", "logits", {}}, "numbers", "NaN");
+    sums.model.losses.add(row.loss);
+    if (!reference)
+      continue;
+    if (std::isnan(row.referenceLoss) || std::isnan(row.divergence))
+      return formatError({reference->path(), "logits", {}}, "numbers", "NaN");
+    sums.reference.losses.add(row.referenceLoss);
+    sums.divergences.add(row.divergence);
+    sums.agreements.add(row.agrees ? 1 : 0);
+  }
+  return writer ? writer->write(encoded) : absl::OkStatus();
+}
+
+} // namespace
+
+absl::StatusOr<Evaluation> evaluate(Session &session, absl::Span<const EvalWindow> windows,
+                                    LogitsReader *reference, LogitsWriter *writer,
+                                    absl::FunctionRef<void(int64_t)> progress) {
+  size_t vocabulary = size_t(session.owner().settings().vocabSize);
+  Scorer scorer(session.owner().pool(), vocabulary, reference, writer);
+  for (const EvalWindow &window : windows) {
+    session.reset();
+    STC_RETURN_IF_ERROR(session.score(window, [&](int64_t first, absl::Span<const float> logits) {
+      // What follows the last token is not known.
+      auto targets = absl::MakeConstSpan(window).subspan(
+          size_t(first) + 1, std::min(logits.size() / vocabulary, window.size()));
+      return scorer.score(logits.subspan(0, targets.size() * vocabulary), targets);
+    }));
+    progress(int64_t(window.size()) - 1);
+  }
+  return scorer.result();
+}
+
+} // namespace stc
