@@ -29,6 +29,7 @@ ALLOWED = {
     "Dialect/Packed/Transforms": UTILS + ["Target/CPU/TargetDescription"],
     "Reference": UTILS,
     "Import": UTILS,
+    "Export": UTILS + ["Import"],
     "Conversion": UTILS,
     "Target/CPU": UTILS + ["Dialect/Packed/Transforms", "Conversion", "Runtime/ModelABI"],
     "Target/Emission": FLOOR0 + ["Target/CPU"],

@@ -69,7 +69,8 @@ static CommandSpec compileSpec() {
        "compile examples/books -o books --calibrate default --prune 6:8 --quantize int4",
        "compile examples/books -o books --target sapphirerapids,x86-64-v3,x86-64-v2",
        "compile examples/books --emit=mlir:packed -o - --quantize int8",
-       "compile examples/books --emit=shared -o books   # books.so, .h, .weights"},
+       "compile examples/books --emit=shared -o books   # books.so, .h, .weights",
+       "compile examples/books --emit=gguf -o books.gguf --calibrate default --quantize int4"},
       1,
       1};
   spec.options.insert(
@@ -77,7 +78,8 @@ static CommandSpec compileSpec() {
       {{"--output", "-o", "OUT", "what to write (default: the model's name; - prints text kinds)"},
        {"--emit", "", "KIND",
         "exe, shared, object, asm, llvm, or mlir:PHASE with PHASE one of import, graph,\n"
-        "compressed, packed, tiled, vector, llvm (default exe)"}});
+        "compressed, packed, tiled, vector, llvm (default exe); or the compressed weights as\n"
+        "a checkpoint: safetensors (a directory as compressed-tensors has it) or gguf"}});
   spec.options.insert(
       spec.options.end(),
       {{"--autotune", "", "",

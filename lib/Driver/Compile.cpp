@@ -6,6 +6,7 @@
 #include "stc/Compress/Quantize.h"
 #include "stc/Dialect/STC/Utils/WeightStore.h"
 #include "stc/Driver/Cache.h"
+#include "stc/Export/Export.h"
 #include "stc/Import/Import.h"
 #include "stc/Support/Progress.h"
 #include "stc/Target/Autotune/Autotuner.h"
@@ -42,15 +43,20 @@ absl::Status stc::parseEmit(const std::string &text, CompileOptions &options) {
     options.emit = EmitKind::Assembly;
   else if (text == "llvm")
     options.emit = EmitKind::LLVMIR;
+  else if (text == "safetensors")
+    options.emit = EmitKind::Safetensors;
+  else if (text == "gguf")
+    options.emit = EmitKind::Gguf;
   else if (absl::StartsWith(text, "mlir:") && parsePhase(text.substr(5))) {
     options.emit = EmitKind::MLIR;
     options.mlirPhase = *parsePhase(text.substr(5));
   } else {
     std::string phases =
         llvm::join(llvm::map_range(kPhases, [](Phase phase) { return phaseName(phase); }), "|");
-    return formatError({"", "--emit", {}},
-                       absl::StrCat("exe, shared, object, asm, llvm or mlir:", phases),
-                       printable(text));
+    return formatError(
+        {"", "--emit", {}},
+        absl::StrCat("exe, shared, object, safetensors, gguf, asm, llvm or mlir:", phases),
+        printable(text));
   }
   return absl::OkStatus();
 }
@@ -65,9 +71,11 @@ static std::string modelName(const std::string &model) {
 }
 
 std::string stc::outputPath(const CompileOptions &options) {
+  std::string name = options.output.empty() ? modelName(options.model) : options.output;
+  if (options.emit == EmitKind::Gguf)
+    return absl::EndsWith(name, ".gguf") ? name : name + ".gguf";
   if (!options.output.empty())
     return options.output;
-  std::string name = modelName(options.model);
   switch (options.emit) {
   case EmitKind::Assembly:
     return name + ".s";
@@ -117,6 +125,8 @@ private:
   absl::Status prepareAutotune();
   absl::Status emitText();
   absl::Status emitBinary();
+  absl::Status checkExport();
+  absl::Status emitExport();
   void report(absl::string_view step, std::chrono::steady_clock::time_point since);
 
   const CompileOptions &options;
@@ -291,6 +301,33 @@ absl::Status Compilation::emitBinary() {
   return absl::OkStatus();
 }
 
+/// --emit=safetensors or gguf: what can fail before minutes of compression.
+absl::Status Compilation::checkExport() {
+  if (!checkpoint)
+    return formatError({"", "--emit", {}}, "a checkpoint for safetensors and gguf", options.model);
+  if (options.emit == EmitKind::Safetensors)
+    return checkSafetensorsExport(*checkpoint, outputPath(options));
+  std::vector<QuantizeSpec> specs(1);
+  STC_ASSIGN_OR_RETURN(specs[0], parseQuantizeSpec(options.quantize));
+  if (options.head != "auto") {
+    STC_ASSIGN_OR_RETURN(specs.emplace_back(), parseQuantizeSpec(options.head));
+  }
+  return checkGgufExport(*checkpoint, tokenizer.get(), specs, outputPath(options));
+}
+
+/// --emit=safetensors or gguf: the weights of the compressed phase as a checkpoint.
+absl::Status Compilation::emitExport() {
+  STC_RETURN_IF_ERROR(checkExport());
+  STC_RETURN_IF_ERROR(advanceTo(Phase::Compressed));
+  auto start = std::chrono::steady_clock::now();
+  ExportOptions exporting{outputPath(options), options.quiet};
+  STC_RETURN_IF_ERROR(options.emit == EmitKind::Safetensors
+                          ? exportSafetensors(*module, *checkpoint, exporting)
+                          : exportGguf(*module, *checkpoint, tokenizer.get(), exporting));
+  report("export", start);
+  return absl::OkStatus();
+}
+
 static absl::Status checkHead(const std::string &head) {
   absl::Status status = head == "auto" ? absl::OkStatus() : parseQuantizeSpec(head).status();
   return status.ok()
@@ -338,8 +375,9 @@ absl::Status Compilation::run() {
               options.emit == EmitKind::Assembly;
   if (text)
     STC_RETURN_IF_ERROR(checkSingleTarget(options, targets));
+  bool exported = options.emit == EmitKind::Safetensors || options.emit == EmitKind::Gguf;
   bool toTerminal = text && options.output == "-";
-  if (!toTerminal)
+  if (!toTerminal && options.emit != EmitKind::Safetensors)
     STC_RETURN_IF_ERROR(checkWritable(outputPath(options)));
   pipeline.prune = options.prune;
   pipeline.quantize = options.quantize;
@@ -350,7 +388,7 @@ absl::Status Compilation::run() {
   pipeline.verbose = options.verbose;
   STC_RETURN_IF_ERROR(prepareAutotune());
   STC_RETURN_IF_ERROR(load());
-  STC_RETURN_IF_ERROR(text ? emitText() : emitBinary());
+  STC_RETURN_IF_ERROR(exported ? emitExport() : text ? emitText() : emitBinary());
   report("total", start);
   if (!options.quiet && !toTerminal)
     llvm::errs() << timings << "wrote " << outputPath(options) << "\n";

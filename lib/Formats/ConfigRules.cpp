@@ -109,6 +109,13 @@ const ArchitectureRow *findGgufArchitecture(absl::string_view name) {
   return nullptr;
 }
 
+GgufFamily ggufFamilyOf(const ModelConfig &config) {
+  const ArchitectureRow *row = findArchitecture(config.architecture);
+  if (!row || row->gguf.empty())
+    row = findGgufArchitecture("llama");
+  return {std::string(row->gguf), row->ggufInterleavedRope};
+}
+
 std::string supportedArchitectures() {
   std::string list;
   for (const ArchitectureRow &row : architectures)

@@ -39,6 +39,13 @@ absl::optional<DType> dtypeFromGguf(uint32_t code) {
   return absl::nullopt;
 }
 
+absl::optional<uint32_t> ggufFromDtype(DType dtype) {
+  for (const ReadableType &type : readable)
+    if (type.dtype == dtype)
+      return type.code;
+  return absl::nullopt;
+}
+
 std::string ggufTypeName(uint32_t code) {
   for (const KnownType &type : unreadable)
     if (type.code == code)

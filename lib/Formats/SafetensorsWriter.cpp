@@ -25,12 +25,13 @@ absl::Status checkTensors(const std::string &path, const std::vector<TensorView>
     if (!dtypeFromSafetensors(dtypeName(tensor.dtype)))
       return formatError(site, absl::StrCat("a dtype among ", supportedSafetensorsTypes()),
                          dtypeName(tensor.dtype));
-    STC_ASSIGN_OR_RETURN(uint64_t size, tensorBytes(tensor.dtype, tensor.shape, site));
-    if (size != tensor.bytes.size())
-      return formatError(site, absl::StrCat(size, " bytes"), absl::StrCat(tensor.bytes.size()));
+    STC_RETURN_IF_ERROR(tensorBytes(tensor.dtype, tensor.shape, site).status());
   }
   return absl::OkStatus();
 }
+
+/// What checkTensors has found to be a size.
+uint64_t sizeOf(const TensorView &tensor) { return *tensorBytes(tensor.dtype, tensor.shape, {}); }
 
 /// The length field and header of a file of `tensors`, padded so that the data is aligned.
 std::string header(const TensorList &tensors, const std::map<std::string, std::string> &metadata) {
@@ -48,7 +49,7 @@ std::string header(const TensorList &tensors, const std::map<std::string, std::s
                     ":{\"dtype\":", jsonQuote(dtypeName(tensor->dtype)), ",\"shape\":[");
     for (int64_t size : tensor->shape)
       absl::StrAppend(&json, json.back() == '[' ? "" : ",", size);
-    uint64_t end = offset + tensor->bytes.size();
+    uint64_t end = offset + sizeOf(*tensor);
     absl::StrAppend(&json, "],\"data_offsets\":[", offset, ",", end, "]}");
     offset = end;
   }
@@ -60,7 +61,7 @@ std::string header(const TensorList &tensors, const std::map<std::string, std::s
 
 absl::StatusOr<std::unique_ptr<AtomicFile>>
 writeOne(const std::string &path, const TensorList &given,
-         const std::map<std::string, std::string> &metadata) {
+         const std::map<std::string, std::string> &metadata, TensorProducer produce) {
   // Wide types first: without gaps between tensors this alone keeps each one aligned.
   TensorList tensors;
   for (int64_t width : {8, 4, 2, 1})
@@ -69,9 +70,19 @@ writeOne(const std::string &path, const TensorList &given,
         tensors.push_back(tensor);
   STC_ASSIGN_OR_RETURN(std::unique_ptr<AtomicFile> file, AtomicFile::create(path));
   STC_RETURN_IF_ERROR(file->write(absl::string_view(header(tensors, metadata))));
-  for (const TensorView *tensor : tensors)
-    STC_RETURN_IF_ERROR(file->write(tensor->bytes));
+  for (const TensorView *tensor : tensors) {
+    STC_ASSIGN_OR_RETURN(absl::Span<const uint8_t> bytes, produce(*tensor));
+    if (bytes.size() != sizeOf(*tensor))
+      return formatError({path, tensor->name, {}}, absl::StrCat(sizeOf(*tensor), " bytes"),
+                         absl::StrCat(bytes.size()));
+    STC_RETURN_IF_ERROR(file->write(bytes));
+  }
   return file;
+}
+
+/// The bytes of a tensor that has them.
+absl::StatusOr<absl::Span<const uint8_t>> ownBytes(const TensorView &tensor) {
+  return tensor.bytes;
 }
 
 /// Cuts the tensors, in order, into shards of at most `shardBytes` (or a single larger tensor).
@@ -100,7 +111,7 @@ absl::Status writeShards(const std::string &path, const std::vector<TensorList> 
     std::snprintf(suffix, sizeof(suffix), "-%05zu-of-%05zu.safetensors", i + 1, shards.size());
     names.push_back(path + suffix);
     STC_ASSIGN_OR_RETURN(std::unique_ptr<AtomicFile> file,
-                         writeOne(names.back(), shards[i], metadata));
+                         writeOne(names.back(), shards[i], metadata, ownBytes));
     files.push_back(std::move(file));
     std::string base = names.back().substr(names.back().rfind('/') + 1);
     for (const TensorView *tensor : shards[i]) {
@@ -131,16 +142,25 @@ absl::Status writeShards(const std::string &path, const std::vector<TensorList> 
 
 } // namespace
 
-absl::Status writeSafetensors(const std::string &path, const std::vector<TensorView> &tensors,
-                              const std::map<std::string, std::string> &metadata,
-                              uint64_t shardBytes) {
+absl::StatusOr<std::unique_ptr<AtomicFile>>
+streamSafetensors(const std::string &path, const std::vector<TensorView> &tensors,
+                  const std::map<std::string, std::string> &metadata, TensorProducer produce) {
   STC_RETURN_IF_ERROR(checkTensors(path, tensors));
-  if (shardBytes != 0)
-    return writeShards(path, cut(tensors, shardBytes), metadata);
   TensorList all;
   for (const TensorView &tensor : tensors)
     all.push_back(&tensor);
-  STC_ASSIGN_OR_RETURN(std::unique_ptr<AtomicFile> file, writeOne(path, all, metadata));
+  return writeOne(path, all, metadata, produce);
+}
+
+absl::Status writeSafetensors(const std::string &path, const std::vector<TensorView> &tensors,
+                              const std::map<std::string, std::string> &metadata,
+                              uint64_t shardBytes) {
+  if (shardBytes != 0) {
+    STC_RETURN_IF_ERROR(checkTensors(path, tensors));
+    return writeShards(path, cut(tensors, shardBytes), metadata);
+  }
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<AtomicFile> file,
+                       streamSafetensors(path, tensors, metadata, ownBytes));
   return file->commit();
 }
 

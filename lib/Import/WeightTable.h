@@ -6,6 +6,7 @@
 
 #include "stc/Dialect/STC/IR/STC.h"
 #include "stc/Formats/Checkpoint.h"
+#include "stc/Import/TensorNames.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringMap.h"
@@ -37,9 +38,6 @@ private:
   llvm::StringMap<WeightOp> weights;
   llvm::StringSet<> used; // tensor names that became weights
 };
-
-/// Rotary scale factors per frequency that a GGUF may carry beside its weights.
-constexpr llvm::StringLiteral kRopeFactorsTensor = "rope_freqs.weight";
 
 } // namespace stc
 

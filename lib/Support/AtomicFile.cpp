@@ -1,4 +1,6 @@
 // Writing: files that appear under their name complete, or not at all.
+#include "Temporaries.h"
+
 #include "stc/Support/File.h"
 
 #include "absl/strings/str_cat.h"
@@ -8,7 +10,6 @@
 #include <cerrno>
 #include <chrono>
 #include <climits>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
@@ -70,53 +71,10 @@ absl::StatusOr<std::string> resolveTarget(const std::string &path) {
   return target;
 }
 
-// Paths that the signal handler removes. Each slot owns a copy, since a handler may neither
-// allocate nor read a string that another thread is changing.
-constexpr int slotCount = 64;
-std::atomic<char *> slots[slotCount];
-
-int claimSlot(const std::string &path) {
-  char *copy = strdup(path.c_str());
-  for (int i = 0; i < slotCount && copy; ++i) {
-    char *empty = nullptr;
-    if (slots[i].compare_exchange_strong(empty, copy))
-      return i;
-  }
-  std::free(copy);
-  return -1; // more than 64 open outputs: those beyond are not removed on a signal
-}
-
-void freeSlot(int slot) {
-  if (slot >= 0)
-    std::free(slots[slot].exchange(nullptr));
-}
-
-extern "C" void removeTemporaries(int signal) {
-  for (std::atomic<char *> &slot : slots)
-    if (const char *path = slot.exchange(nullptr))
-      unlink(path);
-  // The default action was restored by SA_RESETHAND.
-  raise(signal);
-}
-
 /// The permissions with execution allowed to whoever may read.
 mode_t executableMode(mode_t mode) { return (mode & 07777) | (mode & 0444) >> 2; }
 
 } // namespace
-
-void removeTemporariesOnSignal() {
-  for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction action = {};
-    // Whoever started us may have chosen to ignore a signal (nohup does): leave that as it is.
-    if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_IGN)
-      continue;
-    action = {};
-    action.sa_handler = removeTemporaries;
-    action.sa_flags = int(SA_RESETHAND);
-    sigemptyset(&action.sa_mask);
-    sigaction(signal, &action, nullptr);
-  }
-}
 
 absl::StatusOr<std::unique_ptr<AtomicFile>> AtomicFile::create(const std::string &path) {
   STC_ASSIGN_OR_RETURN(std::string target, resolveTarget(path));
@@ -137,7 +95,7 @@ absl::StatusOr<std::unique_ptr<AtomicFile>> AtomicFile::create(const std::string
     file->finalPath = target;
     file->tempPath = name;
     file->descriptor = descriptor;
-    file->signalSlot = claimSlot(name);
+    file->signalSlot = claimTemporary(name);
     return file;
   }
   return systemError(path, "a writable file", EEXIST);
@@ -148,7 +106,7 @@ AtomicFile::~AtomicFile() {
     ::close(descriptor);
   if (!committed)
     unlink(tempPath.c_str());
-  freeSlot(signalSlot);
+  releaseTemporary(signalSlot);
 }
 
 absl::Status AtomicFile::flush() {

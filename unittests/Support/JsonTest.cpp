@@ -166,5 +166,28 @@ TEST(Json, quoteRoundTrips) {
   EXPECT_EQ(jsonQuote("a\xff"), "\"a\xef\xbf\xbd\"");
 }
 
+TEST(Json, textReadsBackAsTheSameValue) {
+  std::string text = R"({
+  "a": [
+    1,
+    2.0,
+    1e-05,
+    0.1,
+    1e+300,
+    -9223372036854775808
+  ],
+  "b": {},
+  "c": [],
+  "d": {
+    "e": null,
+    "f\n": "\u0001",
+    "g": true
+  }
+})";
+  auto value = parseJson(text, "f");
+  ASSERT_TRUE(value.ok()) << value.status();
+  EXPECT_EQ(jsonText(*value), text);
+}
+
 } // namespace
 } // namespace stc

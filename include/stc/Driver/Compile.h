@@ -12,7 +12,7 @@
 namespace stc {
 
 /// What `stc compile` writes.
-enum class EmitKind { Executable, Shared, Object, Assembly, LLVMIR, MLIR };
+enum class EmitKind { Executable, Shared, Object, Assembly, LLVMIR, MLIR, Safetensors, Gguf };
 
 struct CompileOptions {
   std::string model;  // Hugging Face directory, .safetensors, .gguf or .mlir

@@ -28,6 +28,8 @@ public:
   const TensorView *find(absl::string_view name) const;
   /// Drops the pages of a tensor that was read (streaming).
   void release(const TensorView &tensor) const;
+  /// The file itself where the container is GGUF, else nullptr.
+  const GgufFile *ggufFile() const { return gguf.get(); }
   /// The tokenizer, or nullptr for a checkpoint without one; an unreadable one is an error.
   absl::StatusOr<std::unique_ptr<Tokenizer>> loadTokenizer() const;
 

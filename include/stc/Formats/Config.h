@@ -46,6 +46,14 @@ absl::StatusOr<ModelConfig> parseHuggingFaceConfig(const JsonValue &json, const 
 absl::Status addGenerationConfig(const JsonValue &json, const std::string &file,
                                  ModelConfig &config);
 
+/// What GGUF files call an architecture, and whether they keep the rows of query and key
+/// projections for rotation of adjacent pairs.
+struct GgufFamily {
+  std::string name;
+  bool interleavedRope = false;
+};
+GgufFamily ggufFamilyOf(const ModelConfig &config);
+
 /// Reads the configuration out of a GGUF file's metadata and tensor shapes.
 absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf);
 

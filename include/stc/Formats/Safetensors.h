@@ -2,7 +2,7 @@
 #ifndef STC_FORMATS_SAFETENSORS_H
 #define STC_FORMATS_SAFETENSORS_H
 
-#include "stc/Formats/Tensor.h"
+#include "stc/Formats/TensorStream.h"
 #include "stc/Support/File.h"
 
 #include <map>
@@ -30,6 +30,12 @@ private:
 absl::Status writeSafetensors(const std::string &path, const std::vector<TensorView> &tensors,
                               const std::map<std::string, std::string> &metadata = {},
                               uint64_t shardBytes = 0);
+
+/// Writes one file of announced tensors (their `bytes` are not looked at), which the caller
+/// commits. Wide element types come first, whatever the order given.
+absl::StatusOr<std::unique_ptr<AtomicFile>>
+streamSafetensors(const std::string &path, const std::vector<TensorView> &tensors,
+                  const std::map<std::string, std::string> &metadata, TensorProducer produce);
 
 } // namespace stc
 

@@ -2,7 +2,7 @@
 #ifndef STC_FORMATS_TOKENIZERGGUF_H
 #define STC_FORMATS_TOKENIZERGGUF_H
 
-#include "stc/Formats/Gguf.h"
+#include "stc/Formats/GgufWriter.h"
 #include "stc/Tokenizer/Tokenizer.h"
 
 namespace stc {
@@ -16,6 +16,14 @@ absl::StatusOr<TokenizerSpec> parseTokenizerGguf(const GgufFile &file);
 
 /// The tokenizer those keys define.
 absl::StatusOr<std::unique_ptr<Tokenizer>> loadTokenizerGguf(const GgufFile &file);
+
+/// Adds those keys for a tokenizer, with unused tokens up to `vocabSize`. `file` names the
+/// tokenizer in errors: SentencePiece whose merges no scores express or that splits text before
+/// merging, byte-level BPE with a pattern GGUF has no name for. Not kept, as GGUF has no keys for
+/// it: NFC normalization, spaces that added tokens strip, and prefix spaces that depend on the
+/// text.
+absl::Status addTokenizer(const TokenizerSpec &spec, int64_t vocabSize, const std::string &file,
+                          GgufMetadata &metadata);
 
 } // namespace stc
 

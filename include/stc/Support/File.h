@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace stc {
 
@@ -63,6 +64,8 @@ public:
   absl::Status flush();
   /// The temporary name, for tools that write the file themselves before `commit`.
   const std::string &temporaryPath() const { return tempPath; }
+  /// The name that `commit` gives it.
+  const std::string &path() const { return finalPath; }
   /// Makes the file visible under its final name, executable when asked. Permissions are those any
   /// new file of this process gets (the umask is honoured).
   absl::Status commit(bool executable = false);
@@ -74,6 +77,31 @@ private:
   int descriptor = -1, signalSlot = -1;
   uint64_t written = 0;
   bool committed = false;
+};
+
+/// A folder whose files appear together, complete, or not at all.
+class AtomicFolder {
+public:
+  /// Makes the folder unless there is an empty one. Errors: anything else at `path` (nothing that
+  /// was there is replaced or mixed with), or a parent that is missing or not writable.
+  static absl::StatusOr<std::unique_ptr<AtomicFolder>> create(const std::string &path);
+  ~AtomicFolder();
+  AtomicFolder(const AtomicFolder &) = delete;
+  AtomicFolder &operator=(const AtomicFolder &) = delete;
+
+  /// The path that a file called `name` will have.
+  std::string pathOf(absl::string_view name) const;
+  /// Takes a file created under a path of this folder.
+  void add(std::unique_ptr<AtomicFile> file) { files.push_back(std::move(file)); }
+  /// Makes all files visible, in the order they were added; on failure none stays.
+  absl::Status commit();
+
+private:
+  AtomicFolder() = default;
+  std::string folder;
+  std::vector<std::unique_ptr<AtomicFile>> files;
+  bool made = false, committed = false;
+  int signalSlot = -1;
 };
 
 /// Checks early that `path` can be written (its directory exists and is writable, and `path` is

@@ -53,6 +53,9 @@ absl::Status
 parseJsonObject(absl::string_view text, const std::string &file, int maxDepth,
                 absl::FunctionRef<absl::Status(const std::string &, const JsonValue &)> visit);
 
+/// `value` as JSON text that parses to the same value, in lines indented by two spaces per level.
+std::string jsonText(const JsonValue &value);
+
 /// `text` as a JSON string literal with its quotes. Invalid UTF-8 becomes U+FFFD.
 std::string jsonQuote(absl::string_view text);
 

@@ -320,6 +320,15 @@ absl::StatusOr<QuantizedMatrix> WeightStore::quantized(WeightOp weight) {
   return state->readCodes(entry);
 }
 
+absl::StatusOr<WeightStore::Change> WeightStore::changeOf(WeightOp weight) {
+  STC_RETURN_IF_ERROR(restore(weight));
+  Entry entry = state->find(weight);
+  return entry.codes    ? Change::Quantized
+         : entry.values ? Change::NewValues
+         : entry.mask   ? Change::Masked
+                        : Change::None;
+}
+
 //===----------------------------------------------------------------------===//
 // Attachment to a context
 //===----------------------------------------------------------------------===//

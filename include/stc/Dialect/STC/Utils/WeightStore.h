@@ -46,6 +46,10 @@ public:
   /// The codes of a quantized weight; an error if it was not quantized.
   absl::StatusOr<QuantizedMatrix> quantized(WeightOp weight);
 
+  /// What compression made of a weight, the last of these that happened.
+  enum class Change { None, Masked, NewValues, Quantized };
+  absl::StatusOr<Change> changeOf(WeightOp weight);
+
   /// The store attached to the weight's context; attaches one on first use. The module attribute
   /// `stc.checkpoint = "PATH"` names the checkpoint that stc-opt opens.
   static absl::StatusOr<WeightStore *> get(mlir::ModuleOp module);

@@ -1,0 +1,274 @@
+// Compressed weights -> a GGUF file with llama.cpp's names, metadata and row order.
+#include "stc/Export/Export.h"
+
+#include "ExportedWeight.h"
+
+#include "stc/Export/StoredCodes.h"
+#include "stc/Formats/TokenizerGguf.h"
+#include "stc/Import/TensorNames.h"
+#include "stc/Support/Progress.h"
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+
+namespace stc {
+
+namespace {
+
+using Change = WeightStore::Change;
+
+/// The type whose blocks are exactly such codes and scales.
+absl::StatusOr<DType> blockType(const QuantizeSpec &spec) {
+  if (!spec.asymmetric && spec.group == 32 && spec.element == ElementKind::I4)
+    return DType::Q4_0;
+  if (!spec.asymmetric && spec.group == 32 && spec.element == ElementKind::I8)
+    return DType::Q8_0;
+  return formatError({"", "--emit=gguf", {}},
+                     "weights quantized as int4-g32 or int8-g32, for which GGUF has types (Q4_0 "
+                     "and Q8_0), or none",
+                     spec.str());
+}
+
+/// The type of a tensor that was not quantized.
+DType plainType(const ExportedWeight &weight) {
+  // Programs that read GGUF expect vectors in F32, and know no matrices in F64.
+  DType type = weight.floatType();
+  return weight.isMatrix() && type != DType::F64 ? type : DType::F32;
+}
+
+/// Which row of a Hugging Face tensor is row i of a GGUF's: within each head the rows i and
+/// i + headDim / 2, which rotation takes together, become neighbours (as `permute` of llama.cpp's
+/// conversion/llama.py has them).
+std::vector<int64_t> interleavedOrder(int64_t rows, int64_t headDim) {
+  std::vector<int64_t> order;
+  order.reserve(size_t(rows));
+  for (int64_t head = 0; head < rows; head += headDim)
+    for (int64_t pair = 0; pair < headDim / 2; ++pair)
+      for (int64_t half : {0, 1})
+        order.push_back(head + half * headDim / 2 + pair);
+  return order;
+}
+
+std::vector<uint8_t> reorderRows(const std::vector<uint8_t> &bytes,
+                                 const std::vector<int64_t> &order) {
+  std::vector<uint8_t> result;
+  result.reserve(bytes.size());
+  size_t width = bytes.size() / order.size();
+  for (int64_t row : order)
+    result.insert(result.end(), bytes.begin() + row * int64_t(width),
+                  bytes.begin() + (row + 1) * int64_t(width));
+  return result;
+}
+
+/// The tensors of the file, and their bytes one after another.
+class TensorTable {
+public:
+  TensorTable(const Checkpoint &checkpoint, WeightStore &store,
+              const std::vector<ExportedWeight> &weights)
+      : checkpoint(checkpoint), store(store) {
+    for (const ExportedWeight &weight : weights)
+      byName[weight.name] = &weight;
+    interleaves = checkpoint.container() == Checkpoint::Container::HuggingFace &&
+                  ggufFamilyOf(checkpoint.config()).interleavedRope;
+  }
+
+  absl::Status announceAll(const std::vector<ExportedWeight> &weights) {
+    STC_ASSIGN_OR_RETURN(divisors, rotaryDivisors(checkpoint));
+    for (const ExportedWeight &weight : weights) {
+      DType type = plainType(weight);
+      if (weight.isQuantized()) {
+        STC_ASSIGN_OR_RETURN(type, blockType(weight.quantize));
+      }
+      if (int64_t columns = weight.source->shape.back(); columns % dtypeBlockElements(type) != 0)
+        return formatError({"", weight.name, {}},
+                           absl::StrCat("rows of whole blocks of ", dtypeBlockElements(type),
+                                        ", as GGUF's ", dtypeName(type), " demands"),
+                           absl::StrCat("rows of ", columns));
+      announce(weight.name, type, weight.source->shape);
+    }
+    if (!divisors.empty())
+      announce(kRopeFactorsTensor.str(), DType::F32, {int64_t(divisors.size())});
+    return absl::OkStatus();
+  }
+  const std::vector<TensorView> &tensors() const { return views; }
+
+  absl::StatusOr<absl::Span<const uint8_t>> produce(const TensorView &view) {
+    auto found = byName.find(view.name);
+    if (found == byName.end()) {
+      const auto *data = reinterpret_cast<const uint8_t *>(divisors.data());
+      return absl::Span<const uint8_t>(data, divisors.size() * sizeof(float));
+    }
+    const ExportedWeight &weight = *found->second;
+    std::vector<int64_t> order;
+    if (interleaves && hasRotatedRows(WeightOp(weight.op).getSymName()))
+      order = interleavedOrder(view.shape[0], checkpoint.config().headDim);
+    if (weight.isQuantized()) {
+      STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, store.quantized(weight.op));
+      if (!order.empty())
+        matrix = stc::reorderRows(matrix, order);
+      bytes = view.dtype == DType::Q4_0 ? encodeQ4_0(matrix) : encodeQ8_0(matrix);
+    } else {
+      STC_ASSIGN_OR_RETURN(bytes, floatBytes(weight, view.dtype, checkpoint, store));
+      if (!order.empty())
+        bytes = reorderRows(bytes, order);
+    }
+    return absl::Span<const uint8_t>(bytes);
+  }
+
+private:
+  void announce(const std::string &name, DType dtype, const std::vector<int64_t> &shape) {
+    TensorView view;
+    view.name = name;
+    view.dtype = dtype;
+    view.shape = shape;
+    views.push_back(std::move(view));
+  }
+
+  const Checkpoint &checkpoint;
+  WeightStore &store;
+  absl::flat_hash_map<std::string, const ExportedWeight *> byName;
+  bool interleaves = false;
+  std::vector<float> divisors;
+  std::vector<TensorView> views;
+  std::vector<uint8_t> bytes;
+};
+
+/// llama.cpp's number for the type that most weights have.
+uint32_t fileType(const std::vector<TensorView> &tensors) {
+  std::map<DType, int64_t> counts;
+  for (const TensorView &view : tensors)
+    counts[view.dtype] += view.elementCount();
+  auto most =
+      llvm::max_element(counts, [](const auto &a, const auto &b) { return a.second < b.second; });
+  switch (most->first) {
+  case DType::F16:
+    return 1;
+  case DType::Q4_0:
+    return 2;
+  case DType::Q8_0:
+    return 7;
+  case DType::BF16:
+    return 32;
+  case DType::F32:
+    return 0;
+  default:
+    return 1024; // LLAMA_FTYPE_GUESSED: readers look for themselves
+  }
+}
+
+/// The sizes and switches of the model, under the names of its family.
+void addConfig(const ModelConfig &config, const std::string &family, GgufMetadata &metadata) {
+  auto number = [&](absl::string_view name, int64_t value) {
+    metadata.addNumber(absl::StrCat(family, ".", name), uint32_t(value));
+  };
+  auto real = [&](absl::string_view name, double value) {
+    metadata.addReal(absl::StrCat(family, ".", name), float(value));
+  };
+  number("block_count", config.layers);
+  number("context_length", config.maxPositions);
+  number("embedding_length", config.hiddenSize);
+  number("feed_forward_length", config.intermediateSize);
+  number("attention.head_count", config.heads);
+  number("attention.head_count_kv", config.kvHeads);
+  number("attention.key_length", config.headDim);
+  number("attention.value_length", config.headDim);
+  real("attention.layer_norm_rms_epsilon", config.normEpsilon);
+  if (config.slidingWindow != 0)
+    number("attention.sliding_window", config.slidingWindow);
+  number("rope.dimension_count", config.headDim);
+  real("rope.freq_base", config.ropeTheta);
+  if (config.ropeScaling.kind == RopeScaling::Kind::Linear) {
+    metadata.addText(absl::StrCat(family, ".rope.scaling.type"), "linear");
+    real("rope.scaling.factor", config.ropeScaling.factor);
+  }
+  number("vocab_size", config.vocabSize);
+}
+
+/// The tokenizer, and the tokens that the configuration says end a text.
+absl::Status addText(const Checkpoint &checkpoint, const Tokenizer *tokenizer,
+                     GgufMetadata &metadata) {
+  const ModelConfig &config = checkpoint.config();
+  if (!tokenizer)
+    return absl::OkStatus();
+  TokenizerSpec spec = tokenizer->spec();
+  if (spec.bos < 0)
+    spec.bos = config.bosToken.value_or(-1);
+  if (spec.eos < 0)
+    spec.eos = config.eosToken.value_or(-1);
+  STC_RETURN_IF_ERROR(addTokenizer(spec, config.vocabSize, checkpoint.path(), metadata));
+  std::vector<int64_t> ends = config.extraEosTokens;
+  if (config.eosToken)
+    ends.insert(ends.begin(), *config.eosToken);
+  llvm::erase(ends, spec.eos);
+  const char *keys[] = {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
+  for (size_t i = 0; i < std::min(ends.size(), std::size(keys)); ++i)
+    metadata.addNumber(keys[i], uint32_t(ends[i]));
+  return absl::OkStatus();
+}
+
+/// A GGUF's own metadata but for what this file decides anew.
+void copyMetadata(const GgufFile &source, GgufMetadata &metadata) {
+  for (const auto &[key, value] : source.metadata())
+    if (key != "general.alignment" && key != "general.file_type" &&
+        key != "general.quantization_version")
+      metadata.add(key, value);
+}
+
+std::string modelName(const Checkpoint &checkpoint) {
+  return llvm::sys::path::stem(llvm::StringRef(checkpoint.path()).rtrim('/')).str();
+}
+
+} // namespace
+
+absl::Status checkGgufExport(const Checkpoint &checkpoint, const Tokenizer *tokenizer,
+                             const std::vector<QuantizeSpec> &specs, const std::string &output) {
+  for (const QuantizeSpec &spec : specs)
+    if (spec.enabled)
+      STC_RETURN_IF_ERROR(blockType(spec).status());
+  if (llvm::sys::fs::equivalent(checkpoint.path(), output))
+    return formatError({output, "", {}}, "another file than the checkpoint", "the same");
+  GgufMetadata unused;
+  if (checkpoint.container() == Checkpoint::Container::Gguf)
+    return absl::OkStatus();
+  return addText(checkpoint, tokenizer, unused);
+}
+
+absl::Status exportGguf(ModuleOp module, const Checkpoint &checkpoint, const Tokenizer *tokenizer,
+                        const ExportOptions &options) {
+  STC_ASSIGN_OR_RETURN(WeightStore * store, WeightStore::get(module));
+  STC_ASSIGN_OR_RETURN(std::vector<ExportedWeight> weights,
+                       collectWeights(module, checkpoint, *store, Checkpoint::Container::Gguf));
+  TensorTable table(checkpoint, *store, weights);
+  STC_RETURN_IF_ERROR(table.announceAll(weights));
+
+  GgufMetadata metadata;
+  if (const GgufFile *source = checkpoint.ggufFile()) {
+    copyMetadata(*source, metadata);
+  } else {
+    std::string family = ggufFamilyOf(checkpoint.config()).name;
+    metadata.addText("general.architecture", family);
+    metadata.addText("general.name", modelName(checkpoint));
+    addConfig(checkpoint.config(), family, metadata);
+    STC_RETURN_IF_ERROR(addText(checkpoint, tokenizer, metadata));
+  }
+  metadata.addNumber("general.file_type", fileType(table.tensors()));
+  metadata.addNumber("general.quantization_version", 2);
+
+  uint64_t total = 0;
+  for (const TensorView &view : table.tensors())
+    total += uint64_t(view.elementCount());
+  Progress progress("export", total, options.quiet ? Progress::Mode::Quiet : Progress::Mode::Auto);
+  auto produce = [&](const TensorView &view) {
+    progress.advance(uint64_t(view.elementCount()), view.name);
+    return table.produce(view);
+  };
+  STC_ASSIGN_OR_RETURN(auto file, streamGguf(options.output, metadata, table.tensors(), produce));
+  progress.finish();
+  return file->commit();
+}
+
+} // namespace stc

@@ -1,0 +1,190 @@
+// Compressed weights -> a Hugging Face directory in compressed-tensors' conventions.
+#include "stc/Export/Export.h"
+
+#include "CompressedTensorsConfig.h"
+
+#include "stc/Export/StoredCodes.h"
+#include "stc/Support/Progress.h"
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+
+namespace stc {
+
+namespace {
+
+/// What describes the model or its text and does not change with the weights.
+constexpr absl::string_view kCopiedFiles[] = {"generation_config.json",
+                                              "tokenizer.json",
+                                              "tokenizer_config.json",
+                                              "tokenizer.model",
+                                              "added_tokens.json",
+                                              "vocab.json",
+                                              "merges.txt",
+                                              "chat_template.jinja",
+                                              "chat_template.json",
+                                              "special_tokens_map.json"};
+
+/// The directory that a checkpoint's config.json lies in.
+std::string folderOf(const Checkpoint &checkpoint) {
+  llvm::StringRef path = checkpoint.path();
+  if (llvm::sys::fs::is_directory(path))
+    return path.str();
+  llvm::StringRef parent = llvm::sys::path::parent_path(path);
+  return parent.empty() ? "." : parent.str();
+}
+
+enum class Part { Floats, Packed, Scales, ZeroPoints, Shape };
+
+template <typename T> std::vector<uint8_t> bytesOf(const std::vector<T> &values) {
+  const auto *begin = reinterpret_cast<const uint8_t *>(values.data());
+  return {begin, begin + values.size() * sizeof(T)};
+}
+
+/// The tensors of model.safetensors, and their bytes one after another.
+class TensorTable {
+public:
+  TensorTable(const Checkpoint &checkpoint, WeightStore &store,
+              const std::vector<ExportedWeight> &weights)
+      : checkpoint(checkpoint), store(store), weights(weights) {}
+
+  absl::Status announceAll() {
+    for (const ExportedWeight &weight : weights) {
+      if (weight.isQuantized())
+        STC_RETURN_IF_ERROR(announceCodes(weight));
+      else
+        announce(weight, "", weight.floatType(), weight.source->shape, Part::Floats);
+    }
+    return absl::OkStatus();
+  }
+  const std::vector<TensorView> &tensors() const { return views; }
+
+  absl::StatusOr<absl::Span<const uint8_t>> produce(const TensorView &view) {
+    auto [weight, part] = parts.at(view.name);
+    STC_ASSIGN_OR_RETURN(bytes, bytesOfPart(*weight, part, view));
+    return absl::Span<const uint8_t>(bytes);
+  }
+
+private:
+  void announce(const ExportedWeight &weight, absl::string_view suffix, DType dtype,
+                std::vector<int64_t> shape, Part part) {
+    TensorView view;
+    view.name = absl::StrCat(weight.name, suffix);
+    view.dtype = dtype;
+    view.shape = std::move(shape);
+    parts[view.name] = {&weight, part};
+    views.push_back(std::move(view));
+  }
+
+  absl::Status announceCodes(const ExportedWeight &weight) {
+    int64_t rows = weight.source->shape[0], columns = weight.source->shape[1];
+    int64_t group = weight.quantize.group, bits = weight.quantize.layout().codeBits();
+    if (!isPerRow(weight) && columns % group != 0)
+      return formatError(
+          {"", weight.name, {}},
+          absl::StrCat("rows of whole groups of ", group, ", as compressed-tensors demands"),
+          absl::StrCat("rows of ", columns));
+    int64_t groups = isPerRow(weight) ? 1 : columns / group;
+    announce(weight, "_shape", DType::I64, {2}, Part::Shape);
+    announce(weight, "_packed", DType::I32, {rows, (columns * bits + 31) / 32}, Part::Packed);
+    if (weight.quantize.asymmetric)
+      announce(weight, "_zero_point", DType::I32, {(rows * bits + 31) / 32, groups},
+               Part::ZeroPoints);
+    announce(weight, "_scale", DType::F16, {rows, groups}, Part::Scales);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<uint8_t>> bytesOfPart(const ExportedWeight &weight, Part part,
+                                                   const TensorView &view) {
+    if (part == Part::Floats)
+      return floatBytes(weight, view.dtype, checkpoint, store);
+    if (part == Part::Shape)
+      return bytesOf(weight.source->shape);
+    if (loaded != &weight) {
+      STC_ASSIGN_OR_RETURN(matrix, store.quantized(weight.op));
+      loaded = &weight;
+    }
+    int bits = weight.quantize.layout().codeBits();
+    if (part == Part::Scales)
+      return bytesOf(matrix.scales);
+    if (part == Part::ZeroPoints)
+      return bytesOf(packWordsByColumn(matrix.zeros, matrix.rows, matrix.groups(), bits));
+    return bytesOf(packWords(matrix.codes, matrix.rows, matrix.columns, bits));
+  }
+
+  const Checkpoint &checkpoint;
+  WeightStore &store;
+  const std::vector<ExportedWeight> &weights;
+  std::vector<TensorView> views;
+  absl::flat_hash_map<std::string, std::pair<const ExportedWeight *, Part>> parts;
+  const ExportedWeight *loaded = nullptr; // whose codes `matrix` holds
+  QuantizedMatrix matrix;
+  std::vector<uint8_t> bytes;
+};
+
+absl::Status addText(AtomicFolder &folder, absl::string_view name, absl::string_view text) {
+  STC_ASSIGN_OR_RETURN(auto file, AtomicFile::create(folder.pathOf(name)));
+  STC_RETURN_IF_ERROR(file->write(text));
+  folder.add(std::move(file));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> configText(const std::string &folder,
+                                       const std::vector<ExportedWeight> &weights) {
+  std::string path = absl::StrCat(folder, "/config.json");
+  STC_ASSIGN_OR_RETURN(std::string text, readFile(path));
+  STC_ASSIGN_OR_RETURN(JsonValue config, parseJson(text, path));
+  describeCompression(weights, config);
+  return jsonText(config) + "\n";
+}
+
+} // namespace
+
+absl::Status checkSafetensorsExport(const Checkpoint &checkpoint, const std::string &output) {
+  if (checkpoint.container() != Checkpoint::Container::HuggingFace)
+    return formatError({"", "--emit=safetensors", {}},
+                       "a Hugging Face checkpoint (of a GGUF: --emit=gguf)", checkpoint.path());
+  return AtomicFolder::create(output).status();
+}
+
+absl::Status exportSafetensors(ModuleOp module, const Checkpoint &checkpoint,
+                               const ExportOptions &options) {
+  STC_ASSIGN_OR_RETURN(WeightStore * store, WeightStore::get(module));
+  STC_ASSIGN_OR_RETURN(
+      std::vector<ExportedWeight> weights,
+      collectWeights(module, checkpoint, *store, Checkpoint::Container::HuggingFace));
+  TensorTable table(checkpoint, *store, weights);
+  STC_RETURN_IF_ERROR(table.announceAll());
+  std::string source = folderOf(checkpoint);
+  STC_ASSIGN_OR_RETURN(std::string config, configText(source, weights));
+
+  STC_ASSIGN_OR_RETURN(auto folder, AtomicFolder::create(options.output));
+  for (absl::string_view name : kCopiedFiles) {
+    std::string path = absl::StrCat(source, "/", name);
+    if (!llvm::sys::fs::exists(path))
+      continue;
+    STC_ASSIGN_OR_RETURN(std::string text, readFile(path));
+    STC_RETURN_IF_ERROR(addText(*folder, name, text));
+  }
+  uint64_t total = 0;
+  for (const TensorView &view : table.tensors())
+    total += uint64_t(view.elementCount());
+  Progress progress("export", total, options.quiet ? Progress::Mode::Quiet : Progress::Mode::Auto);
+  auto produce = [&](const TensorView &view) {
+    progress.advance(uint64_t(view.elementCount()), view.name);
+    return table.produce(view);
+  };
+  STC_ASSIGN_OR_RETURN(auto file, streamSafetensors(folder->pathOf("model.safetensors"),
+                                                    table.tensors(), {{"format", "pt"}}, produce));
+  progress.finish();
+  folder->add(std::move(file));
+  // The configuration makes the directory a checkpoint: it comes last.
+  STC_RETURN_IF_ERROR(addText(*folder, "config.json", config));
+  return folder->commit();
+}
+
+} // namespace stc

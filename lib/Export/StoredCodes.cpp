@@ -1,0 +1,90 @@
+// Codes in the bytes that other formats give them.
+#include "stc/Export/StoredCodes.h"
+
+#include <algorithm>
+
+namespace stc {
+
+namespace {
+
+constexpr int64_t kBlock = 32; // elements of a GGML block
+
+/// Appends bytes of an f16 scale.
+void appendScale(uint16_t scale, std::vector<uint8_t> &bytes) {
+  bytes.push_back(uint8_t(scale));
+  bytes.push_back(uint8_t(scale >> 8));
+}
+
+/// Calls encode(codes of a block) after each block's scale.
+template <typename Encode>
+std::vector<uint8_t> encodeBlocks(const QuantizedMatrix &matrix, int64_t blockBytes,
+                                  Encode encode) {
+  std::vector<uint8_t> bytes;
+  bytes.reserve(size_t(matrix.rows * matrix.groups() * blockBytes));
+  for (size_t block = 0; block < matrix.scales.size(); ++block) {
+    appendScale(matrix.scales[block], bytes);
+    encode(matrix.codes.data() + block * kBlock, bytes);
+  }
+  return bytes;
+}
+
+} // namespace
+
+std::vector<uint32_t> packWords(absl::Span<const int8_t> codes, int64_t rows, int64_t columns,
+                                int bits) {
+  int64_t words = (columns * bits + 31) / 32;
+  std::vector<uint32_t> packed(size_t(rows * words));
+  int offset = 1 << (bits - 1);
+  for (int64_t row = 0; row < rows; ++row) {
+    uint32_t *out = packed.data() + row * words;
+    for (int64_t column = 0; column < columns; ++column) {
+      uint64_t code = uint64_t(codes[size_t(row * columns + column)] + offset);
+      int64_t bit = column * bits, shift = bit % 32;
+      out[bit / 32] |= uint32_t(code << shift);
+      if (shift + bits > 32)
+        out[bit / 32 + 1] |= uint32_t(code >> (32 - shift));
+    }
+  }
+  return packed;
+}
+
+std::vector<uint32_t> packWordsByColumn(absl::Span<const int8_t> codes, int64_t rows,
+                                        int64_t columns, int bits) {
+  auto transpose = [](auto from, int64_t height, int64_t width) {
+    auto to = from;
+    for (int64_t i = 0; i < height; ++i)
+      for (int64_t j = 0; j < width; ++j)
+        to[size_t(j * height + i)] = from[size_t(i * width + j)];
+    return to;
+  };
+  std::vector<int8_t> turned =
+      transpose(std::vector<int8_t>(codes.begin(), codes.end()), rows, columns);
+  return transpose(packWords(turned, columns, rows, bits), columns, (rows * bits + 31) / 32);
+}
+
+std::vector<uint8_t> encodeQ4_0(const QuantizedMatrix &matrix) {
+  return encodeBlocks(matrix, 18, [](const int8_t *codes, std::vector<uint8_t> &bytes) {
+    for (int j = 0; j < kBlock / 2; ++j)
+      bytes.push_back(uint8_t((codes[j] + 8) | (codes[j + kBlock / 2] + 8) << 4));
+  });
+}
+
+std::vector<uint8_t> encodeQ8_0(const QuantizedMatrix &matrix) {
+  return encodeBlocks(matrix, 34, [](const int8_t *codes, std::vector<uint8_t> &bytes) {
+    bytes.insert(bytes.end(), codes, codes + kBlock);
+  });
+}
+
+QuantizedMatrix reorderRows(const QuantizedMatrix &matrix, absl::Span<const int64_t> order) {
+  QuantizedMatrix result = matrix;
+  auto reorder = [&](const auto &from, auto &to, int64_t width) {
+    for (size_t row = 0; row < order.size() && !from.empty(); ++row)
+      std::copy_n(from.begin() + order[row] * width, width, to.begin() + int64_t(row) * width);
+  };
+  reorder(matrix.codes, result.codes, matrix.columns);
+  reorder(matrix.scales, result.scales, matrix.groups());
+  reorder(matrix.zeros, result.zeros, matrix.groups());
+  return result;
+}
+
+} // namespace stc

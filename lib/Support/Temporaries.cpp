@@ -1,0 +1,66 @@
+// Removes unfinished files, and folders made for them, when a signal ends the process.
+#include "Temporaries.h"
+
+#include "stc/Support/File.h"
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <unistd.h>
+
+namespace stc {
+
+namespace {
+
+// Each slot owns a copy, since a handler may neither allocate nor read a string that another thread
+// is changing.
+constexpr int slotCount = 64;
+std::atomic<char *> slots[slotCount];
+
+extern "C" void removeTemporaries(int signal) {
+  // Folders go last, when the files in them are gone.
+  const char *folders[slotCount] = {};
+  for (int i = 0; i < slotCount; ++i)
+    if (const char *path = slots[i].exchange(nullptr))
+      folders[i] = unlink(path) != 0 ? path : nullptr;
+  for (const char *folder : folders)
+    if (folder)
+      rmdir(folder);
+  // The default action was restored by SA_RESETHAND.
+  raise(signal);
+}
+
+} // namespace
+
+int claimTemporary(const std::string &path) {
+  char *copy = strdup(path.c_str());
+  for (int i = 0; i < slotCount && copy; ++i) {
+    char *empty = nullptr;
+    if (slots[i].compare_exchange_strong(empty, copy))
+      return i;
+  }
+  std::free(copy);
+  return -1; // more than 64 open outputs: those beyond are not removed on a signal
+}
+
+void releaseTemporary(int slot) {
+  if (slot >= 0)
+    std::free(slots[slot].exchange(nullptr));
+}
+
+void removeTemporariesOnSignal() {
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction action = {};
+    // Whoever started us may have chosen to ignore a signal (nohup does): leave that as it is.
+    if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_IGN)
+      continue;
+    action = {};
+    action.sa_handler = removeTemporaries;
+    action.sa_flags = int(SA_RESETHAND);
+    sigemptyset(&action.sa_mask);
+    sigaction(signal, &action, nullptr);
+  }
+}
+
+} // namespace stc

@@ -1,0 +1,84 @@
+// Tests of folders whose files appear together, or not at all.
+#include "stc/Support/File.h"
+
+#include "TempFolder.h"
+
+#include "gmock/gmock.h"
+
+#include <csignal>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace stc {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+/// A folder with the two files "a" and "b", written and not committed.
+std::unique_ptr<AtomicFolder> twoFiles(const std::string &path) {
+  auto folder = AtomicFolder::create(path);
+  EXPECT_TRUE(folder.ok()) << folder.status();
+  for (const char *name : {"a", "b"}) {
+    auto file = AtomicFile::create((*folder)->pathOf(name));
+    EXPECT_TRUE(file.ok() && (*file)->write(absl::string_view(name)).ok());
+    (*folder)->add(std::move(*file));
+  }
+  return std::move(*folder);
+}
+
+TEST(AtomicFolder, itsFilesAppearOnCommit) {
+  TempFolder outer;
+  ASSERT_TRUE(twoFiles(outer.path("out"))->commit().ok());
+  EXPECT_EQ(TempFolder::read(outer.path("out/a")), "a");
+  EXPECT_EQ(TempFolder::read(outer.path("out/b")), "b");
+  EXPECT_THAT(outer.names(), UnorderedElementsAre("out"));
+}
+
+TEST(AtomicFolder, leavesNothingWithoutCommit) {
+  TempFolder outer;
+  twoFiles(outer.path("out"));
+  EXPECT_THAT(outer.names(), IsEmpty());
+  // An empty folder that was there stays.
+  std::filesystem::create_directory(outer.path("mine"));
+  twoFiles(outer.path("mine"));
+  EXPECT_THAT(outer.names(), UnorderedElementsAre("mine"));
+  EXPECT_TRUE(std::filesystem::is_empty(outer.path("mine")));
+}
+
+TEST(AtomicFolder, aFailedCommitTakesTheOthersBack) {
+  TempFolder outer;
+  auto folder = twoFiles(outer.path("out"));
+  std::filesystem::create_directories(outer.path("out/b/c")); // no file can take this name
+  EXPECT_FALSE(folder->commit().ok());
+  EXPECT_FALSE(std::filesystem::exists(outer.path("out/a")));
+}
+
+TEST(AtomicFolder, refusesWhatIsThere) {
+  TempFolder outer;
+  outer.write("file", "x");
+  for (const std::string &path : {outer.path("file"), outer.path()})
+    EXPECT_THAT(std::string(AtomicFolder::create(path).status().message()),
+                HasSubstr("a new or an empty folder"));
+  EXPECT_THAT(std::string(AtomicFolder::create(outer.path("no/such")).status().message()),
+              HasSubstr("No such file"));
+}
+
+TEST(AtomicFolder, aSignalLeavesNothing) {
+  TempFolder outer;
+  pid_t child = fork();
+  if (child == 0) {
+    removeTemporariesOnSignal();
+    auto folder = twoFiles(outer.path("out"));
+    raise(SIGTERM);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_THAT(outer.names(), IsEmpty());
+}
+
+} // namespace
+} // namespace stc
