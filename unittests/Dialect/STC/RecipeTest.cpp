@@ -1,6 +1,7 @@
 // Tests of recipes: what they mean, that they print as they read, and what they refuse.
 #include "stc/Dialect/STC/Utils/Recipe.h"
 
+#include "llvm/Support/GlobPattern.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -40,6 +41,16 @@ std::string edited(const std::string &from, const std::string &to) {
   size_t at = text.find(from);
   EXPECT_NE(at, std::string::npos) << from;
   return text.replace(at, from.size(), to);
+}
+
+/// Whether a pattern names a weight of the models that the importer makes.
+bool matchesAny(llvm::StringRef pattern) {
+  auto glob = llvm::GlobPattern::create(pattern, 1024);
+  EXPECT_TRUE(bool(glob));
+  for (const char *name : {"q", "k", "v", "o", "gate", "up", "down"})
+    if (glob && glob->match("layers.0." + std::string(name)))
+      return true;
+  return false;
 }
 
 TEST(RecipeTest, SaysHowEachStageCompresses) {
@@ -117,8 +128,8 @@ TEST(RecipeTest, NamesTheLineAndWhatIsMeant) {
   EXPECT_EQ(messageOf(edited("version: 1", "version: 2")), "r.yaml:1: version: expected 1, got 2");
   EXPECT_THAT(messageOf(edited("gptq:int8-g32", "gptq:int9-g32")),
               HasSubstr("r.yaml:6: quantize: expected none, int8, int4"));
-  EXPECT_THAT(messageOf(edited("rtn:int4-g32-asym", "awq:int4-g32")),
-              HasSubstr("r.yaml:12: quantize: expected the method rtn or gptq, got awq"));
+  EXPECT_THAT(messageOf(edited("rtn:int4-g32-asym", "gptqq:int4-g32")),
+              HasSubstr("r.yaml:12: quantize: expected the method rtn, gptq or awq, got gptqq"));
   EXPECT_THAT(messageOf(edited("6:8", "8:6")),
               HasSubstr("r.yaml:9: prune: expected none, a ratio"));
 }
@@ -130,6 +141,8 @@ TEST(RecipeTest, RefusesWhatItDoesNotMean) {
               HasSubstr("r.yaml:3: repair: expected every key once, got sweeps twice"));
   EXPECT_THAT(messageOf(edited("damping: 0.02", "damping: -1")),
               HasSubstr("repair.damping: expected a number of at least 0, got -1"));
+  EXPECT_THAT(messageOf(edited("length: 64", "smooth: 1.5")),
+              HasSubstr("calibration.smooth: expected a number from 0 to 1, got more"));
   EXPECT_THAT(messageOf(edited("text: mine.txt, ", "")),
               HasSubstr("r.yaml:2: calibration: expected a text, got none"));
   EXPECT_THAT(messageOf(edited("head: int8-g32", "head: gptq:int8-g32")),
@@ -168,6 +181,8 @@ TEST(RecipeTest, ReadsEveryRecipeThatShips) {
     ASSERT_TRUE(recipe.ok()) << recipe.status();
     EXPECT_FALSE(recipe->stages.empty());
     EXPECT_EQ(recipe->stages.back().match, "*") << entry.path();
+    for (const RecipeStage &stage : recipe->stages)
+      EXPECT_TRUE(matchesAny(stage.match)) << entry.path() << ": " << stage.match;
     ++count;
   }
   EXPECT_GE(count, 6);

@@ -327,7 +327,7 @@ absl::Status CompressLayers::foldChannelScales(LinearOp linear, const QuantizeSp
       return absl::OkStatus();
     matrices.push_back(symbol);
   }
-  STC_ASSIGN_OR_RETURN(std::vector<float> scales, findChannelScales(matrices));
+  STC_ASSIGN_OR_RETURN(std::vector<float> scales, findChannelScales(quantize, matrices));
   STC_ASSIGN_OR_RETURN(std::vector<float> before, weightStore->load(normWeight));
   std::vector<float> divided = before;
   for (size_t i = 0; i < scales.size(); ++i)

@@ -181,20 +181,26 @@ absl::Status RecipeReader::readCalibration(Node *node, const std::string &field)
     calibration.text = path.str().str();
     return absl::OkStatus();
   };
-  STC_RETURN_IF_ERROR(
-      readMap(node, field,
-              {{"text", readPath},
-               {"sequences",
-                [&](Node *value, const std::string &name) {
-                  return readInteger(value, name, 1, 1 << 20, calibration.sequences);
-                }},
-               {"length",
-                [&](Node *value, const std::string &name) {
-                  return readInteger(value, name, 2, 1 << 16, calibration.length);
-                }},
-               {"damping", [&](Node *value, const std::string &name) {
-                  return readNumber(value, name, /*zero=*/false, calibration.damping);
-                }}}));
+  STC_RETURN_IF_ERROR(readMap(
+      node, field,
+      {{"text", readPath},
+       {"sequences",
+        [&](Node *value, const std::string &name) {
+          return readInteger(value, name, 1, 1 << 20, calibration.sequences);
+        }},
+       {"length",
+        [&](Node *value, const std::string &name) {
+          return readInteger(value, name, 2, 1 << 16, calibration.length);
+        }},
+       {"damping",
+        [&](Node *value, const std::string &name) {
+          return readNumber(value, name, /*zero=*/false, calibration.damping);
+        }},
+       {"smooth", [&](Node *value, const std::string &name) -> absl::Status {
+          STC_RETURN_IF_ERROR(readNumber(value, name, /*zero=*/true, calibration.smooth));
+          return calibration.smooth <= 1 ? absl::OkStatus()
+                                         : error(value, name, "a number from 0 to 1", "more");
+        }}}));
   if (calibration.text.empty())
     return error(node, field, "a text", "none");
   return absl::OkStatus();
