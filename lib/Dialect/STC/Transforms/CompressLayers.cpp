@@ -66,7 +66,6 @@ private:
   absl::Status runLayer(LayerOp layer);
   absl::Status compressLinear(LinearOp linear);
   absl::StatusOr<CompressedMatrix> compressWeight(LinearOp linear, const Task &task);
-  double scarcity() const;
   absl::Status foldChannelScales(LinearOp linear, const QuantizeSpec &quantize);
   absl::StatusOr<std::vector<float>> findChannelScales(const QuantizeSpec &quantize,
                                                        ArrayRef<WeightOp> matrices);
@@ -262,23 +261,14 @@ absl::StatusOr<CompressedMatrix> CompressLayers::compressWeight(LinearOp linear,
     for (size_t i = 0; i < values.size(); ++i)
       values[i] *= channelScales[i % channelScales.size()];
   MatrixMethod method = task.method;
-  method.damping *= scarcity();
-  method.repairDamping *= scarcity();
+  method.damping *= statistics->scarcity();
+  method.repairDamping *= statistics->scarcity();
   if (!teacher)
     return compressMatrix(method, rowsOf(weight), columnsOf(weight), values, statistics.get(),
                           nullptr);
   STC_ASSIGN_OR_RETURN(CrossMoments targets, targetsOf(linear, *inputs));
   return compressMatrix(method, rowsOf(weight), columnsOf(weight), values, statistics.get(),
                         &targets);
-}
-
-/// Tokens that channels need each, so that moments are worth what damping takes them for: with
-/// fewer there is more damping, as what is fitted to so few would not hold elsewhere.
-static constexpr double kTokensPerChannel = 16;
-
-double CompressLayers::scarcity() const {
-  const SecondMoments &moments = statistics->moments();
-  return std::max(1.0, kTokensPerChannel * double(moments.columns()) / double(moments.tokens()));
 }
 
 absl::StatusOr<std::vector<float>> CompressLayers::findChannelScales(const QuantizeSpec &quantize,
