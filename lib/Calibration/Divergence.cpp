@@ -32,41 +32,53 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(ModuleOp module) {
   return checkpoint->loadTokenizer();
 }
 
-absl::StatusOr<ActivationsPtr> evaluateLogits(ModuleOp module, const Sequences &batch,
-                                              BatchEvaluator::Loader loader) {
-  auto forward = module.lookupSymbol<func::FuncOp>("forward");
-  auto head = module.lookupSymbol<func::FuncOp>("head");
-  for (func::FuncOp function : {forward, head})
+absl::StatusOr<Block *> forwardBlock(ModuleOp module) {
+  for (const char *name : {"forward", "head"}) {
+    auto function = module.lookupSymbol<func::FuncOp>(name);
     if (!function || !function.getBody().hasOneBlock())
       return formatError({"", "module", {}}, "functions @forward and @head of one block", "none");
-  BatchEvaluator evaluator(module, batch, std::move(loader));
-  auto runBlock = [&](Block &block) -> absl::Status {
-    for (Operation &op : block.without_terminator()) {
-      auto layer = dyn_cast<LayerOp>(&op);
-      if (!layer) {
-        STC_RETURN_IF_ERROR(evaluator.evaluate(&op));
-        continue;
-      }
-      Block &body = layer.getBody().front();
-      evaluator.bind(body.getArgument(0), layer.getInput());
-      evaluator.releaseOperands(layer);
-      for (Operation &inner : body.without_terminator()) {
-        STC_RETURN_IF_ERROR(evaluator.evaluate(&inner));
-        evaluator.releaseOperands(&inner);
-      }
-      evaluator.bind(layer.getResult(), body.getTerminator()->getOperand(0));
-      evaluator.release(body);
+  }
+  return &module.lookupSymbol<func::FuncOp>("forward").getBody().front();
+}
+
+absl::Status evaluateLayer(BatchEvaluator &evaluator, LayerOp layer) {
+  Block &body = layer.getBody().front();
+  evaluator.bind(body.getArgument(0), layer.getInput());
+  evaluator.releaseOperands(layer);
+  for (Operation &inner : body.without_terminator()) {
+    STC_RETURN_IF_ERROR(evaluator.evaluate(&inner));
+    evaluator.releaseOperands(&inner);
+  }
+  evaluator.bind(layer.getResult(), body.getTerminator()->getOperand(0));
+  evaluator.release(body);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ActivationsPtr> continueToLogits(BatchEvaluator &evaluator, ModuleOp module,
+                                                Operation *first) {
+  auto runFrom = [&](Operation *op) -> absl::Status {
+    for (; !op->hasTrait<OpTrait::IsTerminator>(); op = op->getNextNode()) {
+      auto layer = dyn_cast<LayerOp>(op);
+      STC_RETURN_IF_ERROR(layer ? evaluateLayer(evaluator, layer) : evaluator.evaluate(op));
     }
     return absl::OkStatus();
   };
-  Block &last = head.getBody().front();
-  STC_RETURN_IF_ERROR(runBlock(forward.getBody().front()));
-  evaluator.bind(last.getArgument(0), forward.getBody().front().getTerminator()->getOperand(0));
-  STC_RETURN_IF_ERROR(runBlock(last));
+  STC_ASSIGN_OR_RETURN(Block * block, forwardBlock(module));
+  Block &last = module.lookupSymbol<func::FuncOp>("head").getBody().front();
+  STC_RETURN_IF_ERROR(runFrom(first));
+  evaluator.bind(last.getArgument(0), block->getTerminator()->getOperand(0));
+  STC_RETURN_IF_ERROR(runFrom(&last.front()));
   ActivationsPtr logits = evaluator.get(last.getTerminator()->getOperand(0));
   if (!logits)
     return formatError({"", "@head", {}}, "logits", "another result");
   return logits;
+}
+
+absl::StatusOr<ActivationsPtr> evaluateLogits(ModuleOp module, const Sequences &batch,
+                                              BatchEvaluator::Loader loader) {
+  STC_ASSIGN_OR_RETURN(Block * block, forwardBlock(module));
+  BatchEvaluator evaluator(module, batch, std::move(loader));
+  return continueToLogits(evaluator, module, &block->front());
 }
 
 absl::Status Divergence::addBatch(ModuleOp module, const Sequences &batch) {
@@ -77,11 +89,17 @@ absl::Status Divergence::addBatch(ModuleOp module, const Sequences &batch) {
   STC_ASSIGN_OR_RETURN(
       ActivationsPtr compressed,
       evaluateLogits(module, batch, [&](WeightOp weight) { return store->load(weight); }));
-  size_t vocabulary = size_t(source->columns), perSequence = size_t(batch.length - 1);
+  add(batch, *source, *compressed);
+  return absl::OkStatus();
+}
+
+void Divergence::add(const Sequences &batch, const Activations &source,
+                     const Activations &compressed) {
+  size_t vocabulary = size_t(source.columns), perSequence = size_t(batch.length - 1);
   std::vector<PredictionComparison> comparisons(size_t(batch.count) * perSequence);
   auto rowOf = [&](size_t i) { return i / perSequence * (perSequence + 1) + i % perSequence; };
-  auto logits = [&](const ActivationsPtr &all, size_t i) {
-    return absl::MakeConstSpan(all->values).subspan(rowOf(i) * vocabulary, vocabulary);
+  auto logits = [&](const Activations &all, size_t i) {
+    return absl::MakeConstSpan(all.values).subspan(rowOf(i) * vocabulary, vocabulary);
   };
   parallelFor(int64_t(comparisons.size()), [&](int64_t i) {
     comparisons[size_t(i)] =
@@ -94,6 +112,18 @@ absl::Status Divergence::addBatch(ModuleOp module, const Sequences &batch) {
     divergences.add(comparisons[i].divergence);
     agreements.add(comparisons[i].agrees);
   }
+}
+
+absl::Status Divergence::add(ModuleOp module, const Sequences &text) {
+  int64_t atOnce = std::max<int64_t>(1, kBatchTokens / text.length);
+  for (int64_t first = 0; first < text.count; first += atOnce) {
+    Sequences batch;
+    batch.length = text.length;
+    batch.count = std::min(atOnce, text.count - first);
+    batch.tokens.assign(text.tokens.begin() + first * text.length,
+                        text.tokens.begin() + (first + batch.count) * text.length);
+    STC_RETURN_IF_ERROR(addBatch(module, batch));
+  }
   return absl::OkStatus();
 }
 
@@ -102,15 +132,7 @@ absl::Status Divergence::add(ModuleOp module, const std::string &path, const Tok
   int64_t most = windows > 0 ? windows : INT64_MAX;
   STC_ASSIGN_OR_RETURN(Sequences text,
                        readSequences(path, tokenizer, most, length, vocabularyOf(module)));
-  int64_t atOnce = std::max<int64_t>(1, kBatchTokens / length);
-  for (int64_t first = 0; first < text.count; first += atOnce) {
-    Sequences batch;
-    batch.length = length;
-    batch.count = std::min(atOnce, text.count - first);
-    batch.tokens.assign(text.tokens.begin() + first * length,
-                        text.tokens.begin() + (first + batch.count) * length);
-    STC_RETURN_IF_ERROR(addBatch(module, batch));
-  }
+  STC_RETURN_IF_ERROR(add(module, text));
   if (windows > 0 || text.rest.size() < 2)
     return absl::OkStatus();
   Sequences rest;

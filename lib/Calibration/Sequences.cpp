@@ -67,4 +67,40 @@ absl::StatusOr<Sequences> readSequences(const std::string &path, const Tokenizer
   return result;
 }
 
+/// Adds the window of that number.
+static void addWindow(const Sequences &from, int64_t window, Sequences &to) {
+  auto first = from.tokens.begin() + window * from.length;
+  to.tokens.insert(to.tokens.end(), first, first + from.length);
+  to.length = from.length;
+  ++to.count;
+}
+
+absl::StatusOr<SplitSequences> readSplitSequences(const std::string &path,
+                                                  const Tokenizer *tokenizer, int64_t count,
+                                                  int64_t heldOut, int64_t length,
+                                                  int64_t vocabulary) {
+  STC_ASSIGN_OR_RETURN(Sequences all,
+                       readSequences(path, tokenizer, INT64_MAX, length, vocabulary));
+  if (all.count < 2)
+    return formatError({path, "", {}},
+                       absl::StrCat("at least two sequences of ", length, " tokens"),
+                       absl::StrCat(all.count));
+  heldOut = std::clamp<int64_t>(heldOut, 1, (all.count + 3) / 4);
+  count = std::min(count, all.count - heldOut);
+  SplitSequences result;
+  std::vector<int64_t> others;
+  for (int64_t window = 0, next = 0; window < all.count; ++window) {
+    if (next < count && window == next * all.count / count) {
+      addWindow(all, window, result.calibration);
+      ++next;
+    } else {
+      others.push_back(window);
+    }
+  }
+  for (int64_t i = 0; i < heldOut; ++i)
+    addWindow(all, others[size_t(i * int64_t(others.size()) / heldOut)], result.heldOut);
+  result.calibration.available = result.heldOut.available = all.count;
+  return result;
+}
+
 } // namespace stc

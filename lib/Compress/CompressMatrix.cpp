@@ -23,6 +23,14 @@ absl::StatusOr<const InverseFactor *> InputStatistics::factor(double damping, in
   return &factors.emplace(std::make_pair(damping, unit), std::move(factor)).first->second;
 }
 
+/// Tokens that channels need each.
+static constexpr double kTokensPerChannel = 16;
+
+double InputStatistics::scarcity() const {
+  return std::max(1.0, kTokensPerChannel * double(inputMoments.columns()) /
+                           double(inputMoments.tokens()));
+}
+
 namespace {
 
 /// One run of compressMatrix.

@@ -59,6 +59,11 @@ absl::StatusOr<std::string> stc::cachedExecutable(CompileOptions options) {
     absl::StrAppend(&key, "|", calibration.text == "default" ? "" : stamp(calibration.text),
                     calibration.sequences, "|", calibration.length, "|", calibration.repair, "|",
                     calibration.sweeps);
+  if (options.recipe) {
+    const std::string &text = options.recipe->calibration.text;
+    absl::StrAppend(&key, "|", options.recipe->str(), "|",
+                    text.empty() || text == "default" ? "" : stamp(text));
+  }
   std::string directory = cacheDirectory();
   if (llvm::sys::fs::create_directories(directory))
     return formatError({directory, "", {}}, "a cache directory that can be made", "an error");

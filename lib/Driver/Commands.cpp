@@ -31,6 +31,9 @@ static std::vector<Option> compileOptions() {
        "default), -g64 or -g128, and perhaps -asym, which gives each group a zero of its own:\n"
        "int8-g64, int4-g128, int3-g32-asym; `rtn:`, or with --calibrate `gptq:`, may stand\n"
        "in front (default none)"},
+      {"--recipe", "", "FILE",
+       "a YAML file that says how each weight is compressed and on which text; see\n"
+       "examples/recipes. It takes the place of --prune, --quantize, --calibrate and --head"},
       {"--calibrate", "", "TEXT",
        "compress on the inputs that this text gives every layer, and fit what is left to the\n"
        "uncompressed model; `default` is a text that comes with stc, FILE.ids holds token ids"},
@@ -67,6 +70,7 @@ static CommandSpec compileSpec() {
       {"compile examples/books -o books --quantize int4",
        "compile llama.gguf -o llama --prune 2:4 --quantize int4-g128",
        "compile examples/books -o books --calibrate default --prune 6:8 --quantize int4",
+       "compile examples/books -o books --recipe examples/recipes/int4.yaml",
        "compile examples/books -o books --target sapphirerapids,x86-64-v3,x86-64-v2",
        "compile examples/books --emit=mlir:packed -o - --quantize int8",
        "compile examples/books --emit=shared -o books   # books.so, .h, .weights",
@@ -118,18 +122,37 @@ static absl::Status readCalibrationOptions(const Args &args, CalibrationOptions 
   return absl::OkStatus();
 }
 
+/// Whether the recipe leaves any weight in few bits.
+static bool quantizes(const Recipe &recipe) {
+  return std::any_of(recipe.stages.begin(), recipe.stages.end(),
+                     [](const RecipeStage &stage) { return stage.quantize != "none"; });
+}
+
+static absl::Status readRecipe(const Args &args, CompileOptions &options) {
+  options.recipeFile = args.text("--recipe");
+  if (options.recipeFile.empty())
+    return absl::OkStatus();
+  for (const char *other : {"--prune", "--quantize", "--calibrate", "--head"})
+    if (args.has(other))
+      return formatError({"", "--recipe", {}}, absl::StrCat("no ", other, " beside it"), "both");
+  STC_ASSIGN_OR_RETURN(options.recipe, Recipe::load(options.recipeFile));
+  return absl::OkStatus();
+}
+
 /// Fills `options` from the shared compile options.
 static absl::Status readCompileOptions(const Args &args, CompileOptions &options) {
   options.prune = args.text("--prune", "none");
   options.quantize = args.text("--quantize", "none");
   options.head = args.text("--head", "auto");
   STC_RETURN_IF_ERROR(readCalibrationOptions(args, options.calibration));
+  STC_RETURN_IF_ERROR(readRecipe(args, options));
   options.target = args.text("--target", "native");
   STC_ASSIGN_OR_RETURN(options.maxContext, args.integer("--max-context", 0, 1, int64_t(1) << 24));
   std::string cache = args.text("--kv-cache", "auto");
   // Without quantization logits are promised to be float64's to three digits, which f16 is not.
   if (cache == "auto")
-    cache = options.quantize == "none" ? "f32" : "f16";
+    cache = options.quantize == "none" && !(options.recipe && quantizes(*options.recipe)) ? "f32"
+                                                                                          : "f16";
   STC_ASSIGN_OR_RETURN(options.kvCache, parseKVElement(cache));
   STC_ASSIGN_OR_RETURN(options.threads, args.integer("--threads", 0, 1, 1024));
   return absl::OkStatus();

@@ -277,6 +277,8 @@ absl::Status Compilation::emitBinary() {
   ModelSettings settings = modelSettings(*module, modelName(options.model));
   settings.recipe =
       absl::StrCat("prune=", options.prune, " quantize=", options.quantize, " head=", options.head);
+  if (options.recipe)
+    settings.recipe = absl::StrCat("recipe=", options.recipeFile);
   if (!options.calibration.text.empty())
     absl::StrAppend(
         &settings.recipe, " calibrate=", options.calibration.text,
@@ -335,8 +337,15 @@ static absl::Status checkHead(const std::string &head) {
              : formatError({"", "--head", {}}, "auto, or what --quantize takes", printable(head));
 }
 
+/// A clear error now, and not after minutes.
+static absl::Status checkText(const std::string &text) {
+  return text.empty() || text == "default" ? absl::OkStatus() : MappedFile::open(text).status();
+}
+
 /// Specifications, and calibration text where a method needs it.
 static absl::Status checkMethods(const CompileOptions &options) {
+  if (options.recipe) // whose specifications are checked already
+    return checkText(options.recipe->calibration.text);
   STC_ASSIGN_OR_RETURN(PruneSpec prune, parsePruneSpec(options.prune));
   STC_ASSIGN_OR_RETURN(QuantizeSpec quantize, parseQuantizeSpec(options.quantize));
   const std::string &text = options.calibration.text;
@@ -350,8 +359,7 @@ static absl::Status checkMethods(const CompileOptions &options) {
   }
   if (prune.pattern.kind == PrunePattern::Kind::None && !quantize.enabled)
     return formatError({"", "--calibrate", {}}, "--prune or --quantize beside it", "none");
-  // A clear error now, and not after minutes.
-  return text == "default" ? absl::OkStatus() : MappedFile::open(text).status();
+  return checkText(text);
 }
 
 /// Text is of one target, from the phase on where targets differ.
@@ -382,6 +390,7 @@ absl::Status Compilation::run() {
   pipeline.prune = options.prune;
   pipeline.quantize = options.quantize;
   pipeline.calibration = options.calibration;
+  pipeline.recipe = options.recipe;
   pipeline.head = options.head;
   pipeline.target = targets.front().name;
   pipeline.quiet = options.quiet;

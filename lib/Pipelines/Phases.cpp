@@ -26,6 +26,8 @@ void cleanUp(OpPassManager &manager) {
 
 /// What `head = auto` stands for. A malformed `quantize` is left to its own pass.
 std::string headSpec(const PipelineOptions &options) {
+  if (options.recipe)
+    return options.recipe->headSpec();
   if (options.head != "auto")
     return options.head;
   absl::StatusOr<QuantizeSpec> layers = parseQuantizeSpec(options.quantize);
@@ -40,6 +42,12 @@ std::string headSpec(const PipelineOptions &options) {
 
 void addCalibrated(OpPassManager &manager, const PipelineOptions &options) {
   CompressLayersPassOptions compress;
+  compress.quiet = options.quiet;
+  compress.verbose = options.verbose;
+  if (options.recipe) {
+    manager.addPass(createCompressLayersPass(compress, *options.recipe));
+    return;
+  }
   compress.calibrate = options.calibration.text;
   compress.sequences = options.calibration.sequences;
   compress.length = options.calibration.length;
@@ -47,8 +55,6 @@ void addCalibrated(OpPassManager &manager, const PipelineOptions &options) {
   compress.sweeps = options.calibration.sweeps;
   compress.prune = options.prune;
   compress.quantize = options.quantize;
-  compress.quiet = options.quiet;
-  compress.verbose = options.verbose;
   manager.addPass(createCompressLayersPass(compress));
 }
 
@@ -66,7 +72,7 @@ void addUncalibrated(OpPassManager &manager, const PipelineOptions &options) {
 }
 
 void addCompressed(OpPassManager &manager, const PipelineOptions &options) {
-  if (options.calibration.text.empty())
+  if (options.calibration.text.empty() && !options.recipe)
     addUncalibrated(manager, options);
   else
     addCalibrated(manager, options);

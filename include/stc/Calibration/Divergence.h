@@ -29,12 +29,25 @@ public:
   absl::Status add(mlir::ModuleOp module, const std::string &path, const Tokenizer *tokenizer,
                    int64_t length, int64_t windows = 0);
 
+  /// Adds the predictions of sequences.
+  absl::Status add(mlir::ModuleOp module, const Sequences &text);
+  /// Adds what two models predict, by their logits for `batch`.
+  void add(const Sequences &batch, const Activations &source, const Activations &compressed);
+
 private:
   absl::Status addBatch(mlir::ModuleOp module, const Sequences &batch);
 
   SampleMean sourceLosses, losses, divergences, agreements; // of one number per scored token
 };
 
+/// The block of @forward. Errors: no such function of one block, or no @head.
+absl::StatusOr<mlir::Block *> forwardBlock(mlir::ModuleOp module);
+/// Runs a layer whose input is known, and forgets what its operations alone use.
+absl::Status evaluateLayer(BatchEvaluator &evaluator, LayerOp layer);
+/// Runs what is left of @forward from `first` on, an operation of its block whose operands are
+/// known, and @head: the logits of all tokens.
+absl::StatusOr<ActivationsPtr> continueToLogits(BatchEvaluator &evaluator, mlir::ModuleOp module,
+                                                mlir::Operation *first);
 /// The logits of all tokens: @forward and @head of `module` on `sequences`.
 absl::StatusOr<ActivationsPtr> evaluateLogits(mlir::ModuleOp module, const Sequences &sequences,
                                               BatchEvaluator::Loader loader);

@@ -25,6 +25,18 @@ absl::string_view defaultCalibrationText();
 absl::StatusOr<Sequences> readSequences(const std::string &path, const Tokenizer *tokenizer,
                                         int64_t count, int64_t length, int64_t vocabulary);
 
+/// `text` in two: `calibration` is what readSequences gives for `count` sequences (or for fewer, if
+/// no `heldOut` of them would be left), `heldOut` so many of the others, evenly spread.
+struct SplitSequences {
+  Sequences calibration, heldOut;
+};
+/// Reads a text's sequences and splits them. Errors: as readSequences, and a text of fewer than two
+/// sequences.
+absl::StatusOr<SplitSequences> readSplitSequences(const std::string &path,
+                                                  const Tokenizer *tokenizer, int64_t count,
+                                                  int64_t heldOut, int64_t length,
+                                                  int64_t vocabulary);
+
 } // namespace stc
 
 #endif // STC_CALIBRATION_SEQUENCES_H

@@ -20,6 +20,10 @@ public:
   const SecondMoments &moments() const { return inputMoments; }
   /// For columns as stored (unit 0), or by decreasing moment in units of so many.
   absl::StatusOr<const InverseFactor *> factor(double damping, int64_t unit);
+  /// What dampings are multiplied by where there are fewer tokens for each channel than moments
+  /// need to be worth what damping takes them for: what is fitted to so few would not hold
+  /// elsewhere. At least 1.
+  double scarcity() const;
 
 private:
   SecondMoments inputMoments;

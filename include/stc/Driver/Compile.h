@@ -21,12 +21,14 @@ struct CompileOptions {
   Phase mlirPhase = Phase::LLVM; // for EmitKind::MLIR
   std::string prune = "none", quantize = "none", head = "auto";
   CalibrationOptions calibration;
+  std::string recipeFile;        // not empty: `recipe` was read from there
+  std::optional<Recipe> recipe;  // in place of the four above
   std::string target = "native"; // as TargetDescription::parseList takes it
   std::string dumpDirectory;     // not empty: every phase's IR is written there
   int64_t maxContext = 0;        // 0: the checkpoint's, at most 4096
   KVElement kvCache = KVElement::F32;
-  int64_t threads = 0;           // of the compiler; 0: one per core
-  bool autotune = false;         // measure how to tile instead of asking the cost model
+  int64_t threads = 0;   // of the compiler; 0: one per core
+  bool autotune = false; // measure how to tile instead of asking the cost model
   int64_t autotuneSeconds = 30;
   bool quiet = false, verbose = false;
 };

@@ -2,6 +2,7 @@
 #ifndef STC_PIPELINES_PIPELINES_H
 #define STC_PIPELINES_PIPELINES_H
 
+#include "stc/Dialect/STC/Utils/Recipe.h"
 #include "stc/Packing/Bundle.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -32,6 +33,7 @@ struct PipelineOptions {
   std::string prune = "none";
   std::string quantize = "none";
   CalibrationOptions calibration;
+  std::optional<Recipe> recipe; // in place of `prune`, `quantize`, `calibration` and `head`
   std::string head = "auto"; // auto: int8 in the groups of `quantize`, where that is not none
   std::string target = "native";
   int64_t variant = -1;           // which of several targets that is; negative: the only one

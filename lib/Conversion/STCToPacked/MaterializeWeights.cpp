@@ -1,7 +1,7 @@
 // Packs the bytes of all weights and replaces stc.weight by packed.weight.
 #include "MaterializeWeights.h"
 
-#include "LayoutChoice.h"
+#include "LayoutAttributes.h"
 
 #include "stc/Dialect/STC/Utils/Diagnostics.h"
 #include "stc/Dialect/STC/Utils/OrderedPipeline.h"

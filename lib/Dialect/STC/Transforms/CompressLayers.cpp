@@ -6,15 +6,17 @@
 #include "stc/Compress/CompressMatrix.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
 #include "stc/Dialect/STC/Utils/Diagnostics.h"
+#include "stc/Dialect/STC/Utils/Recipe.h"
 #include "stc/Support/Parallel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
-#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <cmath>
+#include <optional>
 
 using namespace mlir;
 
@@ -29,13 +31,20 @@ class CompressLayers final : public impl::CompressLayersPassBase<CompressLayers>
 public:
   using CompressLayersPassBase::CompressLayersPassBase;
   CompressLayers() = default;
-  CompressLayers(const CompressLayers &other) : CompressLayersPassBase(other) {}
+  CompressLayers(const CompressLayers &other) : CompressLayersPassBase(other), given(other.given) {}
+  CompressLayers(const CompressLayersPassOptions &options, Recipe recipe)
+      : CompressLayersPassBase(options), given(std::move(recipe)) {}
 
   void runOnOperation() override {
     if (failed(prepare()))
       return signalPassFailure();
     if (weights.empty())
       return markAllAnalysesPreserved();
+    if (!recipe.isCalibrated()) {
+      if (failed(runUncalibrated()))
+        signalPassFailure();
+      return;
+    }
     if (absl::Status status = run(); !status.ok()) {
       (void)emitStatus(current ? current : getOperation().getOperation(), status);
       return signalPassFailure();
@@ -43,17 +52,26 @@ public:
   }
 
 private:
+  /// A weight and what is to become of it.
+  struct Task {
+    WeightOp weight;
+    MatrixMethod method;
+  };
+
   LogicalResult prepare();
+  absl::StatusOr<Recipe> chooseRecipe();
+  LogicalResult runUncalibrated();
   absl::StatusOr<Sequences> readText();
   absl::Status run();
   absl::Status runLayer(LayerOp layer);
   absl::Status compressLinear(LinearOp linear);
-  absl::StatusOr<CompressedMatrix> compressWeight(LinearOp linear, WeightOp weight);
-  void dampForTokens();
-  absl::Status foldChannelScales(LinearOp linear);
-  absl::StatusOr<std::vector<float>> findChannelScales(ArrayRef<WeightOp> matrices);
+  absl::StatusOr<CompressedMatrix> compressWeight(LinearOp linear, const Task &task);
+  absl::Status foldChannelScales(LinearOp linear, const QuantizeSpec &quantize);
+  absl::StatusOr<std::vector<float>> findChannelScales(const QuantizeSpec &quantize,
+                                                       ArrayRef<WeightOp> matrices);
   absl::StatusOr<CrossMoments> targetsOf(LinearOp linear, const Activations &inputs);
   absl::Status store(WeightOp weight, const CompressedMatrix &result);
+  void annotate(const Task &task, const CompressedMatrix &result);
 
   SmallVector<GetWeightOp> getReads() {
     SmallVector<GetWeightOp> reads;
@@ -61,8 +79,9 @@ private:
     return reads;
   }
 
-  MatrixMethod method;
-  llvm::DenseMap<StringAttr, WeightOp> weights; // that may change, and have not
+  std::optional<Recipe> given; // by the program, in place of options
+  Recipe recipe;
+  llvm::MapVector<StringAttr, Task> weights; // that may change and have not, in module order
   WeightStore *weightStore = nullptr;
   std::unique_ptr<BatchEvaluator> student, teacher; // no teacher without repair
   // Of the matrices whose input was met last:
@@ -75,52 +94,64 @@ private:
 
 } // namespace
 
+/// The recipe given, or that of the options.
+absl::StatusOr<Recipe> CompressLayers::chooseRecipe() {
+  if (given)
+    return *given;
+  if (!recipeFile.empty()) {
+    if (prune != "none" || quantize != "none" || !calibrate.empty())
+      return formatError({"", "recipe", {}}, "no prune, quantize or calibrate beside it", "them");
+    return Recipe::load(recipeFile);
+  }
+  if (length < 2 || sequences < 1 || sweeps < 0 || !(damping > 0) || !(repairDamping >= 0) ||
+      !(smooth >= 0 && smooth <= 1))
+    return absl::InvalidArgumentError(
+        "stc-compress-layers: expects length of at least 2, sequences of at least 1, sweeps and "
+        "repair-damping of at least 0, a positive damping and smooth in [0, 1]");
+  Recipe result = Recipe::uniform(prune, quantize);
+  if (calibrate.empty())
+    return formatError({"", "stc-compress-layers", {}}, "a text in calibrate, or a recipe", "none");
+  result.calibration = {calibrate, sequences, length, damping, smooth};
+  result.repair = {repair, repairDamping, sweeps};
+  return result;
+}
+
 LogicalResult CompressLayers::prepare() {
   ModuleOp module = getOperation();
   weights.clear();
   current = nullptr;
-  method = {};
-  auto prunes = parsePruneSpec(prune.getValue());
-  auto quantizes = parseQuantizeSpec(quantize.getValue());
-  for (const absl::Status &status : {prunes.status(), quantizes.status()})
-    if (!status.ok())
-      return emitStatus(module, status);
-  if (length < 2 || sequences < 1 || sweeps < 0 || !(damping > 0) || !(repairDamping >= 0) ||
-      !(smooth >= 0 && smooth <= 1))
-    return module.emitError("stc-compress-layers: expects length of at least 2, sequences of at "
-                            "least 1, sweeps and repair-damping of at least 0, a positive "
-                            "damping and smooth in [0, 1]"),
-           failure();
-  method.prune = *prunes;
-  method.quantize = *quantizes;
-  method.damping = damping;
-  method.repair = repair;
-  method.repairDamping = repairDamping;
-  method.sweeps = int(sweeps);
-  if (!method.prune.methodGiven)
-    method.prune.method = method.quantize.enabled ? "sparsegpt" : "alps";
-  if (!method.quantize.methodGiven)
-    method.quantize.method = "gptq";
-
+  absl::StatusOr<Recipe> chosen = chooseRecipe();
+  if (!chosen.ok())
+    return emitStatus(module, chosen.status());
+  recipe = std::move(*chosen);
   auto found = findCompressibleWeights(module, exclude);
   if (failed(found))
     return failure();
-  if (method.prune.pattern.kind == PrunePattern::Kind::None && !method.quantize.enabled)
-    return success();
-  for (WeightOp weight : *found)
-    if (!weight.getPruneAttr() && !weight.getQuantAttr())
-      weights[weight.getSymNameAttr()] = weight;
+  auto assigned = assignStages(module, recipe, *found);
+  if (failed(assigned))
+    return failure();
+  for (auto [weight, stage] : llvm::zip_equal(*found, *assigned)) {
+    if (!stage || weight.getPruneAttr() || weight.getQuantAttr())
+      continue;
+    absl::StatusOr<MatrixMethod> method = recipe.method(*stage);
+    if (!method.ok())
+      return emitStatus(module, method.status());
+    if (method->prune.pattern.kind != PrunePattern::Kind::None || method->quantize.enabled)
+      weights[weight.getSymNameAttr()] = {weight, std::move(*method)};
+  }
   return success();
 }
 
 absl::StatusOr<Sequences> CompressLayers::readText() {
   ModuleOp module = getOperation();
+  const Recipe::Calibration &calibration = recipe.calibration;
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, tokenizerOf(module));
-  STC_ASSIGN_OR_RETURN(Sequences text, readSequences(calibrate, tokenizer.get(), sequences, length,
-                                                     vocabularyOf(module)));
-  if (text.count < std::min<int64_t>(sequences, 16))
+  STC_ASSIGN_OR_RETURN(Sequences text,
+                       readSequences(calibration.text, tokenizer.get(), calibration.sequences,
+                                     calibration.length, vocabularyOf(module)));
+  if (text.count < std::min<int64_t>(calibration.sequences, 16))
     emitWarning(module.getLoc(), "calibrate: only ")
-        << text.count << " sequences of " << text.length << " tokens in " << calibrate.getValue()
+        << text.count << " sequences of " << text.length << " tokens in " << calibration.text
         << "; statistics of so few are unreliable";
   return text;
 }
@@ -135,12 +166,12 @@ absl::Status CompressLayers::run() {
   student = std::make_unique<BatchEvaluator>(
       module, text, [this](WeightOp weight) { return weightStore->load(weight); });
   teacher.reset();
-  if (method.repair)
+  if (recipe.repair.enabled)
     teacher = std::make_unique<BatchEvaluator>(
         module, text, [this](WeightOp weight) { return weightStore->loadSource(weight); });
   uint64_t total = 0;
-  for (auto &[name, weight] : weights)
-    total += uint64_t(weight.getTensorType().getNumElements());
+  for (auto &[name, task] : weights)
+    total += uint64_t(task.weight.getTensorType().getNumElements());
   progress = std::make_unique<Progress>("compress", total,
                                         quiet ? Progress::Mode::Quiet : Progress::Mode::Auto);
 
@@ -199,18 +230,21 @@ absl::Status CompressLayers::compressLinear(LinearOp linear) {
   auto found = read ? weights.find(read.getWeightAttr().getAttr()) : weights.end();
   if (found == weights.end())
     return absl::OkStatus();
-  WeightOp weight = found->second;
+  Task task = found->second;
+  WeightOp weight = task.weight;
   weights.erase(found);
   current = weight;
-  STC_ASSIGN_OR_RETURN(CompressedMatrix result, compressWeight(linear, weight));
+  STC_ASSIGN_OR_RETURN(CompressedMatrix result, compressWeight(linear, task));
   STC_RETURN_IF_ERROR(store(weight, result));
+  annotate(task, result);
   StringRef name = weight.getSymName();
   progress->advance(uint64_t(weight.getTensorType().getNumElements()),
                     absl::string_view(name.data(), name.size()));
   return absl::OkStatus();
 }
 
-absl::StatusOr<CompressedMatrix> CompressLayers::compressWeight(LinearOp linear, WeightOp weight) {
+absl::StatusOr<CompressedMatrix> CompressLayers::compressWeight(LinearOp linear, const Task &task) {
+  WeightOp weight = task.weight;
   ActivationsPtr inputs = student->get(linear.getInput());
   if (!inputs)
     return formatError({"", "stc.linear", {}}, "an input computed before", "none");
@@ -219,14 +253,16 @@ absl::StatusOr<CompressedMatrix> CompressLayers::compressWeight(LinearOp linear,
     STC_RETURN_IF_ERROR(statistics->moments().add(inputs->values));
     input = linear.getInput();
     channelScales.clear();
-    dampForTokens();
-    STC_RETURN_IF_ERROR(foldChannelScales(linear));
+    STC_RETURN_IF_ERROR(foldChannelScales(linear, task.method.quantize));
     inputs = student->get(input);
   }
   STC_ASSIGN_OR_RETURN(std::vector<float> values, weightStore->load(weight));
   if (!channelScales.empty())
     for (size_t i = 0; i < values.size(); ++i)
       values[i] *= channelScales[i % channelScales.size()];
+  MatrixMethod method = task.method;
+  method.damping *= statistics->scarcity();
+  method.repairDamping *= statistics->scarcity();
   if (!teacher)
     return compressMatrix(method, rowsOf(weight), columnsOf(weight), values, statistics.get(),
                           nullptr);
@@ -235,19 +271,8 @@ absl::StatusOr<CompressedMatrix> CompressLayers::compressWeight(LinearOp linear,
                         &targets);
 }
 
-/// Tokens that channels need each, so that moments are worth what damping takes them for: with
-/// fewer there is more damping, as what is fitted to so few would not hold elsewhere.
-static constexpr double kTokensPerChannel = 16;
-
-void CompressLayers::dampForTokens() {
-  const SecondMoments &moments = statistics->moments();
-  double scarcity =
-      std::max(1.0, kTokensPerChannel * double(moments.columns()) / double(moments.tokens()));
-  method.damping = damping * scarcity;
-  method.repairDamping = repairDamping * scarcity;
-}
-
-absl::StatusOr<std::vector<float>> CompressLayers::findChannelScales(ArrayRef<WeightOp> matrices) {
+absl::StatusOr<std::vector<float>> CompressLayers::findChannelScales(const QuantizeSpec &quantize,
+                                                                     ArrayRef<WeightOp> matrices) {
   std::vector<std::vector<float>> values;
   std::vector<SharedInputMatrix> shared;
   for (WeightOp matrix : matrices) {
@@ -257,21 +282,21 @@ absl::StatusOr<std::vector<float>> CompressLayers::findChannelScales(ArrayRef<We
   }
   for (auto [matrix, own] : llvm::zip_equal(shared, values))
     matrix.weights = own;
-  if (method.quantize.method != "awq")
-    return smoothQuantScales(smooth, shared, statistics->moments());
+  if (quantize.method != "awq")
+    return smoothQuantScales(recipe.calibration.smooth, shared, statistics->moments());
   STC_ASSIGN_OR_RETURN(AwqResult found,
-                       searchAwqScales({}, method.quantize, shared, statistics->moments()));
+                       searchAwqScales({}, quantize, shared, statistics->moments()));
   return found.scales;
 }
 
 /// Scales the channels of a norm's result that nothing but compressible matrices read, `linear`
 /// being the first of them. The norm's weights are rounded to their type, and the scales to what
 /// that leaves, so that this changes nothing by itself.
-absl::Status CompressLayers::foldChannelScales(LinearOp linear) {
-  bool isAwq = method.quantize.enabled && method.quantize.method == "awq";
+absl::Status CompressLayers::foldChannelScales(LinearOp linear, const QuantizeSpec &quantize) {
+  bool isAwq = quantize.enabled && quantize.method == "awq";
   auto norm = linear.getInput().getDefiningOp<RMSNormOp>();
   auto read = norm ? norm.getWeight().getDefiningOp<GetWeightOp>() : GetWeightOp();
-  if ((!isAwq && smooth == 0) || !read || !read->hasOneUse())
+  if ((!isAwq && recipe.calibration.smooth == 0) || !read || !read->hasOneUse())
     return absl::OkStatus();
   auto normWeight = getOperation().lookupSymbol<WeightOp>(read.getWeightAttr());
   bool isShared = !normWeight || llvm::count_if(getReads(), [&](GetWeightOp other) {
@@ -285,12 +310,14 @@ absl::Status CompressLayers::foldChannelScales(LinearOp linear) {
     auto weight = reader ? reader.getWeight().getDefiningOp<GetWeightOp>() : GetWeightOp();
     auto symbol =
         weight ? getOperation().lookupSymbol<WeightOp>(weight.getWeightAttr()) : WeightOp();
-    bool isNext = symbol && (reader == linear || weights.count(symbol.getSymNameAttr()));
+    auto task = symbol ? weights.find(symbol.getSymNameAttr()) : weights.end();
+    bool isNext = reader == linear || (task != weights.end() &&
+                                       (!isAwq || task->second.method.quantize.method == "awq"));
     if (!isNext || use.get() != reader.getInput())
       return absl::OkStatus();
     matrices.push_back(symbol);
   }
-  STC_ASSIGN_OR_RETURN(std::vector<float> scales, findChannelScales(matrices));
+  STC_ASSIGN_OR_RETURN(std::vector<float> scales, findChannelScales(quantize, matrices));
   STC_ASSIGN_OR_RETURN(std::vector<float> before, weightStore->load(normWeight));
   std::vector<float> divided = before;
   for (size_t i = 0; i < scales.size(); ++i)
@@ -341,34 +368,78 @@ absl::StatusOr<CrossMoments> CompressLayers::targetsOf(LinearOp linear, const Ac
   return cross;
 }
 
+/// Magnitude and round to nearest need no inputs, and so no order.
+LogicalResult CompressLayers::runUncalibrated() {
+  std::vector<Task> tasks;
+  SmallVector<WeightOp> found;
+  for (auto &[name, task] : weights) {
+    tasks.push_back(task);
+    found.push_back(task.weight);
+  }
+  absl::StatusOr<WeightStore *> opened = WeightStore::get(getOperation());
+  if (!opened.ok())
+    return emitStatus(getOperation(), opened.status());
+  weightStore = *opened;
+  std::vector<CompressedMatrix> results(tasks.size());
+  auto compress = [&](WeightStore &store, size_t i) -> absl::Status {
+    WeightOp weight = tasks[i].weight;
+    STC_ASSIGN_OR_RETURN(std::vector<float> values, store.load(weight));
+    STC_ASSIGN_OR_RETURN(results[i], compressMatrix(tasks[i].method, rowsOf(weight),
+                                                    columnsOf(weight), values, nullptr, nullptr));
+    double lost = 0, whole = 0;
+    for (size_t k = 0; k < values.size(); ++k) {
+      double change = double(results[i].values[k]) - double(values[k]);
+      lost += change * change;
+      whole += double(values[k]) * double(values[k]);
+    }
+    results[i].error = whole > 0 ? std::sqrt(lost / whole) : 0;
+    return this->store(weight, results[i]);
+  };
+  return compressWeights(getOperation(), found, "compress", quiet, compress, [&](size_t i) {
+    annotate(tasks[i], results[i]);
+    results[i] = {};
+  });
+}
+
+/// Puts a result where later loads find it. May run in several threads.
 absl::Status CompressLayers::store(WeightOp weight, const CompressedMatrix &result) {
+  if (result.quantized.codes.empty())
+    STC_RETURN_IF_ERROR(weightStore->setValues(weight, result.values));
+  else
+    STC_RETURN_IF_ERROR(weightStore->setQuantized(weight, result.quantized));
+  return result.mask.empty() ? absl::OkStatus() : weightStore->setMask(weight, result.mask);
+}
+
+void CompressLayers::annotate(const Task &task, const CompressedMatrix &result) {
+  WeightOp weight = task.weight;
   Builder builder(&getContext());
   std::string text;
-  if (!result.quantized.codes.empty())
-    STC_RETURN_IF_ERROR(weightStore->setQuantized(weight, result.quantized));
-  else
-    STC_RETURN_IF_ERROR(weightStore->setValues(weight, result.values));
   double error = std::isfinite(result.error) ? result.error : 0;
   if (!result.mask.empty()) {
-    STC_RETURN_IF_ERROR(weightStore->setMask(weight, result.mask));
     int64_t kept = llvm::count(result.mask, uint8_t(1));
     double density = double(kept) / double(result.mask.size());
-    std::string spec = method.prune.method + ":" + method.prune.pattern.str();
+    std::string spec = task.method.prune.method + ":" + task.method.prune.pattern.str();
     weight.setPruneAttr(PruneAttr::get(&getContext(), spec, builder.getF64FloatAttr(density)));
     text = llvm::formatv("pruned as {0}, density {1:F4}, ", spec, density);
   }
   if (!result.quantized.codes.empty()) {
-    std::string spec = method.quantize.str();
+    std::string spec = task.method.quantize.str();
     weight.setQuantAttr(QuantAttr::get(&getContext(), spec, builder.getF64FloatAttr(error)));
     text += "quantized as " + spec + ", ";
   }
-  weight->setAttr(kCalibratedAttr, builder.getUnitAttr());
+  if (recipe.isCalibrated())
+    weight->setAttr(kCalibratedAttr, builder.getUnitAttr());
   ++tensors;
   if (verbose)
-    emitRemark(weight.getLoc())
-        << weight.getSymName() << ": "
-        << llvm::formatv("{0}relative output error {1:F4}", text, error).str();
-  return absl::OkStatus();
+    emitRemark(weight.getLoc()) << weight.getSymName() << ": "
+                                << llvm::formatv("{0}relative {1}error {2:F4}", text,
+                                                 recipe.isCalibrated() ? "output " : "", error)
+                                       .str();
+}
+
+std::unique_ptr<Pass> createCompressLayersPass(const CompressLayersPassOptions &options,
+                                               Recipe recipe) {
+  return std::make_unique<CompressLayers>(options, std::move(recipe));
 }
 
 } // namespace stc

@@ -27,20 +27,21 @@ bool onlyLayerLinears(GetWeightOp value) {
   });
 }
 
-struct ExcludePattern {
+struct GlobText {
   StringRef text;
   llvm::GlobPattern glob;
   bool matched = false;
 };
 
-FailureOr<SmallVector<ExcludePattern>> parsePatterns(ModuleOp module,
-                                                     ArrayRef<std::string> exclude) {
-  SmallVector<ExcludePattern> patterns;
-  for (const std::string &text : exclude) {
+/// `option` is what errors call the patterns.
+FailureOr<SmallVector<GlobText>> parsePatterns(ModuleOp module, StringRef option,
+                                               ArrayRef<std::string> texts) {
+  SmallVector<GlobText> patterns;
+  for (const std::string &text : texts) {
     // A cap keeps nested braces from expanding without end.
     auto glob = llvm::GlobPattern::create(text, /*MaxSubPatterns=*/1024);
     if (!glob)
-      return emitError(module.getLoc(), "exclude: expected a glob pattern, got '")
+      return emitError(module.getLoc(), option + ": expected a glob pattern, got '")
              << text << "' (" << llvm::toString(glob.takeError()) << ")";
     patterns.push_back({text, std::move(*glob)});
   }
@@ -51,7 +52,7 @@ FailureOr<SmallVector<ExcludePattern>> parsePatterns(ModuleOp module,
 
 FailureOr<SmallVector<WeightOp>> findCompressibleWeights(ModuleOp module,
                                                          ArrayRef<std::string> exclude) {
-  FailureOr<SmallVector<ExcludePattern>> patterns = parsePatterns(module, exclude);
+  FailureOr<SmallVector<GlobText>> patterns = parsePatterns(module, "exclude", exclude);
   if (failed(patterns))
     return failure();
 
@@ -70,17 +71,50 @@ FailureOr<SmallVector<WeightOp>> findCompressibleWeights(ModuleOp module,
   SmallVector<WeightOp> weights;
   for (auto weight : module.getOps<WeightOp>()) {
     bool excluded = false;
-    for (ExcludePattern &pattern : *patterns)
+    for (GlobText &pattern : *patterns)
       if (pattern.glob.match(weight.getSymName()))
         excluded = pattern.matched = true;
     StringAttr name = weight.getSymNameAttr();
     if (!excluded && used.contains(name) && !barred.contains(name))
       weights.push_back(weight);
   }
-  for (const ExcludePattern &pattern : *patterns)
+  for (const GlobText &pattern : *patterns)
     if (!pattern.matched)
       emitWarning(module.getLoc(), "exclude: '") << pattern.text << "' matches no weight";
   return weights;
+}
+
+FailureOr<SmallVector<const RecipeStage *>> assignStages(ModuleOp module, const Recipe &recipe,
+                                                         ArrayRef<WeightOp> weights) {
+  SmallVector<std::string> texts;
+  SmallVector<StringRef> names;
+  for (const RecipeStage &stage : recipe.stages)
+    texts.push_back(stage.match);
+  for (WeightOp weight : weights)
+    names.push_back(weight.getSymName());
+  FailureOr<SmallVector<GlobText>> patterns = parsePatterns(module, "match", texts);
+  if (failed(patterns))
+    return failure();
+  SmallVector<const RecipeStage *> result;
+  for (StringRef name : names) {
+    const RecipeStage *decides = nullptr;
+    for (auto [pattern, stage] : llvm::zip_equal(*patterns, recipe.stages)) {
+      if (!pattern.glob.match(name))
+        continue;
+      pattern.matched = true;
+      if (!decides)
+        decides = &stage;
+    }
+    result.push_back(decides);
+  }
+  for (const GlobText &pattern : *patterns)
+    if (!pattern.matched) {
+      InFlightDiagnostic warning = emitWarning(module.getLoc(), "match: '")
+                                   << pattern.text << "' matches no weight";
+      if (!names.empty())
+        warning << "; the nearest is " << nearestName(pattern.text, names);
+    }
+  return result;
 }
 
 LogicalResult compressWeights(ModuleOp module, ArrayRef<WeightOp> weights, const std::string &task,

@@ -4,6 +4,7 @@
 
 #include "stc/Compress/Quantize.h"
 #include "stc/Dialect/STC/IR/STC.h"
+#include "stc/Dialect/STC/Utils/Recipe.h"
 #include "stc/Dialect/STC/Utils/WeightStore.h"
 #include "stc/Support/Progress.h"
 
@@ -16,6 +17,11 @@ namespace stc {
 /// matches no weight a warning.
 mlir::FailureOr<llvm::SmallVector<WeightOp>>
 findCompressibleWeights(mlir::ModuleOp module, llvm::ArrayRef<std::string> exclude);
+
+/// For each weight the stage of the recipe that decides about it, or null. A stage whose pattern
+/// matches none of the weights is a warning that names the nearest.
+mlir::FailureOr<llvm::SmallVector<const RecipeStage *>>
+assignStages(mlir::ModuleOp module, const Recipe &recipe, llvm::ArrayRef<WeightOp> weights);
 
 /// Rows and columns of a linear weight.
 inline int64_t rowsOf(WeightOp weight) { return weight.getTensorType().getDimSize(0); }

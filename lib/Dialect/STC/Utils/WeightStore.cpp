@@ -312,6 +312,11 @@ absl::Status WeightStore::setQuantized(WeightOp weight, const QuantizedMatrix &m
   return absl::OkStatus();
 }
 
+void WeightStore::reset(WeightOp weight) {
+  std::lock_guard<std::mutex> lock(state->mutex);
+  state->entries.erase(keyOf(weight));
+}
+
 absl::StatusOr<QuantizedMatrix> WeightStore::quantized(WeightOp weight) {
   STC_RETURN_IF_ERROR(restore(weight));
   Entry entry = state->find(weight);

@@ -15,6 +15,12 @@ namespace stc {
 #define GEN_PASS_REGISTRATION
 #include "stc/Dialect/STC/Transforms/Passes.h.inc"
 
+struct Recipe;
+
+/// stc-compress-layers with a recipe in place of its options for one.
+std::unique_ptr<mlir::Pass> createCompressLayersPass(const CompressLayersPassOptions &options,
+                                                     Recipe recipe);
+
 } // namespace stc
 
 #endif // STC_DIALECT_STC_TRANSFORMS_PASSES_H

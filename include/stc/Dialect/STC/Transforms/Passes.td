@@ -29,6 +29,11 @@ def CompressLayersPass : Pass<"stc-compress-layers", "::mlir::ModuleOp"> {
     changes but what rounding does. `awq:int4-g128` searches the scales that make rounding to nearest
     cost least (AWQ), `smooth=0.5` takes those that move large activations into the weights, for the
     sake of int8 activations (SmoothQuant).
+
+    `recipe` names a YAML file that says all of this weight by weight: the text, what is repaired, and
+    stages of which the first whose pattern matches a weight's name decides. It takes the place of the
+    options for these. Without a text in it, `magnitude` and `rtn` are the methods, and the model is
+    not run.
   }];
   let options = [
     Option<"calibrate", "calibrate", "std::string", "\"\"",
@@ -43,6 +48,8 @@ def CompressLayersPass : Pass<"stc-compress-layers", "::mlir::ModuleOp"> {
     Option<"quantize", "quantize", "std::string", "\"none\"",
            "How to quantize, e.g. gptq:int4-g32">,
     Option<"quiet", "quiet", "bool", "true", "Show no progress on stderr">,
+    Option<"recipeFile", "recipe", "std::string", "\"\"",
+           "A YAML file in place of calibrate, prune, quantize and their numbers">,
     Option<"repair", "repair", "bool", "true", "Fit what is left to the uncompressed model">,
     Option<"repairDamping", "repair-damping", "double", "0.05",
            "How much staying near the original weights counts in that, in the same unit">,

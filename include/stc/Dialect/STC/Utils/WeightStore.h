@@ -24,8 +24,8 @@ constexpr llvm::StringLiteral kCalibratedAttr = "stc.calibrated";
 /// threads as long as the IR does not change meanwhile.
 ///
 /// A weight whose `prune` or `quant` attribute says it was compressed, but which the store does not
-/// know (the module was written out and read back), is compressed again on first use, or an error if
-/// that takes calibration data.
+/// know (the module was written out and read back), is compressed again on first use, or an error
+/// if that takes calibration data.
 class WeightStore {
 public:
   /// `checkpoint` may be null when all weights are inline.
@@ -43,6 +43,9 @@ public:
   absl::Status setMask(WeightOp weight, absl::Span<const uint8_t> keep);
   /// Later loads see the rounded values; `quantized` returns the codes.
   absl::Status setQuantized(WeightOp weight, const QuantizedMatrix &matrix);
+  /// Forgets all of that; attributes of the weight are the caller's. Its room in the spill file is
+  /// not used again.
+  void reset(WeightOp weight);
   /// The codes of a quantized weight; an error if it was not quantized.
   absl::StatusOr<QuantizedMatrix> quantized(WeightOp weight);
 

@@ -1,6 +1,6 @@
 // The rules that choose a weight's storage layout.
-#ifndef LIB_CONVERSION_STCTOPACKED_LAYOUTCHOICE_H
-#define LIB_CONVERSION_STCTOPACKED_LAYOUTCHOICE_H
+#ifndef STC_DIALECT_STC_UTILS_LAYOUTCHOICE_H
+#define STC_DIALECT_STC_UTILS_LAYOUTCHOICE_H
 
 #include "stc/Compress/Prune.h"
 #include "stc/Compress/Quantize.h"
@@ -8,11 +8,6 @@
 #include <optional>
 
 namespace stc {
-
-/// Names of the attributes that carry a choice from stc-select-layouts to convert-stc-to-packed.
-constexpr const char kLayoutAttribute[] = "packed.layout";
-constexpr const char kReasonAttribute[] = "packed.reason";
-constexpr const char kPatternAttribute[] = "packed.pattern";
 
 /// What reads a weight.
 struct WeightUses {
@@ -41,7 +36,13 @@ struct LayoutChoice {
 
 /// Chooses; an error if the weight's group or shape has no layout.
 absl::StatusOr<LayoutChoice> chooseLayout(const WeightFacts &facts);
+/// Bytes of the weight in a layout that was chosen from its facts.
+absl::StatusOr<int64_t> chosenBytes(const WeightFacts &facts, const Layout &layout);
+
+/// What the codes of a matrix say: density, a pattern where none was asked for, and the bytes of
+/// layouts that depend on them. `facts` knows shape, quantization and pattern already.
+void addCodeFacts(const QuantizedMatrix &matrix, WeightFacts &facts);
 
 } // namespace stc
 
-#endif // LIB_CONVERSION_STCTOPACKED_LAYOUTCHOICE_H
+#endif // STC_DIALECT_STC_UTILS_LAYOUTCHOICE_H

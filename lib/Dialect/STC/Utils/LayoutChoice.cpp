@@ -1,5 +1,5 @@
 // The rules that choose a weight's storage layout.
-#include "LayoutChoice.h"
+#include "stc/Dialect/STC/Utils/LayoutChoice.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -9,6 +9,9 @@ namespace stc {
 
 namespace {
 
+/// Zero codes that rounding alone makes are at most this frequent; sparser weights were pruned
+/// before they were imported.
+constexpr double kDensestDetected = 0.7;
 /// Above this density a bitmap's unpacking costs more than the bytes it saves.
 constexpr double kDensestBitmap = 0.75;
 /// Blocks of more than this share of dense bytes leave kernels too few steps to skip.
@@ -117,6 +120,36 @@ absl::StatusOr<LayoutChoice> chooseLayout(const WeightFacts &facts) {
     return LayoutChoice{floats(LayoutKind::Dense, facts.element),
                         "pruned but not quantized: sparse layouts store codes only"};
   return LayoutChoice{floats(LayoutKind::Dense, facts.element), "not quantized"};
+}
+
+absl::StatusOr<int64_t> chosenBytes(const WeightFacts &facts, const Layout &layout) {
+  if (layout.kind == LayoutKind::Bitmap && facts.bitmapBytes)
+    return *facts.bitmapBytes;
+  if (layout.kind == LayoutKind::Block && facts.blockBytes)
+    return *facts.blockBytes;
+  return packedBytes(layout, facts.rows, facts.columns);
+}
+
+/// The bytes of the codes in a layout with a table, or nothing where it does not exist.
+static std::optional<int64_t> tableBytes(LayoutKind kind, const QuantizedMatrix &matrix,
+                                         const QuantizeSpec &spec) {
+  Layout layout = spec.layout();
+  layout.kind = kind;
+  if (!verifyPackedShape(layout, matrix.rows, matrix.columns).ok())
+    return std::nullopt;
+  return packedTableBytes(layout, matrix);
+}
+
+void addCodeFacts(const QuantizedMatrix &matrix, WeightFacts &facts) {
+  facts.density = double(countNonZero(matrix)) / double(matrix.codes.size());
+  if (facts.pattern.kind == PrunePattern::Kind::None && facts.density <= kDensestDetected) {
+    std::vector<float> values = dequantize(matrix);
+    facts.pattern = detectPattern(facts.rows, facts.columns, values);
+  }
+  if (facts.pattern.kind != PrunePattern::Kind::None)
+    facts.bitmapBytes = tableBytes(LayoutKind::Bitmap, matrix, facts.quantize);
+  if (facts.pattern.kind == PrunePattern::Kind::Block)
+    facts.blockBytes = tableBytes(LayoutKind::Block, matrix, facts.quantize);
 }
 
 } // namespace stc

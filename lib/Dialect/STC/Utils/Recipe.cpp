@@ -1,0 +1,85 @@
+// What a recipe means for one matrix, and its text form.
+#include "stc/Dialect/STC/Utils/Recipe.h"
+
+#include "stc/Support/Json.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <charconv>
+#include <limits>
+
+namespace stc {
+
+llvm::StringRef nearestName(llvm::StringRef word, llvm::ArrayRef<llvm::StringRef> names) {
+  llvm::StringRef best;
+  unsigned fewest = std::numeric_limits<unsigned>::max();
+  for (llvm::StringRef name : names)
+    if (unsigned edits = word.edit_distance(name); edits < fewest) {
+      fewest = edits;
+      best = name;
+    }
+  return best;
+}
+
+absl::StatusOr<MatrixMethod> Recipe::method(const RecipeStage &stage) const {
+  MatrixMethod method;
+  STC_ASSIGN_OR_RETURN(method.prune, parsePruneSpec(stage.prune));
+  STC_ASSIGN_OR_RETURN(method.quantize, parseQuantizeSpec(stage.quantize));
+  bool prunes = method.prune.pattern.kind != PrunePattern::Kind::None;
+  bool quantizes = method.quantize.enabled;
+  if (isCalibrated()) {
+    if (!method.prune.methodGiven)
+      method.prune.method = quantizes ? "sparsegpt" : "alps";
+    if (!method.quantize.methodGiven)
+      method.quantize.method = "gptq";
+  }
+  if (!isCalibrated() && prunes && method.prune.needsCalibration())
+    return formatError({"", "prune", {}}, "a calibration text beside " + method.prune.method,
+                       "none");
+  if (!isCalibrated() && quantizes && method.quantize.needsCalibration())
+    return formatError({"", "quantize", {}}, "a calibration text beside " + method.quantize.method,
+                       "none");
+  method.damping = calibration.damping;
+  method.repair = repair.enabled && isCalibrated();
+  method.repairDamping = repair.damping;
+  method.sweeps = int(repair.sweeps);
+  return method;
+}
+
+std::string Recipe::headSpec() const {
+  if (head != "auto")
+    return head;
+  for (auto stage = stages.rbegin(); stage != stages.rend(); ++stage) {
+    absl::StatusOr<QuantizeSpec> spec = parseQuantizeSpec(stage->quantize);
+    if (!spec.ok() || !spec->enabled)
+      continue;
+    spec->method = "rtn"; // of 8 bits, calibration has nothing to gain
+    spec->element = ElementKind::I8;
+    spec->asymmetric = false;
+    return spec->str();
+  }
+  return "none";
+}
+
+std::string Recipe::str() const {
+  std::string text = "version: 1\n";
+  auto number = [](double value) {
+    char digits[40]; // the shortest that reads back as the same number
+    return std::string(digits, std::to_chars(digits, std::end(digits), value).ptr);
+  };
+  if (isCalibrated()) {
+    absl::StrAppend(&text, "calibration: {text: ", jsonQuote(calibration.text),
+                    ", sequences: ", calibration.sequences, ", length: ", calibration.length,
+                    ", damping: ", number(calibration.damping),
+                    ", smooth: ", number(calibration.smooth), "}\n");
+    absl::StrAppend(&text, "repair: {enabled: ", repair.enabled ? "true" : "false",
+                    ", damping: ", number(repair.damping), ", sweeps: ", repair.sweeps, "}\n");
+  }
+  absl::StrAppend(&text, "head: ", head, "\nstages:\n");
+  for (const RecipeStage &stage : stages)
+    absl::StrAppend(&text, "  - match: ", jsonQuote(stage.match), "\n    prune: ", stage.prune,
+                    "\n    quantize: ", stage.quantize, "\n");
+  return text;
+}
+
+} // namespace stc

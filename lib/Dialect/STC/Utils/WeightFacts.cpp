@@ -1,0 +1,78 @@
+// What the graph and the store say about weights, for the choice of layouts.
+#include "stc/Dialect/STC/Utils/WeightFacts.h"
+
+using namespace mlir;
+
+namespace stc {
+
+/// Records what the operand is to the operation that reads it; false for an unknown reader.
+static bool recordUse(OpOperand &operand, WeightUses &uses) {
+  Operation *user = operand.getOwner();
+  unsigned number = operand.getOperandNumber();
+  if (auto embedding = dyn_cast<EmbeddingOp>(user)) {
+    uses.table = true;
+    return number == embedding.getTableMutable().getOperandNumber();
+  }
+  if (auto linear = dyn_cast<LinearOp>(user)) {
+    bool weight = number == linear.getWeightMutable().getOperandNumber();
+    (weight ? uses.matrix : uses.vector) = true;
+    return weight || (linear.getBias() && number == 2);
+  }
+  if (auto norm = dyn_cast<RMSNormOp>(user)) {
+    uses.vector = true;
+    return number == norm.getWeightMutable().getOperandNumber();
+  }
+  return false;
+}
+
+FailureOr<WeightUsesMap> collectWeightUses(ModuleOp module) {
+  WeightUsesMap uses;
+  WalkResult walked = module.walk([&](GetWeightOp value) {
+    for (OpOperand &operand : value->getUses()) {
+      WeightUses &weightUses = uses[value.getWeightAttr().getAttr()];
+      if (!recordUse(operand, weightUses)) {
+        emitError(operand.getOwner()->getLoc(), "expected the weight ")
+            << value.getWeightAttr()
+            << " to be read by stc.embedding, stc.linear or stc.rms_norm, got "
+            << operand.getOwner()->getName();
+        return WalkResult::interrupt();
+      }
+    }
+    return WalkResult::advance();
+  });
+  if (walked.wasInterrupted())
+    return failure();
+  return uses;
+}
+
+WeightFacts shapeFacts(WeightOp weight, WeightUses uses) {
+  RankedTensorType type = weight.getTensorType();
+  WeightFacts facts;
+  facts.uses = uses;
+  facts.rows = type.getRank() == 2 ? type.getDimSize(0) : 1;
+  facts.columns = type.getShape().back();
+  Type element = type.getElementType();
+  // Rounded values of an f16 weight may lie just outside f16.
+  bool half = element.isF16() && !weight.getQuantAttr();
+  facts.element = element.isBF16() ? ElementKind::BF16 : half ? ElementKind::F16 : ElementKind::F32;
+  return facts;
+}
+
+absl::StatusOr<WeightFacts> gatherFacts(WeightStore &store, WeightOp weight, WeightUses uses) {
+  auto view = [](StringRef text) { return absl::string_view(text.data(), text.size()); };
+  WeightFacts facts = shapeFacts(weight, uses);
+  if (PruneAttr prune = weight.getPruneAttr()) {
+    STC_ASSIGN_OR_RETURN(PruneSpec spec, parsePruneSpec(view(prune.getSpec())));
+    facts.pattern = spec.pattern;
+  }
+  if (QuantAttr quant = weight.getQuantAttr()) {
+    STC_ASSIGN_OR_RETURN(facts.quantize, parseQuantizeSpec(view(quant.getSpec())));
+  }
+  if (facts.quantize.enabled && facts.uses.matrix && !facts.uses.table) {
+    STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, store.quantized(weight));
+    addCodeFacts(matrix, facts);
+  }
+  return facts;
+}
+
+} // namespace stc
