@@ -127,7 +127,8 @@ static absl::Status readCalibrationOptions(const Args &args, CalibrationOptions 
 
 /// Whether the recipe leaves any weight in few bits.
 static bool quantizes(const Recipe &recipe) {
-  return std::any_of(recipe.stages.begin(), recipe.stages.end(),
+  return recipe.headSpec() != "none" ||
+         std::any_of(recipe.stages.begin(), recipe.stages.end(),
                      [](const RecipeStage &stage) { return stage.quantize != "none"; });
 }
 

@@ -120,7 +120,7 @@ private:
   absl::StatusOr<std::vector<std::string>> generateVariants(ModelSettings &settings);
   absl::Status prepareAutotune();
   absl::Status prepareSearch();
-  absl::Status writeRecipe();
+  void takeRecipe();
   absl::Status emitText();
   absl::Status emitBinary();
   void report(absl::string_view step, std::chrono::steady_clock::time_point since);
@@ -136,7 +136,8 @@ private:
   std::unique_ptr<ModelArtifacts> artifacts;
   std::unique_ptr<Autotuner> autotuner;
   PipelineOptions pipeline;
-  size_t nextPhase = 0; // into kPhases
+  size_t nextPhase = 0;    // into kPhases
+  std::string foundRecipe; // of a search
   std::string firstError, timings;
 };
 
@@ -200,7 +201,7 @@ absl::Status Compilation::advanceTo(Phase last) {
       setFingerprint(*module, targets);
     STC_RETURN_IF_ERROR(runPhase(kPhases[nextPhase], *module));
     if (kPhases[nextPhase] == Phase::Compressed)
-      STC_RETURN_IF_ERROR(writeRecipe());
+      takeRecipe();
   }
   return absl::OkStatus();
 }
@@ -268,15 +269,12 @@ absl::Status Compilation::prepareSearch() {
   return absl::OkStatus();
 }
 
-/// Takes the recipe of a search from the module, which later phases must not see, to its file.
-absl::Status Compilation::writeRecipe() {
-  auto recipe = (*module)->getAttrOfType<mlir::StringAttr>(kRecipeAttr);
-  if (!recipe)
-    return absl::OkStatus();
-  (*module)->removeAttr(kRecipeAttr);
-  if (options.output == "-")
-    return absl::OkStatus();
-  return writeText(recipePath(options), {recipe.getValue().data(), recipe.getValue().size()});
+/// Takes the recipe of a search from the module: later phases must not see it.
+void Compilation::takeRecipe() {
+  if (auto recipe = (*module)->getAttrOfType<mlir::StringAttr>(kRecipeAttr)) {
+    foundRecipe = recipe.str();
+    (*module)->removeAttr(kRecipeAttr);
+  }
 }
 
 absl::Status Compilation::prepareAutotune() {
@@ -416,6 +414,8 @@ absl::Status Compilation::run() {
   STC_RETURN_IF_ERROR(prepareAutotune());
   STC_RETURN_IF_ERROR(load());
   STC_RETURN_IF_ERROR(text ? emitText() : emitBinary());
+  if (!foundRecipe.empty() && !toTerminal)
+    STC_RETURN_IF_ERROR(writeText(recipePath(options), foundRecipe));
   report("total", start);
   if (!options.quiet && !toTerminal)
     llvm::errs() << timings << "wrote " << outputPath(options) << "\n";
