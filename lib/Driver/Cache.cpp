@@ -59,6 +59,8 @@ absl::StatusOr<std::string> stc::cachedExecutable(CompileOptions options) {
     absl::StrAppend(&key, "|", calibration.text == "default" ? "" : stamp(calibration.text),
                     calibration.sequences, "|", calibration.length, "|", calibration.repair, "|",
                     calibration.sweeps);
+  if (!options.budget.empty())
+    absl::StrAppend(&key, "|", options.budget, "|", options.objective);
   if (options.recipe) {
     const std::string &text = options.recipe->calibration.text;
     absl::StrAppend(&key, "|", options.recipe->str(), "|",

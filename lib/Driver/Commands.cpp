@@ -1,5 +1,6 @@
 // The commands of `stc`: compile, inspect, tokenize, and a model's own commands on a checkpoint.
 #include "stc/Runtime/Commands.h"
+#include "stc/Dialect/STC/Utils/Budget.h"
 #include "stc/Driver/Cache.h"
 #include "stc/Driver/Compile.h"
 #include "stc/Driver/Driver.h"
@@ -34,6 +35,12 @@ static std::vector<Option> compileOptions() {
       {"--recipe", "", "FILE",
        "a YAML file that says how each weight is compressed and on which text; see\n"
        "examples/recipes. It takes the place of --prune, --quantize, --calibrate and --head"},
+      {"--budget", "", "LIMIT",
+       "find a recipe within a limit and write it as OUT.recipe.yaml: kl<=0.02 (nats per\n"
+       "token), ppl<=1.03 (times the source's; from 2 on absolute), bytes<=4.2M (all weights),\n"
+       "tokens/s>=50 (on this machine). It calibrates on `default` or the text given"},
+      {"--objective", "", "WHAT",
+       "what to make of it: speed (the default) or size beside kl and ppl, quality else"},
       {"--calibrate", "", "TEXT",
        "compress on the inputs that this text gives every layer, and fit what is left to the\n"
        "uncompressed model; `default` is a text that comes with stc, FILE.ids holds token ids"},
@@ -71,6 +78,7 @@ static CommandSpec compileSpec() {
        "compile llama.gguf -o llama --prune 2:4 --quantize int4-g128",
        "compile examples/books -o books --calibrate default --prune 6:8 --quantize int4",
        "compile examples/books -o books --recipe examples/recipes/int4.yaml",
+       "compile examples/books -o books --budget 'kl<=0.02'",
        "compile examples/books -o books --target sapphirerapids,x86-64-v3,x86-64-v2",
        "compile examples/books --emit=mlir:packed -o - --quantize int8",
        "compile examples/books --emit=shared -o books   # books.so, .h, .weights",
@@ -117,15 +125,31 @@ static absl::Status readCalibrationOptions(const Args &args, CalibrationOptions 
   STC_ASSIGN_OR_RETURN(options.sweeps, args.integer("--repair-sweeps", options.sweeps, 0, 100));
   for (const char *other :
        {"--calibrate-sequences", "--calibrate-length", "--no-repair", "--repair-sweeps"})
-    if (args.has(other) && options.text.empty())
-      return formatError({"", other, {}}, "--calibrate beside it", "none");
+    if (args.has(other) && options.text.empty() && !args.has("--budget"))
+      return formatError({"", other, {}}, "--calibrate or --budget beside it", "none");
   return absl::OkStatus();
 }
 
 /// Whether the recipe leaves any weight in few bits.
 static bool quantizes(const Recipe &recipe) {
-  return std::any_of(recipe.stages.begin(), recipe.stages.end(),
+  return recipe.headSpec() != "none" ||
+         std::any_of(recipe.stages.begin(), recipe.stages.end(),
                      [](const RecipeStage &stage) { return stage.quantize != "none"; });
+}
+
+static absl::Status readBudget(const Args &args, CompileOptions &options) {
+  options.budget = args.text("--budget");
+  options.objective = args.text("--objective");
+  if (options.budget.empty())
+    return options.objective.empty()
+               ? absl::OkStatus()
+               : formatError({"", "--objective", {}}, "--budget beside it", "none");
+  for (const char *other : {"--prune", "--quantize", "--recipe"})
+    if (args.has(other))
+      return formatError({"", "--budget", {}}, absl::StrCat("no ", other, " beside it"), "both");
+  if (options.calibration.text.empty())
+    options.calibration.text = "default";
+  return parseBudget(options.budget, options.objective).status();
 }
 
 static absl::Status readRecipe(const Args &args, CompileOptions &options) {
@@ -146,13 +170,16 @@ static absl::Status readCompileOptions(const Args &args, CompileOptions &options
   options.head = args.text("--head", "auto");
   STC_RETURN_IF_ERROR(readCalibrationOptions(args, options.calibration));
   STC_RETURN_IF_ERROR(readRecipe(args, options));
+  STC_RETURN_IF_ERROR(readBudget(args, options));
   options.target = args.text("--target", "native");
   STC_ASSIGN_OR_RETURN(options.maxContext, args.integer("--max-context", 0, 1, int64_t(1) << 24));
   std::string cache = args.text("--kv-cache", "auto");
   // Without quantization logits are promised to be float64's to three digits, which f16 is not.
   if (cache == "auto")
-    cache = options.quantize == "none" && !(options.recipe && quantizes(*options.recipe)) ? "f32"
-                                                                                          : "f16";
+    cache = options.quantize == "none" && options.budget.empty() &&
+                    !(options.recipe && quantizes(*options.recipe))
+                ? "f32"
+                : "f16";
   STC_ASSIGN_OR_RETURN(options.kvCache, parseKVElement(cache));
   STC_ASSIGN_OR_RETURN(options.threads, args.integer("--threads", 0, 1, 1024));
   return absl::OkStatus();

@@ -4,12 +4,16 @@
 #include "Artifacts.h"
 #include "ReadModule.h"
 #include "stc/Compress/Quantize.h"
+#include "stc/Dialect/STC/Transforms/Passes.h"
+#include "stc/Dialect/STC/Utils/Budget.h"
 #include "stc/Dialect/STC/Utils/WeightStore.h"
 #include "stc/Driver/Cache.h"
 #include "stc/Export/Export.h"
 #include "stc/Import/Import.h"
+#include "stc/Runtime/MachineProbe.h"
 #include "stc/Support/Progress.h"
 #include "stc/Target/Autotune/Autotuner.h"
+#include "stc/Target/CPU/DecodeCost.h"
 #include "stc/Target/CPU/VariantTable.h"
 #include "stc/Target/Emission/CodeGenerator.h"
 
@@ -123,6 +127,8 @@ private:
   absl::Status dump(Phase phase, mlir::ModuleOp onto);
   absl::StatusOr<std::vector<std::string>> generateVariants(ModelSettings &settings);
   absl::Status prepareAutotune();
+  absl::Status prepareSearch();
+  void takeRecipe();
   absl::Status emitText();
   absl::Status emitBinary();
   absl::Status checkExport();
@@ -140,7 +146,8 @@ private:
   std::unique_ptr<ModelArtifacts> artifacts;
   std::unique_ptr<Autotuner> autotuner;
   PipelineOptions pipeline;
-  size_t nextPhase = 0; // into kPhases
+  size_t nextPhase = 0;    // into kPhases
+  std::string foundRecipe; // of a search
   std::string firstError, timings;
 };
 
@@ -203,6 +210,8 @@ absl::Status Compilation::advanceTo(Phase last) {
     if (kPhases[nextPhase] == Phase::Tiled)
       setFingerprint(*module, targets);
     STC_RETURN_IF_ERROR(runPhase(kPhases[nextPhase], *module));
+    if (kPhases[nextPhase] == Phase::Compressed)
+      takeRecipe();
   }
   return absl::OkStatus();
 }
@@ -236,6 +245,46 @@ static absl::StatusOr<std::string> compilerIdentity() {
                        MappedFile::open(llvm::sys::fs::getMainExecutable(nullptr, nullptr)));
   return absl::StrCat(LLVM_VERSION_STRING, "-",
                       absl::Hex(llvm::xxh3_64bits({file->bytes().data(), file->bytes().size()})));
+}
+
+static std::string fileName(const std::string &path) {
+  return llvm::sys::path::filename(path).str();
+}
+
+/// Where the recipe of a search goes.
+static std::string recipePath(const CompileOptions &options) {
+  return outputPath(options) + ".recipe.yaml";
+}
+
+/// What the search has to know about this machine.
+absl::Status Compilation::prepareSearch() {
+  pipeline.budget = options.budget;
+  pipeline.objective = options.objective;
+  if (options.budget.empty())
+    return absl::OkStatus();
+  STC_ASSIGN_OR_RETURN(Budget budget, parseBudget(options.budget, options.objective));
+  double bandwidth = 30e9; // only ratios count but for speed
+  if (budget.quantity == Budget::Quantity::Speed) {
+    STC_ASSIGN_OR_RETURN(auto threads, ThreadPool::create(static_cast<int>(options.threads)));
+    STC_ASSIGN_OR_RETURN(BandwidthProbe probe, BandwidthProbe::create(*threads));
+    std::vector<double> rates;
+    for (int i = 0; i < 5; ++i)
+      rates.push_back(probe.measure(*threads));
+    llvm::sort(rates);
+    bandwidth = rates[rates.size() / 2];
+  }
+  pipeline.decodeCost = [bandwidth](const Layout &layout, int64_t bytes) {
+    return cpu::decodeSeconds(layout, bytes, bandwidth);
+  };
+  return absl::OkStatus();
+}
+
+/// Takes the recipe of a search from the module: later phases must not see it.
+void Compilation::takeRecipe() {
+  if (auto recipe = (*module)->getAttrOfType<mlir::StringAttr>(kRecipeAttr)) {
+    foundRecipe = recipe.str();
+    (*module)->removeAttr(kRecipeAttr);
+  }
 }
 
 absl::Status Compilation::prepareAutotune() {
@@ -277,9 +326,11 @@ absl::Status Compilation::emitBinary() {
   ModelSettings settings = modelSettings(*module, modelName(options.model));
   settings.recipe =
       absl::StrCat("prune=", options.prune, " quantize=", options.quantize, " head=", options.head);
-  if (options.recipe)
-    settings.recipe = absl::StrCat("recipe=", options.recipeFile);
-  if (!options.calibration.text.empty())
+  // The same for the recipe that a search wrote as for its reading: the same binary.
+  if (options.recipe || !options.budget.empty())
+    settings.recipe = absl::StrCat(
+        "recipe=", fileName(options.recipe ? options.recipeFile : recipePath(options)));
+  else if (!options.calibration.text.empty())
     absl::StrAppend(
         &settings.recipe, " calibrate=", options.calibration.text,
         " sequences=", options.calibration.sequences, " length=", options.calibration.length,
@@ -344,6 +395,8 @@ static absl::Status checkText(const std::string &text) {
 
 /// Specifications, and calibration text where a method needs it.
 static absl::Status checkMethods(const CompileOptions &options) {
+  if (!options.budget.empty())
+    return checkText(options.calibration.text);
   if (options.recipe) // whose specifications are checked already
     return checkText(options.recipe->calibration.text);
   STC_ASSIGN_OR_RETURN(PruneSpec prune, parsePruneSpec(options.prune));
@@ -391,6 +444,7 @@ absl::Status Compilation::run() {
   pipeline.quantize = options.quantize;
   pipeline.calibration = options.calibration;
   pipeline.recipe = options.recipe;
+  STC_RETURN_IF_ERROR(prepareSearch());
   pipeline.head = options.head;
   pipeline.target = targets.front().name;
   pipeline.quiet = options.quiet;
@@ -398,6 +452,8 @@ absl::Status Compilation::run() {
   STC_RETURN_IF_ERROR(prepareAutotune());
   STC_RETURN_IF_ERROR(load());
   STC_RETURN_IF_ERROR(exported ? emitExport() : text ? emitText() : emitBinary());
+  if (!foundRecipe.empty() && !toTerminal)
+    STC_RETURN_IF_ERROR(writeText(recipePath(options), foundRecipe));
   report("total", start);
   if (!options.quiet && !toTerminal)
     llvm::errs() << timings << "wrote " << outputPath(options) << "\n";

@@ -30,6 +30,8 @@ std::string headSpec(const PipelineOptions &options) {
     return options.recipe->headSpec();
   if (options.head != "auto")
     return options.head;
+  if (!options.budget.empty())
+    return "int8-g32";
   absl::StatusOr<QuantizeSpec> layers = parseQuantizeSpec(options.quantize);
   if (!layers.ok() || !layers->enabled)
     return "none";
@@ -58,6 +60,21 @@ void addCalibrated(OpPassManager &manager, const PipelineOptions &options) {
   manager.addPass(createCompressLayersPass(compress));
 }
 
+void addSearch(OpPassManager &manager, const PipelineOptions &options) {
+  SearchRecipePassOptions search;
+  search.budget = options.budget;
+  search.objective = options.objective;
+  search.calibrate = options.calibration.text;
+  search.sequences = options.calibration.sequences;
+  search.length = options.calibration.length;
+  search.repair = options.calibration.repair;
+  search.sweeps = options.calibration.sweeps;
+  search.head = headSpec(options);
+  search.quiet = options.quiet;
+  search.verbose = options.verbose;
+  manager.addPass(createSearchRecipePass(search, options.decodeCost));
+}
+
 void addUncalibrated(OpPassManager &manager, const PipelineOptions &options) {
   PruneWeightsPassOptions prune;
   prune.spec = options.prune;
@@ -72,14 +89,19 @@ void addUncalibrated(OpPassManager &manager, const PipelineOptions &options) {
 }
 
 void addCompressed(OpPassManager &manager, const PipelineOptions &options) {
-  if (options.calibration.text.empty() && !options.recipe)
-    addUncalibrated(manager, options);
-  else
-    addCalibrated(manager, options);
   QuantizeHeadPassOptions head;
   head.spec = headSpec(options);
   head.quiet = options.quiet;
   head.verbose = options.verbose;
+  if (!options.budget.empty()) {
+    // A budget covers the head too.
+    manager.addPass(createQuantizeHeadPass(head));
+    return addSearch(manager, options);
+  }
+  if (options.calibration.text.empty() && !options.recipe)
+    addUncalibrated(manager, options);
+  else
+    addCalibrated(manager, options);
   manager.addPass(createQuantizeHeadPass(head));
 }
 

@@ -23,6 +23,7 @@ struct CompileOptions {
   CalibrationOptions calibration;
   std::string recipeFile;        // not empty: `recipe` was read from there
   std::optional<Recipe> recipe;  // in place of the four above
+  std::string budget, objective; // not empty: a recipe is searched for, with `calibration`
   std::string target = "native"; // as TargetDescription::parseList takes it
   std::string dumpDirectory;     // not empty: every phase's IR is written there
   int64_t maxContext = 0;        // 0: the checkpoint's, at most 4096

@@ -7,6 +7,7 @@
 
 #include "mlir/Pass/PassManager.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -33,7 +34,10 @@ struct PipelineOptions {
   std::string prune = "none";
   std::string quantize = "none";
   CalibrationOptions calibration;
-  std::optional<Recipe> recipe; // in place of `prune`, `quantize`, `calibration` and `head`
+  std::optional<Recipe> recipe;  // in place of `prune`, `quantize`, `calibration` and `head`
+  std::string budget, objective; // not empty: a recipe is searched for, with `calibration`
+  /// Seconds of one matrix for one token; what the search goes by.
+  std::function<double(const Layout &, int64_t bytes)> decodeCost;
   std::string head = "auto"; // auto: int8 in the groups of `quantize`, where that is not none
   std::string target = "native";
   int64_t variant = -1;           // which of several targets that is; negative: the only one

@@ -4,8 +4,12 @@
 
 #include "stc/Dialect/STC/IR/STC.h"
 
+#include "stc/Packing/Layout.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
+
+#include <functional>
 
 namespace stc {
 
@@ -20,6 +24,16 @@ struct Recipe;
 /// stc-compress-layers with a recipe in place of its options for one.
 std::unique_ptr<mlir::Pass> createCompressLayersPass(const CompressLayersPassOptions &options,
                                                      Recipe recipe);
+
+/// Seconds that one matrix of a layout and so many bytes takes for one token.
+using DecodeCost = std::function<double(const Layout &layout, int64_t bytes)>;
+
+/// On a module: the recipe that stc-search-recipe compressed it with, as YAML.
+constexpr llvm::StringLiteral kRecipeAttr = "stc.recipe";
+
+/// stc-search-recipe with a model of the machine in place of its bandwidth.
+std::unique_ptr<mlir::Pass> createSearchRecipePass(const SearchRecipePassOptions &options,
+                                                   DecodeCost cost);
 
 } // namespace stc
 

@@ -151,6 +151,52 @@ def QuantizeHeadPass : Pass<"stc-quantize-head", "::mlir::ModuleOp"> {
   ];
 }
 
+def SearchRecipePass : Pass<"stc-search-recipe", "::mlir::ModuleOp"> {
+  let summary = "Finds an encoding for each weight within a budget, and compresses with it";
+  let description = [{
+    Measures what each encoding costs each weight, chooses, and compresses as `stc-compress-layers`
+    does. The recipe is left on the module as `stc.recipe`; it gives the same weights again.
+
+    *Measured*: the uncompressed model runs over the calibration text; each weight, in its turn alone,
+    is compressed in every encoding on the moments of its inputs, which gives the relative error of its
+    outputs, and bytes. For one dense and one sparse encoding of each weight the rest of the model runs
+    over `windows` sequences that calibration does not use, which gives their KL(source || compressed).
+    *Modelled*: the KL of the other encodings is in proportion to the squared error; KL adds up over
+    weights; a token takes the sum of what its matrices take (bytes over `bandwidth` here; stc compile
+    knows how fast each layout is). A knapsack then chooses one encoding for each weight.
+
+    *Measured again*: the whole model is compressed as chosen and its KL taken on the sequences held
+    out. For limits of loss (`kl<=`, `ppl<=`) the limit of the estimate is corrected by the ratio of
+    both, at most three times. For limits of `bytes` and `tokens/s` the uniform encoding that seems best
+    is tried too, and taken where it measures better.
+  }];
+  let options = [
+    Option<"bandwidth", "bandwidth", "double", "0",
+           "Bytes per second that decoding reads; needed for tokens/s">,
+    Option<"budget", "budget", "std::string", "\"\"",
+           "kl<=X, ppl<=R (below 2: relative to the source), bytes<=B or tokens/s>=T">,
+    Option<"calibrate", "calibrate", "std::string", "\"\"",
+           "Text, or token ids in a file named *.ids">,
+    ListOption<"encodings", "encodings", "std::string",
+               "What to choose from, e.g. int4-g32,2:4+int4-g128 (default: all that have kernels)">,
+    ListOption<"exclude", "exclude", "std::string",
+               "Glob patterns of weight names to leave alone">,
+    Option<"head", "head", "std::string", "\"none\"",
+           "How the head was quantized, for the recipe; it is not searched for">,
+    Option<"length", "length", "int64_t", "256", "Tokens of a sequence">,
+    Option<"objective", "objective", "std::string", "\"\"",
+           "What to make of the budget: speed (default) or size beside kl and ppl, quality beside "
+           "the others">,
+    Option<"quiet", "quiet", "bool", "true", "Show no progress on stderr">,
+    Option<"repair", "repair", "bool", "true", "Fit what is left to the uncompressed model">,
+    Option<"sequences", "sequences", "int64_t", "128", "Sequences to calibrate on at most">,
+    Option<"sweeps", "sweeps", "int64_t", "2", "Rounds of fitting scales and codes">,
+    Option<"verbose", "verbose", "bool", "false", "Emit a remark for each weight: why">,
+    Option<"windows", "windows", "int64_t", "16",
+           "Other sequences of the text, to measure KL on">,
+  ];
+}
+
 def ShareLayersPass : Pass<"stc-share-layers", "::mlir::ModuleOp"> {
   let summary = "Turns layers of equal signature into one function";
   let description = [{
