@@ -17,11 +17,12 @@ namespace {
 // is changing.
 constexpr int slotCount = 64;
 std::atomic<char *> slots[slotCount];
+pid_t owner = 0; // a forked child ends alone: the files are not its own
 
 extern "C" void removeTemporaries(int signal) {
   // Folders go last, when the files in them are gone.
   const char *folders[slotCount] = {};
-  for (int i = 0; i < slotCount; ++i)
+  for (int i = 0; i < slotCount && getpid() == owner; ++i)
     if (const char *path = slots[i].exchange(nullptr))
       folders[i] = unlink(path) != 0 ? path : nullptr;
   for (const char *folder : folders)
@@ -50,6 +51,7 @@ void releaseTemporary(int slot) {
 }
 
 void removeTemporariesOnSignal() {
+  owner = getpid();
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction action = {};
     // Whoever started us may have chosen to ignore a signal (nohup does): leave that as it is.
