@@ -5,9 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 
-#include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -59,12 +57,7 @@ absl::StatusOr<std::string> resolveTarget(std::string path) {
 absl::StatusOr<std::unique_ptr<AtomicFolder>> AtomicFolder::create(const std::string &path) {
   std::unique_ptr<AtomicFolder> folder(new AtomicFolder);
   STC_ASSIGN_OR_RETURN(folder->finalPath, resolveTarget(path));
-  size_t slash = folder->finalPath.rfind('/');
-  static std::atomic<uint64_t> counter{0};
-  uint64_t now = uint64_t(std::chrono::steady_clock::now().time_since_epoch().count());
-  std::string name =
-      absl::StrCat(slash == std::string::npos ? "" : folder->finalPath.substr(0, slash + 1),
-                   ".stc-", getpid(), "-", absl::Hex(now), "-", counter.fetch_add(1), ".tmp");
+  std::string name = temporaryName(folder->finalPath);
   // Claimed first: a signal between the two calls must not leave it.
   folder->signalSlots.push_back(claimTemporary(name));
   if (mkdir(name.c_str(), 0777) != 0)

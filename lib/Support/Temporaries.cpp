@@ -3,7 +3,10 @@
 
 #include "stc/Support/File.h"
 
+#include "absl/strings/str_cat.h"
+
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -48,6 +51,13 @@ int claimTemporary(const std::string &path) {
 void releaseTemporary(int slot) {
   if (slot >= 0)
     std::free(slots[slot].exchange(nullptr));
+}
+
+std::string temporaryName(const std::string &target) {
+  static std::atomic<uint64_t> counter{0};
+  uint64_t now = uint64_t(std::chrono::steady_clock::now().time_since_epoch().count());
+  return absl::StrCat(target.substr(0, target.rfind('/') + 1), ".stc-", getpid(), "-",
+                      absl::Hex(now), "-", counter.fetch_add(1), ".tmp");
 }
 
 void removeTemporariesOnSignal() {
