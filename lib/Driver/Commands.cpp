@@ -7,6 +7,7 @@
 #include "stc/Driver/Inspect.h"
 #include "stc/Formats/Checkpoint.h"
 #include "stc/Runtime/Args.h"
+#include "stc/Support/File.h"
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -360,6 +361,7 @@ static absl::StatusOr<int> dispatch(const std::vector<std::string> &words) {
 
 int stc::driverMain(int argc, char **argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  removeTemporariesOnSignal();
   // Tensors come and go by the hundred: keep their pages instead of returning and faulting them in
   // again, which costs more than packing them.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);

@@ -105,4 +105,11 @@ absl::StatusOr<std::vector<uint8_t>> floatBytes(const ExportedWeight &weight, DT
   return convert(values, type);
 }
 
+Progress exportProgress(const std::vector<TensorView> &tensors, bool quiet) {
+  uint64_t total = 0;
+  for (const TensorView &view : tensors)
+    total += uint64_t(view.elementCount());
+  return Progress("export", total, quiet ? Progress::Mode::Quiet : Progress::Mode::Auto);
+}
+
 } // namespace stc

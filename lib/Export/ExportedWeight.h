@@ -4,6 +4,7 @@
 
 #include "stc/Compress/Quantize.h"
 #include "stc/Dialect/STC/Utils/WeightStore.h"
+#include "stc/Support/Progress.h"
 
 namespace stc {
 
@@ -33,6 +34,9 @@ absl::StatusOr<std::vector<ExportedWeight>> collectWeights(mlir::ModuleOp module
 /// be converted.
 absl::StatusOr<std::vector<uint8_t>> floatBytes(const ExportedWeight &weight, DType type,
                                                 const Checkpoint &checkpoint, WeightStore &store);
+
+/// Shows how many of the elements of `tensors` are written.
+Progress exportProgress(const std::vector<TensorView> &tensors, bool quiet);
 
 } // namespace stc
 

@@ -6,7 +6,6 @@
 #include "stc/Export/StoredCodes.h"
 #include "stc/Formats/TokenizerGguf.h"
 #include "stc/Import/TensorNames.h"
-#include "stc/Support/Progress.h"
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
@@ -258,10 +257,7 @@ absl::Status exportGguf(ModuleOp module, const Checkpoint &checkpoint, const Tok
   metadata.addNumber("general.file_type", fileType(table.tensors()));
   metadata.addNumber("general.quantization_version", 2);
 
-  uint64_t total = 0;
-  for (const TensorView &view : table.tensors())
-    total += uint64_t(view.elementCount());
-  Progress progress("export", total, options.quiet ? Progress::Mode::Quiet : Progress::Mode::Auto);
+  Progress progress = exportProgress(table.tensors(), options.quiet);
   auto produce = [&](const TensorView &view) {
     progress.advance(uint64_t(view.elementCount()), view.name);
     return table.produce(view);

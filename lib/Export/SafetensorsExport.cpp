@@ -4,7 +4,6 @@
 #include "CompressedTensorsConfig.h"
 
 #include "stc/Export/StoredCodes.h"
-#include "stc/Support/Progress.h"
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
@@ -170,10 +169,7 @@ absl::Status exportSafetensors(ModuleOp module, const Checkpoint &checkpoint,
     STC_ASSIGN_OR_RETURN(std::string text, readFile(path));
     STC_RETURN_IF_ERROR(addText(*folder, name, text));
   }
-  uint64_t total = 0;
-  for (const TensorView &view : table.tensors())
-    total += uint64_t(view.elementCount());
-  Progress progress("export", total, options.quiet ? Progress::Mode::Quiet : Progress::Mode::Auto);
+  Progress progress = exportProgress(table.tensors(), options.quiet);
   auto produce = [&](const TensorView &view) {
     progress.advance(uint64_t(view.elementCount()), view.name);
     return table.produce(view);

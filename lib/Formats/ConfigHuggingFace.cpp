@@ -143,6 +143,15 @@ ConfigNames huggingFaceNames(const std::string &file) {
   return names;
 }
 
+/// Whether a quantization_config says that the weights are plain numbers all the same, as those of
+/// pruned models do.
+bool isDense(const JsonValue &quantization) {
+  const JsonValue *format = quantization.find("format");
+  const JsonValue *groups = quantization.find("config_groups");
+  return format && format->string == "dense" &&
+         (!groups || (groups->isObject() && groups->object.empty()));
+}
+
 /// Fields that ask for code from the checkpoint, or that change what the weights mean.
 absl::Status refuseUnsafe(const ConfigReader &reader) {
   for (absl::string_view key : {"auto_map", "trust_remote_code", "custom_pipelines"}) {
@@ -151,7 +160,8 @@ absl::Status refuseUnsafe(const ConfigReader &reader) {
     if (value && !isFalse)
       return reader.error(key, "no field that asks to run the checkpoint's own code", "one");
   }
-  if (reader.find("quantization_config"))
+  const JsonValue *quantization = reader.find("quantization_config");
+  if (quantization && !isDense(*quantization))
     return reader.error("quantization_config", "weights that are not quantized yet", "one");
   return absl::OkStatus();
 }

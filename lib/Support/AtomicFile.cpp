@@ -6,9 +6,7 @@
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
@@ -78,14 +76,8 @@ mode_t executableMode(mode_t mode) { return (mode & 07777) | (mode & 0444) >> 2;
 
 absl::StatusOr<std::unique_ptr<AtomicFile>> AtomicFile::create(const std::string &path) {
   STC_ASSIGN_OR_RETURN(std::string target, resolveTarget(path));
-  size_t slash = target.rfind('/');
-  std::string folder = slash == std::string::npos ? "" : target.substr(0, slash + 1);
-  static std::atomic<uint64_t> counter{0};
-  // The temporary name does not contain the final one, which may already be as long as allowed.
-  uint64_t now = uint64_t(std::chrono::steady_clock::now().time_since_epoch().count());
   for (int attempt = 0; attempt < 100; ++attempt) {
-    std::string name = absl::StrCat(folder, ".stc-", getpid(), "-", absl::Hex(now + attempt), "-",
-                                    counter.fetch_add(1), ".tmp");
+    std::string name = temporaryName(target);
     int descriptor = ::open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor < 0 && errno == EEXIST)
       continue;

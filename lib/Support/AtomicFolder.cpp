@@ -1,4 +1,4 @@
-// Writing: folders whose files appear together, or not at all.
+// Writing: folders that appear with all their files, or not at all.
 #include "Temporaries.h"
 
 #include "stc/Support/File.h"
@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <dirent.h>
 #include <sys/stat.h>
@@ -26,43 +28,69 @@ bool isEmptyFolder(const std::string &path) {
   return empty;
 }
 
+absl::Status systemError(const std::string &path, int error) {
+  return formatError({path, "", {}}, "a folder that can be made", std::strerror(error));
+}
+
+/// The path that a folder at `path` really gets, without slashes at its end.
+absl::StatusOr<std::string> resolveTarget(std::string path) {
+  while (path.size() > 1 && path.back() == '/')
+    path.pop_back();
+  struct stat info;
+  if (lstat(path.c_str(), &info) != 0) {
+    if (errno == ENOENT && !path.empty())
+      return path;
+    return systemError(path, errno);
+  }
+  if (!isEmptyFolder(path))
+    return formatError({path, "", {}}, "a new or an empty folder", "something that exists");
+  char *resolved = realpath(path.c_str(), nullptr);
+  if (!resolved)
+    return systemError(path, errno);
+  std::string target = resolved;
+  std::free(resolved);
+  return target;
+}
+
 } // namespace
 
 absl::StatusOr<std::unique_ptr<AtomicFolder>> AtomicFolder::create(const std::string &path) {
   std::unique_ptr<AtomicFolder> folder(new AtomicFolder);
-  folder->folder = path;
-  if (mkdir(path.c_str(), 0777) == 0) {
-    folder->made = true;
-    folder->signalSlot = claimTemporary(path);
-    return folder;
-  }
-  if (errno != EEXIST)
-    return formatError({path, "", {}}, "a folder that can be made", std::strerror(errno));
-  if (!isEmptyFolder(path))
-    return formatError({path, "", {}}, "a new or an empty folder", "something that exists");
+  STC_ASSIGN_OR_RETURN(folder->finalPath, resolveTarget(path));
+  std::string name = temporaryName(folder->finalPath);
+  // Claimed first: a signal between the two calls must not leave it.
+  folder->signalSlots.push_back(claimTemporary(name));
+  if (mkdir(name.c_str(), 0777) != 0)
+    return systemError(path, errno);
+  folder->tempPath = name;
   return folder;
 }
 
 AtomicFolder::~AtomicFolder() {
-  files.clear(); // which removes what was not committed
-  if (made && !committed)
-    rmdir(folder.c_str());
-  releaseTemporary(signalSlot);
+  if (!committed && !tempPath.empty()) {
+    for (std::unique_ptr<AtomicFile> &file : files) {
+      std::string path = file->path();
+      file.reset(); // which removes what was not committed
+      unlink(path.c_str());
+    }
+    rmdir(tempPath.c_str());
+  }
+  for (int slot : signalSlots)
+    releaseTemporary(slot);
 }
 
 std::string AtomicFolder::pathOf(absl::string_view name) const {
-  return absl::StrCat(folder, folder.back() == '/' ? "" : "/", name);
+  return absl::StrCat(tempPath, "/", name);
 }
 
 absl::Status AtomicFolder::commit() {
-  for (size_t i = 0; i < files.size(); ++i) {
-    absl::Status status = files[i]->commit();
-    if (status.ok())
-      continue;
-    while (i-- > 0)
-      unlink(files[i]->path().c_str());
-    return status;
+  for (std::unique_ptr<AtomicFile> &file : files) {
+    signalSlots.push_back(claimTemporary(file->path()));
+    STC_RETURN_IF_ERROR(file->commit());
   }
+  // An empty folder of this name is replaced; anything else that came up meanwhile is an error.
+  if (std::rename(tempPath.c_str(), finalPath.c_str()) != 0)
+    return systemError(finalPath, errno);
   committed = true;
   return absl::OkStatus();
 }

@@ -3,7 +3,10 @@
 
 #include "stc/Support/File.h"
 
+#include "absl/strings/str_cat.h"
+
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -17,11 +20,12 @@ namespace {
 // is changing.
 constexpr int slotCount = 64;
 std::atomic<char *> slots[slotCount];
+pid_t owner = 0; // a forked child ends alone: the files are not its own
 
 extern "C" void removeTemporaries(int signal) {
   // Folders go last, when the files in them are gone.
   const char *folders[slotCount] = {};
-  for (int i = 0; i < slotCount; ++i)
+  for (int i = 0; i < slotCount && getpid() == owner; ++i)
     if (const char *path = slots[i].exchange(nullptr))
       folders[i] = unlink(path) != 0 ? path : nullptr;
   for (const char *folder : folders)
@@ -49,7 +53,15 @@ void releaseTemporary(int slot) {
     std::free(slots[slot].exchange(nullptr));
 }
 
+std::string temporaryName(const std::string &target) {
+  static std::atomic<uint64_t> counter{0};
+  uint64_t now = uint64_t(std::chrono::steady_clock::now().time_since_epoch().count());
+  return absl::StrCat(target.substr(0, target.rfind('/') + 1), ".stc-", getpid(), "-",
+                      absl::Hex(now), "-", counter.fetch_add(1), ".tmp");
+}
+
 void removeTemporariesOnSignal() {
+  owner = getpid();
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction action = {};
     // Whoever started us may have chosen to ignore a signal (nohup does): leave that as it is.

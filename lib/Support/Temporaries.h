@@ -12,6 +12,10 @@ int claimTemporary(const std::string &path);
 /// Ends that. A slot of -1 is fine.
 void releaseTemporary(int slot);
 
+/// A name beside `target` that no other output has. It does not contain the final name, which may
+/// already be as long as allowed.
+std::string temporaryName(const std::string &target);
+
 } // namespace stc
 
 #endif // STC_LIB_SUPPORT_TEMPORARIES_H

@@ -50,9 +50,25 @@ TEST(AtomicFolder, leavesNothingWithoutCommit) {
 TEST(AtomicFolder, aFailedCommitTakesTheOthersBack) {
   TempFolder outer;
   auto folder = twoFiles(outer.path("out"));
-  std::filesystem::create_directories(outer.path("out/b/c")); // no file can take this name
+  std::filesystem::create_directory(folder->pathOf("b")); // no file can take this name
   EXPECT_FALSE(folder->commit().ok());
-  EXPECT_FALSE(std::filesystem::exists(outer.path("out/a")));
+  std::filesystem::remove(folder->pathOf("b"));
+  folder.reset();
+  EXPECT_THAT(outer.names(), IsEmpty());
+}
+
+TEST(AtomicFolder, replacesAnEmptyFolderAndNothingElse) {
+  TempFolder outer;
+  std::filesystem::create_directory(outer.path("out"));
+  std::filesystem::create_directory_symlink(outer.path("out"), outer.path("link"));
+  ASSERT_TRUE(twoFiles(outer.path("link/"))->commit().ok());
+  EXPECT_EQ(TempFolder::read(outer.path("out/b")), "b");
+  // Something that came up between the check and the end.
+  auto folder = twoFiles(outer.path("late"));
+  std::filesystem::create_directories(outer.path("late/x"));
+  EXPECT_FALSE(folder->commit().ok());
+  folder.reset();
+  EXPECT_THAT(outer.names(), UnorderedElementsAre("out", "link", "late"));
 }
 
 TEST(AtomicFolder, refusesWhatIsThere) {

@@ -79,37 +79,38 @@ private:
   bool committed = false;
 };
 
-/// A folder whose files appear together, complete, or not at all.
+/// A folder that appears under its name with all its files, or not at all: it is put together under
+/// a temporary name beside the final one.
 class AtomicFolder {
 public:
-  /// Makes the folder unless there is an empty one. Errors: anything else at `path` (nothing that
-  /// was there is replaced or mixed with), or a parent that is missing or not writable.
+  /// Errors: anything but an empty folder at `path` (nothing that was there is replaced or mixed
+  /// with), or a parent that is missing or not writable.
   static absl::StatusOr<std::unique_ptr<AtomicFolder>> create(const std::string &path);
   ~AtomicFolder();
   AtomicFolder(const AtomicFolder &) = delete;
   AtomicFolder &operator=(const AtomicFolder &) = delete;
 
-  /// The path that a file called `name` will have.
+  /// Where a file called `name` is to be written until the folder is committed.
   std::string pathOf(absl::string_view name) const;
   /// Takes a file created under a path of this folder.
   void add(std::unique_ptr<AtomicFile> file) { files.push_back(std::move(file)); }
-  /// Makes all files visible, in the order they were added; on failure none stays.
+  /// Makes the folder visible with all files that were added.
   absl::Status commit();
 
 private:
   AtomicFolder() = default;
-  std::string folder;
+  std::string finalPath, tempPath;
   std::vector<std::unique_ptr<AtomicFile>> files;
-  bool made = false, committed = false;
-  int signalSlot = -1;
+  std::vector<int> signalSlots; // of the folder and of committed files
+  bool committed = false;
 };
 
 /// Checks early that `path` can be written (its directory exists and is writable, and `path` is
 /// not a directory), so that long work does not end in a failed write.
 absl::Status checkWritable(const std::string &path);
 
-/// From now on SIGINT, SIGTERM and SIGHUP remove the temporary files of uncommitted AtomicFiles
-/// before they end the process. For command-line tools; a library leaves signals to its host.
+/// From now on SIGINT, SIGTERM and SIGHUP remove the temporary files of uncommitted AtomicFiles and
+/// AtomicFolders before they end the process. For command-line tools; a library leaves signals to its host.
 void removeTemporariesOnSignal();
 
 } // namespace stc
