@@ -61,7 +61,7 @@ class Calibration(TemporaryDirectoryTest):
             (("--quantize", "gptq:int4"), r"--quantize: expected --calibrate TEXT beside gptq"),
             (("--prune", "alps:2:4"), r"--prune: expected --calibrate TEXT beside alps"),
             (("--calibrate", "default"), r"--calibrate: expected --prune or --quantize beside it"),
-            (("--quantize", "int4", "--repair-sweeps", "1"), r"expected --calibrate beside it"),
+            (("--quantize", "int4", "--repair-sweeps", "1"), r"expected --calibrate or --budget beside it"),
             (("--quantize", "int4", "--calibrate", "default", "--calibrate-length", "1"), r"2"),
         )
         for options, message in cases:
