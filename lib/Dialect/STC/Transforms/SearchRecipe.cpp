@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
 
 #include <cmath>
 #include <optional>
@@ -122,7 +123,11 @@ absl::Status SearchRecipe::prepare() {
                        "less");
   if (limits.quantity == Budget::Quantity::Speed && !given && !(bandwidth > 0))
     return formatError({"", "budget", {}}, "a bandwidth beside tokens/s", "none");
-  base.calibration.text = calibrate;
+  // A relative path would count from the folder that the recipe is written to.
+  SmallString<128> path(calibrate.getValue());
+  if (path != "default" && llvm::sys::fs::make_absolute(path))
+    return formatError({calibrate, "", {}}, "a path", "one without a folder to count from");
+  base.calibration.text = path.str().str();
   base.calibration.length = length;
   base.repair.enabled = repair;
   base.repair.sweeps = sweeps;
