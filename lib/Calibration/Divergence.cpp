@@ -5,6 +5,7 @@
 #include "stc/Formats/Checkpoint.h"
 #include "stc/Support/Parallel.h"
 
+#include "absl/strings/str_cat.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <algorithm>
@@ -32,6 +33,18 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(ModuleOp module) {
   return checkpoint->loadTokenizer();
 }
 
+absl::StatusOr<Sequences> readCalibrationText(ModuleOp module, const std::string &path,
+                                              int64_t count, int64_t length) {
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, tokenizerOf(module));
+  STC_ASSIGN_OR_RETURN(Sequences text,
+                       readSequences(path, tokenizer.get(), count, length, vocabularyOf(module)));
+  if (text.count < std::min<int64_t>(count, 16))
+    emitWarning(module.getLoc(), "calibrate: only ")
+        << text.count << " sequences of " << text.length << " tokens in " << path
+        << "; statistics of so few are unreliable";
+  return text;
+}
+
 absl::StatusOr<Block *> forwardBlock(ModuleOp module) {
   for (const char *name : {"forward", "head"}) {
     auto function = module.lookupSymbol<func::FuncOp>(name);
@@ -41,25 +54,12 @@ absl::StatusOr<Block *> forwardBlock(ModuleOp module) {
   return &module.lookupSymbol<func::FuncOp>("forward").getBody().front();
 }
 
-absl::Status evaluateLayer(BatchEvaluator &evaluator, LayerOp layer) {
-  Block &body = layer.getBody().front();
-  evaluator.bind(body.getArgument(0), layer.getInput());
-  evaluator.releaseOperands(layer);
-  for (Operation &inner : body.without_terminator()) {
-    STC_RETURN_IF_ERROR(evaluator.evaluate(&inner));
-    evaluator.releaseOperands(&inner);
-  }
-  evaluator.bind(layer.getResult(), body.getTerminator()->getOperand(0));
-  evaluator.release(body);
-  return absl::OkStatus();
-}
-
 absl::StatusOr<ActivationsPtr> continueToLogits(BatchEvaluator &evaluator, ModuleOp module,
                                                 Operation *first) {
   auto runFrom = [&](Operation *op) -> absl::Status {
     for (; !op->hasTrait<OpTrait::IsTerminator>(); op = op->getNextNode()) {
       auto layer = dyn_cast<LayerOp>(op);
-      STC_RETURN_IF_ERROR(layer ? evaluateLayer(evaluator, layer) : evaluator.evaluate(op));
+      STC_RETURN_IF_ERROR(layer ? evaluator.evaluateLayer(layer) : evaluator.evaluate(op));
     }
     return absl::OkStatus();
   };
@@ -81,14 +81,19 @@ absl::StatusOr<ActivationsPtr> evaluateLogits(ModuleOp module, const Sequences &
   return continueToLogits(evaluator, module, &block->front());
 }
 
-absl::Status Divergence::addBatch(ModuleOp module, const Sequences &batch) {
+absl::Status Divergence::addBatch(ModuleOp module, ModuleOp reference, const Sequences &batch) {
   STC_ASSIGN_OR_RETURN(WeightStore * store, WeightStore::get(module));
-  STC_ASSIGN_OR_RETURN(ActivationsPtr source, evaluateLogits(module, batch, [&](WeightOp weight) {
-                         return store->loadSource(weight);
+  STC_ASSIGN_OR_RETURN(ActivationsPtr source,
+                       evaluateLogits(reference ? reference : module, batch, [&](WeightOp weight) {
+                         return reference ? store->loadOriginal(weight) : store->loadSource(weight);
                        }));
   STC_ASSIGN_OR_RETURN(
       ActivationsPtr compressed,
       evaluateLogits(module, batch, [&](WeightOp weight) { return store->load(weight); }));
+  if (source->columns != compressed->columns)
+    return formatError({"", "reference", {}},
+                       absl::StrCat("logits of ", compressed->columns, " tokens"),
+                       absl::StrCat(source->columns));
   add(batch, *source, *compressed);
   return absl::OkStatus();
 }
@@ -114,7 +119,7 @@ void Divergence::add(const Sequences &batch, const Activations &source,
   }
 }
 
-absl::Status Divergence::add(ModuleOp module, const Sequences &text) {
+absl::Status Divergence::add(ModuleOp module, ModuleOp reference, const Sequences &text) {
   int64_t atOnce = std::max<int64_t>(1, kBatchTokens / text.length);
   for (int64_t first = 0; first < text.count; first += atOnce) {
     Sequences batch;
@@ -122,24 +127,24 @@ absl::Status Divergence::add(ModuleOp module, const Sequences &text) {
     batch.count = std::min(atOnce, text.count - first);
     batch.tokens.assign(text.tokens.begin() + first * text.length,
                         text.tokens.begin() + (first + batch.count) * text.length);
-    STC_RETURN_IF_ERROR(addBatch(module, batch));
+    STC_RETURN_IF_ERROR(addBatch(module, reference, batch));
   }
   return absl::OkStatus();
 }
 
-absl::Status Divergence::add(ModuleOp module, const std::string &path, const Tokenizer *tokenizer,
-                             int64_t length, int64_t windows) {
+absl::Status Divergence::add(ModuleOp module, ModuleOp reference, const std::string &path,
+                             const Tokenizer *tokenizer, int64_t length, int64_t windows) {
   int64_t most = windows > 0 ? windows : INT64_MAX;
   STC_ASSIGN_OR_RETURN(Sequences text,
                        readSequences(path, tokenizer, most, length, vocabularyOf(module)));
-  STC_RETURN_IF_ERROR(add(module, text));
+  STC_RETURN_IF_ERROR(add(module, reference, text));
   if (windows > 0 || text.rest.size() < 2)
     return absl::OkStatus();
   Sequences rest;
   rest.tokens = text.rest;
   rest.count = 1;
   rest.length = int64_t(text.rest.size());
-  return addBatch(module, rest);
+  return addBatch(module, reference, rest);
 }
 
 } // namespace stc

@@ -24,26 +24,24 @@ public:
 
   /// Adds the predictions of a text: its windows of `length` tokens, of which every token but the
   /// first is predicted, the last window being what is left. `windows` > 0 limits their number,
-  /// evenly spread. Runs @forward and @head of `module` with the weights of the source and with
-  /// those of the store.
-  absl::Status add(mlir::ModuleOp module, const std::string &path, const Tokenizer *tokenizer,
-                   int64_t length, int64_t windows = 0);
+  /// evenly spread. Runs @forward and @head of `module` with the weights of the store, and with
+  /// those of the source; or, if `reference` is not null, of that graph with those of the checkpoint.
+  absl::Status add(mlir::ModuleOp module, mlir::ModuleOp reference, const std::string &path,
+                   const Tokenizer *tokenizer, int64_t length, int64_t windows = 0);
 
   /// Adds the predictions of sequences.
-  absl::Status add(mlir::ModuleOp module, const Sequences &text);
+  absl::Status add(mlir::ModuleOp module, mlir::ModuleOp reference, const Sequences &text);
   /// Adds what two models predict, by their logits for `batch`.
   void add(const Sequences &batch, const Activations &source, const Activations &compressed);
 
 private:
-  absl::Status addBatch(mlir::ModuleOp module, const Sequences &batch);
+  absl::Status addBatch(mlir::ModuleOp module, mlir::ModuleOp reference, const Sequences &batch);
 
   SampleMean sourceLosses, losses, divergences, agreements; // of one number per scored token
 };
 
 /// The block of @forward. Errors: no such function of one block, or no @head.
 absl::StatusOr<mlir::Block *> forwardBlock(mlir::ModuleOp module);
-/// Runs a layer whose input is known, and forgets what its operations alone use.
-absl::Status evaluateLayer(BatchEvaluator &evaluator, LayerOp layer);
 /// Runs what is left of @forward from `first` on, an operation of its block whose operands are
 /// known, and @head: the logits of all tokens.
 absl::StatusOr<ActivationsPtr> continueToLogits(BatchEvaluator &evaluator, mlir::ModuleOp module,
@@ -54,6 +52,11 @@ absl::StatusOr<ActivationsPtr> evaluateLogits(mlir::ModuleOp module, const Seque
 
 /// The tokenizer of the checkpoint that `module` was imported from, or null where there is none.
 absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(mlir::ModuleOp module);
+
+/// The sequences that `module` is calibrated on: `readSequences` with its tokenizer and vocabulary.
+/// A warning if they are few.
+absl::StatusOr<Sequences> readCalibrationText(mlir::ModuleOp module, const std::string &path,
+                                              int64_t count, int64_t length);
 
 /// The rows of the table that @forward of `module` embeds tokens with, or 0.
 int64_t vocabularyOf(mlir::ModuleOp module);
