@@ -27,6 +27,12 @@ static std::vector<Option> compileOptions() {
        "block16x4:0.75 (blocks of 16 rows x 4 columns, three quarters removed);\n"
        "`magnitude:`, or with --calibrate `wanda:`, `sparsegpt:` or `alps:`, may stand in\n"
        "front; the default is the best of them there is (default none)"},
+      {"--prune-channels", "", "SHARE",
+       "remove this share of the feed-forward channels, between half and one and a half times\n"
+       "of it from each layer, in multiples of 16: the model itself gets smaller"},
+      {"--prune-groups", "", "SHARE", "the same of key/value heads, with their query heads"},
+      {"--prune-heads", "", "SHARE", "the same of the query heads of every key/value head"},
+      {"--prune-layers", "", "N", "remove the N layers that change their input least"},
       {"--quantize", "", "SPEC",
        "none, or int8, int4, int3 or int2 with the columns that share a scale, -g32 (the\n"
        "default), -g64 or -g128, and perhaps -asym, which gives each group a zero of its own:\n"
@@ -79,6 +85,7 @@ static CommandSpec compileSpec() {
        "compile examples/books -o books --calibrate default --prune 6:8 --quantize int4",
        "compile examples/books -o books --recipe examples/recipes/int4.yaml",
        "compile examples/books -o books --budget 'kl<=0.02'",
+       "compile examples/books -o books --calibrate default --prune-channels 0.25",
        "compile examples/books -o books --target sapphirerapids,x86-64-v3,x86-64-v2",
        "compile examples/books --emit=mlir:packed -o - --quantize int8",
        "compile examples/books --emit=shared -o books   # books.so, .h, .weights",
@@ -113,6 +120,14 @@ static CommandSpec inspectSpec() {
           {"inspect books", "inspect examples/books --json"},
           1,
           1};
+}
+
+static absl::Status readStructureOptions(const Args &args, StructureOptions &options) {
+  STC_ASSIGN_OR_RETURN(options.channels, args.number("--prune-channels", 0, 0, 0.99));
+  STC_ASSIGN_OR_RETURN(options.groups, args.number("--prune-groups", 0, 0, 0.99));
+  STC_ASSIGN_OR_RETURN(options.heads, args.number("--prune-heads", 0, 0, 0.99));
+  STC_ASSIGN_OR_RETURN(options.layers, args.integer("--prune-layers", 0, 0, 1 << 20));
+  return absl::OkStatus();
 }
 
 static absl::Status readCalibrationOptions(const Args &args, CalibrationOptions &options) {
@@ -168,6 +183,7 @@ static absl::Status readCompileOptions(const Args &args, CompileOptions &options
   options.prune = args.text("--prune", "none");
   options.quantize = args.text("--quantize", "none");
   options.head = args.text("--head", "auto");
+  STC_RETURN_IF_ERROR(readStructureOptions(args, options.structure));
   STC_RETURN_IF_ERROR(readCalibrationOptions(args, options.calibration));
   STC_RETURN_IF_ERROR(readRecipe(args, options));
   STC_RETURN_IF_ERROR(readBudget(args, options));
