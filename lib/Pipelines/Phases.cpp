@@ -53,6 +53,11 @@ void addStructure(OpPassManager &manager, const PipelineOptions &options) {
   prune.sequences = options.calibration.sequences;
   prune.length = options.calibration.length;
   prune.repair = options.calibration.repair;
+  if (options.recipe) {
+    prune.calibrate = options.recipe->calibration.text;
+    prune.sequences = options.recipe->calibration.sequences;
+    prune.length = options.recipe->calibration.length;
+  }
   prune.quiet = options.quiet;
   prune.verbose = options.verbose;
   manager.addPass(createPruneStructurePass(prune));

@@ -69,10 +69,11 @@ LogicalResult SliceAttr::verify(function_ref<InFlightDiagnostic()> emitError, De
       (of.size() == 1 && columns))
     return emitError() << "expects 1 or 2 positive sizes, and columns of 2 only (C1), but got "
                        << of.size() << " sizes";
-  for (auto [dim, ranges] : llvm::enumerate(ArrayRef{rows, columns})) {
+  for (int64_t dim = 0; dim < of.size(); ++dim) {
+    DenseI64ArrayAttr ranges = dim == 0 ? rows : columns;
     if (!ranges)
       continue;
-    int64_t size = of[int64_t(dim)], end = -1;
+    int64_t size = of[dim], end = -1;
     bool isValid = !ranges.empty() && ranges.size() % 2 == 0;
     for (int64_t i = 0; isValid && i < ranges.size(); i += 2) {
       isValid = ranges[i] > end && ranges[i + 1] > ranges[i] && ranges[i + 1] <= size;

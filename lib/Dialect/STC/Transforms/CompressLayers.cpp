@@ -149,9 +149,9 @@ absl::Status CompressLayers::run() {
     return formatError({"", "@forward", {}}, "a function of one block", "none");
   STC_ASSIGN_OR_RETURN(weightStore, WeightStore::get(module));
   const Recipe::Calibration &calibration = recipe.calibration;
-  STC_ASSIGN_OR_RETURN(Sequences text,
-                       readCalibrationText(module, calibration.text, calibration.sequences,
-                                           calibration.length));
+  STC_ASSIGN_OR_RETURN(
+      Sequences text,
+      readCalibrationText(module, calibration.text, calibration.sequences, calibration.length));
   student = std::make_unique<BatchEvaluator>(
       module, text, [this](WeightOp weight) { return weightStore->load(weight); });
   teacher.reset();
