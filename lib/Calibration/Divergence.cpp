@@ -81,7 +81,7 @@ absl::StatusOr<ActivationsPtr> evaluateLogits(ModuleOp module, const Sequences &
   return continueToLogits(evaluator, module, &block->front());
 }
 
-absl::Status Divergence::addBatch(ModuleOp module, ModuleOp reference, const Sequences &batch) {
+absl::Status Divergence::addBatch(ModuleOp module, const Sequences &batch) {
   STC_ASSIGN_OR_RETURN(WeightStore * store, WeightStore::get(module));
   STC_ASSIGN_OR_RETURN(ActivationsPtr source,
                        evaluateLogits(reference ? reference : module, batch, [&](WeightOp weight) {
@@ -119,7 +119,7 @@ void Divergence::add(const Sequences &batch, const Activations &source,
   }
 }
 
-absl::Status Divergence::add(ModuleOp module, ModuleOp reference, const Sequences &text) {
+absl::Status Divergence::add(ModuleOp module, const Sequences &text) {
   int64_t atOnce = std::max<int64_t>(1, kBatchTokens / text.length);
   for (int64_t first = 0; first < text.count; first += atOnce) {
     Sequences batch;
@@ -127,24 +127,24 @@ absl::Status Divergence::add(ModuleOp module, ModuleOp reference, const Sequence
     batch.count = std::min(atOnce, text.count - first);
     batch.tokens.assign(text.tokens.begin() + first * text.length,
                         text.tokens.begin() + (first + batch.count) * text.length);
-    STC_RETURN_IF_ERROR(addBatch(module, reference, batch));
+    STC_RETURN_IF_ERROR(addBatch(module, batch));
   }
   return absl::OkStatus();
 }
 
-absl::Status Divergence::add(ModuleOp module, ModuleOp reference, const std::string &path,
-                             const Tokenizer *tokenizer, int64_t length, int64_t windows) {
+absl::Status Divergence::add(ModuleOp module, const std::string &path, const Tokenizer *tokenizer,
+                             int64_t length, int64_t windows) {
   int64_t most = windows > 0 ? windows : INT64_MAX;
   STC_ASSIGN_OR_RETURN(Sequences text,
                        readSequences(path, tokenizer, most, length, vocabularyOf(module)));
-  STC_RETURN_IF_ERROR(add(module, reference, text));
+  STC_RETURN_IF_ERROR(add(module, text));
   if (windows > 0 || text.rest.size() < 2)
     return absl::OkStatus();
   Sequences rest;
   rest.tokens = text.rest;
   rest.count = 1;
   rest.length = int64_t(text.rest.size());
-  return addBatch(module, reference, rest);
+  return addBatch(module, rest);
 }
 
 } // namespace stc

@@ -159,7 +159,8 @@ static absl::Status readBudget(const Args &args, CompileOptions &options) {
     return options.objective.empty()
                ? absl::OkStatus()
                : formatError({"", "--objective", {}}, "--budget beside it", "none");
-  for (const char *other : {"--prune", "--quantize", "--recipe"})
+  for (const char *other : {"--prune", "--prune-channels", "--prune-groups", "--prune-heads",
+                            "--prune-layers", "--quantize", "--recipe"})
     if (args.has(other))
       return formatError({"", "--budget", {}}, absl::StrCat("no ", other, " beside it"), "both");
   if (options.calibration.text.empty())

@@ -328,9 +328,9 @@ absl::Status Compilation::emitBinary() {
                                  " head=", options.head, options.structure.str());
   // The same for the recipe that a search wrote as for its reading: the same binary.
   if (options.recipe || !options.budget.empty())
-    settings.recipe = absl::StrCat(
-        "recipe=", fileName(options.recipe ? options.recipeFile : recipePath(options)),
-        options.structure.str());
+    settings.recipe =
+        absl::StrCat("recipe=", fileName(options.recipe ? options.recipeFile : recipePath(options)),
+                     options.structure.str());
   else if (!options.calibration.text.empty())
     absl::StrAppend(
         &settings.recipe, " calibrate=", options.calibration.text,

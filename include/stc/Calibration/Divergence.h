@@ -12,6 +12,10 @@ namespace stc {
 /// Sums over the predictions of texts, and what they say. Both models compute in f32.
 class Divergence {
 public:
+  /// Compares `add`'s module with its own graph and the weights of its source; or, if `reference`
+  /// is not null, with that graph and the weights of the checkpoint.
+  explicit Divergence(mlir::ModuleOp reference = {}) : reference(reference) {}
+
   int64_t tokens() const { return losses.count(); }
   /// exp of the mean negative log likelihood, of the source and of the compressed weights.
   double sourcePerplexity() const { return std::exp(sourceLosses.mean()); }
@@ -24,19 +28,19 @@ public:
 
   /// Adds the predictions of a text: its windows of `length` tokens, of which every token but the
   /// first is predicted, the last window being what is left. `windows` > 0 limits their number,
-  /// evenly spread. Runs @forward and @head of `module` with the weights of the store, and with
-  /// those of the source; or, if `reference` is not null, of that graph with those of the checkpoint.
-  absl::Status add(mlir::ModuleOp module, mlir::ModuleOp reference, const std::string &path,
-                   const Tokenizer *tokenizer, int64_t length, int64_t windows = 0);
+  /// evenly spread. Runs @forward and @head of both models.
+  absl::Status add(mlir::ModuleOp module, const std::string &path, const Tokenizer *tokenizer,
+                   int64_t length, int64_t windows = 0);
 
   /// Adds the predictions of sequences.
-  absl::Status add(mlir::ModuleOp module, mlir::ModuleOp reference, const Sequences &text);
+  absl::Status add(mlir::ModuleOp module, const Sequences &text);
   /// Adds what two models predict, by their logits for `batch`.
   void add(const Sequences &batch, const Activations &source, const Activations &compressed);
 
 private:
-  absl::Status addBatch(mlir::ModuleOp module, mlir::ModuleOp reference, const Sequences &batch);
+  absl::Status addBatch(mlir::ModuleOp module, const Sequences &batch);
 
+  mlir::ModuleOp reference;
   SampleMean sourceLosses, losses, divergences, agreements; // of one number per scored token
 };
 

@@ -63,10 +63,9 @@ private:
     STC_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, tokenizerOf(getOperation()));
     OwningOpRef<ModuleOp> other;
     STC_RETURN_IF_ERROR(readReference(other));
-    Divergence divergence;
+    Divergence divergence(other ? *other : ModuleOp());
     for (const std::string &path : text)
-      STC_RETURN_IF_ERROR(divergence.add(getOperation(), other ? *other : ModuleOp(), path,
-                                         tokenizer.get(), length));
+      STC_RETURN_IF_ERROR(divergence.add(getOperation(), path, tokenizer.get(), length));
     return divergence;
   }
 };
