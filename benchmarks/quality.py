@@ -21,17 +21,23 @@ REMARK = re.compile(r"(\d+) tokens: perplexity ([\d.]+), of the source ([\d.]+);
                     r"KL ([-\d.]+) \+- ([\d.]+); same next token ([\d.]+)")
 
 
-def measure(tools, graph, options, arguments):
-    compress = f"stc-compress-layers{{calibrate={arguments.calibrate} {options}}}"
+def measure(tools, graph, row, arguments):
+    calibrate = f"calibrate={arguments.calibrate}"
+    passes = []
+    if "structure" in row:
+        passes.append(f"stc-prune-structure{{{calibrate} {row['structure']}}}")
+    if "options" in row:
+        passes.append(f"stc-compress-layers{{{calibrate} {row['options']}}}")
     texts = ",".join(arguments.text)
-    divergence = f"stc-measure-divergence{{length={arguments.length} text={texts}}}"
+    reference = f" reference={graph}" if "structure" in row else ""
+    passes.append(f"stc-measure-divergence{{length={arguments.length} text={texts}{reference}}}")
     start = time.time()
     run = subprocess.run([tools / "stc-opt", graph, "-o", "/dev/null",
-                          f"--pass-pipeline=builtin.module({compress},{divergence})"],
+                          f"--pass-pipeline=builtin.module({','.join(passes)})"],
                          capture_output=True, text=True)
     found = REMARK.search(run.stderr)
     if run.returncode or not found:
-        sys.exit(f"{options}: {run.stderr.strip()}")
+        sys.exit(f"{row['row']}: {run.stderr.strip()}")
     tokens, perplexity, source, kl, error, agreement = map(float, found.groups())
     return {"tokens": tokens, "perplexity": perplexity, "source_perplexity": source, "kl": kl,
             "kl_stderr": error, "top1_agreement": agreement, "seconds": time.time() - start}
@@ -61,7 +67,7 @@ def main():
         print("| | KL | of the plain one | same next token | perplexity | seconds |")
         print("|---|---|---|---|---|---|", flush=True)
         for row in rows:
-            row.update(measure(arguments.tools, graph, row["options"], arguments))
+            row.update(measure(arguments.tools, graph, row, arguments))
             ratio = f"{row['kl'] / row['peer']:.2f} of {row['peer']}" if row.get("peer") else ""
             print(f"| {row['row']} | {row['kl']:.5f} +- {row['kl_stderr']:.5f} | {ratio} | "
                   f"{row['top1_agreement']:.3f} | {row['perplexity']:.2f} | "

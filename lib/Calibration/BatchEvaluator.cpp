@@ -74,6 +74,23 @@ absl::Status BatchEvaluator::evaluate(Operation *op) {
       .Default([](Operation *other) { return unknownOperation(other); });
 }
 
+absl::Status BatchEvaluator::evaluateLayer(LayerOp layer, Hook before, Hook after) {
+  Block &body = layer.getBody().front();
+  bind(body.getArgument(0), layer.getInput());
+  releaseOperands(layer);
+  for (Operation &op : body.without_terminator()) {
+    if (before)
+      STC_RETURN_IF_ERROR(before(&op));
+    STC_RETURN_IF_ERROR(evaluate(&op));
+    if (after)
+      STC_RETURN_IF_ERROR(after(&op));
+    releaseOperands(&op);
+  }
+  bind(layer.getResult(), body.getTerminator()->getOperand(0));
+  release(body);
+  return absl::OkStatus();
+}
+
 void BatchEvaluator::divideChannels(Value value, absl::Span<const float> divisors) {
   Activations divided = *get(value);
   parallelFor(rows, [&](int64_t row) {

@@ -5,6 +5,7 @@
 #include "stc/Formats/Checkpoint.h"
 #include "stc/Support/Parallel.h"
 
+#include "absl/strings/str_cat.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <algorithm>
@@ -32,6 +33,18 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(ModuleOp module) {
   return checkpoint->loadTokenizer();
 }
 
+absl::StatusOr<Sequences> readCalibrationText(ModuleOp module, const std::string &path,
+                                              int64_t count, int64_t length) {
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, tokenizerOf(module));
+  STC_ASSIGN_OR_RETURN(Sequences text,
+                       readSequences(path, tokenizer.get(), count, length, vocabularyOf(module)));
+  if (text.count < std::min<int64_t>(count, 16))
+    emitWarning(module.getLoc(), "calibrate: only ")
+        << text.count << " sequences of " << text.length << " tokens in " << path
+        << "; statistics of so few are unreliable";
+  return text;
+}
+
 absl::StatusOr<Block *> forwardBlock(ModuleOp module) {
   for (const char *name : {"forward", "head"}) {
     auto function = module.lookupSymbol<func::FuncOp>(name);
@@ -41,25 +54,12 @@ absl::StatusOr<Block *> forwardBlock(ModuleOp module) {
   return &module.lookupSymbol<func::FuncOp>("forward").getBody().front();
 }
 
-absl::Status evaluateLayer(BatchEvaluator &evaluator, LayerOp layer) {
-  Block &body = layer.getBody().front();
-  evaluator.bind(body.getArgument(0), layer.getInput());
-  evaluator.releaseOperands(layer);
-  for (Operation &inner : body.without_terminator()) {
-    STC_RETURN_IF_ERROR(evaluator.evaluate(&inner));
-    evaluator.releaseOperands(&inner);
-  }
-  evaluator.bind(layer.getResult(), body.getTerminator()->getOperand(0));
-  evaluator.release(body);
-  return absl::OkStatus();
-}
-
 absl::StatusOr<ActivationsPtr> continueToLogits(BatchEvaluator &evaluator, ModuleOp module,
                                                 Operation *first) {
   auto runFrom = [&](Operation *op) -> absl::Status {
     for (; !op->hasTrait<OpTrait::IsTerminator>(); op = op->getNextNode()) {
       auto layer = dyn_cast<LayerOp>(op);
-      STC_RETURN_IF_ERROR(layer ? evaluateLayer(evaluator, layer) : evaluator.evaluate(op));
+      STC_RETURN_IF_ERROR(layer ? evaluator.evaluateLayer(layer) : evaluator.evaluate(op));
     }
     return absl::OkStatus();
   };
@@ -83,12 +83,17 @@ absl::StatusOr<ActivationsPtr> evaluateLogits(ModuleOp module, const Sequences &
 
 absl::Status Divergence::addBatch(ModuleOp module, const Sequences &batch) {
   STC_ASSIGN_OR_RETURN(WeightStore * store, WeightStore::get(module));
-  STC_ASSIGN_OR_RETURN(ActivationsPtr source, evaluateLogits(module, batch, [&](WeightOp weight) {
-                         return store->loadSource(weight);
+  STC_ASSIGN_OR_RETURN(ActivationsPtr source,
+                       evaluateLogits(reference ? reference : module, batch, [&](WeightOp weight) {
+                         return reference ? store->loadOriginal(weight) : store->loadSource(weight);
                        }));
   STC_ASSIGN_OR_RETURN(
       ActivationsPtr compressed,
       evaluateLogits(module, batch, [&](WeightOp weight) { return store->load(weight); }));
+  if (source->columns != compressed->columns)
+    return formatError({"", "reference", {}},
+                       absl::StrCat("logits of ", compressed->columns, " tokens"),
+                       absl::StrCat(source->columns));
   add(batch, *source, *compressed);
   return absl::OkStatus();
 }

@@ -89,7 +89,7 @@ absl::StatusOr<std::vector<WeightSensitivity>> SensitivityAnalysis::run() {
       break;
     if (auto layer = dyn_cast<LayerOp>(&op)) {
       STC_RETURN_IF_ERROR(measureLayer(layer));
-      STC_RETURN_IF_ERROR(evaluateLayer(windows, layer));
+      STC_RETURN_IF_ERROR(windows.evaluateLayer(layer));
       continue;
     }
     STC_RETURN_IF_ERROR(calibration.evaluate(&op));

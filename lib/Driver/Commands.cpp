@@ -28,6 +28,12 @@ static std::vector<Option> compileOptions() {
        "block16x4:0.75 (blocks of 16 rows x 4 columns, three quarters removed);\n"
        "`magnitude:`, or with --calibrate `wanda:`, `sparsegpt:` or `alps:`, may stand in\n"
        "front; the default is the best of them there is (default none)"},
+      {"--prune-channels", "", "SHARE",
+       "remove this share of the feed-forward channels, between half and one and a half times\n"
+       "of it from each layer, in multiples of 16: the model itself gets smaller"},
+      {"--prune-groups", "", "SHARE", "the same of key/value heads, with their query heads"},
+      {"--prune-heads", "", "SHARE", "the same of the query heads of every key/value head"},
+      {"--prune-layers", "", "N", "remove the N layers that change their input least"},
       {"--quantize", "", "SPEC",
        "none, or int8, int4, int3 or int2 with the columns that share a scale, -g32 (the\n"
        "default), -g64 or -g128, and perhaps -asym, which gives each group a zero of its own:\n"
@@ -80,6 +86,7 @@ static CommandSpec compileSpec() {
        "compile examples/books -o books --calibrate default --prune 6:8 --quantize int4",
        "compile examples/books -o books --recipe examples/recipes/int4.yaml",
        "compile examples/books -o books --budget 'kl<=0.02'",
+       "compile examples/books -o books --calibrate default --prune-channels 0.25",
        "compile examples/books -o books --target sapphirerapids,x86-64-v3,x86-64-v2",
        "compile examples/books --emit=mlir:packed -o - --quantize int8",
        "compile examples/books --emit=shared -o books   # books.so, .h, .weights",
@@ -116,6 +123,14 @@ static CommandSpec inspectSpec() {
           1};
 }
 
+static absl::Status readStructureOptions(const Args &args, StructureOptions &options) {
+  STC_ASSIGN_OR_RETURN(options.channels, args.number("--prune-channels", 0, 0, 0.99));
+  STC_ASSIGN_OR_RETURN(options.groups, args.number("--prune-groups", 0, 0, 0.99));
+  STC_ASSIGN_OR_RETURN(options.heads, args.number("--prune-heads", 0, 0, 0.99));
+  STC_ASSIGN_OR_RETURN(options.layers, args.integer("--prune-layers", 0, 0, 1 << 20));
+  return absl::OkStatus();
+}
+
 static absl::Status readCalibrationOptions(const Args &args, CalibrationOptions &options) {
   options.text = args.text("--calibrate");
   options.repair = !args.has("--no-repair");
@@ -145,7 +160,8 @@ static absl::Status readBudget(const Args &args, CompileOptions &options) {
     return options.objective.empty()
                ? absl::OkStatus()
                : formatError({"", "--objective", {}}, "--budget beside it", "none");
-  for (const char *other : {"--prune", "--quantize", "--recipe"})
+  for (const char *other : {"--prune", "--prune-channels", "--prune-groups", "--prune-heads",
+                            "--prune-layers", "--quantize", "--recipe"})
     if (args.has(other))
       return formatError({"", "--budget", {}}, absl::StrCat("no ", other, " beside it"), "both");
   if (options.calibration.text.empty())
@@ -169,6 +185,7 @@ static absl::Status readCompileOptions(const Args &args, CompileOptions &options
   options.prune = args.text("--prune", "none");
   options.quantize = args.text("--quantize", "none");
   options.head = args.text("--head", "auto");
+  STC_RETURN_IF_ERROR(readStructureOptions(args, options.structure));
   STC_RETURN_IF_ERROR(readCalibrationOptions(args, options.calibration));
   STC_RETURN_IF_ERROR(readRecipe(args, options));
   STC_RETURN_IF_ERROR(readBudget(args, options));

@@ -324,12 +324,13 @@ absl::Status Compilation::emitBinary() {
   pipeline.bundle = artifacts->bundle();
   STC_RETURN_IF_ERROR(advanceTo(Phase::Packed));
   ModelSettings settings = modelSettings(*module, modelName(options.model));
-  settings.recipe =
-      absl::StrCat("prune=", options.prune, " quantize=", options.quantize, " head=", options.head);
+  settings.recipe = absl::StrCat("prune=", options.prune, " quantize=", options.quantize,
+                                 " head=", options.head, options.structure.str());
   // The same for the recipe that a search wrote as for its reading: the same binary.
   if (options.recipe || !options.budget.empty())
-    settings.recipe = absl::StrCat(
-        "recipe=", fileName(options.recipe ? options.recipeFile : recipePath(options)));
+    settings.recipe =
+        absl::StrCat("recipe=", fileName(options.recipe ? options.recipeFile : recipePath(options)),
+                     options.structure.str());
   else if (!options.calibration.text.empty())
     absl::StrAppend(
         &settings.recipe, " calibrate=", options.calibration.text,
@@ -408,10 +409,16 @@ static absl::Status checkMethods(const CompileOptions &options) {
     if (quantize.needsCalibration())
       return formatError({"", "--quantize", {}}, "--calibrate TEXT beside " + quantize.method,
                          "none");
+    if (options.structure.layers > 0)
+      return formatError({"", "--prune-layers", {}}, "--calibrate TEXT beside it", "none");
     return absl::OkStatus();
   }
-  if (prune.pattern.kind == PrunePattern::Kind::None && !quantize.enabled)
-    return formatError({"", "--calibrate", {}}, "--prune or --quantize beside it", "none");
+  if (prune.pattern.kind == PrunePattern::Kind::None && !quantize.enabled &&
+      !options.structure.any())
+    return formatError({"", "--calibrate", {}},
+                       "--prune, --quantize or one of --prune-channels, --prune-groups, "
+                       "--prune-heads and --prune-layers beside it",
+                       "none");
   return checkText(text);
 }
 
@@ -437,11 +444,17 @@ absl::Status Compilation::run() {
   if (text)
     STC_RETURN_IF_ERROR(checkSingleTarget(options, targets));
   bool exported = options.emit == EmitKind::Safetensors || options.emit == EmitKind::Gguf;
+  // Whose formats know no layers of different sizes.
+  if (exported && options.structure.any())
+    return formatError({"", "--emit", {}},
+                       "exe, shared, object, asm, llvm or mlir:PHASE where structure is pruned",
+                       "safetensors or gguf");
   bool toTerminal = text && options.output == "-";
   if (!toTerminal && options.emit != EmitKind::Safetensors)
     STC_RETURN_IF_ERROR(checkWritable(outputPath(options)));
   pipeline.prune = options.prune;
   pipeline.quantize = options.quantize;
+  pipeline.structure = options.structure;
   pipeline.calibration = options.calibration;
   pipeline.recipe = options.recipe;
   STC_RETURN_IF_ERROR(prepareSearch());

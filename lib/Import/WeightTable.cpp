@@ -109,7 +109,8 @@ absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, i
   auto type = RankedTensorType::get(shape, elementType(tensor->dtype, builder.getContext()));
   auto weight = WeightOp::create(
       builder, NameLoc::get(builder.getStringAttr(symbol)), builder.getStringAttr(symbol),
-      TypeAttr::get(type), builder.getStringAttr(name), ElementsAttr(), PruneAttr(), QuantAttr());
+      TypeAttr::get(type), builder.getStringAttr(name), ElementsAttr(), SliceAttr(),
+      PruneAttr(), QuantAttr());
   weights[symbol] = weight;
   used.insert(name);
   return absl::OkStatus();

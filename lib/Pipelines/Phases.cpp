@@ -6,6 +6,7 @@
 #include "stc/Dialect/STC/Transforms/Passes.h"
 #include "stc/Target/CPU/Pipeline.h"
 
+#include "absl/strings/str_cat.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -40,6 +41,26 @@ std::string headSpec(const PipelineOptions &options) {
   head.element = ElementKind::I8;
   head.asymmetric = false;
   return head.str();
+}
+
+void addStructure(OpPassManager &manager, const PipelineOptions &options) {
+  PruneStructurePassOptions prune;
+  prune.channels = options.structure.channels;
+  prune.groups = options.structure.groups;
+  prune.heads = options.structure.heads;
+  prune.layers = options.structure.layers;
+  prune.calibrate = options.calibration.text;
+  prune.sequences = options.calibration.sequences;
+  prune.length = options.calibration.length;
+  prune.repair = options.calibration.repair;
+  if (options.recipe) {
+    prune.calibrate = options.recipe->calibration.text;
+    prune.sequences = options.recipe->calibration.sequences;
+    prune.length = options.recipe->calibration.length;
+  }
+  prune.quiet = options.quiet;
+  prune.verbose = options.verbose;
+  manager.addPass(createPruneStructurePass(prune));
 }
 
 void addCalibrated(OpPassManager &manager, const PipelineOptions &options) {
@@ -89,6 +110,8 @@ void addUncalibrated(OpPassManager &manager, const PipelineOptions &options) {
 }
 
 void addCompressed(OpPassManager &manager, const PipelineOptions &options) {
+  if (options.structure.any())
+    addStructure(manager, options);
   QuantizeHeadPassOptions head;
   head.spec = headSpec(options);
   head.quiet = options.quiet;
@@ -119,6 +142,16 @@ void addPacked(OpPassManager &manager, const PipelineOptions &options) {
 }
 
 } // namespace
+
+std::string StructureOptions::str() const {
+  std::string text;
+  for (auto [name, share] : {std::pair("channels", channels), {"groups", groups}, {"heads", heads}})
+    if (share > 0)
+      absl::StrAppend(&text, " ", name, "=", share);
+  if (layers > 0)
+    absl::StrAppend(&text, " layers=", layers);
+  return text;
+}
 
 llvm::StringRef phaseName(Phase phase) {
   for (auto [candidate, name] : kPhaseNames)

@@ -28,9 +28,13 @@ public:
   using Loader = std::function<absl::StatusOr<std::vector<float>>(WeightOp)>;
   BatchEvaluator(mlir::ModuleOp module, const Sequences &sequences, Loader loader);
 
-  /// Runs one operation. Layers are not run as one: see `bind`. Errors: an operation that is not
-  /// known, or a result that is not finite.
+  /// Runs one operation, which is no layer. Errors: an operation that is not known, or a result
+  /// that is not finite.
   absl::Status evaluate(mlir::Operation *op);
+  /// Runs a layer, and forgets what was computed inside. Calls `before` and `after` around each of
+  /// its operations; the operands of an operation are there until `after` returned.
+  using Hook = llvm::function_ref<absl::Status(mlir::Operation *)>;
+  absl::Status evaluateLayer(LayerOp layer, Hook before = nullptr, Hook after = nullptr);
   /// Gives `value` (a layer's argument or result) what `other` stands for.
   void bind(mlir::Value value, mlir::Value other) { values[value] = values.lookup(other); }
   /// What a value stands for, or null.

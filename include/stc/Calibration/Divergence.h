@@ -12,6 +12,10 @@ namespace stc {
 /// Sums over the predictions of texts, and what they say. Both models compute in f32.
 class Divergence {
 public:
+  /// Compares `add`'s module with its own graph and the weights of its source; or, if `reference`
+  /// is not null, with that graph and the weights of the checkpoint.
+  explicit Divergence(mlir::ModuleOp reference = {}) : reference(reference) {}
+
   int64_t tokens() const { return losses.count(); }
   /// exp of the mean negative log likelihood, of the source and of the compressed weights.
   double sourcePerplexity() const { return std::exp(sourceLosses.mean()); }
@@ -24,8 +28,7 @@ public:
 
   /// Adds the predictions of a text: its windows of `length` tokens, of which every token but the
   /// first is predicted, the last window being what is left. `windows` > 0 limits their number,
-  /// evenly spread. Runs @forward and @head of `module` with the weights of the source and with
-  /// those of the store.
+  /// evenly spread. Runs @forward and @head of both models.
   absl::Status add(mlir::ModuleOp module, const std::string &path, const Tokenizer *tokenizer,
                    int64_t length, int64_t windows = 0);
 
@@ -37,13 +40,12 @@ public:
 private:
   absl::Status addBatch(mlir::ModuleOp module, const Sequences &batch);
 
+  mlir::ModuleOp reference;
   SampleMean sourceLosses, losses, divergences, agreements; // of one number per scored token
 };
 
 /// The block of @forward. Errors: no such function of one block, or no @head.
 absl::StatusOr<mlir::Block *> forwardBlock(mlir::ModuleOp module);
-/// Runs a layer whose input is known, and forgets what its operations alone use.
-absl::Status evaluateLayer(BatchEvaluator &evaluator, LayerOp layer);
 /// Runs what is left of @forward from `first` on, an operation of its block whose operands are
 /// known, and @head: the logits of all tokens.
 absl::StatusOr<ActivationsPtr> continueToLogits(BatchEvaluator &evaluator, mlir::ModuleOp module,
@@ -54,6 +56,11 @@ absl::StatusOr<ActivationsPtr> evaluateLogits(mlir::ModuleOp module, const Seque
 
 /// The tokenizer of the checkpoint that `module` was imported from, or null where there is none.
 absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(mlir::ModuleOp module);
+
+/// The sequences that `module` is calibrated on: `readSequences` with its tokenizer and vocabulary.
+/// A warning if they are few.
+absl::StatusOr<Sequences> readCalibrationText(mlir::ModuleOp module, const std::string &path,
+                                              int64_t count, int64_t length);
 
 /// The rows of the table that @forward of `module` embeds tokens with, or 0.
 int64_t vocabularyOf(mlir::ModuleOp module);

@@ -20,6 +20,7 @@ struct CompileOptions {
   EmitKind emit = EmitKind::Executable;
   Phase mlirPhase = Phase::LLVM; // for EmitKind::MLIR
   std::string prune = "none", quantize = "none", head = "auto";
+  StructureOptions structure;
   CalibrationOptions calibration;
   std::string recipeFile;        // not empty: `recipe` was read from there
   std::optional<Recipe> recipe;  // in place of the four above

@@ -30,7 +30,17 @@ struct CalibrationOptions {
   int64_t sweeps = 2; // of fitting scales and codes
 };
 
+/// What is removed of the graph itself, before weights are compressed.
+struct StructureOptions {
+  double channels = 0, groups = 0, heads = 0; // shares of what there is
+  int64_t layers = 0;
+  bool any() const { return channels > 0 || groups > 0 || heads > 0 || layers > 0; }
+  /// " channels=0.25 layers=1": what is not zero, for recipes and cache keys.
+  std::string str() const;
+};
+
 struct PipelineOptions {
+  StructureOptions structure;
   std::string prune = "none";
   std::string quantize = "none";
   CalibrationOptions calibration;

@@ -37,6 +37,60 @@ stc.weight @w : tensor<4xf32> {source = "w", quant = #stc.quant<"int8", error = 
 
 // -----
 
+// #stc.slice (C1)
+// expected-error @+1 {{expects 1 or 2 positive sizes, and columns of 2 only (C1), but got 3 sizes}}
+stc.weight @w : tensor<4xf32> {source = "w", slice = #stc.slice<of = [8, 1, 1], rows = [0, 4]>}
+
+// -----
+
+// #stc.slice (C1)
+// expected-error @+1 {{expects 1 or 2 positive sizes, and columns of 2 only (C1), but got 2 sizes}}
+stc.weight @w : tensor<4x1xf32> {source = "w", slice = #stc.slice<of = [8, 0], rows = [0, 4]>}
+
+// -----
+
+// #stc.slice (C1)
+// expected-error @+1 {{expects 1 or 2 positive sizes, and columns of 2 only (C1), but got 1 sizes}}
+stc.weight @w : tensor<4xf32> {source = "w", slice = #stc.slice<of = [8], columns = [0, 4]>}
+
+// -----
+
+// #stc.slice (C2): out of bounds
+// expected-error @+1 {{expects rising begins and ends of ranges inside 8 with gaps between them (C2), but got array<i64: 4, 9>}}
+stc.weight @w : tensor<4xf32> {source = "w", slice = #stc.slice<of = [8], rows = [4, 9]>}
+
+// -----
+
+// #stc.slice (C2): an empty range
+// expected-error @+1 {{gaps between them (C2), but got array<i64: 0, 4, 5, 5>}}
+stc.weight @w : tensor<4xf32> {source = "w", slice = #stc.slice<of = [8], rows = [0, 4, 5, 5]>}
+
+// -----
+
+// #stc.slice (C2): ranges that meet
+// expected-error @+1 {{gaps between them (C2), but got array<i64: 0, 2, 2, 4>}}
+stc.weight @w : tensor<4x4xf32> {source = "w", slice = #stc.slice<of = [4, 8], columns = [0, 2, 2, 4]>}
+
+// -----
+
+// #stc.slice (C2): an odd number
+// expected-error @+1 {{gaps between them (C2), but got array<i64: 0, 4, 5>}}
+stc.weight @w : tensor<4xf32> {source = "w", slice = #stc.slice<of = [8], rows = [0, 4, 5]>}
+
+// -----
+
+// #stc.slice (C2): no ranges
+// expected-error @+1 {{gaps between them (C2), but got array<i64>}}
+stc.weight @w : tensor<4xf32> {source = "w", slice = #stc.slice<of = [8], rows = []>}
+
+// -----
+
+// #stc.slice (C3)
+// expected-error @+1 {{expects rows or columns (C3), but got neither}}
+stc.weight @w : tensor<4xf32> {source = "w", slice = #stc.slice<of = [8]>}
+
+// -----
+
 // !stc.kv_cache (C1)
 // expected-error @+1 {{expects positive layers, kv_heads, head_dim and capacity (C1), but got 0, 1, 4, 16}}
 func.func private @f(!stc.kv_cache<layers = 0, kv_heads = 1, head_dim = 4, capacity = 16>)
@@ -94,6 +148,19 @@ stc.weight @w : tensor<4xf32> {source = "w", value = dense<0.0> : tensor<4xf32>}
 // stc.weight (C3)
 // expected-error @+1 {{expects a value of type 'tensor<4xf32>' (C3), but got 'tensor<5xf32>'}}
 stc.weight @w : tensor<4xf32> {value = dense<0.0> : tensor<5xf32>}
+
+// -----
+
+// stc.weight (C3): with a slice
+// expected-error @+1 {{expects a value of type 'tensor<8xf32>' (C3), but got 'tensor<4xf32>'}}
+stc.weight @w : tensor<4xf32> {
+  value = dense<0.0> : tensor<4xf32>, slice = #stc.slice<of = [8], rows = [0, 4]>}
+
+// -----
+
+// stc.weight (C4)
+// expected-error @+1 {{expects a slice that leaves the shape of 'tensor<4xf32>' (C4), but got #stc.slice<of = [8], rows = [0, 3]>}}
+stc.weight @w : tensor<4xf32> {source = "w", slice = #stc.slice<of = [8], rows = [0, 3]>}
 
 // -----
 

@@ -12,6 +12,12 @@ stc.weight @layers.0.q : tensor<4x4xbf16> {source = "model.layers.0.self_attn.q_
 stc.weight @pruned : tensor<4x4xf32> {
   source = "w", prune = #stc.prune<"magnitude:2:4", density = 5.000000e-01 : f64>,
   quant = #stc.quant<"rtn:int4-g32", error = 6.250000e-02 : f64>}
+// CHECK: stc.weight @sliced : tensor<3x4xf32> {slice = #stc.slice<of = [4, 8], rows = [0, 1, 2, 4], columns = [0, 2, 4, 6]>, source = "w"}
+stc.weight @sliced : tensor<3x4xf32> {
+  source = "w", slice = #stc.slice<of = [4, 8], rows = [0, 1, 2, 4], columns = [0, 2, 4, 6]>}
+// CHECK: stc.weight @sliced_bias : tensor<3xf32> {slice = #stc.slice<of = [4], rows = [0, 3]>
+stc.weight @sliced_bias : tensor<3xf32> {
+  value = dense<1.0> : tensor<4xf32>, slice = #stc.slice<of = [4], rows = [0, 3]>}
 stc.weight @a.0 : tensor<4xf32> {source = "a0"}
 stc.weight @b.0 : tensor<4x4xf32> {source = "b0"}
 stc.weight @a.1 : tensor<4xf32> {source = "a1"}

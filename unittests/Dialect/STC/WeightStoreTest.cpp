@@ -55,6 +55,42 @@ TEST(WeightStoreTest, ResourceValues) {
               HasSubstr("@missing: expected an inline value"));
 }
 
+TEST(WeightStoreTest, SlicesOfRowsAndColumns) {
+  ParsedModule parsed(R"(
+    stc.weight @rows : tensor<2x3xf32> {
+      value = dense<[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]> : tensor<3x3xf32>,
+      slice = #stc.slice<of = [3, 3], rows = [0, 1, 2, 3]>}
+    stc.weight @both : tensor<1x2xf32> {
+      value = dense<[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]> : tensor<3x3xf32>,
+      slice = #stc.slice<of = [3, 3], rows = [1, 2], columns = [0, 1, 2, 3]>}
+    stc.weight @vector : tensor<2xf32> {
+      value = dense<[1.0, 2.0, 3.0]> : tensor<3xf32>, slice = #stc.slice<of = [3], rows = [1, 3]>}
+  )");
+  WeightStore store(nullptr);
+  EXPECT_THAT(loaded(store, parsed.weight("rows")), ElementsAre(1, 2, 3, 7, 8, 9));
+  EXPECT_THAT(loaded(store, parsed.weight("both")), ElementsAre(4, 6));
+  EXPECT_THAT(loaded(store, parsed.weight("vector")), ElementsAre(2, 3));
+}
+
+TEST(WeightStoreTest, ANewSourceIsWhatCompressionStartsFrom) {
+  ParsedModule parsed(kMatrix);
+  WeightStore store(nullptr);
+  WeightOp weight = parsed.weight("w");
+  ASSERT_TRUE(store.setSource(weight, {1, 1, 1, 1, 2, 2, 2, 2}).ok());
+  EXPECT_THAT(loaded(store, weight), ElementsAre(1, 1, 1, 1, 2, 2, 2, 2));
+  ASSERT_TRUE(store.setValues(weight, {3, 3, 3, 3, 3, 3, 3, 3}).ok());
+  EXPECT_THAT(loaded(store, weight), ElementsAre(3, 3, 3, 3, 3, 3, 3, 3));
+  EXPECT_THAT(*store.loadSource(weight), ElementsAre(1, 1, 1, 1, 2, 2, 2, 2));
+  EXPECT_THAT(*store.loadOriginal(weight), ElementsAre(1, -2, 3, -4, 0.5f, 0.25f, -8, 1));
+  // A weight with another slice of the same tensor is another weight.
+  ASSERT_TRUE(store.setSource(weight, {0, 0, 0, 0, 0, 0, 0, 0}).ok());
+  auto rows = mlir::DenseI64ArrayAttr::get(&parsed.context, {0, 2});
+  auto of = mlir::DenseI64ArrayAttr::get(&parsed.context, {2, 4});
+  weight.setSliceAttr(SliceAttr::get(&parsed.context, of, rows, {}));
+  EXPECT_THAT(loaded(store, weight), ElementsAre(1, -2, 3, -4, 0.5f, 0.25f, -8, 1));
+  EXPECT_THAT(store.setSource(weight, {1, 1}).message(), HasSubstr("expected 8 values, got 2"));
+}
+
 TEST(WeightStoreTest, MaskedLoadsAreZeroWhereRemoved) {
   ParsedModule parsed(kMatrix);
   WeightStore store(nullptr);

@@ -62,6 +62,69 @@ LogicalResult QuantAttr::verify(function_ref<InFlightDiagnostic()> emitError, St
   return success();
 }
 
+LogicalResult SliceAttr::verify(function_ref<InFlightDiagnostic()> emitError, DenseI64ArrayAttr of,
+                                DenseI64ArrayAttr rows, DenseI64ArrayAttr columns) {
+  if (of.size() < 1 || of.size() > 2 ||
+      llvm::any_of(of.asArrayRef(), [](int64_t size) { return size <= 0; }) ||
+      (of.size() == 1 && columns))
+    return emitError() << "expects 1 or 2 positive sizes, and columns of 2 only (C1), but got "
+                       << of.size() << " sizes";
+  for (int64_t dim = 0; dim < of.size(); ++dim) {
+    DenseI64ArrayAttr ranges = dim == 0 ? rows : columns;
+    if (!ranges)
+      continue;
+    int64_t size = of[dim], end = -1;
+    bool isValid = !ranges.empty() && ranges.size() % 2 == 0;
+    for (int64_t i = 0; isValid && i < ranges.size(); i += 2) {
+      isValid = ranges[i] > end && ranges[i + 1] > ranges[i] && ranges[i + 1] <= size;
+      end = ranges[i + 1];
+    }
+    if (!isValid)
+      return emitError() << "expects rising begins and ends of ranges inside " << size
+                         << " with gaps between them (C2), but got " << ranges;
+  }
+  if (!rows && !columns)
+    return emitError() << "expects rows or columns (C3), but got neither";
+  return success();
+}
+
+ArrayRef<int64_t> SliceAttr::getRanges(unsigned dim) const {
+  DenseI64ArrayAttr ranges = dim == 0 ? getRows() : getColumns();
+  return ranges ? ranges.asArrayRef() : ArrayRef<int64_t>();
+}
+
+SmallVector<int64_t> SliceAttr::getKept(unsigned dim) const {
+  int64_t whole[] = {0, getOf()[dim]};
+  ArrayRef<int64_t> ranges = getRanges(dim).empty() ? ArrayRef<int64_t>(whole) : getRanges(dim);
+  SmallVector<int64_t> kept;
+  for (; !ranges.empty(); ranges = ranges.drop_front(2))
+    llvm::append_range(kept, llvm::seq(ranges[0], ranges[1]));
+  return kept;
+}
+
+SmallVector<int64_t> SliceAttr::getShape() const {
+  SmallVector<int64_t> shape(getOf().asArrayRef());
+  for (auto [dim, size] : llvm::enumerate(shape)) {
+    ArrayRef<int64_t> ranges = getRanges(unsigned(dim));
+    if (!ranges.empty())
+      size = 0;
+    for (; !ranges.empty(); ranges = ranges.drop_front(2))
+      size += ranges[1] - ranges[0];
+  }
+  return shape;
+}
+
+DenseI64ArrayAttr SliceAttr::rangesOf(MLIRContext *context, ArrayRef<int64_t> kept) {
+  SmallVector<int64_t> ranges;
+  for (int64_t index : kept) {
+    if (!ranges.empty() && ranges.back() == index)
+      ++ranges.back();
+    else
+      ranges.append({index, index + 1});
+  }
+  return DenseI64ArrayAttr::get(context, ranges);
+}
+
 LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t layers,
                                   int64_t kvHeads, int64_t headDim, int64_t capacity,
                                   Type element) {

@@ -52,9 +52,12 @@ LogicalResult WeightOp::verify() {
   if (getSource().has_value() == getValue().has_value())
     return emitOpError("expects exactly one of source and value (C2), but got ")
            << (getSource() ? "both" : "neither");
-  if (getValue() && getValue()->getShapedType() != type)
+  if (getSlice() && ArrayRef<int64_t>(getSlice()->getShape()) != type.getShape())
+    return emitOpError("expects a slice that leaves the shape of ")
+           << type << " (C4), but got " << *getSlice();
+  if (getValue() && getValue()->getShapedType() != getOriginType())
     return emitOpError("expects a value of type ")
-           << type << " (C3), but got " << getValue()->getShapedType();
+           << getOriginType() << " (C3), but got " << getValue()->getShapedType();
   return success();
 }
 

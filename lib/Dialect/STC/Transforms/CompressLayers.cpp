@@ -1,5 +1,6 @@
 // stc-compress-layers: prunes, quantizes and repairs layer after layer on calibration text.
 #include "CompressibleWeights.h"
+#include "RepairTargets.h"
 
 #include "stc/Calibration/Divergence.h"
 #include "stc/Compress/ChannelScales.h"
@@ -61,7 +62,6 @@ private:
   LogicalResult prepare();
   absl::StatusOr<Recipe> chooseRecipe();
   LogicalResult runUncalibrated();
-  absl::StatusOr<Sequences> readText();
   absl::Status run();
   absl::Status runLayer(LayerOp layer);
   absl::Status compressLinear(LinearOp linear);
@@ -142,27 +142,16 @@ LogicalResult CompressLayers::prepare() {
   return success();
 }
 
-absl::StatusOr<Sequences> CompressLayers::readText() {
-  ModuleOp module = getOperation();
-  const Recipe::Calibration &calibration = recipe.calibration;
-  STC_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, tokenizerOf(module));
-  STC_ASSIGN_OR_RETURN(Sequences text,
-                       readSequences(calibration.text, tokenizer.get(), calibration.sequences,
-                                     calibration.length, vocabularyOf(module)));
-  if (text.count < std::min<int64_t>(calibration.sequences, 16))
-    emitWarning(module.getLoc(), "calibrate: only ")
-        << text.count << " sequences of " << text.length << " tokens in " << calibration.text
-        << "; statistics of so few are unreliable";
-  return text;
-}
-
 absl::Status CompressLayers::run() {
   ModuleOp module = getOperation();
   auto forward = module.lookupSymbol<func::FuncOp>("forward");
   if (!forward || !forward.getBody().hasOneBlock())
     return formatError({"", "@forward", {}}, "a function of one block", "none");
   STC_ASSIGN_OR_RETURN(weightStore, WeightStore::get(module));
-  STC_ASSIGN_OR_RETURN(Sequences text, readText());
+  const Recipe::Calibration &calibration = recipe.calibration;
+  STC_ASSIGN_OR_RETURN(
+      Sequences text,
+      readCalibrationText(module, calibration.text, calibration.sequences, calibration.length));
   student = std::make_unique<BatchEvaluator>(
       module, text, [this](WeightOp weight) { return weightStore->load(weight); });
   teacher.reset();
@@ -333,39 +322,20 @@ absl::Status CompressLayers::foldChannelScales(LinearOp linear, const QuantizeSp
   return absl::OkStatus();
 }
 
-/// The value that a result is added to, if that is all that becomes of it.
-static Value residualOf(LinearOp linear) {
-  if (!linear.getResult().hasOneUse())
-    return {};
-  auto add = dyn_cast<arith::AddFOp>(*linear.getResult().user_begin());
-  if (!add || add->getBlock() != linear->getBlock())
-    return {};
-  Value residual = add.getLhs() == linear.getResult() ? add.getRhs() : add.getLhs();
-  return residual == linear.getResult() ? Value() : residual;
-}
-
 /// The outputs that the teacher has here, against the inputs that the student has. A bias, and the
 /// hidden state that the outputs are added to, are the student's own.
 absl::StatusOr<CrossMoments> CompressLayers::targetsOf(LinearOp linear, const Activations &inputs) {
   Activations wanted = *teacher->get(linear.getResult());
+  ActivationsPtr theirs, ours;
   if (Value residual = residualOf(linear)) {
-    ActivationsPtr theirs = teacher->get(residual), ours = student->get(residual);
-    if (theirs && ours)
-      for (size_t i = 0; i < wanted.values.size(); ++i)
-        wanted.values[i] += theirs->values[i] - ours->values[i];
+    theirs = teacher->get(residual);
+    ours = student->get(residual);
   }
-  if (linear.getBias()) {
-    auto read = linear.getBias().getDefiningOp<GetWeightOp>();
-    auto bias = read ? getOperation().lookupSymbol<WeightOp>(read.getWeightAttr()) : WeightOp();
-    if (!bias)
-      return formatError({"", "stc.linear", {}}, "a bias that stc.get_weight reads", "another");
-    STC_ASSIGN_OR_RETURN(std::vector<float> values, weightStore->load(bias));
-    for (size_t i = 0; i < wanted.values.size(); ++i)
-      wanted.values[i] -= values[i % values.size()];
-  }
-  CrossMoments cross(wanted.columns, inputs.columns);
-  STC_RETURN_IF_ERROR(cross.add(wanted.values, inputs.values));
-  return cross;
+  if (!theirs || !ours)
+    return repairTargets(linear, std::move(wanted), nullptr, inputs, *weightStore);
+  for (size_t i = 0; i < wanted.values.size(); ++i)
+    wanted.values[i] += theirs->values[i];
+  return repairTargets(linear, std::move(wanted), ours.get(), inputs, *weightStore);
 }
 
 /// Magnitude and round to nearest need no inputs, and so no order.

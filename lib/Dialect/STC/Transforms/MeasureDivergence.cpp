@@ -3,7 +3,9 @@
 #include "stc/Dialect/STC/Transforms/Passes.h"
 #include "stc/Dialect/STC/Utils/Diagnostics.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/Parser/Parser.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -40,9 +42,28 @@ public:
   }
 
 private:
+  /// The graph to compare with, if there is one. Its weights come from the module's checkpoint.
+  absl::Status readReference(OwningOpRef<ModuleOp> &other) {
+    if (reference.empty())
+      return absl::OkStatus();
+    ErrorSite site{reference, "", {}};
+    {
+      ScopedDiagnosticHandler quiet(&getContext(), [](Diagnostic &) { return success(); });
+      other = parseSourceFile<ModuleOp>(reference, ParserConfig(&getContext()));
+    }
+    if (!other)
+      return formatError(site, "a file of stc's IR", "one that cannot be read");
+    Attribute theirs = (*other)->getAttr("stc.checkpoint");
+    if (theirs && theirs != getOperation()->getAttr("stc.checkpoint"))
+      return formatError(site, "a graph of the same checkpoint", "one of another");
+    return absl::OkStatus();
+  }
+
   absl::StatusOr<Divergence> measure() {
     STC_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, tokenizerOf(getOperation()));
-    Divergence divergence;
+    OwningOpRef<ModuleOp> other;
+    STC_RETURN_IF_ERROR(readReference(other));
+    Divergence divergence(other ? *other : ModuleOp());
     for (const std::string &path : text)
       STC_RETURN_IF_ERROR(divergence.add(getOperation(), path, tokenizer.get(), length));
     return divergence;

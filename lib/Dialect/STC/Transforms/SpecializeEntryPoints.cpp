@@ -1,4 +1,6 @@
 // Makes the entry points of a model binary from the imported functions.
+#include "InferTypes.h"
+
 #include "stc/Dialect/STC/Transforms/Passes.h"
 
 #include "mlir/IR/Builders.h"
@@ -13,44 +15,6 @@ namespace stc {
 
 namespace {
 
-/// Infers the result types of all operations in `block` again, in order, after the types of its
-/// arguments changed.
-LogicalResult inferBlock(Block &block) {
-  for (Operation &op : block) {
-    if (auto layer = dyn_cast<LayerOp>(op)) {
-      Block &body = layer.getBody().front();
-      body.getArgument(0).setType(layer.getInput().getType());
-      if (failed(inferBlock(body)))
-        return failure();
-      layer.getResult().setType(layer.getInput().getType());
-      continue;
-    }
-    if (op.getNumResults() == 0)
-      continue;
-    auto infer = dyn_cast<InferTypeOpInterface>(op);
-    if (!infer) {
-      auto isDynamic = [](Type type) {
-        auto shaped = dyn_cast<ShapedType>(type);
-        return shaped && !shaped.hasStaticShape();
-      };
-      if (llvm::any_of(op.getResultTypes(), isDynamic) || op.getNumRegions() != 0)
-        return emitError(op.getLoc(),
-                         "expected an operation whose result types can be inferred for one "
-                         "token, got ")
-               << op.getName();
-      continue;
-    }
-    SmallVector<Type> types;
-    if (failed(infer.inferReturnTypes(op.getContext(), op.getLoc(), op.getOperands(),
-                                      op.getAttrDictionary(), op.getPropertiesStorage(),
-                                      op.getRegions(), types)))
-      return failure();
-    for (auto [result, type] : llvm::zip_equal(op.getResults(), types))
-      result.setType(type);
-  }
-  return success();
-}
-
 class SpecializeEntryPoints final
     : public impl::SpecializeEntryPointsPassBase<SpecializeEntryPoints> {
 public:
@@ -58,7 +22,7 @@ public:
     if (failed(findSources()) || failed(checkSignatures()) || failed(checkNames()))
       return signalPassFailure();
     func::FuncOp decode = makeDecode();
-    if (failed(inferBlock(decode.getBody().front())))
+    if (failed(inferResultTypes(decode.getBody().front())))
       return signalPassFailure();
     decode.setFunctionType(
         FunctionType::get(&getContext(), decode.getArgumentTypes(),

@@ -84,7 +84,7 @@ bool isTooLarge(llvm::ArrayRef<int64_t> shape) {
 
 absl::StatusOr<std::vector<float>> readInline(WeightOp weight) {
   ErrorSite site{"", "@" + weight.getSymName().str(), std::nullopt};
-  RankedTensorType type = weight.getTensorType();
+  RankedTensorType type = weight.getOriginType();
   if (isTooLarge(type.getShape()))
     return formatError(site, absl::StrCat("at most ", kMostInlineElements, " inline elements"),
                        shapeString(type.getShape()));
@@ -111,9 +111,21 @@ absl::StatusOr<std::vector<float>> readInline(WeightOp weight) {
   return values;
 }
 
-} // namespace
+/// What a slice keeps of [rows][columns] values; a vector is one column.
+std::vector<float> takeSlice(SliceAttr slice, const std::vector<float> &values) {
+  bool isVector = slice.getOf().size() == 1;
+  int64_t width = isVector ? 1 : slice.getOf()[1];
+  SmallVector<int64_t> rows = slice.getKept(0);
+  SmallVector<int64_t> columns = isVector ? SmallVector<int64_t>{0} : slice.getKept(1);
+  std::vector<float> taken;
+  taken.reserve(rows.size() * columns.size());
+  for (int64_t row : rows)
+    for (int64_t column : columns)
+      taken.push_back(values[size_t(row * width + column)]);
+  return taken;
+}
 
-absl::StatusOr<std::vector<float>> readSource(WeightOp weight, const Checkpoint *checkpoint) {
+absl::StatusOr<std::vector<float>> readOrigin(WeightOp weight, const Checkpoint *checkpoint) {
   if (weight.getValue())
     return readInline(weight);
   if (!checkpoint)
@@ -121,7 +133,16 @@ absl::StatusOr<std::vector<float>> readSource(WeightOp weight, const Checkpoint 
                        "the module attribute stc.checkpoint to name the file that holds " +
                            printable(view(*weight.getSource())),
                        "no such attribute");
-  return readTensor(*checkpoint, *weight.getSource(), weight.getTensorType());
+  return readTensor(*checkpoint, *weight.getSource(), weight.getOriginType());
+}
+
+} // namespace
+
+absl::StatusOr<std::vector<float>> readSource(WeightOp weight, const Checkpoint *checkpoint) {
+  STC_ASSIGN_OR_RETURN(std::vector<float> values, readOrigin(weight, checkpoint));
+  if (weight.getSlice())
+    values = takeSlice(*weight.getSlice(), values);
+  return values;
 }
 
 } // namespace stc

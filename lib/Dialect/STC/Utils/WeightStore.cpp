@@ -32,18 +32,20 @@ struct StoredCodes {
 };
 
 struct Entry {
+  std::optional<Extent> source; // f32, in place of the checkpoint's
   std::optional<Extent> values; // f32, in place of the source's
   std::optional<Extent> mask;
   std::optional<StoredCodes> codes;
 };
 
-/// A weight is its name and where its values come from, so that clones of a module share what
-/// compression stored, and different modules of one context do not.
-using Key = std::pair<Attribute, Attribute>;
+/// A weight is its name, where its values come from and what it has of them, so that clones of a
+/// module share what compression stored, and different modules of one context do not.
+using Key = std::tuple<Attribute, Attribute, Attribute>;
 
 Key keyOf(WeightOp weight) {
   Attribute origin = weight.getSourceAttr();
-  return {weight.getSymNameAttr(), origin ? origin : Attribute(weight.getValueAttr())};
+  return {weight.getSymNameAttr(), origin ? origin : Attribute(weight.getValueAttr()),
+          weight.getSliceAttr()};
 }
 
 struct MatrixShape {
@@ -157,15 +159,20 @@ struct WeightStore::State {
       STC_RETURN_IF_ERROR(spill.read(entry.mask->offset, absl::MakeSpan(bits)));
     return bits;
   }
+  absl::StatusOr<std::vector<float>> readValues(const Extent &extent) {
+    std::vector<float> values(extent.bytes / sizeof(float));
+    STC_RETURN_IF_ERROR(spill.read(extent.offset, mutableBytesOf(values)));
+    return values;
+  }
+  absl::StatusOr<std::vector<float>> source(WeightOp weight, const Entry &entry) {
+    return entry.source ? readValues(*entry.source) : readSource(weight, checkpoint.get());
+  }
+  /// Values rounded to the weight's type.
+  absl::StatusOr<Extent> saveRounded(WeightOp weight, absl::Span<const float> values);
   /// The original or the new values, zeroed where the mask says so.
   absl::StatusOr<std::vector<float>> maskedSource(WeightOp weight, const Entry &entry) {
-    std::vector<float> values;
-    if (entry.values) {
-      values.resize(entry.values->bytes / sizeof(float));
-      STC_RETURN_IF_ERROR(spill.read(entry.values->offset, mutableBytesOf(values)));
-    } else {
-      STC_ASSIGN_OR_RETURN(values, readSource(weight, checkpoint.get()));
-    }
+    STC_ASSIGN_OR_RETURN(std::vector<float> values,
+                         entry.values ? readValues(*entry.values) : source(weight, entry));
     STC_ASSIGN_OR_RETURN(std::vector<uint8_t> bits, maskBits(entry));
     if (!bits.empty())
       applyMask<float>(bits, absl::MakeSpan(values));
@@ -173,6 +180,22 @@ struct WeightStore::State {
   }
   absl::StatusOr<QuantizedMatrix> readCodes(const Entry &entry);
 };
+
+absl::StatusOr<Extent> WeightStore::State::saveRounded(WeightOp weight,
+                                                       absl::Span<const float> values) {
+  int64_t count = shapeOf(weight).count();
+  if (int64_t(values.size()) != count)
+    return formatError(siteOf(weight), absl::StrCat(count, " values"), absl::StrCat(values.size()));
+  std::vector<float> rounded(values.begin(), values.end());
+  Type element = weight.getTensorType().getElementType();
+  for (float &value : rounded) {
+    if (element.isBF16())
+      value = bfloat16ToFloat(floatToBfloat16(value));
+    else if (element.isF16())
+      value = halfToFloat(floatToHalf(value));
+  }
+  return save(bytesOf(rounded));
+}
 
 absl::StatusOr<QuantizedMatrix> WeightStore::State::readCodes(const Entry &entry) {
   const StoredCodes &stored = *entry.codes;
@@ -218,7 +241,7 @@ absl::Status WeightStore::restore(WeightOp weight) {
     return formatError(siteOf(weight), "a weight compressed in this process",
                        absl::StrCat("one marked ", text(spec), ", which takes calibration data"));
   };
-  if (weight->hasAttr(kCalibratedAttr) && !entry.codes && !entry.values)
+  if (weight->hasAttr(kCalibratedAttr) && !entry.codes && !entry.values && !entry.source)
     return lost("calibrated");
   if (PruneAttr prune = weight.getPruneAttr(); prune && !entry.mask) {
     STC_ASSIGN_OR_RETURN(PruneSpec spec, parsePruneSpec(text(prune.getSpec())));
@@ -249,24 +272,24 @@ absl::StatusOr<std::vector<float>> WeightStore::load(WeightOp weight) {
 }
 
 absl::StatusOr<std::vector<float>> WeightStore::loadSource(WeightOp weight) {
+  return state->source(weight, state->find(weight));
+}
+
+absl::StatusOr<std::vector<float>> WeightStore::loadOriginal(WeightOp weight) {
   return readSource(weight, state->checkpoint.get());
 }
 
 absl::Status WeightStore::setValues(WeightOp weight, absl::Span<const float> values) {
-  int64_t count = shapeOf(weight).count();
-  if (int64_t(values.size()) != count)
-    return formatError(siteOf(weight), absl::StrCat(count, " values"), absl::StrCat(values.size()));
-  std::vector<float> rounded(values.begin(), values.end());
-  Type element = weight.getTensorType().getElementType();
-  for (float &value : rounded) {
-    if (element.isBF16())
-      value = bfloat16ToFloat(floatToBfloat16(value));
-    else if (element.isF16())
-      value = halfToFloat(floatToHalf(value));
-  }
-  STC_ASSIGN_OR_RETURN(Extent extent, state->save(bytesOf(rounded)));
+  STC_ASSIGN_OR_RETURN(Extent extent, state->saveRounded(weight, values));
   std::lock_guard<std::mutex> lock(state->mutex);
   state->entries[keyOf(weight)].values = extent;
+  return absl::OkStatus();
+}
+
+absl::Status WeightStore::setSource(WeightOp weight, absl::Span<const float> values) {
+  STC_ASSIGN_OR_RETURN(Extent extent, state->saveRounded(weight, values));
+  std::lock_guard<std::mutex> lock(state->mutex);
+  state->entries[keyOf(weight)].source = extent;
   return absl::OkStatus();
 }
 

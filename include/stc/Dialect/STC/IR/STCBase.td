@@ -62,6 +62,37 @@ def STC_QuantAttr : STC_Attr<"Quant", "quant"> {
   let genVerifyDecl = 1;
 }
 
+def STC_SliceAttr : STC_Attr<"Slice", "slice"> {
+  let summary = "Which rows and columns of its source a weight has.";
+  let description = [{
+    What structured pruning left of a tensor of shape `of`. `rows` and `columns` list half-open
+    ranges of what stays, each as its begin and its end: `[0, 16, 32, 48]` are the indices 0 to 15
+    and 32 to 47. A dimension without ranges stays whole.
+
+    (C1) `of` has 1 or 2 positive sizes, and with 1 there are no `columns`. (C2) Ranges are pairs in
+    rising order with gaps between them, not empty, and inside the dimension. (C3) `rows` or
+    `columns` is present.
+
+    Example: `#stc.slice<of = [8, 4], rows = [0, 2, 4, 8]>`
+  }];
+  let parameters = (ins "::mlir::DenseI64ArrayAttr":$of,
+                        OptionalParameter<"::mlir::DenseI64ArrayAttr">:$rows,
+                        OptionalParameter<"::mlir::DenseI64ArrayAttr">:$columns);
+  let extraClassDeclaration = [{
+    /// The ranges of a dimension; none if it stays whole.
+    ::llvm::ArrayRef<int64_t> getRanges(unsigned dim) const;
+    /// The indices that stay of a dimension, in rising order.
+    ::llvm::SmallVector<int64_t> getKept(unsigned dim) const;
+    /// The sizes that are left.
+    ::llvm::SmallVector<int64_t> getShape() const;
+    /// The ranges of rising indices.
+    static ::mlir::DenseI64ArrayAttr rangesOf(::mlir::MLIRContext *context,
+                                              ::llvm::ArrayRef<int64_t> kept);
+  }];
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Types
 //===----------------------------------------------------------------------===//

@@ -44,24 +44,34 @@ def STC_WeightOp : STC_Op<"weight", [Symbol]> {
   let description = [{
     Declares one tensor. Its bytes come from the checkpoint tensor `source` through the weight
     store, or from the inline `value` (tests and small models). `prune` and `quant` say how
-    compression changed it; later passes read the changed values from the store.
+    compression changed it; later passes read the changed values from the store. With `slice` the
+    weight is a part of the rows and columns of its source or value.
 
     (C1) The type is a ranked, static tensor of floats with 1 or 2 dimensions, each positive.
-    (C2) Exactly one of `source` and `value` is present. (C3) `value` has the weight's type.
+    (C2) Exactly one of `source` and `value` is present. (C3) `value` has the weight's type, or with
+    `slice` the shape that is a slice of. (C4) `slice` leaves the weight's shape.
 
     ```mlir
     stc.weight @norm : tensor<4xf32> {value = dense<1.0> : tensor<4xf32>}
     stc.weight @layers.0.q : tensor<4x4xbf16> {source = "model.layers.0.self_attn.q_proj.weight"}
+    stc.weight @layers.0.down : tensor<4x6xbf16> {
+      source = "model.layers.0.mlp.down_proj.weight",
+      slice = #stc.slice<of = [4, 8], columns = [0, 2, 4, 8]>}
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRankedTensor>:$type,
                        OptionalAttr<StrAttr>:$source, OptionalAttr<ElementsAttr>:$value,
+                       OptionalAttr<STC_SliceAttr>:$slice,
                        OptionalAttr<STC_PruneAttr>:$prune, OptionalAttr<STC_QuantAttr>:$quant);
   let assemblyFormat = "$sym_name `:` $type attr-dict";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::RankedTensorType getTensorType() {
       return ::mlir::cast<::mlir::RankedTensorType>(getType());
+    }
+    /// The type of what `source` names or `value` holds.
+    ::mlir::RankedTensorType getOriginType() {
+      return getSlice() ? getTensorType().clone(getSlice()->getOf().asArrayRef()) : getTensorType();
     }
   }];
 }

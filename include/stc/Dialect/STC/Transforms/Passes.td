@@ -71,11 +71,73 @@ def MeasureDivergencePass : Pass<"stc-measure-divergence", "::mlir::ModuleOp"> {
     and once with the compressed ones, and emits a remark: tokens, perplexities, KL(source ||
     compressed) in nats per token with its standard error, and how often both expect the same next
     token.
+
+    After structured pruning the graph is not the source's any more: `reference` names the graph of
+    the uncompressed model, a file of IR, to compare with.
   }];
   let options = [
     Option<"length", "length", "int64_t", "256", "Tokens of a window">,
+    Option<"reference", "reference", "std::string", "\"\"",
+           "The graph to compare with; none: the module's own with its source's weights">,
     ListOption<"text", "text", "std::string", "Texts, or token ids in files named *.ids">,
   ];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::stc::STCDialect"];
+}
+
+def PruneStructurePass : Pass<"stc-prune-structure", "::mlir::ModuleOp"> {
+  let summary = "Removes feed-forward channels, heads and layers, and repairs what follows them";
+  let description = [{
+    Makes a model physically smaller. What goes leaves no zeros: weights get smaller types and a
+    `slice` of their source, and activations, attention and the cache follow. Run it before
+    `stc-prune`, `stc-quantize` and `stc-compress-layers`, which compress what it leaves; to them the
+    model that is left, repaired, is the uncompressed one.
+
+    - `channels`: the share of feed-forward channels that goes: rows of gate and up, columns of down.
+      What stays is a multiple of `multiple`. Layers lose between half and one and a half times the
+      share, most where it matters least; with `uniform` all lose the same.
+    - `groups`: the share of key/value heads that goes, with their query heads: rows of q, k and v,
+      columns of o. As the cache has one shape, every layer loses the same number.
+    - `heads`: the share of query heads that goes from each group.
+    - `layers`: how many layers go: those whose hidden state leaves most like it came, by the mean
+      cosine of both (ShortGPT, Men et al. 2024). They take calibration.
+
+    The parts that matter most stay. With a text to `calibrate` on that is the squared norm of the
+    columns of down or o times the mean square of their inputs, relative to the hidden state's; without,
+    the product of the squared norms of all rows and columns that belong together.
+
+    With `repair` (and calibration) the matrices down and o are then fitted, layer after layer, by
+    least squares: so that the hidden state behind them is the uncompressed model's, which runs
+    beside. The matrix before a layer that was removed is fitted to the hidden state behind it.
+
+    A feed-forward network or attention counts if its matrices are `stc.linear` operations whose
+    weights nothing else reads and no pattern of `exclude` names.
+  }];
+  let options = [
+    Option<"calibrate", "calibrate", "std::string", "\"\"",
+           "Text, or token ids in a file named *.ids; none: scores of weights alone, no repair">,
+    Option<"channels", "channels", "double", "0", "Share of feed-forward channels to remove">,
+    ListOption<"exclude", "exclude", "std::string",
+               "Glob patterns of weight names whose parts are left alone">,
+    Option<"groups", "groups", "double", "0",
+           "Share of key/value heads to remove, with their query heads">,
+    Option<"heads", "heads", "double", "0", "Share of the query heads of each group to remove">,
+    Option<"layers", "layers", "int64_t", "0", "Number of layers to remove">,
+    Option<"length", "length", "int64_t", "256", "Tokens of a sequence">,
+    Option<"multiple", "multiple", "int64_t", "16", "What the channels that stay are a multiple of">,
+    Option<"quiet", "quiet", "bool", "true", "Show no progress on stderr">,
+    Option<"repair", "repair", "bool", "true", "Fit what follows to the uncompressed model">,
+    Option<"repairDamping", "repair-damping", "double", "0.01",
+           "How much staying near the original weights counts in that">,
+    Option<"sequences", "sequences", "int64_t", "128", "Sequences at most">,
+    Option<"uniform", "uniform", "bool", "false", "Remove the same share of channels everywhere">,
+    Option<"verbose", "verbose", "bool", "false", "Emit remarks on each layer">,
+  ];
+  let statistics = [
+    Statistic<"channelsRemoved", "channels-removed", "Number of feed-forward channels removed">,
+    Statistic<"headsRemoved", "heads-removed", "Number of query heads removed">,
+    Statistic<"layersRemoved", "layers-removed", "Number of layers removed">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect"];
 }
 
 def PruneWeightsPass : Pass<"stc-prune", "::mlir::ModuleOp"> {

@@ -19,8 +19,8 @@ constexpr llvm::StringLiteral kCalibratedAttr = "stc.calibrated";
 
 /// Streams weights one tensor at a time: the source is the mapped checkpoint or the weight's inline
 /// value; masks and codes written by compression go to an unlinked spill file, so that memory
-/// stays bounded by the largest tensor whatever the model's size. Weights are known by name and
-/// origin, so that clones of a module share what was stored. All members may be called from several
+/// stays bounded by the largest tensor whatever the model's size. Weights are known by name,
+/// origin and slice, so that clones of a module share what was stored. All members may be called from several
 /// threads as long as the IR does not change meanwhile.
 ///
 /// A weight whose `prune` or `quant` attribute says it was compressed, but which the store does not
@@ -35,8 +35,14 @@ public:
   /// The values of a weight as f32, row-major, after its mask (if one was set) and, if it was
   /// quantized, after rounding. Errors: no such tensor, wrong shape, non-finite values.
   absl::StatusOr<std::vector<float>> load(WeightOp weight);
-  /// The same as the source has them, whatever compression stored.
+  /// The same as the source has them, whatever compression stored: the values of the checkpoint or
+  /// those of `setSource`.
   absl::StatusOr<std::vector<float>> loadSource(WeightOp weight);
+  /// The same as the checkpoint has them, or the inline value.
+  absl::StatusOr<std::vector<float>> loadOriginal(WeightOp weight);
+  /// New values [rows][columns] that count as the source's from now on, rounded to the weight's
+  /// type: later compression and repair start from them and are compared with them.
+  absl::Status setSource(WeightOp weight, absl::Span<const float> values);
   /// New values [rows][columns] in place of the source's, rounded to the weight's type.
   absl::Status setValues(WeightOp weight, absl::Span<const float> values);
   /// One byte per weight, 1 = kept. Later loads see zeros elsewhere.

@@ -1,0 +1,147 @@
+// The parts of transformer layers that can be removed as a whole.
+#include "LayerStructure.h"
+
+#include "CompressibleWeights.h"
+#include "LayerSignature.h"
+
+#include "llvm/ADT/DenseSet.h"
+
+using namespace mlir;
+
+namespace stc {
+
+WeightOp weightOf(Value value) {
+  auto read = value ? value.getDefiningOp<GetWeightOp>() : GetWeightOp();
+  return read ? SymbolTable::lookupNearestSymbolFrom<WeightOp>(read, read.getWeightAttr())
+              : WeightOp();
+}
+
+namespace {
+
+/// Matches the layers of one module.
+class Matcher {
+public:
+  Matcher(ModuleOp module, ArrayRef<WeightOp> compressible) {
+    for (WeightOp weight : compressible)
+      allowed.insert(weight);
+    module.walk([&](GetWeightOp read) { ++reads[read.getWeightAttr().getAttr()]; });
+  }
+
+  LayerStructure match(LayerOp layer) const {
+    LayerStructure found{layer, {}, {}, isRemovable(layer)};
+    for (Operation &op : layer.getBody().front())
+      if (auto linear = dyn_cast<LinearOp>(op)) {
+        if (!found.feedForward)
+          found.feedForward = matchFeedForward(linear);
+        if (!found.attention)
+          found.attention = matchAttention(linear);
+      }
+    return found;
+  }
+
+private:
+  bool readOnce(Value value) const {
+    auto read = value.getDefiningOp<GetWeightOp>();
+    return read && read->hasOneUse() && reads.lookup(read.getWeightAttr().getAttr()) == 1;
+  }
+  bool isOwn(LinearOp linear) const {
+    WeightOp weight = linear ? weightOf(linear.getWeight()) : WeightOp();
+    return weight && allowed.contains(weight) && readOnce(linear.getWeight());
+  }
+  /// Whether rows can be cut: the bias goes with them.
+  bool hasOwnRows(LinearOp linear) const {
+    return isOwn(linear) && linear.getResult().hasOneUse() &&
+           (!linear.getBias() || readOnce(linear.getBias()));
+  }
+
+  std::optional<FeedForward> matchFeedForward(LinearOp down) const {
+    Operation *activation = down.getInput().getDefiningOp();
+    if (!activation || !isa<GatedActivationOp, ActivationOp>(activation) ||
+        !activation->hasOneUse() || !isOwn(down))
+      return std::nullopt;
+    FeedForward result;
+    result.down = down;
+    result.channels = columnsOf(weightOf(down.getWeight()));
+    for (Value operand : activation->getOperands()) {
+      auto linear = operand.getDefiningOp<LinearOp>();
+      if (!hasOwnRows(linear) || linear->getBlock() != down->getBlock())
+        return std::nullopt;
+      result.expanding.push_back(linear);
+    }
+    return result;
+  }
+
+  /// The projection that heads come from, perhaps rotated.
+  LinearOp projectionOf(Value heads, Block *block) const {
+    if (auto rotary = heads.getDefiningOp<RotaryEmbeddingOp>(); rotary && rotary->hasOneUse())
+      heads = rotary.getInput();
+    auto linear = heads.getDefiningOp<LinearOp>();
+    return linear && hasOwnRows(linear) && linear->getBlock() == block ? linear : LinearOp();
+  }
+
+  std::optional<SelfAttention> matchAttention(LinearOp o) const {
+    SelfAttention result;
+    Block *block = o->getBlock();
+    result.o = o;
+    result.attention = o.getInput().getDefiningOp<AttentionOp>();
+    if (!result.attention || !result.attention->hasOneUse() || !isOwn(o))
+      return std::nullopt;
+    for (auto update : block->getOps<CacheUpdateOp>()) {
+      if (result.update)
+        return std::nullopt;
+      result.update = update;
+    }
+    if (!result.update || result.update.getCache() != result.attention.getCache())
+      return std::nullopt;
+    result.q = projectionOf(result.attention.getQueries(), block);
+    result.k = projectionOf(result.update.getKeys(), block);
+    result.v = projectionOf(result.update.getValues(), block);
+    if (!result.q || !result.k || !result.v)
+      return std::nullopt;
+    auto cache = cast<KVCacheType>(result.attention.getCache().getType());
+    result.heads = result.attention.getHeads();
+    result.groups = cache.getKvHeads();
+    result.headDim = cache.getHeadDim();
+    return result;
+  }
+
+  /// A layer whose weights may all change and that uses its own layer of the cache alone.
+  bool isRemovable(LayerOp layer) const {
+    bool ok = true;
+    layer.walk([&](Operation *op) {
+      if (auto linear = dyn_cast<LinearOp>(op))
+        ok &= isOwn(linear);
+      for (OpOperand &operand : op->getOpOperands())
+        if (isa<AttentionOp, CacheUpdateOp>(op) && isa<KVCacheType>(operand.get().getType()))
+          ok &= llvm::any_of(op->getOpOperands(), [&](OpOperand &other) {
+            return isLayerIndex(other, int64_t(layer.getIndex()));
+          });
+    });
+    return ok;
+  }
+
+  llvm::DenseSet<WeightOp> allowed;
+  llvm::DenseMap<StringAttr, int64_t> reads;
+};
+
+} // namespace
+
+FailureOr<SmallVector<LayerStructure>> findLayerStructures(func::FuncOp forward,
+                                                           ArrayRef<std::string> exclude) {
+  auto module = forward->getParentOfType<ModuleOp>();
+  auto compressible = findCompressibleWeights(module, exclude);
+  if (failed(compressible))
+    return failure();
+  for (WeightOp weight : *compressible)
+    if (weight.getPruneAttr() || weight.getQuantAttr())
+      return emitError(weight.getLoc(), "expected weights that are neither pruned nor quantized "
+                                        "before structure is, got @")
+             << weight.getSymName();
+  Matcher matcher(module, *compressible);
+  SmallVector<LayerStructure> layers;
+  for (auto layer : forward.getBody().front().getOps<LayerOp>())
+    layers.push_back(matcher.match(layer));
+  return layers;
+}
+
+} // namespace stc

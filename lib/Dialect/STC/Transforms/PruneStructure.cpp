@@ -1,0 +1,171 @@
+// stc-prune-structure: removes channels, heads and layers, and repairs what follows them.
+#include "RepairStructure.h"
+#include "StructureScores.h"
+
+#include "stc/Calibration/Divergence.h"
+#include "stc/Dialect/STC/Transforms/Passes.h"
+#include "stc/Dialect/STC/Utils/Diagnostics.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+
+namespace stc {
+
+#define GEN_PASS_DEF_PRUNESTRUCTUREPASS
+#include "stc/Dialect/STC/Transforms/Passes.h.inc"
+
+namespace {
+
+class PruneStructure final : public impl::PruneStructurePassBase<PruneStructure> {
+public:
+  using PruneStructurePassBase::PruneStructurePassBase;
+
+  void runOnOperation() override {
+    if (failed(checkOptions()))
+      return signalPassFailure();
+    if (channels == 0 && groups == 0 && heads == 0 && layers == 0)
+      return markAllAnalysesPreserved();
+    ModuleOp module = getOperation();
+    auto forward = module.lookupSymbol<func::FuncOp>("forward");
+    if (!forward || !forward.getBody().hasOneBlock()) {
+      module.emitError("stc-prune-structure: expects a function @forward of one block");
+      return signalPassFailure();
+    }
+    auto found = findLayerStructures(forward, exclude);
+    if (failed(found))
+      return signalPassFailure();
+    if (absl::Status status = run(forward, *found); !status.ok()) {
+      (void)emitStatus(module, status);
+      return signalPassFailure();
+    }
+  }
+
+private:
+  LogicalResult checkOptions() {
+    auto isShare = [](double share) { return share >= 0 && share < 1; };
+    if (!isShare(channels) || !isShare(groups) || !isShare(heads) || layers < 0 || multiple < 1 ||
+        length < 2 || sequences < 1 || !(repairDamping >= 0))
+      return getOperation().emitError(
+          "stc-prune-structure: expects channels, groups and heads in [0, 1), layers of at least "
+          "0, multiple and sequences of at least 1, length of at least 2 and repair-damping of at "
+          "least 0");
+    if (layers > 0 && calibrate.empty())
+      return getOperation().emitError("stc-prune-structure: layers expects a text to calibrate on, "
+                                      "got none");
+    return success();
+  }
+
+  absl::Status run(func::FuncOp forward, ArrayRef<LayerStructure> found);
+  absl::Status fit(func::FuncOp whole, func::FuncOp forward, ArrayRef<LayerPair> pairs,
+                   const Sequences &text, WeightStore &store, Progress &progress);
+  void count(const LayerStructure &layer, const LayerCut &cut, double similarity);
+};
+
+/// The same operations in a clone.
+LayerStructure inClone(LayerStructure layer, const IRMapping &mapping) {
+  auto map = [&](auto &op) {
+    if (op)
+      op = cast<std::remove_reference_t<decltype(op)>>(mapping.lookup(op.getOperation()));
+  };
+  map(layer.layer);
+  if (layer.feedForward) {
+    for (LinearOp &linear : layer.feedForward->expanding)
+      map(linear);
+    map(layer.feedForward->down);
+  }
+  if (layer.attention) {
+    for (LinearOp *linear :
+         {&layer.attention->q, &layer.attention->k, &layer.attention->v, &layer.attention->o})
+      map(*linear);
+    map(layer.attention->update);
+    map(layer.attention->attention);
+  }
+  return layer;
+}
+
+} // namespace
+
+absl::Status PruneStructure::run(func::FuncOp forward, ArrayRef<LayerStructure> found) {
+  ModuleOp module = getOperation();
+  STC_ASSIGN_OR_RETURN(WeightStore * store, WeightStore::get(module));
+  bool isCalibrated = !calibrate.empty();
+  Sequences text;
+  if (isCalibrated) {
+    STC_ASSIGN_OR_RETURN(text, readCalibrationText(module, calibrate, sequences, length));
+  }
+  Progress progress("structure", uint64_t(found.size()) * (repair && isCalibrated ? 2 : 1),
+                    quiet ? Progress::Mode::Quiet : Progress::Mode::Auto);
+  STC_ASSIGN_OR_RETURN(std::vector<LayerScores> scores,
+                       isCalibrated ? scoreActivations(forward, found, text, *store)
+                                    : scoreWeights(found, *store));
+  progress.advance(found.size(), "scores");
+  StructureAmounts amounts{channels, groups, heads, layers, multiple, uniform};
+  STC_ASSIGN_OR_RETURN(std::vector<LayerCut> cuts, chooseCuts(found, scores, amounts));
+  for (auto [layer, cut, score] : llvm::zip_equal(found, cuts, scores))
+    count(layer, cut, score.similarity);
+
+  // What is cut away is still needed, to say what the rest should make up for.
+  IRMapping mapping;
+  OwningOpRef<ModuleOp> whole(cast<ModuleOp>(module->clone(mapping)));
+  std::vector<LayerPair> pairs;
+  for (auto [layer, cut] : llvm::zip_equal(found, cuts))
+    pairs.push_back({inClone(layer, mapping), cut.removed ? LayerStructure() : layer});
+  STC_RETURN_IF_ERROR(cutStructure(forward, found, cuts, *store));
+  if (repair && isCalibrated)
+    STC_RETURN_IF_ERROR(fit(cast<func::FuncOp>(mapping.lookup(forward.getOperation())), forward,
+                            pairs, text, *store, progress));
+  progress.finish();
+  return absl::OkStatus();
+}
+
+absl::Status PruneStructure::fit(func::FuncOp whole, func::FuncOp forward,
+                                 ArrayRef<LayerPair> pairs, const Sequences &text,
+                                 WeightStore &store, Progress &progress) {
+  RefitOptions options;
+  options.damping = repairDamping;
+  STC_ASSIGN_OR_RETURN(std::vector<RepairReport> reports,
+                       repairStructure(whole, forward, pairs, text, options, store, progress));
+  for (RepairReport &report : reports)
+    if (verbose)
+      emitRemark(report.weight.getLoc())
+          << report.weight.getSymName() << ": "
+          << llvm::formatv("fitted to the uncompressed model, relative output error {0:F4}, was "
+                           "{1:F4}",
+                           report.after, report.before)
+                 .str();
+  return absl::OkStatus();
+}
+
+/// Statistics, and a remark on what goes and why.
+void PruneStructure::count(const LayerStructure &layer, const LayerCut &cut, double similarity) {
+  std::string kept;
+  auto add = [&](size_t left, int64_t all, const char *what) {
+    if (left)
+      kept += llvm::formatv("{0}{1} of {2} {3}", kept.empty() ? "" : ", ", left, all, what);
+  };
+  if (cut.removed) {
+    ++layersRemoved;
+    kept = "removed: the hidden state leaves most like it came";
+  }
+  if (!cut.channels.empty()) {
+    channelsRemoved += uint64_t(layer.feedForward->channels) - cut.channels.size();
+    add(cut.channels.size(), layer.feedForward->channels, "channels");
+  }
+  if (!cut.heads.empty()) {
+    headsRemoved += uint64_t(layer.attention->heads) - cut.heads.size();
+    add(cut.heads.size(), layer.attention->heads, "heads");
+    add(cut.groups.size(), layer.attention->groups, "groups");
+  }
+  if (!verbose)
+    return;
+  std::string similar =
+      calibrate.empty() ? "" : llvm::formatv(" (cosine {0:F4})", similarity).str();
+  LayerOp op = layer.layer;
+  emitRemark(op.getLoc()) << "layer " << op.getIndex() << similar << ": "
+                          << (kept.empty() ? "stays whole" : kept);
+}
+
+} // namespace stc

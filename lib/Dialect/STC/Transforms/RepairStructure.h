@@ -1,0 +1,35 @@
+// Fits what follows removed parts of layers to the model before they were removed.
+#ifndef LIB_DIALECT_STC_TRANSFORMS_REPAIRSTRUCTURE_H
+#define LIB_DIALECT_STC_TRANSFORMS_REPAIRSTRUCTURE_H
+
+#include "LayerStructure.h"
+
+#include "stc/Calibration/BatchEvaluator.h"
+#include "stc/Compress/Repair.h"
+#include "stc/Dialect/STC/Utils/WeightStore.h"
+#include "stc/Support/Progress.h"
+
+namespace stc {
+
+/// A layer before and after it was cut. `cut.layer` is null for a layer that was removed.
+struct LayerPair {
+  LayerStructure whole, cut;
+};
+
+/// How well a matrix gives the outputs wanted: sqrt(|W X - Y|^2 / |Y|^2).
+struct RepairReport {
+  WeightOp weight;
+  double before = 0, after = 0;
+};
+
+/// Runs `whole` and, beside it, `cut` on the text, and sets the matrices down and o of `cut`, layer
+/// after layer, to what gives the hidden states of `whole` best. They count as the source's from
+/// then on. `layers` are those of `whole` in order.
+absl::StatusOr<std::vector<RepairReport>>
+repairStructure(mlir::func::FuncOp whole, mlir::func::FuncOp cut, llvm::ArrayRef<LayerPair> layers,
+                const Sequences &text, const RefitOptions &options, WeightStore &store,
+                Progress &progress);
+
+} // namespace stc
+
+#endif // LIB_DIALECT_STC_TRANSFORMS_REPAIRSTRUCTURE_H
