@@ -4,6 +4,8 @@
 #include "CompressibleWeights.h"
 #include "RepairTargets.h"
 
+#include "stc/Compress/CompressMatrix.h"
+
 #include "absl/strings/str_cat.h"
 
 using namespace mlir;
@@ -85,14 +87,17 @@ absl::Status Run::repair(LinearOp projection, Wanted wanted) {
     return formatError({"", "stc.linear", {}}, "an input computed before", "none");
   if (wanted.isLast)
     wanted.sum = *leaving;
-  SecondMoments moments(inputs->columns);
-  STC_RETURN_IF_ERROR(moments.add(inputs->values));
+  InputStatistics statistics(inputs->columns);
+  const SecondMoments &moments = statistics.moments();
+  STC_RETURN_IF_ERROR(statistics.moments().add(inputs->values));
+  RefitOptions damped = options;
+  damped.damping *= statistics.scarcity();
   STC_ASSIGN_OR_RETURN(CrossMoments targets, repairTargets(projection, std::move(wanted.sum),
                                                            residual.get(), *inputs, store));
   STC_ASSIGN_OR_RETURN(std::vector<float> values, store.load(weight));
   std::vector<uint8_t> mask(values.size(), 1);
-  STC_ASSIGN_OR_RETURN(std::vector<float> fitted, refitWeights(options, rowsOf(weight), values,
-                                                               mask, moments, targets.matrix()));
+  STC_ASSIGN_OR_RETURN(std::vector<float> fitted, refitWeights(damped, rowsOf(weight), values, mask,
+                                                               moments, targets.matrix()));
   STC_RETURN_IF_ERROR(store.setSource(weight, fitted));
   weight->setAttr(kCalibratedAttr, UnitAttr::get(weight.getContext()));
   reports.push_back(

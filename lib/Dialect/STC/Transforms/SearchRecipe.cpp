@@ -262,7 +262,7 @@ absl::Status SearchRecipe::compress(std::vector<size_t> chosen, Trial &trial) {
   if (failed(runPipeline(pipeline, module)))
     return absl::InvalidArgumentError("");
   inStore = trial.chosen;
-  trial.measured = {};
+  trial.measured = Divergence();
   STC_RETURN_IF_ERROR(trial.measured.add(module, texts.heldOut));
   STC_ASSIGN_OR_RETURN(int64_t bytes, bytesOf(weights));
   trial.bytes = fixedBytes + bytes;
