@@ -3,6 +3,7 @@
 
 #include "Artifacts.h"
 #include "ReadModule.h"
+#include "SearchCost.h"
 #include "stc/Compress/Quantize.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
 #include "stc/Dialect/STC/Utils/Budget.h"
@@ -10,10 +11,8 @@
 #include "stc/Driver/Cache.h"
 #include "stc/Export/Export.h"
 #include "stc/Import/Import.h"
-#include "stc/Runtime/MachineProbe.h"
 #include "stc/Support/Progress.h"
 #include "stc/Target/Autotune/Autotuner.h"
-#include "stc/Target/CPU/DecodeCost.h"
 #include "stc/Target/CPU/VariantTable.h"
 #include "stc/Target/Emission/CodeGenerator.h"
 
@@ -256,6 +255,15 @@ static std::string recipePath(const CompileOptions &options) {
   return outputPath(options) + ".recipe.yaml";
 }
 
+/// Weights of all matrices; of those that are looked up row by row too.
+static int64_t matrixWeights(mlir::ModuleOp module) {
+  int64_t count = 0;
+  for (auto weight : module.getOps<WeightOp>())
+    if (weight.getTensorType().getRank() == 2)
+      count += weight.getTensorType().getNumElements();
+  return count;
+}
+
 /// What the search has to know about this machine.
 absl::Status Compilation::prepareSearch() {
   pipeline.budget = options.budget;
@@ -263,19 +271,15 @@ absl::Status Compilation::prepareSearch() {
   if (options.budget.empty())
     return absl::OkStatus();
   STC_ASSIGN_OR_RETURN(Budget budget, parseBudget(options.budget, options.objective));
-  double bandwidth = 30e9; // only ratios count but for speed
-  if (budget.quantity == Budget::Quantity::Speed) {
-    STC_ASSIGN_OR_RETURN(auto threads, ThreadPool::create(static_cast<int>(options.threads)));
-    STC_ASSIGN_OR_RETURN(BandwidthProbe probe, BandwidthProbe::create(*threads));
-    std::vector<double> rates;
-    for (int i = 0; i < 5; ++i)
-      rates.push_back(probe.measure(*threads));
-    llvm::sort(rates);
-    bandwidth = rates[rates.size() / 2];
-  }
-  pipeline.decodeCost = [bandwidth](const Layout &layout, int64_t bytes) {
-    return cpu::decodeSeconds(layout, bytes, bandwidth);
-  };
+  STC_ASSIGN_OR_RETURN(pipeline.compilerIdentity, compilerIdentity());
+  pipeline.searchCache = absl::StrCat(cacheDirectory(), "/sensitivity");
+  SearchCostOptions cost{budget,
+                         targets.front().name,
+                         static_cast<int>(options.threads),
+                         absl::StrCat(cacheDirectory(), "/autotune"),
+                         pipeline.compilerIdentity,
+                         [this] { return matrixWeights(*module); }};
+  STC_ASSIGN_OR_RETURN(pipeline.decodeCost, searchCost(cost, options.quiet));
   return absl::OkStatus();
 }
 

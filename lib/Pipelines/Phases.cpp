@@ -91,6 +91,8 @@ void addSearch(OpPassManager &manager, const PipelineOptions &options) {
   search.repair = options.calibration.repair;
   search.sweeps = options.calibration.sweeps;
   search.head = headSpec(options);
+  search.cache = options.searchCache;
+  search.cacheIdentity = options.compilerIdentity;
   search.quiet = options.quiet;
   search.verbose = options.verbose;
   manager.addPass(createSearchRecipePass(search, options.decodeCost));

@@ -26,6 +26,7 @@ struct EncodedCost {
   double divergence = 0; // estimated KL(source || model with this weight alone encoded)
   int64_t bytes = 0;     // as stored
   Layout layout;
+  double seconds = 0; // of one token; whoever knows the machine fills it in
 };
 
 struct WeightSensitivity {

@@ -47,7 +47,9 @@ struct PipelineOptions {
   std::optional<Recipe> recipe;  // in place of `prune`, `quantize`, `calibration` and `head`
   std::string budget, objective; // not empty: a recipe is searched for, with `calibration`
   /// Seconds of one matrix for one token; what the search goes by.
-  std::function<double(const Layout &, int64_t bytes)> decodeCost;
+  std::function<double(const Layout &, int64_t rows, int64_t columns, int64_t bytes)> decodeCost;
+  std::string searchCache,
+      compilerIdentity;      // where the search keeps what it measured, and for whom
   std::string head = "auto"; // auto: int8 in the groups of `quantize`, where that is not none
   std::string target = "native";
   int64_t variant = -1;           // which of several targets that is; negative: the only one

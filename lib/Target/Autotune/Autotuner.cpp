@@ -1,8 +1,8 @@
 // Chooses how matrix multiplications are tiled by measuring the candidates on this machine.
 #include "stc/Target/Autotune/Autotuner.h"
 
-#include "stc/Support/File.h"
 #include "stc/Support/Progress.h"
+#include "stc/Target/Autotune/Circumstance.h"
 #include "stc/Target/Autotune/KernelBench.h"
 #include "stc/Target/CPU/TargetDescription.h"
 
@@ -15,7 +15,6 @@
 #include <atomic>
 #include <map>
 #include <thread>
-#include <unistd.h>
 
 using namespace mlir;
 using namespace stc;
@@ -33,21 +32,8 @@ static constexpr double kLeastGain = 1.02;
 /// Rows of a thread's matrix are cut to this many weights: enough for all that tiles share, and
 /// quickly made.
 static constexpr int64_t kMostWeights = 4 << 20;
-/// Weights of a lone token come from memory: this is beyond the last cache (at least, and four
-/// times its size). Those of prompts are used often enough to be near.
-static constexpr int64_t kStreamedBytes = 128 << 20, kPromptBytes = 8 << 20;
-
-/// The name of the processor as its maker gives it: results of one model are not those of another
-/// with the same instructions.
-static std::string processorName() {
-  absl::StatusOr<std::string> text = readFile("/proc/cpuinfo");
-  if (!text.ok())
-    return "unknown";
-  for (llvm::StringRef line : llvm::split(*text, '\n'))
-    if (line.starts_with("model name"))
-      return line.split(':').second.trim().str();
-  return "unknown";
-}
+/// Weights of a lone token come from memory, those of prompts are used often enough to be near.
+static constexpr int64_t kPromptBytes = 8 << 20;
 
 static std::string configText(packed::LoweringConfigAttr config) {
   std::string text;
@@ -86,23 +72,13 @@ static void explain(packed::MatmulOp op, const std::string &text) {
   op.emitRemark() << "autotune: " << text;
 }
 
-static int64_t streamedBytes() {
-  long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-  return std::clamp<int64_t>(4 * int64_t(cache), kStreamedBytes, 4 * kStreamedBytes);
-}
-
 absl::StatusOr<std::unique_ptr<Autotuner>> Autotuner::create(const AutotuneOptions &options) {
   STC_ASSIGN_OR_RETURN(auto target, cpu::TargetDescription::parse(options.target));
   if (!runsHere(options.target))
     return formatError({"", "--autotune", {}}, "a --target that this machine can run and measure",
                        options.target);
   STC_ASSIGN_OR_RETURN(std::unique_ptr<ThreadPool> pool, ThreadPool::create(options.threads));
-  std::string circumstance =
-      absl::StrCat("processor=", processorName(), ";cpu=", target.cpu, ";tune=", target.tune,
-                   ";features=", target.featureString(), ";threads=", pool->threads(),
-                   ";compiler=", options.compiler);
-  std::replace_if(
-      circumstance.begin(), circumstance.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
+  std::string circumstance = circumstanceOf(target, pool->threads(), options.compiler);
   return std::unique_ptr<Autotuner>(
       new Autotuner(options, std::move(pool), std::move(circumstance)));
 }

@@ -91,6 +91,7 @@ static LogicalResult lower(ModuleOp module, const std::string &target, const std
   PassManager tiling(module.getContext());
   if (failed(parsePassPipeline(passes, tiling)))
     return failure();
+  tiling.addPass(createSelectLoweringConfigPass({target})); // where there is none yet
   tiling.addPass(createTileOpsPass());
   tiling.addPass(createLowerTilesPass({target}));
   tiling.addPass(createForallToForLoopPass());

@@ -49,20 +49,21 @@ private:
   size_t size;
 };
 
+/// Random weights, of which layouts that may leave some out hold what pruning usually keeps.
+std::vector<uint8_t> usualWeights(const KernelShape &shape) {
+  constexpr double bitmapDensity = 0.5, blockDensity = 0.25;
+  return randomWeights(shape.layout, shape.rows, shape.columns,
+                       shape.layout.kind == LayoutKind::Block ? blockDensity : bitmapDensity);
+}
+
 class MatmulBench final : public KernelBench {
 public:
-  /// `density` of what layouts may leave out: what pruning usually keeps.
-  static constexpr double bitmapDensity = 0.5, blockDensity = 0.25;
-
   MatmulBench(const KernelShape &shape, const TileGeometry &geometry, int64_t weightBytes,
               ThreadPool &pool)
       : pool(pool), quantized(shape.layout.isQuantized()), split(shape.split),
-        packed(
-            randomWeights(shape.layout, shape.rows, shape.columns,
-                          shape.layout.kind == LayoutKind::Block ? blockDensity : bitmapDensity)),
-        stride((packed.size() + 63) / 64 * 64),
-        copies(std::max<int64_t>(1, weightBytes / int64_t(stride) / pool.threads())),
-        memory(stride * size_t(copies * pool.threads())), x(shape.tokens, shape.columns),
+        packed(usualWeights(shape)), stride((packed.size() + 63) / 64 * 64),
+        count(std::max<int64_t>(1, weightBytes / int64_t(stride) / pool.threads())),
+        memory(stride * size_t(count * pool.threads())), x(shape.tokens, shape.columns),
         codes(shape.tokens, geometry.paddedColumns), scales(shape.tokens, geometry.groups),
         sums(shape.tokens, geometry.groups),
         halves(shape.tokens, 2 * splitHalfColumns(shape.columns)) {
@@ -83,14 +84,16 @@ public:
   absl::Status fill() {
     if (!memory.valid())
       return formatError({"", "measuring kernels", {}},
-                         absl::StrCat(stride * size_t(copies * pool.threads()), " bytes of memory"),
+                         absl::StrCat(stride * size_t(count * pool.threads()), " bytes of memory"),
                          std::strerror(errno));
     pool.run([&](int64_t thread, int64_t) {
-      for (int64_t copy = 0; copy < copies; ++copy)
+      for (int64_t copy = 0; copy < count; ++copy)
         std::copy(packed.begin(), packed.end(), weights(thread, copy));
     });
     return absl::OkStatus();
   }
+
+  int64_t copies() const override { return count; }
 
   double measure(const JitKernel &kernel) override {
     using Clock = std::chrono::steady_clock;
@@ -105,7 +108,7 @@ public:
       if (split)
         arguments.push_back(Argument::matrix(halves));
       arguments.push_back(Argument::matrix(results[size_t(thread)]));
-      for (int64_t copy = 0; copy < copies; ++copy) {
+      for (int64_t copy = 0; copy < count; ++copy) {
         arguments[0] = Argument::address(weights(thread, copy));
         kernel.run(absl::MakeSpan(arguments));
       }
@@ -115,14 +118,14 @@ public:
 
 private:
   uint8_t *weights(int64_t thread, int64_t copy) const {
-    return memory.data() + size_t(thread * copies + copy) * stride;
+    return memory.data() + size_t(thread * count + copy) * stride;
   }
 
   ThreadPool &pool;
   bool quantized, split;
   std::vector<uint8_t> packed;
   size_t stride;
-  int64_t copies; // for each thread
+  int64_t count; // of copies for each thread
   Pages memory;
   Matrix<float> x;
   Matrix<int8_t> codes;
@@ -142,15 +145,19 @@ KernelBench::create(const KernelShape &shape, int64_t weightBytes, ThreadPool &p
   return bench;
 }
 
+int64_t KernelBench::matrixBytes(const KernelShape &shape) {
+  return int64_t(usualWeights(shape).size());
+}
+
 absl::StatusOr<std::unique_ptr<JitKernel>> KernelBench::compile(const KernelShape &shape,
                                                                 const std::string &config,
                                                                 const std::string &target) {
   MatmulText text{shape.layout, shape.rows, shape.columns,
                   shape.anyTokens ? "?" : absl::StrCat(shape.tokens), shape.split};
-  STC_ASSIGN_OR_RETURN(
-      std::string object,
-      generateKernel(text.parameters(),
-                     absl::StrCat("packed.matmul ", text.operands(), " config ", config), target,
-                     /*passes=*/"", CodeKind::Object));
+  std::string body = absl::StrCat("packed.matmul ", text.operands());
+  if (!config.empty())
+    absl::StrAppend(&body, " config ", config);
+  STC_ASSIGN_OR_RETURN(std::string object, generateKernel(text.parameters(), body, target,
+                                                          /*passes=*/"", CodeKind::Object));
   return JitKernel::load(object);
 }

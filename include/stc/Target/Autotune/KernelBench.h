@@ -30,10 +30,15 @@ public:
                                                              int64_t weightBytes, ThreadPool &pool);
   virtual ~KernelBench() = default;
 
-  /// Compiles the multiplication with a lowering config, given as its text. May be called by
-  /// several threads at a time.
+  /// Compiles the multiplication with a lowering config, given as its text; empty: the one that
+  /// compilations choose. May be called by several threads at a time.
   static absl::StatusOr<std::unique_ptr<JitKernel>>
   compile(const KernelShape &shape, const std::string &config, const std::string &target);
+
+  /// Bytes of one matrix: of bitmaps and blocks as many as usual pruning leaves.
+  static int64_t matrixBytes(const KernelShape &shape);
+  /// Copies that each thread has.
+  virtual int64_t copies() const = 0;
 
   /// All threads multiply all their copies once; returns the seconds.
   virtual double measure(const JitKernel &kernel) = 0;

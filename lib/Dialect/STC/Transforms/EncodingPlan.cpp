@@ -81,32 +81,33 @@ std::vector<RecipeStage> EncodingPlan::stages() const {
 std::string EncodingPlan::reason(size_t weight) const {
   const EncodedCost &own = costOf(weight);
   const Encoding &encoding = encodings[own.encoding];
-  auto secondsOf = [&](const EncodedCost &cost) { return seconds(cost.layout, cost.bytes); };
   // The best of the other kind: for a dense one the least KL of what is faster, for a sparse one
-  // the least KL of what is not larger.
+  // the least KL of what is not larger, or, where time counts, not slower.
   const EncodedCost *rival = nullptr;
   for (const EncodedCost &cost : weights[weight].costs) {
     if (encodings[cost.encoding].isSparse() == encoding.isSparse())
       continue;
-    bool competes = encoding.isSparse() ? double(cost.bytes) <= 1.02 * double(own.bytes)
-                                        : secondsOf(cost) < 0.98 * secondsOf(own);
+    bool competes = !encoding.isSparse() ? cost.seconds < 0.98 * own.seconds
+                    : bySpeed            ? cost.seconds <= 1.02 * own.seconds
+                                         : double(cost.bytes) <= 1.02 * double(own.bytes);
     if (competes && (!rival || cost.divergence < rival->divergence))
       rival = &cost;
   }
   std::string text =
       absl::StrCat(encoding.isSparse() ? "is sparse, " : "stays dense, ", encoding.str(), ": ");
   if (!rival)
-    return text +
-           (encoding.isSparse() ? "no dense encoding is as small" : "no sparse encoding is faster");
+    return text + (!encoding.isSparse() ? "no sparse encoding is faster"
+                   : bySpeed            ? "no dense encoding is as fast"
+                                        : "no dense encoding is as small");
   absl::StrAppend(&text, encodings[rival->encoding].str(), " would cost ");
   if (own.divergence > 0)
     absl::StrAppendFormat(&text, "%.2gx the KL", rival->divergence / own.divergence);
   else
     absl::StrAppendFormat(&text, "KL %.2g", rival->divergence);
-  if (encoding.isSparse())
+  if (encoding.isSparse() && !bySpeed)
     absl::StrAppendFormat(&text, " at %.2fx the bytes", double(rival->bytes) / double(own.bytes));
   else
-    absl::StrAppendFormat(&text, " for %.2fx the speed", secondsOf(own) / secondsOf(*rival));
+    absl::StrAppendFormat(&text, " for %.2fx the speed", own.seconds / rival->seconds);
   return text;
 }
 

@@ -12,7 +12,7 @@ struct EncodingPlan {
   std::vector<Encoding> encodings;
   std::vector<WeightSensitivity> weights;
   std::vector<size_t> chosen; // for each weight an index into its costs
-  DecodeCost seconds;
+  bool bySpeed = false;       // time was what counted, not bytes
 
   const EncodedCost &costOf(size_t weight) const { return weights[weight].costs[chosen[weight]]; }
   /// The stages that say this, weights of one encoding together and the most frequent one last, for

@@ -2,6 +2,7 @@
 #include "CompressibleWeights.h"
 #include "EncodingPlan.h"
 
+#include "stc/Calibration/SensitivityCache.h"
 #include "stc/Compress/Knapsack.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
 #include "stc/Dialect/STC/Utils/Budget.h"
@@ -80,6 +81,7 @@ private:
   absl::Status prepare();
   absl::Status readTexts();
   absl::Status analyze();
+  void timeEncodings();
   absl::Status searchLoss();
   absl::Status searchCost();
   std::vector<std::vector<KnapsackOption>> knapsackItems() const;
@@ -93,7 +95,7 @@ private:
   std::optional<std::vector<size_t>> bestUniform(double limit) const;
   void publish(const Trial &trial);
 
-  DecodeCost given;
+  DecodeCost given, seconds; // `seconds`: that, or bytes over the bandwidth
   Budget limits;
   Recipe base; // without stages
   EncodingPlan plan;
@@ -114,6 +116,8 @@ absl::Status SearchRecipe::prepare() {
   base = {};
   inStore.clear();
   STC_ASSIGN_OR_RETURN(limits, parseBudget(budget.getValue(), objective.getValue()));
+  plan.bySpeed = limits.quantity == Budget::Quantity::Speed ||
+                 (limits.limitsLoss() && limits.objective == Budget::Objective::Speed);
   if (calibrate.empty())
     return formatError({"", "budget", {}}, "a text to calibrate on beside it", "none");
   if (length < 2 || sequences < 1 || sweeps < 0 || windows < 1)
@@ -142,7 +146,7 @@ absl::Status SearchRecipe::prepare() {
     plan.encodings.push_back(encoding);
   }
   double bytesPerSecond = bandwidth > 0 ? double(bandwidth) : 1e9;
-  plan.seconds = given ? given : [bytesPerSecond](const Layout &, int64_t bytes) {
+  seconds = given ? given : [bytesPerSecond](const Layout &, int64_t, int64_t, int64_t bytes) {
     return double(bytes) / bytesPerSecond;
   };
   return absl::OkStatus();
@@ -200,20 +204,35 @@ absl::Status SearchRecipe::analyze() {
     STC_ASSIGN_OR_RETURN(int64_t bytes, chosenBytes(facts, choice.layout));
     fixedBytes += bytes;
     if (use.matrix)
-      fixedSeconds += plan.seconds(choice.layout, bytes);
+      fixedSeconds += seconds(choice.layout, rowsOf(weight), columnsOf(weight), bytes);
   }
   for (WeightOp weight : weights)
     total += uint64_t(weight.getTensorType().getNumElements());
   Progress progress("sensitivity", total, quiet ? Progress::Mode::Quiet : Progress::Mode::Auto);
   SensitivityOptions options{base, texts.calibration, texts.heldOut, plan.encodings};
-  STC_ASSIGN_OR_RETURN(plan.weights,
-                       measureSensitivity(module, *store, options, weights, uses, progress));
+  STC_ASSIGN_OR_RETURN(plan.weights, measureSensitivity({cache, cacheIdentity}, module, *store,
+                                                        options, weights, uses, progress));
   progress.finish();
+  timeEncodings();
   // What no layer reaches costs what it costs.
   llvm::erase_if(plan.weights, [](WeightSensitivity &weight) { return weight.costs.empty(); });
   return plan.weights.empty()
              ? formatError({"", "encodings", {}}, "one that a weight can have", "none")
              : absl::OkStatus();
+}
+
+/// Fills in what each encoding of each weight takes for a token, which may have to be measured.
+void SearchRecipe::timeEncodings() {
+  Progress progress("kernel times", plan.weights.size(),
+                    quiet ? Progress::Mode::Quiet : Progress::Mode::Auto);
+  for (WeightSensitivity &weight : plan.weights) {
+    for (EncodedCost &cost : weight.costs)
+      cost.seconds =
+          seconds(cost.layout, rowsOf(weight.weight), columnsOf(weight.weight), cost.bytes);
+    StringRef name = weight.weight.getSymName();
+    progress.advance(1, {name.data(), name.size()});
+  }
+  progress.finish();
 }
 
 /// What is limited as the weight of an option, what is made small as its cost.
@@ -222,10 +241,7 @@ std::vector<std::vector<KnapsackOption>> SearchRecipe::knapsackItems() const {
   for (const WeightSensitivity &weight : plan.weights) {
     std::vector<KnapsackOption> &options = items.emplace_back();
     for (const EncodedCost &cost : weight.costs) {
-      double seconds = plan.seconds(cost.layout, cost.bytes);
-      bool bySpeed = limits.quantity == Budget::Quantity::Speed ||
-                     (limits.limitsLoss() && limits.objective == Budget::Objective::Speed);
-      double effort = bySpeed ? seconds : double(cost.bytes);
+      double effort = plan.bySpeed ? cost.seconds : double(cost.bytes);
       options.push_back(limits.limitsLoss() ? KnapsackOption{cost.divergence, effort}
                                             : KnapsackOption{effort, cost.divergence});
     }
@@ -270,7 +286,7 @@ absl::Status SearchRecipe::compress(std::vector<size_t> chosen, Trial &trial) {
   trial.estimated = 0;
   for (size_t i = 0; i < plan.weights.size(); ++i) {
     const EncodedCost &cost = plan.costOf(i);
-    trial.seconds += plan.seconds(cost.layout, cost.bytes);
+    trial.seconds += cost.seconds;
     trial.estimated += cost.divergence;
   }
   return absl::OkStatus();

@@ -5,6 +5,16 @@
 // RUN: FileCheck %s --check-prefix=RECIPE --input-file %t.bytes.mlir
 // RUN: stc-opt %t.mlir --stc-search-recipe='budget=bytes<=9.5K calibrate=%t.ids length=16 sequences=32 windows=8 encodings=none,int8-g32,int4-g32,int2-g32,2:4+int4-g32' -o %t.again.mlir
 // RUN: diff %t.bytes.mlir %t.again.mlir
+// What was measured is kept by content, and a damaged file is as good as absent.
+// RUN: rm -rf %t.cache
+// RUN: stc-opt %t.mlir --stc-search-recipe='budget=bytes<=9.5K calibrate=%t.ids length=16 sequences=32 windows=8 encodings=none,int8-g32,int4-g32,int2-g32,2:4+int4-g32 cache=%t.cache' -o %t.kept.mlir 2>&1 | FileCheck %s --check-prefix=FIRST --allow-empty
+// RUN: diff %t.bytes.mlir %t.kept.mlir
+// RUN: stc-opt %t.mlir --stc-search-recipe='budget=bytes<=9.5K calibrate=%t.ids length=16 sequences=32 windows=8 encodings=none,int8-g32,int4-g32,int2-g32,2:4+int4-g32 cache=%t.cache' -o %t.known.mlir 2>&1 | FileCheck %s --check-prefix=KNOWN
+// RUN: diff %t.bytes.mlir %t.known.mlir
+// RUN: sed -i 's/e-0/e-1/' %t.cache/*.txt
+// RUN: stc-opt %t.mlir --stc-search-recipe='budget=bytes<=9.5K calibrate=%t.ids length=16 sequences=32 windows=8 encodings=none,int8-g32,int4-g32,int2-g32,2:4+int4-g32 cache=%t.cache' -o %t.damaged.mlir 2>&1 | FileCheck %s --check-prefix=FIRST --allow-empty
+// RUN: diff %t.bytes.mlir %t.damaged.mlir
+// RUN: stc-opt %t.mlir --stc-search-recipe='budget=bytes<=9.5K calibrate=%t.ids length=16 sequences=32 windows=4 encodings=none,int8-g32,int4-g32,int2-g32,2:4+int4-g32 cache=%t.cache' -o /dev/null 2>&1 | FileCheck %s --check-prefix=FIRST --allow-empty
 // The recipe alone gives the same weights: equal attributes, errors included.
 // RUN: %python %S/Inputs/recipe_of.py %t.bytes.mlir %t.yaml
 // RUN: stc-opt %t.mlir --stc-compress-layers='recipe=%t.yaml' -o %t.recipe.mlir
@@ -23,6 +33,8 @@
 // RUN: not stc-opt %t.mlir --stc-search-recipe='budget=kl<=1 calibrate=%t.ids length=900' 2>&1 | FileCheck %s --check-prefix=SHORT
 
 // BYTES: remark: layers.0.q {{stays dense|is sparse}}, {{.*}}: {{.*}}
+// FIRST-NOT: measured before
+// KNOWN: measured before
 // RECIPE: stc.recipe = "# Found for bytes<=9500. On 8 sequences held out of the calibration text, in f32: KL {{[0-9.e-]+}} +- {{[0-9.e-]+}}\0A# (estimated {{.*}} All weights take {{[89][0-9]*}} bytes.\0Aversion: 1
 // LOSS: Found for kl<=0.05. {{.*}} KL 0.0{{[0-4]}}
 // PERPLEXITY: Found for ppl<=1.02.

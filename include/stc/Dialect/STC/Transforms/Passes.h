@@ -25,8 +25,9 @@ struct Recipe;
 std::unique_ptr<mlir::Pass> createCompressLayersPass(const CompressLayersPassOptions &options,
                                                      Recipe recipe);
 
-/// Seconds that one matrix of a layout and so many bytes takes for one token.
-using DecodeCost = std::function<double(const Layout &layout, int64_t bytes)>;
+/// Seconds that one matrix of a layout, [rows x columns] in so many bytes, takes for one token.
+using DecodeCost =
+    std::function<double(const Layout &layout, int64_t rows, int64_t columns, int64_t bytes)>;
 
 /// On a module: the recipe that stc-search-recipe compressed it with, as YAML.
 constexpr llvm::StringLiteral kRecipeAttr = "stc.recipe";
