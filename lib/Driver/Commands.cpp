@@ -87,6 +87,7 @@ static CommandSpec compileSpec() {
        "compile examples/books -o books --recipe examples/recipes/int4.yaml",
        "compile examples/books -o books --budget 'kl<=0.02'",
        "compile examples/books -o books --calibrate default --prune-channels 0.25",
+       "compile examples/books -o books --quantize int4 --report books.html",
        "compile examples/books -o books --target sapphirerapids,x86-64-v3,x86-64-v2",
        "compile examples/books --emit=mlir:packed -o - --quantize int8",
        "compile examples/books --emit=shared -o books   # books.so, .h, .weights",
@@ -106,6 +107,12 @@ static CommandSpec compileSpec() {
         "choose how kernels are tiled by measuring candidates on this machine;\n"
         "results are kept in ~/.cache/stc for later"},
        {"--autotune-seconds", "", "N", "begin no measurement after N seconds of them (default 30)"},
+       {"--report", "", "FILE.html",
+        "measure the program beside its source, and beside dense recipes of the same bytes, and\n"
+        "write a page that shows it: quality, bytes, losses of layers, speed, sample text"},
+       {"--report-text", "", "TEXT",
+        "the text that quality is measured on, or FILE.ids (default: what calibration leaves of\n"
+        "the text that comes with stc); up to 32 windows of 256 tokens"},
        {"--dump-ir", "", "DIR", "write every phase's IR into DIR"},
        {"--verbose", "", "", "show what each pass decided, and why"},
        {"--quiet", "", "", "print errors only"}});
@@ -203,7 +210,7 @@ static absl::Status readCompileOptions(const Args &args, CompileOptions &options
   return absl::OkStatus();
 }
 
-static absl::Status compileCommand(const Args &args) {
+static absl::Status compileCommand(const Args &args, const std::vector<std::string> &words) {
   CompileOptions options;
   options.model = args.positional()[0];
   options.output = args.text("--output");
@@ -215,6 +222,10 @@ static absl::Status compileCommand(const Args &args) {
                        args.integer("--autotune-seconds", options.autotuneSeconds, 0, 1 << 20));
   if (args.has("--autotune-seconds") && !options.autotune)
     return formatError({"compile", "--autotune-seconds", {}}, "--autotune beside it", "none");
+  options.report = args.text("--report");
+  options.reportText = args.text("--report-text");
+  options.commandLine = {"stc", "compile"};
+  options.commandLine.insert(options.commandLine.end(), words.begin(), words.end());
   options.verbose = args.has("--verbose");
   options.quiet = args.has("--quiet");
   return compileModel(options);
@@ -359,11 +370,12 @@ static absl::StatusOr<int> dispatch(const std::vector<std::string> &words) {
     return 0;
   }
   if (command == "--version" || command == "version") {
-    std::puts("stc 0.1.0 (LLVM 22)");
+    std::puts(kVersion);
     return 0;
   }
   if (command == "compile")
-    return runCommandLine("stc", compileSpec(), rest, compileCommand);
+    return runCommandLine("stc", compileSpec(), rest,
+                          [&](const Args &args) { return compileCommand(args, rest); });
   if (command == "inspect")
     return runCommandLine("stc", inspectSpec(), rest, inspectCommand);
   if (command == "tokenize")

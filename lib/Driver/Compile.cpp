@@ -3,6 +3,7 @@
 
 #include "Artifacts.h"
 #include "ReadModule.h"
+#include "Report.h"
 #include "SearchCost.h"
 #include "stc/Compress/Quantize.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
@@ -144,6 +145,7 @@ private:
   std::vector<cpu::TargetDescription> targets; // the best first
   std::unique_ptr<ModelArtifacts> artifacts;
   std::unique_ptr<Autotuner> autotuner;
+  std::unique_ptr<Report> page; // of --report
   PipelineOptions pipeline;
   size_t nextPhase = 0;    // into kPhases
   std::string foundRecipe; // of a search
@@ -211,6 +213,8 @@ absl::Status Compilation::advanceTo(Phase last) {
     STC_RETURN_IF_ERROR(runPhase(kPhases[nextPhase], *module));
     if (kPhases[nextPhase] == Phase::Compressed)
       takeRecipe();
+    if (page)
+      page->keep(kPhases[nextPhase], *module);
   }
   return absl::OkStatus();
 }
@@ -443,6 +447,7 @@ absl::Status Compilation::run() {
   STC_ASSIGN_OR_RETURN(targets, cpu::TargetDescription::parseList(options.target));
   STC_RETURN_IF_ERROR(checkMethods(options));
   STC_RETURN_IF_ERROR(checkHead(options.head));
+  STC_RETURN_IF_ERROR(checkReport(options, targets));
   bool text = options.emit == EmitKind::MLIR || options.emit == EmitKind::LLVMIR ||
               options.emit == EmitKind::Assembly;
   if (text)
@@ -468,9 +473,17 @@ absl::Status Compilation::run() {
   pipeline.verbose = options.verbose;
   STC_RETURN_IF_ERROR(prepareAutotune());
   STC_RETURN_IF_ERROR(load());
+  if (!options.report.empty()) {
+    STC_ASSIGN_OR_RETURN(page, Report::create(options, *checkpoint, tokenizer.get(), *module));
+  }
   STC_RETURN_IF_ERROR(exported ? emitExport() : text ? emitText() : emitBinary());
   if (!foundRecipe.empty() && !toTerminal)
     STC_RETURN_IF_ERROR(writeText(recipePath(options), foundRecipe));
+  if (page) {
+    auto since = std::chrono::steady_clock::now();
+    STC_RETURN_IF_ERROR(page->write(foundRecipe));
+    report("report", since);
+  }
   report("total", start);
   if (!options.quiet && !toTerminal)
     llvm::errs() << timings << "wrote " << outputPath(options) << "\n";

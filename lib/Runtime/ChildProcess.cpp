@@ -1,5 +1,5 @@
 // Another program whose output is read through a pipe.
-#include "ChildProcess.h"
+#include "stc/Runtime/ChildProcess.h"
 
 #include "stc/Support/Error.h"
 
@@ -84,6 +84,29 @@ std::optional<std::string> ChildProcess::wait() {
     return line;
   return WIFEXITED(status) ? absl::StrCat("exit status ", WEXITSTATUS(status))
                            : absl::StrCat("signal ", WTERMSIG(status));
+}
+
+absl::StatusOr<std::string> outputOf(const std::string &path,
+                                     const std::vector<std::string> &arguments) {
+  constexpr size_t most = 64 << 20;
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<ChildProcess> child, ChildProcess::start(path, arguments));
+  std::string text;
+  char buffer[1 << 16];
+  for (;;) {
+    ssize_t count = read(child->output(), buffer, sizeof(buffer));
+    if (count < 0 && errno == EINTR)
+      continue;
+    if (count < 0)
+      return formatError({path, "output", {}}, "to be read", std::strerror(errno));
+    if (count == 0)
+      break;
+    text.append(buffer, size_t(count));
+    if (text.size() > most)
+      return formatError({path, "output", {}}, absl::StrCat("at most ", most, " bytes"), "more");
+  }
+  if (std::optional<std::string> failure = child->wait())
+    return formatError({path, arguments.empty() ? "" : arguments[0], {}}, "success", *failure);
+  return text;
 }
 
 } // namespace stc

@@ -1,9 +1,8 @@
 // Logits of a whole vocabulary for many tokens: the stored form, writing and reading.
 #include "stc/Runtime/LogitsStream.h"
 
-#include "ChildProcess.h"
-
 #include "stc/Packing/Bundle.h"
+#include "stc/Runtime/ChildProcess.h"
 #include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"

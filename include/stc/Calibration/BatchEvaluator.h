@@ -37,6 +37,10 @@ public:
   absl::Status evaluateLayer(LayerOp layer, Hook before = nullptr, Hook after = nullptr);
   /// Gives `value` (a layer's argument or result) what `other` stands for.
   void bind(mlir::Value value, mlir::Value other) { values[value] = values.lookup(other); }
+  /// Gives `value` what another run computed for the same sequences.
+  void assign(mlir::Value value, ActivationsPtr activations) {
+    values[value] = std::move(activations);
+  }
   /// What a value stands for, or null.
   ActivationsPtr get(mlir::Value value) const { return values.lookup(value); }
   /// Divides channel j of an activation by divisors[j], as what comes before it now does.

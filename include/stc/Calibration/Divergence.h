@@ -20,11 +20,15 @@ public:
   /// exp of the mean negative log likelihood, of the source and of the compressed weights.
   double sourcePerplexity() const { return std::exp(sourceLosses.mean()); }
   double perplexity() const { return std::exp(losses.mean()); }
+  /// Their standard errors over tokens, to first order.
+  double sourcePerplexityError() const { return sourcePerplexity() * sourceLosses.standardError(); }
+  double perplexityError() const { return perplexity() * losses.standardError(); }
   /// KL(source || compressed), nats per token, and its standard error over tokens.
   double divergence() const { return divergences.mean(); }
   double divergenceError() const { return divergences.standardError(); }
   /// The share of tokens whose most likely successor is the same.
   double agreement() const { return agreements.mean(); }
+  double agreementError() const { return agreements.standardError(); }
 
   /// Adds the predictions of a text: its windows of `length` tokens, of which every token but the
   /// first is predicted, the last window being what is left. `windows` > 0 limits their number,

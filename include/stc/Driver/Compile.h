@@ -32,6 +32,9 @@ struct CompileOptions {
   int64_t threads = 0;   // of the compiler; 0: one per core
   bool autotune = false; // measure how to tile instead of asking the cost model
   int64_t autotuneSeconds = 30;
+  std::string report;     // not empty: where a page about what was lost and won goes
+  std::string reportText; // that it measures on: "default", a path, or empty for the default
+  std::vector<std::string> commandLine; // for the page
   bool quiet = false, verbose = false;
 };
 

@@ -4,6 +4,9 @@
 
 namespace stc {
 
+/// What `stc --version` prints.
+inline constexpr const char kVersion[] = "stc 0.1.0 (LLVM 22)";
+
 /// Runs `stc ARGV...` and returns the exit status: 0, or 1 after one line on stderr.
 int driverMain(int argc, char **argv);
 

@@ -26,6 +26,8 @@ const CommandSpec &spec() {
                         {"--context", "", "N",
                          "Tokens read before the prompt, once and untimed: how fast the model\n"
                          "is far into a text (default: 0)."},
+                        {"--seconds", "", "S",
+                         "Repeat until S seconds are over, at least 3 times (default: 5)."},
                         {"--json", "", "", "Print one JSON object."}}),
       {"bench", "bench --threads 1 --prompt-tokens 512 --generate 32 --json"}};
   return spec;
@@ -68,6 +70,7 @@ absl::Status execute(const CommandContext &context, const Args &args) {
                        args.integer("--prompt-tokens", options.promptTokens, 1, most));
   STC_ASSIGN_OR_RETURN(options.generate, args.integer("--generate", options.generate, 1, most));
   STC_ASSIGN_OR_RETURN(options.context, args.integer("--context", options.context, 0, most));
+  STC_ASSIGN_OR_RETURN(options.seconds, args.number("--seconds", options.seconds, 0, 1e6));
   STC_ASSIGN_OR_RETURN(Model::Options modelOptions, openOptions(args));
   STC_ASSIGN_OR_RETURN(double startup,
                        measureStartup(context.code, context.bundlePath, modelOptions));

@@ -164,10 +164,8 @@ absl::Status SearchRecipe::readTexts() {
 absl::StatusOr<int64_t> SearchRecipe::bytesOf(ArrayRef<WeightOp> list) {
   int64_t bytes = 0;
   for (WeightOp weight : list) {
-    STC_ASSIGN_OR_RETURN(WeightFacts facts,
-                         gatherFacts(*store, weight, uses.lookup(weight.getSymNameAttr())));
-    STC_ASSIGN_OR_RETURN(LayoutChoice choice, chooseLayout(facts));
-    STC_ASSIGN_OR_RETURN(int64_t own, chosenBytes(facts, choice.layout));
+    STC_ASSIGN_OR_RETURN(int64_t own,
+                         storedBytes(*store, weight, uses.lookup(weight.getSymNameAttr())));
     bytes += own;
   }
   return bytes;

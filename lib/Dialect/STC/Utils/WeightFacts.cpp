@@ -75,4 +75,10 @@ absl::StatusOr<WeightFacts> gatherFacts(WeightStore &store, WeightOp weight, Wei
   return facts;
 }
 
+absl::StatusOr<int64_t> storedBytes(WeightStore &store, WeightOp weight, WeightUses uses) {
+  STC_ASSIGN_OR_RETURN(WeightFacts facts, gatherFacts(store, weight, uses));
+  STC_ASSIGN_OR_RETURN(LayoutChoice choice, chooseLayout(facts));
+  return chosenBytes(facts, choice.layout);
+}
+
 } // namespace stc

@@ -19,6 +19,8 @@ mlir::FailureOr<WeightUsesMap> collectWeightUses(mlir::ModuleOp module);
 WeightFacts shapeFacts(WeightOp weight, WeightUses uses);
 /// All facts of a weight as it stands.
 absl::StatusOr<WeightFacts> gatherFacts(WeightStore &store, WeightOp weight, WeightUses uses);
+/// Bytes of a weight as it stands, in the layout that is chosen for it.
+absl::StatusOr<int64_t> storedBytes(WeightStore &store, WeightOp weight, WeightUses uses);
 
 } // namespace stc
 

@@ -1,6 +1,6 @@
 // Another program whose output is read through a pipe.
-#ifndef STC_LIB_RUNTIME_CHILDPROCESS_H
-#define STC_LIB_RUNTIME_CHILDPROCESS_H
+#ifndef STC_RUNTIME_CHILDPROCESS_H
+#define STC_RUNTIME_CHILDPROCESS_H
 
 #include "absl/status/statusor.h"
 
@@ -35,6 +35,11 @@ private:
   int pipeEnd = -1, errors = -1; // errors: the file that standard error goes to
 };
 
+/// Runs `path` to its end: what it wrote to standard output. Errors: it cannot be run, it failed
+/// (with its first line of standard error), or it wrote more than 64 MiB.
+absl::StatusOr<std::string> outputOf(const std::string &path,
+                                     const std::vector<std::string> &arguments);
+
 } // namespace stc
 
-#endif // STC_LIB_RUNTIME_CHILDPROCESS_H
+#endif // STC_RUNTIME_CHILDPROCESS_H
