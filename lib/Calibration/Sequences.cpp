@@ -28,7 +28,8 @@ static absl::StatusOr<std::vector<int32_t>> parseIds(const std::string &path,
 }
 
 absl::StatusOr<Sequences> readSequences(const std::string &path, const Tokenizer *tokenizer,
-                                        int64_t count, int64_t length, int64_t vocabulary) {
+                                        int64_t count, int64_t length, int64_t vocabulary,
+                                        absl::string_view purpose) {
   std::string text(path == "default" ? defaultCalibrationText() : "");
   if (path != "default") {
     STC_ASSIGN_OR_RETURN(text, readFile(path));
@@ -52,7 +53,8 @@ absl::StatusOr<Sequences> readSequences(const std::string &path, const Tokenizer
   result.available = own > 0 ? int64_t(ids.size()) / own : 0;
   result.count = std::min(count, result.available);
   if (result.count < 1)
-    return formatError({path, "", {}}, absl::StrCat("at least ", own, " tokens to calibrate on"),
+    return formatError({path, "", {}},
+                       absl::StrCat("at least ", own, " tokens to ", purpose, " on"),
                        absl::StrCat(ids.size()));
   for (int64_t i = 0; i < result.count; ++i) {
     int64_t window = i * result.available / result.count;

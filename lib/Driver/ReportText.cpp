@@ -74,7 +74,7 @@ static absl::StatusOr<Sequences> readWindows(const EvaluationTextOptions &option
                        options.name == "default" ? "none" : printable(options.name));
   int64_t length = options.length - (areIds && hasBos ? 1 : 0);
   absl::StatusOr<Sequences> read =
-      readSequences(options.name, tokenizer, INT64_MAX, length, options.vocabulary);
+      readSequences(options.name, tokenizer, INT64_MAX, length, options.vocabulary, "evaluate");
   if (!read.ok())
     return absl::InvalidArgumentError(absl::StrCat("--report-text: ", read.status().message()));
   if (!areIds || !hasBos)

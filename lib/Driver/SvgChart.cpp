@@ -57,7 +57,7 @@ std::string escapeMarkup(absl::string_view text) {
 namespace {
 
 constexpr double kWidth = 720; // of every chart, in units that are pixels at full size
-constexpr double kCharacter = 6.6, kLine = 18;
+constexpr double kCharacter = 7, kLine = 18;
 constexpr size_t kLongestLabel = 24;
 
 /// Middle tones, which stand out from light and dark grounds; more are made up.
@@ -165,11 +165,17 @@ size_t longest(const std::vector<std::string> &names) {
 
 /// Labels below the slots of an axis, as many as there is room for.
 std::string axisLabels(const std::vector<std::string> &names, double left, double slot, double y) {
-  double width = kCharacter * double(longest(names)) + 8;
-  size_t every = size_t(std::max(1.0, std::ceil(width / slot)));
   std::string text;
-  for (size_t i = 0; i < names.size(); i += every)
-    text += label(left + slot * (double(i) + 0.5), y, Anchor::Middle, shortened(names[i]));
+  double free = 0; // from here on
+  for (size_t i = 0; i < names.size(); ++i) {
+    std::string name = shortened(names[i]);
+    double half = kCharacter * double(name.size()) / 2, x = left + slot * (double(i) + 0.5);
+    x = std::min(x, kWidth - half);
+    if (x - half < free)
+      continue;
+    text += label(x, y, Anchor::Middle, name);
+    free = x + half + 6;
+  }
   return text;
 }
 

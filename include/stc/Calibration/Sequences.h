@@ -20,10 +20,11 @@ absl::string_view defaultCalibrationText();
 /// Cuts the text of `path` into windows of `length` tokens, each beginning with the BOS token if
 /// the tokenizer adds one, and takes up to `count` of them, evenly spread. A file whose name ends
 /// in `.ids` holds token ids instead, separated by blanks, commas or newlines; then `tokenizer` may
-/// be null. Errors: a file that cannot be read, fewer tokens than one sequence, ids outside
-/// [0, vocabulary).
+/// be null. Errors: a file that cannot be read, fewer tokens than one sequence (`purpose` says what
+/// they are for), ids outside [0, vocabulary).
 absl::StatusOr<Sequences> readSequences(const std::string &path, const Tokenizer *tokenizer,
-                                        int64_t count, int64_t length, int64_t vocabulary);
+                                        int64_t count, int64_t length, int64_t vocabulary,
+                                        absl::string_view purpose = "calibrate");
 
 /// `text` in two: `calibration` is what readSequences gives for `count` sequences (or for fewer, if
 /// no `heldOut` of them would be left), `heldOut` so many of the others, evenly spread.

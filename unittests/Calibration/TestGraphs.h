@@ -1,0 +1,113 @@
+// A small graph with everything that graphs are made of, and token sequences for it.
+#ifndef STC_UNITTESTS_CALIBRATION_TESTGRAPHS_H
+#define STC_UNITTESTS_CALIBRATION_TESTGRAPHS_H
+
+#include "stc/Calibration/Sequences.h"
+#include "stc/Support/Random.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+#include <string>
+#include <vector>
+
+namespace stc {
+
+constexpr int64_t kVocabulary = 11;
+
+/// A weight with random values, as text.
+inline std::string weight(const std::string &name, std::vector<int64_t> shape, Random &random) {
+  int64_t rows = shape.size() == 2 ? shape[0] : 1, columns = shape.back();
+  std::vector<std::string> lines;
+  for (int64_t row = 0; row < rows; ++row) {
+    std::vector<float> values;
+    for (int64_t column = 0; column < columns; ++column)
+      values.push_back(float(random.normal()) * 0.3f);
+    lines.push_back(absl::StrCat("[",
+                                 absl::StrJoin(values, ", ",
+                                               [](std::string *out, float value) {
+                                                 char text[32];
+                                                 std::snprintf(text, sizeof(text), "%.9e",
+                                                               double(value));
+                                                 *out += text;
+                                               }),
+                                 "]"));
+  }
+  std::string type = absl::StrCat("tensor<", absl::StrJoin(shape, "x"), "xf32>");
+  std::string text = absl::StrJoin(lines, ", ");
+  return absl::StrCat("stc.weight @", name, " : ", type, " {value = dense<",
+                      shape.size() == 2 ? absl::StrCat("[", text, "]") : text, "> : ", type, "}\n");
+}
+
+/// Two layers of everything that graphs are made of; `%s` stands for the layer.
+inline std::string modelText(uint64_t seed) {
+  Random random(seed);
+  std::string text = weight("embed", {kVocabulary, 16}, random);
+  std::string layers;
+  for (int layer = 0; layer < 2; ++layer) {
+    std::string l = absl::StrCat("l", layer);
+    text += weight(l + ".norm", {16}, random) + weight(l + ".q", {16, 16}, random) +
+            weight(l + ".qb", {16}, random) + weight(l + ".k", {8, 16}, random) +
+            weight(l + ".v", {8, 16}, random) + weight(l + ".o", {16, 16}, random) +
+            weight(l + ".g", {24, 16}, random) + weight(l + ".u", {24, 16}, random) +
+            weight(l + ".d", {16, 24}, random);
+    std::string in = layer == 0 ? "%e" : "%y0", x = "tensor<?x16xf32>", k = "tensor<?x8xf32>";
+    auto read = [&](const char *name, const char *type) {
+      return absl::StrCat("%w", name, " = stc.get_weight @", l, ".", name, " : tensor<", type,
+                          "xf32>\n");
+    };
+    layers += absl::StrCat(
+        "%y", layer, " = stc.layer ", layer, " (%h = ", in, " : ", x, ") {\n",
+        "%l = arith.constant ", layer, " : index\n", read("norm", "16"), read("q", "16x16"),
+        read("qb", "16"), read("k", "8x16"), read("v", "8x16"), read("o", "16x16"),
+        read("g", "24x16"), read("u", "24x16"), read("d", "16x24"),
+        "%n = stc.rms_norm %h, %wnorm epsilon 1.0e-05 : (", x, ", tensor<16xf32>) -> ", x, "\n",
+        "%q = stc.linear %n, %wq bias %wqb : (", x, ", tensor<16x16xf32>, tensor<16xf32>) -> ", x,
+        "\n%k = stc.linear %n, %wk : (", x, ", tensor<8x16xf32>) -> ", k,
+        "\n%v = stc.linear %n, %wv : (", x, ", tensor<8x16xf32>) -> ", k,
+        "\n%qr = stc.rotary_embedding ", layer ? "interleaved " : "", "%q, %cos, %sin : (", x,
+        ", tensor<?x2xf32>, tensor<?x2xf32>) -> ", x, "\n%kr = stc.rotary_embedding ",
+        layer ? "interleaved " : "", "%k, %cos, %sin : (", k,
+        ", tensor<?x2xf32>, tensor<?x2xf32>) -> ", k,
+        "\nstc.cache_update %kr, %v, %c[%l, %p] : ", k, ", ", k, ", !cache\n",
+        "%a = stc.attention %qr, %c[%l, %p] heads 4 scale 5.0e-01 window ",
+        layer ? "3 sinks 1" : "0", " : (", x, ", !cache, index, index) -> ", x,
+        "\n%o = stc.linear %a, %wo : (", x, ", tensor<16x16xf32>) -> ", x,
+        "\n%r = arith.addf %h, %o : ", x, "\n%g = stc.linear %r, %wg : (", x,
+        ", tensor<24x16xf32>) -> tensor<?x24xf32>\n%u = stc.linear %r, %wu : (", x,
+        ", tensor<24x16xf32>) -> tensor<?x24xf32>\n");
+    layers += layer ? "%ga = stc.activation <gelu> %g : (tensor<?x24xf32>) -> tensor<?x24xf32>\n"
+                      "%m = arith.mulf %ga, %u : tensor<?x24xf32>\n"
+                    : "%m = stc.gated_activation <silu> %g, %u : (tensor<?x24xf32>, "
+                      "tensor<?x24xf32>) -> tensor<?x24xf32>\n";
+    layers += absl::StrCat("%d = stc.linear %m, %wd : (tensor<?x24xf32>, tensor<16x24xf32>) -> ", x,
+                           "\n%z = arith.addf %r, %d : ", x, "\nstc.yield %z : ", x, "\n}\n");
+  }
+  return absl::StrCat(
+      "!cache = !stc.kv_cache<layers = 2, kv_heads = 2, head_dim = 4, capacity = 16>\n", text,
+      "func.func @forward(%t: tensor<?xi32>, %p: index, %c: !cache) -> tensor<?x16xf32> {\n"
+      "%table = stc.get_weight @embed : tensor<11x16xf32>\n"
+      "%e = stc.embedding %t, %table : (tensor<?xi32>, tensor<11x16xf32>) -> tensor<?x16xf32>\n"
+      "%cos, %sin = stc.rotary_table %t, %p frequencies [1.0, 0.3] : (tensor<?xi32>, index) -> "
+      "(tensor<?x2xf32>, tensor<?x2xf32>)\n",
+      layers,
+      "return %y1 : tensor<?x16xf32>\n}\n"
+      "func.func @head(%x: tensor<?x16xf32>) -> tensor<?x11xf32> {\n"
+      "%table = stc.get_weight @embed : tensor<11x16xf32>\n"
+      "%y = stc.linear %x, %table : (tensor<?x16xf32>, tensor<11x16xf32>) -> tensor<?x11xf32>\n"
+      "return %y : tensor<?x11xf32>\n}\n");
+}
+
+inline Sequences randomSequences(int64_t count, int64_t length) {
+  Random random(3);
+  Sequences sequences;
+  sequences.count = count;
+  sequences.length = length;
+  for (int64_t i = 0; i < count * length; ++i)
+    sequences.tokens.push_back(int32_t(random.uniform() * kVocabulary));
+  return sequences;
+}
+
+} // namespace stc
+
+#endif // STC_UNITTESTS_CALIBRATION_TESTGRAPHS_H
