@@ -11,6 +11,7 @@
 #include "stc/Runtime/CpuFeatures.h"
 #include "stc/Support/Progress.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -165,8 +166,12 @@ absl::Status Report::describe(ReportData &data) {
   data.architecture = bundle->settings().architecture;
   data.recipe = bundle->settings().recipe;
   data.records = bundle->records();
-  for (const TensorView &tensor : checkpoint.tensors())
+  double sourceWeights = 0;
+  for (const TensorView &tensor : checkpoint.tensors()) {
     data.sourceBytes += tensor.bytes.size();
+    sourceWeights += double(tensor.elementCount());
+  }
+  data.sourceBitsPerWeight = sourceWeights > 0 ? 8 * double(data.sourceBytes) / sourceWeights : 0;
   STC_ASSIGN_OR_RETURN(data.binaryBytes, fileBytes(outputPath(options)));
   STC_ASSIGN_OR_RETURN(data.sourceBinaryBytes, fileBytes(source));
   data.text = text.facts;
@@ -175,7 +180,7 @@ absl::Status Report::describe(ReportData &data) {
   data.target = options.target;
   data.commandLine = options.commandLine;
   data.recipeText = recipe.str();
-  data.structure = options.structure.str();
+  data.structure = std::string(absl::StripLeadingAsciiWhitespace(options.structure.str()));
   for (const std::string &path : checkpointFiles(checkpoint.path())) {
     STC_ASSIGN_OR_RETURN(std::shared_ptr<MappedFile> file, MappedFile::open(path));
     data.files.push_back(

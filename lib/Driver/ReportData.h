@@ -75,6 +75,7 @@ struct ReportFile {
 struct ReportData {
   std::string model, architecture, recipe;
   uint64_t sourceBytes = 0;       // of all tensors of the checkpoint
+  double sourceBitsPerWeight = 0;
   uint64_t binaryBytes = 0;       // of the file
   uint64_t sourceBinaryBytes = 0; // the same, compiled without compression
   std::vector<WeightRecord> records;

@@ -155,6 +155,7 @@ std::string reportJson(const ReportData &data) {
   json.string("architecture", data.architecture);
   json.string("recipe", data.recipe);
   json.integer("source_bytes", int64_t(data.sourceBytes));
+  json.number("source_bits_per_weight", data.sourceBitsPerWeight);
   json.integer("binary_bytes", int64_t(data.binaryBytes));
   json.integer("source_binary_bytes", int64_t(data.sourceBinaryBytes));
   json.integer("total_bytes", int64_t(totalBytes(data.records)));

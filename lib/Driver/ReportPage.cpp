@@ -9,6 +9,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 
+#include <algorithm>
+
 namespace stc {
 
 namespace {
@@ -82,8 +84,30 @@ std::string rateText(const std::vector<double> &rounds) {
   return rounds.empty() ? "" : absl::StrFormat("%.1f", median(rounds));
 }
 
+/// The median over rounds, each of which saw the machine in one state.
 std::string ratioText(const std::vector<double> &a, const std::vector<double> &b) {
-  return a.empty() || b.empty() ? "" : absl::StrFormat("%.2f \u00d7", median(a) / median(b));
+  std::vector<double> ratios;
+  for (size_t i = 0; i < a.size() && i < b.size(); ++i)
+    ratios.push_back(a[i] / b[i]);
+  return ratios.empty() ? "" : absl::StrFormat("%.2f \u00d7", median(ratios));
+}
+
+/// Rounds that differ by more than this say more of the machine's other work than of the model.
+constexpr double kSteady = 1.5;
+
+std::string unsteadySentence(const ReportSpeed &speed) {
+  double spread = 1;
+  for (const ReportRates *rates : {&speed.source, &speed.model})
+    for (const std::vector<double> *rounds : {&rates->decode, &rates->prefill})
+      if (!rounds->empty()) {
+        auto [least, most] = std::minmax_element(rounds->begin(), rounds->end());
+        spread = std::max(spread, *most / *least);
+      }
+  return spread <= kSteady
+             ? ""
+             : absl::StrFormat(" <strong>The machine was not quiet:</strong> rounds of the same "
+                               "program differ by up to %.1f times, so these numbers mean little.",
+                               spread);
 }
 
 std::string textSentence(const ReportText &text) {
@@ -110,21 +134,21 @@ std::string headSection(const ReportData &data) {
                                   escapeMarkup(data.architecture), ")</small></h1>\n");
   text += paragraph("Recipe: " + code(data.recipe));
   double ratio = data.binaryBytes > 0 ? double(data.sourceBytes) / double(data.binaryBytes) : 0;
-  text += table(
-      {"", "source", "this binary"},
-      {{"bytes", absl::StrCat(bytesText(double(data.sourceBytes)), " (tensors)"),
-        absl::StrFormat("%s (the whole program; 1/%.2f)", bytesText(double(data.binaryBytes)),
-                        ratio)},
-       {"bits per weight, matrices of layers", "",
-        absl::StrFormat("%.3f", bitsPerWeight(data.records, true))},
-       {"bits per weight, all", "", absl::StrFormat("%.3f", bitsPerWeight(data.records, false))},
-       {"perplexity", perplexityText(q.sourcePerplexity), perplexityText(q.perplexity)},
-       {"KL(source || this), nats per token", "0", divergenceText(q.divergence)},
-       {"same next token", "100 %", percentText(q.agreement)},
-       {"decoding, tokens/s", rateText(data.speed.source.decode),
-        rateText(data.speed.model.decode)},
-       {"prompts, tokens/s", rateText(data.speed.source.prefill),
-        rateText(data.speed.model.prefill)}});
+  text += table({"", "source", "this binary"},
+                {{"bytes", absl::StrCat(bytesText(double(data.sourceBytes)), " (tensors)"),
+                  absl::StrFormat("%s (the whole program; 1/%.2f)",
+                                  bytesText(double(data.binaryBytes)), ratio)},
+                 {"bits per weight, matrices of layers", "",
+                  absl::StrFormat("%.3f", bitsPerWeight(data.records, true))},
+                 {"bits per weight, all", absl::StrFormat("%.3f", data.sourceBitsPerWeight),
+                  absl::StrFormat("%.3f", bitsPerWeight(data.records, false))},
+                 {"perplexity", perplexityText(q.sourcePerplexity), perplexityText(q.perplexity)},
+                 {"KL(source || this), nats per token", "0", divergenceText(q.divergence)},
+                 {"same next token", "100 %", percentText(q.agreement)},
+                 {"decoding, tokens/s", rateText(data.speed.source.decode),
+                  rateText(data.speed.model.decode)},
+                 {"prompts, tokens/s", rateText(data.speed.source.prefill),
+                  rateText(data.speed.model.prefill)}});
   return text + paragraph(absl::StrCat(
                     "Quality is measured with the binary itself, int8 activations included, over ",
                     q.tokens,
@@ -233,7 +257,7 @@ std::string comparisonSection(const ReportData &data) {
 std::string speedSection(const ReportData &data) {
   const ReportSpeed &speed = data.speed;
   std::string text = heading("Speed");
-  text += table({"tokens/s", "source, uncompressed", "this binary", "ratio"},
+  text += table({"tokens/s", "source, uncompressed", "this binary", "ratio, median of rounds"},
                 {{"decoding", rateText(speed.source.decode), rateText(speed.model.decode),
                   ratioText(speed.model.decode, speed.source.decode)},
                  {"prompts", rateText(speed.source.prefill), rateText(speed.model.prefill),
@@ -247,11 +271,11 @@ std::string speedSection(const ReportData &data) {
   text += details("Rounds", table({"round", "decoding, source", "decoding, this", "prompts, source",
                                    "prompts, this"},
                                   rows));
-  return text + paragraph(absl::StrFormat(
-                    "Medians of %d rounds of each program's own <code>bench</code>, in turns: a "
-                    "prompt of %d tokens, then %d one by one; %d threads on %s.",
-                    rows.size(), speed.promptTokens, speed.generated, speed.threads,
-                    escapeMarkup(speed.cpu)));
+  std::string method = absl::StrFormat(
+      "Medians of %d rounds of each program's own <code>bench</code>, in turns: a "
+      "prompt of %d tokens, then %d one by one; %d threads on %s.",
+      rows.size(), speed.promptTokens, speed.generated, speed.threads, escapeMarkup(speed.cpu));
+  return text + paragraph(method + unsteadySentence(speed));
 }
 
 std::string sampleSection(const ReportData &data) {

@@ -95,6 +95,7 @@ class Report(TemporaryDirectoryTest):
         self.assertAlmostEqual(numbers["layer_bits_per_weight"],
                                8 * sum(l["bytes"] for l in matrices) /
                                sum(l["shape"][0] * l["shape"][1] for l in matrices), delta=1e-6)
+        self.assertEqual(numbers["source_bits_per_weight"], 16)
         self.assertEqual(numbers["binary_bytes"], (self.tmp / "out").stat().st_size)
 
         # The whole text is used, so that eval reads the very same windows.
@@ -192,7 +193,7 @@ class Report(TemporaryDirectoryTest):
         numbers = page.numbers
         self.assertEqual(numbers["model"], model.name)
         self.assertIn(model.name, "".join(page.visible))
-        self.assertEqual(numbers["structure"], " channels=0.3 layers=1")
+        self.assertEqual(numbers["structure"], "channels=0.3 layers=1")
         parts = numbers["part_losses"]["parts"]
         self.assertEqual(len(parts), 5)
         self.assertEqual(sum(part["removed"] for part in parts), 1)

@@ -140,6 +140,15 @@ TEST(ReportPage, SaysWhenCalibrationHasSeenTheText) {
   EXPECT_THAT(reportPage(data), HasSubstr("calibration has seen 7 of the windows"));
 }
 
+TEST(ReportPage, SaysWhenSpeedWasMeasuredOnABusyMachine) {
+  ReportData data = example();
+  EXPECT_THAT(reportPage(data), Not(HasSubstr("not quiet")));
+  data.speed.source.decode = {10, 120, 11};
+  // Each round saw both programs: ratios of 2, 22 / 120 and 24 / 11.
+  EXPECT_THAT(reportPage(data), HasSubstr("<td>11.0</td><td>22.0</td><td>2.00 \u00d7</td>"));
+  EXPECT_THAT(reportPage(data), HasSubstr("differ by up to 12.0 times"));
+}
+
 TEST(ReportPage, SaysPlainlyWhichRecipeIsBetter) {
   ReportData data = example();
   EXPECT_EQ(verdictOf(data), ReportVerdict::This);
