@@ -3,6 +3,7 @@
 
 #include "stc/Dialect/STC/Utils/WeightStore.h"
 #include "stc/Formats/Checkpoint.h"
+#include "stc/Support/EvalWindows.h"
 #include "stc/Support/Parallel.h"
 
 #include "absl/strings/str_cat.h"
@@ -133,18 +134,17 @@ absl::Status Divergence::add(ModuleOp module, const Sequences &text) {
 }
 
 absl::Status Divergence::add(ModuleOp module, const std::string &path, const Tokenizer *tokenizer,
-                             int64_t length, int64_t windows) {
-  int64_t most = windows > 0 ? windows : INT64_MAX;
-  STC_ASSIGN_OR_RETURN(Sequences text,
-                       readSequences(path, tokenizer, most, length, vocabularyOf(module)));
-  STC_RETURN_IF_ERROR(add(module, text));
-  if (windows > 0 || text.rest.size() < 2)
-    return absl::OkStatus();
-  Sequences rest;
-  rest.tokens = text.rest;
-  rest.count = 1;
-  rest.length = int64_t(text.rest.size());
-  return addBatch(module, rest);
+                             int64_t length) {
+  EvalText text{path, {}};
+  STC_ASSIGN_OR_RETURN(text.tokens, readTokens(path, tokenizer, vocabularyOf(module)));
+  int64_t bos = tokenizer && tokenizer->spec().addBos ? tokenizer->spec().bos : -1;
+  STC_ASSIGN_OR_RETURN(std::vector<EvalWindow> windows, cutWindows(text, length, bos));
+  Sequences all; // cutWindows gives windows of one length
+  all.count = all.available = int64_t(windows.size());
+  all.length = int64_t(windows.front().size());
+  for (const EvalWindow &window : windows)
+    all.tokens.insert(all.tokens.end(), window.begin(), window.end());
+  return add(module, all);
 }
 
 } // namespace stc

@@ -27,26 +27,29 @@ static absl::StatusOr<std::vector<int32_t>> parseIds(const std::string &path,
   return ids;
 }
 
-absl::StatusOr<Sequences> readSequences(const std::string &path, const Tokenizer *tokenizer,
-                                        int64_t count, int64_t length, int64_t vocabulary,
-                                        absl::string_view purpose) {
+static bool areIds(const std::string &path) { return absl::EndsWith(path, ".ids"); }
+
+absl::StatusOr<std::vector<int32_t>> readTokens(const std::string &path, const Tokenizer *tokenizer,
+                                                int64_t vocabulary) {
   std::string text(path == "default" ? defaultCalibrationText() : "");
   if (path != "default") {
     STC_ASSIGN_OR_RETURN(text, readFile(path));
   }
-  bool areIds = absl::EndsWith(path, ".ids");
-  if (!areIds && !tokenizer)
+  if (areIds(path))
+    return parseIds(path, text, vocabulary);
+  if (!tokenizer)
     return formatError({path, "", {}}, "a file of token ids (.ids), as the model has no tokenizer",
                        "text");
-  std::vector<int32_t> ids;
-  bool addsBos = !areIds && tokenizer->spec().addBos && tokenizer->spec().bos >= 0;
-  if (areIds) {
-    STC_ASSIGN_OR_RETURN(ids, parseIds(path, text, vocabulary));
-  } else {
-    Tokenizer::EncodeOptions options;
-    options.addSpecial = false;
-    STC_ASSIGN_OR_RETURN(ids, tokenizer->encode(text, options));
-  }
+  Tokenizer::EncodeOptions options;
+  options.addSpecial = false;
+  return tokenizer->encode(text, options);
+}
+
+absl::StatusOr<Sequences> readSequences(const std::string &path, const Tokenizer *tokenizer,
+                                        int64_t count, int64_t length, int64_t vocabulary,
+                                        absl::string_view purpose) {
+  STC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, readTokens(path, tokenizer, vocabulary));
+  bool addsBos = !areIds(path) && tokenizer->spec().addBos && tokenizer->spec().bos >= 0;
   int64_t own = length - addsBos; // tokens of the text in a sequence
   Sequences result;
   result.length = length;
@@ -63,9 +66,6 @@ absl::StatusOr<Sequences> readSequences(const std::string &path, const Tokenizer
     auto first = ids.begin() + window * own;
     result.tokens.insert(result.tokens.end(), first, first + own);
   }
-  if (addsBos)
-    result.rest.push_back(int32_t(tokenizer->spec().bos));
-  result.rest.insert(result.rest.end(), ids.begin() + result.available * own, ids.end());
   return result;
 }
 

@@ -1,9 +1,10 @@
 """eval against a reference: another binary, saved log-probabilities, a checkpoint."""
 import json
 import math
+import re
 import unittest
 
-from support import (BOOKS, TemporaryDirectoryTest, compile_model, make_llama, read_npy, run,
+from support import (BIN, BOOKS, TemporaryDirectoryTest, compile_model, make_llama, read_npy, run,
                      stc)
 
 
@@ -68,6 +69,29 @@ class Evaluation(TemporaryDirectoryTest):
             perplexity = math.exp(sum(pair[column] for pair in losses) / count)
             self.assertAlmostEqual(measured[key] / perplexity, 1, delta=1e-6)
         self.assertNotEqual(measured["perplexity"], measured["reference_perplexity"])
+
+    def test_the_pass_takes_the_same_windows(self):
+        graph = self.tmp / "graph.mlir"
+        stc("compile", BOOKS, "--emit=mlir:graph", "-o", graph, "--quiet")
+        short = self.tmp / "short.txt"
+        short.write_bytes(self.text.read_bytes()[:200])
+        # Whole windows with a rest, and a text of less than one.
+        for text, is_short in ((self.text, False), (short, True)):
+            binary = json.loads(run(self.source, "eval", "--text", text, "--context", "128",
+                                    "--json").stdout)
+            ids = run(self.source, "tokenize", "--text-file", text, "--no-special").stdout.split()
+            result = run(BIN / "stc-opt", graph, "-o", "/dev/null",
+                         f"--stc-measure-divergence=length=128 text={text}")
+            found = re.search(r"(\d+) tokens: perplexity ([\d.]+), of the source ([\d.]+)",
+                              result.stderr.decode())
+            self.assertEqual(int(found[1]), binary["tokens"])
+            if is_short:
+                self.assertLess(len(ids), 127)
+            else:
+                self.assertGreater(len(ids) % 127, 2)  # or no rest would be left out
+                self.assertEqual(binary["tokens"] % 127, 0)
+            for perplexity in found[2], found[3]:
+                self.assertAlmostEqual(float(perplexity) / binary["perplexity"], 1, delta=1e-4)
 
     def test_saved_log_probabilities_and_checkpoints_serve_as_well(self):
         saved = self.tmp / "teacher.logits"

@@ -26,39 +26,6 @@ TEST(Evaluation, PerplexityByHand) {
   EXPECT_EQ(one.standardError(), 0);
 }
 
-std::vector<int32_t> countTo(int32_t end) {
-  std::vector<int32_t> tokens;
-  for (int32_t i = 0; i < end; ++i)
-    tokens.push_back(i);
-  return tokens;
-}
-
-TEST(Evaluation, Windows) {
-  using Windows = std::vector<EvalWindow>;
-  auto cut = [](int32_t tokens, int64_t context, int64_t bos) {
-    return cutWindows({"text", countTo(tokens)}, context, bos).value();
-  };
-  EXPECT_EQ(cut(10, 4, -1), (Windows{{0, 1, 2, 3}, {4, 5, 6, 7}}));
-  EXPECT_EQ(cut(8, 4, -1), (Windows{{0, 1, 2, 3}, {4, 5, 6, 7}}));
-  EXPECT_EQ(cut(3, 4, -1), (Windows{{0, 1, 2}}));
-  EXPECT_EQ(cut(4, 4, -1), (Windows{{0, 1, 2, 3}}));
-  EXPECT_EQ(cut(7, 4, 9), (Windows{{9, 0, 1, 2}, {9, 3, 4, 5}}));
-  EXPECT_EQ(cut(2, 4, 9), (Windows{{9, 0, 1}}));
-  EXPECT_EQ(scoredTokens(cut(7, 4, 9)), 6);
-  EXPECT_EQ(scoredTokens(cut(10, 4, -1)), 6);
-}
-
-TEST(Evaluation, NeedsTwoTokens) {
-  for (int32_t tokens : {0, 1}) {
-    auto windows = cutWindows({"short.txt", countTo(tokens)}, 8, -1);
-    ASSERT_FALSE(windows.ok());
-    EXPECT_THAT(std::string(windows.status().message()),
-                HasSubstr("short.txt: text: expected at least two tokens in a window"));
-  }
-  EXPECT_TRUE(cutWindows({"", countTo(1)}, 8, test::fakeBos).ok());
-  EXPECT_FALSE(cutWindows({"", countTo(0)}, 8, test::fakeBos).ok());
-}
-
 TEST(Evaluation, HeadersTellWindowsApart) {
   std::vector<EvalWindow> two = {{1, 2, 3}, {4, 5, 6}};
   LogitsHeader header = describeLogits(264, 3, two);

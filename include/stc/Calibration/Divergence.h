@@ -30,11 +30,11 @@ public:
   double agreement() const { return agreements.mean(); }
   double agreementError() const { return agreements.standardError(); }
 
-  /// Adds the predictions of a text: its windows of `length` tokens, of which every token but the
-  /// first is predicted, the last window being what is left. `windows` > 0 limits their number,
-  /// evenly spread. Runs @forward and @head of both models.
+  /// Adds the predictions of a text: of its windows of `length` tokens (at least 2), the same that
+  /// the command `eval` of a model takes (cutWindows), whether `path` holds a text or token ids.
+  /// Runs @forward and @head of both models. Errors: as readTokens and cutWindows.
   absl::Status add(mlir::ModuleOp module, const std::string &path, const Tokenizer *tokenizer,
-                   int64_t length, int64_t windows = 0);
+                   int64_t length);
 
   /// Adds the predictions of sequences.
   absl::Status add(mlir::ModuleOp module, const Sequences &text);

@@ -10,18 +10,21 @@ namespace stc {
 struct Sequences {
   std::vector<int32_t> tokens; // [count][length]
   int64_t count = 0, length = 0;
-  int64_t available = 0;     // sequences the text has; at least `count`
-  std::vector<int32_t> rest; // what is left behind the last of them, begun like a sequence
+  int64_t available = 0; // sequences the text has; at least `count`
 };
 
 /// The text that comes with stc, public-domain prose; the path "default" stands for it.
 absl::string_view defaultCalibrationText();
 
-/// Cuts the text of `path` into windows of `length` tokens, each beginning with the BOS token if
-/// the tokenizer adds one, and takes up to `count` of them, evenly spread. A file whose name ends
-/// in `.ids` holds token ids instead, separated by blanks, commas or newlines; then `tokenizer` may
-/// be null. Errors: a file that cannot be read, fewer tokens than one sequence (`purpose` says what
-/// they are for), ids outside [0, vocabulary).
+/// The tokens of the text of `path`, without special ones. A file whose name ends in `.ids` holds
+/// token ids instead, separated by blanks, commas or newlines; then `tokenizer` may be null.
+/// Errors: a file that cannot be read, a text without a tokenizer, ids outside [0, vocabulary).
+absl::StatusOr<std::vector<int32_t>> readTokens(const std::string &path, const Tokenizer *tokenizer,
+                                                int64_t vocabulary);
+
+/// Cuts the tokens of `path` into windows of `length` tokens, each beginning with the BOS token if
+/// the tokenizer adds one and `path` is a text, and takes up to `count` of them, evenly spread.
+/// Errors: as readTokens, and fewer tokens than one sequence (`purpose` says what they are for).
 absl::StatusOr<Sequences> readSequences(const std::string &path, const Tokenizer *tokenizer,
                                         int64_t count, int64_t length, int64_t vocabulary,
                                         absl::string_view purpose = "calibrate");

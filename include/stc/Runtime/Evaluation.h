@@ -4,32 +4,12 @@
 
 #include "stc/Runtime/LogitsStream.h"
 #include "stc/Runtime/Session.h"
+#include "stc/Support/EvalWindows.h"
 #include "stc/Support/Predictions.h"
 
 #include <cmath>
-#include <string>
-#include <vector>
 
 namespace stc {
-
-/// A text as token ids, without BOS; `name` is the file for errors.
-struct EvalText {
-  std::string name;
-  std::vector<int32_t> tokens;
-};
-
-/// What a model reads from an empty context; every token but the first is scored.
-using EvalWindow = std::vector<int32_t>;
-
-/// Cuts a text into consecutive windows of `context` tokens, each beginning with `bos`, which
-/// counts, unless that is negative. A shorter rest is left out, unless it is all there is: a
-/// window's early tokens are hard to predict, and short windows would weigh them more. Error: a
-/// window of fewer than two tokens.
-absl::StatusOr<std::vector<EvalWindow>> cutWindows(const EvalText &text, int64_t context,
-                                                   int64_t bos);
-
-/// The tokens that are scored in `windows`.
-int64_t scoredTokens(absl::Span<const EvalWindow> windows);
 
 /// The header of a stream of the logits that score `windows`.
 LogitsHeader describeLogits(int64_t vocabulary, int64_t context,

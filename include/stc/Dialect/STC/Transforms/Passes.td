@@ -70,7 +70,8 @@ def MeasureDivergencePass : Pass<"stc-measure-divergence", "::mlir::ModuleOp"> {
     Runs @forward and @head in f32 over windows of the texts, once with the weights of the source
     and once with the compressed ones, and emits a remark: tokens, perplexities, KL(source ||
     compressed) in nats per token with its standard error, and how often both expect the same next
-    token.
+    token. Windows are those of a model's command `eval`: a shorter rest of a text is left out unless
+    it is all there is.
 
     After structured pruning the graph is not the source's any more: `reference` names the graph of
     the uncompressed model, a file of IR, to compare with.
