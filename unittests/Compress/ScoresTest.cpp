@@ -63,6 +63,8 @@ TEST(Scores, OwlKeepsTheMeanAndTheBound) {
           EXPECT_GE(ratios[i], 0);
           EXPECT_LE(ratios[i], 1);
           EXPECT_LE(std::fabs(ratios[i] - ratio), lambda + 1e-12);
+          EXPECT_GE(ratios[i], ratio / 2);
+          EXPECT_LE(ratios[i], (1 + ratio) / 2);
           sum += ratios[i] * double(sizes[i]);
           total += double(sizes[i]);
         }
@@ -76,4 +78,33 @@ TEST(Scores, OwlKeepsTheMeanAndTheBound) {
   std::vector<double> equal = {0.1, 0.1};
   EXPECT_EQ(owlRatios(equal, {3, 5}, 0.6), (std::vector<double>{0.6, 0.6}));
   EXPECT_TRUE(owlRatios({}, {}, 0.5).empty());
+}
+
+TEST(Scores, OwlKeepsTheMeanOfWholeNumbers) {
+  std::vector<double> outliers = {0.01, 0.05, 0.02, 0.09};
+  EXPECT_EQ(owlCounts(outliers, {1, 1, 1, 1}, 8, 16, 0.15), (std::vector<int64_t>{6, 8, 7, 11}));
+  EXPECT_EQ(owlCounts({0.1, 0.1}, {3, 5}, 4, 8), (std::vector<int64_t>{4, 4}));
+  EXPECT_TRUE(owlCounts({}, {}, 4, 8).empty());
+  for (std::vector<int64_t> sizes : {std::vector<int64_t>{5, 5, 5, 5}, {1, 2, 3, 40}})
+    for (int64_t m : {8, 16, 32})
+      for (int64_t n = 1; n < m; ++n)
+        for (double lambda : {0.0, 0.08, 0.3}) {
+          std::vector<int64_t> counts = owlCounts(outliers, sizes, n, m, lambda);
+          int64_t kept = 0, total = 0;
+          for (size_t i = 0; i < 4; ++i) {
+            EXPECT_GE(counts[i], 1);
+            EXPECT_LT(counts[i], m);
+            kept += counts[i] * sizes[i];
+            total += sizes[i];
+          }
+          EXPECT_LE(kept, n * total);
+          if (sizes[0] == sizes[3]) {
+            EXPECT_EQ(kept, n * total) << n << ":" << m;
+            EXPECT_LE(counts[0], counts[2]); // the more outliers the more weights
+            EXPECT_LE(counts[2], counts[1]);
+            EXPECT_LE(counts[1], counts[3]);
+          } else {
+            EXPECT_GT(kept, (n - 1) * total);
+          }
+        }
 }

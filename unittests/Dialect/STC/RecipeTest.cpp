@@ -94,6 +94,48 @@ TEST(RecipeTest, PrintsAsItReads) {
   EXPECT_THAT(text, HasSubstr("damping: 0.02"));
 }
 
+TEST(RecipeTest, RatiosAreUniformUnlessAsked) {
+  EXPECT_FALSE(Recipe::parse(kRecipe, "r.yaml")->ratios.owl);
+  absl::StatusOr<Recipe> recipe =
+      Recipe::parse(edited("head: int8-g32", "ratios: owl"), "r.yaml");
+  ASSERT_TRUE(recipe.ok()) << recipe.status();
+  EXPECT_TRUE(recipe->ratios.owl);
+  EXPECT_EQ(recipe->ratios.threshold, 5);
+  EXPECT_EQ(recipe->ratios.range, 0.08);
+  recipe = Recipe::parse(
+      edited("head: int8-g32", "ratios: {method: owl, threshold: 7, range: 0.15}"), "r.yaml");
+  ASSERT_TRUE(recipe.ok()) << recipe.status();
+  absl::StatusOr<Recipe> again = Recipe::parse(recipe->str(), "r.yaml");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(again->ratios.owl);
+  EXPECT_EQ(again->ratios.threshold, 7);
+  EXPECT_EQ(again->ratios.range, 0.15);
+  EXPECT_FALSE(Recipe::parse(edited("head: int8-g32", "ratios: uniform"), "r.yaml")->ratios.owl);
+}
+
+TEST(RecipeTest, RefusesRatiosThatCannotBe) {
+  auto with = [](const std::string &ratios) { return edited("head: int8-g32", ratios); };
+  EXPECT_EQ(messageOf(with("ratios: owls")),
+            "r.yaml:4: ratios: expected uniform or owl, got owls");
+  EXPECT_EQ(messageOf(with("ratios: {method: owl, treshold: 3}")),
+            "r.yaml:4: ratios: expected the keys method, threshold, range, got treshold (is "
+            "threshold meant?)");
+  EXPECT_EQ(messageOf(with("ratios: {method: owl, threshold: 0}")),
+            "r.yaml:4: ratios.threshold: expected a positive number, got 0");
+  EXPECT_EQ(messageOf(with("ratios: {method: owl, range: 1}")),
+            "r.yaml:4: ratios.range: expected a number of at least 0 and below 1, got more");
+  EXPECT_THAT(messageOf(with("ratios: [owl]")), HasSubstr("r.yaml:4: ratios: expected text"));
+  EXPECT_EQ(messageOf("version: 1\nratios: owl\nstages:\n  - {match: \"*\", prune: 0.5}\n"),
+            "r.yaml:2: ratios: expected a calibration text beside owl, got none");
+  EXPECT_EQ(messageOf("version: 1\ncalibration: {text: default}\nratios: owl\nstages:\n"
+                      "  - {match: \"*\", quantize: int4}\n"),
+            "r.yaml:3: ratios: expected something to prune beside owl, got none");
+  EXPECT_EQ(messageOf("version: 1\ncalibration: {text: default}\nratios: owl\nstages:\n"
+                      "  - {match: \"*\", prune: 2:4}\n"),
+            "r.yaml:5: prune: expected a ratio, blocks or N:M with M of at least 8 beside ratios "
+            "owl, got 2:4");
+}
+
 TEST(RecipeTest, QuotesWhatYamlWouldMisread) {
   Recipe recipe = Recipe::uniform("none", "int4-g32");
   recipe.calibration.text = "/a \"b\"\\c: {d}#.txt";
@@ -121,7 +163,7 @@ TEST(RecipeTest, NamesTheLineAndWhatIsMeant) {
             "r.yaml:10: stages[1]: expected the keys match, prune, quantize, got prunes (is prune "
             "meant?)");
   EXPECT_EQ(messageOf(edited("head: int8", "haed: int8")),
-            "r.yaml:4: expected the keys version, calibration, repair, head, stages, got haed (is "
+            "r.yaml:4: expected the keys version, calibration, repair, ratios, head, stages, got haed (is "
             "head meant?)");
   EXPECT_EQ(messageOf(edited("sequences: 16", "sequences: 0")),
             "r.yaml:2: calibration.sequences: expected an integer from 1 to 1048576, got 0");

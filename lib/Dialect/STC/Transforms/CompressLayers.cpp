@@ -1,5 +1,6 @@
 // stc-compress-layers: prunes, quantizes and repairs layer after layer on calibration text.
 #include "CompressibleWeights.h"
+#include "LayerRatios.h"
 #include "RepairTargets.h"
 
 #include "stc/Calibration/Divergence.h"
@@ -63,6 +64,7 @@ private:
   absl::StatusOr<Recipe> chooseRecipe();
   LogicalResult runUncalibrated();
   absl::Status run();
+  absl::Status chooseRatios(const Sequences &text);
   absl::Status runLayer(LayerOp layer);
   absl::Status compressLinear(LinearOp linear);
   absl::StatusOr<CompressedMatrix> compressWeight(LinearOp linear, const Task &task);
@@ -99,8 +101,9 @@ absl::StatusOr<Recipe> CompressLayers::chooseRecipe() {
   if (given)
     return *given;
   if (!recipeFile.empty()) {
-    if (prune != "none" || quantize != "none" || !calibrate.empty())
-      return formatError({"", "recipe", {}}, "no prune, quantize or calibrate beside it", "them");
+    if (prune != "none" || quantize != "none" || !calibrate.empty() || ratios != "uniform")
+      return formatError({"", "recipe", {}}, "no prune, quantize, calibrate or ratios beside it",
+                         "them");
     return Recipe::load(recipeFile);
   }
   if (length < 2 || sequences < 1 || sweeps < 0 || !(damping > 0) || !(repairDamping >= 0) ||
@@ -108,11 +111,18 @@ absl::StatusOr<Recipe> CompressLayers::chooseRecipe() {
     return absl::InvalidArgumentError(
         "stc-compress-layers: expects length of at least 2, sequences of at least 1, sweeps and "
         "repair-damping of at least 0, a positive damping and smooth in [0, 1]");
+  if ((ratios != "uniform" && ratios != "owl") || !(owlThreshold > 0) ||
+      !(owlRange >= 0 && owlRange < 1))
+    return formatError({"", "ratios", {}},
+                       "uniform or owl, a positive owl-threshold and owl-range in [0, 1)",
+                       printable(ratios.getValue(), 40));
   Recipe result = Recipe::uniform(prune, quantize);
   if (calibrate.empty())
     return formatError({"", "stc-compress-layers", {}}, "a text in calibrate, or a recipe", "none");
   result.calibration = {calibrate, sequences, length, damping, smooth};
   result.repair = {repair, repairDamping, sweeps};
+  result.ratios = {ratios == "owl", owlThreshold, owlRange};
+  STC_RETURN_IF_ERROR(result.checkRatios());
   return result;
 }
 
@@ -152,6 +162,8 @@ absl::Status CompressLayers::run() {
   STC_ASSIGN_OR_RETURN(
       Sequences text,
       readCalibrationText(module, calibration.text, calibration.sequences, calibration.length));
+  if (recipe.ratios.owl)
+    STC_RETURN_IF_ERROR(chooseRatios(text));
   student = std::make_unique<BatchEvaluator>(
       module, text, [this](WeightOp weight) { return weightStore->load(weight); });
   teacher.reset();
@@ -184,6 +196,14 @@ absl::Status CompressLayers::run() {
   student.reset();
   teacher.reset();
   return absl::OkStatus();
+}
+
+absl::Status CompressLayers::chooseRatios(const Sequences &text) {
+  SmallVector<PrunedWeight> pruned;
+  for (auto &[name, task] : weights)
+    if (PrunePattern &pattern = task.method.prune.pattern; pattern.kind != PrunePattern::Kind::None)
+      pruned.push_back({task.weight, &pattern});
+  return spreadRatios(getOperation(), recipe.ratios, text, *weightStore, pruned, quiet, verbose);
 }
 
 absl::Status CompressLayers::runLayer(LayerOp layer) {

@@ -21,6 +21,20 @@ llvm::StringRef nearestName(llvm::StringRef word, llvm::ArrayRef<llvm::StringRef
   return best;
 }
 
+/// In smaller groups the next whole number is too far away.
+static constexpr int64_t kLeastOwlGroup = 8;
+
+absl::Status Recipe::checkRatios() const {
+  if (!ratios.owl)
+    return absl::OkStatus();
+  if (!isCalibrated())
+    return formatError({"", "ratios", {}}, "a calibration text beside owl", "none");
+  for (const RecipeStage &stage : stages)
+    if (stage.prune != "none")
+      return absl::OkStatus();
+  return formatError({"", "ratios", {}}, "something to prune beside owl", "none");
+}
+
 absl::StatusOr<MatrixMethod> Recipe::method(const RecipeStage &stage) const {
   MatrixMethod method;
   STC_ASSIGN_OR_RETURN(method.prune, parsePruneSpec(stage.prune));
@@ -39,6 +53,12 @@ absl::StatusOr<MatrixMethod> Recipe::method(const RecipeStage &stage) const {
   if (!isCalibrated() && quantizes && method.quantize.needsCalibration())
     return formatError({"", "quantize", {}}, "a calibration text beside " + method.quantize.method,
                        "none");
+  if (ratios.owl && method.prune.pattern.kind == PrunePattern::Kind::NM &&
+      method.prune.pattern.m < kLeastOwlGroup)
+    return formatError({"", "prune", {}},
+                       absl::StrCat("a ratio, blocks or N:M with M of at least ", kLeastOwlGroup,
+                                    " beside ratios owl"),
+                       method.prune.pattern.str());
   method.damping = calibration.damping;
   method.repair = repair.enabled && isCalibrated();
   method.repairDamping = repair.damping;
@@ -75,6 +95,9 @@ std::string Recipe::str() const {
     absl::StrAppend(&text, "repair: {enabled: ", repair.enabled ? "true" : "false",
                     ", damping: ", number(repair.damping), ", sweeps: ", repair.sweeps, "}\n");
   }
+  if (ratios.owl)
+    absl::StrAppend(&text, "ratios: {method: owl, threshold: ", number(ratios.threshold),
+                    ", range: ", number(ratios.range), "}\n");
   absl::StrAppend(&text, "head: ", head, "\nstages:\n");
   for (const RecipeStage &stage : stages)
     absl::StrAppend(&text, "  - match: ", jsonQuote(stage.match), "\n    prune: ", stage.prune,

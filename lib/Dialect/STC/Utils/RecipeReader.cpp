@@ -57,6 +57,7 @@ private:
   absl::Status readBool(Node *node, const std::string &field, bool &value) const;
   absl::Status readCalibration(Node *node, const std::string &field);
   absl::Status readRepair(Node *node, const std::string &field);
+  absl::Status readRatios(Node *node, const std::string &field);
   absl::Status readHead(Node *node, const std::string &field);
   absl::Status readStages(Node *node, const std::string &field);
   absl::Status readStage(Node *node, const std::string &field);
@@ -71,6 +72,7 @@ private:
   llvm::SourceMgr sources;
   llvm::yaml::Stream stream;
   std::optional<llvm::SMDiagnostic> syntaxError;
+  int64_t ratiosLine = 0;
   Recipe recipe;
 };
 
@@ -221,6 +223,33 @@ absl::Status RecipeReader::readRepair(Node *node, const std::string &field) {
         }}});
 }
 
+/// uniform or owl, or owl with its numbers.
+absl::Status RecipeReader::readRatios(Node *node, const std::string &field) {
+  ratiosLine = lineOf(node);
+  auto readMethod = [&](Node *value, const std::string &name) -> absl::Status {
+    STC_ASSIGN_OR_RETURN(std::string method, readText(value, name));
+    recipe.ratios.owl = method == "owl";
+    return recipe.ratios.owl || method == "uniform"
+               ? absl::OkStatus()
+               : error(value, name, "uniform or owl", printable(method, 40));
+  };
+  if (!llvm::isa<llvm::yaml::MappingNode>(node))
+    return readMethod(node, field);
+  return readMap(node, field,
+                 {{"method", readMethod},
+                  {"threshold",
+                   [&](Node *value, const std::string &name) {
+                     return readNumber(value, name, /*zero=*/false, recipe.ratios.threshold);
+                   }},
+                  {"range", [&](Node *value, const std::string &name) -> absl::Status {
+                     STC_RETURN_IF_ERROR(
+                         readNumber(value, name, /*zero=*/true, recipe.ratios.range));
+                     return recipe.ratios.range < 1
+                                ? absl::OkStatus()
+                                : error(value, name, "a number of at least 0 and below 1", "more");
+                   }}});
+}
+
 absl::Status RecipeReader::readHead(Node *node, const std::string &field) {
   STC_ASSIGN_OR_RETURN(recipe.head, readText(node, field));
   if (recipe.head == "auto")
@@ -278,6 +307,9 @@ absl::Status RecipeReader::checkStages() const {
     if (absl::Status status = recipe.method(stage).status(); !status.ok())
       return absl::InvalidArgumentError(
           absl::StrCat(file, ":", stage.line, ": ", status.message()));
+  if (absl::Status status = recipe.checkRatios(); !status.ok())
+    return absl::InvalidArgumentError(
+        absl::StrCat(file, ":", ratiosLine, ": ", status.message()));
   return absl::OkStatus();
 }
 
@@ -299,6 +331,8 @@ absl::StatusOr<Recipe> RecipeReader::read() {
        {"calibration",
         [&](Node *node, const std::string &field) { return readCalibration(node, field); }},
        {"repair", [&](Node *node, const std::string &field) { return readRepair(node, field); }},
+       {"ratios",
+        [&](Node *node, const std::string &field) { return readRatios(node, field); }},
        {"head", [&](Node *node, const std::string &field) { return readHead(node, field); }},
        {"stages", [&](Node *node, const std::string &field) {
           hasStages = true;

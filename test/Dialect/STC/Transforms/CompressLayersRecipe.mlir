@@ -30,7 +30,7 @@
 // SIMPLE-NOT: stc.calibrated
 
 // WRONG: error: {{.*}}wrong.yaml:3: stages[0]: expected the keys match, prune, quantize, got quantise (is quantize meant?)
-// BESIDE: error: recipe: expected no prune, quantize or calibrate beside it, got them
+// BESIDE: error: recipe: expected no prune, quantize, calibrate or ratios beside it, got them
 // NOTEXT: error: stc-compress-layers: expected a text in calibrate, or a recipe, got none
 
 //--- calibrated.yaml

@@ -30,6 +30,12 @@ def CompressLayersPass : Pass<"stc-compress-layers", "::mlir::ModuleOp"> {
     cost least (AWQ), `smooth=0.5` takes those that move large activations into the weights, for the
     sake of int8 activations (SmoothQuant).
 
+    `ratios=owl` (OWL, Yin et al. 2024) prunes layers less the more outliers they have: the share of
+    their weights whose Wanda score in the uncompressed model, which runs over the text once before,
+    exceeds `owl-threshold` times the layer's mean. Shares lie within `owl-range` of the one in
+    `prune`, which stays their mean weighted by size. It goes with ratios, blocks and N:M with M of at
+    least 8; there N varies.
+
     `recipe` names a YAML file that says all of this weight by weight: the text, what is repaired, and
     stages of which the first whose pattern matches a weight's name decides. It takes the place of the
     options for these. Without a text in it, `magnitude` and `rtn` are the methods, and the model is
@@ -44,12 +50,18 @@ def CompressLayersPass : Pass<"stc-compress-layers", "::mlir::ModuleOp"> {
     ListOption<"exclude", "exclude", "std::string",
                "Glob patterns of weight names to leave alone">,
     Option<"length", "length", "int64_t", "256", "Tokens of a sequence">,
+    Option<"owlRange", "owl-range", "double", "0.08",
+           "How far a layer's share of zeros may be from the one asked for">,
+    Option<"owlThreshold", "owl-threshold", "double", "5",
+           "An outlier's score is above so many times its layer's mean">,
     Option<"prune", "prune", "std::string", "\"none\"", "What to prune, e.g. sparsegpt:2:4">,
     Option<"quantize", "quantize", "std::string", "\"none\"",
            "How to quantize, e.g. gptq:int4-g32">,
     Option<"quiet", "quiet", "bool", "true", "Show no progress on stderr">,
+    Option<"ratios", "ratios", "std::string", "\"uniform\"",
+           "How zeros are spread over layers: uniform, or owl">,
     Option<"recipeFile", "recipe", "std::string", "\"\"",
-           "A YAML file in place of calibrate, prune, quantize and their numbers">,
+           "A YAML file in place of calibrate, prune, quantize, ratios and their numbers">,
     Option<"repair", "repair", "bool", "true", "Fit what is left to the uncompressed model">,
     Option<"repairDamping", "repair-damping", "double", "0.05",
            "How much staying near the original weights counts in that, in the same unit">,

@@ -38,8 +38,16 @@ struct Recipe {
     int64_t sweeps = 2;
   };
 
+  /// How the zeros that a stage asks for are spread over layers.
+  struct Ratios {
+    bool owl = false;     // fewer for layers with many outliers; else the same for all
+    double threshold = 5; // an outlier's score is above so many times the mean of its layer
+    double range = 0.08;  // how far a layer's share may be from the one asked for; below 1
+  };
+
   Calibration calibration;
   Repair repair;
+  Ratios ratios;
   std::string head = "auto"; // how the output head is quantized; see headSpec
   std::vector<RecipeStage> stages;
 
@@ -57,9 +65,11 @@ struct Recipe {
   static absl::StatusOr<Recipe> load(const std::string &file);
 
   bool isCalibrated() const { return !calibration.text.empty(); }
+  /// An error where `ratios` lacks calibration, or a stage that prunes.
+  absl::Status checkRatios() const;
   /// How a stage compresses a matrix. A specification without a method gets the best that there
   /// is: with calibration `gptq` and, in one pass with it, `sparsegpt` (without quantization
-  /// `alps`), else `rtn` and `magnitude`. Errors: as in `parse`.
+  /// `alps`), else `rtn` and `magnitude`. Errors: as in `parse`, and patterns that OWL cannot vary.
   absl::StatusOr<MatrixMethod> method(const RecipeStage &stage) const;
   /// What `head` comes to: for `auto` int8 in the groups of the last stage that quantizes, or
   /// "none" without one.

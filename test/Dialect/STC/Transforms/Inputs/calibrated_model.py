@@ -1,43 +1,53 @@
-"""Writes a model of one layer with random weights, and token ids to calibrate it on.
+"""Writes a model with random weights, and token ids to calibrate it on.
 
-usage: calibrated_model.py MODEL.mlir TOKENS.ids
+usage: calibrated_model.py MODEL.mlir TOKENS.ids [LAYERS]
+
+One layer, unless told otherwise; of several, the first alone has no outliers.
 """
 import random
 import sys
 
 random.seed(5)
 VOCABULARY, HIDDEN, CHANNELS, KV = 32, 32, 48, 16
+LAYERS = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+DEVIATION = 0.3 if LAYERS == 1 else 0.1  # nothing normalizes the hidden state
 
 
-def weight(name, rows, columns):
-    lines = ", ".join("[" + ", ".join(f"{random.gauss(0, 0.3):.6e}" for _ in range(columns)) + "]"
+def weight(name, rows, columns, outliers=0.0):
+    def value():
+        number = random.gauss(0, DEVIATION)
+        return number * 8 if outliers and random.random() < outliers else number
+    lines = ", ".join("[" + ", ".join(f"{value():.6e}" for _ in range(columns)) + "]"
                       for _ in range(rows))
     kind = f"tensor<{rows}x{columns}xf32>"
     return f"stc.weight @{name} : {kind} {{value = dense<[{lines}]> : {kind}}}\n"
 
 
 text = weight("embed", VOCABULARY, HIDDEN)
-for name, rows, columns in (("q", HIDDEN, HIDDEN), ("k", KV, HIDDEN), ("v", KV, HIDDEN),
-                            ("o", HIDDEN, HIDDEN), ("gate", CHANNELS, HIDDEN),
-                            ("up", CHANNELS, HIDDEN), ("down", HIDDEN, CHANNELS)):
-    text += weight(f"layers.0.{name}", rows, columns)
-text += """
+for layer in range(LAYERS):
+    for name, rows, columns in (("q", HIDDEN, HIDDEN), ("k", KV, HIDDEN), ("v", KV, HIDDEN),
+                                ("o", HIDDEN, HIDDEN), ("gate", CHANNELS, HIDDEN),
+                                ("up", CHANNELS, HIDDEN), ("down", HIDDEN, CHANNELS)):
+        text += weight(f"layers.{layer}.{name}", rows, columns, 0.005 * layer)
+text += f"""
 !x = tensor<?x32xf32>
 !kv = tensor<?x16xf32>
 !wide = tensor<?x48xf32>
-!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 8, capacity = 64>
-func.func @forward(%tokens: tensor<?xi32>, %position: index, %cache: !cache) -> !x {
+!cache = !stc.kv_cache<layers = {LAYERS}, kv_heads = 2, head_dim = 8, capacity = 64>
+func.func @forward(%tokens: tensor<?xi32>, %position: index, %cache: !cache) -> !x {{
   %table = stc.get_weight @embed : tensor<32x32xf32>
-  %e = stc.embedding %tokens, %table : (tensor<?xi32>, tensor<32x32xf32>) -> !x
-  %y = stc.layer 0 (%h = %e : !x) {
-    %layer = arith.constant 0 : index
-    %wq = stc.get_weight @layers.0.q : tensor<32x32xf32>
-    %wk = stc.get_weight @layers.0.k : tensor<16x32xf32>
-    %wv = stc.get_weight @layers.0.v : tensor<16x32xf32>
-    %wo = stc.get_weight @layers.0.o : tensor<32x32xf32>
-    %wg = stc.get_weight @layers.0.gate : tensor<48x32xf32>
-    %wu = stc.get_weight @layers.0.up : tensor<48x32xf32>
-    %wd = stc.get_weight @layers.0.down : tensor<32x48xf32>
+  %y = stc.embedding %tokens, %table : (tensor<?xi32>, tensor<32x32xf32>) -> !x
+"""
+for layer in range(LAYERS):
+    text += f"""  %y{layer} = stc.layer {layer} (%h = %y{layer - 1 if layer else ""} : !x) {{
+    %layer = arith.constant {layer} : index
+    %wq = stc.get_weight @layers.{layer}.q : tensor<32x32xf32>
+    %wk = stc.get_weight @layers.{layer}.k : tensor<16x32xf32>
+    %wv = stc.get_weight @layers.{layer}.v : tensor<16x32xf32>
+    %wo = stc.get_weight @layers.{layer}.o : tensor<32x32xf32>
+    %wg = stc.get_weight @layers.{layer}.gate : tensor<48x32xf32>
+    %wu = stc.get_weight @layers.{layer}.up : tensor<48x32xf32>
+    %wd = stc.get_weight @layers.{layer}.down : tensor<32x48xf32>
     %q = stc.linear %h, %wq : (!x, tensor<32x32xf32>) -> !x
     %k = stc.linear %h, %wk : (!x, tensor<16x32xf32>) -> !kv
     %v = stc.linear %h, %wv : (!x, tensor<16x32xf32>) -> !kv
@@ -52,10 +62,12 @@ func.func @forward(%tokens: tensor<?xi32>, %position: index, %cache: !cache) -> 
     %d = stc.linear %m, %wd : (!wide, tensor<32x48xf32>) -> !x
     %s = arith.addf %r, %d : !x
     stc.yield %s : !x
-  }
-  return %y : !x
-}
-func.func @head(%x: !x) -> !x {
+  }}
+"""
+text += f"""  return %y{LAYERS - 1} : !x
+}}
+"""
+text += """func.func @head(%x: !x) -> !x {
   %table = stc.get_weight @embed : tensor<32x32xf32>
   %y = stc.linear %x, %table : (!x, tensor<32x32xf32>) -> !x
   return %y : !x
