@@ -59,7 +59,9 @@ absl::StatusOr<std::string> stc::cachedExecutable(CompileOptions options) {
   if (const CalibrationOptions &calibration = options.calibration; !calibration.text.empty())
     absl::StrAppend(&key, "|", calibration.text == "default" ? "" : stamp(calibration.text),
                     calibration.sequences, "|", calibration.length, "|", calibration.repair, "|",
-                    calibration.sweeps);
+                    calibration.sweeps, "|", calibration.ratios);
+  for (const std::string &pattern : options.exclude)
+    absl::StrAppend(&key, "|exclude ", pattern);
   if (!options.budget.empty())
     absl::StrAppend(&key, "|", options.budget, "|", options.objective);
   if (options.recipe) {

@@ -41,7 +41,8 @@ static std::vector<Option> compileOptions() {
        "in front (default none)"},
       {"--recipe", "", "FILE",
        "a YAML file that says how each weight is compressed and on which text; see\n"
-       "examples/recipes. It takes the place of --prune, --quantize, --calibrate and --head"},
+       "examples/recipes. It takes the place of --prune, --quantize, --calibrate, --exclude and\n"
+       "--head"},
       {"--budget", "", "LIMIT",
        "find a recipe within a limit and write it as OUT.recipe.yaml: kl<=0.02 (nats per\n"
        "token), ppl<=1.03 (times the source's; from 2 on absolute), bytes<=4.2M (all weights),\n"
@@ -53,6 +54,13 @@ static std::vector<Option> compileOptions() {
        "uncompressed model; `default` is a text that comes with stc, FILE.ids holds token ids"},
       {"--calibrate-sequences", "", "N", "sequences of that text at most (default 128)"},
       {"--calibrate-length", "", "N", "their tokens (default 256)"},
+      {"--ratios", "", "WHICH",
+       "how zeros are spread over layers: uniform (the default), or with --calibrate owl:\n"
+       "fewer where more weights stand out, the mean is that of --prune"},
+      {"--exclude", "", "PATTERN,...",
+       "leave the weights alone whose names match, e.g. 'layers.0.*' or '*.{v,down}'; names are\n"
+       "those of `stc inspect`; may be given several times",
+       /*repeats=*/true},
       {"--no-repair", "", "", "do not fit what is left to the uncompressed model"},
       {"--repair-sweeps", "", "N", "rounds of fitting scales and codes (default 2)"},
       {"--head", "", "SPEC",
@@ -146,11 +154,49 @@ static absl::Status readCalibrationOptions(const Args &args, CalibrationOptions 
   STC_ASSIGN_OR_RETURN(options.length,
                        args.integer("--calibrate-length", options.length, 2, 1 << 16));
   STC_ASSIGN_OR_RETURN(options.sweeps, args.integer("--repair-sweeps", options.sweeps, 0, 100));
+  options.ratios = args.text("--ratios", options.ratios);
+  if (options.ratios != "uniform" && options.ratios != "owl")
+    return args.error("--ratios", "uniform or owl", printable(options.ratios, 40));
+  bool isElsewhere = args.has("--recipe") || args.has("--budget"); // which refuse it
+  if (options.ratios == "owl" && !isElsewhere &&
+      (options.text.empty() || args.text("--prune", "none") == "none"))
+    return args.error("--ratios", "--prune and --calibrate beside owl",
+                      options.text.empty() ? "no --calibrate" : "no --prune");
   for (const char *other :
        {"--calibrate-sequences", "--calibrate-length", "--no-repair", "--repair-sweeps"})
     if (args.has(other) && options.text.empty() && !args.has("--budget"))
       return formatError({"", other, {}}, "--calibrate or --budget beside it", "none");
   return absl::OkStatus();
+}
+
+/// Patterns, separated by commas that no braces enclose.
+static std::vector<std::string> splitPatterns(const std::string &text) {
+  std::vector<std::string> patterns(1);
+  int depth = 0;
+  for (char c : text) {
+    depth += c == '{' ? 1 : c == '}' ? -1 : 0;
+    if (c == ',' && depth <= 0)
+      patterns.emplace_back();
+    else
+      patterns.back() += c;
+  }
+  return patterns;
+}
+
+static absl::Status readExclude(const Args &args, std::vector<std::string> &patterns) {
+  for (const std::string &text : args.texts("--exclude"))
+    for (std::string &pattern : splitPatterns(text)) {
+      if (pattern.empty())
+        return args.error("--exclude", "patterns of weight names", "an empty one");
+      patterns.push_back(std::move(pattern));
+    }
+  bool changes = false;
+  for (const char *other : {"--prune", "--prune-channels", "--prune-groups", "--prune-heads",
+                            "--prune-layers", "--quantize", "--budget", "--recipe"})
+    changes |= args.has(other);
+  return patterns.empty() || changes
+             ? absl::OkStatus()
+             : args.error("--exclude", "something to prune or to quantize beside it", "nothing");
 }
 
 /// Whether the recipe leaves any weight in few bits.
@@ -168,7 +214,7 @@ static absl::Status readBudget(const Args &args, CompileOptions &options) {
                ? absl::OkStatus()
                : formatError({"", "--objective", {}}, "--budget beside it", "none");
   for (const char *other : {"--prune", "--prune-channels", "--prune-groups", "--prune-heads",
-                            "--prune-layers", "--quantize", "--recipe"})
+                            "--prune-layers", "--quantize", "--recipe", "--ratios"})
     if (args.has(other))
       return formatError({"", "--budget", {}}, absl::StrCat("no ", other, " beside it"), "both");
   if (options.calibration.text.empty())
@@ -180,7 +226,8 @@ static absl::Status readRecipe(const Args &args, CompileOptions &options) {
   options.recipeFile = args.text("--recipe");
   if (options.recipeFile.empty())
     return absl::OkStatus();
-  for (const char *other : {"--prune", "--quantize", "--calibrate", "--head"})
+  for (const char *other :
+       {"--prune", "--quantize", "--calibrate", "--ratios", "--exclude", "--head"})
     if (args.has(other))
       return formatError({"", "--recipe", {}}, absl::StrCat("no ", other, " beside it"), "both");
   STC_ASSIGN_OR_RETURN(options.recipe, Recipe::load(options.recipeFile));
@@ -194,6 +241,7 @@ static absl::Status readCompileOptions(const Args &args, CompileOptions &options
   options.head = args.text("--head", "auto");
   STC_RETURN_IF_ERROR(readStructureOptions(args, options.structure));
   STC_RETURN_IF_ERROR(readCalibrationOptions(args, options.calibration));
+  STC_RETURN_IF_ERROR(readExclude(args, options.exclude));
   STC_RETURN_IF_ERROR(readRecipe(args, options));
   STC_RETURN_IF_ERROR(readBudget(args, options));
   options.target = args.text("--target", "native");
@@ -299,12 +347,11 @@ static absl::StatusOr<int> modelCommand(const std::string &command,
   std::vector<Option> known = compileOptions();
   for (size_t i = 0; i < words.size(); ++i) {
     std::string name = words[i].substr(0, words[i].find('='));
-    bool forCompiler = name != "--threads" &&
-                       std::any_of(known.begin(), known.end(),
-                                   [&](const Option &option) { return option.name == name; });
-    if (forCompiler) {
+    auto option = std::find_if(known.begin(), known.end(),
+                               [&](const Option &other) { return other.name == name; });
+    if (option != known.end() && name != "--threads") {
       compileWords.push_back(words[i]);
-      if (name == words[i] && i + 1 < words.size())
+      if (name == words[i] && !option->value.empty() && i + 1 < words.size())
         compileWords.push_back(words[++i]);
     } else if (options.model.empty() && words[i][0] != '-') {
       options.model = words[i];

@@ -20,6 +20,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
@@ -30,6 +31,7 @@
 #include "llvm/Support/xxhash.h"
 
 #include <chrono>
+#include <set>
 
 using namespace stc;
 
@@ -112,7 +114,9 @@ public:
         firstError = diagnostic.str();
       if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark && this->options.verbose)
         llvm::errs() << "remark: " << diagnostic.str() << "\n";
-      if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning && !this->options.quiet)
+      // Several passes may say the same of the same option.
+      if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning && !this->options.quiet &&
+          warnings.insert(diagnostic.str()).second)
         llvm::errs() << "warning: " << diagnostic.str() << "\n";
       return mlir::success();
     });
@@ -150,6 +154,7 @@ private:
   size_t nextPhase = 0;    // into kPhases
   std::string foundRecipe; // of a search
   std::string firstError, timings;
+  std::set<std::string> warnings; // that were shown
 };
 
 } // namespace
@@ -343,7 +348,10 @@ absl::Status Compilation::emitBinary() {
     absl::StrAppend(
         &settings.recipe, " calibrate=", options.calibration.text,
         " sequences=", options.calibration.sequences, " length=", options.calibration.length,
-        options.calibration.repair ? "" : " no-repair", " sweeps=", options.calibration.sweeps);
+        options.calibration.repair ? "" : " no-repair", " sweeps=", options.calibration.sweeps,
+        options.calibration.ratios == "uniform" ? "" : " ratios=" + options.calibration.ratios);
+  if (!options.exclude.empty())
+    absl::StrAppend(&settings.recipe, " exclude=", absl::StrJoin(options.exclude, ","));
   settings.architecture = checkpoint ? checkpoint->config().architecture : "mlir";
   if (checkpoint) {
     const ModelConfig &config = checkpoint->config();
@@ -465,6 +473,7 @@ absl::Status Compilation::run() {
   pipeline.quantize = options.quantize;
   pipeline.structure = options.structure;
   pipeline.calibration = options.calibration;
+  pipeline.exclude = options.exclude;
   pipeline.recipe = options.recipe;
   STC_RETURN_IF_ERROR(prepareSearch());
   pipeline.head = options.head;

@@ -58,6 +58,7 @@ void addStructure(OpPassManager &manager, const PipelineOptions &options) {
     prune.sequences = options.recipe->calibration.sequences;
     prune.length = options.recipe->calibration.length;
   }
+  prune.exclude.assign(options.exclude.begin(), options.exclude.end());
   prune.quiet = options.quiet;
   prune.verbose = options.verbose;
   manager.addPass(createPruneStructurePass(prune));
@@ -76,6 +77,8 @@ void addCalibrated(OpPassManager &manager, const PipelineOptions &options) {
   compress.length = options.calibration.length;
   compress.repair = options.calibration.repair;
   compress.sweeps = options.calibration.sweeps;
+  compress.ratios = options.calibration.ratios;
+  compress.exclude.assign(options.exclude.begin(), options.exclude.end());
   compress.prune = options.prune;
   compress.quantize = options.quantize;
   manager.addPass(createCompressLayersPass(compress));
@@ -90,6 +93,7 @@ void addSearch(OpPassManager &manager, const PipelineOptions &options) {
   search.length = options.calibration.length;
   search.repair = options.calibration.repair;
   search.sweeps = options.calibration.sweeps;
+  search.exclude.assign(options.exclude.begin(), options.exclude.end());
   search.head = headSpec(options);
   search.cache = options.searchCache;
   search.cacheIdentity = options.compilerIdentity;
@@ -101,11 +105,13 @@ void addSearch(OpPassManager &manager, const PipelineOptions &options) {
 void addUncalibrated(OpPassManager &manager, const PipelineOptions &options) {
   PruneWeightsPassOptions prune;
   prune.spec = options.prune;
+  prune.exclude.assign(options.exclude.begin(), options.exclude.end());
   prune.quiet = options.quiet;
   prune.verbose = options.verbose;
   manager.addPass(createPruneWeightsPass(prune));
   QuantizeWeightsPassOptions quantize;
   quantize.spec = options.quantize;
+  quantize.exclude.assign(options.exclude.begin(), options.exclude.end());
   quantize.quiet = options.quiet;
   quantize.verbose = options.verbose;
   manager.addPass(createQuantizeWeightsPass(quantize));

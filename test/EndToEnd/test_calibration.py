@@ -1,10 +1,11 @@
 """Compression on calibration text, from the command line: what it gives, and bad input."""
 import json
+import os
 import random
 import re
 import unittest
 
-from support import BIN, BOOKS, TemporaryDirectoryTest, compile_model, make_llama, run, stc
+from support import BIN, BOOKS, ROOT, TemporaryDirectoryTest, compile_model, make_llama, run, stc
 
 SMALL = ("--calibrate-sequences", "24", "--calibrate-length", "128")
 
@@ -52,15 +53,88 @@ class Calibration(TemporaryDirectoryTest):
                       refused.stderr.decode())
         self.assertFalse((self.tmp / "other").exists())
 
+    def compressed(self, *options):
+        """The weights of the compressed phase, {name: text}, and the warnings on the way."""
+        result = stc("compile", BOOKS, "--emit=mlir:compressed", "-o", self.tmp / "books.mlir",
+                     *options)
+        weights = re.findall(r"stc\.weight @(layers\.\d\.(?:[qkvo]|gate|up|down)) (.*)",
+                             (self.tmp / "books.mlir").read_text())
+        self.assertEqual(len(weights), 6 * 7)
+        return dict(weights), [line for line in result.stderr.decode().splitlines()
+                               if line.startswith("warning")]
+
+    def test_owl_moves_zeros_to_layers_without_outliers(self):
+        means = {}
+        for ratios in "uniform", "owl":
+            weights, _ = self.compressed("--prune", "wanda:0.7", "--quantize", "int8", *SMALL,
+                                         "--calibrate", "default", "--ratios", ratios)
+            layers = [[], [], [], [], [], []]
+            for name, text in weights.items():
+                rows, columns = map(int, re.search(r"tensor<(\d+)x(\d+)x", text).groups())
+                density = float(re.search(r"density = ([\d.e-]+)", text)[1])
+                layers[int(name[7])].append((rows * columns, density))
+            densities = [sum(n * density for n, density in weights) / sum(n for n, _ in weights)
+                         for weights in layers]
+            means[ratios] = sum(densities) / 6  # the layers are equal
+            spread = max(densities) - min(densities)
+            self.assertTrue(0.08 < spread < 0.17 if ratios == "owl" else spread < 0.001, densities)
+        self.assertAlmostEqual(means["owl"], means["uniform"], delta=0.005)
+
+    def test_excluded_weights_stay_as_they_are(self):
+        # Calibrated or not, structure or values.
+        for options in (("--quantize", "int4", "--prune", "2:4"),
+                        ("--quantize", "int4", "--calibrate", "default", *SMALL),
+                        ("--prune-channels", "0.25")):
+            with self.subTest(options=options):
+                plain, warnings = self.compressed("--quantize", "none")
+                self.assertEqual(warnings, [])
+                weights, warnings = self.compressed(
+                    *options, "--exclude", "layers.{0,2}.gate,*.dwn", "--exclude=layers.[03].up")
+                self.assertEqual(warnings, ["warning: exclude: '*.dwn' matches no weight; "
+                                            "the nearest is layers.0.down"])
+                kept = {name for name, text in weights.items() if plain[name] == text}
+                excluded = {"layers.0.gate", "layers.2.gate", "layers.0.up", "layers.3.up"}
+                if "--quantize" in options:
+                    self.assertEqual(kept, excluded)
+                else:  # the feed-forward networks of three layers are whole
+                    mlp = {name for name in weights if name.split(".")[2] in ("gate", "up", "down")}
+                    self.assertEqual(kept & mlp, {name for name in mlp if name[7] in "023"})
+
+    def test_excluded_weights_are_part_of_the_cache_key(self):
+        environment = {**os.environ, "XDG_CACHE_HOME": str(self.tmp)}
+        text = self.tmp / "text.txt"
+        text.write_bytes((BOOKS / "eval" / "kjv_valid.txt").read_bytes()[:1500])
+        perplexities = set()
+        for exclude in (("--exclude", "*.down"), ("--exclude=*.down,*.up",)):
+            result = stc("eval", BOOKS, "--quantize", "int2", *exclude, "--text", text, "--json",
+                         env=environment)
+            perplexities.add(json.loads(result.stdout)["perplexity"])
+        self.assertEqual(len(perplexities), 2)
+        self.assertEqual(len(list((self.tmp / "stc").iterdir())), 2)
+
     def test_bad_input(self):
         empty = self.tmp / "empty.txt"
         empty.write_text("")
+        recipe = ROOT / "examples" / "recipes" / "quick.yaml"
         cases = (
             (("--prune", "2:4", "--calibrate", empty), r"expected at least 256 tokens .*, got 0"),
             (("--prune", "2:4", "--calibrate", self.tmp / "none"), r"No such file"),
             (("--quantize", "gptq:int4"), r"--quantize: expected --calibrate TEXT beside gptq"),
             (("--prune", "alps:2:4"), r"--prune: expected --calibrate TEXT beside alps"),
-            (("--calibrate", "default"), r"--calibrate: expected --prune or --quantize beside it"),
+            (("--calibrate", "default"), r"--calibrate: expected --prune, --quantize or one of"),
+            (("--quantize", "int4", "--exclude", "a,,b"), r"--exclude: expected patterns .* empty"),
+            (("--quantize", "int4", "--exclude", "[a"), r"exclude: expected a glob pattern, got '\[a'"),
+            (("--exclude", "*.q"), r"--exclude: expected something to prune .* got nothing"),
+            (("--recipe", recipe, "--exclude", "*.q"), r"--recipe: expected no --exclude beside it"),
+            (("--recipe", recipe, "--ratios", "owl"), r"--recipe: expected no --ratios beside it"),
+            (("--budget", "kl<=1", "--ratios", "owl"), r"--budget: expected no --ratios beside it"),
+            (("--prune", "0.5", "--ratios", "owl"), r"--ratios: expected --prune and --calibrate"),
+            (("--quantize", "int4", "--calibrate", "default", "--ratios", "owl"),
+             r"--ratios: expected --prune and --calibrate beside owl, got no --prune"),
+            (("--prune", "0.5", "--calibrate", "default", "--ratios", "own"),
+             r"--ratios: expected uniform or owl, got own"),
+            (("--prune", "2:4", "--calibrate", "default", "--ratios", "owl"),
+             r"prune: expected a ratio, blocks or N:M with M of at least 8 beside ratios owl"),
             (("--quantize", "int4", "--repair-sweeps", "1"), r"expected --calibrate or --budget beside it"),
             (("--quantize", "int4", "--calibrate", "default", "--calibrate-length", "1"), r"2"),
         )

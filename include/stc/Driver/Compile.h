@@ -22,8 +22,9 @@ struct CompileOptions {
   std::string prune = "none", quantize = "none", head = "auto";
   StructureOptions structure;
   CalibrationOptions calibration;
-  std::string recipeFile;        // not empty: `recipe` was read from there
-  std::optional<Recipe> recipe;  // in place of the four above
+  std::vector<std::string> exclude; // see PipelineOptions
+  std::string recipeFile;           // not empty: `recipe` was read from there
+  std::optional<Recipe> recipe;     // in place of the above but `structure`
   std::string budget, objective; // not empty: a recipe is searched for, with `calibration`
   std::string target = "native"; // as TargetDescription::parseList takes it
   std::string dumpDirectory;     // not empty: every phase's IR is written there

@@ -28,6 +28,7 @@ struct CalibrationOptions {
   int64_t sequences = 128, length = 256;
   bool repair = true; // fit what is left to the uncompressed model
   int64_t sweeps = 2; // of fitting scales and codes
+  std::string ratios = "uniform"; // how zeros are spread over layers, or "owl"
 };
 
 /// What is removed of the graph itself, before weights are compressed.
@@ -44,7 +45,9 @@ struct PipelineOptions {
   std::string prune = "none";
   std::string quantize = "none";
   CalibrationOptions calibration;
-  std::optional<Recipe> recipe;  // in place of `prune`, `quantize`, `calibration` and `head`
+  std::vector<std::string> exclude; // glob patterns of weight names that stay as they are
+  // In place of `prune`, `quantize`, `calibration`, `exclude` and `head`.
+  std::optional<Recipe> recipe;
   std::string budget, objective; // not empty: a recipe is searched for, with `calibration`
   /// Seconds of one matrix for one token; what the search goes by.
   std::function<double(const Layout &, int64_t rows, int64_t columns, int64_t bytes)> decodeCost;

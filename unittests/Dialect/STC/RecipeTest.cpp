@@ -214,6 +214,9 @@ TEST(RecipeTest, RefusesWhatIsNoYaml) {
 TEST(RecipeTest, FindsTheNearestName) {
   EXPECT_EQ(nearestName("quantise", {"prune", "quantize", "match"}), "quantize");
   EXPECT_EQ(nearestName("x", {}), "");
+  EXPECT_EQ(nearestName("*.dwn", {"layers.0.q", "layers.0.down", "layers.0.up"}), "layers.0.down");
+  EXPECT_EQ(nearestName("layer.1.*", {"layers.0.q", "layers.1.down"}), "layers.1.down");
+  EXPECT_EQ(nearestName("*", {"first", "second"}), "first");
 }
 
 TEST(RecipeTest, ReadsEveryRecipeThatShips) {

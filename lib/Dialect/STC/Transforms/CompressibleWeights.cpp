@@ -48,6 +48,19 @@ FailureOr<SmallVector<GlobText>> parsePatterns(ModuleOp module, StringRef option
   return patterns;
 }
 
+/// Patterns that match nothing are mostly misspelt.
+void warnOfUnmatched(ModuleOp module, StringRef option, ArrayRef<GlobText> patterns,
+                     ArrayRef<StringRef> names) {
+  for (const GlobText &pattern : patterns) {
+    if (pattern.matched)
+      continue;
+    InFlightDiagnostic warning = emitWarning(module.getLoc(), option + ": '")
+                                 << pattern.text << "' matches no weight";
+    if (!names.empty())
+      warning << "; the nearest is " << nearestName(pattern.text, names);
+  }
+}
+
 } // namespace
 
 FailureOr<SmallVector<WeightOp>> findCompressibleWeights(ModuleOp module,
@@ -69,18 +82,20 @@ FailureOr<SmallVector<WeightOp>> findCompressibleWeights(ModuleOp module,
   });
 
   SmallVector<WeightOp> weights;
+  SmallVector<StringRef> names; // of those that could be excluded
   for (auto weight : module.getOps<WeightOp>()) {
     bool excluded = false;
     for (GlobText &pattern : *patterns)
       if (pattern.glob.match(weight.getSymName()))
         excluded = pattern.matched = true;
     StringAttr name = weight.getSymNameAttr();
-    if (!excluded && used.contains(name) && !barred.contains(name))
+    if (!used.contains(name) || barred.contains(name))
+      continue;
+    names.push_back(weight.getSymName());
+    if (!excluded)
       weights.push_back(weight);
   }
-  for (const GlobText &pattern : *patterns)
-    if (!pattern.matched)
-      emitWarning(module.getLoc(), "exclude: '") << pattern.text << "' matches no weight";
+  warnOfUnmatched(module, "exclude", *patterns, names);
   return weights;
 }
 
@@ -107,13 +122,7 @@ FailureOr<SmallVector<const RecipeStage *>> assignStages(ModuleOp module, const 
     }
     result.push_back(decides);
   }
-  for (const GlobText &pattern : *patterns)
-    if (!pattern.matched) {
-      InFlightDiagnostic warning = emitWarning(module.getLoc(), "match: '")
-                                   << pattern.text << "' matches no weight";
-      if (!names.empty())
-        warning << "; the nearest is " << nearestName(pattern.text, names);
-    }
+  warnOfUnmatched(module, "match", *patterns, names);
   return result;
 }
 

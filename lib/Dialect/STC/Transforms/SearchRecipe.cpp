@@ -267,9 +267,12 @@ absl::Status SearchRecipe::compress(std::vector<size_t> chosen, Trial &trial) {
   plan.chosen = chosen;
   trial.chosen = std::move(chosen);
   trial.recipe = base;
-  trial.recipe.stages = plan.stages();
+  // The recipe must say by itself what stays as it is.
+  for (const std::string &pattern : exclude)
+    trial.recipe.stages.push_back({pattern, "none", "none"});
+  std::vector<RecipeStage> chosenStages = plan.stages();
+  llvm::append_range(trial.recipe.stages, chosenStages);
   CompressLayersPassOptions options;
-  options.exclude.assign(exclude.begin(), exclude.end());
   options.quiet = quiet;
   OpPassManager pipeline(ModuleOp::getOperationName());
   pipeline.addPass(createCompressLayersPass(options, trial.recipe));

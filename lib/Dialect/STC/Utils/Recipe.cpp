@@ -5,16 +5,36 @@
 
 #include "absl/strings/str_cat.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
+#include <numeric>
 
 namespace stc {
 
+/// The edits that make `word` a name, where a `*` in it stands for anything.
+static size_t editsBetween(llvm::StringRef word, llvm::StringRef name) {
+  std::vector<size_t> row(name.size() + 1); // of the word so far to each beginning of the name
+  std::iota(row.begin(), row.end(), 0);
+  for (char c : word) {
+    size_t diagonal = row[0]++;
+    if (c == '*')
+      --row[0];
+    for (size_t i = 0; i < name.size(); ++i) {
+      size_t above = row[i + 1];
+      row[i + 1] = c == '*' ? std::min(above, row[i])
+                            : std::min({above + 1, row[i] + 1, diagonal + (c != name[i])});
+      diagonal = above;
+    }
+  }
+  return row.back();
+}
+
 llvm::StringRef nearestName(llvm::StringRef word, llvm::ArrayRef<llvm::StringRef> names) {
   llvm::StringRef best;
-  unsigned fewest = std::numeric_limits<unsigned>::max();
+  size_t fewest = std::numeric_limits<size_t>::max();
   for (llvm::StringRef name : names)
-    if (unsigned edits = word.edit_distance(name); edits < fewest) {
+    if (size_t edits = editsBetween(word, name); edits < fewest) {
       fewest = edits;
       best = name;
     }

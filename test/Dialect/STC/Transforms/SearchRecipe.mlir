@@ -21,6 +21,12 @@
 // RUN: grep 'stc.weight' %t.bytes.mlir > %t.found.txt
 // RUN: grep 'stc.weight' %t.recipe.mlir > %t.given.txt
 // RUN: diff %t.found.txt %t.given.txt
+// What is excluded stays so in the recipe.
+// RUN: stc-opt %t.mlir --stc-search-recipe='budget=kl<=1 objective=size calibrate=%t.ids length=16 sequences=32 windows=8 encodings=int8-g32,int4-g32 exclude=*.o' -o %t.excluded.mlir
+// RUN: FileCheck %s --check-prefix=EXCLUDED --input-file %t.excluded.mlir
+// RUN: %python %S/Inputs/recipe_of.py %t.excluded.mlir %t.excluded.yaml
+// RUN: stc-opt %t.mlir --stc-compress-layers='recipe=%t.excluded.yaml' | grep 'stc.weight' > %t.given.txt
+// RUN: grep 'stc.weight' %t.excluded.mlir | diff - %t.given.txt
 // RUN: stc-opt %t.mlir --stc-search-recipe='budget=kl<=0.05 objective=size calibrate=%t.ids length=16 sequences=32 windows=8 encodings=none,int8-g32,int4-g32,int2-g32' | FileCheck %s --check-prefix=LOSS
 // RUN: stc-opt %t.mlir --stc-search-recipe='budget=ppl<=1.02 calibrate=%t.ids length=16 sequences=32 windows=8 encodings=none,int8-g32,int4-g32' | FileCheck %s --check-prefix=PERPLEXITY
 // RUN: stc-opt %t.mlir --stc-search-recipe='budget=tokens/s>=90000 bandwidth=1e9 calibrate=%t.ids length=16 sequences=32 windows=8 encodings=none,int8-g32,int4-g32' | FileCheck %s --check-prefix=SPEED
@@ -36,6 +42,11 @@
 // FIRST-NOT: measured before
 // KNOWN: measured before
 // RECIPE: stc.recipe = "# Found for bytes<=9500. On 8 sequences held out of the calibration text, in f32: KL {{[0-9.e-]+}} +- {{[0-9.e-]+}}\0A# (estimated {{.*}} All weights take {{[89][0-9]*}} bytes.\0Aversion: 1
+// EXCLUDED: match: \22*.o\22\0A    prune: none\0A    quantize: none
+// EXCLUDED: @layers.0.q {{.*}}quant =
+// EXCLUDED: @layers.0.o
+// EXCLUDED-NOT: quant =
+// EXCLUDED: @layers.0.gate {{.*}}quant =
 // LOSS: Found for kl<=0.05. {{.*}} KL 0.0{{[0-4]}}
 // PERPLEXITY: Found for ppl<=1.02.
 // SPEED: Decoding, by the cost model: {{[0-9.e+]+}} tokens/s

@@ -78,7 +78,8 @@ struct Recipe {
   std::string str() const;
 };
 
-/// The name with the fewest edits from `word`, or "" if there are no names.
+/// The name with the fewest edits from `word`, a `*` in which stands for anything, or "" if there
+/// are no names.
 llvm::StringRef nearestName(llvm::StringRef word, llvm::ArrayRef<llvm::StringRef> names);
 
 } // namespace stc
