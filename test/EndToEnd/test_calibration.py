@@ -5,7 +5,8 @@ import random
 import re
 import unittest
 
-from support import BIN, BOOKS, ROOT, TemporaryDirectoryTest, compile_model, make_llama, run, stc
+from support import (BIN, BOOKS, ROOT, SHARED, TemporaryDirectoryTest, compile_model, make_llama,
+                     needs_shared, run, stc)
 
 SMALL = ("--calibrate-sequences", "24", "--calibrate-length", "128")
 
@@ -111,6 +112,32 @@ class Calibration(TemporaryDirectoryTest):
             perplexities.add(json.loads(result.stdout)["perplexity"])
         self.assertEqual(len(perplexities), 2)
         self.assertEqual(len(list((self.tmp / "stc").iterdir())), 2)
+
+    @needs_shared
+    def test_fitted_biases_lower_the_loss_and_reach_the_binary(self):
+        model = SHARED / "models" / "tiny-qwen2"
+        random.seed(2)
+        texts = []
+        for name, count in ("calibrate.ids", 64 * 64), ("held-out.ids", 16 * 64):
+            texts.append(self.tmp / name)
+            texts[-1].write_text(" ".join(str(random.randrange(320)) for _ in range(count)))
+        graph = self.tmp / "graph.mlir"
+        stc("compile", model, "--emit=mlir:graph", "-o", graph, "--quiet")
+        for method in "prune=2:4", "quantize=int3":
+            kl = {}
+            for exclude in "", " exclude=*_bias":
+                result = run(BIN / "stc-opt", graph, "-o", "/dev/null",
+                             f"--stc-compress-layers=calibrate={texts[0]} length=64 {method}{exclude}",
+                             f"--stc-measure-divergence=length=64 text={texts[1]}")
+                found = re.search(r"perplexity ([\d.]+), .* KL ([\d.]+)", result.stderr.decode())
+                kl[exclude] = float(found[2])
+                if method == "prune=2:4" and not exclude:
+                    binary = compile_model(model, self.tmp / "tiny", "--prune", "2:4", "--calibrate",
+                                           texts[0], "--calibrate-length", "64")
+                    measured = json.loads(run(binary, "eval", "--tokens-file", texts[1],
+                                              "--context", "64", "--json").stdout)
+                    self.assertAlmostEqual(measured["perplexity"] / float(found[1]), 1, delta=1e-4)
+            self.assertLess(kl[""], kl[" exclude=*_bias"], method)
 
     def test_bad_input(self):
         empty = self.tmp / "empty.txt"

@@ -207,6 +207,37 @@ TEST(Repair, CodesOfObsGetBetter) {
     }
 }
 
+TEST(Repair, ZerosAreFitted) {
+  constexpr int64_t rows = 6, columns = 128;
+  SecondMoments moments = momentsOf(columns, randomNormal(600 * columns, 14));
+  QuantizedMatrix exact = quantizeRoundToNearest(spec("int4-asym"), rows, columns,
+                                                 randomNormal(rows * columns, 15));
+  for (size_t i = 0; i < exact.zeros.size(); ++i)
+    exact.zeros[i] = int8_t(int(i % 5) - 2); // none at the end of its range
+  std::vector<float> wanted = dequantize(exact);
+  std::vector<float> cross = crossOfWeights(moments, rows, wanted);
+  QuantizedMatrix moved = exact;
+  for (size_t i = 0; i < moved.zeros.size(); ++i)
+    moved.zeros[i] = int8_t(moved.zeros[i] + (i % 2 ? 1 : -1));
+  std::vector<uint8_t> mask(size_t(rows * columns), 1);
+  RefitCodesOptions options;
+  options.sweeps = 8;
+  QuantizedMatrix fitted = refit(spec("int4-asym"), moved, mask, moments, cross, options);
+  EXPECT_NE(fitted.zeros, moved.zeros);
+  int64_t found = 0;
+  for (size_t i = 0; i < exact.zeros.size(); ++i)
+    found += fitted.zeros[i] == exact.zeros[i];
+  EXPECT_GT(found, int64_t(exact.zeros.size()) / 2);
+  double start = outputError(moments, rows, wanted, dequantize(moved));
+  EXPECT_LT(outputError(moments, rows, wanted, dequantize(fitted)), 0.05 * start);
+  // Scales alone cannot do that.
+  options.codes = false;
+  QuantizedMatrix scales = refit(spec("int4-asym"), moved, mask, moments, cross, options);
+  EXPECT_EQ(scales.zeros, moved.zeros);
+  EXPECT_GT(outputError(moments, rows, wanted, dequantize(scales)),
+            2 * outputError(moments, rows, wanted, dequantize(fitted)));
+}
+
 TEST(Repair, DeadInputsAndZerosAreLeftAlone) {
   constexpr int64_t rows = 4, columns = 64;
   std::vector<float> w = randomNormal(rows * columns, 1);

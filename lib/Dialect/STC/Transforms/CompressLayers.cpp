@@ -1,9 +1,11 @@
 // stc-compress-layers: prunes, quantizes and repairs layer after layer on calibration text.
+#include "BiasRepair.h"
 #include "CompressibleWeights.h"
 #include "LayerRatios.h"
 #include "RepairTargets.h"
 
 #include "stc/Calibration/Divergence.h"
+#include "stc/Compress/Bias.h"
 #include "stc/Compress/ChannelScales.h"
 #include "stc/Compress/CompressMatrix.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
@@ -68,10 +70,14 @@ private:
   absl::Status runLayer(LayerOp layer);
   absl::Status compressLinear(LinearOp linear);
   absl::StatusOr<CompressedMatrix> compressWeight(LinearOp linear, const Task &task);
+  absl::Status observe(const Activations &inputs, bool isCentred);
+  absl::Status storeBias(WeightOp bias, const CompressedMatrix &result,
+                         absl::Span<const double> wanted);
   absl::Status foldChannelScales(LinearOp linear, const QuantizeSpec &quantize);
   absl::StatusOr<std::vector<float>> findChannelScales(const QuantizeSpec &quantize,
                                                        ArrayRef<WeightOp> matrices);
-  absl::StatusOr<CrossMoments> targetsOf(LinearOp linear, const Activations &inputs);
+  absl::StatusOr<CrossMoments> targetsOf(LinearOp linear, const Activations &inputs,
+                                         std::vector<double> *means);
   absl::Status store(WeightOp weight, const CompressedMatrix &result);
   void annotate(const Task &task, const CompressedMatrix &result);
 
@@ -86,9 +92,12 @@ private:
   llvm::MapVector<StringAttr, Task> weights; // that may change and have not, in module order
   WeightStore *weightStore = nullptr;
   std::unique_ptr<BatchEvaluator> student, teacher; // no teacher without repair
+  FittableBiases biases;
   // Of the matrices whose input was met last:
   Value input;
   std::unique_ptr<InputStatistics> statistics;
+  bool areCentred = false;          // of the inputs without their means, for fitting a bias too
+  std::vector<double> means;        // those
   std::vector<float> channelScales; // that their columns are multiplied with; empty: 1
   std::unique_ptr<Progress> progress;
   Operation *current = nullptr; // that errors are about
@@ -167,9 +176,12 @@ absl::Status CompressLayers::run() {
   student = std::make_unique<BatchEvaluator>(
       module, text, [this](WeightOp weight) { return weightStore->load(weight); });
   teacher.reset();
-  if (recipe.repair.enabled)
+  biases = {};
+  if (recipe.repair.enabled) {
+    biases = FittableBiases(module, recipe, exclude);
     teacher = std::make_unique<BatchEvaluator>(
         module, text, [this](WeightOp weight) { return weightStore->loadSource(weight); });
+  }
   uint64_t total = 0;
   for (auto &[name, task] : weights)
     total += uint64_t(task.weight.getTensorType().getNumElements());
@@ -257,14 +269,15 @@ absl::StatusOr<CompressedMatrix> CompressLayers::compressWeight(LinearOp linear,
   ActivationsPtr inputs = student->get(linear.getInput());
   if (!inputs)
     return formatError({"", "stc.linear", {}}, "an input computed before", "none");
-  if (input != linear.getInput() || !statistics) {
-    statistics = std::make_unique<InputStatistics>(inputs->columns);
-    STC_RETURN_IF_ERROR(statistics->moments().add(inputs->values));
+  if (input != linear.getInput()) {
+    statistics.reset();
     input = linear.getInput();
     channelScales.clear();
     STC_RETURN_IF_ERROR(foldChannelScales(linear, task.method.quantize));
     inputs = student->get(input);
   }
+  WeightOp bias = biases.of(linear);
+  STC_RETURN_IF_ERROR(observe(*inputs, /*isCentred=*/!!bias));
   STC_ASSIGN_OR_RETURN(std::vector<float> values, weightStore->load(weight));
   if (!channelScales.empty())
     for (size_t i = 0; i < values.size(); ++i)
@@ -275,9 +288,37 @@ absl::StatusOr<CompressedMatrix> CompressLayers::compressWeight(LinearOp linear,
   if (!teacher)
     return compressMatrix(method, rowsOf(weight), columnsOf(weight), values, statistics.get(),
                           nullptr);
-  STC_ASSIGN_OR_RETURN(CrossMoments targets, targetsOf(linear, *inputs));
-  return compressMatrix(method, rowsOf(weight), columnsOf(weight), values, statistics.get(),
-                        &targets);
+  std::vector<double> wanted; // means of the outputs
+  STC_ASSIGN_OR_RETURN(CrossMoments targets, targetsOf(linear, *inputs, bias ? &wanted : nullptr));
+  STC_ASSIGN_OR_RETURN(CompressedMatrix result,
+                       compressMatrix(method, rowsOf(weight), columnsOf(weight), values,
+                                      statistics.get(), &targets));
+  if (bias)
+    STC_RETURN_IF_ERROR(storeBias(bias, result, wanted));
+  return result;
+}
+
+/// Sees to it that `statistics` are of these inputs, with their means or without.
+absl::Status CompressLayers::observe(const Activations &inputs, bool isCentred) {
+  if (statistics && areCentred == isCentred)
+    return absl::OkStatus();
+  statistics = std::make_unique<InputStatistics>(inputs.columns);
+  areCentred = isCentred;
+  if (!isCentred)
+    return statistics->moments().add(inputs.values);
+  std::vector<float> centred = inputs.values;
+  means = removeMeans(inputs.columns, absl::MakeSpan(centred));
+  return statistics->moments().add(centred);
+}
+
+/// The bias that goes with a matrix fitted to outputs without their means, `wanted`.
+absl::Status CompressLayers::storeBias(WeightOp bias, const CompressedMatrix &result,
+                                       absl::Span<const double> wanted) {
+  STC_RETURN_IF_ERROR(weightStore->setValues(bias, fitBias(result.values, means, wanted)));
+  bias->setAttr(kCalibratedAttr, UnitAttr::get(&getContext()));
+  if (verbose)
+    emitRemark(bias.getLoc()) << bias.getSymName() << ": fitted with its matrix";
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<float>> CompressLayers::findChannelScales(const QuantizeSpec &quantize,
@@ -326,6 +367,7 @@ absl::Status CompressLayers::foldChannelScales(LinearOp linear, const QuantizeSp
       return absl::OkStatus();
     matrices.push_back(symbol);
   }
+  STC_RETURN_IF_ERROR(observe(*student->get(input), /*isCentred=*/false));
   STC_ASSIGN_OR_RETURN(std::vector<float> scales, findChannelScales(quantize, matrices));
   STC_ASSIGN_OR_RETURN(std::vector<float> before, weightStore->load(normWeight));
   std::vector<float> divided = before;
@@ -342,9 +384,11 @@ absl::Status CompressLayers::foldChannelScales(LinearOp linear, const QuantizeSp
   return absl::OkStatus();
 }
 
-/// The outputs that the teacher has here, against the inputs that the student has. A bias, and the
-/// hidden state that the outputs are added to, are the student's own.
-absl::StatusOr<CrossMoments> CompressLayers::targetsOf(LinearOp linear, const Activations &inputs) {
+/// The outputs that the teacher has here, against the inputs that the student has. A bias (unless
+/// `means` say that it is fitted too), and the hidden state that the outputs are added to, are the
+/// student's own.
+absl::StatusOr<CrossMoments> CompressLayers::targetsOf(LinearOp linear, const Activations &inputs,
+                                                       std::vector<double> *means) {
   Activations wanted = *teacher->get(linear.getResult());
   ActivationsPtr theirs, ours;
   if (Value residual = residualOf(linear)) {
@@ -352,10 +396,10 @@ absl::StatusOr<CrossMoments> CompressLayers::targetsOf(LinearOp linear, const Ac
     ours = student->get(residual);
   }
   if (!theirs || !ours)
-    return repairTargets(linear, std::move(wanted), nullptr, inputs, *weightStore);
+    return repairTargets(linear, std::move(wanted), nullptr, inputs, *weightStore, means);
   for (size_t i = 0; i < wanted.values.size(); ++i)
     wanted.values[i] += theirs->values[i];
-  return repairTargets(linear, std::move(wanted), ours.get(), inputs, *weightStore);
+  return repairTargets(linear, std::move(wanted), ours.get(), inputs, *weightStore, means);
 }
 
 /// Magnitude and round to nearest need no inputs, and so no order.

@@ -1,6 +1,8 @@
 // Which weights compression may change, and the loop over them that pruning and quantizing share.
 #include "CompressibleWeights.h"
 
+#include "BiasRepair.h"
+
 #include "stc/Dialect/STC/Utils/Diagnostics.h"
 #include "stc/Dialect/STC/Utils/OrderedPipeline.h"
 
@@ -110,6 +112,12 @@ FailureOr<SmallVector<const RecipeStage *>> assignStages(ModuleOp module, const 
   FailureOr<SmallVector<GlobText>> patterns = parsePatterns(module, "match", texts);
   if (failed(patterns))
     return failure();
+  // A stage may say that a bias is not fitted.
+  module.walk([&](LinearOp linear) {
+    if (StringAttr name = biasName(linear))
+      for (GlobText &pattern : *patterns)
+        pattern.matched |= pattern.glob.match(name);
+  });
   SmallVector<const RecipeStage *> result;
   for (StringRef name : names) {
     const RecipeStage *decides = nullptr;

@@ -1,6 +1,8 @@
 // What a linear operation should give, so that it makes up for what compression lost before it.
 #include "RepairTargets.h"
 
+#include "stc/Compress/Bias.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
@@ -19,11 +21,13 @@ Value residualOf(LinearOp linear) {
 
 absl::StatusOr<CrossMoments> repairTargets(LinearOp linear, Activations wanted,
                                            const Activations *residual, const Activations &inputs,
-                                           WeightStore &store) {
+                                           WeightStore &store, std::vector<double> *means) {
   if (residual)
     for (size_t i = 0; i < wanted.values.size(); ++i)
       wanted.values[i] -= residual->values[i];
-  if (linear.getBias()) {
+  if (means) {
+    *means = removeMeans(wanted.columns, absl::MakeSpan(wanted.values));
+  } else if (linear.getBias()) {
     auto read = linear.getBias().getDefiningOp<GetWeightOp>();
     auto bias = read ? SymbolTable::lookupNearestSymbolFrom<WeightOp>(linear, read.getWeightAttr())
                      : WeightOp();

@@ -13,10 +13,12 @@ mlir::Value residualOf(LinearOp linear);
 
 /// `wanted` against the inputs that `linear` really gets. A bias, and the hidden state `residual`
 /// that the outputs are added to (null: none), are what the matrix need not give: they are
-/// subtracted first.
+/// subtracted first. With `means` the bias will be fitted too: then it is not subtracted, but the
+/// means of the outputs are, and are put there.
 absl::StatusOr<CrossMoments> repairTargets(LinearOp linear, Activations wanted,
                                            const Activations *residual, const Activations &inputs,
-                                           WeightStore &store);
+                                           WeightStore &store,
+                                           std::vector<double> *means = nullptr);
 
 } // namespace stc
 

@@ -17,7 +17,9 @@ def CompressLayersPass : Pass<"stc-compress-layers", "::mlir::ModuleOp"> {
     With `repair` what is left of a weight is fitted by least squares to the outputs that the
     uncompressed model, which runs beside it, gives at this place: a matrix whose result is added to
     the hidden state is fitted to the hidden state after that sum, so that it makes up for what was
-    lost before (block-wise distillation in closed form).
+    lost before (block-wise distillation in closed form). A bias is fitted together with its matrix,
+    unless it is excluded: then a matrix is fitted to inputs and outputs without their means, and
+    the bias to what the means of both leave.
 
     Specifications are those of `stc-prune` and `stc-quantize`, with the methods that need
     calibration: `wanda:0.5`, `sparsegpt:2:4`, `alps:4:16`, `gptq:int4-g128`. A specification

@@ -21,7 +21,8 @@ struct RecipeStage {
 };
 
 /// A recipe. A weight is compressed as the first stage says whose pattern matches its name; a
-/// weight that none matches is left alone.
+/// weight that none matches is left alone. A bias goes with its matrix: repair fits it, unless the
+/// first stage that matches its own name neither prunes nor quantizes.
 struct Recipe {
   /// The text that methods are calibrated on. Without one only `magnitude` and `rtn` exist, and
   /// nothing is repaired.

@@ -1,21 +1,23 @@
 """Writes a model with random weights, and token ids to calibrate it on.
 
-usage: calibrated_model.py MODEL.mlir TOKENS.ids [LAYERS]
+usage: calibrated_model.py MODEL.mlir TOKENS.ids [LAYERS] [--bias]
 
 One layer, unless told otherwise; of several, the first alone has no outliers.
+With --bias the embeddings have a mean, and q and up have biases.
 """
 import random
 import sys
 
 random.seed(5)
 VOCABULARY, HIDDEN, CHANNELS, KV = 32, 32, 48, 16
-LAYERS = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+BIAS = "--bias" in sys.argv
+LAYERS = int(sys.argv[3]) if len(sys.argv) > 3 and sys.argv[3] != "--bias" else 1
 DEVIATION = 0.3 if LAYERS == 1 else 0.1  # nothing normalizes the hidden state
 
 
-def weight(name, rows, columns, outliers=0.0):
+def weight(name, rows, columns, outliers=0.0, mean=0.0):
     def value():
-        number = random.gauss(0, DEVIATION)
+        number = random.gauss(mean, DEVIATION)
         return number * 8 if outliers and random.random() < outliers else number
     lines = ", ".join("[" + ", ".join(f"{value():.6e}" for _ in range(columns)) + "]"
                       for _ in range(rows))
@@ -23,12 +25,29 @@ def weight(name, rows, columns, outliers=0.0):
     return f"stc.weight @{name} : {kind} {{value = dense<[{lines}]> : {kind}}}\n"
 
 
-text = weight("embed", VOCABULARY, HIDDEN)
+def bias(name, rows):
+    values = ", ".join(f"{random.gauss(0, 0.3):.6e}" for _ in range(rows))
+    return f"stc.weight @{name} : tensor<{rows}xf32> {{value = dense<[{values}]> : tensor<{rows}xf32>}}\n"
+
+
+def linear(name, operand, layer, result, rows):
+    """A linear operation, with its bias if there is one."""
+    short, kind = name[0], f"tensor<{rows}x{HIDDEN}xf32>"
+    if not BIAS:
+        return f"%{short} = stc.linear {operand}, %w{short} : (!x, {kind}) -> {result}"
+    return (f"%b{short} = stc.get_weight @layers.{layer}.{name}_bias : tensor<{rows}xf32>\n"
+            f"    %{short} = stc.linear {operand}, %w{short} bias %b{short} "
+            f": (!x, {kind}, tensor<{rows}xf32>) -> {result}")
+
+
+text = weight("embed", VOCABULARY, HIDDEN, mean=0.3 if BIAS else 0)
 for layer in range(LAYERS):
     for name, rows, columns in (("q", HIDDEN, HIDDEN), ("k", KV, HIDDEN), ("v", KV, HIDDEN),
                                 ("o", HIDDEN, HIDDEN), ("gate", CHANNELS, HIDDEN),
                                 ("up", CHANNELS, HIDDEN), ("down", HIDDEN, CHANNELS)):
         text += weight(f"layers.{layer}.{name}", rows, columns, 0.005 * layer)
+        if BIAS and name in ("q", "up"):
+            text += bias(f"layers.{layer}.{name}_bias", rows)
 text += f"""
 !x = tensor<?x32xf32>
 !kv = tensor<?x16xf32>
@@ -48,7 +67,7 @@ for layer in range(LAYERS):
     %wg = stc.get_weight @layers.{layer}.gate : tensor<48x32xf32>
     %wu = stc.get_weight @layers.{layer}.up : tensor<48x32xf32>
     %wd = stc.get_weight @layers.{layer}.down : tensor<32x48xf32>
-    %q = stc.linear %h, %wq : (!x, tensor<32x32xf32>) -> !x
+    {linear("q", "%h", layer, "!x", HIDDEN)}
     %k = stc.linear %h, %wk : (!x, tensor<16x32xf32>) -> !kv
     %v = stc.linear %h, %wv : (!x, tensor<16x32xf32>) -> !kv
     stc.cache_update %k, %v, %cache[%layer, %position] : !kv, !kv, !cache
@@ -57,7 +76,7 @@ for layer in range(LAYERS):
     %o = stc.linear %a, %wo : (!x, tensor<32x32xf32>) -> !x
     %r = arith.addf %h, %o : !x
     %g = stc.linear %r, %wg : (!x, tensor<48x32xf32>) -> !wide
-    %u = stc.linear %r, %wu : (!x, tensor<48x32xf32>) -> !wide
+    {linear("up", "%r", layer, "!wide", CHANNELS)}
     %m = stc.gated_activation <silu> %g, %u : (!wide, !wide) -> !wide
     %d = stc.linear %m, %wd : (!wide, tensor<32x48xf32>) -> !x
     %s = arith.addf %r, %d : !x
