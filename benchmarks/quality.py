@@ -26,10 +26,14 @@ def measure(tools, graph, row, arguments):
     passes = []
     if "structure" in row:
         passes.append(f"stc-prune-structure{{{calibrate} {row['structure']}}}")
+    if row.get("rotate"):
+        passes.append("stc-fold-rotations")
     if "options" in row:
         passes.append(f"stc-compress-layers{{{calibrate} {row['options']}}}")
     texts = ",".join(arguments.text)
-    reference = f" reference={graph}" if "structure" in row else ""
+    # The graph of what was cut or rotated is not that of the source any more.
+    changed = "structure" in row or row.get("rotate")
+    reference = f" reference={graph}" if changed else ""
     passes.append(f"stc-measure-divergence{{length={arguments.length} text={texts}{reference}}}")
     start = time.time()
     run = subprocess.run([tools / "stc-opt", graph, "-o", "/dev/null",

@@ -34,6 +34,9 @@ static std::vector<Option> compileOptions() {
       {"--prune-groups", "", "SHARE", "the same of key/value heads, with their query heads"},
       {"--prune-heads", "", "SHARE", "the same of the query heads of every key/value head"},
       {"--prune-layers", "", "N", "remove the N layers that change their input least"},
+      {"--rotate", "", "",
+       "fold Hadamard rotations of the hidden state and of values into the weights first: the\n"
+       "same model, but without channels so large that int8 activations round the others away"},
       {"--quantize", "", "SPEC",
        "none, or int8, int4, int3 or int2 with the columns that share a scale, -g32 (the\n"
        "default), -g64 or -g128, and perhaps -asym, which gives each group a zero of its own:\n"
@@ -239,6 +242,7 @@ static absl::Status readCompileOptions(const Args &args, CompileOptions &options
   options.prune = args.text("--prune", "none");
   options.quantize = args.text("--quantize", "none");
   options.head = args.text("--head", "auto");
+  options.rotate = args.has("--rotate");
   STC_RETURN_IF_ERROR(readStructureOptions(args, options.structure));
   STC_RETURN_IF_ERROR(readCalibrationOptions(args, options.calibration));
   STC_RETURN_IF_ERROR(readExclude(args, options.exclude));

@@ -337,8 +337,9 @@ absl::Status Compilation::emitBinary() {
   pipeline.bundle = artifacts->bundle();
   STC_RETURN_IF_ERROR(advanceTo(Phase::Packed));
   ModelSettings settings = modelSettings(*module, modelName(options.model));
-  settings.recipe = absl::StrCat("prune=", options.prune, " quantize=", options.quantize,
-                                 " head=", options.head, options.structure.str());
+  settings.recipe =
+      absl::StrCat("prune=", options.prune, " quantize=", options.quantize, " head=", options.head,
+                   options.structure.str(), options.rotate ? " rotate" : "");
   // The same for the recipe that a search wrote as for its reading: the same binary.
   if (options.recipe || !options.budget.empty())
     settings.recipe =
@@ -472,6 +473,7 @@ absl::Status Compilation::run() {
   pipeline.prune = options.prune;
   pipeline.quantize = options.quantize;
   pipeline.structure = options.structure;
+  pipeline.rotate = options.rotate;
   pipeline.calibration = options.calibration;
   pipeline.exclude = options.exclude;
   pipeline.recipe = options.recipe;

@@ -120,6 +120,12 @@ void addUncalibrated(OpPassManager &manager, const PipelineOptions &options) {
 void addCompressed(OpPassManager &manager, const PipelineOptions &options) {
   if (options.structure.any())
     addStructure(manager, options);
+  if (options.rotate) {
+    FoldRotationsPassOptions rotate;
+    rotate.quiet = options.quiet;
+    rotate.verbose = options.verbose;
+    manager.addPass(createFoldRotationsPass(rotate));
+  }
   QuantizeHeadPassOptions head;
   head.spec = headSpec(options);
   head.quiet = options.quiet;

@@ -22,6 +22,8 @@ namespace {
 struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
   Option<std::string> prune{*this, "prune", llvm::cl::desc("What to prune, e.g. 2:4"),
                             llvm::cl::init("none")};
+  Option<bool> rotate{*this, "rotate", llvm::cl::desc("Rotate the hidden state and values first"),
+                      llvm::cl::init(false)};
   Option<std::string> quantize{*this, "quantize", llvm::cl::desc("How to quantize, e.g. int4-g32"),
                                llvm::cl::init("none")};
   Option<std::string> head{*this, "head",
@@ -38,6 +40,7 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
 
   stc::PipelineOptions get() const {
     stc::PipelineOptions options;
+    options.rotate = rotate;
     options.prune = prune;
     options.quantize = quantize;
     options.head = head;

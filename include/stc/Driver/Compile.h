@@ -21,6 +21,7 @@ struct CompileOptions {
   Phase mlirPhase = Phase::LLVM; // for EmitKind::MLIR
   std::string prune = "none", quantize = "none", head = "auto";
   StructureOptions structure;
+  bool rotate = false;
   CalibrationOptions calibration;
   std::vector<std::string> exclude; // see PipelineOptions
   std::string recipeFile;           // not empty: `recipe` was read from there

@@ -42,6 +42,7 @@ struct StructureOptions {
 
 struct PipelineOptions {
   StructureOptions structure;
+  bool rotate = false; // the hidden state and values, inside the weights
   std::string prune = "none";
   std::string quantize = "none";
   CalibrationOptions calibration;

@@ -11,6 +11,7 @@ namespace stc {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr const char *kRecipe = R"(version: 1
 calibration: {text: mine.txt, sequences: 16, length: 64}
@@ -136,6 +137,22 @@ TEST(RecipeTest, RefusesRatiosThatCannotBe) {
             "owl, got 2:4");
 }
 
+TEST(RecipeTest, RotatesWhereItSaysSo) {
+  absl::StatusOr<Recipe> plain = Recipe::parse(kRecipe, "r.yaml");
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  EXPECT_FALSE(plain->rotate);
+  EXPECT_THAT(plain->str(), Not(HasSubstr("rotate")));
+  absl::StatusOr<Recipe> rotated =
+      Recipe::parse(edited("version: 1", "version: 1\nrotate: true"), "r.yaml");
+  ASSERT_TRUE(rotated.ok()) << rotated.status();
+  EXPECT_TRUE(rotated->rotate);
+  absl::StatusOr<Recipe> again = Recipe::parse(rotated->str(), "r.yaml");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(again->rotate);
+  EXPECT_EQ(messageOf(edited("version: 1", "version: 1\nrotate: 1")),
+            "r.yaml:2: rotate: expected true or false, got 1");
+}
+
 TEST(RecipeTest, QuotesWhatYamlWouldMisread) {
   Recipe recipe = Recipe::uniform("none", "int4-g32");
   recipe.calibration.text = "/a \"b\"\\c: {d}#.txt";
@@ -163,8 +180,8 @@ TEST(RecipeTest, NamesTheLineAndWhatIsMeant) {
             "r.yaml:10: stages[1]: expected the keys match, prune, quantize, got prunes (is prune "
             "meant?)");
   EXPECT_EQ(messageOf(edited("head: int8", "haed: int8")),
-            "r.yaml:4: expected the keys version, calibration, repair, ratios, head, stages, got haed (is "
-            "head meant?)");
+            "r.yaml:4: expected the keys version, rotate, calibration, repair, ratios, head, stages, "
+            "got haed (is head meant?)");
   EXPECT_EQ(messageOf(edited("sequences: 16", "sequences: 0")),
             "r.yaml:2: calibration.sequences: expected an integer from 1 to 1048576, got 0");
   EXPECT_EQ(messageOf(edited("version: 1", "version: 2")), "r.yaml:1: version: expected 1, got 2");

@@ -43,7 +43,7 @@ public:
     if (failed(prepare()))
       return signalPassFailure();
     if (weights.empty())
-      return markAllAnalysesPreserved();
+      return;
     if (!recipe.isCalibrated()) {
       if (failed(runUncalibrated()))
         signalPassFailure();
@@ -64,6 +64,7 @@ private:
 
   LogicalResult prepare();
   absl::StatusOr<Recipe> chooseRecipe();
+  LogicalResult rotate();
   LogicalResult runUncalibrated();
   absl::Status run();
   absl::Status chooseRatios(const Sequences &text);
@@ -143,6 +144,8 @@ LogicalResult CompressLayers::prepare() {
   if (!chosen.ok())
     return emitStatus(module, chosen.status());
   recipe = std::move(*chosen);
+  if (recipe.rotate && !isRotated(module) && failed(rotate()))
+    return failure();
   auto found = findCompressibleWeights(module, exclude);
   if (failed(found))
     return failure();
@@ -159,6 +162,15 @@ LogicalResult CompressLayers::prepare() {
       weights[weight.getSymNameAttr()] = {weight, std::move(*method)};
   }
   return success();
+}
+
+LogicalResult CompressLayers::rotate() {
+  FoldRotationsPassOptions options;
+  options.quiet = quiet;
+  options.verbose = verbose;
+  OpPassManager pipeline(ModuleOp::getOperationName());
+  pipeline.addPass(createFoldRotationsPass(options));
+  return runPipeline(pipeline, getOperation());
 }
 
 absl::Status CompressLayers::run() {

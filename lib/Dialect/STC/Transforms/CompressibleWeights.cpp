@@ -7,6 +7,7 @@
 #include "stc/Dialect/STC/Utils/OrderedPipeline.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -132,6 +133,22 @@ FailureOr<SmallVector<const RecipeStage *>> assignStages(ModuleOp module, const 
   }
   warnOfUnmatched(module, "match", *patterns, names);
   return result;
+}
+
+WeightOp copyForHead(WeightOp weight, ArrayRef<LinearOp> heads) {
+  SymbolTable symbols(weight->getParentOfType<ModuleOp>());
+  OpBuilder builder(weight);
+  builder.setInsertionPointAfter(weight);
+  auto copy = cast<WeightOp>(builder.clone(*weight));
+  copy.setSymName((weight.getSymName() + ".head").str());
+  symbols.insert(copy);
+  for (LinearOp linear : heads) {
+    builder.setInsertionPoint(linear);
+    linear.getWeightMutable().assign(
+        GetWeightOp::create(builder, linear.getLoc(), copy.getTensorType(),
+                            FlatSymbolRefAttr::get(copy.getSymNameAttr())));
+  }
+  return copy;
 }
 
 LogicalResult compressWeights(ModuleOp module, ArrayRef<WeightOp> weights, const std::string &task,

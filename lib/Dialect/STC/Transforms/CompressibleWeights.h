@@ -27,6 +27,9 @@ assignStages(mlir::ModuleOp module, const Recipe &recipe, llvm::ArrayRef<WeightO
 inline int64_t rowsOf(WeightOp weight) { return weight.getTensorType().getDimSize(0); }
 inline int64_t columnsOf(WeightOp weight) { return weight.getTensorType().getDimSize(1); }
 
+/// Gives the heads a weight of their own: a copy behind `weight`, named after it.
+WeightOp copyForHead(WeightOp weight, llvm::ArrayRef<LinearOp> heads);
+
 /// Calls `compress` for each weight in several threads, then `annotate` on this thread in order.
 /// An error is reported at the weight it concerns. `task` names the work in the progress display.
 mlir::LogicalResult

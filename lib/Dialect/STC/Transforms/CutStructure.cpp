@@ -25,7 +25,8 @@ absl::Status cutWeight(Value value, unsigned dim, ArrayRef<int64_t> kept, Weight
   WeightOp weight = weightOf(value);
   MLIRContext *context = weight.getContext();
   RankedTensorType type = weight.getTensorType();
-  bool isStored = weight->hasAttr(kCalibratedAttr); // its values are not the checkpoint's
+  // Whether its values are not the checkpoint's.
+  bool isStored = weight->hasAttr(kCalibratedAttr) || weight->hasAttr(kRotatedAttr);
   std::vector<float> values;
   if (isStored) {
     STC_ASSIGN_OR_RETURN(values, store.load(weight));

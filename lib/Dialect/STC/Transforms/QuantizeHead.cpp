@@ -4,8 +4,6 @@
 #include "stc/Dialect/STC/Transforms/Passes.h"
 #include "stc/Dialect/STC/Utils/Diagnostics.h"
 
-#include "mlir/IR/Builders.h"
-#include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
@@ -69,7 +67,6 @@ SmallVector<WeightOp> QuantizeHead::separateHeads() {
         shared.insert(name);
     }
   });
-  SymbolTable symbols(getOperation());
   SmallVector<WeightOp> weights;
   for (auto weight : llvm::make_early_inc_range(getOperation().getOps<WeightOp>())) {
     auto found = readers.find(weight.getSymNameAttr());
@@ -79,18 +76,7 @@ SmallVector<WeightOp> QuantizeHead::separateHeads() {
       weights.push_back(weight);
       continue;
     }
-    OpBuilder builder(weight);
-    builder.setInsertionPointAfter(weight);
-    auto copy = cast<WeightOp>(builder.clone(*weight));
-    copy.setSymName((weight.getSymName() + ".head").str());
-    symbols.insert(copy);
-    for (LinearOp linear : found->second) {
-      builder.setInsertionPoint(linear);
-      linear.getWeightMutable().assign(
-          GetWeightOp::create(builder, linear.getLoc(), copy.getTensorType(),
-                              FlatSymbolRefAttr::get(copy.getSymNameAttr())));
-    }
-    weights.push_back(copy);
+    weights.push_back(copyForHead(weight, found->second));
   }
   return weights;
 }

@@ -136,6 +136,7 @@ absl::Status SearchRecipe::prepare() {
   base.repair.enabled = repair;
   base.repair.sweeps = sweeps;
   base.head = head;
+  base.rotate = isRotated(getOperation());
   if (encodings.empty())
     for (const char *text : kEncodings) {
       STC_ASSIGN_OR_RETURN(Encoding encoding, parseEncoding(text));

@@ -107,6 +107,8 @@ std::string Recipe::str() const {
     char digits[40]; // the shortest that reads back as the same number
     return std::string(digits, std::to_chars(digits, std::end(digits), value).ptr);
   };
+  if (rotate)
+    absl::StrAppend(&text, "rotate: true\n");
   if (isCalibrated()) {
     absl::StrAppend(&text, "calibration: {text: ", jsonQuote(calibration.text),
                     ", sequences: ", calibration.sequences, ", length: ", calibration.length,

@@ -328,6 +328,8 @@ absl::StatusOr<Recipe> RecipeReader::read() {
           hasVersion = true;
           return readVersion(node, field);
         }},
+       {"rotate",
+        [&](Node *node, const std::string &field) { return readBool(node, field, recipe.rotate); }},
        {"calibration",
         [&](Node *node, const std::string &field) { return readCalibration(node, field); }},
        {"repair", [&](Node *node, const std::string &field) { return readRepair(node, field); }},

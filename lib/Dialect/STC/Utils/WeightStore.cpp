@@ -243,6 +243,9 @@ absl::Status WeightStore::restore(WeightOp weight) {
   };
   if (weight->hasAttr(kCalibratedAttr) && !entry.codes && !entry.values && !entry.source)
     return lost("calibrated");
+  if (weight->hasAttr(kRotatedAttr) && !entry.source)
+    return formatError(siteOf(weight), "a weight rotated in this process",
+                       "one marked rotated, whose values were not kept");
   if (PruneAttr prune = weight.getPruneAttr(); prune && !entry.mask) {
     STC_ASSIGN_OR_RETURN(PruneSpec spec, parsePruneSpec(text(prune.getSpec())));
     if (spec.method != "magnitude")
@@ -337,7 +340,12 @@ absl::Status WeightStore::setQuantized(WeightOp weight, const QuantizedMatrix &m
 
 void WeightStore::reset(WeightOp weight) {
   std::lock_guard<std::mutex> lock(state->mutex);
-  state->entries.erase(keyOf(weight));
+  auto found = state->entries.find(keyOf(weight));
+  if (found == state->entries.end())
+    return;
+  Entry left;
+  left.source = found->second.source;
+  found->second = left;
 }
 
 absl::StatusOr<QuantizedMatrix> WeightStore::quantized(WeightOp weight) {
@@ -351,10 +359,15 @@ absl::StatusOr<QuantizedMatrix> WeightStore::quantized(WeightOp weight) {
 absl::StatusOr<WeightStore::Change> WeightStore::changeOf(WeightOp weight) {
   STC_RETURN_IF_ERROR(restore(weight));
   Entry entry = state->find(weight);
-  return entry.codes    ? Change::Quantized
-         : entry.values ? Change::NewValues
-         : entry.mask   ? Change::Masked
-                        : Change::None;
+  return entry.codes                    ? Change::Quantized
+         : entry.values || entry.source ? Change::NewValues
+         : entry.mask                   ? Change::Masked
+                                        : Change::None;
+}
+
+bool isRotated(ModuleOp module) {
+  return llvm::any_of(module.getOps<WeightOp>(),
+                      [](WeightOp weight) { return weight->hasAttr(kRotatedAttr); });
 }
 
 //===----------------------------------------------------------------------===//

@@ -78,6 +78,43 @@ def CompressLayersPass : Pass<"stc-compress-layers", "::mlir::ModuleOp"> {
   ];
 }
 
+def FoldRotationsPass : Pass<"stc-fold-rotations", "::mlir::ModuleOp"> {
+  let summary = "Rotates the hidden state and values by Hadamard matrices inside the weights";
+  let description = [{
+    Spreads outlier channels over all channels, so that rounding, of weights and of int8
+    activations, loses less (QuaRot, Ashkboos et al. 2024). The model computes the same as before, up
+    to the rounding of weights to their types, and nothing is added to it. Run it after
+    `stc-prune-structure` and before `stc-prune`, `stc-quantize` and `stc-compress-layers`: to them
+    the rotated model is the uncompressed one.
+
+    - The hidden state `x` becomes `Q x` with an orthonormal `Q`. The gains of every norm move into
+      the matrices that read its result, and become ones; a norm of ones commutes with `Q`. Matrices
+      that read the hidden state take `Q^T` behind, tables and matrices whose result is added to it
+      (with their biases) take `Q` in front. A head that is tied to a table gets a weight of its own.
+    - The values of each head in attention become `R v`: in the rows of the value projection (with
+      its bias) and the columns of the output projection. A layer where something else lies between
+      is left as it is, and the statistic `values-left` counts it.
+
+    The hidden state may be written by `stc.embedding` and `stc.linear`, summed by `arith.addf`, and
+    read by `stc.rms_norm` and `stc.linear`; anything else does not commute with `Q` in general and
+    is an error.
+  }];
+  let options = [
+    Option<"quiet", "quiet", "bool", "true", "Show no progress on stderr">,
+    Option<"seed", "seed", "int64_t", "0", "Of the random signs">,
+    Option<"verbose", "verbose", "bool", "false",
+           "Emit remarks on blocks, heads that were tied, and values left">,
+    Option<"wide", "wide", "bool", "false",
+           "Keep rotated weights of the checkpoint in f32, so that bf16 and f16 round nothing">,
+  ];
+  let statistics = [
+    Statistic<"tensors", "tensors", "Number of tensors changed">,
+    Statistic<"untied", "untied", "Number of heads that were tied to a table">,
+    Statistic<"valuesLeft", "values-left", "Number of layers whose values are not rotated">,
+  ];
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
+
 def MeasureDivergencePass : Pass<"stc-measure-divergence", "::mlir::ModuleOp"> {
   let summary = "Says how far the compressed model is from its source";
   let description = [{

@@ -46,6 +46,7 @@ struct Recipe {
     double range = 0.08;  // how far a layer's share may be from the one asked for; below 1
   };
 
+  bool rotate = false; // before all else, as stc-fold-rotations does
   Calibration calibration;
   Repair repair;
   Ratios ratios;

@@ -16,12 +16,16 @@ namespace stc {
 
 /// On a weight whose values compression took from calibration data.
 constexpr llvm::StringLiteral kCalibratedAttr = "stc.calibrated";
+/// On a weight whose source was rotated or took part in a rotation; see `stc-fold-rotations`.
+constexpr llvm::StringLiteral kRotatedAttr = "stc.rotated";
+/// Whether a module was rotated.
+bool isRotated(mlir::ModuleOp module);
 
 /// Streams weights one tensor at a time: the source is the mapped checkpoint or the weight's inline
 /// value; masks and codes written by compression go to an unlinked spill file, so that memory
 /// stays bounded by the largest tensor whatever the model's size. Weights are known by name,
-/// origin and slice, so that clones of a module share what was stored. All members may be called from several
-/// threads as long as the IR does not change meanwhile.
+/// origin and slice, so that clones of a module share what was stored. All members may be called
+/// from several threads as long as the IR does not change meanwhile.
 ///
 /// A weight whose `prune` or `quant` attribute says it was compressed, but which the store does not
 /// know (the module was written out and read back), is compressed again on first use, or an error
@@ -49,13 +53,14 @@ public:
   absl::Status setMask(WeightOp weight, absl::Span<const uint8_t> keep);
   /// Later loads see the rounded values; `quantized` returns the codes.
   absl::Status setQuantized(WeightOp weight, const QuantizedMatrix &matrix);
-  /// Forgets all of that; attributes of the weight are the caller's. Its room in the spill file is
-  /// not used again.
+  /// Forgets all of that but `setSource`; attributes of the weight are the caller's. Its room in
+  /// the spill file is not used again.
   void reset(WeightOp weight);
   /// The codes of a quantized weight; an error if it was not quantized.
   absl::StatusOr<QuantizedMatrix> quantized(WeightOp weight);
 
-  /// What compression made of a weight, the last of these that happened.
+  /// What compression made of a weight, the last of these that happened; a new source counts as new
+  /// values.
   enum class Change { None, Masked, NewValues, Quantized };
   absl::StatusOr<Change> changeOf(WeightOp weight);
 
