@@ -31,27 +31,28 @@ namespace {
 struct Options {
   Layout layout;
   int64_t rows = 0, columns = 0;
-  std::map<std::string, double> numbers = {{"tokens", 1},    {"threads", 1},   {"accumulators", 0},
-                                           {"at-once", 0},   {"prefetch", -1}, {"megabytes", 640},
-                                           {"density", 0.5}, {"seconds", 6},
-                                           {"streams", 1},   {"level", 2}};
+  std::map<std::string, double> numbers = {
+      {"tokens", 1},      {"threads", 1},   {"accumulators", 0}, {"at-once", 0}, {"prefetch", -1},
+      {"megabytes", 640}, {"density", 0.5}, {"seconds", 6},      {"streams", 1}, {"level", 2}};
   std::string target = "native";
   bool json = false;
 
   int64_t get(const char *name) const { return int64_t(numbers.at(name)); }
 };
 
-/// KIND-ELEMENT[-gGROUP][-asym] as Layout::str() writes it, with pairs as N:16-pairs-int4-gGROUP.
+/// KIND-ELEMENT[-gGROUP|-row][-asym] as Layout::str() writes it, with pairs as
+/// N:16-pairs-int4-gGROUP.
 bool parseLayout(const std::string &text, Options &options) {
   for (LayoutKind kind : {LayoutKind::Dense, LayoutKind::Bitmap, LayoutKind::NM, LayoutKind::Pairs,
                           LayoutKind::Block})
     for (ElementKind element : {ElementKind::F32, ElementKind::BF16, ElementKind::F16,
                                 ElementKind::I8, ElementKind::I4, ElementKind::I3, ElementKind::I2})
       for (int64_t group : {0, 32, 64, 128})
-        for (bool asymmetric : {false, true}) {
+        for (int flags = 0; flags < 4; ++flags) {
           Layout &layout = options.layout;
           layout = {kind, element, group};
-          layout.asymmetric = asymmetric;
+          layout.asymmetric = flags & 1;
+          layout.perRow = flags & 2;
           if (kind == LayoutKind::NM || kind == LayoutKind::Pairs)
             if (std::sscanf(text.c_str(), "%ld:%ld", &layout.n, &layout.m) != 2)
               continue;
@@ -161,7 +162,8 @@ int main(int argc, char **argv) {
   Options options;
   if (!parseOptions(argc, argv, options)) {
     std::fprintf(stderr, "usage: stc-kernel-benchmark LAYOUT ROWSxCOLUMNS [tokens=] [threads=] "
-                         "[accumulators=] [at-once=] [prefetch=] [level=] [streams=] [megabytes=] [density=] [target=] "
+                         "[accumulators=] [at-once=] [prefetch=] [level=] [streams=] [megabytes=] "
+                         "[density=] [target=] "
                          "[seconds=] [--json]\n");
     return 1;
   }

@@ -201,14 +201,16 @@ Grid chooseAsymmetric(ElementKind element, const Group &group) {
 
 Grid chooseGrid(ElementKind element, bool asymmetric, const float *values, const float *weights,
                 int64_t count, int64_t group) {
-  float padded[2][kMaxGroup];
+  group = (group + kLanes - 1) / kLanes * kLanes;
+  float buffer[2 * kMaxGroup];
   if (count != group) {
-    std::fill(std::copy_n(values, count, padded[0]), padded[0] + group, 0.0f);
-    values = padded[0];
-    if (weights) {
-      std::fill(std::copy_n(weights, count, padded[1]), padded[1] + group, 0.0f);
-      weights = padded[1];
-    }
+    std::vector<float> longer(size_t(group > kMaxGroup ? 2 * group : 0)); // a whole row
+    float *padded = longer.empty() ? buffer : longer.data();
+    std::fill(std::copy_n(values, count, padded), padded + group, 0.0f);
+    if (weights)
+      std::fill(std::copy_n(weights, count, padded + group), padded + 2 * group, 0.0f);
+    return chooseGrid(element, asymmetric, padded, weights ? padded + group : nullptr, group,
+                      group);
   }
   auto choose = asymmetric ? chooseAsymmetric : chooseSymmetric;
   return choose(element, {values, weights, group});
@@ -219,7 +221,7 @@ QuantizedMatrix encode(const QuantizeSpec &spec, absl::Span<const Grid> grids, i
   QuantizedMatrix result;
   result.rows = rows;
   result.columns = columns;
-  result.group = spec.group;
+  result.group = spec.groupOf(columns);
   int64_t groups = result.groups(), zeroPoint = spec.layout().zeroPoint();
   result.codes.resize(size_t(rows * columns));
   result.scales.resize(size_t(rows * groups));
@@ -229,8 +231,8 @@ QuantizedMatrix encode(const QuantizeSpec &spec, absl::Span<const Grid> grids, i
     for (int64_t group = 0; group < groups; ++group) {
       const Grid &grid = grids[size_t(row * groups + group)];
       float inverse = grid.inverse(), zero = grid.zero(zeroPoint, spec.asymmetric);
-      int64_t first = row * columns + group * spec.group;
-      int64_t last = row * columns + std::min(columns, (group + 1) * spec.group);
+      int64_t first = row * columns + group * result.group;
+      int64_t last = row * columns + std::min(columns, (group + 1) * result.group);
       for (int64_t i = first; i < last; ++i)
         result.codes[size_t(i)] = int8_t(grid.round(values[size_t(i)], inverse) + zero);
       result.scales[size_t(row * groups + group)] = floatToHalf(grid.scale);

@@ -8,7 +8,7 @@
 
 namespace stc {
 
-/// The longest group there is.
+/// The longest group there is, but for whole rows.
 constexpr int64_t kMaxGroup = 128;
 
 struct CodeRange {
@@ -45,8 +45,7 @@ struct Grid {
 
 /// The grid of a group of `count` <= `group` values, missing ones being zero: the one of least
 /// squared error among a few candidates (the whole range among them) and what least squares makes
-/// of the best one. `weights`, if not null, says what each squared error counts (>= 0). `group` is
-/// a multiple of 8 up to kMaxGroup.
+/// of the best one. `weights`, if not null, says what each squared error counts (>= 0).
 Grid chooseGrid(ElementKind element, bool asymmetric, const float *values, const float *weights,
                 int64_t count, int64_t group);
 

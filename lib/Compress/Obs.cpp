@@ -48,6 +48,9 @@ public:
   ObsResult run();
 
 private:
+  /// Whether scales are those of weights that make up for what was lost before. In another order
+  /// the columns of a group do not come together, and those of a row never do but at the start.
+  bool choosesOnTheWay() const { return factor.order.empty() && !quantize.perRow; }
   void chooseAllGrids();
   void chooseColumns(int64_t begin, int64_t end);
   int64_t score(int64_t begin, int64_t end, std::vector<int32_t> &keys) const;
@@ -69,7 +72,8 @@ private:
   const SecondMoments &moments;
   const InverseFactor &factor;
   absl::Span<const float> r, original;
-  const int64_t rows, columns, unit, groups;
+  const int64_t rows, columns, unit;
+  const int64_t width, groups;     // columns that share a scale, and how many such groups there are
   const int64_t tileRows, heights; // rows decided on together, and how many such tiles there are
   std::vector<float> current;      // [rows][positions]
   std::vector<uint8_t> mask;       // [rows][positions]
@@ -84,8 +88,8 @@ Pass::Pass(const ObsOptions &options, int64_t rows, absl::Span<const float> weig
            const SecondMoments &moments, const InverseFactor &factor)
     : pattern(options.mask.empty() ? options.pattern : PrunePattern()), quantize(options.quantize),
       moments(moments), factor(factor), r(factor.factor), original(weights), rows(rows),
-      columns(factor.columns), unit(orderUnit(pattern)),
-      groups(quantize.enabled ? (columns + quantize.group - 1) / quantize.group : 0),
+      columns(factor.columns), unit(orderUnit(pattern)), width(quantize.groupOf(columns)),
+      groups(quantize.enabled ? (columns + width - 1) / width : 0),
       tileRows(pattern.kind == Kind::Block ? pattern.blockRows : 1),
       heights((rows + tileRows - 1) / tileRows), current(weights.size()), mask(weights.size(), 1),
       grids(size_t(rows * groups)) {
@@ -224,10 +228,10 @@ void Pass::chooseAllGrids() {
   }
   parallelFor(rows, [&](int64_t row) {
     for (int64_t group = 0; group < groups; ++group) {
-      int64_t first = group * quantize.group;
-      grids[size_t(row * groups + group)] = chooseGrid(
-          quantize.element, quantize.asymmetric, values.data() + row * columns + first,
-          importance.data() + first, std::min(quantize.group, columns - first), quantize.group);
+      int64_t first = group * width;
+      grids[size_t(row * groups + group)] =
+          chooseGrid(quantize.element, quantize.asymmetric, values.data() + row * columns + first,
+                     importance.data() + first, std::min(width, columns - first), width);
     }
   });
 }
@@ -236,15 +240,15 @@ void Pass::chooseAllGrids() {
 void Pass::processRow(int64_t row, int64_t begin, int64_t end) {
   float *weights = weightsOf(row), *changes = lost.data() + row * (end - begin);
   uint8_t *keep = maskOf(row);
-  bool inOrder = factor.order.empty();
+  bool inOrder = choosesOnTheWay();
   for (int64_t position = begin; position < end; ++position) {
     if (pattern.kind == Kind::NM && position % unit == 0)
       chooseUnit(weights, position, keep + position);
     float value = 0;
     if (quantize.enabled) {
-      if (inOrder && position % quantize.group == 0)
+      if (inOrder && position % width == 0)
         chooseGroup(row, position);
-      const Grid &grid = grids[size_t(row * groups + factor.columnAt(position) / quantize.group)];
+      const Grid &grid = grids[size_t(row * groups + factor.columnAt(position) / width)];
       if (keep[position])
         value = grid.round(weights[position], grid.inverse()) * grid.scale;
     } else if (keep[position]) {
@@ -261,12 +265,12 @@ void Pass::processRow(int64_t row, int64_t begin, int64_t end) {
 }
 
 ObsResult Pass::run() {
-  if (quantize.enabled && !factor.order.empty())
+  if (quantize.enabled && !choosesOnTheWay())
     chooseAllGrids();
   bool together = pattern.kind == Kind::Unstructured || pattern.kind == Kind::Block;
   if (together)
     planColumns();
-  int64_t step = blockWidth(unit, groups ? quantize.group : 1);
+  int64_t step = blockWidth(unit, groups && choosesOnTheWay() ? width : 1);
   for (int64_t begin = 0; begin < columns; begin += step) {
     int64_t end = std::min(columns, begin + step), width = end - begin;
     if (together)

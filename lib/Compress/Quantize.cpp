@@ -11,14 +11,14 @@ namespace stc {
 
 QuantizedMatrix quantizeRoundToNearest(const QuantizeSpec &spec, int64_t rows, int64_t columns,
                                        absl::Span<const float> values) {
-  int64_t groups = (columns + spec.group - 1) / spec.group;
+  int64_t width = spec.groupOf(columns), groups = (columns + width - 1) / width;
   std::vector<Grid> grids(size_t(rows * groups));
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t group = 0; group < groups; ++group) {
-      int64_t first = group * spec.group, count = std::min(spec.group, columns - first);
+      int64_t first = group * width, count = std::min(width, columns - first);
       grids[size_t(row * groups + group)] =
           chooseGrid(spec.element, spec.asymmetric, values.data() + row * columns + first, nullptr,
-                     count, spec.group);
+                     count, width);
     }
   return encode(spec, grids, rows, columns, values);
 }

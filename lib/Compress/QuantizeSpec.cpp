@@ -20,8 +20,8 @@ absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text) {
     return formatError({"", "quantize", {}}, expected, got);
   };
   constexpr absl::string_view forms =
-      "none, int8, int4, int3 or int2, perhaps with -g32, -g64 or -g128, then -asym behind and "
-      "rtn:, gptq: or awq: in front";
+      "none, int8, int4, int3 or int2, perhaps with -g32, -g64, -g128 or -row, then -asym behind "
+      "and rtn:, gptq: or awq: in front";
   QuantizeSpec spec;
   if (text == "none")
     return spec;
@@ -45,8 +45,11 @@ absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text) {
   if (element == std::end(elements))
     return error(forms, text);
   spec.element = element->second;
+  spec.perRow = absl::ConsumePrefix(&rest, "-row");
+  if (spec.perRow)
+    spec.group = kRowScaleGroup;
   for (int64_t group : {32, 64, 128})
-    if (absl::ConsumePrefix(&rest, absl::StrCat("-g", group))) {
+    if (!spec.perRow && absl::ConsumePrefix(&rest, absl::StrCat("-g", group))) {
       spec.group = group;
       break;
     }

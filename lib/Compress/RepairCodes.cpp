@@ -244,6 +244,9 @@ void Batch::sweepCodes(int64_t row, int64_t begin, int64_t end, float *moves) {
 /// One round over all columns, in blocks whose moves reach the others in one product.
 void Batch::sweep() {
   int64_t step = matrix.group * std::max<int64_t>(1, kBlockColumns / matrix.group);
+  // Only a zero that moves takes its whole row along.
+  if (matrix.group == columns && matrix.zeros.empty())
+    step = std::min(step, kBlockColumns);
   std::vector<float> moves;
   for (int64_t begin = 0; begin < columns; begin += step) {
     int64_t end = std::min(columns, begin + step), width = end - begin;

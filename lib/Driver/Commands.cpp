@@ -39,8 +39,9 @@ static std::vector<Option> compileOptions() {
        "same model, but without channels so large that int8 activations round the others away"},
       {"--quantize", "", "SPEC",
        "none, or int8, int4, int3 or int2 with the columns that share a scale, -g32 (the\n"
-       "default), -g64 or -g128, and perhaps -asym, which gives each group a zero of its own:\n"
-       "int8-g64, int4-g128, int3-g32-asym; `rtn:`, or with --calibrate `gptq:`, may stand\n"
+       "default), -g64, -g128 or -row (all), and perhaps -asym, which gives each scale a zero\n"
+       "of its own: int8-g64, int4-g128, int3-g32-asym, int8-row; `rtn:`, or with --calibrate "
+       "`gptq:`, may stand\n"
        "in front (default none)"},
       {"--recipe", "", "FILE",
        "a YAML file that says how each weight is compressed and on which text; see\n"

@@ -144,7 +144,8 @@ std::string moduleOf(const ExportedWeight &weight) {
 }
 
 bool isPerRow(const ExportedWeight &weight) {
-  return weight.quantize.group >= weight.source->shape.back();
+  int64_t columns = weight.source->shape.back();
+  return weight.quantize.groupOf(columns) >= columns;
 }
 
 void describeCompression(const std::vector<ExportedWeight> &weights, JsonValue &config) {

@@ -78,7 +78,9 @@ std::string Layout::str() const {
     break;
   }
   absl::StrAppend(&text, "-", elementName(element));
-  if (group != 0)
+  if (perRow)
+    text += "-row";
+  else if (group != 0)
     absl::StrAppend(&text, "-g", group);
   if (asymmetric)
     text += "-asym";
@@ -106,8 +108,12 @@ absl::Status verifyLayout(const Layout &layout) {
   if (layout.isQuantized()) {
     if (layout.group != 32 && layout.group != 64 && layout.group != 128)
       return error("group", "32, 64 or 128", absl::StrCat(layout.group));
-  } else if (layout.group != 0) {
-    return error("group", "0 for floats", absl::StrCat(layout.group));
+    if (layout.perRow && layout.group != kRowScaleGroup)
+      return error("group", absl::StrCat(kRowScaleGroup, " with scales of rows"),
+                   absl::StrCat(layout.group));
+  } else if (layout.group != 0 || layout.perRow) {
+    return error("group", "0 for floats",
+                 layout.perRow ? std::string("scales of rows") : absl::StrCat(layout.group));
   }
   if (layout.kind == LayoutKind::NM) {
     if (layout.m != 4 && layout.m != 8 && layout.m != 16)
@@ -139,6 +145,7 @@ TileGeometry tileGeometry(const Layout &layout, int64_t rows, int64_t columns) {
   }
   geometry.paddedColumns = roundUp(columns, layout.group);
   geometry.groups = geometry.paddedColumns / layout.group;
+  geometry.scaleGroups = layout.perRow ? 1 : geometry.groups;
   geometry.steps = geometry.paddedColumns / kDotColumns;
   int64_t end = 0;
   auto section = [&](int64_t bytes) {
@@ -146,9 +153,9 @@ TileGeometry tileGeometry(const Layout &layout, int64_t rows, int64_t columns) {
     end += roundUp(bytes, kSectionAlignment);
     return start;
   };
-  geometry.scalesOffset = section(geometry.groups * kTileRows * 2);
+  geometry.scalesOffset = section(geometry.scaleGroups * kTileRows * 2);
   if (layout.asymmetric)
-    geometry.zerosOffset = section(geometry.groups * kTileRows);
+    geometry.zerosOffset = section(geometry.scaleGroups * kTileRows);
   geometry.masksOffset = section(layout.hasMasks() ? geometry.steps * 8 : 0);
   if (layout.kind == LayoutKind::Block) {
     geometry.endsOffset = section(geometry.groups * 2);

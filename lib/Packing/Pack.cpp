@@ -220,8 +220,8 @@ absl::StatusOr<std::vector<uint8_t>> packQuantized(const Layout &layout,
     return formatError({"", "layout", {}}, "a quantized layout", layout.str());
   STC_RETURN_IF_ERROR(verifyQuantizedMatrix(matrix, layout));
   STC_RETURN_IF_ERROR(verifyPackedShape(layout, matrix.rows, matrix.columns));
-  if (matrix.group != layout.group)
-    return formatError({"", "quantized matrix group", {}}, absl::StrCat(layout.group),
+  if (int64_t group = layout.scaleColumns(matrix.columns); matrix.group != group)
+    return formatError({"", "quantized matrix group", {}}, absl::StrCat(group),
                        absl::StrCat(matrix.group));
   TileGeometry geometry = tileGeometry(layout, matrix.rows, matrix.columns);
   bool table = layout.hasTable();

@@ -99,11 +99,11 @@ void TileEncoder::storeScales(const QuantizedMatrix &matrix, int64_t firstRow) {
   uint8_t zeroPoint = uint8_t(layout.zeroPoint());
   uint8_t *zeros = layout.asymmetric ? stored.data() + geometry.zerosOffset : nullptr;
   if (zeros)
-    std::fill_n(zeros, geometry.groups * kTileRows, zeroPoint);
+    std::fill_n(zeros, geometry.scaleGroups * kTileRows, zeroPoint);
   int64_t rows = std::min(kTileRows, matrix.rows - firstRow);
   for (int64_t row = 0; row < rows; ++row) {
-    size_t first = size_t((firstRow + row) * geometry.groups);
-    for (int64_t group = 0; group < geometry.groups; ++group) {
+    size_t first = size_t((firstRow + row) * geometry.scaleGroups);
+    for (int64_t group = 0; group < geometry.scaleGroups; ++group) {
       int64_t at = group * kTileRows + row;
       std::memcpy(stored.data() + geometry.scalesOffset + at * 2,
                   matrix.scales.data() + first + group, 2);
@@ -124,7 +124,7 @@ void TileEncoder::loadCodes(const QuantizedMatrix &matrix, int64_t firstRow) {
     for (int64_t column = 0; column < matrix.columns; ++column)
       out[column] = uint8_t((uint8_t(in[column]) & width) ^ zeroPoint);
     // Padding is shorter than a group, so it has the zero of the last one.
-    uint8_t zero = uint8_t(matrix.zeroOf(firstRow + row, geometry.groups - 1) + zeroPoint);
+    uint8_t zero = uint8_t(matrix.zeroOf(firstRow + row, geometry.scaleGroups - 1) + zeroPoint);
     std::fill(out + matrix.columns, out + geometry.paddedColumns, zero);
   }
   std::fill(codes.begin() + rows * geometry.paddedColumns, codes.end(), zeroPoint);

@@ -161,9 +161,9 @@ static absl::Status decodeScales(const Layout &layout, const TileGeometry &geome
                                  absl::Span<const uint8_t> bytes, int64_t offset, int64_t firstRow,
                                  QuantizedMatrix &matrix) {
   int64_t rows = std::min(kTileRows, matrix.rows - firstRow), zeroPoint = layout.zeroPoint();
-  for (int64_t group = 0; group < geometry.groups; ++group)
+  for (int64_t group = 0; group < geometry.scaleGroups; ++group)
     for (int64_t row = 0; row < rows; ++row) {
-      size_t to = size_t((firstRow + row) * geometry.groups + group);
+      size_t to = size_t((firstRow + row) * geometry.scaleGroups + group);
       uint16_t scale;
       int64_t at = geometry.scalesOffset + (group * kTileRows + row) * 2;
       std::memcpy(&scale, bytes.data() + at, sizeof(scale));
@@ -253,9 +253,9 @@ absl::StatusOr<QuantizedMatrix> unpackQuantized(const Layout &layout, int64_t ro
   QuantizedMatrix matrix;
   matrix.rows = rows;
   matrix.columns = columns;
-  matrix.group = layout.group;
+  matrix.group = layout.scaleColumns(columns);
   matrix.codes.resize(size_t(rows * columns));
-  matrix.scales.resize(size_t(rows * geometry.groups));
+  matrix.scales.resize(size_t(rows * geometry.scaleGroups));
   if (layout.asymmetric)
     matrix.zeros.resize(matrix.scales.size());
   TileEncoder encoder(layout, geometry);

@@ -89,25 +89,26 @@ static ReferenceTensor addHalves(const ReferenceTensor &split, int64_t columns) 
   return result;
 }
 
-/// Exact integer products within a group, float64 across groups.
+/// Exact integer products within a group of the layout, float64 across groups.
 static ReferenceTensor multiplyQuantized(const ReferenceTensor &codes,
                                          const ReferenceTensor &scales,
-                                         const QuantizedMatrix &weight, int64_t offset) {
+                                         const QuantizedMatrix &weight, const Layout &layout) {
   int64_t tokens = rowsOf(codes), padded = columnsOf(codes), groups = columnsOf(scales);
   std::vector<int8_t> inputs(codes.values.begin(), codes.values.end());
   for (int8_t &input : inputs)
-    input = int8_t(input - offset);
+    input = int8_t(input - layout.activationOffset());
   ReferenceTensor result = makeTensor({tokens, weight.rows});
   for (int64_t row = 0; row < weight.rows; ++row)
     for (int64_t t = 0; t < tokens; ++t) {
       double sum = 0;
       for (int64_t g = 0; g < groups; ++g) {
-        int64_t first = g * weight.group, last = std::min(first + weight.group, weight.columns);
-        int32_t product = 0, zero = weight.zeroOf(row, g);
+        int64_t first = g * layout.group, last = std::min(first + layout.group, weight.columns);
+        int64_t scaleGroup = first / weight.group; // 0 with scales of rows
+        int32_t product = 0, zero = weight.zeroOf(row, scaleGroup);
         for (int64_t k = first; k < last; ++k)
           product += (weight.codes[row * weight.columns + k] - zero) * inputs[t * padded + k];
         sum += double(product) * scales.values[t * groups + g] *
-               double(halfToFloat(weight.scales[row * groups + g]));
+               double(halfToFloat(weight.scales[row * weight.groups() + scaleGroup]));
       }
       result.values[t * weight.rows + row] = sum;
     }
@@ -124,8 +125,7 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::MatmulOp op) {
   STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getOut())}));
   ReferenceTensor result;
   if (quantized) {
-    result = multiplyQuantized(input, frame.tensor(op.getInputs()[1]), weight.quantized,
-                               layout.activationOffset());
+    result = multiplyQuantized(input, frame.tensor(op.getInputs()[1]), weight.quantized, layout);
   } else if (op.getInputs().size() == 2) {
     const ReferenceTensor &split = frame.tensor(op.getInputs()[1]);
     STC_RETURN_IF_ERROR(checkRows(op, {&input, &split}));

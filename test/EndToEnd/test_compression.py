@@ -1,5 +1,6 @@
 """Pruned and quantized models: generated code agrees with the float64 interpreter."""
 import math
+import platform
 import unittest
 
 from support import (BIN, BOOKS, SHARED, TemporaryDirectoryTest, compile_model, golden,
@@ -36,16 +37,24 @@ RECIPES = {
     ("none", "int4-g128-asym"): 2e-2,
     ("none", "int3-g64-asym"): 2e-2,
     ("none", "int2-asym"): 2e-2,
+    ("none", "int8-row"): 2e-2,
+    ("none", "int4-row"): 2e-2,
+    ("none", "int3-row-asym"): 2e-2,
+    ("2:4", "int4-row"): 2e-2,
+    ("4:16", "int4-row"): 2e-2,
 }
 
 
 class AgreesWithReference(TemporaryDirectoryTest):
     def test_every_recipe(self):
         model = make_llama(self.tmp / "llama", layers=2, hidden=64, ffn=172, vocab=320)
-        for (prune, quantize), tolerance in RECIPES.items():
-            with self.subTest(prune=prune, quantize=quantize):
+        cases = [(*recipe, "native", tolerance) for recipe, tolerance in RECIPES.items()]
+        cases += [("none", quantize, target, 2e-2) for quantize in ("int8-row", "int4-row-asym")
+                  for target in ("x86-64-v3", "x86-64-v2") if platform.machine() == "x86_64"]
+        for prune, quantize, target, tolerance in cases:
+            with self.subTest(prune=prune, quantize=quantize, target=target):
                 binary = compile_model(model, self.tmp / "model", "--prune", prune, "--quantize",
-                                       quantize)
+                                       quantize, "--target", target)
                 run(binary, "logits", "--tokens", ",".join(map(str, TOKENS)), "-o",
                     self.tmp / "l.npy")
                 got = read_npy(self.tmp / "l.npy")[-1]
@@ -97,7 +106,7 @@ class Activations(TemporaryDirectoryTest):
     def test_int8_activations_change_little(self):
         # int8 weights are the goal's case; at fewer bits the activations' rounding is the same and
         # the distributions are flatter.
-        for quantize in ("int8", "int8-g128", "int4", "int4-g128"):
+        for quantize in ("int8", "int8-g128", "int8-row", "int4", "int4-g128"):
             with self.subTest(quantize=quantize):
                 divergence = self.divergence(quantize)
                 print(f"\nKL of int8 activations, {quantize} weights: {divergence:.2e}", flush=True)

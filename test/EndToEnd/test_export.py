@@ -126,13 +126,19 @@ class Safetensors(Export):
     def test_values_are_those_of_the_compiler(self):
         # ffn 192 and hidden 64: one group of 128 is wider than some rows.
         model = make_llama(self.tmp / "llama", hidden=64, ffn=192, vocab=320)
-        for spec in ("int8", "int4", "int4-g64", "int3", "int2", "int4-asym", "int3-g64-asym"):
+        for spec in ("int8", "int4", "int4-g64", "int3", "int2", "int4-asym", "int3-g64-asym",
+                     "int8-row", "int4-row-asym"):
             with self.subTest(spec=spec):
                 out = self.export(model, self.tmp / f"out-{spec}", "safetensors", "--quantize",
                                   spec, "--head", "int8")
                 plain = decompress(out, self.tmp / f"plain-{spec}")
                 self.assertNear(self.interpret(plain),
                                 self.interpret(model, *self.quantizing(spec, "int8")))
+                scheme = scheme_of(json.loads((out / "config.json").read_text())
+                                   ["quantization_config"], "model.layers.0.mlp.down_proj")
+                if "row" in spec:
+                    self.assertEqual(scheme["strategy"], "channel")
+                    self.assertIsNone(scheme["group_size"])
 
     def test_calibrated_books(self):
         out = self.export(BOOKS, self.tmp / "out", "safetensors", "--quantize", "int4",
@@ -221,6 +227,8 @@ class Safetensors(Export):
         refuse(r"--emit=gguf: expected weights quantized as int4-g32 or int8-g32, for which GGUF "
                r"has types \(Q4_0 and Q8_0\), or none, got rtn:int4-g64", model, "--quantize",
                "int4-g64", output="n.gguf", emit="gguf")
+        refuse(r"expected weights quantized as int4-g32 or int8-g32, .*, got rtn:int8-row", model,
+               "--quantize", "int8-row", output="n.gguf", emit="gguf")
         refuse("got rtn:int3-g32", model, "--quantize", "int4", "--head", "int3",
                output="n.gguf", emit="gguf")
         wide = make_llama(self.tmp / "wide", layers=1, hidden=64, ffn=172, vocab=320)

@@ -4,6 +4,7 @@
 // RUN: stc-opt %s --stc-interpret='function=floats weights=%t.section' -o /dev/null | FileCheck %s --check-prefix=FLOATS
 // RUN: stc-opt %s --stc-interpret='function=epilogues weights=%t.section' -o /dev/null | FileCheck %s --check-prefix=EPILOGUES
 // RUN: stc-opt %s --stc-interpret='function=split weights=%t.section' -o /dev/null | FileCheck %s --check-prefix=SPLIT
+// RUN: stc-opt %s --stc-interpret='function=rows weights=%t.section' -o /dev/null | FileCheck %s --check-prefix=ROWS
 // RUN: not stc-opt %s --stc-interpret=function=floats -o /dev/null 2>&1 | FileCheck %s --check-prefix=MISSING
 
 packed.weight @dense8 : !packed.weight<2x40, #packed.layout<dense, i8, group = 32>> offset 0 bytes 1216 density 1.0
@@ -19,6 +20,7 @@ packed.weight @pairs8 : !packed.weight<2x40, #packed.layout<pairs, i4, group = 3
 packed.weight @block8 : !packed.weight<2x40, #packed.layout<block, i8, group = 32>> offset 6912 bytes 1024 density 0.5
 packed.weight @block4 : !packed.weight<2x40, #packed.layout<block, i4, group = 32>> offset 7936 bytes 704 density 0.5
 packed.weight @dense16 : !packed.weight<3x2, #packed.layout<dense, bf16>> offset 8640 bytes 192 density 1.0
+packed.weight @dense4r : !packed.weight<2x40, #packed.layout<dense, i4, group = 128, per_row = true>> offset 8832 bytes 1216 density 0.5
 
 // Activations are 1 but for 127 in column 0 and -127 in column 32, so that every scale is 1.
 // Row 0: 0.5 * (127 + 7 - 2 * 8) + 0.25 * (-127 + 1 - 2 * 2) = 59 - 32.5.
@@ -104,6 +106,25 @@ func.func @quantized() -> (!r, !r, !r, !r, !r, !r, !r, !r, !r, !r, !r) {
       config <tokens = 1, accumulators = 4, prefetch = 0> -> !r
   return %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11
       : !r, !r, !r, !r, !r, !r, !r, !r, !r, !r, !r
+}
+
+// One scale for a row: 0.5 * (127 + 7 - 2 * 8 - 127 + 1 - 2 * 2) and 1 * (3 * 10 - 10).
+// ROWS: 1x2
+// ROWS-NEXT: -6 20
+func.func @rows() -> !r {
+  %x = arith.constant dense<[[127.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -127.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]]> : tensor<1x40xf32>
+  %c0 = tensor.empty() : tensor<1x128xi8>
+  %s0 = tensor.empty() : tensor<1x1xf32>
+  %t0 = tensor.empty() : tensor<1x1xi32>
+  %y0 = tensor.empty() : !r
+  %c, %s, %t = packed.quantize_activations ins(%x : tensor<1x40xf32>)
+      outs(%c0, %s0, %t0 : tensor<1x128xi8>, tensor<1x1xf32>, tensor<1x1xi32>) group 128
+      -> tensor<1x128xi8>, tensor<1x1xf32>, tensor<1x1xi32>
+  %w = packed.get_weight @dense4r : !packed.weight<2x40, #packed.layout<dense, i4, group = 128, per_row = true>>
+  %y = packed.matmul ins(%c, %s, %t : tensor<1x128xi8>, tensor<1x1xf32>, tensor<1x1xi32>)
+      weight(%w : !packed.weight<2x40, #packed.layout<dense, i4, group = 128, per_row = true>>)
+      outs(%y0 : !r) -> !r
+  return %y : !r
 }
 
 // FLOATS: 2x3

@@ -15,7 +15,7 @@ TEST(Awq, ScalesLowerTheErrorOfRounding) {
   constexpr int64_t columns = 128;
   SecondMoments moments = correlatedMoments(600, columns, 1);
   std::vector<float> a = randomNormal(40 * columns, 2), b = randomNormal(24 * columns, 3);
-  for (const char *text : {"int4-g128", "int3-g64", "int4", "int4-g128-asym"}) {
+  for (const char *text : {"int4-g128", "int3-g64", "int4", "int4-g128-asym", "int4-row"}) {
     QuantizeSpec s = spec(text);
     AwqResult result = searchAwqScales({}, s, {{40, a}, {24, b}}, moments).value();
     EXPECT_LT(result.error, 0.97 * result.plainError) << text;

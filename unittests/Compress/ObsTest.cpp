@@ -217,7 +217,8 @@ TEST(Obs, RoundingBeatsRoundToNearest) {
     SecondMoments moments = correlatedMoments(600, columns, 3);
     std::vector<float> w = randomNormal(rows * columns, 4, 0.02);
     for (const char *text : {"int8", "int4", "int4-g64", "int4-g128", "int3-g128", "int2",
-                             "int8-asym", "int4-g128-asym", "int3-asym", "int2-g64-asym"}) {
+                             "int8-asym", "int4-g128-asym", "int3-asym", "int2-g64-asym",
+                             "int8-row", "int4-row", "int3-row-asym"}) {
       SCOPED_TRACE(testing::Message() << text << " " << columns);
       QuantizeSpec s = spec(text);
       double nearest = roundingError(s, rows, w, moments);
@@ -254,7 +255,7 @@ TEST(Obs, JointBeatsPruningThenRounding) {
   SecondMoments moments = correlatedMoments(1000, columns, 7);
   std::vector<float> w = randomNormal(rows * columns, 8);
   for (const char *text : {"0.5", "2:4", "4:8", "block16x4:0.5"})
-    for (const char *codes : {"int4-g128", "int3", "int4-asym"})
+    for (const char *codes : {"int4-g128", "int3", "int4-asym", "int4-row"})
       for (bool ordered : {false, true}) {
         SCOPED_TRACE(testing::Message() << text << " " << codes << " " << ordered);
         QuantizeSpec s = spec(codes);

@@ -30,9 +30,10 @@ float scaleOf(const QuantizedMatrix &m, int64_t row, int64_t column) {
 } // namespace
 
 TEST(Quantize, EveryWeightIsRoundedToNearestOrClipped) {
-  for (const char *text : {"int8", "int4", "int8-g64", "int4-g64", "int8-g128", "int4-g128", "int3",
-                           "int3-g128", "int2", "int2-g64", "int8-asym", "int4-asym",
-                           "int4-g128-asym", "int3-g64-asym", "int2-asym"})
+  for (const char *text :
+       {"int8", "int4", "int8-g64", "int4-g64", "int8-g128", "int4-g128", "int3", "int3-g128",
+        "int2", "int2-g64", "int8-asym", "int4-asym", "int4-g128-asym", "int3-g64-asym",
+        "int2-asym", "int8-row", "int4-row", "int2-row-asym"})
     for (int64_t columns : {1, 4, 31, 32, 64, 172, 200})
       for (double size : {1e-7, 1e-5, 0.02, 1.0, 1e4, 1e6, 1e30}) {
         SCOPED_TRACE(testing::Message() << text << " " << columns << " " << size);
@@ -59,6 +60,18 @@ TEST(Quantize, EveryWeightIsRoundedToNearestOrClipped) {
       }
 }
 
+TEST(Quantize, RowsHaveOneScale) {
+  std::vector<float> values = randomValues(3 * 300, 0.02, 1);
+  QuantizedMatrix m = quantizeRoundToNearest(spec("int4-row-asym"), 3, 300, values);
+  EXPECT_EQ(m.group, 300);
+  EXPECT_EQ(m.scales.size(), 3u);
+  EXPECT_EQ(m.zeros.size(), 3u);
+  // A row is a group of its length, where there are such groups.
+  values.resize(3 * 128);
+  EXPECT_EQ(quantizeRoundToNearest(spec("int3-row"), 3, 128, values).codes,
+            quantizeRoundToNearest(spec("int3-g128"), 3, 128, values).codes);
+}
+
 TEST(Quantize, ErrorsOfNormalWeights) {
   std::vector<float> values = randomValues(256 * 1024, 0.02, 1);
   auto error = [&](const char *text) {
@@ -68,6 +81,8 @@ TEST(Quantize, ErrorsOfNormalWeights) {
   EXPECT_LT(error("int8-g128"), 0.0070);
   EXPECT_LT(error("int4-g32"), 0.083);
   EXPECT_LT(error("int4-g128"), 0.099);
+  EXPECT_LT(error("int8-row"), 0.0082);
+  EXPECT_LT(error("int4-row"), 0.117);
   EXPECT_GT(error("int4-g32"), 0.07);
   // Within 2 % of what a search over hundreds of scales, of both signs, and zeros finds.
   EXPECT_LT(error("int3-g32"), 0.1623 * 1.01);
@@ -170,7 +185,14 @@ TEST(Quantize, ParsesSpecifications) {
   EXPECT_EQ(spec("int2-asym").str(), "rtn:int2-g32-asym");
   EXPECT_EQ(spec("rtn:int4-g128-asym").str(), "rtn:int4-g128-asym");
   EXPECT_EQ(spec("rtn:int4-g128-asym").layout().str(), "dense-int4-g128-asym");
-  for (const char *text : {"int4-asym-g32", "int4-asym-asym",
+  EXPECT_EQ(spec("int8-row").str(), "rtn:int8-row");
+  EXPECT_EQ(spec("gptq:int3-row-asym").str(), "gptq:int3-row-asym");
+  EXPECT_EQ(spec("int4-row").layout().str(), "dense-int4-row");
+  EXPECT_EQ(spec("int4-row").groupOf(5632), 5632);
+  EXPECT_EQ(spec("int4-g64").groupOf(5632), 64);
+  for (const char *text : {"int4-asym-row", "int4-row-g32",
+                           "int4-g32-row",  "int4-rows",
+                           "int4-asym-g32", "int4-asym-asym",
                            "int4asym",      "int4-g32-sym",
                            "int4-g32-g64",  "",
                            "int",           "int5",
@@ -192,6 +214,6 @@ TEST(Quantize, ParsesSpecifications) {
   EXPECT_EQ(parseQuantizeSpec("gtpq:int4").status().message(),
             "quantize: expected the method rtn, gptq or awq, got gtpq");
   EXPECT_EQ(parseQuantizeSpec("int5-g128").status().message(),
-            "quantize: expected none, int8, int4, int3 or int2, perhaps with -g32, -g64 or -g128, "
-            "then -asym behind and rtn:, gptq: or awq: in front, got int5-g128");
+            "quantize: expected none, int8, int4, int3 or int2, perhaps with -g32, -g64, -g128 or "
+            "-row, then -asym behind and rtn:, gptq: or awq: in front, got int5-g128");
 }

@@ -154,8 +154,9 @@ TEST(Repair, ScalesReachTheDenseSolution) {
 TEST(Repair, CodesNeverGetWorse) {
   constexpr int64_t rows = 30;
   for (int64_t columns : {32, 100, 200})
-    for (const char *text : {"int8", "int4", "int4-g128", "int3-g64", "int2", "int4-asym",
-                             "int2-g128-asym", "int8-asym"})
+    for (const char *text :
+         {"int8", "int4", "int4-g128", "int3-g64", "int2", "int4-asym", "int2-g128-asym",
+          "int8-asym", "int8-row", "int4-row", "int3-row-asym"})
       for (bool codes : {false, true}) {
         SCOPED_TRACE(testing::Message() << columns << " " << text << " " << codes);
         SecondMoments moments = correlatedMoments(400, columns, 8);
@@ -196,7 +197,7 @@ TEST(Repair, CodesOfObsGetBetter) {
   std::vector<float> cross = crossOfWeights(moments, rows, w);
   InverseFactor factor = factorInverse(moments).value();
   for (const char *prune : {"none", "2:4", "0.5"})
-    for (const char *codes : {"int4-g128", "int3-g128-asym", "int2"}) {
+    for (const char *codes : {"int4-g128", "int3-g128-asym", "int2", "int4-row", "int3-row-asym"}) {
       QuantizeSpec s = spec(codes);
       ObsResult obs = solveObs({pattern(prune), {}, s}, rows, w, moments, factor).value();
       QuantizedMatrix fitted = refit(s, obs.quantized, obs.mask, moments, cross);

@@ -19,7 +19,7 @@ std::vector<uint8_t> pack(const Layout &layout, int64_t rows, int64_t columns,
   QuantizedMatrix matrix;
   matrix.rows = rows;
   matrix.columns = columns;
-  matrix.group = layout.group;
+  matrix.group = layout.scaleColumns(columns);
   matrix.codes.assign(size_t(rows * columns), zero);
   matrix.scales.assign(size_t(rows * matrix.groups()), 0x3C00);
   if (layout.asymmetric)
@@ -106,6 +106,22 @@ TEST(GoldenBytes, DenseInt4WithZeros) {
   expectAt(packed, 256, {0x33, 0x33, 0x33, 0x3F}); // step 4, and 5 of padding
   expectAt(packed, 320, {0x33}, 4);
   expectAt(packed, 324, {0x88}, 60);
+}
+
+TEST(GoldenBytes, DenseInt4WithScalesOfRows) {
+  Layout layout{LayoutKind::Dense, ElementKind::I4, 128, 0, 0, true, true};
+  // 132 columns are padded to 256, but all of row 0 have one scale and the zero 3.
+  auto packed = pack(layout, 1, 132, {{0, 131, 7}, {0, 4, -8}}, -5);
+  ASSERT_EQ(packed.size(), 64u + 64 + 2 * 1024 + 128);
+  expectAt(packed, 0, {0x00, 0x3C});
+  expectAt(packed, 2, {0}, 62); // padded rows, and what rounds up
+  expectAt(packed, 64, {3});
+  expectAt(packed, 65, {8}, 15);
+  expectAt(packed, 80, {0}, 48);
+  expectAt(packed, 128, {0x03, 0x33, 0x33, 0x33}); // steps 0 and 1; column 4 has code 0
+  expectAt(packed, 132, {0x88}, 60);
+  expectAt(packed, 128 + 1024, {0x33, 0x33, 0x33, 0x3F}); // step 32, and 33 of padding
+  expectAt(packed, 128 + 1024 + 64, {0x33}, 4);
 }
 
 TEST(GoldenBytes, PairsOf4And8) {

@@ -17,6 +17,12 @@ TEST(Layout, Names) {
   EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::I3, 64}).str(), "dense-int3-g64");
   EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::I2, 32, 0, 0, true}).str(),
             "dense-int2-g32-asym");
+  EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::I4, 128, 0, 0, false, true}).str(),
+            "dense-int4-row");
+  EXPECT_EQ((Layout{LayoutKind::NM, ElementKind::I8, 128, 2, 4, false, true}).str(),
+            "2:4-int8-row");
+  EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::I3, 128, 0, 0, true, true}).str(),
+            "dense-int3-row-asym");
   EXPECT_EQ((Layout{LayoutKind::Bitmap, ElementKind::I4, 128}).str(), "bitmap-int4-g128");
   EXPECT_EQ((Layout{LayoutKind::NM, ElementKind::I8, 32, 2, 4}).str(), "2:4-int8-g32");
   EXPECT_EQ((Layout{LayoutKind::Pairs, ElementKind::I4, 128, 4, 16}).str(), "4:16-pairs-int4-g128");
@@ -30,37 +36,50 @@ TEST(Layout, AcceptsExactlyWhatExists) {
   // Every combination, against the rule of the header written out once more.
   enum Kinds { Rows, Dense, Bitmap, NM, Pairs, Block };
   enum Elements { F32, BF16, I8, I4, F16, I3, I2 };
-  int accepted = 0;
+  int accepted = 0, perRow = 0;
+  auto check = [&](Layout layout) {
+    int kind = int(layout.kind), element = int(layout.element);
+    int64_t group = layout.group, n = layout.n, m = layout.m;
+    bool floats = element == F32 || element == BF16 || element == F16;
+    bool bytes = element == I8 || element == I4;
+    bool groupFits = floats ? group == 0 : group == 32 || group == 64 || group == 128;
+    bool patternFits = kind == NM ? (m == 4 || m == 8 || m == 16) && n > 0 && n < m
+                       : kind == Pairs
+                           ? m == 16 && (n == 1 ? group >= 64 : n == 2 || n == 4 || n == 8)
+                           : n == 0 && m == 0;
+    bool kindFits = kind == Rows    ? floats
+                    : kind == Dense ? true
+                    : kind == Pairs ? element == I4
+                                    : kind <= Block && bytes;
+    bool zerosFit = !layout.asymmetric || (kind == Dense && !floats);
+    bool rowsFit = !layout.perRow || (!floats && group == 128);
+    bool exists = kindFits && element <= I2 && groupFits && patternFits && zerosFit && rowsFit;
+    absl::Status status = verifyLayout(layout);
+    ASSERT_EQ(status.ok(), exists) << layout.str() << ": " << status;
+    if (!exists) {
+      EXPECT_NE(status.message().find("expected "), std::string::npos);
+    }
+    (layout.perRow ? perRow : accepted) += exists;
+  };
   for (int kind = 0; kind < 7; ++kind)
     for (int element = 0; element < 8; ++element)
       for (int64_t group : {-32, 0, 1, 16, 32, 48, 64, 128, 256})
         for (int64_t m : {-4, 0, 2, 4, 6, 8, 16, 32})
           for (int64_t n = -1; n <= 17; ++n)
-            for (bool asymmetric : {false, true}) {
-              Layout layout{LayoutKind(kind), ElementKind(element), group, n, m, asymmetric};
-              bool floats = element == F32 || element == BF16 || element == F16;
-              bool bytes = element == I8 || element == I4;
-              bool groupFits = floats ? group == 0 : group == 32 || group == 64 || group == 128;
-              bool patternFits =
-                  kind == NM      ? (m == 4 || m == 8 || m == 16) && n > 0 && n < m
-                  : kind == Pairs ? m == 16 && (n == 1 ? group >= 64 : n == 2 || n == 4 || n == 8)
-                                  : n == 0 && m == 0;
-              bool kindFits = kind == Rows    ? floats
-                              : kind == Dense ? true
-                              : kind == Pairs ? element == I4
-                                              : kind <= Block && bytes;
-              bool zerosFit = !asymmetric || (kind == Dense && !floats);
-              bool exists = kindFits && element <= I2 && groupFits && patternFits && zerosFit;
-              absl::Status status = verifyLayout(layout);
-              ASSERT_EQ(status.ok(), exists) << layout.str() << ": " << status;
-              if (!exists) {
-                EXPECT_NE(status.message().find("expected "), std::string::npos);
-              }
-              accepted += exists;
-            }
+            for (bool asymmetric : {false, true})
+              for (bool ofRows : {false, true})
+                check({LayoutKind(kind), ElementKind(element), group, n, m, asymmetric, ofRows});
   // 3 + 3 float layouts; per element and group 2 dense; of int8 and int4 also 1 bitmap, 1 block and
   // 3 + 7 + 15 patterns; pairs of 2, 4 and 8 per group and of 1 for two groups.
   EXPECT_EQ(accepted, 6 + 4 * 3 * 2 + 2 * 3 * (1 + 1 + 3 + 7 + 15) + 3 * 3 + 2);
+  EXPECT_EQ(perRow, 4 * 2 + 2 * (1 + 1 + 3 + 7 + 15) + 4);
+}
+
+TEST(Layout, ScalesOfRowsAreOfCodesInGroupsOf128) {
+  EXPECT_EQ(verifyLayout({LayoutKind::Dense, ElementKind::I4, 64, 0, 0, false, true}).message(),
+            "layout group: expected 128 with scales of rows, got 64");
+  EXPECT_EQ(verifyLayout({LayoutKind::Dense, ElementKind::F32, 0, 0, 0, false, true}).message(),
+            "layout group: expected 0 for floats, got scales of rows");
 }
 
 TEST(Layout, GeometryOfTiles) {
@@ -90,6 +109,14 @@ TEST(Layout, GeometryOfTiles) {
   EXPECT_EQ(zeros.tileBytes, 128 + 2 * 192);
   TileGeometry quarter = tileGeometry({LayoutKind::Dense, ElementKind::I2, 128}, 16, 256);
   EXPECT_EQ(quarter.tileBytes, 64 + 64 * 64 / 4);
+  // One scale and one zero for a row.
+  TileGeometry ofRows =
+      tileGeometry({LayoutKind::Dense, ElementKind::I4, 128, 0, 0, true, true}, 16, 1024);
+  EXPECT_EQ(ofRows.groups, 8);
+  EXPECT_EQ(ofRows.scaleGroups, 1);
+  EXPECT_EQ(ofRows.zerosOffset, 64);
+  EXPECT_EQ(ofRows.valuesOffset, 128);
+  EXPECT_EQ(ofRows.tileBytes, 128 + 256 * 32);
   // Four bytes for each row and every 16 columns, or every 32 or 64.
   for (int64_t n : {1, 2, 4, 8})
     EXPECT_EQ(tileGeometry({LayoutKind::Pairs, ElementKind::I4, 64, n, 16}, 16, 128).tileBytes,

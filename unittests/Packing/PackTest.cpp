@@ -56,12 +56,14 @@ public:
 
   uint16_t scale(int64_t row, int64_t column) const {
     return load<uint16_t>(tileBegin(row / 16) + geometry.scalesOffset +
-                          (column / layout.group * 16 + row % 16) * 2);
+                          (scaleGroup(column) * 16 + row % 16) * 2);
   }
 
   int64_t zero(int64_t row, int64_t column) const {
-    return tileBegin(row / 16)[geometry.zerosOffset + column / layout.group * 16 + row % 16];
+    return tileBegin(row / 16)[geometry.zerosOffset + scaleGroup(column) * 16 + row % 16];
   }
+
+  int64_t scaleGroup(int64_t column) const { return layout.perRow ? 0 : column / layout.group; }
 
 private:
   int64_t denseCode(const uint8_t *values, int64_t step, int64_t place) const {
@@ -184,16 +186,15 @@ TEST(Pack, BytesLieWhereLayoutSays) {
         ASSERT_TRUE(packed.ok()) << packed.status();
         SlowReader reader(layout, rows, columns, *packed);
         int64_t padded = tileGeometry(layout, rows, columns).paddedColumns;
-        int64_t groups = padded / layout.group;
+        int64_t groups = layout.perRow ? 1 : padded / layout.group;
         for (int64_t row = 0; row < (rows + 15) / 16 * 16; ++row)
           for (int64_t column = 0; column < padded; ++column) {
             bool inside = row < rows && column < columns;
-            int64_t zero = row < rows ? matrix.zeroOf(row, column / layout.group) : 0;
+            int64_t group = reader.scaleGroup(column);
+            int64_t zero = row < rows ? matrix.zeroOf(row, group) : 0;
             int64_t code = inside ? matrix.codes[size_t(row * columns + column)] : zero;
             ASSERT_EQ(reader.code(row, column), code + layout.zeroPoint()) << row << ", " << column;
-            uint16_t scale = row < rows
-                                 ? matrix.scales[size_t(row * groups + column / layout.group)]
-                                 : uint16_t(0);
+            uint16_t scale = row < rows ? matrix.scales[size_t(row * groups + group)] : uint16_t(0);
             ASSERT_EQ(reader.scale(row, column), scale);
             if (layout.asymmetric) {
               ASSERT_EQ(reader.zero(row, column), zero + layout.zeroPoint());

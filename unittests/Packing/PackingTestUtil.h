@@ -34,6 +34,12 @@ inline std::vector<Layout> quantizedLayouts() {
       if (n > 1 || group > 32)
         layouts.push_back({LayoutKind::Pairs, ElementKind::I4, group, n, 16});
   }
+  // Those in groups of 128 with scales of rows too.
+  for (size_t i = 0, count = layouts.size(); i < count; ++i)
+    if (layouts[i].group == kRowScaleGroup) {
+      layouts.push_back(layouts[i]);
+      layouts.back().perRow = true;
+    }
   return layouts;
 }
 
@@ -53,7 +59,7 @@ inline QuantizedMatrix randomMatrix(const Layout &layout, int64_t rows, int64_t 
   QuantizedMatrix matrix;
   matrix.rows = rows;
   matrix.columns = columns;
-  matrix.group = layout.group;
+  matrix.group = layout.scaleColumns(columns);
   int64_t zeroPoint = layout.zeroPoint(), steps = (columns + 3) / 4;
   auto anyCode = [&] {
     return int8_t(int64_t(random.next() % uint64_t(2 * zeroPoint)) - zeroPoint);
@@ -71,7 +77,7 @@ inline QuantizedMatrix randomMatrix(const Layout &layout, int64_t rows, int64_t 
       bool absent = random.uniform() < sparsity;
       if (layout.kind == LayoutKind::Block)
         absent = absentSteps[size_t(row / 16 * steps + column / 4)];
-      matrix.codes.push_back(absent ? int8_t(matrix.zeroOf(row, column / layout.group))
+      matrix.codes.push_back(absent ? int8_t(matrix.zeroOf(row, column / matrix.group))
                                     : anyCode());
     }
   if (layout.m == 0)

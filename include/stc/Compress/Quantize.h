@@ -16,15 +16,18 @@ struct QuantizeSpec {
   ElementKind element = ElementKind::I8;
   int64_t group = 32;
   bool asymmetric = false;
-  std::string str() const; // "none", "rtn:int4-g32", "gptq:int3-g128-asym"
+  bool perRow = false;     // one scale for all columns of a row; the group is kRowScaleGroup then
+  std::string str() const; // "none", "rtn:int4-g32", "gptq:int3-g128-asym", "rtn:int4-row"
   /// Whether the method asks what the inputs of a matrix are.
   bool needsCalibration() const { return method != "rtn"; }
   /// The dense layout of the codes.
-  Layout layout() const { return {LayoutKind::Dense, element, group, 0, 0, asymmetric}; }
+  Layout layout() const { return {LayoutKind::Dense, element, group, 0, 0, asymmetric, perRow}; }
+  /// Columns that share a scale in a matrix of so many.
+  int64_t groupOf(int64_t columns) const { return layout().scaleColumns(columns); }
 };
-/// Parses "none", or int8, int4, int3 or int2, then perhaps -g32 (the default), -g64 or -g128, then
-/// perhaps -asym; "rtn:", "gptq:" or "awq:" may stand in front. The error of an unknown method
-/// lists those there are.
+/// Parses "none", or int8, int4, int3 or int2, then perhaps -g32 (the default), -g64, -g128 or
+/// -row, then perhaps -asym; "rtn:", "gptq:" or "awq:" may stand in front. The error of an unknown
+/// method lists those there are.
 absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text);
 
 /// Round to nearest. Per (row, group) the scale, stored as f16, and in asymmetric matrices the zero

@@ -15,6 +15,8 @@ namespace stc {
 constexpr int64_t kTileRows = 16;
 /// Consecutive columns a dot-product instruction (vpdpbusd, sdot) consumes per row.
 constexpr int64_t kDotColumns = 4;
+/// The group of layouts with scales of rows, which is that of activations.
+constexpr int64_t kRowScaleGroup = 128;
 /// Bytes of a quantized step: 16 rows x 4 columns, one code byte each once unpacked.
 constexpr int64_t kStepBytes = kTileRows * kDotColumns;
 /// Every section of a tile starts at a multiple of this.
@@ -45,11 +47,16 @@ enum class ElementKind : uint8_t { F32, BF16, I8, I4, F16, I3, I2 };
 /// An asymmetric layout gives every (row, group) a zero of its own: weight = (code - zero) * scale.
 /// Padding columns then hold the code of their row's zero; padded rows have the zero zeroPoint().
 ///
+/// A layout with scales of rows has one scale, and if it is asymmetric one zero, for all columns of
+/// a row. Its group of 128 columns is that of activations: their scales, and the sums of products,
+/// stay those of groups, so that 32 bits hold a sum however many columns there are.
+///
 /// Rows: values [rows][columns], no tiles and no padding but the final rounding up to 64 bytes.
 /// Tile of every other matrix, with K = paddedColumns, G = K / group, S = K / 4 steps; each section
 /// starts 64-byte aligned, its size is rounded up to 64, and what the rounding adds is zero bytes:
 ///   Dense floats: values [K][16 rows], K = columns (no column padding).
-///   Quantized:    scales [G][16 rows] f16; if asymmetric: zeros [G][16 rows] u8; then
+///   Quantized:    scales [G][16 rows] f16; if asymmetric: zeros [G][16 rows] u8 (with scales of
+///                 rows [1][16 rows] of both); then
 ///     Dense I8:   codes  [S][16 rows][4 columns];
 ///     Dense I4:   codes  [S/2][16][4]: low nibble = step 2i, high nibble = step 2i + 1;
 ///     Dense I2:   codes  [S/4][16][4]: bits 2l and 2l + 1 = step 4i + l;
@@ -89,6 +96,7 @@ struct Layout {
   int64_t group = 0;       // columns per scale: 32, 64 or 128; 0 for floats
   int64_t n = 0, m = 0;    // NM and Pairs only
   bool asymmetric = false; // Dense and quantized only: zeros are stored
+  bool perRow = false;     // quantized only: scales are those of rows, and the group is 128
 
   /// Bits of a code; 0 for floats.
   int64_t codeBits() const;
@@ -101,6 +109,8 @@ struct Layout {
   /// Whether a matrix starts with a table of its tiles, whose sizes depend on what is stored.
   bool hasTable() const { return kind == LayoutKind::Bitmap || kind == LayoutKind::Block; }
   int64_t zeroPoint() const { return (int64_t(1) << codeBits()) >> 1; }
+  /// Columns that share a scale in a matrix of so many: the group, or all.
+  int64_t scaleColumns(int64_t columns) const { return perRow ? columns : group; }
   /// What a group's sum of activation codes is multiplied by to correct a dot product of unsigned
   /// codes: minus the zero point, or -1 where every row has its own.
   int64_t sumFactor() const { return asymmetric ? -1 : -zeroPoint(); }
@@ -119,18 +129,19 @@ struct Layout {
   int64_t chunkSteps() const { return kind == LayoutKind::NM ? m / kDotColumns : 1; }
   bool operator==(const Layout &o) const {
     return kind == o.kind && element == o.element && group == o.group && n == o.n && m == o.m &&
-           asymmetric == o.asymmetric;
+           asymmetric == o.asymmetric && perRow == o.perRow;
   }
   bool operator!=(const Layout &o) const { return !(*this == o); }
-  /// "dense-int4-g32", "dense-int3-g128-asym", "bitmap-int4-g128", "2:4-int8-g32",
-  /// "4:16-pairs-int4-g128", "block-int4-g128", "dense-bf16", "rows-f32".
+  /// "dense-int4-g32", "dense-int3-g128-asym", "dense-int4-row", "bitmap-int4-g128",
+  /// "2:4-int8-g32", "4:16-pairs-int4-g128", "block-int4-g128", "dense-bf16", "rows-f32".
   std::string str() const;
 };
 
 /// Checks that a layout is one that exists: kinds with their elements (Rows: floats; Dense: any;
 /// Bitmap, NM and Block: I4 or I8; Pairs: I4), group in {32, 64, 128} exactly for quantized
-/// elements, for NM 0 < n < m, m in {4, 8, 16}, for Pairs n in {1, 2, 4, 8}, m = 16 and with n = 1
-/// a group of 64 or 128 (a vector covers 64 columns), zeros only in Dense quantized layouts.
+/// elements and 128 with scales of rows, for NM 0 < n < m, m in {4, 8, 16}, for Pairs n in {1, 2,
+/// 4, 8}, m = 16 and with n = 1 a group of 64 or 128 (a vector covers 64 columns), zeros only in
+/// Dense quantized layouts.
 absl::Status verifyLayout(const Layout &layout);
 
 /// Most steps of a Block matrix, whose steps are counted with 16 bits.
@@ -141,6 +152,7 @@ struct TileGeometry {
   int64_t rowTiles = 0;      // ceil(rows / 16)
   int64_t paddedColumns = 0; // K: columns, for quantized layouts rounded up to the group
   int64_t groups = 0;        // G, 0 for floats
+  int64_t scaleGroups = 0;   // scales of a row: G, or 1 with scales of rows
   int64_t steps = 0;         // S, 0 for floats
   int64_t scalesOffset = 0;
   int64_t zerosOffset = 0;                   // asymmetric layouts, else 0

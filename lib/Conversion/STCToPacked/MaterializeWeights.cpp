@@ -44,9 +44,9 @@ absl::Status pack(WeightStore &store, WeightOp weight, packed::WeightType type,
     return absl::OkStatus();
   }
   STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, store.quantized(weight));
-  if (matrix.group != layout.group)
+  if (int64_t group = layout.scaleColumns(matrix.columns); matrix.group != group)
     return formatError({"", "@" + weight.getSymName().str(), std::nullopt},
-                       absl::StrCat("codes in groups of ", layout.group, " as the layout says"),
+                       absl::StrCat("codes in groups of ", group, " as the layout says"),
                        absl::StrCat("groups of ", matrix.group));
   result.density = double(countNonZero(matrix)) / double(matrix.codes.size());
   STC_ASSIGN_OR_RETURN(result.bytes, packQuantized(layout, matrix));
@@ -67,7 +67,7 @@ WeightRecord describe(WeightOp weight, packed::WeightType type, const PackedByte
   if (StringAttr reason = stringAttribute(weight, kReasonAttribute))
     record.reason = reason.str();
   record.shape = weight.getTensorType().getShape().vec();
-  record.group = layout.group;
+  record.group = layout.scaleColumns(type.getColumns());
   record.density = packed.density;
   record.bits = 8 * double(packed.bytes.size()) / double(type.getRows() * type.getColumns());
   return record;

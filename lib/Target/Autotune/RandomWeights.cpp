@@ -22,7 +22,7 @@ std::vector<uint8_t> stc::randomWeights(const Layout &layout, int64_t rows, int6
   QuantizedMatrix matrix;
   matrix.rows = rows;
   matrix.columns = columns;
-  matrix.group = layout.group;
+  matrix.group = layout.scaleColumns(columns);
   matrix.codes.reserve(size);
   int64_t zero = layout.zeroPoint();
   auto code = [&] { return int64_t(random.next() % uint64_t(2 * zero)) - zero; };
@@ -40,7 +40,7 @@ std::vector<uint8_t> stc::randomWeights(const Layout &layout, int64_t rows, int6
       // A kept weight of zero would count as pruned.
       matrix.codes.push_back(kept ? value ? value : 1 : 0);
     }
-  size_t groups = size_t(rows * ((columns + layout.group - 1) / layout.group));
+  size_t groups = size_t(rows * matrix.groups());
   for (size_t i = 0; i < groups; ++i)
     matrix.scales.push_back(floatToHalf(float(0.001 + 0.009 * random.uniform())));
   if (layout.asymmetric)

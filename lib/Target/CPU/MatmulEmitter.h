@@ -58,7 +58,7 @@ private:
   /// Whether activations are selected from 64 at once.
   bool selectsFromTables() const;
   Value tablePositions(Value pairs, int64_t chunk);
-  void addScaled(WeightReader &reader, Value group, ArrayRef<Value> sums, Values &results);
+  void addScaled(Value scales, Value zeros, Value group, ArrayRef<Value> sums, Values &results);
   /// Pairs of the block's tokens that packed.dot8x2 multiplies with.
   int64_t tokenPairs() const;
   Value startPair(Value group, int64_t pair);

@@ -331,12 +331,10 @@ MatmulTileEmitter::Sums MatmulTileEmitter::emitGroups(MutableArrayRef<WeightRead
   return sums;
 }
 
-/// Adds the integer sums of a group, times the scales of weights and activations, to the results.
-void MatmulTileEmitter::addScaled(WeightReader &reader, Value group, ArrayRef<Value> sums,
+/// Adds the integer sums of a group, times the scales of activations and of the group's weights, to
+/// the results. Without scales of weights those are of rows, and come last. `zeros` may be null.
+void MatmulTileEmitter::addScaled(Value scales, Value zeros, Value group, ArrayRef<Value> sums,
                                   Values &results) {
-  Value scales = reader.loadScales(group), zeros;
-  if (layout.asymmetric)
-    zeros = reader.loadZeros(group);
   for (int64_t t = 0; t < count; ++t) {
     Value sum = arith::SIToFPOp::create(builder, builder.floats(), sums[t]);
     if (zeros) {
@@ -346,7 +344,8 @@ void MatmulTileEmitter::addScaled(WeightReader &reader, Value group, ArrayRef<Va
       sum = builder.multiplyAdd(zeros, x, sum);
     }
     Value scale = builder.broadcast(loadInput(builder.getF32Type(), 1, group, t));
-    scale = arith::MulFOp::create(builder, scales, scale);
+    if (scales)
+      scale = arith::MulFOp::create(builder, scales, scale);
     results[t] = builder.multiplyAdd(sum, scale, results[t]);
   }
 }
@@ -358,6 +357,12 @@ MatmulTileEmitter::Sums MatmulTileEmitter::emitQuantized(ArrayRef<RowTile> tiles
     readers.emplace_back(builder, type, weights, tile.number);
     states.push_back(readers.back().initialState());
   }
+  auto loadZeros = [&](WeightReader &reader, Value group) {
+    return layout.asymmetric ? reader.loadZeros(group) : Value();
+  };
+  Values rowZeros; // the zeros of rows stay where they are
+  for (WeightReader &reader : readers)
+    rowZeros.push_back(layout.perRow ? loadZeros(reader, builder.index(0)) : Value());
   Values carried = flatten(results);
   carried.append(flatten(states));
   Value groups = builder.index(readers[0].getGeometry().groups);
@@ -369,11 +374,18 @@ MatmulTileEmitter::Sums MatmulTileEmitter::emitQuantized(ArrayRef<RowTile> tiles
     });
     Sums sums = emitGroups(readers, group, states);
     for (size_t i = 0; i < readers.size(); ++i)
-      addScaled(readers[i], group, sums[i], results[i]);
+      addScaled(layout.perRow ? Value() : readers[i].loadScales(group),
+                layout.perRow ? rowZeros[i] : loadZeros(readers[i], group), group, sums[i],
+                results[i]);
     Values next = flatten(results);
     next.append(flatten(states));
     return next;
   });
   unflatten(carried, results);
+  for (size_t i = 0; i < readers.size() && layout.perRow; ++i) {
+    Value scales = readers[i].loadScales(builder.index(0));
+    for (Value &result : results[i])
+      result = arith::MulFOp::create(builder, result, scales);
+  }
   return results;
 }

@@ -122,6 +122,8 @@ func.func @f(%x: tensor<?x64xf32>, %y: tensor<?x16xf32>, %tokens: tensor<?xi32>)
 // CHECK: stc.weight @three {{.*}}packed.layout = #packed.layout<dense, i3, group = 32>, packed.reason = "quantized, not sparse"
 // CHECK: stc.weight @asym {{.*}}packed.layout = #packed.layout<dense, i2, group = 128, asymmetric = true>
 // CHECK: stc.weight @sparse_asym {{.*}}packed.layout = #packed.layout<dense, i4, group = 32, asymmetric = true>, packed.pattern = "2:4", packed.reason = "stays dense: sparse layouts store symmetric int8 or int4, not int4-g32-asym"
+// CHECK: stc.weight @rows {{.*}}packed.layout = #packed.layout<dense, i4, group = 128, per_row = true>
+// CHECK: stc.weight @sparse_rows {{.*}}packed.layout = #packed.layout<pairs, i4, group = 128, n = 4, m = 16, per_row = true>
 // CHECK: stc.weight @sparse_three {{.*}}packed.layout = #packed.layout<dense, i3, group = 32>, packed.pattern = "4:16", packed.reason = "stays dense: sparse layouts store symmetric int8 or int4, not int3-g32"
 !w = tensor<64x256xf32>
 stc.weight @p4 : !w {value = dense<1.0> : !w,
@@ -199,6 +201,11 @@ stc.weight @asym : !w {value = dense<1.0> : !w,
 stc.weight @sparse_asym : !w {value = dense<1.0> : !w,
     prune = #stc.prune<"magnitude:2:4", density = 5.0e-01 : f64>,
     quant = #stc.quant<"rtn:int4-g32-asym", error = 0.0 : f64>}
+stc.weight @rows : !w {value = dense<1.0> : !w,
+    quant = #stc.quant<"rtn:int4-row", error = 0.0 : f64>}
+stc.weight @sparse_rows : !w {value = dense<1.0> : !w,
+    prune = #stc.prune<"magnitude:4:16", density = 5.0e-01 : f64>,
+    quant = #stc.quant<"rtn:int4-row", error = 0.0 : f64>}
 stc.weight @sparse_three : !w {value = dense<1.0> : !w,
     prune = #stc.prune<"magnitude:4:16", density = 5.0e-01 : f64>,
     quant = #stc.quant<"rtn:int3-g32", error = 0.0 : f64>}
@@ -219,6 +226,8 @@ func.func @f(%x: tensor<?x256xf32>, %y: tensor<?x16xf32>) {
   %three = stc.get_weight @three : !w
   %asym = stc.get_weight @asym : !w
   %sparse_asym = stc.get_weight @sparse_asym : !w
+  %rows = stc.get_weight @rows : !w
+  %sparse_rows = stc.get_weight @sparse_rows : !w
   %sparse_three = stc.get_weight @sparse_three : !w
   %0 = stc.linear %x, %p4 : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
   %1 = stc.linear %x, %p3 : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
@@ -237,5 +246,7 @@ func.func @f(%x: tensor<?x256xf32>, %y: tensor<?x16xf32>) {
   %14 = stc.linear %x, %asym : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
   %15 = stc.linear %x, %sparse_asym : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
   %16 = stc.linear %x, %sparse_three : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %17 = stc.linear %x, %rows : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
+  %18 = stc.linear %x, %sparse_rows : (tensor<?x256xf32>, !w) -> tensor<?x64xf32>
   return
 }

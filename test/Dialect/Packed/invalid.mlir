@@ -49,6 +49,12 @@ func.func private @f(!packed.weight<8x4, #packed.layout<block, i3, group = 32>>)
 
 // -----
 
+// #packed.layout (C1): the group of scales of rows
+// expected-error @+1 {{layout group: expected 128 with scales of rows, got 64 (C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<dense, i4, group = 64, per_row = true>>)
+
+// -----
+
 // #packed.layout (C1): zeros of a sparse layout
 // expected-error @+1 {{layout zeros: expected none unless the layout is dense and quantized, got asymmetric (C1)}}
 func.func private @f(!packed.weight<8x4, #packed.layout<block, i4, group = 32, asymmetric = true>>)

@@ -25,6 +25,7 @@ packed.weight @b.1 : !packed.weight<64x64, #packed.layout<dense, bf16>> offset 1
 // CHECK-SAME: !packed.weight<8x4, #packed.layout<block, i8, group = 64>>
 // CHECK-SAME: !packed.weight<8x4, #packed.layout<dense, i3, group = 32>>
 // CHECK-SAME: !packed.weight<8x4, #packed.layout<dense, i2, group = 32, asymmetric = true>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<dense, i4, group = 128, per_row = true>>
 // CHECK-SAME: !packed.weight<8x4, #packed.layout<rows, f16>>
 func.func private @layouts(!packed.weight<8x4, #packed.layout<rows, f32>>,
     !packed.weight<8x4, #packed.layout<rows, bf16>>,
@@ -36,6 +37,7 @@ func.func private @layouts(!packed.weight<8x4, #packed.layout<rows, f32>>,
     !packed.weight<8x4, #packed.layout<block, i8, group = 64>>,
     !packed.weight<8x4, #packed.layout<dense, i3, group = 32>>,
     !packed.weight<8x4, #packed.layout<dense, i2, group = 32, asymmetric = true>>,
+    !packed.weight<8x4, #packed.layout<dense, i4, group = 128, per_row = true>>,
     !packed.weight<8x4, #packed.layout<rows, f16>>)
 
 // CHECK-LABEL: @weights

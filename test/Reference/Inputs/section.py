@@ -5,7 +5,8 @@ Six weights of two rows and 40 columns, all with the same values:
   row 1: 3 at columns 4i + 1 and -1 at 4i + 3, times 1 and 2.
 Then a table of three rows and two columns (1 to 6) as rows f32, rows bf16 and dense f32; then the
 first values again as dense int3, dense int4 with zeros, pairs of 8:16, and blocks of int8 and int4;
-then the table as dense bf16.
+then the table as dense bf16; and the values as dense int4 once more, with the scales 0.5 and 1 of
+rows.
 Prints the offset and size of each.
 """
 import struct
@@ -101,6 +102,12 @@ def dense4_with_zeros():
                                         for i in range(0, STEPS, 2))
 
 
+def dense4_with_scales_of_rows():
+    steps = [step_codes(s, 8) for s in range(32)]  # 128 columns
+    return (pad(struct.pack("<16e", 0.5, 1.0, *[0] * 14)) +
+            b"".join(bytes(a | b << 4 for a, b in zip(*steps[i:i + 2])) for i in range(0, 32, 2)))
+
+
 def pairs8():
     values = b""
     for first in range(0, PADDED, 16):
@@ -140,6 +147,7 @@ matrices = [
     b"".join(struct.pack("<16f", *([row[k] for row in TABLE] + [0] * 13)) for k in range(2)),
     dense3(), dense4_with_zeros(), pairs8(), block(8), block(4),
     pad(b"".join(bfloat16(row[k]) for k in range(2) for row in TABLE + [[0, 0]] * 13)),
+    dense4_with_scales_of_rows(),
 ]
 section = b""
 for matrix in matrices:

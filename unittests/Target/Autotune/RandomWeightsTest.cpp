@@ -29,18 +29,20 @@ TEST(RandomWeights, AreValidInEveryLayout) {
     for (ElementKind element : {ElementKind::F32, ElementKind::BF16, ElementKind::F16,
                                 ElementKind::I8, ElementKind::I4, ElementKind::I3, ElementKind::I2})
       for (int64_t group : {0, 32, 128})
-        for (bool asymmetric : {false, true}) {
-          Layout layout{kind, element, group};
-          layout.asymmetric = asymmetric;
-          if (kind == LayoutKind::NM || kind == LayoutKind::Pairs) {
-            layout.n = 4;
-            layout.m = 16;
+        for (bool asymmetric : {false, true})
+          for (bool perRow : {false, true}) {
+            Layout layout{kind, element, group};
+            layout.asymmetric = asymmetric;
+            layout.perRow = perRow;
+            if (kind == LayoutKind::NM || kind == LayoutKind::Pairs) {
+              layout.n = 4;
+              layout.m = 16;
+            }
+            if (!verifyLayout(layout).ok())
+              continue;
+            ++layouts;
+            EXPECT_GT(densityOf(layout, 0.5), 0.1) << layout.str();
           }
-          if (!verifyLayout(layout).ok())
-            continue;
-          ++layouts;
-          EXPECT_GT(densityOf(layout, 0.5), 0.1) << layout.str();
-        }
   EXPECT_GE(layouts, 20);
 }
 

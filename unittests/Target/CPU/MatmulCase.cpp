@@ -53,6 +53,22 @@ std::vector<Layout> stc::allLayouts() {
     layouts.push_back(makeLayout(LayoutKind::NM, element, 128, 4, 16));
     layouts.push_back(makeLayout(LayoutKind::NM, element, 32, 15, 16));
   }
+  // Scales of rows, wherever weights come from.
+  for (Layout layout : {makeLayout(LayoutKind::Dense, ElementKind::I8, 128),
+                        makeLayout(LayoutKind::Dense, ElementKind::I4, 128),
+                        makeLayout(LayoutKind::Dense, ElementKind::I3, 128),
+                        makeLayout(LayoutKind::Dense, ElementKind::I2, 128),
+                        makeLayout(LayoutKind::Bitmap, ElementKind::I4, 128),
+                        makeLayout(LayoutKind::Block, ElementKind::I8, 128),
+                        makeLayout(LayoutKind::NM, ElementKind::I4, 128, 2, 4),
+                        makeLayout(LayoutKind::Pairs, ElementKind::I4, 128, 4, 16)}) {
+    layout.perRow = true;
+    layouts.push_back(layout);
+    if (layout.element == ElementKind::I4 && layout.kind == LayoutKind::Dense) {
+      layouts.push_back(layout);
+      layouts.back().asymmetric = true;
+    }
+  }
   return layouts;
 }
 
@@ -220,7 +236,7 @@ void MatmulRun::makeQuantizedWeights() {
   QuantizedMatrix matrix;
   matrix.rows = problem.rows;
   matrix.columns = problem.columns;
-  matrix.group = layout.group;
+  matrix.group = layout.scaleColumns(problem.columns);
   int64_t lowest = -layout.zeroPoint(), highest = layout.zeroPoint() - 1;
   // Extremes of codes, and the zero point that is furthest from them.
   auto choose = [&](int64_t ifLowest, int64_t ifHighest) {
@@ -238,7 +254,7 @@ void MatmulRun::makeQuantizedWeights() {
   std::vector<bool> present = choosePresent();
   for (int64_t row = 0; row < problem.rows; ++row)
     for (int64_t column = 0; column < problem.columns; ++column) {
-      int64_t group = column / layout.group, zero = matrix.zeroOf(row, group);
+      int64_t group = column / matrix.group, zero = matrix.zeroOf(row, group);
       int64_t code = present[matrix.codes.size()] ? choose(lowest, highest) : zero;
       matrix.codes.push_back(code);
       weights.push_back(double(code - zero) *

@@ -24,8 +24,11 @@ std::vector<Layout> layoutsOf(LayoutKind kind, ElementKind element, bool asymmet
       for (int64_t n = 0; n <= m; ++n) {
         Layout layout = makeLayout(kind, element, group, n, m);
         layout.asymmetric = asymmetric;
-        if (verifyLayout(layout).ok())
-          layouts.push_back(layout);
+        for (bool perRow : {false, true}) {
+          layout.perRow = perRow;
+          if (verifyLayout(layout).ok())
+            layouts.push_back(layout);
+        }
       }
   return layouts;
 }

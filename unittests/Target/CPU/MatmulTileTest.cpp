@@ -225,8 +225,10 @@ std::vector<Layout> oneOfEachKind() {
                                  makeLayout(LayoutKind::NM, ElementKind::I4, 64, 6, 8),
                                  makeLayout(LayoutKind::Pairs, ElementKind::I4, 64, 4, 16),
                                  makeLayout(LayoutKind::Block, ElementKind::I8, 32),
-                                 makeLayout(LayoutKind::Block, ElementKind::I4, 128)};
+                                 makeLayout(LayoutKind::Block, ElementKind::I4, 128),
+                                 makeLayout(LayoutKind::Dense, ElementKind::I4, 128)};
   layouts[4].asymmetric = true;
+  layouts.back().asymmetric = layouts.back().perRow = true;
   return layouts;
 }
 

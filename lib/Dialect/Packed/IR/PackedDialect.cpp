@@ -57,7 +57,7 @@ static std::optional<stc::ElementKind> elementKind(Type type) {
 }
 
 static stc::Layout makeLayout(LayoutKindEnum kind, stc::ElementKind element, int64_t group,
-                              int64_t n, int64_t m, bool asymmetric) {
+                              int64_t n, int64_t m, bool asymmetric, bool perRow) {
   stc::Layout layout;
   layout.kind = static_cast<stc::LayoutKind>(kind);
   layout.element = element;
@@ -65,17 +65,19 @@ static stc::Layout makeLayout(LayoutKindEnum kind, stc::ElementKind element, int
   layout.n = n;
   layout.m = m;
   layout.asymmetric = asymmetric;
+  layout.perRow = perRow;
   return layout;
 }
 
 LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError, LayoutKindEnum kind,
-                                 Type element, int64_t group, int64_t n, int64_t m,
-                                 bool asymmetric) {
+                                 Type element, int64_t group, int64_t n, int64_t m, bool asymmetric,
+                                 bool perRow) {
   auto stored = elementKind(element);
   if (!stored)
     return emitError() << "expects the element f32, bf16, f16, i8, i4, i3 or i2 (C1), but got "
                        << element;
-  absl::Status status = stc::verifyLayout(makeLayout(kind, *stored, group, n, m, asymmetric));
+  absl::Status status =
+      stc::verifyLayout(makeLayout(kind, *stored, group, n, m, asymmetric, perRow));
   if (!status.ok())
     return emitError() << std::string(status.message()) << " (C1)";
   return success();
@@ -83,7 +85,7 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError, L
 
 stc::Layout LayoutAttr::getLayout() const {
   return makeLayout(getKind(), *elementKind(getElement()), getGroup(), getN(), getM(),
-                    getAsymmetric());
+                    getAsymmetric(), getPerRow());
 }
 
 LayoutAttr LayoutAttr::get(MLIRContext *context, const stc::Layout &layout) {
@@ -113,7 +115,7 @@ LayoutAttr LayoutAttr::get(MLIRContext *context, const stc::Layout &layout) {
     break;
   }
   return get(context, static_cast<LayoutKindEnum>(layout.kind), element, layout.group, layout.n,
-             layout.m, layout.asymmetric);
+             layout.m, layout.asymmetric, layout.perRow);
 }
 
 //===----------------------------------------------------------------------===//

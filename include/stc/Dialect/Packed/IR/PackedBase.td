@@ -37,7 +37,9 @@ def Packed_LayoutAttr : AttrDef<Packed_Dialect, "Layout"> {
   let description = [{
     Names one of Packing's layouts: the kind, the stored element (f32, bf16, f16, i8, i4, i3 or
     i2), the columns per scale (`group`, quantized elements only), for `nm` and `pairs` how many of
-    how many columns stay, and whether every scale has a zero point beside it (`asymmetric`).
+    how many columns stay, whether every scale has a zero point beside it (`asymmetric`), and
+    whether a row has one scale for all its columns (`per_row`; the group of 128 is then that of
+    activations alone).
 
     (C1) The combination exists (Packing's verifyLayout).
 
@@ -45,15 +47,17 @@ def Packed_LayoutAttr : AttrDef<Packed_Dialect, "Layout"> {
     `#packed.layout<nm, i4, group = 32, n = 2, m = 4>`,
     `#packed.layout<pairs, i4, group = 128, n = 4, m = 16>`,
     `#packed.layout<block, i4, group = 128>`,
-    `#packed.layout<dense, i3, group = 64, asymmetric = true>`
+    `#packed.layout<dense, i3, group = 64, asymmetric = true>`,
+    `#packed.layout<dense, i4, group = 128, per_row = true>`
   }];
   let parameters = (ins EnumParameter<Packed_LayoutKind>:$kind, "::mlir::Type":$element,
                         DefaultValuedParameter<"int64_t", "0">:$group,
                         DefaultValuedParameter<"int64_t", "0">:$n,
                         DefaultValuedParameter<"int64_t", "0">:$m,
-                        DefaultValuedParameter<"bool", "false">:$asymmetric);
+                        DefaultValuedParameter<"bool", "false">:$asymmetric,
+                        DefaultValuedParameter<"bool", "false">:$per_row);
   let assemblyFormat =
-      "`<` $kind `,` $element (`,` struct($group, $n, $m, $asymmetric)^)? `>`";
+      "`<` $kind `,` $element (`,` struct($group, $n, $m, $asymmetric, $per_row)^)? `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     /// The same layout in Packing's terms, and back.

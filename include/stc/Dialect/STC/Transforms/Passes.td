@@ -227,8 +227,8 @@ def QuantizeWeightsPass : Pass<"stc-quantize", "::mlir::ModuleOp"> {
     to the weight store; the weight's `quant` attribute records the specification and the relative
     error. A weight that was quantized before is left alone.
 
-    Specifications: `none`, `int8`, `int4`, `int3`, `int2`, then perhaps `-g32` (the default), `-g64`
-    or `-g128`, then perhaps `-asym` (each group has a zero of its own); each also behind a
+    Specifications: `none`, `int8`, `int4`, `int3`, `int2`, then perhaps `-g32` (the default), `-g64`,
+    `-g128` or `-row` (one scale for a row), then perhaps `-asym` (each scale has a zero beside it); each also behind a
     method (`rtn:int4`, the default). Methods that need calibration (`gptq`, `awq`) are an error here.
   }];
   let options = [
