@@ -169,9 +169,8 @@ int main(int argc, char **argv) {
   }
   TileGeometry geometry = tileGeometry(options.layout, options.rows, options.columns);
   absl::StatusOr<MatmulText> text = textOf(options);
-  absl::StatusOr<std::unique_ptr<CompiledKernel>> kernel = text.status();
-  if (text.ok())
-    kernel = compile(options, *text);
+  absl::StatusOr<std::unique_ptr<CompiledKernel>> kernel =
+      text.ok() ? compile(options, *text) : text.status();
   if (!kernel.ok()) {
     std::fprintf(stderr, "%s\n", std::string(kernel.status().message()).c_str());
     return 1;

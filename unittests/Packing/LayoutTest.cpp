@@ -80,6 +80,12 @@ TEST(Layout, ScalesOfRowsAreOfCodesInGroupsOf128) {
             "layout group: expected 128 with scales of rows, got 64");
   EXPECT_EQ(verifyLayout({LayoutKind::Dense, ElementKind::F32, 0, 0, 0, false, true}).message(),
             "layout group: expected 0 for floats, got scales of rows");
+  // As docs/Layouts.md has it.
+  for (bool zeros : {false, true}) {
+    Layout layout{LayoutKind::Dense, ElementKind::I4, 128, 0, 0, zeros, true};
+    double bits = double(packedBytes(layout, 2048, 2048).value()) * 8 / (2048.0 * 2048.0);
+    EXPECT_NEAR(bits, zeros ? 4.031 : 4.016, 0.00051);
+  }
 }
 
 TEST(Layout, GeometryOfTiles) {
