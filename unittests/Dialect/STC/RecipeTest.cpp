@@ -96,8 +96,7 @@ TEST(RecipeTest, PrintsAsItReads) {
 
 TEST(RecipeTest, RatiosAreUniformUnlessAsked) {
   EXPECT_FALSE(Recipe::parse(kRecipe, "r.yaml")->ratios.owl);
-  absl::StatusOr<Recipe> recipe =
-      Recipe::parse(edited("head: int8-g32", "ratios: owl"), "r.yaml");
+  absl::StatusOr<Recipe> recipe = Recipe::parse(edited("head: int8-g32", "ratios: owl"), "r.yaml");
   ASSERT_TRUE(recipe.ok()) << recipe.status();
   EXPECT_TRUE(recipe->ratios.owl);
   EXPECT_EQ(recipe->ratios.threshold, 5);
@@ -115,8 +114,7 @@ TEST(RecipeTest, RatiosAreUniformUnlessAsked) {
 
 TEST(RecipeTest, RefusesRatiosThatCannotBe) {
   auto with = [](const std::string &ratios) { return edited("head: int8-g32", ratios); };
-  EXPECT_EQ(messageOf(with("ratios: owls")),
-            "r.yaml:4: ratios: expected uniform or owl, got owls");
+  EXPECT_EQ(messageOf(with("ratios: owls")), "r.yaml:4: ratios: expected uniform or owl, got owls");
   EXPECT_EQ(messageOf(with("ratios: {method: owl, treshold: 3}")),
             "r.yaml:4: ratios: expected the keys method, threshold, range, got treshold (is "
             "threshold meant?)");
@@ -163,7 +161,8 @@ TEST(RecipeTest, NamesTheLineAndWhatIsMeant) {
             "r.yaml:10: stages[1]: expected the keys match, prune, quantize, got prunes (is prune "
             "meant?)");
   EXPECT_EQ(messageOf(edited("head: int8", "haed: int8")),
-            "r.yaml:4: expected the keys version, calibration, repair, ratios, head, stages, got haed (is "
+            "r.yaml:4: expected the keys version, calibration, repair, ratios, head, stages, got "
+            "haed (is "
             "head meant?)");
   EXPECT_EQ(messageOf(edited("sequences: 16", "sequences: 0")),
             "r.yaml:2: calibration.sequences: expected an integer from 1 to 1048576, got 0");
