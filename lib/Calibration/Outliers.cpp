@@ -18,9 +18,10 @@ static std::vector<double> sumSquares(const Activations &inputs) {
   return squares;
 }
 
-absl::StatusOr<std::vector<LayerOutliers>>
-measureOutliers(ModuleOp module, WeightStore &store, const Sequences &text,
-                ArrayRef<WeightOp> weights, double threshold, Progress &progress) {
+absl::StatusOr<std::vector<LayerOutliers>> measureOutliers(ModuleOp module, WeightStore &store,
+                                                           const Sequences &text,
+                                                           ArrayRef<WeightOp> weights,
+                                                           double threshold, Progress &progress) {
   STC_ASSIGN_OR_RETURN(Block * block, forwardBlock(module));
   llvm::DenseMap<StringAttr, WeightOp> wanted;
   for (WeightOp weight : weights)
@@ -49,7 +50,8 @@ measureOutliers(ModuleOp module, WeightStore &store, const Sequences &text,
     std::vector<float> own = wandaScores(values, squares);
     scores.insert(scores.end(), own.begin(), own.end());
     result.back().weights.push_back(weight);
-    progress.advance(values.size(), "outliers");
+    StringRef name = weight.getSymName();
+    progress.advance(values.size(), {name.data(), name.size()});
     return absl::OkStatus();
   };
   for (Operation &op : block->without_terminator()) {

@@ -109,8 +109,7 @@ TEST(Bias, ReachesTheLeastSquaresOfWeightsAndBias) {
   Problem problem;
   Centred centred(problem);
   CompressedMatrix compressed = centred.compress("magnitude:0.5", "none", 0, problem.w);
-  std::vector<float> bias =
-      fitBias(compressed.values, centred.inputMeans, centred.outputMeans);
+  std::vector<float> bias = fitBias(compressed.values, centred.inputMeans, centred.outputMeans);
   // The same with a channel that is always 1.
   std::vector<float> augmented;
   for (int64_t t = 0; t < kTokens; ++t) {

@@ -211,8 +211,8 @@ TEST(Repair, CodesOfObsGetBetter) {
 TEST(Repair, ZerosAreFitted) {
   constexpr int64_t rows = 6, columns = 128;
   SecondMoments moments = momentsOf(columns, randomNormal(600 * columns, 14));
-  QuantizedMatrix exact = quantizeRoundToNearest(spec("int4-asym"), rows, columns,
-                                                 randomNormal(rows * columns, 15));
+  QuantizedMatrix exact =
+      quantizeRoundToNearest(spec("int4-asym"), rows, columns, randomNormal(rows * columns, 15));
   for (size_t i = 0; i < exact.zeros.size(); ++i)
     exact.zeros[i] = int8_t(int(i % 5) - 2); // none at the end of its range
   std::vector<float> wanted = dequantize(exact);

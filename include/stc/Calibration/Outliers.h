@@ -16,10 +16,10 @@ struct LayerOutliers {
 };
 
 /// Runs the uncompressed model over `text`, layer after layer, and counts what OWL calls outliers
-/// (Yin et al. 2024): scores above `threshold` times the mean score of the layer's `weights`. Layers
-/// that read none of them are left out, as are those behind the last that does. Memory: the scores
-/// of one layer beside its activations. Errors: no function @forward of one block, an operation that
-/// calibration cannot run, what loading says.
+/// (Yin et al. 2024): scores above `threshold` times the mean score of the layer's `weights`.
+/// Layers that read none of them are left out, as are those behind the last that does. Memory: the
+/// scores of one layer beside its activations. Errors: no function @forward of one block, an
+/// operation that calibration cannot run, what loading says.
 absl::StatusOr<std::vector<LayerOutliers>>
 measureOutliers(mlir::ModuleOp module, WeightStore &store, const Sequences &text,
                 llvm::ArrayRef<WeightOp> weights, double threshold, Progress &progress);

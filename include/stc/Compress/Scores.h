@@ -33,9 +33,9 @@ double outlierRatio(absl::Span<const float> scores, double multiple = 5);
 std::vector<double> owlRatios(absl::Span<const double> outliers, absl::Span<const int64_t> sizes,
                               double ratio, double lambda = 0.08);
 
-/// The same for N:M: how many of `m` weights each layer keeps, from 1 to m - 1, as near to owlRatios
-/// as whole numbers come whose mean, weighted by `sizes`, is not above `n`: equal layers have
-/// exactly that mean.
+/// The same for N:M: how many of `m` weights each layer keeps, from 1 to m - 1, as near to
+/// owlRatios as whole numbers come whose mean, weighted by `sizes`, is not above `n`: equal layers
+/// have exactly that mean.
 std::vector<int64_t> owlCounts(absl::Span<const double> outliers, absl::Span<const int64_t> sizes,
                                int64_t n, int64_t m, double lambda = 0.08);
 

@@ -26,10 +26,10 @@ struct CompileOptions {
   std::vector<std::string> exclude; // see PipelineOptions
   std::string recipeFile;           // not empty: `recipe` was read from there
   std::optional<Recipe> recipe;     // in place of the above but `structure`
-  std::string budget, objective; // not empty: a recipe is searched for, with `calibration`
-  std::string target = "native"; // as TargetDescription::parseList takes it
-  std::string dumpDirectory;     // not empty: every phase's IR is written there
-  int64_t maxContext = 0;        // 0: the checkpoint's, at most 4096
+  std::string budget, objective;    // not empty: a recipe is searched for, with `calibration`
+  std::string target = "native";    // as TargetDescription::parseList takes it
+  std::string dumpDirectory;        // not empty: every phase's IR is written there
+  int64_t maxContext = 0;           // 0: the checkpoint's, at most 4096
   KVElement kvCache = KVElement::F32;
   int64_t threads = 0;   // of the compiler; 0: one per core
   bool autotune = false; // measure how to tile instead of asking the cost model

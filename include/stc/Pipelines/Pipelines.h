@@ -26,8 +26,8 @@ std::optional<Phase> parsePhase(llvm::StringRef name);
 struct CalibrationOptions {
   std::string text; // a path, or "default"; empty: without calibration
   int64_t sequences = 128, length = 256;
-  bool repair = true; // fit what is left to the uncompressed model
-  int64_t sweeps = 2; // of fitting scales and codes
+  bool repair = true;             // fit what is left to the uncompressed model
+  int64_t sweeps = 2;             // of fitting scales and codes
   std::string ratios = "uniform"; // how zeros are spread over layers, or "owl"
 };
 

@@ -97,8 +97,7 @@ TEST(RecipeTest, PrintsAsItReads) {
 
 TEST(RecipeTest, RatiosAreUniformUnlessAsked) {
   EXPECT_FALSE(Recipe::parse(kRecipe, "r.yaml")->ratios.owl);
-  absl::StatusOr<Recipe> recipe =
-      Recipe::parse(edited("head: int8-g32", "ratios: owl"), "r.yaml");
+  absl::StatusOr<Recipe> recipe = Recipe::parse(edited("head: int8-g32", "ratios: owl"), "r.yaml");
   ASSERT_TRUE(recipe.ok()) << recipe.status();
   EXPECT_TRUE(recipe->ratios.owl);
   EXPECT_EQ(recipe->ratios.threshold, 5);
@@ -116,8 +115,7 @@ TEST(RecipeTest, RatiosAreUniformUnlessAsked) {
 
 TEST(RecipeTest, RefusesRatiosThatCannotBe) {
   auto with = [](const std::string &ratios) { return edited("head: int8-g32", ratios); };
-  EXPECT_EQ(messageOf(with("ratios: owls")),
-            "r.yaml:4: ratios: expected uniform or owl, got owls");
+  EXPECT_EQ(messageOf(with("ratios: owls")), "r.yaml:4: ratios: expected uniform or owl, got owls");
   EXPECT_EQ(messageOf(with("ratios: {method: owl, treshold: 3}")),
             "r.yaml:4: ratios: expected the keys method, threshold, range, got treshold (is "
             "threshold meant?)");

@@ -20,8 +20,8 @@ static bool matches(StringRef pattern, StringRef name) {
 static bool mayChange(StringRef name, const Recipe &recipe, ArrayRef<std::string> exclude) {
   if (llvm::any_of(exclude, [&](const std::string &pattern) { return matches(pattern, name); }))
     return false;
-  auto stage = llvm::find_if(
-      recipe.stages, [&](const RecipeStage &other) { return matches(other.match, name); });
+  auto stage = llvm::find_if(recipe.stages,
+                             [&](const RecipeStage &other) { return matches(other.match, name); });
   return stage == recipe.stages.end() || stage->prune != "none" || stage->quantize != "none";
 }
 

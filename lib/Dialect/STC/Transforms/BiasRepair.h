@@ -2,8 +2,8 @@
 #ifndef LIB_DIALECT_STC_TRANSFORMS_BIASREPAIR_H
 #define LIB_DIALECT_STC_TRANSFORMS_BIASREPAIR_H
 
-#include "stc/Dialect/STC/Utils/Recipe.h"
 #include "stc/Dialect/STC/IR/STC.h"
+#include "stc/Dialect/STC/Utils/Recipe.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"

@@ -308,8 +308,7 @@ absl::Status RecipeReader::checkStages() const {
       return absl::InvalidArgumentError(
           absl::StrCat(file, ":", stage.line, ": ", status.message()));
   if (absl::Status status = recipe.checkRatios(); !status.ok())
-    return absl::InvalidArgumentError(
-        absl::StrCat(file, ":", ratiosLine, ": ", status.message()));
+    return absl::InvalidArgumentError(absl::StrCat(file, ":", ratiosLine, ": ", status.message()));
   return absl::OkStatus();
 }
 
@@ -333,8 +332,7 @@ absl::StatusOr<Recipe> RecipeReader::read() {
        {"calibration",
         [&](Node *node, const std::string &field) { return readCalibration(node, field); }},
        {"repair", [&](Node *node, const std::string &field) { return readRepair(node, field); }},
-       {"ratios",
-        [&](Node *node, const std::string &field) { return readRatios(node, field); }},
+       {"ratios", [&](Node *node, const std::string &field) { return readRatios(node, field); }},
        {"head", [&](Node *node, const std::string &field) { return readHead(node, field); }},
        {"stages", [&](Node *node, const std::string &field) {
           hasStages = true;
