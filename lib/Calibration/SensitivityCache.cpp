@@ -21,7 +21,7 @@ namespace stc {
 namespace {
 
 /// A first line without which a file is not read, and what the hash of the rest is preceded by.
-constexpr const char *kHeader = "stc-sensitivity 1 ";
+constexpr const char *kHeader = "stc-sensitivity 2 ";
 constexpr uint64_t kMaxFileBytes = 64 << 20;
 
 std::string hashOf(absl::string_view text) {
@@ -63,26 +63,27 @@ std::string print(ArrayRef<WeightSensitivity> sensitivities) {
     absl::StrAppendFormat(&text, "%s\t%.17g\t%.17g\n", weight.getSymName().str(),
                           sensitivity.denseSlope, sensitivity.sparseSlope);
     for (const EncodedCost &cost : sensitivity.costs)
-      absl::StrAppendFormat(&text, "\t%d\t%.17g\t%.17g\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
+      absl::StrAppendFormat(&text, "\t%d\t%.17g\t%.17g\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
                             cost.encoding, cost.error, cost.divergence, cost.bytes,
                             int(cost.layout.kind), int(cost.layout.element), cost.layout.group,
-                            cost.layout.n, cost.layout.m, int(cost.layout.asymmetric));
+                            cost.layout.n, cost.layout.m, int(cost.layout.asymmetric),
+                            int(cost.layout.perRow));
   }
   return text;
 }
 
 bool parseCost(ArrayRef<absl::string_view> fields, size_t encodings, EncodedCost &cost) {
-  int64_t numbers[6] = {};
-  if (fields.size() != 11 || !absl::SimpleAtoi(fields[1], &cost.encoding) ||
+  int64_t numbers[7] = {};
+  if (fields.size() != 12 || !absl::SimpleAtoi(fields[1], &cost.encoding) ||
       !absl::SimpleAtod(fields[2], &cost.error) || !absl::SimpleAtod(fields[3], &cost.divergence) ||
       !absl::SimpleAtoi(fields[4], &cost.bytes))
     return false;
-  for (size_t i = 0; i < 6; ++i)
+  for (size_t i = 0; i < 7; ++i)
     if (!absl::SimpleAtoi(fields[5 + i], &numbers[i]))
       return false;
   cost.layout = {
       LayoutKind(numbers[0]), ElementKind(numbers[1]), numbers[2], numbers[3], numbers[4],
-      numbers[5] != 0};
+      numbers[5] != 0,        numbers[6] != 0};
   return cost.encoding < encodings && std::isfinite(cost.error) && std::isfinite(cost.divergence) &&
          cost.bytes > 0;
 }

@@ -63,6 +63,7 @@ static Recipe recipeOf(const CompileOptions &options) {
   if (options.recipe)
     return *options.recipe;
   Recipe recipe = Recipe::uniform(options.prune, options.quantize);
+  recipe.rotate = options.rotate;
   recipe.head = options.head;
   recipe.calibration.text = options.calibration.text;
   recipe.calibration.sequences = options.calibration.sequences;

@@ -2,6 +2,7 @@
 import json
 import math
 import random
+import re
 import shutil
 import struct
 import unittest
@@ -146,6 +147,22 @@ class SameFunction(TemporaryDirectoryTest):
         self.assertNotEqual(header, (model / "model.safetensors").read_bytes())
         stc("compile", BOOKS, "--rotate", "--emit=gguf", "-o", self.tmp / "books.gguf", "--quiet")
         self.assertNear(self.logits(self.tmp / "books.gguf"), self.logits(BOOKS), 3e-2)
+
+    def test_a_report_compares_rotated_recipes(self):
+        text = self.tmp / "text.txt"
+        text.write_bytes((BOOKS / "eval" / "kjv_valid.txt").read_bytes()[:6000])
+        page = self.tmp / "page.html"
+        stc("compile", BOOKS, "-o", self.tmp / "out", "--quiet", "--rotate", "--quantize", "int4",
+            "--report", page, "--report-text", text)
+        numbers = json.loads(re.search('id="stc-report">(.*?)</script>', page.read_text(),
+                                       re.S)[1])
+        parts = numbers["part_losses"]["parts"]
+        self.assertEqual(len(parts), 8)
+        self.assertTrue(all(part["kl"] < 0.01 for part in parts), parts)
+        rows = {row["role"]: row["kl"] for row in numbers["equal_bytes"]["rows"]}
+        self.assertLess(rows["larger"], rows["this"])
+        self.assertLess(rows["this"], rows["smaller"])
+        self.assertLess(rows["smaller"], 0.03)
 
     def test_a_budget_writes_that_it_was_rotated(self):
         model = make_llama(self.tmp / "llama", layers=2, hidden=64, ffn=96, vocab=320)

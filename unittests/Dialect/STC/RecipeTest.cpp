@@ -177,9 +177,10 @@ TEST(RecipeTest, NamesTheLineAndWhatIsMeant) {
   EXPECT_EQ(messageOf(edited("    prune: 6:8", "    prunes: 6:8")),
             "r.yaml:10: stages[1]: expected the keys match, prune, quantize, got prunes (is prune "
             "meant?)");
-  EXPECT_EQ(messageOf(edited("head: int8", "haed: int8")),
-            "r.yaml:4: expected the keys version, rotate, calibration, repair, ratios, head, stages, "
-            "got haed (is head meant?)");
+  EXPECT_EQ(
+      messageOf(edited("head: int8", "haed: int8")),
+      "r.yaml:4: expected the keys version, rotate, calibration, repair, ratios, head, stages, "
+      "got haed (is head meant?)");
   EXPECT_EQ(messageOf(edited("sequences: 16", "sequences: 0")),
             "r.yaml:2: calibration.sequences: expected an integer from 1 to 1048576, got 0");
   EXPECT_EQ(messageOf(edited("version: 1", "version: 2")), "r.yaml:1: version: expected 1, got 2");

@@ -83,9 +83,12 @@ TEST(WeightStoreTest, ANewSourceIsWhatCompressionStartsFrom) {
   EXPECT_THAT(*store.loadSource(weight), ElementsAre(1, 1, 1, 1, 2, 2, 2, 2));
   EXPECT_THAT(*store.loadOriginal(weight), ElementsAre(1, -2, 3, -4, 0.5f, 0.25f, -8, 1));
   // Starting anew forgets the values, and not the source.
-  store.reset(weight);
+  store.resetToSource(weight);
   EXPECT_THAT(loaded(store, weight), ElementsAre(1, 1, 1, 1, 2, 2, 2, 2));
   EXPECT_EQ(*store.changeOf(weight), WeightStore::Change::NewValues);
+  store.reset(weight);
+  EXPECT_THAT(loaded(store, weight), ElementsAre(1, -2, 3, -4, 0.5f, 0.25f, -8, 1));
+  EXPECT_EQ(*store.changeOf(weight), WeightStore::Change::None);
   // A weight with another slice of the same tensor is another weight.
   ASSERT_TRUE(store.setSource(weight, {0, 0, 0, 0, 0, 0, 0, 0}).ok());
   auto rows = mlir::DenseI64ArrayAttr::get(&parsed.context, {0, 2});

@@ -254,7 +254,7 @@ KnapsackChoice SearchRecipe::solve(double limit) const {
 
 void SearchRecipe::resetWeights() {
   for (WeightOp weight : untouched) {
-    store->reset(weight);
+    store->resetToSource(weight);
     weight.removePruneAttr();
     weight.removeQuantAttr();
     weight->removeAttr(kCalibratedAttr);

@@ -340,6 +340,11 @@ absl::Status WeightStore::setQuantized(WeightOp weight, const QuantizedMatrix &m
 
 void WeightStore::reset(WeightOp weight) {
   std::lock_guard<std::mutex> lock(state->mutex);
+  state->entries.erase(keyOf(weight));
+}
+
+void WeightStore::resetToSource(WeightOp weight) {
+  std::lock_guard<std::mutex> lock(state->mutex);
   auto found = state->entries.find(keyOf(weight));
   if (found == state->entries.end())
     return;

@@ -53,9 +53,11 @@ public:
   absl::Status setMask(WeightOp weight, absl::Span<const uint8_t> keep);
   /// Later loads see the rounded values; `quantized` returns the codes.
   absl::Status setQuantized(WeightOp weight, const QuantizedMatrix &matrix);
-  /// Forgets all of that but `setSource`; attributes of the weight are the caller's. Its room in
-  /// the spill file is not used again.
+  /// Forgets all of that; attributes of the weight are the caller's. Its room in the spill file is
+  /// not used again.
   void reset(WeightOp weight);
+  /// The same, but `setSource` stays.
+  void resetToSource(WeightOp weight);
   /// The codes of a quantized weight; an error if it was not quantized.
   absl::StatusOr<QuantizedMatrix> quantized(WeightOp weight);
 
