@@ -18,8 +18,8 @@ namespace stc {
 
 namespace {
 
-constexpr int kRounds = 5;
-constexpr double kSecondsPerRound = 0.5;
+constexpr int kRounds = 3;
+constexpr double kSecondsPerRound = 1;
 constexpr int64_t kPromptTokens = 128, kGenerated = 64; // as `bench` has it without options
 constexpr int64_t kSamplePrompt = 24, kSampleTokens = 48;
 

@@ -161,7 +161,9 @@ absl::StatusOr<std::optional<int64_t>> DenseComparison::bytesWith(const Quantize
   return std::optional<int64_t>(bytes);
 }
 
-/// The larger before the smaller; of those that take the same bytes one.
+/// The better before the worse: more bits, then smaller groups. That is not always the larger
+/// before the smaller, as rows shorter than a group are padded. Of those that take the same bytes
+/// one.
 absl::StatusOr<std::vector<Candidate>> DenseComparison::candidates() {
   std::vector<Candidate> all;
   for (const char *element : {"int8", "int4", "int3", "int2"})
@@ -172,7 +174,6 @@ absl::StatusOr<std::vector<Candidate>> DenseComparison::candidates() {
       if (bytes && llvm::none_of(all, [&](const Candidate &c) { return c.bytes == *bytes; }))
         all.push_back({text, *bytes});
     }
-  llvm::sort(all, [](const Candidate &a, const Candidate &b) { return a.bytes > b.bytes; });
   return all;
 }
 
@@ -262,9 +263,9 @@ absl::Status DenseComparison::run() {
   STC_ASSIGN_OR_RETURN(std::vector<Candidate> all, candidates());
   STC_RETURN_IF_ERROR(addThis());
   std::optional<Candidate> smaller, larger;
-  for (const Candidate &candidate : all) { // from large to small
+  for (const Candidate &candidate : all) {
     if (candidate.bytes > ownBytes)
-      larger = candidate;
+      larger = larger && larger->bytes <= candidate.bytes ? *larger : candidate;
     else if (!smaller && (!data.isDenseUniform || candidate.bytes < ownBytes))
       smaller = candidate;
   }

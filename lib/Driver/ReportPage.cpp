@@ -242,7 +242,9 @@ std::string comparisonSection(const ReportData &data) {
   std::string method = absl::StrCat(
       "Candidates are int8, int4, int3 and int2 with groups of 32, 64 and 128 in every matrix of a "
       "layer",
-      data.isDenseUniform ? "" : ", of which the largest that fits is taken",
+      data.isDenseUniform
+          ? ""
+          : ", of which the best that fits is taken (the most bits, then the smallest groups)",
       "; calibration, repair and head are those of this recipe. All rows are compressed for real "
       "and "
       "measured alike: stored weights, 32-bit activations, ",
