@@ -14,7 +14,7 @@ LAYERS = 3
 ZEROS = len(sys.argv) > 3
 
 
-def weight(name, rows, columns, scale=0.2, zero=()):
+def weight(name, rows, columns, scale=0.15, zero=()):
     lines = ", ".join("[" + ", ".join(
         "0.0" if column in zero else f"{value:.6e}"
         for column, value in enumerate([random.gauss(0, scale) for _ in range(columns)])) + "]"
@@ -34,7 +34,7 @@ body = ""
 for i in range(LAYERS):
     dead_channels = {c for c in range(CHANNELS) if c % 3 == i} if ZEROS else set()
     dead_heads = set(range(i % 2 * 16, i % 2 * 16 + 16)) if ZEROS else set()
-    scale = 0 if ZEROS and i == 1 else 0.2
+    scale = 0 if ZEROS and i == 1 else 0.15
     for name, rows, columns in (("q", HIDDEN, HIDDEN), ("k", KV, HIDDEN), ("v", KV, HIDDEN),
                                 ("gate", CHANNELS, HIDDEN), ("up", CHANNELS, HIDDEN)):
         text += weight(f"layers.{i}.{name}", rows, columns)
