@@ -99,13 +99,13 @@ class Budgets(TemporaryDirectoryTest):
     def test_mixed_is_no_worse_than_the_best_uniform_recipe_of_its_bytes(self):
         uniform, _ = self.divergence(
             f"--stc-compress-layers={CALIBRATION} quantize=int3-g32")
-        # Room for int3 in groups of 32 everywhere, but not for int4.
+        # Room for int3 in groups of 32 everywhere (3690624 bytes), but not for int4.
         mixed, module = self.divergence(
-            f"--stc-search-recipe={CALIBRATION} budget=bytes<=3.5M encodings=int4-g32,int3-g32,"
+            f"--stc-search-recipe={CALIBRATION} budget=bytes<=3.7M encodings=int4-g32,int3-g32,"
             "int3-g128,int2-g32,2:4+int4-g128")
         self.assertLessEqual(mixed, uniform)
         bytes_taken = int(re.search(r"All weights take (\d+) bytes", module)[1])
-        self.assertLessEqual(bytes_taken, 3500000)
+        self.assertLessEqual(bytes_taken, 3700000)
         self.assertIn("int4-g32", module)
 
 
