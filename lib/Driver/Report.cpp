@@ -70,6 +70,10 @@ static Recipe recipeOf(const CompileOptions &options) {
   recipe.calibration.length = options.calibration.length;
   recipe.repair.enabled = options.calibration.repair;
   recipe.repair.sweeps = options.calibration.sweeps;
+  recipe.ratios.owl = options.calibration.ratios == "owl";
+  // The first stage that matches decides.
+  for (const std::string &pattern : llvm::reverse(options.exclude))
+    recipe.stages.insert(recipe.stages.begin(), {pattern, "none", "none"});
   return recipe;
 }
 

@@ -224,6 +224,7 @@ absl::Status DenseComparison::addRival(const Candidate &candidate) {
   Recipe recipe = model.recipe;
   recipe.head = model.recipe.headSpec();
   recipe.stages = Recipe::uniform("none", candidate.quantize).stages;
+  recipe.ratios = {}; // of zeros, which a dense recipe has none of
   STC_ASSIGN_OR_RETURN(MatrixMethod method, recipe.method(recipe.stages[0]));
   PipelineOptions options;
   options.recipe = recipe;

@@ -245,7 +245,8 @@ std::string comparisonSection(const ReportData &data) {
       data.isDenseUniform
           ? ""
           : ", of which the best that fits is taken (the most bits, then the smallest groups)",
-      "; calibration, repair and head are those of this recipe. All rows are compressed for real "
+      "; calibration, repair, rotation and head are those of this recipe. All rows are compressed "
+      "for real "
       "and "
       "measured alike: stored weights, 32-bit activations, ",
       data.rows[0].quality.tokens,

@@ -230,6 +230,28 @@ class Report(TemporaryDirectoryTest):
         # What was held out to search on counts as seen, too.
         self.assertGreater(numbers["calibration"]["sequences"], 24)
 
+    def test_rotations_and_exclusions_are_part_of_the_recipe(self):
+        model = make_llama(self.tmp / "llama")
+        ids = self.tmp / "text.ids"
+        ids.write_text(" ".join(str(i * 37 % 320) for i in range(700)))
+        page = self.report(model, "--rotate", "--quantize", "int4", "--exclude", "layers.0.*",
+                           "--report-text", ids)
+        numbers = page.numbers
+        self.assertIn("rotate: true", numbers["recipe_yaml"])
+        # The hidden state is rotated in source and model alike.
+        self.assertEqual(numbers["part_losses"]["missing"], "")
+        parts = {part["name"]: part["kl"] for part in numbers["part_losses"]["parts"]}
+        self.assertLess(parts["layers.0"], 1e-9)
+        self.assertGreater(parts["layers.1"], 1e-6)
+        self.assertFalse(numbers["equal_bytes"]["dense_uniform"])
+        self.assertEqual(len(numbers["equal_bytes"]["rows"]), 2)
+        recipe = self.tmp / "again.yaml"
+        recipe.write_text(numbers["recipe_yaml"])
+        again = compile_model(model, self.tmp / "again", "--recipe", recipe)
+        layers = [json.loads(stc("inspect", binary, "--json").stdout)["layers"]
+                  for binary in (again, self.tmp / "out")]
+        self.assertEqual(*layers)
+
     def test_without_compression_there_is_no_table(self):
         ids = self.tmp / "text.ids"
         ids.write_text(" ".join(str(i * 37 % 320) for i in range(400)))
