@@ -6,10 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 using namespace mlir;
 
@@ -60,6 +63,12 @@ absl::Status BatchEvaluator::evaluate(Operation *op) {
         return absl::OkStatus();
       })
       .Case([&](AttentionOp attention) { return attend(attention); })
+      .Case([&](TopKGateOp gate) { return chooseExperts(gate); })
+      .Case([&](ExpertOp expert) -> absl::Status {
+        STC_RETURN_IF_ERROR(enterExpert(expert));
+        STC_RETURN_IF_ERROR(runBlock(expert.getBody().front(), nullptr, nullptr));
+        return leaveExpert(expert);
+      })
       .Case<arith::AddFOp, arith::MulFOp>([&](auto binary) -> absl::Status {
         ActivationsPtr a = get(binary.getLhs()), b = get(binary.getRhs());
         if (!a || !b)
@@ -78,17 +87,66 @@ absl::Status BatchEvaluator::evaluateLayer(LayerOp layer, Hook before, Hook afte
   Block &body = layer.getBody().front();
   bind(body.getArgument(0), layer.getInput());
   releaseOperands(layer);
-  for (Operation &op : body.without_terminator()) {
+  STC_RETURN_IF_ERROR(runBlock(body, before, after));
+  bind(layer.getResult(), body.getTerminator()->getOperand(0));
+  release(body);
+  return absl::OkStatus();
+}
+
+absl::Status BatchEvaluator::runBlock(Block &block, Hook before, Hook after) {
+  for (Operation &op : block.without_terminator()) {
     if (before)
       STC_RETURN_IF_ERROR(before(&op));
-    STC_RETURN_IF_ERROR(evaluate(&op));
+    if (auto expert = dyn_cast<ExpertOp>(&op)) {
+      STC_RETURN_IF_ERROR(enterExpert(expert));
+      STC_RETURN_IF_ERROR(runBlock(expert.getBody().front(), before, after));
+      STC_RETURN_IF_ERROR(leaveExpert(expert));
+    } else {
+      STC_RETURN_IF_ERROR(evaluate(&op));
+    }
     if (after)
       STC_RETURN_IF_ERROR(after(&op));
     releaseOperands(&op);
   }
-  bind(layer.getResult(), body.getTerminator()->getOperand(0));
-  release(body);
   return absl::OkStatus();
+}
+
+absl::Status BatchEvaluator::enterExpert(ExpertOp expert) {
+  ActivationsPtr input = get(expert.getInput()), gates = get(expert.getGates());
+  std::optional<int64_t> index = getConstantIntValue(expert.getIndex());
+  if (!input || !gates || !index || !chosen.empty() || !get(expert.getAccumulator()))
+    return unknownOperation(expert);
+  for (int64_t row = 0; row < rows; ++row)
+    if (gates->values[size_t(row * gates->columns + *index)] != 0)
+      chosen.push_back(row);
+  Activations own{input->columns, {}};
+  own.values.reserve(chosen.size() * size_t(input->columns));
+  for (int64_t row : chosen) {
+    auto begin = input->values.begin() + row * input->columns;
+    own.values.insert(own.values.end(), begin, begin + input->columns);
+  }
+  rows = int64_t(chosen.size());
+  values[expert.getBody().getArgument(0)] = std::make_shared<const Activations>(std::move(own));
+  return absl::OkStatus();
+}
+
+absl::Status BatchEvaluator::leaveExpert(ExpertOp expert) {
+  Block &body = expert.getBody().front();
+  ActivationsPtr gates = get(expert.getGates()), own = get(body.getTerminator()->getOperand(0));
+  int64_t index = *getConstantIntValue(expert.getIndex());
+  Activations result = *get(expert.getAccumulator());
+  if (!own)
+    return unknownOperation(expert);
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    float gate = gates->values[size_t(chosen[i] * gates->columns + index)];
+    for (int64_t c = 0; c < result.columns; ++c)
+      result.values[size_t(chosen[i] * result.columns + c)] +=
+          gate * own->values[i * size_t(result.columns) + size_t(c)];
+  }
+  rows = sequences.count * sequences.length;
+  chosen.clear();
+  forget(body);
+  return set(expert, std::move(result));
 }
 
 void BatchEvaluator::divideChannels(Value value, absl::Span<const float> divisors) {
@@ -113,6 +171,10 @@ void BatchEvaluator::releaseOperands(Operation *op) {
 
 void BatchEvaluator::release(Block &block) {
   cached = {};
+  forget(block);
+}
+
+void BatchEvaluator::forget(Block &block) {
   for (Value argument : block.getArguments())
     values.erase(argument);
   for (Operation &op : block)
@@ -142,9 +204,11 @@ absl::Status BatchEvaluator::multiply(LinearOp op) {
     for (int64_t row = 0; row < rows; ++row)
       std::copy(bias.begin(), bias.end(), result.values.begin() + row * result.columns);
   }
-  linalg::multiply(rows, result.columns, input->columns, 1, {input->values.data(), input->columns},
-                   {matrix.data(), input->columns, /*transposed=*/true}, op.getBias() ? 1 : 0,
-                   result.values.data(), result.columns);
+  if (rows > 0) // no token may have chosen an expert
+    linalg::multiply(rows, result.columns, input->columns, 1,
+                     {input->values.data(), input->columns},
+                     {matrix.data(), input->columns, /*transposed=*/true}, op.getBias() ? 1 : 0,
+                     result.values.data(), result.columns);
   return set(op, std::move(result));
 }
 
@@ -210,8 +274,34 @@ static float nonlinear(ActivationKind kind, float x) {
     return x * 0.5f * (1 + std::tanh(0.7978845608f * (x + 0.044715f * x * x * x)));
   case ActivationKind::Relu:
     return x > 0 ? x : 0;
+  case ActivationKind::Sigmoid:
+    return 1 / (1 + std::exp(-x));
   }
   llvm_unreachable("all activations are listed");
+}
+
+absl::Status BatchEvaluator::chooseExperts(TopKGateOp op) {
+  ActivationsPtr logits = get(op.getLogits());
+  if (!logits)
+    return unknownOperation(op);
+  int64_t experts = logits->columns, k = int64_t(op.getK());
+  Activations gates{experts, std::vector<float>(logits->values.size())};
+  std::vector<int64_t> order(static_cast<size_t>(experts));
+  for (int64_t row = 0; row < rows; ++row) {
+    const float *own = logits->values.data() + row * experts;
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return own[a] > own[b]; });
+    double sum = 0;
+    auto exponential = [&](int64_t i) {
+      return std::exp(double(own[order[size_t(i)]]) - double(own[order[0]]));
+    };
+    for (int64_t i = 0; i < (op.getNormalized() ? k : experts); ++i)
+      sum += exponential(i);
+    for (int64_t i = 0; i < k; ++i)
+      gates.values[size_t(row * experts + order[size_t(i)])] = float(exponential(i) / sum);
+  }
+  return set(op, std::move(gates));
 }
 
 absl::Status BatchEvaluator::activate(ActivationOp op) {

@@ -12,6 +12,7 @@ namespace stc {
 namespace {
 
 constexpr uint64_t maxConfigBytes = 16 << 20;
+constexpr int64_t maxMatrices = 1 << 16; // of one tensor
 
 bool exists(const std::string &path) {
   struct stat info;
@@ -76,6 +77,22 @@ absl::StatusOr<ModelConfig> readConfig(const std::string &folder) {
   return config;
 }
 
+/// The matrices of a tensor of three dimensions, one per index of the first. Rows are whole blocks
+/// of every type, so each takes an equal share of the bytes.
+void addMatrices(const TensorView &tensor, std::map<std::string, TensorView, std::less<>> &found) {
+  if (tensor.shape.size() != 3 || tensor.shape[0] < 1 || tensor.shape[0] > maxMatrices)
+    return;
+  uint64_t bytes = tensor.bytes.size() / uint64_t(tensor.shape[0]);
+  for (int64_t i = 0; i < tensor.shape[0]; ++i) {
+    TensorView matrix = tensor;
+    matrix.name = absl::StrCat(tensor.name, "[", i, "]");
+    matrix.shape.erase(matrix.shape.begin());
+    matrix.bytes = tensor.bytes.subspan(uint64_t(i) * bytes, bytes);
+    matrix.offset += uint64_t(i) * bytes;
+    found.emplace(matrix.name, std::move(matrix));
+  }
+}
+
 } // namespace
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::open(const std::string &path) {
@@ -97,8 +114,10 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::open(const std::string &
     STC_ASSIGN_OR_RETURN(checkpoint->modelConfig, parseGgufConfig(*checkpoint->gguf));
   }
   const std::vector<TensorView> &views = checkpoint->tensors();
-  for (size_t i = 0; i < views.size(); ++i)
+  for (size_t i = 0; i < views.size(); ++i) {
     checkpoint->index.emplace(views[i].name, i);
+    addMatrices(views[i], checkpoint->matrices);
+  }
   return checkpoint;
 }
 
@@ -107,8 +126,10 @@ const std::vector<TensorView> &Checkpoint::tensors() const {
 }
 
 const TensorView *Checkpoint::find(absl::string_view name) const {
-  auto found = index.find(std::string(name));
-  return found == index.end() ? nullptr : &tensors()[found->second];
+  if (auto found = index.find(std::string(name)); found != index.end())
+    return &tensors()[found->second];
+  auto found = matrices.find(std::string(name));
+  return found == matrices.end() ? nullptr : &found->second;
 }
 
 void Checkpoint::release(const TensorView &tensor) const {

@@ -93,6 +93,10 @@ ConfigNames ggufNames(const GgufFile &gguf, const MetadataReader &reader) {
   names.ropeScaling = reader.key("rope.scaling");
   names.slidingWindow = reader.key("attention.sliding_window");
   names.bosToken = "tokenizer.ggml.bos_token_id";
+  names.experts = reader.key("expert_count");
+  names.expertsPerToken = reader.key("expert_used_count");
+  names.expertSize = reader.key("expert_feed_forward_length");
+  names.sharedExpertSize = reader.key("expert_shared_feed_forward_length");
   names.eosToken = "tokenizer.ggml.eos_token_id";
   return names;
 }
@@ -181,6 +185,29 @@ absl::Status readRope(const MetadataReader &reader, ModelConfig &config) {
   return absl::OkStatus();
 }
 
+/// Files of Mixtral say llama, and that there are experts. Sizes that old files leave out are those
+/// of the tensors.
+absl::Status readExperts(const GgufFile &gguf, const MetadataReader &reader, ModelConfig &config) {
+  STC_RETURN_IF_ERROR(reader.integer("expert_count", config.experts));
+  bool isQwen = config.architecture == "qwen2_moe";
+  if (config.experts == 0)
+    return isQwen ? reader.error("expert_count", "a size of 1 or more", "0") : absl::OkStatus();
+  if (config.architecture == "llama")
+    config.architecture = "mixtral";
+  else if (!isQwen)
+    return reader.error("expert_count", "a model without experts", absl::StrCat(config.experts));
+  config.normalizedGates = !isQwen;
+  STC_RETURN_IF_ERROR(reader.integer("expert_used_count", config.expertsPerToken, true));
+  config.expertSize = config.intermediateSize;
+  if (const TensorView *gate = findTensor(gguf, "blk.0.ffn_gate_exps.weight");
+      gate && gate->shape.size() == 3)
+    config.expertSize = gate->shape[1];
+  STC_RETURN_IF_ERROR(reader.integer("expert_feed_forward_length", config.expertSize));
+  if (const TensorView *shared = findTensor(gguf, "blk.0.ffn_gate_shexp.weight"))
+    config.sharedExpertSize = shared->shape[0];
+  return reader.integer("expert_shared_feed_forward_length", config.sharedExpertSize);
+}
+
 absl::Status checkRotatedSize(const MetadataReader &reader, const ModelConfig &config) {
   int64_t rotated = config.headDim;
   STC_RETURN_IF_ERROR(reader.integer("rope.dimension_count", rotated));
@@ -207,10 +234,7 @@ absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   STC_RETURN_IF_ERROR(reader.integer("attention.head_count_kv", config.kvHeads));
   STC_RETURN_IF_ERROR(reader.number("attention.layer_norm_rms_epsilon", config.normEpsilon, true));
   STC_RETURN_IF_ERROR(reader.integer("attention.sliding_window", config.slidingWindow));
-  int64_t experts = 0;
-  STC_RETURN_IF_ERROR(reader.integer("expert_count", experts));
-  if (experts != 0)
-    return reader.error("expert_count", "a model without experts", absl::StrCat(experts));
+  STC_RETURN_IF_ERROR(readExperts(gguf, reader, config));
   STC_RETURN_IF_ERROR(readVocabulary(gguf, reader, config));
   STC_RETURN_IF_ERROR(readHeadSize(reader, config));
   STC_RETURN_IF_ERROR(readRope(reader, config));

@@ -138,6 +138,10 @@ ConfigNames huggingFaceNames(const std::string &file) {
   names.ropeTheta = "rope_theta";
   names.ropeScaling = "rope_scaling";
   names.slidingWindow = "sliding_window";
+  names.experts = "num_experts";
+  names.expertsPerToken = "num_experts_per_tok";
+  names.expertSize = "moe_intermediate_size";
+  names.sharedExpertSize = "shared_expert_intermediate_size";
   names.bosToken = "bos_token_id";
   names.eosToken = "eos_token_id";
   return names;
@@ -252,6 +256,36 @@ absl::Status readSlidingWindow(const ConfigReader &reader, const ArchitectureRow
   return absl::OkStatus();
 }
 
+/// Mixtral's and Qwen's keys. Every layer has experts, or none has.
+absl::Status readExperts(const ConfigReader &reader, ModelConfig &config) {
+  bool isMixtral = config.architecture == "mixtral";
+  if (!isMixtral && config.architecture != "qwen2_moe")
+    return absl::OkStatus();
+  config.experts = isMixtral ? 8 : 60;
+  config.expertsPerToken = isMixtral ? 2 : 4;
+  config.expertSize = isMixtral ? config.intermediateSize : 1408;
+  config.sharedExpertSize = isMixtral ? 0 : 5632;
+  config.normalizedGates = isMixtral;
+  STC_RETURN_IF_ERROR(
+      reader.integer(isMixtral ? "num_local_experts" : "num_experts", config.experts));
+  STC_RETURN_IF_ERROR(reader.integer("num_experts_per_tok", config.expertsPerToken));
+  if (config.experts == 0)
+    return reader.error(isMixtral ? "num_local_experts" : "num_experts", "a size of 1 or more", "0");
+  if (isMixtral)
+    return absl::OkStatus();
+  STC_RETURN_IF_ERROR(reader.integer("moe_intermediate_size", config.expertSize));
+  STC_RETURN_IF_ERROR(reader.integer("shared_expert_intermediate_size", config.sharedExpertSize));
+  STC_RETURN_IF_ERROR(reader.boolean("norm_topk_prob", config.normalizedGates));
+  int64_t step = 1;
+  STC_RETURN_IF_ERROR(reader.integer("decoder_sparse_step", step));
+  if (step != 1)
+    return reader.error("decoder_sparse_step", "1: experts in every layer", absl::StrCat(step));
+  if (const JsonValue *dense = reader.find("mlp_only_layers"); dense && !dense->array.empty())
+    return reader.error("mlp_only_layers", "none: experts in every layer",
+                        absl::StrCat(dense->array.size()));
+  return absl::OkStatus();
+}
+
 absl::Status readActivation(const ConfigReader &reader, ModelConfig &config) {
   std::string activation = "silu";
   STC_RETURN_IF_ERROR(reader.text("hidden_act", activation));
@@ -302,6 +336,7 @@ absl::StatusOr<ModelConfig> parseHuggingFaceConfig(const JsonValue &json, const 
     STC_RETURN_IF_ERROR(reader.boolean("attention_bias", config.attentionBias));
   STC_RETURN_IF_ERROR(reader.boolean("mlp_bias", config.mlpBias));
   STC_RETURN_IF_ERROR(readActivation(reader, config));
+  STC_RETURN_IF_ERROR(readExperts(reader, config));
   STC_RETURN_IF_ERROR(readRope(json, reader, file, config));
   STC_RETURN_IF_ERROR(readSlidingWindow(reader, *row, config));
   if (reader.find("bos_token_id")) {

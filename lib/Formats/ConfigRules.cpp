@@ -14,6 +14,9 @@ constexpr ArchitectureRow architectures[] = {
     {"llama", "llama", 0, 2048, 0, false, false, true},
     {"mistral", "", 8, 131072, 4096, false, false, false},
     {"qwen2", "qwen2", 32, 32768, 4096, true, true, false},
+    // GGUF files of Mixtral call themselves llama too; what they say of experts tells them apart.
+    {"mixtral", "", 8, 131072, 0, false, false, true},
+    {"qwen2_moe", "qwen2moe", 16, 32768, 0, true, true, false},
 };
 
 // Generous ceilings that keep products of two sizes within 63 bits.
@@ -69,6 +72,18 @@ absl::Status checkContext(const ConfigNames &names, const ModelConfig &config) {
                          absl::StrCat("a key-value cache below 2^63 bytes over ", names.layers,
                                       " = ", config.layers),
                          absl::StrCat(config.maxPositions));
+  return absl::OkStatus();
+}
+
+absl::Status checkExperts(const ConfigNames &names, const ModelConfig &config) {
+  if (config.experts == 0)
+    return absl::OkStatus();
+  STC_RETURN_IF_ERROR(checkSize(names, names.experts, config.experts, maxLayers));
+  STC_RETURN_IF_ERROR(
+      checkSize(names, names.expertsPerToken, config.expertsPerToken, config.experts));
+  STC_RETURN_IF_ERROR(checkSize(names, names.expertSize, config.expertSize, maxSize));
+  if (config.sharedExpertSize != 0)
+    STC_RETURN_IF_ERROR(checkSize(names, names.sharedExpertSize, config.sharedExpertSize, maxSize));
   return absl::OkStatus();
 }
 
@@ -137,6 +152,7 @@ absl::Status checkConfig(const ConfigNames &names, ModelConfig &config) {
   STC_RETURN_IF_ERROR(checkSize(names, names.maxPositions, config.maxPositions, maxSize - 1));
   STC_RETURN_IF_ERROR(checkPositive(names, names.normEpsilon, config.normEpsilon));
   STC_RETURN_IF_ERROR(checkRope(names, config));
+  STC_RETURN_IF_ERROR(checkExperts(names, config));
   if (config.slidingWindow != 0)
     STC_RETURN_IF_ERROR(checkSize(names, names.slidingWindow, config.slidingWindow, maxSize - 1));
   if (config.bosToken)

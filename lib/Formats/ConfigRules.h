@@ -31,6 +31,7 @@ struct ConfigNames {
   std::string file;
   std::string hiddenSize, intermediateSize, layers, heads, kvHeads, headDim, vocabSize;
   std::string maxPositions, normEpsilon, ropeTheta, ropeScaling, slidingWindow, bosToken, eosToken;
+  std::string experts, expertsPerToken, expertSize, sharedExpertSize;
 };
 
 /// Fills in the head size where it was left open (0) and checks every rule. A head size of 0 means

@@ -15,10 +15,24 @@ enum class Dim {
   Intermediate, // intermediate_size
   Queries,      // heads * head_dim
   KeyValues,    // kv_heads * head_dim
+  Experts,      // num_experts
+  Expert,       // intermediate size of an expert
+  SharedExpert, // of the one that all tokens go through
+  One,          // a single row
 };
 
 /// Which rule says whether a weight exists. Each architecture answers for every group.
-enum class Group { Required, Head, QueryKeyValueBias, OutputBias, FeedForwardBias };
+enum class Group {
+  Required,
+  Head,
+  QueryKeyValueBias,
+  OutputBias,
+  FeedForward, // in models without experts
+  FeedForwardBias,
+  Experts,        // under the names that most models have
+  MixtralExperts, // under Mixtral's
+  SharedExpert
+};
 
 /// When the weights of a bias group exist.
 enum class BiasRule {
@@ -29,8 +43,8 @@ enum class BiasRule {
   FeedForwardFlag,           // ModelConfig::mlpBias says
 };
 
-/// One row of the weight table. "{layer}" stands for the layer's number in all three names; a row
-/// without it describes one weight of the model.
+/// One row of the weight table. "{layer}" and "{expert}" stand for numbers in all three names; a row
+/// without them describes one weight of the model.
 struct WeightRow {
   llvm::StringLiteral symbol;      // the same for every container, so that passes can rely on it
   llvm::StringLiteral huggingFace; // the tensor's name in a Hugging Face checkpoint
@@ -44,6 +58,8 @@ struct Architecture {
   llvm::StringLiteral name; // ModelConfig::architecture
   llvm::ArrayRef<WeightRow> weights;
   BiasRule queryKeyValueBias, outputBias, feedForwardBias;
+  /// Group::Experts or MixtralExperts where there can be experts, else Group::FeedForward.
+  Group experts;
   /// Tensors that checkpoints carry and the graph does not need.
   llvm::ArrayRef<llvm::StringLiteral> ignorable;
 };
@@ -51,8 +67,8 @@ struct Architecture {
 /// The families, one function per file.
 llvm::ArrayRef<Architecture> llamaArchitectures();
 
-/// `pattern` with "{layer}" replaced.
-std::string expandLayer(llvm::StringRef pattern, int64_t layer);
+/// `pattern` with "{layer}" and "{expert}" replaced.
+std::string expandName(llvm::StringRef pattern, int64_t layer, int64_t expert = 0);
 
 } // namespace stc
 

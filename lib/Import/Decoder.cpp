@@ -27,6 +27,10 @@ private:
   Value rotate(Location loc, Value input);
   Value attention(const std::string &layer, int64_t index, Value hidden);
   Value feedForward(const std::string &layer, Value hidden);
+  /// down(activation(gate) * up) of the weights whose names begin with `part`.
+  Value gatedUnit(const std::string &part, Value input);
+  Value mixture(const std::string &layer, Value hidden);
+  Value expert(const std::string &part, Value sum, Value input, Value gates, int64_t index);
   RankedTensorType activations(int64_t columns) {
     return RankedTensorType::get({ShapedType::kDynamic, columns}, builder.getF32Type());
   }
@@ -81,10 +85,45 @@ Value DecoderBuilder::attention(const std::string &layer, int64_t index, Value h
 Value DecoderBuilder::feedForward(const std::string &layer, Value hidden) {
   Location loc = at(layer + ".feed_forward");
   Value input = norm(layer + ".ffn_norm", hidden);
-  Value gate = linear(layer + ".gate", input);
-  Value up = linear(layer + ".up", input);
-  Value gated = GatedActivationOp::create(builder, loc, gate, up, settings.activation);
-  return arith::AddFOp::create(builder, loc, hidden, linear(layer + ".down", gated));
+  return arith::AddFOp::create(builder, loc, hidden, gatedUnit(layer, input));
+}
+
+Value DecoderBuilder::gatedUnit(const std::string &part, Value input) {
+  Value gate = linear(part + ".gate", input);
+  Value up = linear(part + ".up", input);
+  Value gated = GatedActivationOp::create(builder, at(part + ".feed_forward"), gate, up,
+                                          settings.activation);
+  return linear(part + ".down", gated);
+}
+
+/// What the expert adds to `sum` for the tokens that chose it.
+Value DecoderBuilder::expert(const std::string &part, Value sum, Value input, Value gates,
+                             int64_t index) {
+  Location loc = at(part);
+  Value number = arith::ConstantIndexOp::create(builder, loc, index);
+  auto op = ExpertOp::create(builder, loc, sum, input, gates, number);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(&op.getBody().front());
+  YieldOp::create(builder, loc, gatedUnit(part, op.getBody().getArgument(0)));
+  return op.getResult();
+}
+
+/// A mixture of experts. One that all tokens go through has a gate of its own.
+Value DecoderBuilder::mixture(const std::string &layer, Value hidden) {
+  Location loc = at(layer + ".router");
+  Value input = norm(layer + ".ffn_norm", hidden);
+  Value gates = TopKGateOp::create(builder, loc, linear(layer + ".router", input),
+                                   config.expertsPerToken, config.normalizedGates);
+  Value sum = hidden;
+  if (config.sharedExpertSize > 0) {
+    Value gate = ActivationOp::create(builder, at(layer + ".shared_router"),
+                                      linear(layer + ".shared_router", input),
+                                      ActivationKind::Sigmoid);
+    sum = expert(layer + ".shared_expert", sum, input, gate, 0);
+  }
+  for (int64_t index = 0; index < config.experts; ++index)
+    sum = expert(layer + ".experts." + std::to_string(index), sum, input, gates, index);
+  return sum;
 }
 
 void DecoderBuilder::buildForward() {
@@ -114,7 +153,7 @@ void DecoderBuilder::buildForward() {
     OpBuilder::InsertionGuard layerGuard(builder);
     builder.setInsertionPointToStart(&op.getBody().front());
     Value inner = attention(layer, index, op.getBody().getArgument(0));
-    inner = feedForward(layer, inner);
+    inner = config.experts > 0 ? mixture(layer, inner) : feedForward(layer, inner);
     YieldOp::create(builder, at(layer), inner);
     hidden = op.getResult();
   }

@@ -1,4 +1,4 @@
-// The Llama family (Llama, Mistral, Qwen2) as a table.
+// The Llama family (Llama, Mistral, Qwen2, Mixtral, Qwen2-MoE) as a table.
 #include "Architecture.h"
 
 using namespace stc;
@@ -27,11 +27,35 @@ static constexpr WeightRow kWeights[] = {
     {"layers.{layer}.ffn_norm", "model.layers.{layer}.post_attention_layernorm.weight",
      "blk.{layer}.ffn_norm.weight", Dim::Hidden, Dim::None, Group::Required},
     {"layers.{layer}.gate", "model.layers.{layer}.mlp.gate_proj.weight",
-     "blk.{layer}.ffn_gate.weight", Dim::Intermediate, Dim::Hidden, Group::Required},
+     "blk.{layer}.ffn_gate.weight", Dim::Intermediate, Dim::Hidden, Group::FeedForward},
     {"layers.{layer}.up", "model.layers.{layer}.mlp.up_proj.weight", "blk.{layer}.ffn_up.weight",
-     Dim::Intermediate, Dim::Hidden, Group::Required},
+     Dim::Intermediate, Dim::Hidden, Group::FeedForward},
     {"layers.{layer}.down", "model.layers.{layer}.mlp.down_proj.weight",
-     "blk.{layer}.ffn_down.weight", Dim::Hidden, Dim::Intermediate, Group::Required},
+     "blk.{layer}.ffn_down.weight", Dim::Hidden, Dim::Intermediate, Group::FeedForward},
+    {"layers.{layer}.router", "model.layers.{layer}.mlp.gate.weight",
+     "blk.{layer}.ffn_gate_inp.weight", Dim::Experts, Dim::Hidden, Group::Experts},
+    {"layers.{layer}.experts.{expert}.gate", "model.layers.{layer}.mlp.experts.{expert}.gate_proj.weight",
+     "blk.{layer}.ffn_gate_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Experts},
+    {"layers.{layer}.experts.{expert}.up", "model.layers.{layer}.mlp.experts.{expert}.up_proj.weight",
+     "blk.{layer}.ffn_up_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Experts},
+    {"layers.{layer}.experts.{expert}.down", "model.layers.{layer}.mlp.experts.{expert}.down_proj.weight",
+     "blk.{layer}.ffn_down_exps.weight[{expert}]", Dim::Hidden, Dim::Expert, Group::Experts},
+    {"layers.{layer}.router", "model.layers.{layer}.block_sparse_moe.gate.weight",
+     "blk.{layer}.ffn_gate_inp.weight", Dim::Experts, Dim::Hidden, Group::MixtralExperts},
+    {"layers.{layer}.experts.{expert}.gate", "model.layers.{layer}.block_sparse_moe.experts.{expert}.w1.weight",
+     "blk.{layer}.ffn_gate_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::MixtralExperts},
+    {"layers.{layer}.experts.{expert}.up", "model.layers.{layer}.block_sparse_moe.experts.{expert}.w3.weight",
+     "blk.{layer}.ffn_up_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::MixtralExperts},
+    {"layers.{layer}.experts.{expert}.down", "model.layers.{layer}.block_sparse_moe.experts.{expert}.w2.weight",
+     "blk.{layer}.ffn_down_exps.weight[{expert}]", Dim::Hidden, Dim::Expert, Group::MixtralExperts},
+    {"layers.{layer}.shared_router", "model.layers.{layer}.mlp.shared_expert_gate.weight",
+     "blk.{layer}.ffn_gate_inp_shexp.weight", Dim::One, Dim::Hidden, Group::SharedExpert},
+    {"layers.{layer}.shared_expert.gate", "model.layers.{layer}.mlp.shared_expert.gate_proj.weight",
+     "blk.{layer}.ffn_gate_shexp.weight", Dim::SharedExpert, Dim::Hidden, Group::SharedExpert},
+    {"layers.{layer}.shared_expert.up", "model.layers.{layer}.mlp.shared_expert.up_proj.weight",
+     "blk.{layer}.ffn_up_shexp.weight", Dim::SharedExpert, Dim::Hidden, Group::SharedExpert},
+    {"layers.{layer}.shared_expert.down", "model.layers.{layer}.mlp.shared_expert.down_proj.weight",
+     "blk.{layer}.ffn_down_shexp.weight", Dim::Hidden, Dim::SharedExpert, Group::SharedExpert},
     {"layers.{layer}.gate_bias", "model.layers.{layer}.mlp.gate_proj.bias",
      "blk.{layer}.ffn_gate.bias", Dim::Intermediate, Dim::None, Group::FeedForwardBias},
     {"layers.{layer}.up_bias", "model.layers.{layer}.mlp.up_proj.bias", "blk.{layer}.ffn_up.bias",
@@ -51,9 +75,15 @@ static constexpr llvm::StringLiteral kIgnorable[] = {
 
 static constexpr Architecture kArchitectures[] = {
     {"llama", kWeights, BiasRule::AttentionFlag, BiasRule::AttentionFlagWherePresent,
-     BiasRule::FeedForwardFlag, kIgnorable},
-    {"mistral", kWeights, BiasRule::Never, BiasRule::Never, BiasRule::Never, kIgnorable},
-    {"qwen2", kWeights, BiasRule::Always, BiasRule::Never, BiasRule::Never, kIgnorable},
+     BiasRule::FeedForwardFlag, Group::FeedForward, kIgnorable},
+    {"mistral", kWeights, BiasRule::Never, BiasRule::Never, BiasRule::Never, Group::FeedForward,
+     kIgnorable},
+    {"qwen2", kWeights, BiasRule::Always, BiasRule::Never, BiasRule::Never, Group::FeedForward,
+     kIgnorable},
+    {"mixtral", kWeights, BiasRule::Never, BiasRule::Never, BiasRule::Never, Group::MixtralExperts,
+     kIgnorable},
+    {"qwen2_moe", kWeights, BiasRule::Always, BiasRule::Never, BiasRule::Never, Group::Experts,
+     kIgnorable},
 };
 
 llvm::ArrayRef<Architecture> stc::llamaArchitectures() { return kArchitectures; }

@@ -14,18 +14,28 @@ static llvm::StringRef layerOf(llvm::StringRef symbol) {
                                          : llvm::StringRef();
 }
 
+/// Whether the family has experts under the names of this row, if it describes experts.
+static bool belongs(const WeightRow &row, const Architecture &family) {
+  bool isExpert = row.group == Group::Experts || row.group == Group::MixtralExperts;
+  return !isExpert || row.group == family.experts;
+}
+
 std::string stc::tensorNameOf(llvm::StringRef architecture, llvm::StringRef symbol,
                               Checkpoint::Container container) {
   int64_t layer = 0;
   if (llvm::StringRef number = layerOf(symbol); !number.empty() && number.getAsInteger(10, layer))
     return "";
+  int64_t expert = 0;
+  auto [before, after] = symbol.split(".experts.");
+  if (!after.empty() && after.split('.').first.getAsInteger(10, expert))
+    return "";
   for (const Architecture &family : llamaArchitectures()) {
     if (family.name != architecture)
       continue;
     for (const WeightRow &row : family.weights)
-      if (expandLayer(row.symbol, layer) == symbol)
-        return expandLayer(container == Checkpoint::Container::Gguf ? row.gguf : row.huggingFace,
-                           layer);
+      if (expandName(row.symbol, layer, expert) == symbol && belongs(row, family))
+        return expandName(container == Checkpoint::Container::Gguf ? row.gguf : row.huggingFace,
+                          layer, expert);
   }
   return "";
 }

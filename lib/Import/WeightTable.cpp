@@ -7,13 +7,17 @@
 using namespace mlir;
 using namespace stc;
 
-static constexpr llvm::StringLiteral kLayer = "{layer}";
+static constexpr llvm::StringLiteral kLayer = "{layer}", kExpert = "{expert}";
 
-std::string stc::expandLayer(llvm::StringRef pattern, int64_t layer) {
-  auto [before, after] = pattern.split(kLayer);
+static std::string replaceOne(llvm::StringRef pattern, llvm::StringRef name, int64_t number) {
+  auto [before, after] = pattern.split(name);
   if (before.size() == pattern.size())
     return pattern.str();
-  return (before + llvm::Twine(layer) + after).str();
+  return (before + llvm::Twine(number) + after).str();
+}
+
+std::string stc::expandName(llvm::StringRef pattern, int64_t layer, int64_t expert) {
+  return replaceOne(replaceOne(pattern, kLayer, layer), kExpert, expert);
 }
 
 static absl::string_view view(llvm::StringRef text) { return {text.data(), text.size()}; }
@@ -36,6 +40,14 @@ static int64_t sizeOf(Dim dim, const ModelConfig &config) {
     return config.heads * config.headDim;
   case Dim::KeyValues:
     return config.kvHeads * config.headDim;
+  case Dim::Experts:
+    return config.experts;
+  case Dim::Expert:
+    return config.expertSize;
+  case Dim::SharedExpert:
+    return config.sharedExpertSize;
+  case Dim::One:
+    return 1;
   }
   llvm_unreachable("all dimensions are listed");
 }
@@ -48,9 +60,9 @@ static Type elementType(DType dtype, MLIRContext *context) {
   return Float32Type::get(context);
 }
 
-std::string WeightTable::sourceName(const WeightRow &row, int64_t layer) const {
+std::string WeightTable::sourceName(const WeightRow &row, int64_t layer, int64_t expert) const {
   bool gguf = checkpoint.container() == Checkpoint::Container::Gguf;
-  return expandLayer(gguf ? row.gguf : row.huggingFace, layer);
+  return expandName(gguf ? row.gguf : row.huggingFace, layer, expert);
 }
 
 /// Whether the model has the weight of a row at all. Where a tensor's presence decides, the first
@@ -81,15 +93,23 @@ bool WeightTable::applies(const WeightRow &row) const {
     return biasApplies(architecture.queryKeyValueBias);
   case Group::OutputBias:
     return biasApplies(architecture.outputBias);
+  case Group::FeedForward:
+    return config.experts == 0;
   case Group::FeedForwardBias:
-    return biasApplies(architecture.feedForwardBias);
+    return config.experts == 0 && biasApplies(architecture.feedForwardBias);
+  case Group::Experts:
+  case Group::MixtralExperts:
+    return config.experts > 0 && architecture.experts == row.group;
+  case Group::SharedExpert:
+    return config.experts > 0 && config.sharedExpertSize > 0;
   }
   llvm_unreachable("all groups are listed");
 }
 
-absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, int64_t layer) {
+absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, int64_t layer,
+                                     int64_t expert) {
   const ModelConfig &config = checkpoint.config();
-  std::string name = sourceName(row, layer);
+  std::string name = sourceName(row, layer, expert);
   ErrorSite site{checkpoint.path(), absl::StrCat("tensor ", name), {}};
   llvm::SmallVector<int64_t> shape{sizeOf(row.rows, config)};
   if (row.columns != Dim::None)
@@ -100,19 +120,23 @@ absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, i
   if (!tensor)
     return formatError(site, expected, "no such tensor");
   site.file = std::string(tensor->file.empty() ? checkpoint.path() : tensor->file);
-  if (llvm::ArrayRef<int64_t>(tensor->shape) != llvm::ArrayRef<int64_t>(shape))
+  llvm::SmallVector<int64_t> own(tensor->shape.begin(), tensor->shape.end());
+  // GGUF has no matrices of one row.
+  if (row.rows == Dim::One && own.size() == 1)
+    own.insert(own.begin(), 1);
+  if (own != shape)
     return formatError(site, expected, shapeText(tensor->shape));
   if (!dtypeIsFloat(tensor->dtype))
     return formatError(site, "a floating-point type", dtypeName(tensor->dtype));
 
-  std::string symbol = expandLayer(row.symbol, layer);
+  std::string symbol = expandName(row.symbol, layer, expert);
   auto type = RankedTensorType::get(shape, elementType(tensor->dtype, builder.getContext()));
   auto weight = WeightOp::create(
       builder, NameLoc::get(builder.getStringAttr(symbol)), builder.getStringAttr(symbol),
       TypeAttr::get(type), builder.getStringAttr(name), ElementsAttr(), SliceAttr(),
       PruneAttr(), QuantAttr());
   weights[symbol] = weight;
-  used.insert(name);
+  used.insert(llvm::StringRef(name).take_until([](char c) { return c == '['; }));
   return absl::OkStatus();
 }
 
@@ -122,7 +146,7 @@ absl::Status WeightTable::refuseUnknown() const {
   llvm::StringSet<> known{kRopeFactorsTensor};
   for (llvm::StringRef pattern : architecture.ignorable)
     for (int64_t layer = 0; layer < config.layers; ++layer)
-      known.insert(expandLayer(pattern, layer));
+      known.insert(expandName(pattern, layer));
   // A tied head may be stored once more; the embedding table is what counts.
   for (const WeightRow &row : architecture.weights)
     if (row.group == Group::Head && config.tiedEmbeddings)
@@ -135,6 +159,21 @@ absl::Status WeightTable::refuseUnknown() const {
                    {}};
     return formatError(site, absl::StrCat("only tensors of ", view(architecture.name)),
                        absl::StrCat("an unknown one of shape ", shapeText(tensor.shape)));
+  }
+  return absl::OkStatus();
+}
+
+/// The rows of a layer, those of experts once for every expert.
+absl::Status WeightTable::declareRows(OpBuilder &builder, llvm::ArrayRef<const WeightRow *> rows,
+                                      int64_t layer) {
+  while (!rows.empty()) {
+    bool perExpert = rows.front()->symbol.contains(kExpert);
+    llvm::ArrayRef<const WeightRow *> run = rows.take_while(
+        [&](const WeightRow *row) { return row->symbol.contains(kExpert) == perExpert; });
+    for (int64_t expert = 0; expert < (perExpert ? checkpoint.config().experts : 1); ++expert)
+      for (const WeightRow *row : run)
+        STC_RETURN_IF_ERROR(declareRow(builder, *row, layer, expert));
+    rows = rows.drop_front(run.size());
   }
   return absl::OkStatus();
 }
@@ -152,8 +191,7 @@ absl::Status WeightTable::declare(OpBuilder &builder) {
       if (applies(row))
         present.push_back(&row);
     for (int64_t layer = 0; layer < (perLayer ? layers : 1); ++layer)
-      for (const WeightRow *row : present)
-        STC_RETURN_IF_ERROR(declareRow(builder, *row, layer));
+      STC_RETURN_IF_ERROR(declareRows(builder, present, layer));
     rows = rows.drop_front(run.size());
   }
   return refuseUnknown();

@@ -29,8 +29,11 @@ public:
 
 private:
   bool applies(const WeightRow &row) const;
-  std::string sourceName(const WeightRow &row, int64_t layer) const;
-  absl::Status declareRow(mlir::OpBuilder &builder, const WeightRow &row, int64_t layer);
+  std::string sourceName(const WeightRow &row, int64_t layer, int64_t expert = 0) const;
+  absl::Status declareRow(mlir::OpBuilder &builder, const WeightRow &row, int64_t layer,
+                          int64_t expert);
+  absl::Status declareRows(mlir::OpBuilder &builder, llvm::ArrayRef<const WeightRow *> rows,
+                           int64_t layer);
   absl::Status refuseUnknown() const;
 
   const Checkpoint &checkpoint;

@@ -151,6 +151,7 @@ void addPacked(OpPassManager &manager, const PipelineOptions &options) {
   manager.addPass(createConvertSTCToPackedPass(convert, options.bundle));
   // Layers are shared before equal operations are merged, so that none of them takes a tensor from
   // outside its layer.
+  manager.addPass(createShareExpertsPass());
   manager.addPass(createShareLayersPass());
   cleanUp(manager);
 }

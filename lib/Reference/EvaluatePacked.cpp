@@ -166,6 +166,13 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::GatherOp op) {
   return absl::OkStatus();
 }
 
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::TopKGateOp op) {
+  const ReferenceTensor &logits = frame.tensor(op.getLogits());
+  STC_RETURN_IF_ERROR(checkRows(op, {&logits, &frame.tensor(op.getOut())}));
+  frame.set(op.getResult(), chooseExperts(logits, op.getK(), op.getNormalized()));
+  return absl::OkStatus();
+}
+
 static absl::Status evaluate(Evaluator &, Frame &frame, packed::RotaryOp op) {
   const ReferenceTensor &input = frame.tensor(op.getInput());
   const ReferenceTensor &cosines = frame.tensor(op.getCos()), &sines = frame.tensor(op.getSin());
@@ -268,7 +275,7 @@ absl::StatusOr<bool> stc::evaluatePacked(Evaluator &evaluator, Frame &frame, Ope
       llvm::TypeSwitch<Operation *, Result>(op)
           .Case<packed::GetWeightOp, packed::WeightRowOp, packed::VectorOp,
                 packed::QuantizeActivationsOp, packed::SplitActivationsOp, packed::MatmulOp,
-                packed::GatherOp, packed::RotaryOp, packed::AttentionOp, packed::Dot4Op,
+                packed::GatherOp, packed::TopKGateOp, packed::RotaryOp, packed::AttentionOp, packed::Dot4Op,
                 packed::Dot8x2Op, packed::ExpandOp, packed::Select16Op, packed::Select64Op>(
               [&](auto op) { return Result(evaluate(evaluator, frame, op)); })
           .Default([](Operation *) { return Result(); });

@@ -24,8 +24,13 @@ static absl::Status evaluate(Evaluator &evaluator, Frame &frame, LayerOp op) {
 
 static absl::Status evaluate(Evaluator &evaluator, Frame &frame, RepeatOp op) {
   Slot hidden = frame[op.getInput()];
-  int64_t index = op.getFirst();
-  for (ArrayAttr row : op.getWeights().getAsRange<ArrayAttr>()) {
+  int64_t index = op.getFirst(), first = op.getRow() ? frame.integer(op.getRow()) : 0;
+  int64_t rows = op.getWeights().size();
+  if (first < 0 || first > rows - op.getCalls())
+    return opError(op, absl::StrCat("a row from 0 to ", rows - op.getCalls()),
+                   absl::StrCat(first));
+  for (int64_t call = 0; call < op.getCalls(); ++call) {
+    auto row = cast<ArrayAttr>(op.getWeights()[first + call]);
     std::vector<Slot> arguments{hidden, index++};
     for (Value capture : op.getCaptures())
       arguments.push_back(frame[capture]);
@@ -38,6 +43,48 @@ static absl::Status evaluate(Evaluator &evaluator, Frame &frame, RepeatOp op) {
     hidden = std::move(results.front());
   }
   frame.set(op.getResult(), std::move(hidden));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, TopKGateOp op) {
+  frame.set(op.getResult(),
+            chooseExperts(frame.tensor(op.getLogits()), op.getK(), op.getNormalized()));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &evaluator, Frame &frame, ExpertOp op) {
+  const ReferenceTensor &input = frame.tensor(op.getInput());
+  const ReferenceTensor &gates = frame.tensor(op.getGates());
+  ReferenceTensor result = frame.tensor(op.getAccumulator());
+  STC_RETURN_IF_ERROR(checkRows(op, {&result, &input, &gates}));
+  int64_t index = frame.integer(op.getIndex()), experts = columnsOf(gates);
+  if (index < 0 || index >= experts)
+    return opError(op, absl::StrCat("an index from 0 to ", experts - 1), absl::StrCat(index));
+  std::vector<int64_t> tokens;
+  for (int64_t t = 0; t < rowsOf(gates); ++t)
+    if (gates.values[t * experts + index] != 0)
+      tokens.push_back(t);
+  if (!tokens.empty()) {
+    int64_t columns = columnsOf(input);
+    ReferenceTensor chosen = makeTensor({int64_t(tokens.size()), columns});
+    for (size_t i = 0; i < tokens.size(); ++i)
+      std::copy_n(input.values.begin() + tokens[i] * columns, columns,
+                  chosen.values.begin() + i * columns);
+    frame.set(op.getBody().getArgument(0), std::move(chosen));
+    STC_ASSIGN_OR_RETURN(std::vector<Slot> yielded,
+                         evaluator.runBlock(op.getBody().front(), frame));
+    const ReferenceTensor &own = *std::get<TensorPtr>(yielded.front());
+    int64_t outputs = columnsOf(result);
+    STC_RETURN_IF_ERROR(checkColumns(op, own, outputs));
+    if (rowsOf(own) != int64_t(tokens.size()))
+      return opError(op, absl::StrCat("a body that yields ", tokens.size(), " rows"),
+                     absl::StrCat(rowsOf(own)));
+    for (size_t i = 0; i < tokens.size(); ++i)
+      for (int64_t c = 0; c < outputs; ++c)
+        result.values[tokens[i] * outputs + c] +=
+            gates.values[tokens[i] * experts + index] * own.values[i * outputs + c];
+  }
+  frame.set(op.getResult(), std::move(result));
   return absl::OkStatus();
 }
 
@@ -139,7 +186,7 @@ absl::StatusOr<bool> stc::evaluateSTC(Evaluator &evaluator, Frame &frame, Operat
   using Result = std::optional<absl::Status>;
   Result status =
       llvm::TypeSwitch<Operation *, Result>(op)
-          .Case<GetWeightOp, LayerOp, RepeatOp, EmbeddingOp, LinearOp, RMSNormOp, ActivationOp,
+          .Case<GetWeightOp, LayerOp, RepeatOp, ExpertOp, TopKGateOp, EmbeddingOp, LinearOp, RMSNormOp, ActivationOp,
                 GatedActivationOp, RotaryTableOp, RotaryEmbeddingOp, CacheUpdateOp, AttentionOp>(
               [&](auto op) { return Result(evaluate(evaluator, frame, op)); })
           .Default([](Operation *) { return Result(); });

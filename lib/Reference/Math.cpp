@@ -3,8 +3,10 @@
 
 #include "absl/strings/str_cat.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 using namespace stc;
 
@@ -80,8 +82,28 @@ double stc::activate(ActivationKind kind, double x) {
     return x * 0.5 * (1 + std::tanh(sqrtTwoOverPi * (x + 0.044715 * x * x * x)));
   case ActivationKind::Relu:
     return x > 0 ? x : 0;
+  case ActivationKind::Sigmoid:
+    return 1 / (1 + std::exp(-x));
   }
   llvm_unreachable("all activations are listed");
+}
+
+ReferenceTensor stc::chooseExperts(const ReferenceTensor &logits, int64_t k, bool normalized) {
+  int64_t experts = columnsOf(logits);
+  ReferenceTensor gates = makeTensor(logits.shape);
+  std::vector<int64_t> order(experts);
+  for (int64_t t = 0; t < rowsOf(logits); ++t) {
+    const double *row = logits.values.data() + t * experts;
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return row[a] > row[b]; });
+    double sum = 0;
+    for (int64_t i = 0; i < (normalized ? k : experts); ++i)
+      sum += std::exp(row[order[i]] - row[order[0]]);
+    for (int64_t i = 0; i < k; ++i)
+      gates.values[t * experts + order[i]] = std::exp(row[order[i]] - row[order[0]]) / sum;
+  }
+  return gates;
 }
 
 absl::StatusOr<ReferenceTensor> stc::gather(const ReferenceTensor &tokens,

@@ -20,6 +20,9 @@ ReferenceTensor multiply(const ReferenceTensor &input, const ReferenceTensor &we
 ReferenceTensor normalize(const ReferenceTensor &input, const ReferenceTensor &weight,
                           double epsilon);
 double activate(ActivationKind kind, double x);
+/// The softmax of every row for its `k` largest values, the lower index where values are equal, and
+/// 0 for the others; `normalized`: in proportion to each other, with the sum 1.
+ReferenceTensor chooseExperts(const ReferenceTensor &logits, int64_t k, bool normalized);
 /// Rows of `table`, one per token; tokens outside the table are an error.
 absl::StatusOr<ReferenceTensor> gather(const ReferenceTensor &tokens, const ReferenceTensor &table);
 /// Rotates the pairs of every head; the three tensors have equally many rows.

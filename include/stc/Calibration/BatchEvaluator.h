@@ -12,7 +12,8 @@
 
 namespace stc {
 
-/// An activation of all sequences: [count * length][columns].
+/// An activation of all sequences: [count * length][columns]; inside an expert only of the tokens
+/// that chose it.
 struct Activations {
   int64_t columns = 0;
   std::vector<float> values;
@@ -32,9 +33,14 @@ public:
   /// that is not finite.
   absl::Status evaluate(mlir::Operation *op);
   /// Runs a layer, and forgets what was computed inside. Calls `before` and `after` around each of
-  /// its operations; the operands of an operation are there until `after` returned.
+  /// its operations, those inside experts too; the operands of an operation are there until `after`
+  /// returned.
   using Hook = llvm::function_ref<absl::Status(mlir::Operation *)>;
   absl::Status evaluateLayer(LayerOp layer, Hook before = nullptr, Hook after = nullptr);
+  /// Runs an expert's operations in two steps, for those who run them one by one: gives its argument
+  /// the rows of the tokens that chose it, perhaps none, and adds up what it yields.
+  absl::Status enterExpert(ExpertOp expert);
+  absl::Status leaveExpert(ExpertOp expert);
   /// Gives `value` (a layer's argument or result) what `other` stands for.
   void bind(mlir::Value value, mlir::Value other) { values[value] = values.lookup(other); }
   /// Gives `value` what another run computed for the same sequences.
@@ -61,11 +67,15 @@ private:
   absl::Status activate(ActivationOp op);
   absl::Status gate(GatedActivationOp op);
   absl::Status attend(AttentionOp op);
+  absl::Status chooseExperts(TopKGateOp op);
+  absl::Status runBlock(mlir::Block &block, Hook before, Hook after);
+  void forget(mlir::Block &block);
 
   mlir::SymbolTable symbols;
   const Sequences &sequences;
   Loader loader;
-  int64_t rows; // of every activation
+  int64_t rows;                // of every activation
+  std::vector<int64_t> chosen; // inside an expert: which tokens they are
   llvm::DenseMap<mlir::Value, ActivationsPtr> values;
   std::pair<ActivationsPtr, ActivationsPtr> cached; // keys and values of the layer at work
 };

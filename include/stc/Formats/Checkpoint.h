@@ -24,7 +24,8 @@ public:
   Container container() const { return kind; }
   const ModelConfig &config() const { return modelConfig; }
   const std::vector<TensorView> &tensors() const;
-  /// nullptr when there is none of that name.
+  /// nullptr when there is none of that name. "NAME[i]" is matrix i of a tensor of three dimensions:
+  /// how some containers keep the experts of a layer.
   const TensorView *find(absl::string_view name) const;
   /// Drops the pages of a tensor that was read (streaming).
   void release(const TensorView &tensor) const;
@@ -40,6 +41,7 @@ private:
   std::unique_ptr<SafetensorsFile> safetensors;
   std::unique_ptr<GgufFile> gguf;
   std::map<std::string, size_t, std::less<>> index;
+  std::map<std::string, TensorView, std::less<>> matrices; // of tensors of three dimensions
 };
 
 /// Loads only the tokenizer: from a Hugging Face directory, a tokenizer.json, or a GGUF (which may

@@ -34,6 +34,11 @@ struct ModelConfig {
   /// where the checkpoint holds one: Llama's does, Qwen2's does not).
   bool tiedEmbeddings = false, attentionBias = false, mlpBias = false;
   bool ropeInterleaved = false; // GGUF's llama family stores query/key rows for adjacent pairs
+  /// A mixture of experts in place of the feed-forward blocks, unless `experts` is 0: each token goes
+  /// through `expertsPerToken` of them, whose gates add up to 1 if `normalizedGates`, and through one
+  /// that is shared, unless its size is 0.
+  int64_t experts = 0, expertsPerToken = 0, expertSize = 0, sharedExpertSize = 0;
+  bool normalizedGates = true;
   std::string activation = "silu";
   std::optional<int64_t> bosToken, eosToken;
   std::vector<int64_t> extraEosTokens;

@@ -22,7 +22,8 @@ Value tokenSource(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     bool keepsTokens =
         isa<EmbeddingOp, LinearOp, RMSNormOp, ActivationOp, GatedActivationOp, RotaryTableOp,
-            RotaryEmbeddingOp, AttentionOp, LayerOp, packed::QuantizeActivationsOp,
+            RotaryEmbeddingOp, AttentionOp, LayerOp, ExpertOp, TopKGateOp, packed::TopKGateOp,
+            packed::QuantizeActivationsOp,
             packed::MatmulOp, packed::GatherOp, packed::RotaryOp, packed::AttentionOp>(op) ||
         op->hasTrait<OpTrait::SameOperandsAndResultType>();
     if (!keepsTokens)
@@ -74,6 +75,7 @@ private:
   LogicalResult convert(RMSNormOp op);
   LogicalResult convert(RotaryEmbeddingOp op);
   LogicalResult convert(AttentionOp op);
+  LogicalResult convert(TopKGateOp op);
 
   /// The packed weight of an operand that `stc.get_weight` reads, or null after an error.
   Value packedWeight(OpBuilder &builder, Operation *user, Value operand);
@@ -105,8 +107,8 @@ LogicalResult ConvertSTCToPacked::convertOperations() {
     }
     if (auto read = dyn_cast<GetWeightOp>(op))
       reads.push_back(read);
-    if (isa<EmbeddingOp, LinearOp, RMSNormOp, GatedActivationOp, RotaryEmbeddingOp, AttentionOp>(
-            op))
+    if (isa<EmbeddingOp, LinearOp, RMSNormOp, GatedActivationOp, RotaryEmbeddingOp, AttentionOp,
+            TopKGateOp>(op))
       work.push_back(op);
     return WalkResult::advance();
   });
@@ -116,7 +118,7 @@ LogicalResult ConvertSTCToPacked::convertOperations() {
     LogicalResult converted =
         llvm::TypeSwitch<Operation *, LogicalResult>(op)
             .Case<EmbeddingOp, LinearOp, RMSNormOp, GatedActivationOp, RotaryEmbeddingOp,
-                  AttentionOp>([&](auto concrete) { return convert(concrete); });
+                  AttentionOp, TopKGateOp>([&](auto concrete) { return convert(concrete); });
     if (failed(converted))
       return failure();
   }
@@ -284,6 +286,16 @@ LogicalResult ConvertSTCToPacked::convert(AttentionOp op) {
                                                op.getHeadsAttr(), op.getScaleAttr(),
                                                op.getWindowAttr(), op.getSinksAttr());
   op.getResult().replaceAllUsesWith(attention.getResult());
+  op.erase();
+  return success();
+}
+
+LogicalResult ConvertSTCToPacked::convert(TopKGateOp op) {
+  OpBuilder builder(op);
+  Value out = emptyLike(builder, op.getLoc(), op.getResult());
+  auto gate = packed::TopKGateOp::create(builder, op.getLoc(), out.getType(), op.getLogits(), out,
+                                         op.getKAttr(), op.getNormalizedAttr());
+  op.getResult().replaceAllUsesWith(gate.getResult());
   op.erase();
   return success();
 }

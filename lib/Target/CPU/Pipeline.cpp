@@ -29,6 +29,7 @@ void cpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &options)
   manager.addPass(createConvertSTCToLinalgPass());
   manager.addPass(createConvertElementwiseToLinalgPass());
   manager.addPass(createLinalgElementwiseOpFusionPass());
+  manager.addPass(createLowerExpertsPass());
   manager.addPass(createLowerRepeatPass());
   // Not CSE: buffers that equal operations fill would be shared, and copied where they are changed.
   manager.addPass(createCanonicalizerPass());

@@ -65,6 +65,10 @@ STC_DESTINATION_EFFECTS(MatmulOp)
 STC_DESTINATION_EFFECTS(GatherOp)
 STC_DESTINATION_EFFECTS(RotaryOp)
 STC_DESTINATION_EFFECTS(AttentionOp)
+STC_DESTINATION_EFFECTS(TopKGateOp)
+STC_DESTINATION_EFFECTS(SelectTokensOp)
+STC_DESTINATION_EFFECTS(GatherTokensOp)
+STC_DESTINATION_EFFECTS(ScatterAddOp)
 
 #undef STC_DESTINATION_EFFECTS
 
@@ -330,6 +334,41 @@ LogicalResult GatherOp::verify() {
   if (columnsOf(getOut()) != type.getColumns() || tokensOf(getOut()) != tokensOf(getTokens()))
     return emitOpError("expects outs of tokens x ")
            << type.getColumns() << " (C2), but got " << getOut().getType();
+  return verifyDestination(*this);
+}
+
+LogicalResult TopKGateOp::verify() {
+  auto k = static_cast<int64_t>(getK());
+  if (k < 1 || k > columnsOf(getLogits()))
+    return emitOpError("expects k from 1 to ")
+           << columnsOf(getLogits()) << " (C1), but got " << k;
+  if (cast<ShapedType>(getOut().getType()).getShape() !=
+      cast<ShapedType>(getLogits().getType()).getShape())
+    return emitOpError("expects out of the logits' shape (C2), but got ") << getOut().getType();
+  return verifyDestination(*this);
+}
+
+LogicalResult SelectTokensOp::verify() {
+  if (tokensOf(getOut()) != tokensOf(getGates()))
+    return emitOpError("expects out with as many elements as tokens (C1), but got ")
+           << getOut().getType() << " for " << getGates().getType();
+  return verifyDestination(*this);
+}
+
+LogicalResult GatherTokensOp::verify() {
+  if (columnsOf(getOut()) != columnsOf(getInput()))
+    return emitOpError("expects out with ")
+           << columnsOf(getInput()) << " columns (C1), but got " << columnsOf(getOut());
+  return verifyDestination(*this);
+}
+
+LogicalResult ScatterAddOp::verify() {
+  if (columnsOf(getOut()) != columnsOf(getInput()))
+    return emitOpError("expects out with ")
+           << columnsOf(getInput()) << " columns (C1), but got " << columnsOf(getOut());
+  if (tokensOf(getOut()) != tokensOf(getGates()))
+    return emitOpError("expects out with the gates' tokens (C2), but got ")
+           << getOut().getType() << " for " << getGates().getType();
   return verifyDestination(*this);
 }
 

@@ -29,11 +29,12 @@ FailureOr<SmallVector<Value>> bufferOperands(Operation *op, RewriterBase &rewrit
   return operands;
 }
 
-/// Destination-style operations write all of their outs and read none of it.
+/// Destination-style operations write all of their outs and read none of it, but for the one that
+/// adds to it.
 template <typename Op>
 struct DestinationModel : DstBufferizableOpInterfaceExternalModel<DestinationModel<Op>, Op> {
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand, const AnalysisState &) const {
-    return !cast<Op>(op).isDpsInit(&operand);
+    return std::is_same_v<Op, ScatterAddOp> || !cast<Op>(op).isDpsInit(&operand);
   }
 
   /// True if every element is read before the same element is written, so that these operands may
@@ -106,10 +107,14 @@ void registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, PackedDialect *) {
     AttentionOp::attachInterface<DestinationModel<AttentionOp>>(*context);
     GatherOp::attachInterface<DestinationModel<GatherOp>>(*context);
+    GatherTokensOp::attachInterface<DestinationModel<GatherTokensOp>>(*context);
     MatmulOp::attachInterface<DestinationModel<MatmulOp>>(*context);
     QuantizeActivationsOp::attachInterface<DestinationModel<QuantizeActivationsOp>>(*context);
     RotaryOp::attachInterface<DestinationModel<RotaryOp>>(*context);
+    ScatterAddOp::attachInterface<DestinationModel<ScatterAddOp>>(*context);
+    SelectTokensOp::attachInterface<DestinationModel<SelectTokensOp>>(*context);
     SplitActivationsOp::attachInterface<DestinationModel<SplitActivationsOp>>(*context);
+    TopKGateOp::attachInterface<DestinationModel<TopKGateOp>>(*context);
     VectorOp::attachInterface<VectorModel>(*context);
   });
   registry.addExtension(+[](MLIRContext *context, STCDialect *) {

@@ -37,20 +37,23 @@ private:
 
     Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
     Value one = arith::ConstantIndexOp::create(builder, loc, 1);
-    Value rows = arith::ConstantIndexOp::create(builder, loc, op.getWeights().size());
+    Value calls = arith::ConstantIndexOp::create(builder, loc, op.getCalls());
     Value first = arith::ConstantIndexOp::create(builder, loc, op.getFirst());
     auto loop = scf::ForOp::create(
-        builder, loc, zero, rows, one, op.getInput(),
-        [&](OpBuilder &builder, Location loc, Value row, ValueRange state) {
-          SmallVector<Value> operands{state[0], arith::AddIOp::create(builder, loc, first, row)};
+        builder, loc, zero, calls, one, op.getInput(),
+        [&](OpBuilder &builder, Location loc, Value call, ValueRange state) {
+          SmallVector<Value> operands{state[0], arith::AddIOp::create(builder, loc, first, call)};
           llvm::append_range(operands, op.getCaptures());
           if (!weightTypes.empty()) {
+            Value row = call;
+            if (op.getRow())
+              row = arith::AddIOp::create(builder, loc, op.getRow(), call);
             auto weights =
                 packed::WeightRowOp::create(builder, loc, weightTypes, row, op.getWeights());
             llvm::append_range(operands, weights.getResults());
           }
-          auto call = func::CallOp::create(builder, loc, callee, operands);
-          scf::YieldOp::create(builder, loc, call.getResults());
+          auto result = func::CallOp::create(builder, loc, callee, operands);
+          scf::YieldOp::create(builder, loc, result.getResults());
         });
     op->replaceAllUsesWith(loop);
     op->erase();

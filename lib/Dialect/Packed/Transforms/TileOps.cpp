@@ -1,4 +1,6 @@
 // packed-tile-ops: operations on memrefs become parallel loops over pieces of one thread.
+#include "TileBuilders.h"
+
 #include "stc/Dialect/Packed/Transforms/Passes.h"
 #include "stc/Dialect/Packed/Transforms/VisibleKeys.h"
 
@@ -15,8 +17,6 @@ namespace stc {
 #include "stc/Dialect/Packed/Transforms/Passes.h.inc"
 
 namespace {
-
-using Body = function_ref<void(ValueRange)>;
 
 /// Columns of one piece of work of a row that is divided among threads.
 constexpr int64_t kBlockColumns = 512;
@@ -42,8 +42,9 @@ public:
     getOperation().walk([&](Operation *op) {
       bool isTensor = llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>);
       // What is already the work of one thread stays.
-      if (isa<packed::AttentionOp, packed::GatherOp, packed::MatmulOp,
-              packed::QuantizeActivationsOp, packed::RotaryOp, packed::SplitActivationsOp,
+      if (isa<packed::AttentionOp, packed::GatherOp, packed::GatherTokensOp, packed::MatmulOp,
+              packed::QuantizeActivationsOp, packed::RotaryOp, packed::ScatterAddOp,
+              packed::SelectTokensOp, packed::SplitActivationsOp, packed::TopKGateOp,
               CacheUpdateOp>(op) &&
           !isTensor && !op->getParentOfType<scf::ForallOp>())
         operations.push_back(op);
@@ -53,9 +54,13 @@ public:
       llvm::TypeSwitch<Operation *>(op)
           .Case([&](packed::AttentionOp attention) { tileAttention(builder, attention); })
           .Case([&](packed::GatherOp gather) { tileGather(builder, gather); })
+          .Case([&](packed::GatherTokensOp gather) { tileGatherTokens(builder, gather); })
           .Case([&](packed::MatmulOp matmul) { tileMatmul(builder, matmul); })
           .Case([&](packed::QuantizeActivationsOp quantize) { tileQuantize(builder, quantize); })
           .Case([&](packed::RotaryOp rotary) { tileRotary(builder, rotary); })
+          .Case([&](packed::ScatterAddOp scatter) { tileScatterAdd(builder, scatter); })
+          .Case([&](packed::SelectTokensOp select) { tileSelectTokens(builder, select); })
+          .Case([&](packed::TopKGateOp gate) { tileTopKGate(builder, gate); })
           .Case([&](packed::SplitActivationsOp split) { tileSplit(builder, split); })
           .Case([&](CacheUpdateOp update) { tileCacheUpdate(builder, update); });
       op->erase();
@@ -73,27 +78,10 @@ private:
   void tileSplit(ImplicitLocOpBuilder &builder, packed::SplitActivationsOp op);
 };
 
-int64_t columnsOf(Value matrix) { return cast<MemRefType>(matrix.getType()).getDimSize(1); }
-
 /// Whether rows are divided: long ones, of a number of tokens that is known and so small.
 bool isDivided(Value matrix) {
   auto type = cast<MemRefType>(matrix.getType());
   return !type.isDynamicDim(0) && type.getDimSize(1) >= kSplitColumns;
-}
-
-/// The first dimension of a buffer, as a loop bound.
-OpFoldResult tokensOf(ImplicitLocOpBuilder &builder, Value buffer) {
-  auto type = cast<MemRefType>(buffer.getType());
-  if (!type.isDynamicDim(0))
-    return builder.getIndexAttr(type.getDimSize(0));
-  return memref::DimOp::create(builder, buffer, 0).getResult();
-}
-
-void parallel(ImplicitLocOpBuilder &builder, ArrayRef<OpFoldResult> bounds, Body body) {
-  auto forall = scf::ForallOp::create(builder, bounds, ValueRange(), std::nullopt);
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(forall.getBody());
-  body(forall.getInductionVars());
 }
 
 Value scaled(ImplicitLocOpBuilder &builder, Value value, int64_t factor) {

@@ -125,7 +125,8 @@ LogicalResult LayerOp::verify() {
   return success();
 }
 
-// Only parsing a layer without a terminator makes such a yield; the layer's verifier refuses it.
+// Only parsing a region without a terminator makes such a yield; the verifier of what has the
+// region refuses it.
 void YieldOp::build(OpBuilder &, OperationState &) {}
 
 LogicalResult RepeatOp::verify() {
@@ -141,6 +142,10 @@ LogicalResult RepeatOp::verify() {
              << *length << " and " << symbols.size();
     length = symbols.size();
   }
+  bool hasCount = getCount() && int64_t(*getCount()) > 0 && getWeights().size() % *getCount() == 0;
+  if (getRow() ? !hasCount : getCount().has_value())
+    return emitOpError("expects a row together with a positive count that divides ")
+           << getWeights().size() << " rows (C4)";
   return success();
 }
 

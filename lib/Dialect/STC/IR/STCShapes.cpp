@@ -30,6 +30,7 @@ STC_INFER_SHAPE(RMSNormOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
 STC_INFER_SHAPE(ActivationOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
 STC_INFER_SHAPE(GatedActivationOp, adaptor.getGate(), columnsOf(adaptor.getGate()))
 STC_INFER_SHAPE(RotaryEmbeddingOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
+STC_INFER_SHAPE(TopKGateOp, adaptor.getLogits(), columnsOf(adaptor.getLogits()))
 STC_INFER_SHAPE(AttentionOp, adaptor.getQueries(), columnsOf(adaptor.getQueries()))
 
 #undef STC_INFER_SHAPE

@@ -15,6 +15,14 @@ LogicalResult inferResultTypes(Block &block) {
       layer.getResult().setType(layer.getInput().getType());
       continue;
     }
+    if (auto expert = dyn_cast<ExpertOp>(op)) {
+      Block &body = expert.getBody().front();
+      body.getArgument(0).setType(expert.getInput().getType());
+      if (failed(inferResultTypes(body)))
+        return failure();
+      expert.getResult().setType(expert.getAccumulator().getType());
+      continue;
+    }
     if (op.getNumResults() == 0)
       continue;
     auto infer = dyn_cast<InferTypeOpInterface>(op);

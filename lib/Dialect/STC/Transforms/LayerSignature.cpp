@@ -1,9 +1,10 @@
-// What makes two layers equal, and what a shared layer function takes from outside.
+// What makes two layers or experts equal, and what their shared function takes from outside.
 #include "LayerSignature.h"
 
 #include "stc/Dialect/Packed/IR/Packed.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Builders.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -34,7 +35,7 @@ namespace {
 /// structure differ.
 class KeyWriter {
 public:
-  KeyWriter(LayerOp layer, LayerSignature &signature) : layer(layer), signature(signature) {}
+  KeyWriter(int64_t layer, LayerSignature &signature) : layer(layer), signature(signature) {}
 
   void writeRegion(Region &region) {
     add(TagRegion, region.getBlocks().size());
@@ -80,7 +81,7 @@ private:
       return;
     add(TagOp, op.getNumOperands());
     addPointer(op.getName());
-    addPointer(op.getAttrDictionary());
+    addPointer(attributesOf(op));
     add(TagOp, op.getNumResults());
     for (OpOperand &operand : op.getOpOperands())
       writeOperand(operand);
@@ -97,7 +98,7 @@ private:
   void writeOperand(OpOperand &operand) {
     Value value = operand.get();
     Attribute constant;
-    if (isLayerIndex(operand, int64_t(layer.getIndex()))) {
+    if (isLayerIndex(operand, layer)) {
       add(TagLayer, 0);
     } else if (auto local = locals.find(value); local != locals.end()) {
       add(TagLocal, local->second);
@@ -117,12 +118,25 @@ private:
     }
   }
 
+  /// Whose weights a repeat inside the layer calls its function with is as little a part of what the
+  /// layer does as whose weights it reads; how many is.
+  static DictionaryAttr attributesOf(Operation &op) {
+    auto repeat = dyn_cast<RepeatOp>(op);
+    if (!repeat)
+      return op.getAttrDictionary();
+    NamedAttrList attributes(op.getAttrDictionary());
+    Builder builder(op.getContext());
+    attributes.set(repeat.getWeightsAttrName(),
+                   builder.getI64IntegerAttr(int64_t(repeat.getWeights().size())));
+    return attributes.getDictionary(op.getContext());
+  }
+
   StringAttr weightOf(Value value) const {
     Operation *op = value.getDefiningOp();
     return op ? weightSymbol(op) : StringAttr();
   }
 
-  LayerOp layer;
+  int64_t layer;
   LayerSignature &signature;
   llvm::DenseMap<Value, uintptr_t> locals;
   llvm::DenseMap<Block *, uintptr_t> blocks;
@@ -134,8 +148,77 @@ LayerSignature LayerSignature::of(LayerOp layer) {
   LayerSignature signature;
   signature.key.push_back(
       reinterpret_cast<uintptr_t>(layer->getDiscardableAttrDictionary().getAsOpaquePointer()));
-  KeyWriter(layer, signature).writeRegion(layer.getBody());
+  KeyWriter(int64_t(layer.getIndex()), signature).writeRegion(layer.getBody());
   return signature;
+}
+
+ArrayAttr LayerSignature::weightRow(MLIRContext *context) const {
+  SmallVector<Attribute> row;
+  for (auto &[symbol, type] : weights)
+    row.push_back(FlatSymbolRefAttr::get(symbol));
+  return ArrayAttr::get(context, row);
+}
+
+func::FuncOp LayerSignature::declareFunction(SymbolTable &symbols, func::FuncOp parent,
+                                             StringRef suffix, Location loc, Type state) const {
+  Builder builder(parent.getContext());
+  SmallVector<Type> inputs{state, builder.getIndexType()};
+  for (Value capture : captures)
+    inputs.push_back(capture.getType());
+  for (auto &[symbol, type] : weights)
+    inputs.push_back(type);
+  auto function = func::FuncOp::create(loc, (parent.getSymName() + suffix).str(),
+                                       builder.getFunctionType(inputs, state));
+  function.setPrivate();
+  symbols.insert(function, std::next(Block::iterator(parent)));
+  return function;
+}
+
+LayerSignature LayerSignature::of(ExpertOp expert) {
+  LayerSignature signature;
+  auto add = [&](auto value) {
+    signature.key.push_back(reinterpret_cast<uintptr_t>(value.getAsOpaquePointer()));
+  };
+  add(expert->getDiscardableAttrDictionary());
+  for (Value operand : {expert.getAccumulator(), expert.getInput(), expert.getGates()})
+    add(operand.getType());
+  signature.captures.insert(expert.getInput());
+  signature.captures.insert(expert.getGates());
+  KeyWriter(-1, signature).writeRegion(expert.getBody());
+  return signature;
+}
+
+void useParameters(func::FuncOp function, int64_t layer, const LayerSignature &signature) {
+  ArrayRef<BlockArgument> parameters = function.getArguments();
+  ArrayRef<BlockArgument> weights = parameters.drop_front(2 + signature.captures.size());
+  llvm::DenseMap<Value, Value> replacements;
+  for (auto [capture, parameter] : llvm::zip(signature.captures, parameters.drop_front(2)))
+    replacements[capture] = parameter;
+
+  OpBuilder builder = OpBuilder::atBlockBegin(&function.getBody().front());
+  SmallVector<Operation *> named;
+  function.getBody().walk([&](Operation *op) {
+    if (weightSymbol(op) || op->hasTrait<OpTrait::ConstantLike>())
+      named.push_back(op);
+    for (OpOperand &operand : op->getOpOperands()) {
+      Operation *source = operand.get().getDefiningOp();
+      if (isLayerIndex(operand, layer)) {
+        operand.set(parameters[1]);
+      } else if (Value replacement = replacements.lookup(operand.get())) {
+        operand.set(replacement);
+      } else if (StringAttr symbol = source ? weightSymbol(source) : StringAttr()) {
+        operand.set(weights[signature.weights.find(symbol) - signature.weights.begin()]);
+      } else if (source && source->hasTrait<OpTrait::ConstantLike>() &&
+                 !function->isAncestor(source)) {
+        Value copy = builder.clone(*source)->getResult(0);
+        replacements[operand.get()] = copy;
+        operand.set(copy);
+      }
+    }
+  });
+  for (Operation *op : named)
+    if (op->use_empty())
+      op->erase();
 }
 
 } // namespace stc

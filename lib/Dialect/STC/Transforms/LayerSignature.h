@@ -1,9 +1,10 @@
-// What makes two layers equal, and what a shared layer function takes from outside.
+// What makes two layers or experts equal, and what their shared function takes from outside.
 #ifndef LIB_DIALECT_STC_TRANSFORMS_LAYERSIGNATURE_H
 #define LIB_DIALECT_STC_TRANSFORMS_LAYERSIGNATURE_H
 
 #include "stc/Dialect/STC/IR/STC.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -11,7 +12,7 @@
 
 namespace stc {
 
-/// A layer seen as a function of its hidden state, index, captures and weights.
+/// A layer or expert seen as a function of its hidden state, index, captures and weights.
 struct LayerSignature {
   /// Layers compute the same function exactly if their keys are equal. Words are numbers of
   /// values and pointers of attributes and types, which a context holds once.
@@ -21,11 +22,27 @@ struct LayerSignature {
   /// Weight symbols in order of first use, and the types of their values.
   llvm::MapVector<mlir::StringAttr, mlir::Type> weights;
 
+  /// The weight symbols, as a row of a stc.repeat has them.
+  mlir::ArrayAttr weightRow(mlir::MLIRContext *context) const;
+
+  /// Adds a private function of the state, an index, the captures and the weights to the state, still
+  /// without a body, behind `parent`, whose name with `suffix` it gets.
+  mlir::func::FuncOp declareFunction(mlir::SymbolTable &symbols, mlir::func::FuncOp parent,
+                                     llvm::StringRef suffix, mlir::Location loc,
+                                     mlir::Type state) const;
+
   static LayerSignature of(LayerOp layer);
+  /// The first captures are the input and the gates.
+  static LayerSignature of(ExpertOp expert);
 };
 
 /// The symbol a `stc.get_weight` or `packed.get_weight` reads, or null for any other operation.
 mlir::StringAttr weightSymbol(mlir::Operation *op);
+
+/// Makes the operands of ops that were cloned into `function`, whose parameters are a hidden state, an
+/// index, the captures and the weights, refer to these and to constants of its own. `layer` is the
+/// number of the layer they were cloned from; -1: of none.
+void useParameters(mlir::func::FuncOp function, int64_t layer, const LayerSignature &signature);
 
 /// True if the operand is the layer number of an operation on the cache, and constant `index`.
 bool isLayerIndex(mlir::OpOperand &operand, int64_t index);

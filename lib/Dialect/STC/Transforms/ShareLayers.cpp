@@ -3,6 +3,7 @@
 
 #include "stc/Dialect/STC/Transforms/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -44,6 +45,7 @@ public:
     SymbolTable table(getOperation());
     symbols = &table;
     functions.clear();
+    repeats.clear();
     // Functions made on the way are looked at too: a layer may hold layers.
     SmallVector<func::FuncOp> work(getOperation().getOps<func::FuncOp>());
     for (size_t i = 0; i < work.size(); ++i) {
@@ -57,6 +59,9 @@ public:
       for (Block *block : blocks)
         shareBlock(*block, work[i], work);
     }
+    for (auto &[function, layers] : repeats)
+      if (failed(joinTables(function, layers)))
+        return signalPassFailure();
   }
 
 private:
@@ -82,66 +87,21 @@ private:
   /// The body of a layer as a function of hidden state, index, captures and weights.
   func::FuncOp outline(const SignedLayer &layer, func::FuncOp parent) {
     LayerOp op = layer.op;
-    const LayerSignature &signature = layer.signature;
-    OpBuilder builder(&getContext());
-    SmallVector<Type> inputs{op.getInput().getType(), builder.getIndexType()};
-    for (Value capture : signature.captures)
-      inputs.push_back(capture.getType());
-    for (auto &[symbol, type] : signature.weights)
-      inputs.push_back(type);
-    auto function = func::FuncOp::create(op.getLoc(), (parent.getSymName() + "_layer").str(),
-                                         builder.getFunctionType(inputs, op.getResult().getType()));
-    function.setPrivate();
-    symbols->insert(function, std::next(Block::iterator(parent)));
-
+    func::FuncOp function = layer.signature.declareFunction(*symbols, parent, "_layer",
+                                                            op.getLoc(), op.getResult().getType());
     IRMapping mapping;
     op.getBody().cloneInto(&function.getBody(), mapping);
     Block &body = function.getBody().front();
-    for (Type type : ArrayRef(inputs).drop_front())
+    for (Type type : function.getArgumentTypes().drop_front())
       body.addArgument(type, op.getLoc());
-    SmallVector<BlockArgument> parameters(body.getArguments());
-    rewireOperands(function, int64_t(op.getIndex()), signature, parameters);
+    useParameters(function, int64_t(op.getIndex()), layer.signature);
 
     auto yield = cast<YieldOp>(body.getTerminator());
-    builder.setInsertionPoint(yield);
+    OpBuilder builder(yield);
     func::ReturnOp::create(builder, yield.getLoc(), yield.getValue());
     yield.erase();
     ++layerFunctions;
     return function;
-  }
-
-  /// Makes the operands of a cloned body refer to parameters and to constants of its own.
-  void rewireOperands(func::FuncOp function, int64_t index, const LayerSignature &signature,
-                      ArrayRef<BlockArgument> parameters) {
-    llvm::DenseMap<Value, Value> replacements;
-    for (auto [capture, parameter] : llvm::zip(signature.captures, parameters.drop_front(2)))
-      replacements[capture] = parameter;
-    ArrayRef<BlockArgument> weights = parameters.drop_front(2 + signature.captures.size());
-
-    OpBuilder builder = OpBuilder::atBlockBegin(&function.getBody().front());
-    SmallVector<Operation *> named;
-    function.getBody().walk([&](Operation *op) {
-      if (weightSymbol(op) || op->hasTrait<OpTrait::ConstantLike>())
-        named.push_back(op);
-      for (OpOperand &operand : op->getOpOperands()) {
-        Operation *source = operand.get().getDefiningOp();
-        if (isLayerIndex(operand, index)) {
-          operand.set(parameters[1]);
-        } else if (Value replacement = replacements.lookup(operand.get())) {
-          operand.set(replacement);
-        } else if (StringAttr symbol = source ? weightSymbol(source) : StringAttr()) {
-          operand.set(weights[signature.weights.find(symbol) - signature.weights.begin()]);
-        } else if (source && source->hasTrait<OpTrait::ConstantLike>() &&
-                   !function->isAncestor(source)) {
-          Value copy = builder.clone(*source)->getResult(0);
-          replacements[operand.get()] = copy;
-          operand.set(copy);
-        }
-      }
-    });
-    for (Operation *op : named)
-      if (op->use_empty())
-        op->erase();
   }
 
   void replaceRun(ArrayRef<SignedLayer> run, func::FuncOp function) {
@@ -150,24 +110,70 @@ private:
     SmallVector<Attribute> rows;
     SmallVector<Location> locations;
     for (const SignedLayer &layer : run) {
-      SmallVector<Attribute> row;
-      for (auto &[symbol, type] : layer.signature.weights)
-        row.push_back(FlatSymbolRefAttr::get(symbol));
-      rows.push_back(builder.getArrayAttr(row));
+      rows.push_back(layer.signature.weightRow(&getContext()));
       locations.push_back(LayerOp(layer.op).getLoc());
+      noteRepeats(function, layer.op);
     }
     auto repeat = RepeatOp::create(builder, builder.getFusedLoc(locations),
                                    first.getResult().getType(), FlatSymbolRefAttr::get(function),
                                    first.getInput(), run.front().signature.captures.getArrayRef(),
-                                   first.getIndexAttr(), builder.getArrayAttr(rows));
+                                   /*row=*/Value(), first.getIndexAttr(), /*count=*/IntegerAttr(),
+                                   builder.getArrayAttr(rows));
     LayerOp(run.back().op).getResult().replaceAllUsesWith(repeat.getResult());
     for (const SignedLayer &layer : llvm::reverse(run))
       LayerOp(layer.op).erase();
     layers += run.size();
   }
 
+  /// The weights of the repeats inside a layer, in order, by the layer's index.
+  using RepeatTables = std::map<int64_t, SmallVector<ArrayAttr>>;
+
+  void noteRepeats(func::FuncOp function, LayerOp layer) {
+    SmallVector<ArrayAttr> tables;
+    layer.walk([&](RepeatOp op) { tables.push_back(op.getWeights()); });
+    if (tables.empty())
+      return;
+    auto [known, isNew] = repeats[function].insert({int64_t(layer.getIndex()), tables});
+    if (!isNew && known->second != tables)
+      conflicts.push_back(layer.getLoc());
+  }
+
+  /// Lets every repeat in the function of several layers choose the rows of the layer it is in.
+  LogicalResult joinTables(func::FuncOp function, const RepeatTables &layers) {
+    if (!conflicts.empty())
+      return emitError(conflicts.front(), "expects the same experts wherever a layer has this index");
+    int64_t first = layers.begin()->first, last = layers.rbegin()->first;
+    SmallVector<RepeatOp> own;
+    function.walk([&](RepeatOp op) { own.push_back(op); });
+    for (auto [number, op] : llvm::enumerate(own)) {
+      if (layers.size() == 1 || op.getRow())
+        continue;
+      SmallVector<Attribute> rows;
+      for (int64_t layer = first; layer <= last; ++layer) {
+        auto found = layers.find(layer);
+        // No layer between these two calls the function with such an index.
+        const auto &tables = found == layers.end() ? layers.begin()->second : found->second;
+        llvm::append_range(rows, tables[number]);
+      }
+      OpBuilder builder(op);
+      Location loc = op.getLoc();
+      int64_t calls = op.getCalls();
+      Value layer = function.getArgument(1);
+      if (first != 0)
+        layer = arith::SubIOp::create(builder, loc, layer,
+                                      arith::ConstantIndexOp::create(builder, loc, first));
+      op.getRowMutable().assign(arith::MulIOp::create(
+          builder, loc, layer, arith::ConstantIndexOp::create(builder, loc, calls)));
+      op.setCountAttr(builder.getI64IntegerAttr(calls));
+      op.setWeightsAttr(builder.getArrayAttr(rows));
+    }
+    return success();
+  }
+
   SymbolTable *symbols = nullptr;
   std::map<std::vector<uintptr_t>, func::FuncOp> functions;
+  llvm::MapVector<func::FuncOp, RepeatTables> repeats;
+  SmallVector<Location> conflicts;
 };
 
 } // namespace

@@ -18,15 +18,18 @@ Value stc::createActivation(OpBuilder &builder, Location loc, ActivationKind kin
   auto multiply = [&](Value a, Value b) -> Value {
     return arith::MulFOp::create(builder, loc, a, b);
   };
-  // x / (1 + exp(-y)); for y = x this is silu, and gelu's tanh form is another y.
-  auto sigmoidTimes = [&](Value y) -> Value {
+  auto timesSigmoid = [&](Value factor, Value y) -> Value {
     Value exponential = math::ExpOp::create(builder, loc, arith::NegFOp::create(builder, loc, y));
-    return arith::DivFOp::create(builder, loc, x,
+    return arith::DivFOp::create(builder, loc, factor,
                                  arith::AddFOp::create(builder, loc, constant(1), exponential));
   };
+  // x / (1 + exp(-y)); for y = x this is silu, and gelu's tanh form is another y.
+  auto sigmoidTimes = [&](Value y) -> Value { return timesSigmoid(x, y); };
   switch (kind) {
   case ActivationKind::Silu:
     return sigmoidTimes(x);
+  case ActivationKind::Sigmoid:
+    return timesSigmoid(constant(1), x);
   case ActivationKind::Relu:
     return arith::MaximumFOp::create(builder, loc, x, constant(0));
   case ActivationKind::Gelu: {

@@ -46,6 +46,18 @@ def FuseRowsPass : Pass<"packed-fuse-rows", "::mlir::ModuleOp"> {
   ];
 }
 
+def LowerExpertsPass : Pass<"packed-lower-experts", "::mlir::ModuleOp"> {
+  let summary = "Turns stc.expert into work on the tokens that chose it";
+  let description = [{
+    Counts the tokens whose gate is not 0. Where there are any, `packed.gather_tokens` puts their
+    rows together, the body runs on those, and `packed.scatter_add` adds its results, times the
+    gates, to the accumulator. One token needs no gathering. All of it is inside a `scf.if`, so that
+    the weights of an expert nobody chose are not read.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect", "::stc::packed::PackedDialect"];
+}
+
 def LowerRepeatPass : Pass<"packed-lower-repeat", "::mlir::ModuleOp"> {
   let summary = "Turns stc.repeat into a loop over calls";
   let description = [{

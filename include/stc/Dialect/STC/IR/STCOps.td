@@ -14,7 +14,8 @@ include "mlir/IR/SymbolInterfaces.td"
 
 def STC_ActivationKind : I32EnumAttr<"ActivationKind", "an elementwise nonlinearity", [
     I32EnumAttrCase<"Silu", 0, "silu">, I32EnumAttrCase<"Gelu", 1, "gelu">,
-    I32EnumAttrCase<"GeluTanh", 2, "gelu_tanh">, I32EnumAttrCase<"Relu", 3, "relu">]> {
+    I32EnumAttrCase<"GeluTanh", 2, "gelu_tanh">, I32EnumAttrCase<"Relu", 3, "relu">,
+    I32EnumAttrCase<"Sigmoid", 4, "sigmoid">]> {
   let cppNamespace = "::stc";
   let genSpecializedAttr = 0;
 }
@@ -124,10 +125,11 @@ def STC_LayerOp : STC_Op<"layer", [SingleBlockImplicitTerminator<"::stc::YieldOp
   let builders = [OpBuilder<(ins "::mlir::Value":$input, "int64_t":$index)>];
 }
 
-def STC_YieldOp : STC_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"LayerOp">]> {
-  let summary = "The hidden state that leaves a layer.";
+def STC_YieldOp : STC_Op<"yield", [Pure, Terminator, ReturnLike,
+                                   ParentOneOf<["LayerOp", "ExpertOp"]>]> {
+  let summary = "What leaves a layer or an expert.";
   let description = [{
-    Ends a `stc.layer` and names its result.
+    Ends a `stc.layer` or `stc.expert` and names what it gives.
 
     ```mlir
     stc.yield %h : tensor<?x4xf32>
@@ -139,29 +141,42 @@ def STC_YieldOp : STC_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"Laye
 }
 
 def STC_RepeatOp : STC_Op<"repeat", [AllTypesMatch<["input", "result"]>,
+                                     AttrSizedOperandSegments,
                                      DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Calls one layer function once per row of weights.";
   let description = [{
     Threads the hidden state through `callee`, once for each row of `weights`, in order. Call i
     receives (hidden state, layer index `first` + i as an `index`, `captures`..., the values of row
-    i's weight symbols...). This is how layers of equal signature share one function.
+    i's weight symbols...). This is how layers, and experts, of equal signature share one function.
+    With `rows` only `count` rows from that one on are used: how the experts of one layer are called
+    from a function that several layers share.
 
     (C1) `callee` is a function whose inputs are the hidden state, an index, the captures, and one
     value per weight; its single result is the hidden state. (C2) All rows have equal length, and
     there is at least one. (C3) Every symbol names a `stc.weight` or `packed.weight` whose value
-    type is the callee's parameter type.
+    type is the callee's parameter type. (C4) `rows` and `count` are present together; the number of
+    rows is a multiple of `count`, which is positive.
 
     ```mlir
     %y = stc.repeat @layer_0(%x) captures(%cos : tensor<?x2xf32>) first 0
         weights [[@a.0, @b.0], [@a.1, @b.1]] : tensor<?x4xf32>
+    %z = stc.repeat @expert_0(%x) captures(%y, %g : tensor<?x4xf32>, tensor<?x2xf32>) first 0
+        rows %row count 2 weights [[@e.0], [@e.1], [@f.0], [@f.1]] : tensor<?x4xf32>
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$callee, STC_Activations:$input,
-                       Variadic<AnyType>:$captures, I64Attr:$first, ArrayAttr:$weights);
+                       Variadic<AnyType>:$captures, Optional<Index>:$row, I64Attr:$first,
+                       OptionalAttr<I64Attr>:$count, ArrayAttr:$weights);
   let results = (outs STC_Activations:$result);
   let assemblyFormat = [{
     $callee `(` $input `)` (`captures` `(` $captures^ `:` type($captures) `)`)? `first` $first
-    `weights` $weights attr-dict `:` type($input)
+    (`rows` $row^ `count` $count)? `weights` $weights attr-dict `:` type($input)
+  }];
+  let extraClassDeclaration = [{
+    /// How many calls there are.
+    int64_t getCalls() {
+      return getCount() ? int64_t(*getCount()) : int64_t(getWeights().size());
+    }
   }];
   let hasVerifier = 1;
 }
@@ -233,7 +248,7 @@ def STC_ActivationOp : STC_PureOp<"activation", [Elementwise]> {
   let summary = "An elementwise nonlinearity.";
   let description = [{
     silu(x) = x / (1 + exp(-x)); gelu(x) = x * Phi(x); gelu_tanh is gelu's tanh approximation;
-    relu(x) = max(x, 0). (Hendrycks and Gimpel 2016; Elfwing et al. 2017.)
+    relu(x) = max(x, 0); sigmoid(x) = 1 / (1 + exp(-x)). (Hendrycks and Gimpel 2016; Elfwing et al. 2017.)
 
     (C1) The result has the input's type.
 
@@ -263,6 +278,63 @@ def STC_GatedActivationOp : STC_PureOp<"gated_activation", [Elementwise]> {
   let arguments = (ins STC_Activations:$gate, STC_Activations:$up, STC_ActivationKindAttr:$kind);
   let results = (outs STC_Activations:$result);
   let assemblyFormat = "$kind $gate `,` $up attr-dict `:` functional-type(operands, results)";
+}
+
+//===----------------------------------------------------------------------===//
+// Mixture of experts
+//===----------------------------------------------------------------------===//
+
+def STC_TopKGateOp : STC_PureOp<"top_k_gate"> {
+  let summary = "The weights of each token's chosen experts (Shazeer et al. 2017).";
+  let description = [{
+    For each token the softmax over `logits`, kept for the `k` experts with the largest logits (the
+    lower index where logits are equal) and 0 for the others. With `normalized` those that are kept
+    are divided by their sum: the softmax over the chosen alone (Jiang et al. 2024).
+
+    (C1) `k` is from 1 to the number of columns. (C2) The result has the logits' type.
+
+    ```mlir
+    %g = stc.top_k_gate normalized %logits k 2 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+    ```
+  }];
+  let arguments = (ins STC_Activations:$logits, I64Attr:$k, UnitAttr:$normalized);
+  let results = (outs STC_Activations:$result);
+  let assemblyFormat = [{
+    (`normalized` $normalized^)? $logits `k` $k attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def STC_ExpertOp : STC_Op<"expert", [SingleBlockImplicitTerminator<"::stc::YieldOp">,
+                                     AllTypesMatch<["accumulator", "result"]>,
+                                     RecursiveMemoryEffects]> {
+  let summary = "One expert of a mixture, for the tokens that chose it.";
+  let description = [{
+    With g = gates[t, `index`]: result[t, :] = accumulator[t, :] + g * body(input)[t, :] for tokens
+    whose g is not 0, and accumulator[t, :] for the others. The body sees only the tokens that chose
+    the expert, in their order, as its argument; it is skipped where there are none, so its weights
+    are read only for tokens that need them. Its ops must treat tokens separately.
+
+    (C1) The block has one argument of the input's type, whose tokens are not known or 1. (C2) The
+    yielded value has the accumulator's type. (C3) All operands have equally many tokens. (C4) An
+    `index` that is known is below the gates' columns.
+
+    ```mlir
+    %s = stc.expert %e of %gates (%t = %x : tensor<?x4xf32>) add %h
+        : tensor<?x8xf32>, tensor<?x4xf32> {
+      %d = arith.addf %t, %t : tensor<?x4xf32>
+      stc.yield %d : tensor<?x4xf32>
+    }
+    ```
+  }];
+  let arguments = (ins STC_Activations:$accumulator, STC_Activations:$input,
+                       STC_Activations:$gates, Index:$index);
+  let results = (outs STC_Activations:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let skipDefaultBuilders = 1;
+  let builders = [OpBuilder<(ins "::mlir::Value":$accumulator, "::mlir::Value":$input,
+                                 "::mlir::Value":$gates, "::mlir::Value":$index)>];
 }
 
 //===----------------------------------------------------------------------===//

@@ -315,6 +315,22 @@ def SearchRecipePass : Pass<"stc-search-recipe", "::mlir::ModuleOp"> {
   ];
 }
 
+def ShareExpertsPass : Pass<"stc-share-experts", "::mlir::ModuleOp"> {
+  let summary = "Turns experts of equal signature into one function";
+  let description = [{
+    Outlines every `stc.expert` into a private function, as `stc-share-layers` does with layers, and
+    replaces runs of experts with consecutive indices, equal functions, and equal input and gates by
+    one `stc.repeat`. Parameters of the function are what the expert's results are added to, the
+    expert's index, the values used from outside, and the weights. Experts of all layers that are
+    equal share one function.
+  }];
+  let statistics = [
+    Statistic<"expertFunctions", "expert-functions", "Number of distinct expert functions">,
+    Statistic<"experts", "experts", "Number of experts outlined">,
+  ];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::stc::STCDialect"];
+}
+
 def ShareLayersPass : Pass<"stc-share-layers", "::mlir::ModuleOp"> {
   let summary = "Turns layers of equal signature into one function";
   let description = [{
@@ -322,7 +338,9 @@ def ShareLayersPass : Pass<"stc-share-layers", "::mlir::ModuleOp"> {
     layers with equal functions by one `stc.repeat`. Two layers are equal when they compute the
     same but for the names of their weights and their layer index; types (so also packed layouts),
     attributes and constants count. Equal layers share a function even when they are not
-    consecutive, or belong to different functions.
+    consecutive, or belong to different functions. Of a `stc.repeat` inside a layer (its experts) the
+    weights are not part of what is compared: the one in the function gets the rows of all the layers
+    that call it.
 
     Parameters of the function are the hidden state, the layer index, the values used from outside,
     and the weights, both in the order of their first use.
