@@ -7,12 +7,12 @@
 #include "absl/strings/str_cat.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/Sequence.h"
 #include "llvm/ADT/TypeSwitch.h"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 using namespace mlir;
 
@@ -286,12 +286,14 @@ absl::Status BatchEvaluator::chooseExperts(TopKGateOp op) {
     return unknownOperation(op);
   int64_t experts = logits->columns, k = int64_t(op.getK());
   Activations gates{experts, std::vector<float>(logits->values.size())};
-  std::vector<int64_t> order(static_cast<size_t>(experts));
+  std::vector<int64_t> order;
   for (int64_t row = 0; row < rows; ++row) {
     const float *own = logits->values.data() + row * experts;
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int64_t a, int64_t b) { return own[a] > own[b]; });
+    auto sequence = llvm::seq<int64_t>(0, experts);
+    order.assign(sequence.begin(), sequence.end());
+    llvm::sort(order, [&](int64_t a, int64_t b) {
+      return own[a] != own[b] ? own[a] > own[b] : a < b; // all are finite
+    });
     double sum = 0;
     auto exponential = [&](int64_t i) {
       return std::exp(double(own[order[size_t(i)]]) - double(own[order[0]]));

@@ -34,6 +34,13 @@ namespace {
 /// of f32, little enough for KL to be in proportion.
 constexpr double kProbeError = 0.01;
 
+std::vector<float> identity(int64_t size) {
+  std::vector<float> values(size_t(size * size));
+  for (int64_t i = 0; i < size; ++i)
+    values[size_t(i * size + i)] = 1;
+  return values;
+}
+
 class SensitivityAnalysis {
 public:
   SensitivityAnalysis(ModuleOp module, WeightStore &store, const SensitivityOptions &options,
@@ -54,6 +61,7 @@ public:
 
 private:
   absl::Status measureLayer(LayerOp layer);
+  absl::Status measureBlock(LayerOp layer, Block &block);
   absl::Status measureLinear(LayerOp layer, LinearOp linear);
   absl::StatusOr<bool> compress(const Encoding &encoding, WeightOp weight,
                                 absl::Span<const float> values, CompressedMatrix &result,
@@ -102,16 +110,27 @@ absl::Status SensitivityAnalysis::measureLayer(LayerOp layer) {
   Block &body = layer.getBody().front();
   calibration.bind(body.getArgument(0), layer.getInput());
   calibration.releaseOperands(layer);
-  for (Operation &op : body.without_terminator()) {
-    if (auto linear = dyn_cast<LinearOp>(&op))
-      STC_RETURN_IF_ERROR(measureLinear(layer, linear));
-    STC_RETURN_IF_ERROR(calibration.evaluate(&op));
-    calibration.releaseOperands(&op);
-  }
+  STC_RETURN_IF_ERROR(measureBlock(layer, body));
   statistics.reset();
   input = {};
   calibration.bind(layer.getResult(), body.getTerminator()->getOperand(0));
   calibration.release(body);
+  return absl::OkStatus();
+}
+
+absl::Status SensitivityAnalysis::measureBlock(LayerOp layer, Block &block) {
+  for (Operation &op : block.without_terminator()) {
+    if (auto expert = dyn_cast<ExpertOp>(&op)) {
+      STC_RETURN_IF_ERROR(calibration.enterExpert(expert));
+      STC_RETURN_IF_ERROR(measureBlock(layer, expert.getBody().front()));
+      STC_RETURN_IF_ERROR(calibration.leaveExpert(expert));
+    } else {
+      if (auto linear = dyn_cast<LinearOp>(&op))
+        STC_RETURN_IF_ERROR(measureLinear(layer, linear));
+      STC_RETURN_IF_ERROR(calibration.evaluate(&op));
+    }
+    calibration.releaseOperands(&op);
+  }
   return absl::OkStatus();
 }
 
@@ -173,7 +192,10 @@ absl::Status SensitivityAnalysis::measureLinear(LayerOp layer, LinearOp linear) 
     return formatError({"", "stc.linear", {}}, "an input computed before", "none");
   if (input != linear.getInput() || !statistics) {
     statistics = std::make_unique<InputStatistics>(inputs->columns);
-    STC_RETURN_IF_ERROR(statistics->moments().add(inputs->values));
+    // An expert that no token chose: as if all channels were alike. KL will not show what it loses.
+    bool isUnseen = inputs->values.empty();
+    STC_RETURN_IF_ERROR(
+        statistics->moments().add(isUnseen ? identity(inputs->columns) : inputs->values));
     input = linear.getInput();
   }
   STC_ASSIGN_OR_RETURN(std::vector<float> values, store.load(result.weight));

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 using namespace stc;
 
@@ -91,17 +90,21 @@ double stc::activate(ActivationKind kind, double x) {
 ReferenceTensor stc::chooseExperts(const ReferenceTensor &logits, int64_t k, bool normalized) {
   int64_t experts = columnsOf(logits);
   ReferenceTensor gates = makeTensor(logits.shape);
-  std::vector<int64_t> order(experts);
   for (int64_t t = 0; t < rowsOf(logits); ++t) {
     const double *row = logits.values.data() + t * experts;
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int64_t a, int64_t b) { return row[a] > row[b]; });
-    double sum = 0;
-    for (int64_t i = 0; i < (normalized ? k : experts); ++i)
-      sum += std::exp(row[order[i]] - row[order[0]]);
-    for (int64_t i = 0; i < k; ++i)
-      gates.values[t * experts + order[i]] = std::exp(row[order[i]] - row[order[0]]) / sum;
+    double largest = *std::max_element(row, row + experts), sum = 0;
+    std::vector<bool> isChosen(experts);
+    for (int64_t i = 0; i < k; ++i) {
+      int64_t next = -1;
+      for (int64_t e = 0; e < experts; ++e)
+        if (!isChosen[e] && (next < 0 || row[e] > row[next]))
+          next = e;
+      isChosen[next] = true;
+    }
+    for (int64_t e = 0; e < experts; ++e)
+      sum += isChosen[e] || !normalized ? std::exp(row[e] - largest) : 0;
+    for (int64_t e = 0; e < experts; ++e)
+      gates.values[t * experts + e] = isChosen[e] ? std::exp(row[e] - largest) / sum : 0;
   }
   return gates;
 }

@@ -963,3 +963,57 @@ func.func @f(%p: !llvm.ptr) {
   packed.tile_dot %p, %p stride 60, %p tokens 1 columns 64
   return
 }
+
+// -----
+
+// packed.top_k_gate (C1)
+func.func @f(%x: memref<?x8xf32>) {
+  // expected-error @+1 {{expects k from 1 to 8 (C1), but got 0}}
+  packed.top_k_gate ins(%x : memref<?x8xf32>) outs(%x : memref<?x8xf32>) k 0
+  return
+}
+
+// -----
+
+// packed.top_k_gate (C2)
+func.func @f(%x: memref<?x8xf32>, %y: memref<?x4xf32>) {
+  // expected-error @+1 {{expects out of the logits' shape (C2), but got 'memref<?x4xf32>'}}
+  packed.top_k_gate ins(%x : memref<?x8xf32>) outs(%y : memref<?x4xf32>) k 2
+  return
+}
+
+// -----
+
+// packed.select_tokens (C1)
+func.func @f(%x: memref<?x8xf32>, %y: memref<4xi32>, %e: index) {
+  // expected-error @+1 {{expects out with as many elements as tokens (C1), but got 'memref<4xi32>' for 'memref<?x8xf32>'}}
+  packed.select_tokens ins(%x[%e] : memref<?x8xf32>) outs(%y : memref<4xi32>)
+  return
+}
+
+// -----
+
+// packed.gather_tokens (C1)
+func.func @f(%x: memref<?x8xf32>, %t: memref<?xi32>, %y: memref<?x4xf32>) {
+  // expected-error @+1 {{expects out with 8 columns (C1), but got 4}}
+  packed.gather_tokens ins(%x, %t : memref<?x8xf32>, memref<?xi32>) outs(%y : memref<?x4xf32>)
+  return
+}
+
+// -----
+
+// packed.scatter_add (C1)
+func.func @f(%x: memref<?x8xf32>, %g: memref<?x2xf32>, %y: memref<?x4xf32>, %e: index) {
+  // expected-error @+1 {{expects out with 8 columns (C1), but got 4}}
+  packed.scatter_add ins(%x : memref<?x8xf32>) gates(%g[%e] : memref<?x2xf32>) outs(%y : memref<?x4xf32>)
+  return
+}
+
+// -----
+
+// packed.scatter_add (C2)
+func.func @f(%x: memref<?x8xf32>, %g: memref<1x2xf32>, %y: memref<?x8xf32>, %e: index) {
+  // expected-error @+1 {{expects out with the gates' tokens (C2), but got 'memref<?x8xf32>' for 'memref<1x2xf32>'}}
+  packed.scatter_add ins(%x : memref<?x8xf32>) gates(%g[%e] : memref<1x2xf32>) outs(%y : memref<?x8xf32>)
+  return
+}

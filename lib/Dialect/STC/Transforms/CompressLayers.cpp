@@ -69,8 +69,12 @@ private:
   absl::Status run();
   absl::Status chooseRatios(const Sequences &text);
   absl::Status runLayer(LayerOp layer);
+  absl::Status runBlock(Block &block);
+  absl::Status runExpert(ExpertOp expert);
   absl::Status compressLinear(LinearOp linear);
   absl::StatusOr<CompressedMatrix> compressWeight(LinearOp linear, const Task &task);
+  void useNoInputs(Task &task);
+  absl::StatusOr<CompressedMatrix> compressUnseen(const Task &task);
   absl::Status observe(const Activations &inputs, bool isCentred);
   absl::Status storeBias(WeightOp bias, const CompressedMatrix &result,
                          absl::Span<const double> wanted);
@@ -81,6 +85,13 @@ private:
                                          std::vector<double> *means);
   absl::Status store(WeightOp weight, const CompressedMatrix &result);
   void annotate(const Task &task, const CompressedMatrix &result);
+
+  SmallVector<BatchEvaluator *, 2> evaluators() {
+    SmallVector<BatchEvaluator *, 2> all{student.get()};
+    if (teacher)
+      all.push_back(teacher.get());
+    return all;
+  }
 
   SmallVector<GetWeightOp> getReads() {
     SmallVector<GetWeightOp> reads;
@@ -232,29 +243,48 @@ absl::Status CompressLayers::chooseRatios(const Sequences &text) {
 
 absl::Status CompressLayers::runLayer(LayerOp layer) {
   Block &body = layer.getBody().front();
-  SmallVector<BatchEvaluator *> evaluators{student.get()};
-  if (teacher)
-    evaluators.push_back(teacher.get());
-  for (BatchEvaluator *evaluator : evaluators) {
+  for (BatchEvaluator *evaluator : evaluators()) {
     evaluator->bind(body.getArgument(0), layer.getInput());
     evaluator->releaseOperands(layer);
   }
-  for (Operation &op : body.without_terminator()) {
-    current = &op;
-    if (teacher)
-      STC_RETURN_IF_ERROR(teacher->evaluate(&op));
-    if (auto linear = dyn_cast<LinearOp>(&op))
-      STC_RETURN_IF_ERROR(compressLinear(linear));
-    STC_RETURN_IF_ERROR(student->evaluate(&op));
-    for (BatchEvaluator *evaluator : evaluators)
-      evaluator->releaseOperands(&op);
-  }
+  STC_RETURN_IF_ERROR(runBlock(body));
   statistics.reset();
   input = {};
-  for (BatchEvaluator *evaluator : evaluators) {
+  for (BatchEvaluator *evaluator : evaluators()) {
     evaluator->bind(layer.getResult(), body.getTerminator()->getOperand(0));
     evaluator->release(body);
   }
+  return absl::OkStatus();
+}
+
+absl::Status CompressLayers::runBlock(Block &block) {
+  for (Operation &op : block.without_terminator()) {
+    current = &op;
+    if (auto expert = dyn_cast<ExpertOp>(&op)) {
+      STC_RETURN_IF_ERROR(runExpert(expert));
+    } else {
+      if (teacher)
+        STC_RETURN_IF_ERROR(teacher->evaluate(&op));
+      if (auto linear = dyn_cast<LinearOp>(&op))
+        STC_RETURN_IF_ERROR(compressLinear(linear));
+      STC_RETURN_IF_ERROR(student->evaluate(&op));
+    }
+    // The compressed model's tokens go to the experts that the source's tokens go to: what these
+    // should give is known for no others.
+    if (auto gate = dyn_cast<TopKGateOp>(&op); gate && teacher)
+      student->assign(gate.getResult(), teacher->get(gate.getResult()));
+    for (BatchEvaluator *evaluator : evaluators())
+      evaluator->releaseOperands(&op);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompressLayers::runExpert(ExpertOp expert) {
+  for (BatchEvaluator *evaluator : evaluators())
+    STC_RETURN_IF_ERROR(evaluator->enterExpert(expert));
+  STC_RETURN_IF_ERROR(runBlock(expert.getBody().front()));
+  for (BatchEvaluator *evaluator : evaluators())
+    STC_RETURN_IF_ERROR(evaluator->leaveExpert(expert));
   return absl::OkStatus();
 }
 
@@ -267,7 +297,14 @@ absl::Status CompressLayers::compressLinear(LinearOp linear) {
   WeightOp weight = task.weight;
   weights.erase(found);
   current = weight;
-  STC_ASSIGN_OR_RETURN(CompressedMatrix result, compressWeight(linear, task));
+  ActivationsPtr inputs = student->get(linear.getInput());
+  if (!inputs)
+    return formatError({"", "stc.linear", {}}, "an input computed before", "none");
+  bool isUnseen = inputs->values.empty();
+  if (isUnseen)
+    useNoInputs(task);
+  STC_ASSIGN_OR_RETURN(CompressedMatrix result,
+                       isUnseen ? compressUnseen(task) : compressWeight(linear, task));
   STC_RETURN_IF_ERROR(store(weight, result));
   annotate(task, result);
   StringRef name = weight.getSymName();
@@ -276,11 +313,25 @@ absl::Status CompressLayers::compressLinear(LinearOp linear) {
   return absl::OkStatus();
 }
 
+/// Changes what becomes of the weights of an expert that no token of the text chose.
+void CompressLayers::useNoInputs(Task &task) {
+  task.method.prune.method = "magnitude";
+  task.method.quantize.method = "rtn";
+  emitWarning(task.weight.getLoc())
+      << task.weight.getSymName()
+      << ": no token of the calibration text comes here; compressed without it, as magnitude and "
+         "rtn do";
+}
+
+absl::StatusOr<CompressedMatrix> CompressLayers::compressUnseen(const Task &task) {
+  STC_ASSIGN_OR_RETURN(std::vector<float> values, weightStore->load(task.weight));
+  return compressMatrix(task.method, rowsOf(task.weight), columnsOf(task.weight), values, nullptr,
+                        nullptr);
+}
+
 absl::StatusOr<CompressedMatrix> CompressLayers::compressWeight(LinearOp linear, const Task &task) {
   WeightOp weight = task.weight;
   ActivationsPtr inputs = student->get(linear.getInput());
-  if (!inputs)
-    return formatError({"", "stc.linear", {}}, "an input computed before", "none");
   if (input != linear.getInput()) {
     statistics.reset();
     input = linear.getInput();

@@ -21,11 +21,21 @@ namespace stc {
 
 namespace {
 
-/// True if every use of the value is as the weight of a linear operation inside a layer.
+/// A router is small beside its experts, and what it loses changes which of them tokens go to.
+bool isRouter(LinearOp linear) {
+  return llvm::any_of(linear->getUsers(), [](Operation *user) {
+    if (auto gate = dyn_cast<ActivationOp>(user))
+      return llvm::any_of(gate->getUsers(), llvm::IsaPred<ExpertOp>);
+    return isa<TopKGateOp>(user);
+  });
+}
+
+/// True if every use of the value is as the weight of a linear operation inside a layer, and none as
+/// that of a router.
 bool onlyLayerLinears(GetWeightOp value) {
   return llvm::all_of(value->getUses(), [](OpOperand &use) {
     auto linear = dyn_cast<LinearOp>(use.getOwner());
-    return linear && linear->getParentOfType<LayerOp>() &&
+    return linear && linear->getParentOfType<LayerOp>() && !isRouter(linear) &&
            use.getOperandNumber() == linear.getWeightMutable().getOperandNumber();
   });
 }

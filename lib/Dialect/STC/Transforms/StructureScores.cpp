@@ -39,7 +39,7 @@ std::vector<double> meanSquares(const Activations &activations) {
   std::vector<double> squares(size_t(activations.columns));
   for (size_t i = 0; i < activations.values.size(); ++i)
     squares[i % squares.size()] += double(activations.values[i]) * double(activations.values[i]);
-  auto tokens = double(activations.values.size() / squares.size());
+  auto tokens = std::max(1.0, double(activations.values.size() / squares.size()));
   for (double &square : squares)
     square /= tokens;
   return squares;

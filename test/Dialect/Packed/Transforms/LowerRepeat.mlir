@@ -42,3 +42,16 @@ func.func @no_weights(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   %y = stc.repeat @plain(%x) first 0 weights [[], []] : tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+// Rows of one layer's experts: two calls, whose weights begin at a row that is known later.
+// CHECK-LABEL: func.func @rows
+// CHECK-SAME: (%[[X:.*]]: tensor<?x4xf32>, %[[P:.*]]: index, %[[FROM:.*]]: index)
+// CHECK-DAG: %[[CALLS:.*]] = arith.constant 1 : index
+// CHECK: scf.for %[[I:.*]] = %{{.*}} to %{{.*}} step
+// CHECK: %[[ROW:.*]] = arith.addi %[[FROM]], %[[I]]
+// CHECK: packed.weight_row %[[ROW]] of {{\[\[}}@a.0, @b.0], [@a.1, @b.1]]
+func.func @rows(%x: tensor<?x4xf32>, %p: index, %from: index) -> tensor<?x4xf32> {
+  %y = stc.repeat @layer(%x) captures(%p : index) first 0 rows %from count 1
+      weights [[@a.0, @b.0], [@a.1, @b.1]] : tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}

@@ -234,3 +234,42 @@ func.func @f(%h: tensor<?x4xf32>) -> tensor<?x4xf32> {
   return %0 : tensor<?x4xf32>
 }
 func.func private @f_layer()
+
+// -----
+
+// Layers whose repeats (of experts) differ in weights only: one function, whose repeat takes the rows
+// of the layer it is in. No layer 1 calls it: its rows are there, and never used.
+
+// CHECK-LABEL: func.func @experts
+// CHECK: stc.repeat @experts_layer(%{{.*}}) first 0 weights {{\[\[\]\]}}
+// CHECK: stc.repeat @experts_layer_{{[0-9]+}}(%{{.*}}) first 1 weights {{\[\[\]\]}}
+// CHECK: stc.repeat @experts_layer(%{{.*}}) first 2 weights {{\[\[\]\]}}
+// CHECK-LABEL: func.func private @experts_layer(
+// CHECK-SAME: %[[H:[^:]*]]: tensor<?x4xf32>, %[[L:[^:]*]]: index
+// CHECK: %[[TWO:.*]] = arith.constant 2 : index
+// CHECK: %[[ROW:.*]] = arith.muli %[[L]], %[[TWO]]
+// CHECK: stc.repeat @one(%[[H]]) first 0 rows %[[ROW]] count 2
+// CHECK-SAME: weights {{\[\[}}@a, @b], [@b, @b], [@a, @b], [@b, @b], [@c, @d], [@d, @d]]
+stc.weight @a : tensor<4xf32> {value = dense<1.0> : tensor<4xf32>}
+stc.weight @b : tensor<4xf32> {value = dense<1.0> : tensor<4xf32>}
+stc.weight @c : tensor<4xf32> {value = dense<1.0> : tensor<4xf32>}
+stc.weight @d : tensor<4xf32> {value = dense<1.0> : tensor<4xf32>}
+func.func private @one(%h: tensor<?x4xf32>, %e: index, %a: tensor<4xf32>, %b: tensor<4xf32>)
+    -> tensor<?x4xf32> {
+  return %h : tensor<?x4xf32>
+}
+func.func @experts(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %0 = stc.layer 0 (%h = %x : tensor<?x4xf32>) {
+    %y = stc.repeat @one(%h) first 0 weights [[@a, @b], [@b, @b]] : tensor<?x4xf32>
+    stc.yield %y : tensor<?x4xf32>
+  }
+  %1 = stc.layer 1 (%h = %0 : tensor<?x4xf32>) {
+    %y = stc.repeat @one(%h) first 0 weights [[@a, @b]] : tensor<?x4xf32>
+    stc.yield %y : tensor<?x4xf32>
+  }
+  %2 = stc.layer 2 (%h = %1 : tensor<?x4xf32>) {
+    %y = stc.repeat @one(%h) first 0 weights [[@c, @d], [@d, @d]] : tensor<?x4xf32>
+    stc.yield %y : tensor<?x4xf32>
+  }
+  return %2 : tensor<?x4xf32>
+}

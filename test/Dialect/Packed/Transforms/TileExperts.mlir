@@ -1,0 +1,46 @@
+// packed-tile-ops: what a mixture of experts needs beside its matrices.
+// RUN: stc-opt %s --packed-tile-ops | FileCheck %s
+
+// CHECK-LABEL: @gate
+// CHECK: scf.forall (%[[T:.*]]) in (%{{.*}}) {
+// CHECK: arith.maximumf
+// CHECK: scf.for
+// CHECK: arith.cmpf ogt
+// CHECK: math.exp
+// CHECK: arith.divf
+func.func @gate(%l: memref<?x8xf32>, %g: memref<?x8xf32>) {
+  packed.top_k_gate normalized ins(%l : memref<?x8xf32>) outs(%g : memref<?x8xf32>) k 2
+  return
+}
+
+// One thread writes the list of tokens.
+// CHECK-LABEL: @select
+// CHECK: scf.forall (%{{.*}}) in (1) {
+// CHECK: arith.cmpf une
+func.func @select(%g: memref<?x8xf32>, %t: memref<?xi32>, %e: index) {
+  packed.select_tokens ins(%g[%e] : memref<?x8xf32>) outs(%t : memref<?xi32>)
+  return
+}
+
+// 40 columns: two vectors of 16, and 8 by themselves.
+// CHECK-LABEL: @gather
+// CHECK: scf.forall (%[[I:.*]]) in
+// CHECK: %[[TOKEN:.*]] = arith.index_cast
+// CHECK: vector.load %{{.*}}[%[[TOKEN]], %{{.*}}] : memref<?x40xf32>, vector<16xf32>
+// CHECK: vector.store %{{.*}}[%[[I]], %{{.*}}]
+// CHECK: memref.load %{{.*}}[%[[TOKEN]], %{{.*}}] : memref<?x40xf32>
+func.func @gather(%x: memref<?x40xf32>, %t: memref<?xi32>, %y: memref<?x40xf32>) {
+  packed.gather_tokens ins(%x, %t : memref<?x40xf32>, memref<?xi32>) outs(%y : memref<?x40xf32>)
+  return
+}
+
+// CHECK-LABEL: @scatter
+// CHECK: scf.forall
+// CHECK: arith.mulf
+// CHECK: arith.addf
+// CHECK: vector.store
+func.func @scatter(%y: memref<1x16xf32>, %g: memref<1x8xf32>, %s: memref<1x16xf32>, %e: index) {
+  packed.scatter_add ins(%y : memref<1x16xf32>) gates(%g[%e] : memref<1x8xf32>)
+      outs(%s : memref<1x16xf32>)
+  return
+}
