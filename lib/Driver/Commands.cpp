@@ -33,6 +33,7 @@ static std::vector<Option> compileOptions() {
        "of it from each layer, in multiples of 16: the model itself gets smaller"},
       {"--prune-groups", "", "SHARE", "the same of key/value heads, with their query heads"},
       {"--prune-heads", "", "SHARE", "the same of the query heads of every key/value head"},
+      {"--prune-experts", "", "SHARE", "the same of the experts of a mixture"},
       {"--prune-layers", "", "N", "remove the N layers that change their input least"},
       {"--rotate", "", "",
        "fold Hadamard rotations of the hidden state and of values into the weights first: the\n"
@@ -146,6 +147,7 @@ static absl::Status readStructureOptions(const Args &args, StructureOptions &opt
   STC_ASSIGN_OR_RETURN(options.channels, args.number("--prune-channels", 0, 0, 0.99));
   STC_ASSIGN_OR_RETURN(options.groups, args.number("--prune-groups", 0, 0, 0.99));
   STC_ASSIGN_OR_RETURN(options.heads, args.number("--prune-heads", 0, 0, 0.99));
+  STC_ASSIGN_OR_RETURN(options.experts, args.number("--prune-experts", 0, 0, 0.99));
   STC_ASSIGN_OR_RETURN(options.layers, args.integer("--prune-layers", 0, 0, 1 << 20));
   return absl::OkStatus();
 }
@@ -196,7 +198,7 @@ static absl::Status readExclude(const Args &args, std::vector<std::string> &patt
     }
   bool changes = false;
   for (const char *other : {"--prune", "--prune-channels", "--prune-groups", "--prune-heads",
-                            "--prune-layers", "--quantize", "--budget", "--recipe"})
+                            "--prune-experts", "--prune-layers", "--quantize", "--budget", "--recipe"})
     changes |= args.has(other);
   return patterns.empty() || changes
              ? absl::OkStatus()
@@ -218,7 +220,7 @@ static absl::Status readBudget(const Args &args, CompileOptions &options) {
                ? absl::OkStatus()
                : formatError({"", "--objective", {}}, "--budget beside it", "none");
   for (const char *other : {"--prune", "--prune-channels", "--prune-groups", "--prune-heads",
-                            "--prune-layers", "--quantize", "--recipe", "--ratios"})
+                            "--prune-experts", "--prune-layers", "--quantize", "--recipe", "--ratios"})
     if (args.has(other))
       return formatError({"", "--budget", {}}, absl::StrCat("no ", other, " beside it"), "both");
   if (options.calibration.text.empty())

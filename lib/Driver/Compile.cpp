@@ -434,7 +434,7 @@ static absl::Status checkMethods(const CompileOptions &options) {
       !options.structure.any())
     return formatError({"", "--calibrate", {}},
                        "--prune, --quantize or one of --prune-channels, --prune-groups, "
-                       "--prune-heads and --prune-layers beside it",
+                       "--prune-heads, --prune-experts and --prune-layers beside it",
                        "none");
   return checkText(text);
 }

@@ -48,6 +48,7 @@ void addStructure(OpPassManager &manager, const PipelineOptions &options) {
   prune.channels = options.structure.channels;
   prune.groups = options.structure.groups;
   prune.heads = options.structure.heads;
+  prune.experts = options.structure.experts;
   prune.layers = options.structure.layers;
   prune.calibrate = options.calibration.text;
   prune.sequences = options.calibration.sequences;
@@ -160,7 +161,10 @@ void addPacked(OpPassManager &manager, const PipelineOptions &options) {
 
 std::string StructureOptions::str() const {
   std::string text;
-  for (auto [name, share] : {std::pair("channels", channels), {"groups", groups}, {"heads", heads}})
+  for (auto [name, share] : {std::pair("channels", channels),
+                             {"groups", groups},
+                             {"heads", heads},
+                             {"experts", experts}})
     if (share > 0)
       absl::StrAppend(&text, " ", name, "=", share);
   if (layers > 0)

@@ -33,9 +33,11 @@ struct CalibrationOptions {
 
 /// What is removed of the graph itself, before weights are compressed.
 struct StructureOptions {
-  double channels = 0, groups = 0, heads = 0; // shares of what there is
+  double channels = 0, groups = 0, heads = 0, experts = 0; // shares of what there is
   int64_t layers = 0;
-  bool any() const { return channels > 0 || groups > 0 || heads > 0 || layers > 0; }
+  bool any() const {
+    return channels > 0 || groups > 0 || heads > 0 || experts > 0 || layers > 0;
+  }
   /// " channels=0.25 layers=1": what is not zero, for recipes and cache keys.
   std::string str() const;
 };

@@ -21,17 +21,8 @@ namespace stc {
 
 namespace {
 
-/// A router is small beside its experts, and what it loses changes which of them tokens go to.
-bool isRouter(LinearOp linear) {
-  return llvm::any_of(linear->getUsers(), [](Operation *user) {
-    if (auto gate = dyn_cast<ActivationOp>(user))
-      return llvm::any_of(gate->getUsers(), llvm::IsaPred<ExpertOp>);
-    return isa<TopKGateOp>(user);
-  });
-}
-
 /// True if every use of the value is as the weight of a linear operation inside a layer, and none as
-/// that of a router.
+/// that of a router: it is small beside its experts, and what it loses changes where tokens go.
 bool onlyLayerLinears(GetWeightOp value) {
   return llvm::all_of(value->getUses(), [](OpOperand &use) {
     auto linear = dyn_cast<LinearOp>(use.getOwner());
@@ -75,6 +66,14 @@ void warnOfUnmatched(ModuleOp module, StringRef option, ArrayRef<GlobText> patte
 }
 
 } // namespace
+
+bool isRouter(LinearOp linear) {
+  return llvm::any_of(linear->getUsers(), [](Operation *user) {
+    if (auto gate = dyn_cast<ActivationOp>(user))
+      return llvm::any_of(gate->getUsers(), llvm::IsaPred<ExpertOp>);
+    return isa<TopKGateOp>(user);
+  });
+}
 
 FailureOr<SmallVector<WeightOp>> findCompressibleWeights(ModuleOp module,
                                                          ArrayRef<std::string> exclude) {

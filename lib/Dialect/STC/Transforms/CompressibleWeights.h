@@ -23,6 +23,9 @@ findCompressibleWeights(mlir::ModuleOp module, llvm::ArrayRef<std::string> exclu
 mlir::FailureOr<llvm::SmallVector<const RecipeStage *>>
 assignStages(mlir::ModuleOp module, const Recipe &recipe, llvm::ArrayRef<WeightOp> weights);
 
+/// Whether the operation says which experts tokens go to.
+bool isRouter(LinearOp linear);
+
 /// Rows and columns of a linear weight.
 inline int64_t rowsOf(WeightOp weight) { return weight.getTensorType().getDimSize(0); }
 inline int64_t columnsOf(WeightOp weight) { return weight.getTensorType().getDimSize(1); }

@@ -73,12 +73,43 @@ absl::Status cutRows(LinearOp linear, ArrayRef<int64_t> kept, WeightStore &store
   return linear.getBias() ? cutWeight(linear.getBias(), 0, kept, store) : absl::OkStatus();
 }
 
+/// Removes an operation and those weights read in it that nothing else reads.
+void eraseWithWeights(Operation *op) {
+  SmallVector<WeightOp> weights;
+  op->walk([&](GetWeightOp read) { weights.push_back(weightOf(read)); });
+  auto module = op->getParentOfType<ModuleOp>();
+  op->erase();
+  for (WeightOp weight : weights)
+    if (SymbolTable::symbolKnownUseEmpty(weight, module))
+      weight.erase();
+}
+
+/// The router chooses among the experts that are left, which get consecutive indices.
+absl::Status cutExperts(const Mixture &mixture, ArrayRef<int64_t> kept, WeightStore &store) {
+  STC_RETURN_IF_ERROR(cutRows(mixture.router, kept, store));
+  for (auto [index, expert] : llvm::enumerate(mixture.experts)) {
+    ExpertOp op = expert;
+    auto found = llvm::find(kept, int64_t(index));
+    if (found == kept.end()) {
+      op.getResult().replaceAllUsesWith(op.getAccumulator());
+      eraseWithWeights(op);
+      continue;
+    }
+    OpBuilder builder(op);
+    op.getIndexMutable().assign(
+        arith::ConstantIndexOp::create(builder, op.getLoc(), found - kept.begin()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status cutLayer(LayerStructure layer, const LayerCut &cut, WeightStore &store) {
   if (!cut.channels.empty()) {
     for (LinearOp linear : layer.feedForward->expanding)
       STC_RETURN_IF_ERROR(cutRows(linear, cut.channels, store));
     STC_RETURN_IF_ERROR(cutWeight(layer.feedForward->down.getWeight(), 1, cut.channels, store));
   }
+  if (!cut.experts.empty())
+    STC_RETURN_IF_ERROR(cutExperts(*layer.mixture, cut.experts, store));
   if (cut.heads.empty() && cut.groups.empty())
     return absl::OkStatus();
   SelfAttention &attention = *layer.attention;
@@ -95,14 +126,8 @@ absl::Status cutLayer(LayerStructure layer, const LayerCut &cut, WeightStore &st
 
 /// The hidden state passes, and the layer's weights go unless something else reads them.
 void removeLayer(LayerOp layer) {
-  SmallVector<WeightOp> weights;
-  layer.walk([&](GetWeightOp read) { weights.push_back(weightOf(read)); });
-  auto module = layer->getParentOfType<ModuleOp>();
   layer.getResult().replaceAllUsesWith(layer.getInput());
-  layer.erase();
-  for (WeightOp weight : weights)
-    if (SymbolTable::symbolKnownUseEmpty(weight, module))
-      weight.erase();
+  eraseWithWeights(layer);
 }
 
 /// Gives the layers that are left consecutive indices, in the cache too.

@@ -14,6 +14,7 @@ struct LayerCut {
   llvm::SmallVector<int64_t> channels;
   llvm::SmallVector<int64_t> heads; // query heads, the same number in each group that stays
   llvm::SmallVector<int64_t> groups;
+  llvm::SmallVector<int64_t> experts;
 };
 
 /// Cuts all layers and infers the types of `forward` again. Removed layers let the hidden state

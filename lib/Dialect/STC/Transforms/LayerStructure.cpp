@@ -4,7 +4,9 @@
 #include "CompressibleWeights.h"
 #include "LayerSignature.h"
 
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
 
@@ -14,6 +16,12 @@ WeightOp weightOf(Value value) {
   auto read = value ? value.getDefiningOp<GetWeightOp>() : GetWeightOp();
   return read ? SymbolTable::lookupNearestSymbolFrom<WeightOp>(read, read.getWeightAttr())
               : WeightOp();
+}
+
+LinearOp Mixture::down(size_t expert) const {
+  ExpertOp op = experts[expert];
+  auto linear = op.getBody().front().getTerminator()->getOperand(0).getDefiningOp<LinearOp>();
+  return linear && !linear.getBias() && linear->getParentOp() == op ? linear : LinearOp();
 }
 
 namespace {
@@ -28,7 +36,7 @@ public:
   }
 
   LayerStructure match(LayerOp layer) const {
-    LayerStructure found{layer, {}, {}, isRemovable(layer)};
+    LayerStructure found{layer, {}, {}, matchMixture(layer), isRemovable(layer)};
     for (Operation &op : layer.getBody().front())
       if (auto linear = dyn_cast<LinearOp>(op)) {
         if (!found.feedForward)
@@ -105,12 +113,41 @@ private:
     return result;
   }
 
+  /// All experts that one gate leads to, if the layer ends with them.
+  std::optional<Mixture> matchMixture(LayerOp layer) const {
+    Mixture result;
+    Block &body = layer.getBody().front();
+    Value sum = body.getTerminator()->getOperand(0);
+    while (auto expert = sum.getDefiningOp<ExpertOp>()) {
+      auto gate = expert.getGates().getDefiningOp<TopKGateOp>();
+      if (!gate || (result.gate && gate != result.gate) || !expert->hasOneUse())
+        break;
+      result.gate = gate;
+      result.experts.push_back(expert);
+      sum = expert.getAccumulator();
+    }
+    std::reverse(result.experts.begin(), result.experts.end());
+    if (!result.gate || result.experts.size() != llvm::range_size(result.gate->getUses()))
+      return std::nullopt;
+    result.router = result.gate.getLogits().getDefiningOp<LinearOp>();
+    if (!result.router || !result.router->hasOneUse() || !readOnce(result.router.getWeight()) ||
+        (result.router.getBias() && !readOnce(result.router.getBias())) ||
+        rowsOf(weightOf(result.router.getWeight())) != int64_t(result.experts.size()))
+      return std::nullopt;
+    bool areOwn = true;
+    for (auto [index, expert] : llvm::enumerate(result.experts)) {
+      areOwn &= isConstantIntValue(expert.getIndex(), int64_t(index));
+      expert.walk([&](LinearOp linear) { areOwn &= isOwn(linear); });
+    }
+    return areOwn ? std::optional<Mixture>(result) : std::nullopt;
+  }
+
   /// A layer whose weights may all change and that uses its own layer of the cache alone.
   bool isRemovable(LayerOp layer) const {
     bool ok = true;
     layer.walk([&](Operation *op) {
       if (auto linear = dyn_cast<LinearOp>(op))
-        ok &= isOwn(linear);
+        ok &= isOwn(linear) || (isRouter(linear) && readOnce(linear.getWeight()));
       for (OpOperand &operand : op->getOpOperands())
         if (isa<AttentionOp, CacheUpdateOp>(op) && isa<KVCacheType>(operand.get().getType()))
           ok &= llvm::any_of(op->getOpOperands(), [&](OpOperand &other) {

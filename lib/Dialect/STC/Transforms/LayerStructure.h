@@ -29,10 +29,22 @@ struct SelfAttention {
   int64_t headsPerGroup() const { return heads / groups; }
 };
 
+/// A mixture of experts: row e of the router's matrix, column e of the gates and expert e belong
+/// together. The experts add to the hidden state one after the other, and the layer yields what the
+/// last one leaves.
+struct Mixture {
+  LinearOp router;
+  TopKGateOp gate;
+  llvm::SmallVector<ExpertOp> experts; // by index
+  /// What expert e ends with, its own linear without a bias; null where it ends with something else.
+  LinearOp down(size_t expert) const;
+};
+
 struct LayerStructure {
   LayerOp layer;
   std::optional<FeedForward> feedForward;
   std::optional<SelfAttention> attention;
+  std::optional<Mixture> mixture;
   bool removable = false; // no weight is excluded, and nothing but the cache ties it to its index
 };
 

@@ -1,4 +1,4 @@
-// stc-prune-structure: removes channels, heads and layers, and repairs what follows them.
+// stc-prune-structure: removes channels, heads, experts and layers, and repairs what follows them.
 #include "RepairStructure.h"
 #include "StructureScores.h"
 
@@ -26,7 +26,7 @@ public:
   void runOnOperation() override {
     if (failed(checkOptions()))
       return signalPassFailure();
-    if (channels == 0 && groups == 0 && heads == 0 && layers == 0)
+    if (channels == 0 && groups == 0 && heads == 0 && experts == 0 && layers == 0)
       return markAllAnalysesPreserved();
     ModuleOp module = getOperation();
     auto forward = module.lookupSymbol<func::FuncOp>("forward");
@@ -46,10 +46,10 @@ public:
 private:
   LogicalResult checkOptions() {
     auto isShare = [](double share) { return share >= 0 && share < 1; };
-    if (!isShare(channels) || !isShare(groups) || !isShare(heads) || layers < 0 || multiple < 1 ||
+    if (!isShare(channels) || !isShare(groups) || !isShare(heads) || !isShare(experts) || layers < 0 || multiple < 1 ||
         length < 2 || sequences < 1 || !(repairDamping >= 0))
       return getOperation().emitError(
-          "stc-prune-structure: expects channels, groups and heads in [0, 1), layers of at least "
+          "stc-prune-structure: expects channels, groups, heads and experts in [0, 1), layers of at least "
           "0, multiple and sequences of at least 1, length of at least 2 and repair-damping of at "
           "least 0");
     if (layers > 0 && calibrate.empty())
@@ -83,6 +83,25 @@ LayerStructure inClone(LayerStructure layer, const IRMapping &mapping) {
     map(layer.attention->update);
     map(layer.attention->attention);
   }
+  if (layer.mixture) {
+    map(layer.mixture->router);
+    map(layer.mixture->gate);
+    for (ExpertOp &expert : layer.mixture->experts)
+      map(expert);
+  }
+  return layer;
+}
+
+/// The parts that are there after the cut.
+LayerStructure whatStays(LayerStructure layer, const LayerCut &cut) {
+  if (cut.removed)
+    return {};
+  if (!cut.experts.empty()) {
+    SmallVector<ExpertOp> kept;
+    for (int64_t expert : cut.experts)
+      kept.push_back(layer.mixture->experts[size_t(expert)]);
+    layer.mixture->experts = std::move(kept);
+  }
   return layer;
 }
 
@@ -102,7 +121,7 @@ absl::Status PruneStructure::run(func::FuncOp forward, ArrayRef<LayerStructure> 
                        isCalibrated ? scoreActivations(forward, found, text, *store)
                                     : scoreWeights(found, *store));
   progress.advance(found.size(), "scores");
-  StructureAmounts amounts{channels, groups, heads, layers, multiple, uniform};
+  StructureAmounts amounts{channels, groups, heads, experts, layers, multiple, uniform};
   STC_ASSIGN_OR_RETURN(std::vector<LayerCut> cuts, chooseCuts(found, scores, amounts));
   for (auto [layer, cut, score] : llvm::zip_equal(found, cuts, scores))
     count(layer, cut, score.similarity);
@@ -112,7 +131,7 @@ absl::Status PruneStructure::run(func::FuncOp forward, ArrayRef<LayerStructure> 
   OwningOpRef<ModuleOp> whole(cast<ModuleOp>(module->clone(mapping)));
   std::vector<LayerPair> pairs;
   for (auto [layer, cut] : llvm::zip_equal(found, cuts))
-    pairs.push_back({inClone(layer, mapping), cut.removed ? LayerStructure() : layer});
+    pairs.push_back({inClone(layer, mapping), whatStays(layer, cut)});
   STC_RETURN_IF_ERROR(cutStructure(forward, found, cuts, *store));
   if (repair && isCalibrated)
     STC_RETURN_IF_ERROR(fit(cast<func::FuncOp>(mapping.lookup(forward.getOperation())), forward,
@@ -153,6 +172,10 @@ void PruneStructure::count(const LayerStructure &layer, const LayerCut &cut, dou
   if (!cut.channels.empty()) {
     channelsRemoved += uint64_t(layer.feedForward->channels) - cut.channels.size();
     add(cut.channels.size(), layer.feedForward->channels, "channels");
+  }
+  if (!cut.experts.empty()) {
+    expertsRemoved += layer.mixture->experts.size() - cut.experts.size();
+    add(cut.experts.size(), int64_t(layer.mixture->experts.size()), "experts");
   }
   if (!cut.heads.empty()) {
     headsRemoved += uint64_t(layer.attention->heads) - cut.heads.size();

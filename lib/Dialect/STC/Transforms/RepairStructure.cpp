@@ -2,9 +2,7 @@
 #include "RepairStructure.h"
 
 #include "CompressibleWeights.h"
-#include "RepairTargets.h"
-
-#include "stc/Compress/CompressMatrix.h"
+#include "RepairExperts.h"
 
 #include "absl/strings/str_cat.h"
 
@@ -88,26 +86,25 @@ absl::Status Run::repair(LinearOp projection, Wanted wanted) {
   if (wanted.isLast)
     wanted.sum = *leaving;
   InputStatistics statistics(inputs->columns);
-  const SecondMoments &moments = statistics.moments();
   STC_RETURN_IF_ERROR(statistics.moments().add(inputs->values));
-  RefitOptions damped = options;
-  damped.damping *= statistics.scarcity();
   STC_ASSIGN_OR_RETURN(CrossMoments targets, repairTargets(projection, std::move(wanted.sum),
                                                            residual.get(), *inputs, store));
-  STC_ASSIGN_OR_RETURN(std::vector<float> values, store.load(weight));
-  std::vector<uint8_t> mask(values.size(), 1);
-  STC_ASSIGN_OR_RETURN(std::vector<float> fitted, refitWeights(damped, rowsOf(weight), values, mask,
-                                                               moments, targets.matrix()));
-  STC_RETURN_IF_ERROR(store.setSource(weight, fitted));
-  weight->setAttr(kCalibratedAttr, UnitAttr::get(weight.getContext()));
-  reports.push_back(
-      {weight, targetError(moments, targets, values), targetError(moments, targets, fitted)});
+  STC_ASSIGN_OR_RETURN(RepairReport report,
+                       refitWeight(weight, statistics, targets, options, store));
+  reports.push_back(report);
   return absl::OkStatus();
 }
 
 absl::Status Run::runStudent(const LayerPair &pair) {
   LayerStructure layer = pair.cut;
+  std::optional<ExpertRepair> experts;
+  if (layer.mixture)
+    experts.emplace(*layer.mixture, leaving, student, options, store);
   auto repairAll = [&](Operation *op) -> absl::Status {
+    if (layer.mixture && op == layer.mixture->experts.front().getOperation())
+      changed |= pair.whole.mixture->experts.size() != layer.mixture->experts.size();
+    if (experts && changed)
+      STC_RETURN_IF_ERROR(experts->before(op, reports));
     if (isProjection(op, layer.attention, &SelfAttention::o)) {
       changed |= pair.whole.attention->heads != int64_t(layer.attention->attention.getHeads());
       return changed ? repair(layer.attention->o, std::move(attention)) : absl::OkStatus();

@@ -3,6 +3,7 @@
 #define LIB_DIALECT_STC_TRANSFORMS_REPAIRSTRUCTURE_H
 
 #include "LayerStructure.h"
+#include "RepairTargets.h"
 
 #include "stc/Calibration/BatchEvaluator.h"
 #include "stc/Compress/Repair.h"
@@ -16,13 +17,7 @@ struct LayerPair {
   LayerStructure whole, cut;
 };
 
-/// How well a matrix gives the outputs wanted: sqrt(|W X - Y|^2 / |Y|^2).
-struct RepairReport {
-  WeightOp weight;
-  double before = 0, after = 0;
-};
-
-/// Runs `whole` and, beside it, `cut` on the text, and sets the matrices down and o of `cut`, layer
+/// Runs `whole` and, beside it, `cut` on the text, and sets the matrices down and o (and down of every expert) of `cut`, layer
 /// after layer, to what gives the hidden states of `whole` best. They count as the source's from
 /// then on. `layers` are those of `whole` in order.
 absl::StatusOr<std::vector<RepairReport>>

@@ -42,4 +42,20 @@ absl::StatusOr<CrossMoments> repairTargets(LinearOp linear, Activations wanted,
   return cross;
 }
 
+absl::StatusOr<RepairReport> refitWeight(WeightOp weight, InputStatistics &statistics,
+                                         const CrossMoments &targets, RefitOptions options,
+                                         WeightStore &store) {
+  const SecondMoments &moments = statistics.moments();
+  options.damping *= statistics.scarcity();
+  STC_ASSIGN_OR_RETURN(std::vector<float> values, store.load(weight));
+  std::vector<uint8_t> mask(values.size(), 1);
+  STC_ASSIGN_OR_RETURN(std::vector<float> fitted,
+                       refitWeights(options, weight.getTensorType().getDimSize(0), values, mask,
+                                    moments, targets.matrix()));
+  STC_RETURN_IF_ERROR(store.setSource(weight, fitted));
+  weight->setAttr(kCalibratedAttr, UnitAttr::get(weight.getContext()));
+  return RepairReport{weight, targetError(moments, targets, values),
+                      targetError(moments, targets, fitted)};
+}
+
 } // namespace stc

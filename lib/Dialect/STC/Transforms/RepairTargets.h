@@ -3,6 +3,8 @@
 #define LIB_DIALECT_STC_TRANSFORMS_REPAIRTARGETS_H
 
 #include "stc/Calibration/BatchEvaluator.h"
+#include "stc/Compress/CompressMatrix.h"
+#include "stc/Compress/Repair.h"
 #include "stc/Compress/SecondMoments.h"
 #include "stc/Dialect/STC/Utils/WeightStore.h"
 
@@ -19,6 +21,17 @@ absl::StatusOr<CrossMoments> repairTargets(LinearOp linear, Activations wanted,
                                            const Activations *residual, const Activations &inputs,
                                            WeightStore &store,
                                            std::vector<double> *means = nullptr);
+
+/// How well a matrix gives the outputs wanted: sqrt(|W X - Y|^2 / |Y|^2).
+struct RepairReport {
+  WeightOp weight;
+  double before = 0, after = 0;
+};
+
+/// Fits a matrix without zeros to the targets. The result counts as the source's from then on.
+absl::StatusOr<RepairReport> refitWeight(WeightOp weight, InputStatistics &statistics,
+                                         const CrossMoments &targets, RefitOptions options,
+                                         WeightStore &store);
 
 } // namespace stc
 

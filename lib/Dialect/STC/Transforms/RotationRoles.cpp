@@ -110,8 +110,10 @@ private:
       add(sum.getRhs());
       return success();
     }
-    if (auto layer = dyn_cast<LayerOp>(op)) {
-      add(layer.getBody().front().getTerminator()->getOperand(0));
+    if (isa<LayerOp, ExpertOp>(op)) {
+      add(op->getRegion(0).front().getTerminator()->getOperand(0));
+      if (auto expert = dyn_cast<ExpertOp>(op))
+        add(expert.getAccumulator());
       return success();
     }
     return unsupported(op);
@@ -121,7 +123,8 @@ private:
   LogicalResult visitUses(Value value) {
     for (OpOperand &use : value.getUses()) {
       Operation *op = use.getOwner();
-      if (isa<arith::AddFOp>(op)) {
+      auto expert = dyn_cast<ExpertOp>(op);
+      if (isa<arith::AddFOp>(op) || (expert && &use == &expert.getAccumulatorMutable())) {
         add(op->getResult(0));
       } else if (auto layer = dyn_cast<LayerOp>(op)) {
         add(layer.getBody().getArgument(0));
@@ -151,8 +154,11 @@ private:
   LogicalResult visitNormalized(Value value, WeightOp gains) {
     for (OpOperand &use : value.getUses()) {
       auto linear = dyn_cast<LinearOp>(use.getOwner());
+      auto expert = dyn_cast<ExpertOp>(use.getOwner());
       LogicalResult visited = linear && &use == &linear.getInputMutable()
                                   ? readHidden(linear, gains)
+                              : expert && &use == &expert.getInputMutable()
+                                  ? visitNormalized(expert.getBody().getArgument(0), gains)
                               : isResultOfForward(use) ? visitNormalized(head.getArgument(0), gains)
                                                        : unsupported(use.getOwner());
       if (failed(visited))

@@ -5,7 +5,6 @@
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Builders.h"
-#include "mlir/IR/IRMapping.h"
 
 #include <map>
 
@@ -73,12 +72,12 @@ private:
         *symbols, parent, "_expert", op.getLoc(), op.getResult().getType());
     Block *body = function.addEntryBlock();
     OpBuilder builder = OpBuilder::atBlockBegin(body);
-    IRMapping mapping;
-    mapping.map(op.getAccumulator(), body->getArgument(0));
-    mapping.map(op.getIndex(), body->getArgument(1));
-    Operation *clone = builder.clone(*op, mapping);
-    func::ReturnOp::create(builder, op.getLoc(), clone->getResults());
+    auto clone = cast<ExpertOp>(builder.clone(*op));
+    func::ReturnOp::create(builder, op.getLoc(), clone.getResult());
+    clone.getIndexMutable().assign(body->getArgument(1));
     useParameters(function, /*layer=*/-1, expert.signature);
+    // What it adds to may be its input too, which is a parameter by itself.
+    clone.getAccumulatorMutable().assign(body->getArgument(0));
     ++expertFunctions;
     return function;
   }

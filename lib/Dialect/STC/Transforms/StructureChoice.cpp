@@ -141,6 +141,28 @@ absl::Status chooseHeads(ArrayRef<LayerStructure> layers, ArrayRef<LayerScores> 
   return absl::OkStatus();
 }
 
+absl::Status chooseExperts(ArrayRef<LayerStructure> layers, ArrayRef<LayerScores> scores,
+                           const StructureAmounts &amounts, std::vector<LayerCut> &cuts) {
+  bool found = false;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (!layers[i].mixture || cuts[i].removed)
+      continue;
+    found = true;
+    auto count = int64_t(layers[i].mixture->experts.size());
+    TopKGateOp gate = layers[i].mixture->gate;
+    STC_ASSIGN_OR_RETURN(int64_t kept, keptOf("experts", "experts", amounts.experts, count));
+    if (kept < int64_t(gate.getK()))
+      return formatError({"", "experts", {}},
+                         absl::StrCat("a share that leaves the ", gate.getK(),
+                                      " experts that each token goes through"),
+                         absl::StrCat(amounts.experts, ", which leaves ", kept));
+    cuts[i].experts = best(scores[i].experts, kept);
+  }
+  if (!found)
+    return formatError({"", "experts", {}}, "layers with experts that can be cut", "none");
+  return absl::OkStatus();
+}
+
 absl::Status chooseLayers(ArrayRef<LayerStructure> layers, ArrayRef<LayerScores> scores,
                           const StructureAmounts &amounts, std::vector<LayerCut> &cuts) {
   SmallVector<size_t> candidates;
@@ -171,6 +193,8 @@ absl::StatusOr<std::vector<LayerCut>> chooseCuts(ArrayRef<LayerStructure> layers
     STC_RETURN_IF_ERROR(chooseLayers(layers, scores, amounts, cuts));
   if (amounts.channels > 0)
     STC_RETURN_IF_ERROR(chooseChannels(layers, scores, amounts, cuts));
+  if (amounts.experts > 0)
+    STC_RETURN_IF_ERROR(chooseExperts(layers, scores, amounts, cuts));
   if (amounts.groups > 0 || amounts.heads > 0)
     STC_RETURN_IF_ERROR(chooseHeads(layers, scores, amounts, cuts));
   return cuts;

@@ -71,6 +71,32 @@ absl::StatusOr<std::vector<double>> energies(LinearOp projection, const Activati
   return sums;
 }
 
+/// The products of the squared norms of each expert's matrices.
+absl::StatusOr<std::vector<double>> scoreExpertWeights(const Mixture &mixture, WeightStore &store) {
+  std::vector<double> scores;
+  for (ExpertOp expert : mixture.experts) {
+    double product = 1;
+    SmallVector<LinearOp> linears;
+    expert.walk([&](LinearOp linear) { linears.push_back(linear); });
+    for (LinearOp linear : linears) {
+      STC_ASSIGN_OR_RETURN(Norms norms, normsOf(linear, store));
+      product *= sumOf(norms.rows, 0, int64_t(norms.rows.size()));
+    }
+    scores.push_back(product);
+  }
+  return scores;
+}
+
+/// The mean square of the difference, summed over channels.
+double meanSquareOfChange(const Activations &before, const Activations &after) {
+  double sum = 0;
+  for (size_t i = 0; i < after.values.size(); ++i) {
+    double change = double(after.values[i]) - double(before.values[i]);
+    sum += change * change;
+  }
+  return sum * double(after.columns) / double(after.values.size());
+}
+
 } // namespace
 
 absl::StatusOr<std::vector<LayerScores>> scoreWeights(ArrayRef<LayerStructure> layers,
@@ -85,6 +111,9 @@ absl::StatusOr<std::vector<LayerScores>> scoreWeights(ArrayRef<LayerStructure> l
         for (auto [channel, norm] : llvm::zip_equal(score.channels, rows.rows))
           channel *= norm;
       }
+    }
+    if (layer.mixture) {
+      STC_ASSIGN_OR_RETURN(score.experts, scoreExpertWeights(*layer.mixture, store));
     }
     if (!layer.attention)
       continue;
@@ -134,7 +163,15 @@ absl::StatusOr<std::vector<LayerScores>> scoreActivations(func::FuncOp forward,
                                          isDown ? 1 : structure.attention->headDim, hidden, store));
       return absl::OkStatus();
     };
-    STC_RETURN_IF_ERROR(evaluator.evaluateLayer(layer, measure));
+    auto measureExpert = [&](Operation *inner) {
+      auto expert = dyn_cast<ExpertOp>(inner);
+      if (structure.mixture && expert && llvm::is_contained(structure.mixture->experts, expert))
+        score.experts.push_back(meanSquareOfChange(*evaluator.get(expert.getAccumulator()),
+                                                   *evaluator.get(expert.getResult())) /
+                                hidden);
+      return absl::OkStatus();
+    };
+    STC_RETURN_IF_ERROR(evaluator.evaluateLayer(layer, measure, measureExpert));
     score.similarity = meanCosine(*before, *evaluator.get(layer.getResult()));
     if (next == layers.size())
       break;

@@ -10,7 +10,7 @@ namespace stc {
 
 /// Of one layer. Scores are energies: what the outputs of the following projection lose, squared.
 struct LayerScores {
-  std::vector<double> channels, heads; // empty where the layer has no such part
+  std::vector<double> channels, heads, experts; // empty where the layer has no such part
   /// The mean cosine of the angle between the hidden states that enter and leave the layer.
   double similarity = 0;
 };
@@ -20,7 +20,8 @@ absl::StatusOr<std::vector<LayerScores>> scoreWeights(llvm::ArrayRef<LayerStruct
                                                       WeightStore &store);
 
 /// From weights and activations: the squared norm of a column of the projection times the mean
-/// square of its input, relative to the hidden state, and the similarities of layers.
+/// square of its input, or the mean square of what an expert adds, relative to the hidden state, and
+/// the similarities of layers.
 absl::StatusOr<std::vector<LayerScores>> scoreActivations(mlir::func::FuncOp forward,
                                                           llvm::ArrayRef<LayerStructure> layers,
                                                           const Sequences &text,
@@ -28,15 +29,15 @@ absl::StatusOr<std::vector<LayerScores>> scoreActivations(mlir::func::FuncOp for
 
 /// How much of what to remove.
 struct StructureAmounts {
-  double channels = 0, groups = 0, heads = 0; // shares in [0, 1)
+  double channels = 0, groups = 0, heads = 0, experts = 0; // shares in [0, 1)
   int64_t layers = 0;
   int64_t multiple = 16; // of channels that stay
   bool uniform = false;  // the same share of channels in every layer
 };
 
 /// The parts with the highest scores stay. Channels go from layers where they matter least, between
-/// half and one and a half times the share from each; query heads and groups in equal numbers from
-/// every layer. Errors: amounts that remove nothing or everything, or that no layer can give.
+/// half and one and a half times the share from each; query heads, groups and experts in equal numbers
+/// from every layer that has them. Errors: amounts that remove nothing or everything, or that no layer can give.
 absl::StatusOr<std::vector<LayerCut>> chooseCuts(llvm::ArrayRef<LayerStructure> layers,
                                                  llvm::ArrayRef<LayerScores> scores,
                                                  const StructureAmounts &amounts);

@@ -40,7 +40,11 @@ absl::StatusOr<std::vector<float>> readTensor(const Checkpoint &checkpoint, llvm
   const TensorView *tensor = checkpoint.find(view(source));
   if (!tensor)
     return formatError(site, "a tensor of this name", "none");
-  if (llvm::ArrayRef<int64_t>(tensor->shape) != type.getShape())
+  llvm::ArrayRef<int64_t> shape = type.getShape();
+  // GGUF stores a matrix of one row as a vector.
+  if (tensor->shape.size() == 1 && shape.size() == 2 && shape[0] == 1)
+    shape = shape.drop_front();
+  if (llvm::ArrayRef<int64_t>(tensor->shape) != shape)
     return formatError(site, absl::StrCat("shape ", shapeString(type.getShape())),
                        shapeString(tensor->shape));
   std::vector<float> values(size_t(type.getNumElements()));

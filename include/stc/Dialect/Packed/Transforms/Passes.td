@@ -86,7 +86,7 @@ def ParallelizeRowsPass : Pass<"packed-parallelize-rows", "::mlir::ModuleOp"> {
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
-                           "::mlir::vector::VectorDialect"];
+                           "::mlir::vector::VectorDialect", "::stc::packed::PackedDialect"];
 }
 
 def PlaceBarriersPass : Pass<"packed-place-barriers", "::mlir::ModuleOp"> {
@@ -176,8 +176,9 @@ def TileOpsPass : Pass<"packed-tile-ops", "::mlir::ModuleOp"> {
     Option<"rowsPerTile", "rows-per-tile", "int64_t", "32",
            "Most pairs of token and query head of one piece of attention of several tokens">,
   ];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
-                           "::mlir::scf::SCFDialect", "::stc::packed::PackedDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect", "::stc::packed::PackedDialect"];
 }
 
 #endif // STC_DIALECT_PACKED_TRANSFORMS_PASSES_TD

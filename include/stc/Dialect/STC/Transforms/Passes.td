@@ -137,7 +137,7 @@ def MeasureDivergencePass : Pass<"stc-measure-divergence", "::mlir::ModuleOp"> {
 }
 
 def PruneStructurePass : Pass<"stc-prune-structure", "::mlir::ModuleOp"> {
-  let summary = "Removes feed-forward channels, heads and layers, and repairs what follows them";
+  let summary = "Removes feed-forward channels, heads, experts and layers, and repairs what is left";
   let description = [{
     Makes a model physically smaller. What goes leaves no zeros: weights get smaller types and a
     `slice` of their source, and activations, attention and the cache follow. Run it before
@@ -150,16 +150,20 @@ def PruneStructurePass : Pass<"stc-prune-structure", "::mlir::ModuleOp"> {
     - `groups`: the share of key/value heads that goes, with their query heads: rows of q, k and v,
       columns of o. As the cache has one shape, every layer loses the same number.
     - `heads`: the share of query heads that goes from each group.
+    - `experts`: the share of the experts of every mixture that goes, with their rows of the router,
+      which then chooses among those that are left.
     - `layers`: how many layers go: those whose hidden state leaves most like it came, by the mean
       cosine of both (ShortGPT, Men et al. 2024). They take calibration.
 
     The parts that matter most stay. With a text to `calibrate` on that is the squared norm of the
-    columns of down or o times the mean square of their inputs, relative to the hidden state's; without,
-    the product of the squared norms of all rows and columns that belong together.
+    columns of down or o times the mean square of their inputs, or the mean square of what an expert
+    adds, relative to the hidden state's; without, the product of the squared norms of all rows and columns that belong together.
 
     With `repair` (and calibration) the matrices down and o are then fitted, layer after layer, by
     least squares: so that the hidden state behind them is the uncompressed model's, which runs
-    beside. The matrix before a layer that was removed is fitted to the hidden state behind it.
+    beside. The matrix before a layer that was removed is fitted to the hidden state behind it. The down
+    matrices of experts that are left are fitted one after the other, each to what the others leave
+    to the tokens that chose it (Gauss and Seidel's order).
 
     A feed-forward network or attention counts if its matrices are `stc.linear` operations whose
     weights nothing else reads and no pattern of `exclude` names.
@@ -170,6 +174,7 @@ def PruneStructurePass : Pass<"stc-prune-structure", "::mlir::ModuleOp"> {
     Option<"channels", "channels", "double", "0", "Share of feed-forward channels to remove">,
     ListOption<"exclude", "exclude", "std::string",
                "Glob patterns of weight names whose parts are left alone">,
+    Option<"experts", "experts", "double", "0", "Share of the experts of a mixture to remove">,
     Option<"groups", "groups", "double", "0",
            "Share of key/value heads to remove, with their query heads">,
     Option<"heads", "heads", "double", "0", "Share of the query heads of each group to remove">,
@@ -186,6 +191,7 @@ def PruneStructurePass : Pass<"stc-prune-structure", "::mlir::ModuleOp"> {
   ];
   let statistics = [
     Statistic<"channelsRemoved", "channels-removed", "Number of feed-forward channels removed">,
+    Statistic<"expertsRemoved", "experts-removed", "Number of experts removed">,
     Statistic<"headsRemoved", "heads-removed", "Number of query heads removed">,
     Statistic<"layersRemoved", "layers-removed", "Number of layers removed">,
   ];
