@@ -2,7 +2,7 @@
 #include "Artifacts.h"
 #include "stc/Dialect/Packed/IR/Packed.h"
 
-#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Support/xxhash.h"
 
@@ -26,19 +26,38 @@ void stc::setFingerprint(mlir::ModuleOp module, llvm::ArrayRef<cpu::TargetDescri
                                          static_cast<int64_t>(hash)));
 }
 
-/// The symbols of weights that a matmul may read: all but those only gathered from, of which a
-/// token reads a single row.
-static llvm::DenseSet<mlir::StringAttr> streamedWeights(mlir::ModuleOp module) {
-  llvm::DenseSet<mlir::StringAttr> streamed;
+/// Which share of the calls a token takes part in: of experts, as many as it chooses.
+static double usedShare(RepeatOp repeat) {
+  auto callee = mlir::SymbolTable::lookupNearestSymbolFrom<mlir::func::FuncOp>(
+      repeat, repeat.getCalleeAttr());
+  double share = 1;
+  callee.walk([&](ExpertOp expert) {
+    auto gates = mlir::dyn_cast<mlir::BlockArgument>(expert.getGates());
+    if (!gates || gates.getOwner()->getParentOp() != callee || gates.getArgNumber() < 2)
+      return;
+    // The captures follow what is added to and the index.
+    mlir::Value origin = repeat.getCaptures()[gates.getArgNumber() - 2];
+    if (auto gate = origin.getDefiningOp<packed::TopKGateOp>())
+      share = double(gate.getK()) /
+              double(mlir::cast<mlir::ShapedType>(origin.getType()).getDimSize(1));
+  });
+  return share;
+}
+
+/// The symbols of weights that a matmul may read, and for which share of tokens: all but those only
+/// gathered from, of which a token reads a single row.
+static llvm::DenseMap<mlir::StringAttr, double> streamedWeights(mlir::ModuleOp module) {
+  llvm::DenseMap<mlir::StringAttr, double> streamed;
   module.walk([&](packed::GetWeightOp get) {
     bool gatheredOnly = llvm::all_of(get->getUsers(), llvm::IsaPred<packed::GatherOp>);
     if (!gatheredOnly)
-      streamed.insert(get.getWeightAttr().getAttr());
+      streamed[get.getWeightAttr().getAttr()] = 1;
   });
   module.walk([&](RepeatOp repeat) {
+    double share = usedShare(repeat);
     for (mlir::Attribute row : repeat.getWeights())
       for (auto symbol : mlir::cast<mlir::ArrayAttr>(row).getAsRange<mlir::FlatSymbolRefAttr>())
-        streamed.insert(symbol.getAttr());
+        streamed.insert({symbol.getAttr(), share});
   });
   return streamed;
 }
@@ -46,15 +65,17 @@ static llvm::DenseSet<mlir::StringAttr> streamedWeights(mlir::ModuleOp module) {
 ModelSettings stc::modelSettings(mlir::ModuleOp module, const std::string &name) {
   ModelSettings settings;
   settings.name = name;
-  llvm::DenseSet<mlir::StringAttr> streamed = streamedWeights(module);
+  llvm::DenseMap<mlir::StringAttr, double> streamed = streamedWeights(module);
+  double bytes = 0, operations = 0;
   module.walk([&](packed::WeightOp weight) {
-    if (!streamed.contains(weight.getSymNameAttr()))
-      return;
+    double share = streamed.lookup(weight.getSymNameAttr());
     packed::WeightType type = weight.getWeightType();
-    settings.weightBytesPerToken += weight.getBytes();
+    bytes += share * double(weight.getBytes());
     if (type.getRows() > 1)
-      settings.activationOpsPerToken += 2 * type.getRows() * type.getColumns();
+      operations += share * 2 * double(type.getRows() * type.getColumns());
   });
+  settings.weightBytesPerToken = int64_t(bytes);
+  settings.activationOpsPerToken = int64_t(operations);
   if (auto decode = module.lookupSymbol<mlir::func::FuncOp>("decode")) {
     for (mlir::Type type : decode.getArgumentTypes()) {
       if (auto cache = mlir::dyn_cast<KVCacheType>(type)) {

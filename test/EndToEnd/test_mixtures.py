@@ -54,8 +54,15 @@ class Mixtures(TemporaryDirectoryTest):
     def test_one_expert_of_many(self):
         config, weights = make_mixture("mixtral", experts=17, per_token=1, layers=3)
         model = write_hugging_face(self.tmp / "hf", config, weights)
-        self.assert_near(self.logits(compile_model(model, self.tmp / "m"), TOKENS),
-                         forward(config, weights, TOKENS))
+        binary = compile_model(model, self.tmp / "m")
+        self.assert_near(self.logits(binary, TOKENS), forward(config, weights, TOKENS))
+        # A token reads the one expert it chooses, of every layer.
+        layers = json.loads(stc("inspect", binary, "--json").stdout)["layers"]
+        experts = sum(layer["bytes"] for layer in layers if ".experts." in layer["name"])
+        others = sum(layer["bytes"] for layer in layers if ".experts." not in layer["name"]
+                     and layer["name"] != "embed")
+        info = json.loads(run(binary, "info", "--json").stdout)
+        self.assertAlmostEqual(info["weight_bytes_per_token"], others + experts / 17, delta=1)
 
     @needs_shared
     def test_golden(self):
