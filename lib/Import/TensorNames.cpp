@@ -19,13 +19,14 @@ std::string stc::tensorNameOf(llvm::StringRef architecture, llvm::StringRef symb
   int64_t layer = 0;
   if (llvm::StringRef number = layerOf(symbol); !number.empty() && number.getAsInteger(10, layer))
     return "";
-  for (const Architecture &family : llamaArchitectures()) {
-    if (family.name != architecture)
+  const Architecture *family = findArchitectureTable(architecture);
+  if (!family)
+    return "";
+  for (const WeightRow &row : family->weights()) {
+    if (expandLayer(row.symbol, layer) != symbol)
       continue;
-    for (const WeightRow &row : family.weights)
-      if (expandLayer(row.symbol, layer) == symbol)
-        return expandLayer(container == Checkpoint::Container::Gguf ? row.gguf : row.huggingFace,
-                           layer);
+    llvm::StringRef names = container == Checkpoint::Container::Gguf ? row.gguf : row.huggingFace;
+    return expandLayer(names.split('|').first, layer);
   }
   return "";
 }
@@ -38,10 +39,16 @@ bool stc::hasRotatedRows(llvm::StringRef symbol) {
 
 absl::StatusOr<std::vector<float>> stc::rotaryDivisors(const Checkpoint &checkpoint) {
   const ModelConfig &config = checkpoint.config();
+  using Kind = RopeScaling::Kind;
+  Kind kind = config.ropeScaling.kind;
+  if (kind == Kind::Dynamic || kind == Kind::Yarn || kind == Kind::LongRope)
+    return formatError({checkpoint.path(), "rope_scaling", {}},
+                       "none, linear or llama3, which GGUF files are written with", "another");
   if (config.ropeScaling.kind != RopeScaling::Kind::Llama3 &&
       !checkpoint.find({kRopeFactorsTensor.data(), kRopeFactorsTensor.size()}))
     return std::vector<float>();
-  STC_ASSIGN_OR_RETURN(std::vector<double> frequencies, inverseFrequencies(checkpoint));
+  STC_ASSIGN_OR_RETURN(Rotation rotation, rotationOf(checkpoint, config.maxPositions));
+  const std::vector<double> &frequencies = rotation.inverseFrequencies;
   // A linear scaling beside the tensor is in the metadata: it must not be in the divisors too.
   double linear =
       config.ropeScaling.kind == RopeScaling::Kind::Linear ? config.ropeScaling.factor : 1;

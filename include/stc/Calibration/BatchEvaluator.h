@@ -56,9 +56,10 @@ private:
   absl::Status embed(EmbeddingOp op);
   absl::Status multiply(LinearOp op);
   absl::Status normalize(RMSNormOp op);
+  absl::Status normalizeLayer(LayerNormOp op);
+  absl::Status map(mlir::Operation *op, llvm::function_ref<float(float)> function);
   absl::Status tabulate(RotaryTableOp op);
   absl::Status rotate(RotaryEmbeddingOp op);
-  absl::Status activate(ActivationOp op);
   absl::Status gate(GatedActivationOp op);
   absl::Status attend(AttentionOp op);
 

@@ -963,3 +963,55 @@ func.func @f(%p: !llvm.ptr) {
   packed.tile_dot %p, %p stride 60, %p tokens 1 columns 64
   return
 }
+
+// -----
+
+// packed.rotary (C4)
+func.func @rotary(%x: memref<?x8xf32>, %c: memref<?x2xf32>) {
+  // expected-error @+1 {{expects a head_dim of 0 or at least 4 (C4), but got 2}}
+  packed.rotary ins(%x, %c, %c : memref<?x8xf32>, memref<?x2xf32>, memref<?x2xf32>)
+      outs(%x : memref<?x8xf32>) head_dim 2
+  return
+}
+
+// -----
+
+// packed.rms_norm (C1)
+func.func @rms_norm(%x: memref<?x8xf32>, %w: memref<4xf32>) {
+  // expected-error @+1 {{expects positive groups and one weight value per column of a group (C1), but got 1 groups and 4 values for 8 columns}}
+  packed.rms_norm ins(%x, %w : memref<?x8xf32>, memref<4xf32>) outs(%x : memref<?x8xf32>)
+      groups 1 epsilon 0.0
+  return
+}
+
+// -----
+
+// packed.rms_norm (C2)
+func.func @rms_norm(%x: memref<?x8xf32>, %w: memref<4xf32>) {
+  // expected-error @+1 {{expects a finite, non-negative epsilon (C2), but got -1}}
+  packed.rms_norm ins(%x, %w : memref<?x8xf32>, memref<4xf32>) outs(%x : memref<?x8xf32>)
+      groups 2 epsilon -1.0
+  return
+}
+
+// -----
+
+// packed.rms_norm (C3)
+func.func @rms_norm(%x: memref<?x8xf32>, %w: memref<4xf32>, %y: memref<?x4xf32>) {
+  // expected-error @+1 {{expects outs of the input's shape (C3)}}
+  packed.rms_norm ins(%x, %w : memref<?x8xf32>, memref<4xf32>) outs(%y : memref<?x4xf32>)
+      groups 2 epsilon 0.0
+  return
+}
+
+// -----
+
+// packed.attention (C6)
+func.func @attention(%q: memref<?x16xf32>, %layer: index, %position: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects a finite, non-negative soft_cap (C6), but got -1}}
+  packed.attention ins(%q : memref<?x16xf32>)
+      cache(%cache[%layer, %position] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+      outs(%q : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0 soft_cap -1.0
+  return
+}

@@ -48,6 +48,8 @@ struct DestinationModel : DstBufferizableOpInterfaceExternalModel<DestinationMod
                !llvm::is_contained(cast<MatmulOp>(op).getInputs(), operand->get());
       if constexpr (std::is_same_v<Op, RotaryOp>)
         return operand == &cast<RotaryOp>(op).getInputMutable();
+      if constexpr (std::is_same_v<Op, RMSNormOp>)
+        return operand == &cast<RMSNormOp>(op).getInputMutable();
       return false;
     });
   }
@@ -108,6 +110,7 @@ void registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry) {
     GatherOp::attachInterface<DestinationModel<GatherOp>>(*context);
     MatmulOp::attachInterface<DestinationModel<MatmulOp>>(*context);
     QuantizeActivationsOp::attachInterface<DestinationModel<QuantizeActivationsOp>>(*context);
+    RMSNormOp::attachInterface<DestinationModel<RMSNormOp>>(*context);
     RotaryOp::attachInterface<DestinationModel<RotaryOp>>(*context);
     SplitActivationsOp::attachInterface<DestinationModel<SplitActivationsOp>>(*context);
     VectorOp::attachInterface<VectorModel>(*context);

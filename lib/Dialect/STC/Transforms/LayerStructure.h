@@ -25,6 +25,7 @@ struct SelfAttention {
   LinearOp q, k, v, o;
   CacheUpdateOp update;
   AttentionOp attention;
+  RMSNormOp qNorm, kNorm; // of each head, or null
   int64_t heads = 0, groups = 0, headDim = 0;
   int64_t headsPerGroup() const { return heads / groups; }
 };

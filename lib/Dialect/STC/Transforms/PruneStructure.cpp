@@ -82,6 +82,8 @@ LayerStructure inClone(LayerStructure layer, const IRMapping &mapping) {
       map(*linear);
     map(layer.attention->update);
     map(layer.attention->attention);
+    map(layer.attention->qNorm);
+    map(layer.attention->kNorm);
   }
   return layer;
 }

@@ -47,8 +47,8 @@ private:
 
   LogicalResult unsupported(Operation *op) {
     return op->emitError("stc-fold-rotations: expects a hidden state that stc.embedding and "
-                         "stc.linear write, arith.addf sums and stc.rms_norm and stc.linear read, "
-                         "got ")
+                         "stc.linear write, stc.scale scales, arith.addf sums and stc.rms_norm "
+                         "and stc.linear read, got ")
            << op->getName();
   }
 
@@ -110,6 +110,10 @@ private:
       add(sum.getRhs());
       return success();
     }
+    if (auto scale = dyn_cast<ScaleOp>(op)) {
+      add(scale.getInput());
+      return success();
+    }
     if (auto layer = dyn_cast<LayerOp>(op)) {
       add(layer.getBody().front().getTerminator()->getOperand(0));
       return success();
@@ -121,13 +125,13 @@ private:
   LogicalResult visitUses(Value value) {
     for (OpOperand &use : value.getUses()) {
       Operation *op = use.getOwner();
-      if (isa<arith::AddFOp>(op)) {
+      if (isa<arith::AddFOp, ScaleOp>(op)) {
         add(op->getResult(0));
       } else if (auto layer = dyn_cast<LayerOp>(op)) {
         add(layer.getBody().getArgument(0));
       } else if (isa<YieldOp>(op)) {
         add(op->getParentOp()->getResult(0));
-      } else if (auto norm = dyn_cast<RMSNormOp>(op)) {
+      } else if (auto norm = dyn_cast<RMSNormOp>(op); norm && norm.getGroups() == 1) {
         auto role = roleOf(norm.getWeightMutable());
         if (failed(role))
           return failure();
