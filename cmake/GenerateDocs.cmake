@@ -1,5 +1,6 @@
-# Writes or checks the documentation that comes from TableGen (run with cmake -P).
+# Writes or checks the documentation that comes from TableGen and from stc-models (run with cmake -P).
 #   SOURCE_DIR: this repository     TBLGEN: mlir-tblgen     INCLUDES: MLIR's include folder
+#   MODELS: stc-models
 #   CHECK: ON compares with what is there and fails on a difference, OFF writes
 cmake_minimum_required(VERSION 3.25)
 set(stale "")
@@ -16,6 +17,13 @@ function(stc_doc name heading)
   if(heading)
     string(REPLACE "manually edit -->\n" "manually edit -->\n\n# ${heading}\n" text "${text}")
   endif()
+  stc_page(${name} "${text}")
+  set(known ${known} PARENT_SCOPE)
+  set(stale "${stale}" PARENT_SCOPE)
+endfunction()
+
+# Compares or writes docs/NAME.
+function(stc_page name text)
   string(REGEX REPLACE "\n+$" "\n" text "${text}")
   set(path ${SOURCE_DIR}/docs/${name})
   set(known ${known} ${path} PARENT_SCOPE)
@@ -34,6 +42,11 @@ function(stc_doc name heading)
 endfunction()
 
 set(known "")
+execute_process(COMMAND ${MODELS} OUTPUT_VARIABLE models RESULT_VARIABLE failed)
+if(failed)
+  message(FATAL_ERROR "stc-models failed")
+endif()
+stc_page(Models.md "${models}")
 stc_doc(Dialects/STC.md "" -gen-dialect-doc -dialect=stc
         ${SOURCE_DIR}/include/stc/Dialect/STC/IR/STCOps.td)
 stc_doc(Dialects/Packed.md "" -gen-dialect-doc -dialect=packed

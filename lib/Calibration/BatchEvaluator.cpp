@@ -31,6 +31,22 @@ static int64_t columnsOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape().back();
 }
 
+static float nonlinear(ActivationKind kind, float x) {
+  switch (kind) {
+  case ActivationKind::Silu:
+    return x / (1 + std::exp(-x));
+  case ActivationKind::Gelu:
+    return x * 0.5f * std::erfc(-x * float(M_SQRT1_2));
+  case ActivationKind::GeluTanh:
+    return x * 0.5f * (1 + std::tanh(0.7978845608f * (x + 0.044715f * x * x * x)));
+  case ActivationKind::Relu:
+    return x > 0 ? x : 0;
+  case ActivationKind::Sigmoid:
+    return 1 / (1 + std::exp(-x));
+  }
+  llvm_unreachable("all activations are listed");
+}
+
 absl::StatusOr<std::vector<float>> BatchEvaluator::weight(Value value) {
   auto read = value.getDefiningOp<GetWeightOp>();
   auto symbol = read ? symbols.lookup<WeightOp>(read.getWeight()) : WeightOp();
@@ -50,13 +66,25 @@ absl::Status BatchEvaluator::set(Operation *op, Activations result) {
 
 absl::Status BatchEvaluator::evaluate(Operation *op) {
   return llvm::TypeSwitch<Operation *, absl::Status>(op)
-      .Case<GetWeightOp, arith::ConstantOp>([](auto) { return absl::OkStatus(); })
+      // What asks for positions knows them.
+      .Case<GetWeightOp, PositionsOp, arith::ConstantOp>([](auto) { return absl::OkStatus(); })
       .Case([&](EmbeddingOp embedding) { return embed(embedding); })
       .Case([&](LinearOp linear) { return multiply(linear); })
       .Case([&](RMSNormOp norm) { return normalize(norm); })
+      .Case([&](LayerNormOp norm) { return normalizeLayer(norm); })
+      .Case([&](ScaleOp scale) {
+        auto factor = float(scale.getFactor().convertToDouble());
+        return map(op, [&](float x) { return factor * x; });
+      })
+      .Case([&](SoftCapOp softCap) {
+        auto cap = float(softCap.getCap().convertToDouble());
+        return map(op, [&](float x) { return cap * std::tanh(x / cap); });
+      })
       .Case([&](RotaryTableOp table) { return tabulate(table); })
       .Case([&](RotaryEmbeddingOp rotary) { return rotate(rotary); })
-      .Case([&](ActivationOp activation) { return activate(activation); })
+      .Case([&](ActivationOp activation) {
+        return map(op, [&](float x) { return nonlinear(activation.getKind(), x); });
+      })
       .Case([&](GatedActivationOp gated) { return gate(gated); })
       .Case([&](CacheUpdateOp update) {
         cached = {get(update.getKeys()), get(update.getValues())};
@@ -186,9 +214,16 @@ absl::Status BatchEvaluator::embed(EmbeddingOp op) {
   STC_ASSIGN_OR_RETURN(std::vector<float> table, weight(op.getTable()));
   Activations result{columnsOf(op.getResult()), {}};
   result.values.resize(size_t(rows * result.columns));
-  for (int64_t row = 0; row < rows; ++row)
-    std::copy_n(table.begin() + sequences.tokens[size_t(row)] * result.columns, result.columns,
+  bool byPosition = op.getTokens().getDefiningOp<PositionsOp>();
+  for (int64_t row = 0; row < rows; ++row) {
+    int64_t index = byPosition ? row % sequences.length : sequences.tokens[size_t(row)];
+    if ((index + 1) * result.columns > int64_t(table.size()))
+      return formatError({"", "position", {}},
+                         absl::StrCat("one of ", int64_t(table.size()) / result.columns, " rows"),
+                         absl::StrCat(index));
+    std::copy_n(table.begin() + index * result.columns, result.columns,
                 result.values.begin() + row * result.columns);
+  }
   return set(op, std::move(result));
 }
 
@@ -216,14 +251,47 @@ absl::Status BatchEvaluator::normalize(RMSNormOp op) {
   STC_ASSIGN_OR_RETURN(std::vector<float> scale, weight(op.getWeight()));
   Activations result = *get(op.getInput());
   double epsilon = op.getEpsilon().convertToDouble();
+  auto size = int64_t(scale.size());
+  parallelFor(rows * int64_t(op.getGroups()), [&](int64_t group) {
+    float *x = result.values.data() + group * size;
+    double squares = 0;
+    for (int64_t c = 0; c < size; ++c)
+      squares += double(x[c]) * double(x[c]);
+    auto factor = float(1 / std::sqrt(squares / double(size) + epsilon));
+    for (int64_t c = 0; c < size; ++c)
+      x[c] = x[c] * factor * scale[size_t(c)];
+  });
+  return set(op, std::move(result));
+}
+
+absl::Status BatchEvaluator::normalizeLayer(LayerNormOp op) {
+  STC_ASSIGN_OR_RETURN(std::vector<float> scale, weight(op.getWeight()));
+  std::vector<float> bias(scale.size());
+  if (op.getBias()) {
+    STC_ASSIGN_OR_RETURN(bias, weight(op.getBias()));
+  }
+  Activations result = *get(op.getInput());
+  double epsilon = op.getEpsilon().convertToDouble();
   parallelFor(rows, [&](int64_t row) {
     float *x = result.values.data() + row * result.columns;
-    double squares = 0;
+    double mean = 0, variance = 0;
     for (int64_t c = 0; c < result.columns; ++c)
-      squares += double(x[c]) * double(x[c]);
-    auto factor = float(1 / std::sqrt(squares / double(result.columns) + epsilon));
+      mean += double(x[c]) / double(result.columns);
     for (int64_t c = 0; c < result.columns; ++c)
-      x[c] = x[c] * factor * scale[size_t(c)];
+      variance += (x[c] - mean) * (x[c] - mean) / double(result.columns);
+    double factor = 1 / std::sqrt(variance + epsilon);
+    for (int64_t c = 0; c < result.columns; ++c)
+      x[c] = float((x[c] - mean) * factor) * scale[size_t(c)] + bias[size_t(c)];
+  });
+  return set(op, std::move(result));
+}
+
+absl::Status BatchEvaluator::map(Operation *op, llvm::function_ref<float(float)> function) {
+  Activations result = *get(op->getOperand(0));
+  parallelFor(rows, [&](int64_t row) {
+    float *x = result.values.data() + row * result.columns;
+    for (int64_t c = 0; c < result.columns; ++c)
+      x[c] = function(x[c]);
   });
   return set(op, std::move(result));
 }
@@ -235,8 +303,9 @@ absl::Status BatchEvaluator::tabulate(RotaryTableOp op) {
   for (int64_t row = 0; row < rows; ++row)
     for (double frequency : frequencies) {
       double angle = double(row % sequences.length) * frequency;
-      cos.values.push_back(float(std::cos(angle)));
-      sin.values.push_back(float(std::sin(angle)));
+      double scale = op.getScale().convertToDouble();
+      cos.values.push_back(float(scale * std::cos(angle)));
+      sin.values.push_back(float(scale * std::sin(angle)));
     }
   values[op.getCos()] = std::make_shared<const Activations>(std::move(cos));
   values[op.getSin()] = std::make_shared<const Activations>(std::move(sin));
@@ -246,10 +315,10 @@ absl::Status BatchEvaluator::tabulate(RotaryTableOp op) {
 absl::Status BatchEvaluator::rotate(RotaryEmbeddingOp op) {
   ActivationsPtr cos = get(op.getCos()), sin = get(op.getSin());
   Activations result = *get(op.getInput());
-  int64_t pairs = cos->columns;
+  int64_t pairs = cos->columns, headDim = op.getHeadColumns();
   bool interleaved = op.getInterleaved();
   parallelFor(rows, [&](int64_t row) {
-    for (int64_t head = 0; head < result.columns; head += 2 * pairs)
+    for (int64_t head = 0; head < result.columns; head += headDim)
       for (int64_t pair = 0; pair < pairs; ++pair) {
         float *x = result.values.data() + row * result.columns + head;
         float &a = x[interleaved ? 2 * pair : pair];
@@ -262,22 +331,6 @@ absl::Status BatchEvaluator::rotate(RotaryEmbeddingOp op) {
       }
   });
   return set(op, std::move(result));
-}
-
-static float nonlinear(ActivationKind kind, float x) {
-  switch (kind) {
-  case ActivationKind::Silu:
-    return x / (1 + std::exp(-x));
-  case ActivationKind::Gelu:
-    return x * 0.5f * std::erfc(-x * float(M_SQRT1_2));
-  case ActivationKind::GeluTanh:
-    return x * 0.5f * (1 + std::tanh(0.7978845608f * (x + 0.044715f * x * x * x)));
-  case ActivationKind::Relu:
-    return x > 0 ? x : 0;
-  case ActivationKind::Sigmoid:
-    return 1 / (1 + std::exp(-x));
-  }
-  llvm_unreachable("all activations are listed");
 }
 
 absl::Status BatchEvaluator::chooseExperts(TopKGateOp op) {
@@ -306,16 +359,6 @@ absl::Status BatchEvaluator::chooseExperts(TopKGateOp op) {
   return set(op, std::move(gates));
 }
 
-absl::Status BatchEvaluator::activate(ActivationOp op) {
-  Activations result = *get(op.getInput());
-  parallelFor(rows, [&](int64_t row) {
-    float *x = result.values.data() + row * result.columns;
-    for (int64_t c = 0; c < result.columns; ++c)
-      x[c] = nonlinear(op.getKind(), x[c]);
-  });
-  return set(op, std::move(result));
-}
-
 absl::Status BatchEvaluator::gate(GatedActivationOp op) {
   Activations result = *get(op.getGate());
   ActivationsPtr up = get(op.getUp());
@@ -329,16 +372,23 @@ absl::Status BatchEvaluator::gate(GatedActivationOp op) {
 }
 
 /// softmax(scores) of one query at `position`, over the keys it sees; zero elsewhere.
-static void softmax(float *scores, int64_t length, int64_t position, float scale, int64_t window,
-                    int64_t sinks) {
+static void softmax(float *scores, int64_t length, int64_t position, AttentionOp op) {
+  auto scale = float(op.getScale().convertToDouble());
+  auto cap = float(op.getSoftCap().convertToDouble());
+  int64_t window = op.getWindow(), sinks = op.getSinks();
+  for (int64_t key = 0; key <= position; ++key) {
+    scores[key] *= scale;
+    if (cap != 0)
+      scores[key] = cap * std::tanh(scores[key] / cap);
+  }
   int64_t first = window > 0 ? std::max<int64_t>(0, position - window + 1) : 0;
   auto isVisible = [&](int64_t key) { return key <= position && (key >= first || key < sinks); };
   float largest = -std::numeric_limits<float>::infinity(), total = 0;
   for (int64_t key = 0; key <= position; ++key)
     if (isVisible(key))
-      largest = std::max(largest, scores[key] * scale);
+      largest = std::max(largest, scores[key]);
   for (int64_t key = 0; key < length; ++key)
-    total += scores[key] = isVisible(key) ? std::exp(scores[key] * scale - largest) : 0;
+    total += scores[key] = isVisible(key) ? std::exp(scores[key] - largest) : 0;
   for (int64_t key = 0; key <= position; ++key)
     scores[key] /= total;
 }
@@ -362,8 +412,7 @@ absl::Status BatchEvaluator::attend(AttentionOp op) {
         {queries->values.data() + first * queries->columns + head * dim, queries->columns},
         {keyData + first * keyColumns + kvHead * dim, keyColumns, true}, 0, scores.data(), length);
     for (int64_t t = 0; t < length; ++t)
-      softmax(scores.data() + t * length, length, t, float(op.getScale().convertToDouble()),
-              op.getWindow(), op.getSinks());
+      softmax(scores.data() + t * length, length, t, op);
     linalg::multiply(length, dim, length, 1, {scores.data(), length},
                      {valueData + first * keyColumns + kvHead * dim, keyColumns}, 0,
                      result.values.data() + first * result.columns + head * dim, result.columns);

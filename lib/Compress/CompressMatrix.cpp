@@ -194,7 +194,7 @@ absl::StatusOr<CompressedMatrix> MatrixCompressor::pruneAndQuantize() {
 
 absl::StatusOr<CompressedMatrix> MatrixCompressor::run(absl::Span<const float> weights) {
   STC_RETURN_IF_ERROR(aim(weights));
-  bool isJoint = prunes() && method.prune.method == "sparsegpt" && method.quantize.enabled &&
+  bool isJoint = method.joint && prunes() && method.prune.method == "sparsegpt" && method.quantize.enabled &&
                  method.quantize.method == "gptq";
   if (!isJoint)
     return pruneThenQuantize();

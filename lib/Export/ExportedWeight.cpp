@@ -40,6 +40,10 @@ static absl::StatusOr<ExportedWeight> describe(WeightOp op, const Checkpoint &ch
   weight.source = source ? checkpoint.find({source->data(), source->size()}) : nullptr;
   if (!weight.source)
     return formatError(siteOf(op), "a weight that is a tensor of the checkpoint", "another");
+  if (op.getTransposed() || op.getOffset())
+    return formatError(siteOf(op), "a weight that the checkpoint stores as the model uses it",
+                       absl::StrCat("one that ", checkpoint.config().architecture,
+                                    " checkpoints store otherwise, which cannot be written yet"));
   if (op.getTensorType().getShape() != ArrayRef<int64_t>(weight.source->shape))
     return formatError(siteOf(op),
                        absl::StrCat("the shape that the checkpoint's configuration gives it, ",
@@ -55,11 +59,24 @@ static absl::StatusOr<ExportedWeight> describe(WeightOp op, const Checkpoint &ch
   return weight;
 }
 
+/// Families whose tensors hold several weights are read, and not written yet.
+static absl::Status refuseFused(ModuleOp module, const std::string &architecture) {
+  llvm::StringSet<> sources;
+  for (auto op : module.getOps<WeightOp>())
+    if (op.getSource() && op.getSlice() && !sources.insert(*op.getSource()).second)
+      return formatError(siteOf(op), "a weight with a tensor of its own",
+                         absl::StrCat("one that ", architecture,
+                                      " checkpoints store together with others, which cannot be "
+                                      "written yet"));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<ExportedWeight>> collectWeights(ModuleOp module,
                                                            const Checkpoint &checkpoint,
                                                            WeightStore &store,
                                                            Checkpoint::Container container) {
   const std::string &architecture = checkpoint.config().architecture;
+  STC_RETURN_IF_ERROR(refuseFused(module, architecture));
   std::vector<ExportedWeight> weights;
   llvm::StringSet<> sources;
   for (auto op : module.getOps<WeightOp>()) {

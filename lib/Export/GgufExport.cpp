@@ -233,6 +233,11 @@ absl::Status checkGgufExport(const Checkpoint &checkpoint, const Tokenizer *toke
   GgufMetadata unused;
   if (checkpoint.container() == Checkpoint::Container::Gguf)
     return absl::OkStatus();
+  const ModelConfig &config = checkpoint.config();
+  if (!ggufFamilyOf(config).writable || !config.windowedLayers.empty())
+    return formatError({checkpoint.path(), "--emit=gguf", {}},
+                       "a model of llama, mistral, qwen2 or qwen3 with equal layers",
+                       "one of " + config.architecture);
   return addText(checkpoint, tokenizer, unused);
 }
 

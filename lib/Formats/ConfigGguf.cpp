@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace stc {
 
@@ -55,6 +56,15 @@ public:
     return absl::OkStatus();
   }
 
+  absl::Status boolean(absl::string_view name, bool &out) const {
+    const GgufValue *value = gguf.find(key(name));
+    if (value && value->type != GgufValue::Type::Bool)
+      return error(name, "true or false", "a value of another type");
+    if (value)
+      out = value->integer != 0;
+    return absl::OkStatus();
+  }
+
   absl::Status text(absl::string_view name, std::string &out) const {
     const GgufValue *value = gguf.find(key(name));
     if (!value)
@@ -77,7 +87,12 @@ const TensorView *findTensor(const GgufFile &gguf, absl::string_view name) {
   return nullptr;
 }
 
-ConfigNames ggufNames(const GgufFile &gguf, const MetadataReader &reader) {
+absl::string_view epsilonKey(const ArchitectureRow &row) {
+  return row.ggufLayerNormKey ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon";
+}
+
+ConfigNames ggufNames(const GgufFile &gguf, const MetadataReader &reader,
+                      const ArchitectureRow &row) {
   ConfigNames names;
   names.file = gguf.path();
   names.hiddenSize = reader.key("embedding_length");
@@ -88,15 +103,16 @@ ConfigNames ggufNames(const GgufFile &gguf, const MetadataReader &reader) {
   names.headDim = reader.key("attention.key_length");
   names.vocabSize = reader.key("vocab_size");
   names.maxPositions = reader.key("context_length");
-  names.normEpsilon = reader.key("attention.layer_norm_rms_epsilon");
+  names.normEpsilon = reader.key(epsilonKey(row));
   names.ropeTheta = reader.key("rope.freq_base");
   names.ropeScaling = reader.key("rope.scaling");
+  names.rotaryDim = reader.key("rope.dimension_count");
   names.slidingWindow = reader.key("attention.sliding_window");
-  names.bosToken = "tokenizer.ggml.bos_token_id";
   names.experts = reader.key("expert_count");
   names.expertsPerToken = reader.key("expert_used_count");
   names.expertSize = reader.key("expert_feed_forward_length");
   names.sharedExpertSize = reader.key("expert_shared_feed_forward_length");
+  names.bosToken = "tokenizer.ggml.bos_token_id";
   names.eosToken = "tokenizer.ggml.eos_token_id";
   return names;
 }
@@ -111,8 +127,11 @@ absl::StatusOr<const ArchitectureRow *> readArchitecture(const GgufFile &gguf) {
   STC_RETURN_IF_ERROR(general.text("general.architecture", name));
   if (const ArchitectureRow *row = findGgufArchitecture(name))
     return row;
-  return general.error("general.architecture", absl::StrCat("one of ", supportedArchitectures()),
-                       name.empty() ? "none" : absl::StrCat("'", printable(name), "'"));
+  const GgufValue *value = gguf.find("general.architecture");
+  std::optional<uint64_t> offset;
+  if (value)
+    offset = value->offset;
+  return unknownArchitecture({gguf.path(), "general.architecture", offset}, name, /*isGguf=*/true);
 }
 
 absl::Status readVocabulary(const GgufFile &gguf, const MetadataReader &reader,
@@ -165,13 +184,69 @@ absl::Status readHeadSize(const MetadataReader &reader, ModelConfig &config) {
   return absl::OkStatus();
 }
 
-absl::Status readRope(const MetadataReader &reader, ModelConfig &config) {
-  STC_RETURN_IF_ERROR(reader.number("rope.freq_base", config.ropeTheta));
+/// The factors that longrope stores as a tensor; none where there is no such tensor.
+absl::StatusOr<std::vector<double>> readFactors(const GgufFile &gguf, absl::string_view name) {
+  std::vector<double> factors;
+  const TensorView *tensor = findTensor(gguf, name);
+  if (!tensor)
+    return factors;
+  std::vector<float> values(size_t(tensor->elementCount()));
+  STC_RETURN_IF_ERROR(readFloats(*tensor, 0, absl::MakeSpan(values)));
+  factors.assign(values.begin(), values.end());
+  return factors;
+}
+
+absl::Status readYarn(const MetadataReader &reader, ModelConfig &config) {
   RopeScaling &scaling = config.ropeScaling;
+  scaling.kind = RopeScaling::Kind::Yarn;
+  scaling.originalMaxPositions = double(config.maxPositions);
+  STC_RETURN_IF_ERROR(reader.number("rope.scaling.factor", scaling.factor, true));
+  STC_RETURN_IF_ERROR(
+      reader.number("rope.scaling.original_context_length", scaling.originalMaxPositions));
+  STC_RETURN_IF_ERROR(reader.number("rope.scaling.yarn_beta_fast", scaling.betaFast));
+  STC_RETURN_IF_ERROR(reader.number("rope.scaling.yarn_beta_slow", scaling.betaSlow));
+  double blend = 1, magnitude = 1;
+  STC_RETURN_IF_ERROR(reader.number("rope.scaling.yarn_ext_factor", blend));
+  if (blend != 1)
+    return reader.error("rope.scaling.yarn_ext_factor", "1", absl::StrCat(blend));
+  STC_RETURN_IF_ERROR(reader.number("rope.scaling.attn_factor", magnitude));
+  scaling.attentionFactor = magnitude * yarnMagnitude(scaling.factor);
+  return absl::OkStatus();
+}
+
+/// Longrope is two tensors of factors and a number.
+absl::Status readLongRope(const MetadataReader &reader, ModelConfig &config) {
+  RopeScaling &scaling = config.ropeScaling;
+  scaling.kind = RopeScaling::Kind::LongRope;
+  scaling.originalMaxPositions = double(config.maxPositions);
+  STC_RETURN_IF_ERROR(
+      reader.number("rope.scaling.original_context_length", scaling.originalMaxPositions));
+  scaling.factor = double(config.maxPositions) / scaling.originalMaxPositions;
+  return reader.number("rope.scaling.attn_factor", scaling.attentionFactor, /*required=*/true);
+}
+
+absl::Status readRope(const GgufFile &gguf, const MetadataReader &reader,
+                      const ArchitectureRow &row, ModelConfig &config) {
+  config.ropeTheta = row.ropeTheta;
+  config.localRopeTheta = row.localRopeTheta;
+  STC_RETURN_IF_ERROR(reader.number("rope.freq_base", config.ropeTheta));
+  if (row.localRopeTheta != 0)
+    STC_RETURN_IF_ERROR(reader.number("rope.freq_base_swa", config.localRopeTheta));
+  if (row.rotaryFraction != 0)
+    STC_RETURN_IF_ERROR(reader.integer("rope.dimension_count", config.rotaryDim));
+  RopeScaling &scaling = config.ropeScaling;
+  STC_ASSIGN_OR_RETURN(scaling.shortFactors, readFactors(gguf, "rope_factors_short.weight"));
+  STC_ASSIGN_OR_RETURN(scaling.longFactors, readFactors(gguf, "rope_factors_long.weight"));
+  if (!scaling.shortFactors.empty() || !scaling.longFactors.empty())
+    return readLongRope(reader, config);
   std::string kind = "none";
   STC_RETURN_IF_ERROR(reader.text("rope.scaling.type", kind));
+  if (kind == "yarn")
+    return readYarn(reader, config);
   if (kind != "none" && kind != "linear")
-    return reader.error("rope.scaling.type", "none or linear (llama3 as rope_freqs.weight)",
+    return reader.error("rope.scaling.type",
+                        "none, linear or yarn (llama3 as rope_freqs.weight, longrope as "
+                        "rope_factors_long.weight and rope_factors_short.weight)",
                         absl::StrCat("'", printable(kind), "'"));
   if (kind == "linear") {
     scaling.kind = RopeScaling::Kind::Linear;
@@ -187,16 +262,20 @@ absl::Status readRope(const MetadataReader &reader, ModelConfig &config) {
 
 /// Files of Mixtral say llama, and that there are experts. Sizes that old files leave out are those
 /// of the tensors.
-absl::Status readExperts(const GgufFile &gguf, const MetadataReader &reader, ModelConfig &config) {
+absl::Status readExperts(const GgufFile &gguf, const MetadataReader &reader,
+                         const ArchitectureRow &given, ModelConfig &config) {
   STC_RETURN_IF_ERROR(reader.integer("expert_count", config.experts));
-  bool isQwen = config.architecture == "qwen2_moe";
+  const ArchitectureRow *row = &given;
+  if (config.experts != 0 && given.name == "llama")
+    row = findArchitecture("mixtral");
+  if ((row->mixture.experts != 0) != (config.experts != 0))
+    return reader.error("expert_count",
+                        config.experts ? "a model without experts" : "a size of 1 or more",
+                        absl::StrCat(config.experts));
   if (config.experts == 0)
-    return isQwen ? reader.error("expert_count", "a size of 1 or more", "0") : absl::OkStatus();
-  if (config.architecture == "llama")
-    config.architecture = "mixtral";
-  else if (!isQwen)
-    return reader.error("expert_count", "a model without experts", absl::StrCat(config.experts));
-  config.normalizedGates = !isQwen;
+    return absl::OkStatus();
+  config.architecture = std::string(row->name);
+  config.normalizedGates = row->mixture.isGgufNormalized;
   STC_RETURN_IF_ERROR(reader.integer("expert_used_count", config.expertsPerToken, true));
   config.expertSize = config.intermediateSize;
   if (const TensorView *gate = findTensor(gguf, "blk.0.ffn_gate_exps.weight");
@@ -208,12 +287,64 @@ absl::Status readExperts(const GgufFile &gguf, const MetadataReader &reader, Mod
   return reader.integer("expert_shared_feed_forward_length", config.sharedExpertSize);
 }
 
-absl::Status checkRotatedSize(const MetadataReader &reader, const ModelConfig &config) {
+absl::Status checkRotatedSize(const MetadataReader &reader, const ArchitectureRow &row,
+                              const ModelConfig &config) {
+  if (row.rotaryFraction != 0 || row.block.learnedPositions)
+    return absl::OkStatus();
   int64_t rotated = config.headDim;
   STC_RETURN_IF_ERROR(reader.integer("rope.dimension_count", rotated));
   if (rotated != config.headDim)
     return reader.error("rope.dimension_count", absl::StrCat("the head size, ", config.headDim),
                         absl::StrCat(rotated));
+  return absl::OkStatus();
+}
+
+/// Windows, and which layers have them or are rotated: GGUF files leave that to the family.
+absl::Status readLayerKinds(const MetadataReader &reader, const ArchitectureRow &row,
+                            ModelConfig &config) {
+  if (row.windowRule == WindowRule::Pattern)
+    config.slidingWindow = row.slidingWindow;
+  STC_RETURN_IF_ERROR(reader.integer("attention.sliding_window", config.slidingWindow));
+  if (config.layers < 1 || config.layers > kMostLayers)
+    return absl::OkStatus(); // an error that checkConfig reports
+  int64_t pattern = row.windowPattern;
+  if (row.windowRule == WindowRule::Pattern && config.slidingWindow != 0) {
+    STC_RETURN_IF_ERROR(reader.integer("attention.sliding_window_pattern", pattern));
+    if (pattern < 1)
+      return reader.error("attention.sliding_window_pattern", "a number of 1 or more",
+                          absl::StrCat(pattern));
+    config.windowedLayers = allButEvery(pattern, config.layers);
+  }
+  config.rotatedLayers = allButEvery(row.unrotatedPattern, config.layers);
+  return absl::OkStatus();
+}
+
+/// The numbers and switches that only this family has.
+absl::Status readOwnKeys(const GgufFile &gguf, const MetadataReader &reader,
+                         const ArchitectureRow &row, ModelConfig &config) {
+  for (const NumberKey &key : row.numbers) {
+    // Without a scale of attention, and with 0, llama.cpp takes 1 / sqrt(head size).
+    double value = key.field == &ModelConfig::attentionScale ? 0 : key.missing;
+    if (!key.gguf.empty())
+      STC_RETURN_IF_ERROR(reader.number(key.gguf, value));
+    if (key.gguf.empty())
+      continue;
+    if (key.meaning != NumberKey::Meaning::Itself && !(value > 0))
+      return reader.error(key.gguf, "a finite number above 0", absl::StrCat(value));
+    config.*key.field = meaningOf(key, value);
+  }
+  // Files do not hold query_pre_attn_scalar. It is the head size but in the models of 27 billion
+  // weights, where it is hidden size / heads; as llama.cpp, tell these by their layers.
+  bool isLargest = (row.gguf == "gemma2" && config.layers == 46) ||
+                   (row.gguf == "gemma3" && config.layers == 62);
+  if (row.gguf == "gemma2" || row.gguf == "gemma3")
+    config.attentionScale = isLargest && config.heads > 0
+                                ? 1 / std::sqrt(double(config.hiddenSize) / double(config.heads))
+                                : 0;
+  if (row.gguf == "gptneox")
+    STC_RETURN_IF_ERROR(reader.boolean("use_parallel_residual", config.block.parallel));
+  if (row.gguf == "falcon")
+    config.block.sharedNorm = !findTensor(gguf, "blk.0.attn_norm_2.weight");
   return absl::OkStatus();
 }
 
@@ -224,6 +355,8 @@ absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   MetadataReader reader(gguf, absl::StrCat(row->gguf, "."));
   ModelConfig config;
   config.architecture = std::string(row->name);
+  config.block = row->block;
+  config.activation = std::string(activationCalled(row->activation));
   config.ropeInterleaved = row->ggufInterleavedRope;
   STC_RETURN_IF_ERROR(reader.integer("embedding_length", config.hiddenSize, true));
   STC_RETURN_IF_ERROR(reader.integer("feed_forward_length", config.intermediateSize, true));
@@ -232,18 +365,20 @@ absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   STC_RETURN_IF_ERROR(reader.integer("attention.head_count", config.heads, true));
   config.kvHeads = config.heads;
   STC_RETURN_IF_ERROR(reader.integer("attention.head_count_kv", config.kvHeads));
-  STC_RETURN_IF_ERROR(reader.number("attention.layer_norm_rms_epsilon", config.normEpsilon, true));
-  STC_RETURN_IF_ERROR(reader.integer("attention.sliding_window", config.slidingWindow));
-  STC_RETURN_IF_ERROR(readExperts(gguf, reader, config));
+  STC_RETURN_IF_ERROR(reader.number(epsilonKey(*row), config.normEpsilon, true));
+  STC_RETURN_IF_ERROR(readLayerKinds(reader, *row, config));
+  STC_RETURN_IF_ERROR(readExperts(gguf, reader, *row, config));
   STC_RETURN_IF_ERROR(readVocabulary(gguf, reader, config));
   STC_RETURN_IF_ERROR(readHeadSize(reader, config));
-  STC_RETURN_IF_ERROR(readRope(reader, config));
+  STC_RETURN_IF_ERROR(readRope(gguf, reader, *row, config));
+  STC_RETURN_IF_ERROR(readOwnKeys(gguf, reader, *row, config));
   STC_RETURN_IF_ERROR(readTokens(gguf, config));
   config.tiedEmbeddings = !findTensor(gguf, "output.weight");
-  config.attentionBias = row->attentionBias || findTensor(gguf, "blk.0.attn_q.bias");
-  config.mlpBias = findTensor(gguf, "blk.0.ffn_gate.bias") != nullptr;
-  STC_RETURN_IF_ERROR(checkConfig(ggufNames(gguf, reader), config));
-  STC_RETURN_IF_ERROR(checkRotatedSize(reader, config));
+  config.attentionBias = row->attentionBias || findTensor(gguf, "blk.0.attn_q.bias") ||
+                         findTensor(gguf, "blk.0.attn_qkv.bias");
+  config.mlpBias = findTensor(gguf, "blk.0.ffn_gate.bias") || findTensor(gguf, "blk.0.ffn_up.bias");
+  STC_RETURN_IF_ERROR(checkConfig(ggufNames(gguf, reader, *row), config));
+  STC_RETURN_IF_ERROR(checkRotatedSize(reader, *row, config));
   return config;
 }
 

@@ -1,116 +1,11 @@
 // Reader of Hugging Face's config.json and generation_config.json.
-#include "ConfigRules.h"
-
-#include "absl/strings/str_cat.h"
+#include "ConfigReader.h"
 
 #include <algorithm>
 
 namespace stc {
 
 namespace {
-
-/// Typed access to the members of one JSON object. A missing member and null both mean "not given".
-class ConfigReader {
-public:
-  ConfigReader(const JsonValue &json, const std::string &file, std::string prefix = "")
-      : json(json), file(file), prefix(std::move(prefix)) {}
-
-  const JsonValue *find(absl::string_view key) const {
-    const JsonValue *value = json.find(key);
-    return value && value->isNull() ? nullptr : value;
-  }
-
-  /// True when the key is present and not null, even where its value would be the default.
-  bool isNull(absl::string_view key) const {
-    const JsonValue *value = json.find(key);
-    return value && value->isNull();
-  }
-
-  absl::Status error(absl::string_view key, absl::string_view expected,
-                     absl::string_view got) const {
-    return formatError({file, prefix + std::string(key), {}}, expected, got);
-  }
-
-  absl::Status integer(absl::string_view key, int64_t &out, bool required = false) const {
-    const JsonValue *value = find(key);
-    if (!value)
-      return required ? error(key, "an integer", "none") : absl::OkStatus();
-    if (!value->isInteger())
-      return error(key, "an integer", describe(*value));
-    out = value->integer;
-    return absl::OkStatus();
-  }
-
-  absl::Status number(absl::string_view key, double &out, bool required = false) const {
-    const JsonValue *value = find(key);
-    if (!value)
-      return required ? error(key, "a number", "none") : absl::OkStatus();
-    if (!value->isNumber())
-      return error(key, "a number", describe(*value));
-    out = value->number;
-    return absl::OkStatus();
-  }
-
-  absl::Status boolean(absl::string_view key, bool &out) const {
-    const JsonValue *value = find(key);
-    if (value && value->kind != JsonValue::Kind::Bool)
-      return error(key, "true or false", describe(*value));
-    if (value)
-      out = value->boolean;
-    return absl::OkStatus();
-  }
-
-  absl::Status text(absl::string_view key, std::string &out) const {
-    const JsonValue *value = find(key);
-    if (value && !value->isString())
-      return error(key, "a string", describe(*value));
-    if (value)
-      out = value->string;
-    return absl::OkStatus();
-  }
-
-  /// One integer or a list of them.
-  absl::Status integers(absl::string_view key, std::vector<int64_t> &out) const {
-    const JsonValue *value = find(key);
-    if (!value)
-      return absl::OkStatus();
-    if (!value->isArray())
-      out.resize(1);
-    if (!value->isArray())
-      return integer(key, out[0]);
-    for (const JsonValue &element : value->array) {
-      if (!element.isInteger())
-        return error(key, "integers", describe(element));
-      out.push_back(element.integer);
-    }
-    return absl::OkStatus();
-  }
-
-  static std::string describe(const JsonValue &value) {
-    switch (value.kind) {
-    case JsonValue::Kind::Null:
-      return "null";
-    case JsonValue::Kind::Bool:
-      return value.boolean ? "true" : "false";
-    case JsonValue::Kind::Integer:
-      return absl::StrCat(value.integer);
-    case JsonValue::Kind::Double:
-      return absl::StrCat(value.number);
-    case JsonValue::Kind::String:
-      return absl::StrCat("'", printable(value.string), "'");
-    case JsonValue::Kind::Array:
-      return "a list";
-    case JsonValue::Kind::Object:
-      return "an object";
-    }
-    return "something else";
-  }
-
-private:
-  const JsonValue &json;
-  const std::string &file;
-  std::string prefix;
-};
 
 /// Adds end-of-sequence tokens: the first becomes the token, the others extra ones.
 void addEosTokens(const std::vector<int64_t> &tokens, ModelConfig &config) {
@@ -123,24 +18,26 @@ void addEosTokens(const std::vector<int64_t> &tokens, ModelConfig &config) {
   }
 }
 
-ConfigNames huggingFaceNames(const std::string &file) {
+ConfigNames huggingFaceNames(const std::string &file, const ArchitectureRow &row) {
+  const ConfigKeys &keys = row.keys;
   ConfigNames names;
   names.file = file;
-  names.hiddenSize = "hidden_size";
-  names.intermediateSize = "intermediate_size";
-  names.layers = "num_hidden_layers";
-  names.heads = "num_attention_heads";
-  names.kvHeads = "num_key_value_heads";
-  names.headDim = "head_dim";
+  names.hiddenSize = std::string(keys.hiddenSize);
+  names.intermediateSize = std::string(keys.intermediateSize);
+  names.layers = std::string(keys.layers);
+  names.heads = std::string(keys.heads);
+  names.kvHeads = std::string(keys.kvHeads);
+  names.headDim = std::string(keys.headDim);
   names.vocabSize = "vocab_size";
-  names.maxPositions = "max_position_embeddings";
-  names.normEpsilon = "rms_norm_eps";
-  names.ropeTheta = "rope_theta";
+  names.maxPositions = std::string(keys.maxPositions);
+  names.normEpsilon = std::string(keys.normEpsilon);
+  names.ropeTheta = std::string(keys.ropeTheta);
   names.ropeScaling = "rope_scaling";
+  names.rotaryDim = std::string(keys.rotaryDim.empty() ? keys.rotaryFraction : keys.rotaryDim);
   names.slidingWindow = "sliding_window";
-  names.experts = "num_experts";
+  names.experts = std::string(row.mixture.expertsKey);
   names.expertsPerToken = "num_experts_per_tok";
-  names.expertSize = "moe_intermediate_size";
+  names.expertSize = row.mixture.expertSize == 0 ? names.intermediateSize : "moe_intermediate_size";
   names.sharedExpertSize = "shared_expert_intermediate_size";
   names.bosToken = "bos_token_id";
   names.eosToken = "eos_token_id";
@@ -170,112 +67,153 @@ absl::Status refuseUnsafe(const ConfigReader &reader) {
   return absl::OkStatus();
 }
 
-/// `object` is rope_scaling, or rope_parameters of newer files, which holds rope_theta too.
-absl::Status readRopeObject(const JsonValue &json, const std::string &file, absl::string_view key,
-                            ModelConfig &config) {
-  if (!json.isObject())
-    return formatError({file, std::string(key), {}}, "an object or null",
-                       ConfigReader::describe(json));
-  ConfigReader reader(json, file, absl::StrCat(key, "."));
-  for (const JsonValue::Member &member : json.object)
-    if (member.second.isObject())
-      return reader.error(member.first, "one rotation for all layers", "an object");
-  STC_RETURN_IF_ERROR(reader.number("rope_theta", config.ropeTheta));
-  double rotated = 1;
-  STC_RETURN_IF_ERROR(reader.number("partial_rotary_factor", rotated));
-  if (rotated != 1)
-    return reader.error("partial_rotary_factor", "1", absl::StrCat(rotated));
-  std::string kind = "default";
-  STC_RETURN_IF_ERROR(reader.text("type", kind));
-  STC_RETURN_IF_ERROR(reader.text("rope_type", kind)); // the newer name wins
-  RopeScaling &scaling = config.ropeScaling;
-  if (kind == "default")
-    return absl::OkStatus();
-  if (kind == "linear") {
-    scaling.kind = RopeScaling::Kind::Linear;
-    return reader.number("factor", scaling.factor, /*required=*/true);
+/// Each layer's kind as newer files list it; empty where there is no list.
+absl::StatusOr<std::vector<bool>> readLayerTypes(const ConfigReader &reader, int64_t layers) {
+  std::vector<bool> windowed;
+  const JsonValue *kinds = reader.find("layer_types");
+  if (!kinds)
+    return windowed;
+  for (const JsonValue &kind : kinds->array) {
+    if (kind.string != "sliding_attention" && kind.string != "full_attention")
+      return reader.error("layer_types", "sliding_attention or full_attention",
+                          ConfigReader::describe(kind));
+    windowed.push_back(kind.string == "sliding_attention");
   }
-  if (kind == "llama3") {
-    scaling.kind = RopeScaling::Kind::Llama3;
-    STC_RETURN_IF_ERROR(reader.number("factor", scaling.factor, true));
-    STC_RETURN_IF_ERROR(reader.number("low_freq_factor", scaling.lowFrequencyFactor, true));
-    STC_RETURN_IF_ERROR(reader.number("high_freq_factor", scaling.highFrequencyFactor, true));
-    return reader.number("original_max_position_embeddings", scaling.originalMaxPositions, true);
-  }
-  return reader.error("rope_type", "default, linear or llama3",
-                      absl::StrCat("'", printable(kind), "'"));
+  if (int64_t(windowed.size()) != layers)
+    return reader.error("layer_types", absl::StrCat("a list of ", layers),
+                        absl::StrCat(windowed.size()));
+  return windowed;
 }
 
-absl::Status readRope(const JsonValue &json, const ConfigReader &reader, const std::string &file,
-                      ModelConfig &config) {
-  STC_RETURN_IF_ERROR(reader.number("rope_theta", config.ropeTheta));
-  double rotated = 1;
-  STC_RETURN_IF_ERROR(reader.number("partial_rotary_factor", rotated));
-  if (rotated != 1)
-    return reader.error("partial_rotary_factor", "1", absl::StrCat(rotated));
-  for (absl::string_view key : {"rope_scaling", "rope_parameters"})
-    if (const JsonValue *object = reader.find(key))
-      STC_RETURN_IF_ERROR(readRopeObject(*object, file, key, config));
-  return absl::OkStatus();
-}
-
-/// Qwen2 windows only the layers from max_window_layers on, and newer files list each layer's kind.
+/// Which layers have a window, and how long it is.
 absl::Status readSlidingWindow(const ConfigReader &reader, const ArchitectureRow &row,
                                ModelConfig &config) {
-  if (row.slidingWindow == 0)
+  if (row.windowRule == WindowRule::Never)
     return absl::OkStatus();
   int64_t window = reader.isNull("sliding_window") ? 0 : row.slidingWindow;
   STC_RETURN_IF_ERROR(reader.integer("sliding_window", window));
   if (const JsonValue *given = reader.find("sliding_window"); given && window == 0)
     return reader.error("sliding_window", "a size of 1 or more, or null", "0");
-  bool enabled = !row.windowNeedsSwitch;
-  int64_t firstLayer = row.windowNeedsSwitch ? 28 : 0; // Qwen2's default
-  if (row.windowNeedsSwitch) {
-    STC_RETURN_IF_ERROR(reader.boolean("use_sliding_window", enabled));
-    STC_RETURN_IF_ERROR(reader.integer("max_window_layers", firstLayer));
+  bool isOn = true;
+  std::vector<bool> windowed;
+  if (row.windowRule == WindowRule::Switched) {
+    int64_t first = 28; // Qwen2's default
+    isOn = false;
+    STC_RETURN_IF_ERROR(reader.boolean("use_sliding_window", isOn));
+    STC_RETURN_IF_ERROR(reader.integer("max_window_layers", first));
+    for (int64_t layer = 0; layer < config.layers; ++layer)
+      windowed.push_back(layer >= first);
+  } else if (row.windowRule == WindowRule::Pattern) {
+    int64_t pattern = row.windowPattern;
+    STC_RETURN_IF_ERROR(reader.integer("sliding_window_pattern", pattern));
+    if (pattern < 1)
+      return reader.error("sliding_window_pattern", "a number of 1 or more", absl::StrCat(pattern));
+    windowed = allButEvery(pattern, config.layers);
   }
-  if (!enabled || window == 0)
+  if (!isOn || window == 0)
     return absl::OkStatus();
-  int64_t windowed = std::max<int64_t>(0, config.layers - std::max<int64_t>(0, firstLayer));
-  if (const JsonValue *kinds = reader.find("layer_types")) {
-    windowed = 0;
-    for (const JsonValue &kind : kinds->array) {
-      if (kind.string != "sliding_attention" && kind.string != "full_attention")
-        return reader.error("layer_types", "sliding_attention or full_attention",
-                            ConfigReader::describe(kind));
-      windowed += kind.string == "sliding_attention";
-    }
-    if (int64_t(kinds->array.size()) != config.layers)
-      return reader.error("layer_types", absl::StrCat("a list of ", config.layers),
-                          absl::StrCat(kinds->array.size()));
-  }
-  if (windowed != 0 && windowed != config.layers)
-    return reader.error("sliding_window", "a window in every layer or in none",
-                        absl::StrCat("one in ", windowed, " of ", config.layers));
-  config.slidingWindow = windowed ? window : 0;
+  STC_ASSIGN_OR_RETURN(std::vector<bool> listed, readLayerTypes(reader, config.layers));
+  if (!listed.empty())
+    windowed = listed;
+  bool all = !std::count(windowed.begin(), windowed.end(), false);
+  bool none = !windowed.empty() && !std::count(windowed.begin(), windowed.end(), true);
+  config.slidingWindow = none ? 0 : window;
+  if (!all && !none)
+    config.windowedLayers = windowed;
   return absl::OkStatus();
 }
 
-/// Mixtral's and Qwen's keys. Every layer has experts, or none has.
-absl::Status readExperts(const ConfigReader &reader, ModelConfig &config) {
-  bool isMixtral = config.architecture == "mixtral";
-  if (!isMixtral && config.architecture != "qwen2_moe")
+/// Which layers are rotated: SmolLM3 lists 1 for those that are, or says how often one is not.
+absl::Status readRotatedLayers(const ConfigReader &reader, const ArchitectureRow &row,
+                               ModelConfig &config) {
+  if (row.unrotatedPattern == 0)
     return absl::OkStatus();
-  config.experts = isMixtral ? 8 : 60;
-  config.expertsPerToken = isMixtral ? 2 : 4;
-  config.expertSize = isMixtral ? config.intermediateSize : 1408;
-  config.sharedExpertSize = isMixtral ? 0 : 5632;
-  config.normalizedGates = isMixtral;
-  STC_RETURN_IF_ERROR(
-      reader.integer(isMixtral ? "num_local_experts" : "num_experts", config.experts));
-  STC_RETURN_IF_ERROR(reader.integer("num_experts_per_tok", config.expertsPerToken));
+  int64_t pattern = row.unrotatedPattern;
+  STC_RETURN_IF_ERROR(reader.integer("no_rope_layer_interval", pattern));
+  if (pattern < 1)
+    return reader.error("no_rope_layer_interval", "a number of 1 or more", absl::StrCat(pattern));
+  config.rotatedLayers = allButEvery(pattern, config.layers);
+  std::vector<int64_t> listed;
+  STC_RETURN_IF_ERROR(reader.integers("no_rope_layers", listed));
+  if (listed.empty())
+    return absl::OkStatus();
+  if (int64_t(listed.size()) != config.layers)
+    return reader.error("no_rope_layers", absl::StrCat("a list of ", config.layers),
+                        absl::StrCat(listed.size()));
+  config.rotatedLayers.assign(listed.begin(), listed.end());
+  return absl::OkStatus();
+}
+
+absl::Status readActivation(const ConfigReader &reader, const ArchitectureRow &row,
+                            ModelConfig &config) {
+  config.activation = std::string(row.activation);
+  absl::string_view key = row.keys.activation;
+  // Gemma 1 came out with hidden_act of another function than its own, which hidden_activation
+  // puts right; where that is missing or null, gelu_pytorch_tanh is meant.
+  if (row.name == "gemma")
+    key = "hidden_activation";
+  STC_RETURN_IF_ERROR(reader.text(key, config.activation));
+  absl::string_view known = activationCalled(config.activation);
+  if (known.empty())
+    return reader.error(key, "silu, gelu, gelu_new, gelu_pytorch_tanh or relu",
+                        absl::StrCat("'", printable(config.activation), "'"));
+  config.activation = std::string(known);
+  return absl::OkStatus();
+}
+
+/// The numbers and switches that only this family has.
+absl::Status readOwnKeys(const ConfigReader &reader, const ArchitectureRow &row,
+                         ModelConfig &config) {
+  for (const FixedKey &fixed : row.fixed) {
+    bool value = fixed.value;
+    STC_RETURN_IF_ERROR(reader.boolean(fixed.key, value));
+    if (value != fixed.value)
+      return reader.error(
+          fixed.key,
+          absl::StrCat(fixed.value ? "true" : "false", " (the other is not supported yet)"),
+          value ? "true" : "false");
+  }
+  for (const NumberKey &key : row.numbers) {
+    if (key.huggingFace.empty())
+      continue;
+    double value = reader.isNull(key.huggingFace) ? 0 : key.missing;
+    STC_RETURN_IF_ERROR(reader.number(key.huggingFace, value));
+    bool mayBeZero = key.meaning == NumberKey::Meaning::Itself;
+    if (!mayBeZero && !(value > 0))
+      return reader.error(key.huggingFace, "a finite number above 0", absl::StrCat(value));
+    config.*key.field = meaningOf(key, value);
+  }
+  if (row.name == "gpt_neox") {
+    config.attentionBias = true;
+    STC_RETURN_IF_ERROR(reader.boolean("attention_bias", config.attentionBias));
+    STC_RETURN_IF_ERROR(reader.boolean("use_parallel_residual", config.block.parallel));
+  }
+  if (row.name == "starcoder2" && !reader.find("use_bias"))
+    config.attentionBias = config.mlpBias = true;
+  return absl::OkStatus();
+}
+
+/// Every layer has experts, or none has.
+absl::Status readExperts(const ConfigReader &reader, const ArchitectureRow &row,
+                         ModelConfig &config) {
+  const MixtureDefaults &mixture = row.mixture;
+  if (mixture.experts == 0)
+    return absl::OkStatus();
+  config.experts = mixture.experts;
+  config.expertsPerToken = mixture.expertsPerToken;
+  config.expertSize = mixture.expertSize ? mixture.expertSize : config.intermediateSize;
+  config.sharedExpertSize = mixture.sharedExpertSize;
+  config.normalizedGates = mixture.normalizedGates;
+  STC_RETURN_IF_ERROR(reader.integer(mixture.expertsKey, config.experts));
   if (config.experts == 0)
-    return reader.error(isMixtral ? "num_local_experts" : "num_experts", "a size of 1 or more", "0");
-  if (isMixtral)
-    return absl::OkStatus();
-  STC_RETURN_IF_ERROR(reader.integer("moe_intermediate_size", config.expertSize));
-  STC_RETURN_IF_ERROR(reader.integer("shared_expert_intermediate_size", config.sharedExpertSize));
-  STC_RETURN_IF_ERROR(reader.boolean("norm_topk_prob", config.normalizedGates));
+    return reader.error(mixture.expertsKey, "a size of 1 or more", "0");
+  STC_RETURN_IF_ERROR(reader.integer("num_experts_per_tok", config.expertsPerToken));
+  if (mixture.expertSize != 0)
+    STC_RETURN_IF_ERROR(reader.integer("moe_intermediate_size", config.expertSize));
+  if (mixture.sharedExpertSize != 0)
+    STC_RETURN_IF_ERROR(reader.integer("shared_expert_intermediate_size", config.sharedExpertSize));
+  if (mixture.hasGatesKey)
+    STC_RETURN_IF_ERROR(reader.boolean("norm_topk_prob", config.normalizedGates));
   int64_t step = 1;
   STC_RETURN_IF_ERROR(reader.integer("decoder_sparse_step", step));
   if (step != 1)
@@ -283,26 +221,38 @@ absl::Status readExperts(const ConfigReader &reader, ModelConfig &config) {
   if (const JsonValue *dense = reader.find("mlp_only_layers"); dense && !dense->array.empty())
     return reader.error("mlp_only_layers", "none: experts in every layer",
                         absl::StrCat(dense->array.size()));
+  if (const JsonValue *clip = reader.find("clip_qkv"))
+    return reader.error("clip_qkv", "null (clipped projections are not supported yet)",
+                        ConfigReader::describe(*clip));
   return absl::OkStatus();
 }
 
-absl::Status readActivation(const ConfigReader &reader, ModelConfig &config) {
-  std::string activation = "silu";
-  STC_RETURN_IF_ERROR(reader.text("hidden_act", activation));
-  if (activation != "silu" && activation != "swish") // two names of one function
-    return reader.error("hidden_act", "silu", absl::StrCat("'", printable(activation), "'"));
-  config.activation = "silu";
+/// Falcon's three kinds of blocks, and how many key/value heads each has.
+absl::Status readFalcon(const ConfigReader &reader, ModelConfig &config) {
+  bool isNew = false, multiQuery = true, parallel = true;
+  STC_RETURN_IF_ERROR(reader.boolean("new_decoder_architecture", isNew));
+  STC_RETURN_IF_ERROR(reader.boolean("multi_query", multiQuery));
+  STC_RETURN_IF_ERROR(reader.boolean("parallel_attn", parallel));
+  if (!isNew)
+    config.kvHeads = multiQuery ? 1 : config.heads;
+  int64_t norms = isNew ? 2 : 1;
+  if (isNew)
+    STC_RETURN_IF_ERROR(reader.integer("num_ln_in_parallel_attn", norms));
+  if (norms != 1 && norms != 2)
+    return reader.error("num_ln_in_parallel_attn", "1 or 2", absl::StrCat(norms));
+  config.block.parallel = isNew || parallel;
+  config.block.sharedNorm = config.block.parallel && norms == 1;
   return absl::OkStatus();
 }
 
-absl::StatusOr<const ArchitectureRow *> readArchitecture(const ConfigReader &reader) {
+absl::StatusOr<const ArchitectureRow *> readArchitecture(const ConfigReader &reader,
+                                                         const std::string &file) {
   std::string name;
   STC_RETURN_IF_ERROR(reader.text("model_type", name));
   const ArchitectureRow *row = findArchitecture(name);
   if (row)
     return row;
-  return reader.error("model_type", absl::StrCat("one of ", supportedArchitectures()),
-                      name.empty() ? "none" : absl::StrCat("'", printable(name), "'"));
+  return unknownArchitecture({file, "model_type", {}}, name, /*isGguf=*/false);
 }
 
 } // namespace
@@ -312,33 +262,50 @@ absl::StatusOr<ModelConfig> parseHuggingFaceConfig(const JsonValue &json, const 
     return formatError({file, "", {}}, "an object", ConfigReader::describe(json));
   ConfigReader reader(json, file);
   STC_RETURN_IF_ERROR(refuseUnsafe(reader));
-  STC_ASSIGN_OR_RETURN(const ArchitectureRow *row, readArchitecture(reader));
+  STC_ASSIGN_OR_RETURN(const ArchitectureRow *row, readArchitecture(reader, file));
+  const ConfigKeys &keys = row->keys;
   ModelConfig config;
   config.architecture = std::string(row->name);
-  STC_RETURN_IF_ERROR(reader.integer("hidden_size", config.hiddenSize, true));
-  STC_RETURN_IF_ERROR(reader.integer("intermediate_size", config.intermediateSize, true));
-  STC_RETURN_IF_ERROR(reader.integer("num_hidden_layers", config.layers, true));
-  STC_RETURN_IF_ERROR(reader.integer("num_attention_heads", config.heads, true));
+  config.block = row->block;
+  config.ropeInterleaved = row->interleavedRope;
+  STC_RETURN_IF_ERROR(reader.integer(keys.hiddenSize, config.hiddenSize, true));
+  bool hasSize = row->intermediateFactor == 0 || reader.find(keys.intermediateSize);
+  // Sizes are checked later; this product must not overflow before.
+  if (!hasSize && config.hiddenSize > 0 && config.hiddenSize < INT32_MAX)
+    config.intermediateSize = row->intermediateFactor * config.hiddenSize;
+  STC_RETURN_IF_ERROR(reader.integer(keys.intermediateSize, config.intermediateSize, hasSize));
+  STC_RETURN_IF_ERROR(reader.integer(keys.layers, config.layers, true));
+  STC_RETURN_IF_ERROR(reader.integer(keys.heads, config.heads, true));
   STC_RETURN_IF_ERROR(reader.integer("vocab_size", config.vocabSize, true));
-  bool asHeads = row->kvHeads == 0 || reader.isNull("num_key_value_heads");
+  bool asHeads = row->kvHeads == 0 || reader.isNull(keys.kvHeads);
   config.kvHeads = asHeads ? config.heads : row->kvHeads;
-  STC_RETURN_IF_ERROR(reader.integer("num_key_value_heads", config.kvHeads));
-  STC_RETURN_IF_ERROR(reader.integer("head_dim", config.headDim));
-  if (reader.find("head_dim") && config.headDim == 0)
-    return reader.error("head_dim", "a size of 1 or more, or null", "0");
+  STC_RETURN_IF_ERROR(reader.integer(keys.kvHeads, config.kvHeads));
+  if (!reader.isNull(keys.headDim))
+    config.headDim = row->headDim;
+  STC_RETURN_IF_ERROR(reader.integer(keys.headDim, config.headDim));
+  if (reader.find(keys.headDim) && config.headDim == 0)
+    return reader.error(keys.headDim, "a size of 1 or more, or null", "0");
   config.maxPositions = row->maxPositions;
-  STC_RETURN_IF_ERROR(reader.integer("max_position_embeddings", config.maxPositions));
-  config.normEpsilon = 1e-6;
-  STC_RETURN_IF_ERROR(reader.number("rms_norm_eps", config.normEpsilon));
+  STC_RETURN_IF_ERROR(reader.integer(keys.maxPositions, config.maxPositions));
+  config.normEpsilon = row->normEpsilon;
+  STC_RETURN_IF_ERROR(reader.number(keys.normEpsilon, config.normEpsilon));
+  config.tiedEmbeddings = row->tiedEmbeddings;
   STC_RETURN_IF_ERROR(reader.boolean("tie_word_embeddings", config.tiedEmbeddings));
   config.attentionBias = row->attentionBias;
   if (!row->attentionBias)
-    STC_RETURN_IF_ERROR(reader.boolean("attention_bias", config.attentionBias));
-  STC_RETURN_IF_ERROR(reader.boolean("mlp_bias", config.mlpBias));
-  STC_RETURN_IF_ERROR(readActivation(reader, config));
-  STC_RETURN_IF_ERROR(readExperts(reader, config));
-  STC_RETURN_IF_ERROR(readRope(json, reader, file, config));
+    STC_RETURN_IF_ERROR(reader.boolean(keys.attentionBias, config.attentionBias));
+  STC_RETURN_IF_ERROR(reader.boolean(keys.feedForwardBias, config.mlpBias));
+  // Every per-layer list is as long as there are layers.
+  if (config.layers < 1 || config.layers > kMostLayers)
+    return checkConfig(huggingFaceNames(file, *row), config);
+  STC_RETURN_IF_ERROR(readActivation(reader, *row, config));
+  STC_RETURN_IF_ERROR(readOwnKeys(reader, *row, config));
+  STC_RETURN_IF_ERROR(readExperts(reader, *row, config));
+  if (row->name == "falcon")
+    STC_RETURN_IF_ERROR(readFalcon(reader, config));
+  STC_RETURN_IF_ERROR(readRope(json, reader, file, *row, config));
   STC_RETURN_IF_ERROR(readSlidingWindow(reader, *row, config));
+  STC_RETURN_IF_ERROR(readRotatedLayers(reader, *row, config));
   if (reader.find("bos_token_id")) {
     config.bosToken = 0;
     STC_RETURN_IF_ERROR(reader.integer("bos_token_id", *config.bosToken));
@@ -346,7 +313,7 @@ absl::StatusOr<ModelConfig> parseHuggingFaceConfig(const JsonValue &json, const 
   std::vector<int64_t> eos;
   STC_RETURN_IF_ERROR(reader.integers("eos_token_id", eos));
   addEosTokens(eos, config);
-  STC_RETURN_IF_ERROR(checkConfig(huggingFaceNames(file), config));
+  STC_RETURN_IF_ERROR(checkConfig(huggingFaceNames(file, *row), config));
   return config;
 }
 
@@ -357,7 +324,8 @@ absl::Status addGenerationConfig(const JsonValue &json, const std::string &file,
   std::vector<int64_t> eos;
   STC_RETURN_IF_ERROR(ConfigReader(json, file).integers("eos_token_id", eos));
   addEosTokens(eos, config);
-  return checkConfig(huggingFaceNames(file), config);
+  const ArchitectureRow *row = findArchitecture(config.architecture);
+  return checkConfig(huggingFaceNames(file, *row), config);
 }
 
 } // namespace stc

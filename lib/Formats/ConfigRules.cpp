@@ -1,4 +1,4 @@
-// The known architectures, and the rules that every configuration obeys.
+// The rules that every configuration obeys.
 #include "ConfigRules.h"
 
 #include "absl/strings/str_cat.h"
@@ -9,18 +9,8 @@ namespace stc {
 
 namespace {
 
-// GGUF files of Mistral call themselves llama.
-constexpr ArchitectureRow architectures[] = {
-    {"llama", "llama", 0, 2048, 0, false, false, true},
-    {"mistral", "", 8, 131072, 4096, false, false, false},
-    {"qwen2", "qwen2", 32, 32768, 4096, true, true, false},
-    // GGUF files of Mixtral call themselves llama too; what they say of experts tells them apart.
-    {"mixtral", "", 8, 131072, 0, false, false, true},
-    {"qwen2_moe", "qwen2moe", 16, 32768, 0, true, true, false},
-};
-
 // Generous ceilings that keep products of two sizes within 63 bits.
-constexpr int64_t maxSize = int64_t(1) << 31, maxLayers = 1 << 16;
+constexpr int64_t maxSize = int64_t(1) << 31, maxLayers = kMostLayers;
 
 absl::Status checkSize(const ConfigNames &names, const std::string &field, int64_t value,
                        int64_t limit) {
@@ -53,9 +43,16 @@ absl::Status checkHeads(const ConfigNames &names, ModelConfig &config) {
     config.headDim = config.hiddenSize / config.heads;
   }
   STC_RETURN_IF_ERROR(checkSize(names, names.headDim, config.headDim, maxLayers));
-  if (config.headDim % 2 != 0)
-    return formatError({names.file, names.headDim, {}}, "an even size, for rotation in pairs",
-                       absl::StrCat(config.headDim));
+  if (config.rotaryDim == 0)
+    config.rotaryDim = config.headDim;
+  if (config.rotaryDim < 0 || config.rotaryDim > config.headDim)
+    return formatError({names.file, names.rotaryDim, {}},
+                       absl::StrCat("1 to ", config.headDim, " columns of a head"),
+                       absl::StrCat(config.rotaryDim));
+  if (!config.block.learnedPositions && config.rotaryDim % 2 != 0)
+    return formatError(
+        {names.file, config.rotaryDim == config.headDim ? names.headDim : names.rotaryDim, {}},
+        "an even size, for rotation in pairs", absl::StrCat(config.rotaryDim));
   if (config.kvHeads > config.heads || config.heads % config.kvHeads != 0)
     return formatError({names.file, names.kvHeads, {}},
                        absl::StrCat("a divisor of ", names.heads, " = ", config.heads),
@@ -87,14 +84,18 @@ absl::Status checkExperts(const ConfigNames &names, const ModelConfig &config) {
   return absl::OkStatus();
 }
 
-absl::Status checkRope(const ConfigNames &names, const ModelConfig &config) {
-  STC_RETURN_IF_ERROR(checkPositive(names, names.ropeTheta, config.ropeTheta));
-  const RopeScaling &scaling = config.ropeScaling;
-  if (scaling.kind == RopeScaling::Kind::None)
-    return absl::OkStatus();
-  STC_RETURN_IF_ERROR(checkPositive(names, names.ropeScaling + ".factor", scaling.factor));
-  if (scaling.kind == RopeScaling::Kind::Linear)
-    return absl::OkStatus();
+absl::Status checkFactors(const ConfigNames &names, const std::string &field,
+                          const std::vector<double> &factors, int64_t count) {
+  std::string name = names.ropeScaling + field;
+  if (int64_t(factors.size()) != count)
+    return formatError({names.file, name, {}}, absl::StrCat(count, " factors"),
+                       absl::StrCat(factors.size()));
+  for (double factor : factors)
+    STC_RETURN_IF_ERROR(checkPositive(names, name, factor));
+  return absl::OkStatus();
+}
+
+absl::Status checkLlama3(const ConfigNames &names, const RopeScaling &scaling) {
   const std::string &low = names.ropeScaling + ".low_freq_factor";
   STC_RETURN_IF_ERROR(checkPositive(names, low, scaling.lowFrequencyFactor));
   STC_RETURN_IF_ERROR(
@@ -104,38 +105,99 @@ absl::Status checkRope(const ConfigNames &names, const ModelConfig &config) {
         {names.file, low, {}},
         absl::StrCat("a number below high_freq_factor = ", scaling.highFrequencyFactor),
         absl::StrCat(scaling.lowFrequencyFactor));
-  return checkPositive(names, names.ropeScaling + ".original_max_position_embeddings",
-                       scaling.originalMaxPositions);
+  return absl::OkStatus();
+}
+
+absl::Status checkRope(const ConfigNames &names, const ModelConfig &config) {
+  STC_RETURN_IF_ERROR(checkPositive(names, names.ropeTheta, config.ropeTheta));
+  const RopeScaling &scaling = config.ropeScaling;
+  using Kind = RopeScaling::Kind;
+  if (scaling.kind == Kind::None)
+    return absl::OkStatus();
+  STC_RETURN_IF_ERROR(checkPositive(names, names.ropeScaling + ".factor", scaling.factor));
+  if (scaling.kind == Kind::Linear)
+    return absl::OkStatus();
+  if (scaling.kind == Kind::Dynamic && (scaling.factor < 1 || config.rotaryDim <= 2))
+    return formatError({names.file, names.ropeScaling + ".factor", {}},
+                       "1 or more, and heads of more than 2 columns", absl::StrCat(scaling.factor));
+  if (scaling.kind == Kind::Llama3)
+    STC_RETURN_IF_ERROR(checkLlama3(names, scaling));
+  if (scaling.kind == Kind::LongRope) {
+    STC_RETURN_IF_ERROR(
+        checkFactors(names, ".short_factor", scaling.shortFactors, config.rotaryDim / 2));
+    STC_RETURN_IF_ERROR(
+        checkFactors(names, ".long_factor", scaling.longFactors, config.rotaryDim / 2));
+  }
+  if (scaling.kind == Kind::Yarn) {
+    STC_RETURN_IF_ERROR(checkPositive(names, names.ropeScaling + ".beta_fast", scaling.betaFast));
+    STC_RETURN_IF_ERROR(checkPositive(names, names.ropeScaling + ".beta_slow", scaling.betaSlow));
+    if (config.ropeTheta == 1)
+      return formatError({names.file, names.ropeTheta, {}}, "a number other than 1 (yarn)", "1");
+  }
+  if (scaling.attentionFactor != 0)
+    STC_RETURN_IF_ERROR(
+        checkPositive(names, names.ropeScaling + ".attention_factor", scaling.attentionFactor));
+  const std::string original = names.ropeScaling + ".original_max_position_embeddings";
+  STC_RETURN_IF_ERROR(checkPositive(names, original, scaling.originalMaxPositions));
+  if (scaling.kind == Kind::LongRope && scaling.originalMaxPositions <= 1)
+    return formatError({names.file, original, {}}, "more than 1 position",
+                       absl::StrCat(scaling.originalMaxPositions));
+  return absl::OkStatus();
+}
+
+absl::Status checkMultipliers(const ConfigNames &names, const ModelConfig &config) {
+  struct {
+    const char *name;
+    double value;
+    bool mayBeZero;
+  } numbers[] = {{"embedding scale", config.embeddingScale, false},
+                 {"residual scale", config.residualScale, false},
+                 {"logit scale", config.logitScale, false},
+                 {"attention scale", config.attentionScale, true},
+                 {"attention soft cap", config.attentionSoftCap, true},
+                 {"logit soft cap", config.logitSoftCap, true}};
+  for (const auto &number : numbers)
+    if (!(number.mayBeZero && number.value == 0))
+      STC_RETURN_IF_ERROR(checkPositive(names, number.name, number.value));
+  return absl::OkStatus();
 }
 
 } // namespace
 
-const ArchitectureRow *findArchitecture(absl::string_view name) {
-  for (const ArchitectureRow &row : architectures)
-    if (row.name == name)
-      return &row;
-  return nullptr;
+absl::string_view activationCalled(absl::string_view name) {
+  struct {
+    absl::string_view name, means;
+  } names[] = {
+      {"silu", "silu"},          {"swish", "silu"},          {"gelu", "gelu"},
+      {"gelu_new", "gelu_tanh"}, {"gelu_fast", "gelu_tanh"}, {"gelu_pytorch_tanh", "gelu_tanh"},
+      {"relu", "relu"}};
+  for (const auto &known : names)
+    if (known.name == name)
+      return known.means;
+  return "";
 }
 
-const ArchitectureRow *findGgufArchitecture(absl::string_view name) {
-  for (const ArchitectureRow &row : architectures)
-    if (!row.gguf.empty() && row.gguf == name)
-      return &row;
-  return nullptr;
+double yarnMagnitude(double scale, double m) {
+  return scale <= 1 ? 1 : 0.1 * m * std::log(scale) + 1;
 }
 
-GgufFamily ggufFamilyOf(const ModelConfig &config) {
-  const ArchitectureRow *row = findArchitecture(config.architecture);
-  if (!row || row->gguf.empty())
-    row = findGgufArchitecture("llama");
-  return {std::string(row->gguf), row->ggufInterleavedRope};
+double meaningOf(const NumberKey &key, double value) {
+  switch (key.meaning) {
+  case NumberKey::Meaning::Itself:
+    return value;
+  case NumberKey::Meaning::Reciprocal:
+    return 1 / value;
+  case NumberKey::Meaning::InverseRoot:
+    return 1 / std::sqrt(value);
+  }
+  return value;
 }
 
-std::string supportedArchitectures() {
-  std::string list;
-  for (const ArchitectureRow &row : architectures)
-    absl::StrAppend(&list, list.empty() ? "" : ", ", row.name);
-  return list;
+std::vector<bool> allButEvery(int64_t pattern, int64_t layers) {
+  std::vector<bool> result;
+  for (int64_t layer = 0; pattern > 0 && layer < layers; ++layer)
+    result.push_back((layer + 1) % pattern != 0);
+  return result;
 }
 
 absl::Status checkConfig(const ConfigNames &names, ModelConfig &config) {
@@ -152,6 +214,7 @@ absl::Status checkConfig(const ConfigNames &names, ModelConfig &config) {
   STC_RETURN_IF_ERROR(checkSize(names, names.maxPositions, config.maxPositions, maxSize - 1));
   STC_RETURN_IF_ERROR(checkPositive(names, names.normEpsilon, config.normEpsilon));
   STC_RETURN_IF_ERROR(checkRope(names, config));
+  STC_RETURN_IF_ERROR(checkMultipliers(names, config));
   STC_RETURN_IF_ERROR(checkExperts(names, config));
   if (config.slidingWindow != 0)
     STC_RETURN_IF_ERROR(checkSize(names, names.slidingWindow, config.slidingWindow, maxSize - 1));

@@ -4,39 +4,121 @@
 
 #include "stc/Formats/Config.h"
 
+#include "absl/types/span.h"
+
 namespace stc {
+
+/// What a family calls the common values in its config.json.
+struct ConfigKeys {
+  absl::string_view hiddenSize = "hidden_size", intermediateSize = "intermediate_size";
+  absl::string_view layers = "num_hidden_layers", heads = "num_attention_heads";
+  absl::string_view kvHeads = "num_key_value_heads", headDim = "head_dim";
+  absl::string_view maxPositions = "max_position_embeddings", normEpsilon = "rms_norm_eps";
+  absl::string_view activation = "hidden_act", ropeTheta = "rope_theta";
+  absl::string_view rotaryFraction = "partial_rotary_factor", rotaryDim;
+  absl::string_view attentionBias = "attention_bias", feedForwardBias = "mlp_bias";
+};
+
+/// A number that only some families have.
+struct NumberKey {
+  enum class Meaning { Itself, Reciprocal, InverseRoot };
+  absl::string_view huggingFace, gguf; // "" where the container does not have it
+  double ModelConfig::*field;
+  double missing; // what is there where the key is not; null means 0
+  Meaning meaning = Meaning::Itself;
+};
+
+/// A switch that has to have this value: the other one is not supported.
+struct FixedKey {
+  absl::string_view key;
+  bool value;
+};
+
+/// What a mixture of experts leaves unsaid: the values that apply where a key is missing.
+struct MixtureDefaults {
+  absl::string_view expertsKey = "num_experts";
+  int64_t experts = 0, expertsPerToken = 0;
+  int64_t expertSize = 0; // 0: the intermediate size, and no key of its own
+  int64_t sharedExpertSize = 0;
+  bool normalizedGates = false, hasGatesKey = true; // norm_topk_prob
+  bool isGgufNormalized = false; // what GGUF files, which do not say, are taken to be
+};
+
+enum class WindowRule {
+  Never,
+  Always,   // sliding_window says how long
+  Switched, // use_sliding_window turns it on, from layer max_window_layers on
+  Pattern,  // but in every sliding_window_pattern-th layer
+};
 
 /// What an architecture's configuration leaves unsaid: the values that apply where a key is
 /// missing, and what is fixed. A new architecture of the family is a new row.
 struct ArchitectureRow {
-  absl::string_view name; // Hugging Face model_type
-  absl::string_view gguf; // general.architecture; empty when GGUF files use another row's
-  int64_t kvHeads;        // 0: as many as heads
-  int64_t maxPositions;
-  int64_t slidingWindow;    // 0: none
-  bool windowNeedsSwitch;   // use_sliding_window turns the window on
-  bool attentionBias;       // always; otherwise the key attention_bias says
-  bool ggufInterleavedRope; // GGUF's converter permutes query and key rows
+  absl::string_view name;   // Hugging Face model_type
+  absl::string_view models; // that it is known by
+  absl::string_view gguf; // general.architecture; empty when GGUF files use another row's, or none
+  BlockTraits block;
+  ConfigKeys keys;
+  int64_t kvHeads = 0; // 0: as many as heads
+  int64_t headDim = 0; // 0: hidden size / heads
+  int64_t maxPositions = 2048;
+  int64_t intermediateFactor = 0; // times the hidden size; 0: the key is required
+  double normEpsilon = 1e-6, ropeTheta = 10000, localRopeTheta = 0;
+  double rotaryFraction = 0; // of a head; 0: all of it, and other fractions are refused
+  absl::string_view activation = "silu";
+  bool tiedEmbeddings = false;
+  WindowRule windowRule = WindowRule::Never;
+  int64_t slidingWindow = 0;        // where the key is missing; 0: none
+  int64_t windowPattern = 0;        // where the key is missing
+  int64_t unrotatedPattern = 0;     // every n-th layer is not rotated; 0: all are
+  bool attentionBias = false;       // always; otherwise the key says
+  bool interleavedRope = false;     // in Hugging Face checkpoints
+  bool ggufInterleavedRope = false; // GGUF's converter permutes query and key rows, or as above
+  bool ggufLayerNormKey = false; // attention.layer_norm_epsilon instead of layer_norm_rms_epsilon
+  bool ggufWritable = false;
+  MixtureDefaults mixture; // of no experts: there are none
+  absl::Span<const NumberKey> numbers;
+  absl::Span<const FixedKey> fixed;
 };
 
+/// Every known architecture.
+absl::Span<const ArchitectureRow> architectureRows();
 /// The row of a model_type; nullptr for one we do not know.
 const ArchitectureRow *findArchitecture(absl::string_view name);
 /// The row of a GGUF general.architecture; nullptr for one we do not know.
 const ArchitectureRow *findGgufArchitecture(absl::string_view name);
-/// The names of all rows, for messages.
-std::string supportedArchitectures();
+/// "one of ..., the nearest being ..." and what was given instead, for messages.
+absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given, bool isGguf);
+
+/// As many layers as a configuration may have.
+constexpr int64_t kMostLayers = 1 << 16;
 
 /// The field names of one container, for the messages of `checkConfig`.
 struct ConfigNames {
   std::string file;
   std::string hiddenSize, intermediateSize, layers, heads, kvHeads, headDim, vocabSize;
-  std::string maxPositions, normEpsilon, ropeTheta, ropeScaling, slidingWindow, bosToken, eosToken;
+  std::string maxPositions, normEpsilon, ropeTheta, ropeScaling, rotaryDim, slidingWindow;
+  std::string bosToken, eosToken;
   std::string experts, expertsPerToken, expertSize, sharedExpertSize;
 };
 
 /// Fills in the head size where it was left open (0) and checks every rule. A head size of 0 means
 /// "not given".
 absl::Status checkConfig(const ConfigNames &names, ModelConfig &config);
+
+/// The one name ("silu", "gelu", "gelu_tanh", "relu") of the function that configurations call
+/// `name`; "" for one we do not know.
+absl::string_view activationCalled(absl::string_view name);
+
+/// 0.1 m ln(scale) + 1, which yarn multiplies cosines and sines by (Peng et al. 2023, equation 22;
+/// DeepSeek's configurations have the factor m).
+double yarnMagnitude(double scale, double m = 1);
+
+/// What the value of `key` stands for.
+double meaningOf(const NumberKey &key, double value);
+
+/// Every `pattern`-th of `layers` layers is false; none (empty) where the pattern is 0.
+std::vector<bool> allButEvery(int64_t pattern, int64_t layers);
 
 } // namespace stc
 

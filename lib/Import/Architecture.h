@@ -5,12 +5,15 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 
+#include <string>
+
 namespace stc {
 
 /// A size of a weight, in terms of the model's configuration.
 enum class Dim {
   None,         // the weight is a vector: it has no second dimension
   Vocabulary,   // vocab_size
+  Positions,    // max_position_embeddings
   Hidden,       // hidden_size
   Intermediate, // intermediate_size
   Queries,      // heads * head_dim
@@ -19,19 +22,19 @@ enum class Dim {
   Expert,       // intermediate size of an expert
   SharedExpert, // of the one that all tokens go through
   One,          // a single row
+  QueryNorm,    // head_dim, or heads * head_dim where a norm is of the whole row
+  KeyNorm,      // head_dim, or kv_heads * head_dim
 };
 
 /// Which rule says whether a weight exists. Each architecture answers for every group.
 enum class Group {
   Required,
-  Head,
+  Head, // of models whose embedding is not their head
   QueryKeyValueBias,
   OutputBias,
-  FeedForward, // in models without experts
   FeedForwardBias,
-  Experts,        // under the names that most models have
-  MixtralExperts, // under Mixtral's
-  SharedExpert
+  SharedExpert,
+  FeedForwardNorm, // but where one norm is for attention and feed-forward
 };
 
 /// When the weights of a bias group exist.
@@ -43,29 +46,63 @@ enum class BiasRule {
   FeedForwardFlag,           // ModelConfig::mlpBias says
 };
 
-/// One row of the weight table. "{layer}" and "{expert}" stand for numbers in all three names; a row
-/// without them describes one weight of the model.
+/// Which rows of a tensor a weight is.
+enum class Part {
+  Whole,
+  // Of queries, keys and values one after another.
+  Queries,
+  Keys,
+  Values,
+  // Of groups of some query heads and the key and value head that they share.
+  GroupedQueries,
+  GroupedKeys,
+  GroupedValues,
+  // Of two matrices of equal size one after another.
+  FirstHalf,
+  SecondHalf,
+};
+
+/// How a container stores a weight.
+struct Form {
+  Part part = Part::Whole;
+  bool transposed = false; // [inputs, outputs]
+};
+
+/// What a container adds to stored gains: Hugging Face's Gemma keeps them minus one.
+enum class Gain { Itself, MinusOne };
+
+/// One row of the weight table. "{layer}" and "{expert}" stand for numbers in all three names; a
+/// row without them describes one weight of the model. Names that differ between checkpoints are
+/// separated by "|": the first that exists counts.
 struct WeightRow {
   llvm::StringLiteral symbol;      // the same for every container, so that passes can rely on it
   llvm::StringLiteral huggingFace; // the tensor's name in a Hugging Face checkpoint
   llvm::StringLiteral gguf;        // the tensor's name in a GGUF
   Dim rows, columns;               // the expected shape
   Group group;
+  Form huggingFaceForm = {}, ggufForm = {};
+  Gain huggingFaceGain = Gain::Itself;
 };
 
 /// An architecture family that the decoder builder can build.
 struct Architecture {
   llvm::StringLiteral name; // ModelConfig::architecture
-  llvm::ArrayRef<WeightRow> weights;
+  /// Its weights, in the order of their use; parts that families share are listed once.
+  llvm::ArrayRef<llvm::ArrayRef<WeightRow>> parts;
   BiasRule queryKeyValueBias, outputBias, feedForwardBias;
-  /// Group::Experts or MixtralExperts where there can be experts, else Group::FeedForward.
-  Group experts;
   /// Tensors that checkpoints carry and the graph does not need.
   llvm::ArrayRef<llvm::StringLiteral> ignorable;
+
+  /// All rows, part by part.
+  llvm::SmallVector<WeightRow> weights() const;
 };
 
 /// The families, one function per file.
 llvm::ArrayRef<Architecture> llamaArchitectures();
+llvm::ArrayRef<Architecture> gptArchitectures();
+
+/// The family of that name, or null.
+const Architecture *findArchitectureTable(llvm::StringRef name);
 
 /// `pattern` with "{layer}" and "{expert}" replaced.
 std::string expandName(llvm::StringRef pattern, int64_t layer, int64_t expert = 0);

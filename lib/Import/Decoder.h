@@ -2,15 +2,17 @@
 #ifndef STC_LIB_IMPORT_DECODER_H
 #define STC_LIB_IMPORT_DECODER_H
 
+#include "Rope.h"
 #include "WeightTable.h"
 
 namespace stc {
 
 /// What the graph needs beyond the configuration.
 struct DecoderSettings {
-  std::vector<double> inverseFrequencies;
+  Rotation rotation, localRotation; // the latter empty where all layers have the former
+  double embeddingScale = 1;
   ActivationKind activation = ActivationKind::Silu;
-  int64_t capacity = 0; // positions of the key/value cache
+  int64_t capacity = 0;               // positions of the key/value cache
   KVElement kvCache = KVElement::F32; // and how it keeps them
 };
 

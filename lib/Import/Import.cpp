@@ -2,10 +2,12 @@
 #include "stc/Import/Import.h"
 
 #include "Decoder.h"
-#include "Rope.h"
+#include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"
 #include "mlir/IR/Verifier.h"
+
+#include <cmath>
 
 using namespace mlir;
 using namespace stc;
@@ -17,29 +19,18 @@ static constexpr int64_t kLargestContext = int64_t(1) << 30;
 
 static absl::StatusOr<const Architecture *> findArchitecture(const Checkpoint &checkpoint) {
   const std::string &name = checkpoint.config().architecture;
-  std::string supported;
-  for (const Architecture &architecture : llamaArchitectures()) {
-    if (architecture.name == name)
-      return &architecture;
-    absl::StrAppend(&supported, supported.empty() ? "" : ", ", std::string(architecture.name));
-  }
+  if (const Architecture *architecture = findArchitectureTable(name))
+    return architecture;
   bool gguf = checkpoint.container() == Checkpoint::Container::Gguf;
   return formatError({checkpoint.path(), gguf ? "general.architecture" : "model_type", {}},
-                     absl::StrCat("one of ", supported), name);
+                     "an architecture with a table of weights", name);
 }
 
 static absl::StatusOr<ActivationKind> activationKind(const Checkpoint &checkpoint) {
   const std::string &name = checkpoint.config().activation;
-  if (name == "silu" || name == "swish")
-    return ActivationKind::Silu;
-  if (name == "gelu")
-    return ActivationKind::Gelu;
-  if (name == "gelu_new" || name == "gelu_tanh" || name == "gelu_pytorch_tanh")
-    return ActivationKind::GeluTanh;
-  if (name == "relu")
-    return ActivationKind::Relu;
-  return formatError({checkpoint.path(), "hidden_act", {}}, "silu, gelu, gelu_pytorch_tanh or relu",
-                     name);
+  if (std::optional<ActivationKind> kind = symbolizeActivationKind(name))
+    return *kind;
+  return formatError({checkpoint.path(), "activation", {}}, "silu, gelu, gelu_tanh or relu", name);
 }
 
 static absl::StatusOr<int64_t> cacheCapacity(const Checkpoint &checkpoint,
@@ -50,7 +41,33 @@ static absl::StatusOr<int64_t> cacheCapacity(const Checkpoint &checkpoint,
                        absl::StrCat("0 to ", kLargestContext), absl::StrCat(context));
   if (context == 0)
     context = std::min(checkpoint.config().maxPositions, kDefaultContext);
-  return (context + 15) / 16 * 16;
+  if (!checkpoint.config().block.learnedPositions)
+    return (context + 15) / 16 * 16;
+  // There is no embedding of further positions.
+  int64_t most = checkpoint.config().maxPositions / 16 * 16;
+  if (context > checkpoint.config().maxPositions || most == 0)
+    return formatError({checkpoint.path(), "max-context", {}},
+                       absl::StrCat("up to the ", checkpoint.config().maxPositions,
+                                    " positions that the model has learned, and at least 16"),
+                       absl::StrCat(context));
+  return std::min((context + 15) / 16 * 16, most);
+}
+
+/// What embeddings are multiplied by. transformers rounds sqrt(hidden) to the type of the table,
+/// llama.cpp to f32.
+static double embeddingScale(const Checkpoint &checkpoint, const WeightTable &weights) {
+  const ModelConfig &config = checkpoint.config();
+  if (!config.block.normalizedEmbedding)
+    return config.embeddingScale;
+  auto scale = float(std::sqrt(double(config.hiddenSize)));
+  const TensorView *table = checkpoint.find(weights.find("embed").getSource()->str());
+  if (checkpoint.container() == Checkpoint::Container::HuggingFace && table) {
+    if (table->dtype == DType::BF16)
+      scale = bfloat16ToFloat(floatToBfloat16(scale));
+    else if (table->dtype == DType::F16)
+      scale = halfToFloat(floatToHalf(scale));
+  }
+  return double(scale);
 }
 
 absl::StatusOr<OwningOpRef<ModuleOp>> stc::importCheckpoint(MLIRContext &context,
@@ -69,7 +86,10 @@ absl::StatusOr<OwningOpRef<ModuleOp>> stc::importCheckpoint(MLIRContext &context
   builder.setInsertionPointToEnd(module->getBody());
   WeightTable weights(checkpoint, *architecture);
   STC_RETURN_IF_ERROR(weights.declare(builder));
-  STC_ASSIGN_OR_RETURN(settings.inverseFrequencies, inverseFrequencies(checkpoint));
+  settings.embeddingScale = embeddingScale(checkpoint, weights);
+  STC_ASSIGN_OR_RETURN(settings.rotation, rotationOf(checkpoint, settings.capacity));
+  if (checkpoint.config().localRopeTheta != 0)
+    settings.localRotation = localRotation(checkpoint.config());
   buildDecoder(builder, checkpoint.config(), weights, settings);
 
   // Sizes the tables let through may still break an op's constraints; the verifier says which.

@@ -1,13 +1,99 @@
-// The Llama family (Llama, Mistral, Qwen2, Mixtral, Qwen2-MoE) as a table.
+// Families whose Hugging Face checkpoints name tensors as Llama's do, as tables.
 #include "Architecture.h"
 
 using namespace stc;
 
-static constexpr WeightRow kWeights[] = {
+static constexpr WeightRow kEmbedding[] = {
     {"embed", "model.embed_tokens.weight", "token_embd.weight", Dim::Vocabulary, Dim::Hidden,
      Group::Required},
+};
+
+static constexpr WeightRow kAttentionNorm[] = {
     {"layers.{layer}.attn_norm", "model.layers.{layer}.input_layernorm.weight",
      "blk.{layer}.attn_norm.weight", Dim::Hidden, Dim::None, Group::Required},
+};
+
+static constexpr WeightRow kFeedForwardNorm[] = {
+    {"layers.{layer}.ffn_norm", "model.layers.{layer}.post_attention_layernorm.weight",
+     "blk.{layer}.ffn_norm.weight", Dim::Hidden, Dim::None, Group::FeedForwardNorm},
+};
+
+// Gemma's norms multiply by 1 + weight; GGUF files hold the sum.
+static constexpr WeightRow kGainNorms[] = {
+    {"layers.{layer}.attn_norm",
+     "model.layers.{layer}.input_layernorm.weight",
+     "blk.{layer}.attn_norm.weight",
+     Dim::Hidden,
+     Dim::None,
+     Group::Required,
+     {},
+     {},
+     Gain::MinusOne},
+    {"layers.{layer}.ffn_norm",
+     "model.layers.{layer}.post_attention_layernorm.weight",
+     "blk.{layer}.ffn_norm.weight",
+     Dim::Hidden,
+     Dim::None,
+     Group::Required,
+     {},
+     {},
+     Gain::MinusOne},
+};
+
+static constexpr WeightRow kFourNorms[] = {
+    {"layers.{layer}.attn_norm",
+     "model.layers.{layer}.input_layernorm.weight",
+     "blk.{layer}.attn_norm.weight",
+     Dim::Hidden,
+     Dim::None,
+     Group::Required,
+     {},
+     {},
+     Gain::MinusOne},
+    {"layers.{layer}.attn_post_norm",
+     "model.layers.{layer}.post_attention_layernorm.weight",
+     "blk.{layer}.post_attention_norm.weight",
+     Dim::Hidden,
+     Dim::None,
+     Group::Required,
+     {},
+     {},
+     Gain::MinusOne},
+    {"layers.{layer}.ffn_norm",
+     "model.layers.{layer}.pre_feedforward_layernorm.weight",
+     "blk.{layer}.ffn_norm.weight",
+     Dim::Hidden,
+     Dim::None,
+     Group::Required,
+     {},
+     {},
+     Gain::MinusOne},
+    {"layers.{layer}.ffn_post_norm",
+     "model.layers.{layer}.post_feedforward_layernorm.weight",
+     "blk.{layer}.post_ffw_norm.weight",
+     Dim::Hidden,
+     Dim::None,
+     Group::Required,
+     {},
+     {},
+     Gain::MinusOne},
+};
+
+static constexpr WeightRow kPostNorms[] = {
+    {"layers.{layer}.attn_post_norm", "model.layers.{layer}.post_attention_layernorm.weight",
+     "blk.{layer}.post_attention_norm.weight", Dim::Hidden, Dim::None, Group::Required},
+    {"layers.{layer}.ffn_post_norm", "model.layers.{layer}.post_feedforward_layernorm.weight",
+     "blk.{layer}.post_ffw_norm.weight", Dim::Hidden, Dim::None, Group::Required},
+};
+
+static constexpr WeightRow kNormBiases[] = {
+    {"layers.{layer}.attn_norm_bias", "model.layers.{layer}.input_layernorm.bias",
+     "blk.{layer}.attn_norm.bias", Dim::Hidden, Dim::None, Group::Required},
+    {"layers.{layer}.ffn_norm_bias", "model.layers.{layer}.post_attention_layernorm.bias",
+     "blk.{layer}.ffn_norm.bias", Dim::Hidden, Dim::None, Group::FeedForwardNorm},
+};
+
+static constexpr WeightRow kAttention[] = {
     {"layers.{layer}.q", "model.layers.{layer}.self_attn.q_proj.weight",
      "blk.{layer}.attn_q.weight", Dim::Queries, Dim::Hidden, Group::Required},
     {"layers.{layer}.k", "model.layers.{layer}.self_attn.k_proj.weight",
@@ -24,30 +110,80 @@ static constexpr WeightRow kWeights[] = {
      "blk.{layer}.attn_v.bias", Dim::KeyValues, Dim::None, Group::QueryKeyValueBias},
     {"layers.{layer}.o_bias", "model.layers.{layer}.self_attn.o_proj.bias",
      "blk.{layer}.attn_output.bias", Dim::Hidden, Dim::None, Group::OutputBias},
-    {"layers.{layer}.ffn_norm", "model.layers.{layer}.post_attention_layernorm.weight",
-     "blk.{layer}.ffn_norm.weight", Dim::Hidden, Dim::None, Group::Required},
+};
+
+static constexpr WeightRow kQueryKeyNorms[] = {
+    {"layers.{layer}.q_norm", "model.layers.{layer}.self_attn.q_norm.weight",
+     "blk.{layer}.attn_q_norm.weight", Dim::QueryNorm, Dim::None, Group::Required},
+    {"layers.{layer}.k_norm", "model.layers.{layer}.self_attn.k_norm.weight",
+     "blk.{layer}.attn_k_norm.weight", Dim::KeyNorm, Dim::None, Group::Required},
+};
+
+static constexpr WeightRow kQueryKeyGainNorms[] = {
+    {"layers.{layer}.q_norm",
+     "model.layers.{layer}.self_attn.q_norm.weight",
+     "blk.{layer}.attn_q_norm.weight",
+     Dim::QueryNorm,
+     Dim::None,
+     Group::Required,
+     {},
+     {},
+     Gain::MinusOne},
+    {"layers.{layer}.k_norm",
+     "model.layers.{layer}.self_attn.k_norm.weight",
+     "blk.{layer}.attn_k_norm.weight",
+     Dim::KeyNorm,
+     Dim::None,
+     Group::Required,
+     {},
+     {},
+     Gain::MinusOne},
+};
+
+static constexpr WeightRow kGatedFeedForward[] = {
     {"layers.{layer}.gate", "model.layers.{layer}.mlp.gate_proj.weight",
-     "blk.{layer}.ffn_gate.weight", Dim::Intermediate, Dim::Hidden, Group::FeedForward},
+     "blk.{layer}.ffn_gate.weight", Dim::Intermediate, Dim::Hidden, Group::Required},
     {"layers.{layer}.up", "model.layers.{layer}.mlp.up_proj.weight", "blk.{layer}.ffn_up.weight",
-     Dim::Intermediate, Dim::Hidden, Group::FeedForward},
+     Dim::Intermediate, Dim::Hidden, Group::Required},
     {"layers.{layer}.down", "model.layers.{layer}.mlp.down_proj.weight",
-     "blk.{layer}.ffn_down.weight", Dim::Hidden, Dim::Intermediate, Group::FeedForward},
-    {"layers.{layer}.router", "model.layers.{layer}.mlp.gate.weight",
-     "blk.{layer}.ffn_gate_inp.weight", Dim::Experts, Dim::Hidden, Group::Experts},
-    {"layers.{layer}.experts.{expert}.gate", "model.layers.{layer}.mlp.experts.{expert}.gate_proj.weight",
-     "blk.{layer}.ffn_gate_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Experts},
-    {"layers.{layer}.experts.{expert}.up", "model.layers.{layer}.mlp.experts.{expert}.up_proj.weight",
-     "blk.{layer}.ffn_up_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Experts},
-    {"layers.{layer}.experts.{expert}.down", "model.layers.{layer}.mlp.experts.{expert}.down_proj.weight",
-     "blk.{layer}.ffn_down_exps.weight[{expert}]", Dim::Hidden, Dim::Expert, Group::Experts},
+     "blk.{layer}.ffn_down.weight", Dim::Hidden, Dim::Intermediate, Group::Required},
+    {"layers.{layer}.gate_bias", "model.layers.{layer}.mlp.gate_proj.bias",
+     "blk.{layer}.ffn_gate.bias", Dim::Intermediate, Dim::None, Group::FeedForwardBias},
+    {"layers.{layer}.up_bias", "model.layers.{layer}.mlp.up_proj.bias", "blk.{layer}.ffn_up.bias",
+     Dim::Intermediate, Dim::None, Group::FeedForwardBias},
+    {"layers.{layer}.down_bias", "model.layers.{layer}.mlp.down_proj.bias",
+     "blk.{layer}.ffn_down.bias", Dim::Hidden, Dim::None, Group::FeedForwardBias},
+};
+
+static constexpr WeightRow kMixtralExperts[] = {
     {"layers.{layer}.router", "model.layers.{layer}.block_sparse_moe.gate.weight",
-     "blk.{layer}.ffn_gate_inp.weight", Dim::Experts, Dim::Hidden, Group::MixtralExperts},
-    {"layers.{layer}.experts.{expert}.gate", "model.layers.{layer}.block_sparse_moe.experts.{expert}.w1.weight",
-     "blk.{layer}.ffn_gate_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::MixtralExperts},
-    {"layers.{layer}.experts.{expert}.up", "model.layers.{layer}.block_sparse_moe.experts.{expert}.w3.weight",
-     "blk.{layer}.ffn_up_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::MixtralExperts},
-    {"layers.{layer}.experts.{expert}.down", "model.layers.{layer}.block_sparse_moe.experts.{expert}.w2.weight",
-     "blk.{layer}.ffn_down_exps.weight[{expert}]", Dim::Hidden, Dim::Expert, Group::MixtralExperts},
+     "blk.{layer}.ffn_gate_inp.weight", Dim::Experts, Dim::Hidden, Group::Required},
+    {"layers.{layer}.experts.{expert}.gate",
+     "model.layers.{layer}.block_sparse_moe.experts.{expert}.w1.weight",
+     "blk.{layer}.ffn_gate_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Required},
+    {"layers.{layer}.experts.{expert}.up",
+     "model.layers.{layer}.block_sparse_moe.experts.{expert}.w3.weight",
+     "blk.{layer}.ffn_up_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Required},
+    {"layers.{layer}.experts.{expert}.down",
+     "model.layers.{layer}.block_sparse_moe.experts.{expert}.w2.weight",
+     "blk.{layer}.ffn_down_exps.weight[{expert}]", Dim::Hidden, Dim::Expert, Group::Required},
+};
+
+static constexpr WeightRow kExperts[] = {
+    {"layers.{layer}.router", "model.layers.{layer}.mlp.gate.weight",
+     "blk.{layer}.ffn_gate_inp.weight", Dim::Experts, Dim::Hidden, Group::Required},
+    {"layers.{layer}.experts.{expert}.gate",
+     "model.layers.{layer}.mlp.experts.{expert}.gate_proj.weight",
+     "blk.{layer}.ffn_gate_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Required},
+    {"layers.{layer}.experts.{expert}.up",
+     "model.layers.{layer}.mlp.experts.{expert}.up_proj.weight",
+     "blk.{layer}.ffn_up_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Required},
+    {"layers.{layer}.experts.{expert}.down",
+     "model.layers.{layer}.mlp.experts.{expert}.down_proj.weight",
+     "blk.{layer}.ffn_down_exps.weight[{expert}]", Dim::Hidden, Dim::Expert, Group::Required},
+};
+
+static constexpr WeightRow kSharedExpert[] = {
     {"layers.{layer}.shared_router", "model.layers.{layer}.mlp.shared_expert_gate.weight",
      "blk.{layer}.ffn_gate_inp_shexp.weight", Dim::One, Dim::Hidden, Group::SharedExpert},
     {"layers.{layer}.shared_expert.gate", "model.layers.{layer}.mlp.shared_expert.gate_proj.weight",
@@ -56,16 +192,169 @@ static constexpr WeightRow kWeights[] = {
      "blk.{layer}.ffn_up_shexp.weight", Dim::SharedExpert, Dim::Hidden, Group::SharedExpert},
     {"layers.{layer}.shared_expert.down", "model.layers.{layer}.mlp.shared_expert.down_proj.weight",
      "blk.{layer}.ffn_down_shexp.weight", Dim::Hidden, Dim::SharedExpert, Group::SharedExpert},
-    {"layers.{layer}.gate_bias", "model.layers.{layer}.mlp.gate_proj.bias",
-     "blk.{layer}.ffn_gate.bias", Dim::Intermediate, Dim::None, Group::FeedForwardBias},
-    {"layers.{layer}.up_bias", "model.layers.{layer}.mlp.up_proj.bias", "blk.{layer}.ffn_up.bias",
+};
+
+static constexpr WeightRow kStarCoderFeedForward[] = {
+    {"layers.{layer}.up", "model.layers.{layer}.mlp.c_fc.weight", "blk.{layer}.ffn_up.weight",
+     Dim::Intermediate, Dim::Hidden, Group::Required},
+    {"layers.{layer}.down", "model.layers.{layer}.mlp.c_proj.weight", "blk.{layer}.ffn_down.weight",
+     Dim::Hidden, Dim::Intermediate, Group::Required},
+    {"layers.{layer}.up_bias", "model.layers.{layer}.mlp.c_fc.bias", "blk.{layer}.ffn_up.bias",
      Dim::Intermediate, Dim::None, Group::FeedForwardBias},
-    {"layers.{layer}.down_bias", "model.layers.{layer}.mlp.down_proj.bias",
+    {"layers.{layer}.down_bias", "model.layers.{layer}.mlp.c_proj.bias",
      "blk.{layer}.ffn_down.bias", Dim::Hidden, Dim::None, Group::FeedForwardBias},
+};
+
+static constexpr WeightRow kFinal[] = {
     {"final_norm", "model.norm.weight", "output_norm.weight", Dim::Hidden, Dim::None,
      Group::Required},
     {"lm_head", "lm_head.weight", "output.weight", Dim::Vocabulary, Dim::Hidden, Group::Head},
 };
+
+static constexpr WeightRow kGainFinal[] = {
+    {"final_norm",
+     "model.norm.weight",
+     "output_norm.weight",
+     Dim::Hidden,
+     Dim::None,
+     Group::Required,
+     {},
+     {},
+     Gain::MinusOne},
+    {"lm_head", "lm_head.weight", "output.weight", Dim::Vocabulary, Dim::Hidden, Group::Head},
+};
+
+static constexpr WeightRow kBiasedFinal[] = {
+    {"final_norm", "model.norm.weight", "output_norm.weight", Dim::Hidden, Dim::None,
+     Group::Required},
+    {"final_norm_bias", "model.norm.bias", "output_norm.bias", Dim::Hidden, Dim::None,
+     Group::Required},
+    {"lm_head", "lm_head.weight", "output.weight", Dim::Vocabulary, Dim::Hidden, Group::Head},
+};
+
+// Phi-3 stores queries, keys and values as one matrix, and gate and up as another.
+static constexpr WeightRow kPhi3Attention[] = {
+    {"layers.{layer}.q",
+     "model.layers.{layer}.self_attn.qkv_proj.weight",
+     "blk.{layer}.attn_qkv.weight",
+     Dim::Queries,
+     Dim::Hidden,
+     Group::Required,
+     {Part::Queries},
+     {Part::Queries}},
+    {"layers.{layer}.k",
+     "model.layers.{layer}.self_attn.qkv_proj.weight",
+     "blk.{layer}.attn_qkv.weight",
+     Dim::KeyValues,
+     Dim::Hidden,
+     Group::Required,
+     {Part::Keys},
+     {Part::Keys}},
+    {"layers.{layer}.v",
+     "model.layers.{layer}.self_attn.qkv_proj.weight",
+     "blk.{layer}.attn_qkv.weight",
+     Dim::KeyValues,
+     Dim::Hidden,
+     Group::Required,
+     {Part::Values},
+     {Part::Values}},
+    {"layers.{layer}.o", "model.layers.{layer}.self_attn.o_proj.weight",
+     "blk.{layer}.attn_output.weight", Dim::Hidden, Dim::Queries, Group::Required},
+};
+
+static constexpr WeightRow kPhi3FeedForward[] = {
+    {"layers.{layer}.gate",
+     "model.layers.{layer}.mlp.gate_up_proj.weight",
+     "blk.{layer}.ffn_up.weight",
+     Dim::Intermediate,
+     Dim::Hidden,
+     Group::Required,
+     {Part::FirstHalf},
+     {Part::FirstHalf}},
+    {"layers.{layer}.up",
+     "model.layers.{layer}.mlp.gate_up_proj.weight",
+     "blk.{layer}.ffn_up.weight",
+     Dim::Intermediate,
+     Dim::Hidden,
+     Group::Required,
+     {Part::SecondHalf},
+     {Part::SecondHalf}},
+    {"layers.{layer}.down", "model.layers.{layer}.mlp.down_proj.weight",
+     "blk.{layer}.ffn_down.weight", Dim::Hidden, Dim::Intermediate, Group::Required},
+};
+
+static constexpr WeightRow kPhiNorms[] = {
+    {"layers.{layer}.attn_norm", "model.layers.{layer}.input_layernorm.weight",
+     "blk.{layer}.attn_norm.weight", Dim::Hidden, Dim::None, Group::Required},
+    {"layers.{layer}.attn_norm_bias", "model.layers.{layer}.input_layernorm.bias",
+     "blk.{layer}.attn_norm.bias", Dim::Hidden, Dim::None, Group::Required},
+};
+
+static constexpr WeightRow kPhiAttention[] = {
+    {"layers.{layer}.q", "model.layers.{layer}.self_attn.q_proj.weight",
+     "blk.{layer}.attn_q.weight", Dim::Queries, Dim::Hidden, Group::Required},
+    {"layers.{layer}.k", "model.layers.{layer}.self_attn.k_proj.weight",
+     "blk.{layer}.attn_k.weight", Dim::KeyValues, Dim::Hidden, Group::Required},
+    {"layers.{layer}.v", "model.layers.{layer}.self_attn.v_proj.weight",
+     "blk.{layer}.attn_v.weight", Dim::KeyValues, Dim::Hidden, Group::Required},
+    {"layers.{layer}.o", "model.layers.{layer}.self_attn.dense.weight",
+     "blk.{layer}.attn_output.weight", Dim::Hidden, Dim::Queries, Group::Required},
+    {"layers.{layer}.q_bias", "model.layers.{layer}.self_attn.q_proj.bias",
+     "blk.{layer}.attn_q.bias", Dim::Queries, Dim::None, Group::QueryKeyValueBias},
+    {"layers.{layer}.k_bias", "model.layers.{layer}.self_attn.k_proj.bias",
+     "blk.{layer}.attn_k.bias", Dim::KeyValues, Dim::None, Group::QueryKeyValueBias},
+    {"layers.{layer}.v_bias", "model.layers.{layer}.self_attn.v_proj.bias",
+     "blk.{layer}.attn_v.bias", Dim::KeyValues, Dim::None, Group::QueryKeyValueBias},
+    {"layers.{layer}.o_bias", "model.layers.{layer}.self_attn.dense.bias",
+     "blk.{layer}.attn_output.bias", Dim::Hidden, Dim::None, Group::OutputBias},
+};
+
+static constexpr WeightRow kPhiFeedForward[] = {
+    {"layers.{layer}.up", "model.layers.{layer}.mlp.fc1.weight", "blk.{layer}.ffn_up.weight",
+     Dim::Intermediate, Dim::Hidden, Group::Required},
+    {"layers.{layer}.down", "model.layers.{layer}.mlp.fc2.weight", "blk.{layer}.ffn_down.weight",
+     Dim::Hidden, Dim::Intermediate, Group::Required},
+    {"layers.{layer}.up_bias", "model.layers.{layer}.mlp.fc1.bias", "blk.{layer}.ffn_up.bias",
+     Dim::Intermediate, Dim::None, Group::FeedForwardBias},
+    {"layers.{layer}.down_bias", "model.layers.{layer}.mlp.fc2.bias", "blk.{layer}.ffn_down.bias",
+     Dim::Hidden, Dim::None, Group::FeedForwardBias},
+};
+
+static constexpr WeightRow kPhiFinal[] = {
+    {"final_norm", "model.final_layernorm.weight", "output_norm.weight", Dim::Hidden, Dim::None,
+     Group::Required},
+    {"final_norm_bias", "model.final_layernorm.bias", "output_norm.bias", Dim::Hidden, Dim::None,
+     Group::Required},
+    {"lm_head", "lm_head.weight", "output.weight", Dim::Vocabulary, Dim::Hidden, Group::Head},
+    {"lm_head_bias", "lm_head.bias", "output.bias", Dim::Vocabulary, Dim::None, Group::Head},
+};
+
+static constexpr llvm::ArrayRef<WeightRow> kLlama[] = {
+    kEmbedding, kAttentionNorm, kAttention, kFeedForwardNorm, kGatedFeedForward, kFinal};
+static constexpr llvm::ArrayRef<WeightRow> kQwen3[] = {
+    kEmbedding,       kAttentionNorm,    kAttention, kQueryKeyNorms,
+    kFeedForwardNorm, kGatedFeedForward, kFinal};
+static constexpr llvm::ArrayRef<WeightRow> kMixtral[] = {
+    kEmbedding, kAttentionNorm, kAttention, kFeedForwardNorm, kMixtralExperts, kFinal};
+static constexpr llvm::ArrayRef<WeightRow> kQwen2Moe[] = {
+    kEmbedding, kAttentionNorm, kAttention, kFeedForwardNorm, kExperts, kSharedExpert, kFinal};
+static constexpr llvm::ArrayRef<WeightRow> kQwen3Moe[] = {
+    kEmbedding, kAttentionNorm, kAttention, kQueryKeyNorms, kFeedForwardNorm, kExperts, kFinal};
+static constexpr llvm::ArrayRef<WeightRow> kGemma[] = {kEmbedding, kGainNorms, kAttention,
+                                                       kGatedFeedForward, kGainFinal};
+static constexpr llvm::ArrayRef<WeightRow> kGemma2[] = {kEmbedding, kFourNorms, kAttention,
+                                                        kGatedFeedForward, kGainFinal};
+static constexpr llvm::ArrayRef<WeightRow> kGemma3[] = {
+    kEmbedding, kFourNorms, kAttention, kQueryKeyGainNorms, kGatedFeedForward, kGainFinal};
+static constexpr llvm::ArrayRef<WeightRow> kOlmo2[] = {
+    kEmbedding, kAttention, kQueryKeyNorms, kPostNorms, kGatedFeedForward, kFinal};
+static constexpr llvm::ArrayRef<WeightRow> kStarCoder2[] = {
+    kEmbedding,  kAttentionNorm,        kAttention,  kFeedForwardNorm,
+    kNormBiases, kStarCoderFeedForward, kBiasedFinal};
+static constexpr llvm::ArrayRef<WeightRow> kPhi3[] = {
+    kEmbedding, kAttentionNorm, kPhi3Attention, kFeedForwardNorm, kPhi3FeedForward, kFinal};
+static constexpr llvm::ArrayRef<WeightRow> kPhi[] = {kEmbedding, kPhiNorms, kPhiAttention,
+                                                     kPhiFeedForward, kPhiFinal};
 
 // Rotary frequencies that old converters stored; the graph computes its own.
 static constexpr llvm::StringLiteral kIgnorable[] = {
@@ -74,16 +363,36 @@ static constexpr llvm::StringLiteral kIgnorable[] = {
 };
 
 static constexpr Architecture kArchitectures[] = {
-    {"llama", kWeights, BiasRule::AttentionFlag, BiasRule::AttentionFlagWherePresent,
-     BiasRule::FeedForwardFlag, Group::FeedForward, kIgnorable},
-    {"mistral", kWeights, BiasRule::Never, BiasRule::Never, BiasRule::Never, Group::FeedForward,
+    {"llama", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlagWherePresent,
+     BiasRule::FeedForwardFlag, kIgnorable},
+    {"mistral", kLlama, BiasRule::Never, BiasRule::Never, BiasRule::Never, kIgnorable},
+    {"qwen2", kLlama, BiasRule::Always, BiasRule::Never, BiasRule::Never, kIgnorable},
+    {"qwen3", kQwen3, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
      kIgnorable},
-    {"qwen2", kWeights, BiasRule::Always, BiasRule::Never, BiasRule::Never, Group::FeedForward,
+    {"mixtral", kMixtral, BiasRule::Never, BiasRule::Never, BiasRule::Never, kIgnorable},
+    {"qwen2_moe", kQwen2Moe, BiasRule::Always, BiasRule::Never, BiasRule::Never, kIgnorable},
+    {"qwen3_moe", kQwen3Moe, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
      kIgnorable},
-    {"mixtral", kWeights, BiasRule::Never, BiasRule::Never, BiasRule::Never, Group::MixtralExperts,
+    {"olmoe", kQwen3Moe, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
      kIgnorable},
-    {"qwen2_moe", kWeights, BiasRule::Always, BiasRule::Never, BiasRule::Never, Group::Experts,
+    {"smollm3", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::FeedForwardFlag,
      kIgnorable},
+    {"gemma", kGemma, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
+     kIgnorable},
+    {"gemma2", kGemma2, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
+     kIgnorable},
+    {"gemma3_text", kGemma3, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
+     kIgnorable},
+    {"olmo2", kOlmo2, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
+     kIgnorable},
+    {"granite", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::FeedForwardFlag,
+     kIgnorable},
+    {"cohere", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
+     kIgnorable},
+    {"starcoder2", kStarCoder2, BiasRule::AttentionFlag, BiasRule::AttentionFlag,
+     BiasRule::FeedForwardFlag, kIgnorable},
+    {"phi3", kPhi3, BiasRule::Never, BiasRule::Never, BiasRule::Never, kIgnorable},
+    {"phi", kPhi, BiasRule::Always, BiasRule::Always, BiasRule::Always, kIgnorable},
 };
 
 llvm::ArrayRef<Architecture> stc::llamaArchitectures() { return kArchitectures; }

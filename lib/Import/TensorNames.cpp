@@ -14,28 +14,23 @@ static llvm::StringRef layerOf(llvm::StringRef symbol) {
                                          : llvm::StringRef();
 }
 
-/// Whether the family has experts under the names of this row, if it describes experts.
-static bool belongs(const WeightRow &row, const Architecture &family) {
-  bool isExpert = row.group == Group::Experts || row.group == Group::MixtralExperts;
-  return !isExpert || row.group == family.experts;
-}
-
 std::string stc::tensorNameOf(llvm::StringRef architecture, llvm::StringRef symbol,
                               Checkpoint::Container container) {
   int64_t layer = 0;
   if (llvm::StringRef number = layerOf(symbol); !number.empty() && number.getAsInteger(10, layer))
     return "";
+  const Architecture *family = findArchitectureTable(architecture);
+  if (!family)
+    return "";
   int64_t expert = 0;
   auto [before, after] = symbol.split(".experts.");
   if (!after.empty() && after.split('.').first.getAsInteger(10, expert))
     return "";
-  for (const Architecture &family : llamaArchitectures()) {
-    if (family.name != architecture)
+  for (const WeightRow &row : family->weights()) {
+    if (expandName(row.symbol, layer, expert) != symbol)
       continue;
-    for (const WeightRow &row : family.weights)
-      if (expandName(row.symbol, layer, expert) == symbol && belongs(row, family))
-        return expandName(container == Checkpoint::Container::Gguf ? row.gguf : row.huggingFace,
-                          layer, expert);
+    llvm::StringRef names = container == Checkpoint::Container::Gguf ? row.gguf : row.huggingFace;
+    return expandName(names.split('|').first, layer, expert);
   }
   return "";
 }
@@ -48,10 +43,16 @@ bool stc::hasRotatedRows(llvm::StringRef symbol) {
 
 absl::StatusOr<std::vector<float>> stc::rotaryDivisors(const Checkpoint &checkpoint) {
   const ModelConfig &config = checkpoint.config();
+  using Kind = RopeScaling::Kind;
+  Kind kind = config.ropeScaling.kind;
+  if (kind == Kind::Dynamic || kind == Kind::Yarn || kind == Kind::LongRope)
+    return formatError({checkpoint.path(), "rope_scaling", {}},
+                       "none, linear or llama3, which GGUF files are written with", "another");
   if (config.ropeScaling.kind != RopeScaling::Kind::Llama3 &&
       !checkpoint.find({kRopeFactorsTensor.data(), kRopeFactorsTensor.size()}))
     return std::vector<float>();
-  STC_ASSIGN_OR_RETURN(std::vector<double> frequencies, inverseFrequencies(checkpoint));
+  STC_ASSIGN_OR_RETURN(Rotation rotation, rotationOf(checkpoint, config.maxPositions));
+  const std::vector<double> &frequencies = rotation.inverseFrequencies;
   // A linear scaling beside the tensor is in the metadata: it must not be in the divisors too.
   double linear =
       config.ropeScaling.kind == RopeScaling::Kind::Linear ? config.ropeScaling.factor : 1;

@@ -26,12 +26,30 @@ static std::string shapeText(absl::Span<const int64_t> shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
 }
 
+llvm::SmallVector<WeightRow> Architecture::weights() const {
+  llvm::SmallVector<WeightRow> rows;
+  for (llvm::ArrayRef<WeightRow> part : parts)
+    llvm::append_range(rows, part);
+  return rows;
+}
+
+const Architecture *stc::findArchitectureTable(llvm::StringRef name) {
+  for (llvm::ArrayRef<Architecture> family : {llamaArchitectures(), gptArchitectures()})
+    for (const Architecture &architecture : family)
+      if (architecture.name == name)
+        return &architecture;
+  return nullptr;
+}
+
 static int64_t sizeOf(Dim dim, const ModelConfig &config) {
+  bool ofHeads = config.block.queryKeyNorm == QueryKeyNorm::PerHead;
   switch (dim) {
   case Dim::None:
     return 0;
   case Dim::Vocabulary:
     return config.vocabSize;
+  case Dim::Positions:
+    return config.maxPositions;
   case Dim::Hidden:
     return config.hiddenSize;
   case Dim::Intermediate:
@@ -48,6 +66,10 @@ static int64_t sizeOf(Dim dim, const ModelConfig &config) {
     return config.sharedExpertSize;
   case Dim::One:
     return 1;
+  case Dim::QueryNorm:
+    return ofHeads ? config.headDim : config.heads * config.headDim;
+  case Dim::KeyNorm:
+    return ofHeads ? config.headDim : config.kvHeads * config.headDim;
   }
   llvm_unreachable("all dimensions are listed");
 }
@@ -60,9 +82,59 @@ static Type elementType(DType dtype, MLIRContext *context) {
   return Float32Type::get(context);
 }
 
+/// The ranges of rows that `part` takes, and the rows of the whole tensor. No ranges: all of them.
+static std::pair<llvm::SmallVector<int64_t>, int64_t> rangesOf(Part part, int64_t rows,
+                                                               const ModelConfig &config) {
+  int64_t queries = config.heads * config.headDim, keys = config.kvHeads * config.headDim;
+  // A group is some query heads and the key and value that they share.
+  int64_t shared = config.heads / config.kvHeads * config.headDim;
+  int64_t group = shared + 2 * config.headDim;
+  auto ofGroups = [&](int64_t begin, int64_t size) {
+    llvm::SmallVector<int64_t> ranges;
+    for (int64_t i = 0; i < config.kvHeads; ++i)
+      ranges.append({i * group + begin, i * group + begin + size});
+    return std::pair(ranges, config.kvHeads * group);
+  };
+  using Ranges = llvm::SmallVector<int64_t>;
+  switch (part) {
+  case Part::Whole:
+    return {{}, rows};
+  case Part::Queries:
+    return {Ranges{0, queries}, queries + 2 * keys};
+  case Part::Keys:
+    return {Ranges{queries, queries + keys}, queries + 2 * keys};
+  case Part::Values:
+    return {Ranges{queries + keys, queries + 2 * keys}, queries + 2 * keys};
+  case Part::GroupedQueries:
+    return ofGroups(0, shared);
+  case Part::GroupedKeys:
+    return ofGroups(shared, config.headDim);
+  case Part::GroupedValues:
+    return ofGroups(shared + config.headDim, config.headDim);
+  case Part::FirstHalf:
+    return {Ranges{0, rows}, 2 * rows};
+  case Part::SecondHalf:
+    return {Ranges{rows, 2 * rows}, 2 * rows};
+  }
+  llvm_unreachable("all parts are listed");
+}
+
+llvm::SmallVector<std::string> WeightTable::sourceNames(const WeightRow &row, int64_t layer,
+                                                        int64_t expert) const {
+  llvm::SmallVector<llvm::StringRef> patterns;
+  llvm::StringRef(isGguf() ? row.gguf : row.huggingFace).split(patterns, '|');
+  llvm::SmallVector<std::string> names;
+  for (llvm::StringRef pattern : patterns)
+    names.push_back(expandName(pattern, layer, expert));
+  return names;
+}
+
 std::string WeightTable::sourceName(const WeightRow &row, int64_t layer, int64_t expert) const {
-  bool gguf = checkpoint.container() == Checkpoint::Container::Gguf;
-  return expandName(gguf ? row.gguf : row.huggingFace, layer, expert);
+  llvm::SmallVector<std::string> names = sourceNames(row, layer, expert);
+  for (const std::string &name : names)
+    if (checkpoint.find(name))
+      return name;
+  return names.front();
 }
 
 /// Whether the model has the weight of a row at all. Where a tensor's presence decides, the first
@@ -93,15 +165,12 @@ bool WeightTable::applies(const WeightRow &row) const {
     return biasApplies(architecture.queryKeyValueBias);
   case Group::OutputBias:
     return biasApplies(architecture.outputBias);
-  case Group::FeedForward:
-    return config.experts == 0;
   case Group::FeedForwardBias:
-    return config.experts == 0 && biasApplies(architecture.feedForwardBias);
-  case Group::Experts:
-  case Group::MixtralExperts:
-    return config.experts > 0 && architecture.experts == row.group;
+    return biasApplies(architecture.feedForwardBias);
   case Group::SharedExpert:
-    return config.experts > 0 && config.sharedExpertSize > 0;
+    return config.sharedExpertSize > 0;
+  case Group::FeedForwardNorm:
+    return !config.block.sharedNorm;
   }
   llvm_unreachable("all groups are listed");
 }
@@ -111,30 +180,47 @@ absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, i
   const ModelConfig &config = checkpoint.config();
   std::string name = sourceName(row, layer, expert);
   ErrorSite site{checkpoint.path(), absl::StrCat("tensor ", name), {}};
-  llvm::SmallVector<int64_t> shape{sizeOf(row.rows, config)};
+  Form form = isGguf() ? row.ggufForm : row.huggingFaceForm;
+  llvm::SmallVector<int64_t> own{sizeOf(row.rows, config)};
   if (row.columns != Dim::None)
-    shape.push_back(sizeOf(row.columns, config));
+    own.push_back(sizeOf(row.columns, config));
+  auto [ranges, rows] = rangesOf(form.part, own[0], config);
+  llvm::SmallVector<int64_t> whole = own;
+  whole[0] = rows;
+  llvm::SmallVector<int64_t> shape = whole; // as it is stored
+  if (form.transposed)
+    std::swap(shape.front(), shape.back());
 
   const TensorView *tensor = checkpoint.find(name);
   std::string expected = absl::StrCat("shape ", shapeText(shape));
   if (!tensor)
     return formatError(site, expected, "no such tensor");
   site.file = std::string(tensor->file.empty() ? checkpoint.path() : tensor->file);
-  llvm::SmallVector<int64_t> own(tensor->shape.begin(), tensor->shape.end());
+  llvm::SmallVector<int64_t> stored(tensor->shape.begin(), tensor->shape.end());
   // GGUF has no matrices of one row.
-  if (row.rows == Dim::One && own.size() == 1)
-    own.insert(own.begin(), 1);
-  if (own != shape)
+  if (row.rows == Dim::One && stored.size() == 1)
+    stored.insert(stored.begin(), 1);
+  if (stored != shape)
     return formatError(site, expected, shapeText(tensor->shape));
   if (!dtypeIsFloat(tensor->dtype))
     return formatError(site, "a floating-point type", dtypeName(tensor->dtype));
 
   std::string symbol = expandName(row.symbol, layer, expert);
-  auto type = RankedTensorType::get(shape, elementType(tensor->dtype, builder.getContext()));
+  Type element = elementType(tensor->dtype, builder.getContext());
+  FloatAttr offset;
+  if (!isGguf() && row.huggingFaceGain == Gain::MinusOne) {
+    offset = builder.getF64FloatAttr(1);
+    element = builder.getF32Type(); // bf16 would round the sum
+  }
+  SliceAttr slice;
+  if (!ranges.empty())
+    slice = SliceAttr::get(builder.getContext(), builder.getDenseI64ArrayAttr(whole),
+                           builder.getDenseI64ArrayAttr(ranges), DenseI64ArrayAttr());
+  auto type = RankedTensorType::get(own, element);
   auto weight = WeightOp::create(
       builder, NameLoc::get(builder.getStringAttr(symbol)), builder.getStringAttr(symbol),
-      TypeAttr::get(type), builder.getStringAttr(name), ElementsAttr(), SliceAttr(),
-      PruneAttr(), QuantAttr());
+      TypeAttr::get(type), builder.getStringAttr(name), ElementsAttr(), slice,
+      form.transposed ? builder.getUnitAttr() : UnitAttr(), offset, PruneAttr(), QuantAttr());
   weights[symbol] = weight;
   used.insert(llvm::StringRef(name).take_until([](char c) { return c == '['; }));
   return absl::OkStatus();
@@ -143,12 +229,13 @@ absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, i
 /// A tensor nobody reads means that the file is not the model its configuration describes.
 absl::Status WeightTable::refuseUnknown() const {
   const ModelConfig &config = checkpoint.config();
-  llvm::StringSet<> known{kRopeFactorsTensor};
+  llvm::StringSet<> known{kRopeFactorsTensor, "rope_factors_long.weight",
+                          "rope_factors_short.weight"};
   for (llvm::StringRef pattern : architecture.ignorable)
     for (int64_t layer = 0; layer < config.layers; ++layer)
       known.insert(expandName(pattern, layer));
   // A tied head may be stored once more; the embedding table is what counts.
-  for (const WeightRow &row : architecture.weights)
+  for (const WeightRow &row : rows)
     if (row.group == Group::Head && config.tiedEmbeddings)
       known.insert(sourceName(row, 0));
   for (const TensorView &tensor : checkpoint.tensors()) {
@@ -181,10 +268,10 @@ absl::Status WeightTable::declareRows(OpBuilder &builder, llvm::ArrayRef<const W
 absl::Status WeightTable::declare(OpBuilder &builder) {
   int64_t layers = checkpoint.config().layers;
   // Weights appear in the order of their use: model-level rows around the rows of all layers.
-  llvm::ArrayRef<WeightRow> rows = architecture.weights;
-  while (!rows.empty()) {
-    bool perLayer = rows.front().symbol.contains(kLayer);
-    llvm::ArrayRef<WeightRow> run = rows.take_while(
+  llvm::ArrayRef<WeightRow> left = rows;
+  while (!left.empty()) {
+    bool perLayer = left.front().symbol.contains(kLayer);
+    llvm::ArrayRef<WeightRow> run = left.take_while(
         [&](const WeightRow &row) { return row.symbol.contains(kLayer) == perLayer; });
     llvm::SmallVector<const WeightRow *> present;
     for (const WeightRow &row : run)
@@ -192,7 +279,7 @@ absl::Status WeightTable::declare(OpBuilder &builder) {
         present.push_back(&row);
     for (int64_t layer = 0; layer < (perLayer ? layers : 1); ++layer)
       STC_RETURN_IF_ERROR(declareRows(builder, present, layer));
-    rows = rows.drop_front(run.size());
+    left = left.drop_front(run.size());
   }
   return refuseUnknown();
 }

@@ -18,7 +18,7 @@ namespace stc {
 class WeightTable {
 public:
   WeightTable(const Checkpoint &checkpoint, const Architecture &architecture)
-      : checkpoint(checkpoint), architecture(architecture) {}
+      : checkpoint(checkpoint), architecture(architecture), rows(architecture.weights()) {}
 
   /// Creates a `stc.weight` at `builder` for every row of the architecture's table that applies,
   /// and refuses tensors no row names.
@@ -29,6 +29,11 @@ public:
 
 private:
   bool applies(const WeightRow &row) const;
+  bool isGguf() const { return checkpoint.container() == Checkpoint::Container::Gguf; }
+  /// The names that the container may have for a row's tensor, the usual one first.
+  llvm::SmallVector<std::string> sourceNames(const WeightRow &row, int64_t layer,
+                                             int64_t expert = 0) const;
+  /// The one that exists, or the usual one.
   std::string sourceName(const WeightRow &row, int64_t layer, int64_t expert = 0) const;
   absl::Status declareRow(mlir::OpBuilder &builder, const WeightRow &row, int64_t layer,
                           int64_t expert);
@@ -38,6 +43,7 @@ private:
 
   const Checkpoint &checkpoint;
   const Architecture &architecture;
+  llvm::SmallVector<WeightRow> rows;
   llvm::StringMap<WeightOp> weights;
   llvm::StringSet<> used; // tensor names that became weights
 };

@@ -145,8 +145,9 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::MatmulOp op) {
   }
   if (const ReferenceTensor *cosines = frame.optionalTensor(op.getCos())) {
     const ReferenceTensor &sines = frame.tensor(op.getSin());
-    STC_RETURN_IF_ERROR(checkRotary(op, result, *cosines, sines));
-    result = rotate(result, *cosines, sines, /*interleaved=*/false);
+    int64_t headDim = 2 * columnsOf(*cosines);
+    STC_RETURN_IF_ERROR(checkRotary(op, result, *cosines, sines, headDim));
+    result = rotate(result, *cosines, sines, /*interleaved=*/false, headDim);
   }
   if (const ReferenceTensor *residual = frame.optionalTensor(op.getResidual())) {
     STC_RETURN_IF_ERROR(checkRows(op, {&result, residual}));
@@ -176,9 +177,19 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::TopKGateOp op) {
 static absl::Status evaluate(Evaluator &, Frame &frame, packed::RotaryOp op) {
   const ReferenceTensor &input = frame.tensor(op.getInput());
   const ReferenceTensor &cosines = frame.tensor(op.getCos()), &sines = frame.tensor(op.getSin());
-  STC_RETURN_IF_ERROR(checkRotary(op, input, cosines, sines));
+  STC_RETURN_IF_ERROR(checkRotary(op, input, cosines, sines, op.getHeadColumns()));
   STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getOut())}));
-  frame.set(op.getResult(), rotate(input, cosines, sines, op.getInterleaved()));
+  frame.set(op.getResult(),
+            rotate(input, cosines, sines, op.getInterleaved(), op.getHeadColumns()));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::RMSNormOp op) {
+  const ReferenceTensor &input = frame.tensor(op.getInput());
+  const ReferenceTensor &weight = frame.tensor(op.getWeight());
+  STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getOut())}));
+  STC_RETURN_IF_ERROR(checkColumns(op, input, columnsOf(weight) * int64_t(op.getGroups())));
+  frame.set(op.getResult(), normalize(input, weight, op.getEpsilon().convertToDouble()));
   return absl::OkStatus();
 }
 
@@ -188,8 +199,7 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::AttentionOp op) 
   CachePlace place = frame.place(op.getCache(), op.getLayer(), op.getPosition());
   STC_RETURN_IF_ERROR(checkColumns(op, queries, op.getHeads() * place.type.getHeadDim()));
   STC_RETURN_IF_ERROR(checkCache(place, rowsOf(queries)));
-  frame.set(op.getResult(), attend(place, queries, op.getHeads(), op.getScale().convertToDouble(),
-                                   op.getWindow(), op.getSinks()));
+  frame.set(op.getResult(), attend(place, queries, attentionSettings(op)));
   return absl::OkStatus();
 }
 
@@ -275,8 +285,9 @@ absl::StatusOr<bool> stc::evaluatePacked(Evaluator &evaluator, Frame &frame, Ope
       llvm::TypeSwitch<Operation *, Result>(op)
           .Case<packed::GetWeightOp, packed::WeightRowOp, packed::VectorOp,
                 packed::QuantizeActivationsOp, packed::SplitActivationsOp, packed::MatmulOp,
-                packed::GatherOp, packed::TopKGateOp, packed::RotaryOp, packed::AttentionOp, packed::Dot4Op,
-                packed::Dot8x2Op, packed::ExpandOp, packed::Select16Op, packed::Select64Op>(
+                packed::GatherOp, packed::TopKGateOp, packed::RotaryOp, packed::RMSNormOp,
+                packed::AttentionOp, packed::Dot4Op, packed::Dot8x2Op, packed::ExpandOp,
+                packed::Select16Op, packed::Select64Op>(
               [&](auto op) { return Result(evaluate(evaluator, frame, op)); })
           .Default([](Operation *) { return Result(); });
   if (!status)

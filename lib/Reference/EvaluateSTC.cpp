@@ -27,8 +27,7 @@ static absl::Status evaluate(Evaluator &evaluator, Frame &frame, RepeatOp op) {
   int64_t index = op.getFirst(), first = op.getRow() ? frame.integer(op.getRow()) : 0;
   int64_t rows = op.getWeights().size();
   if (first < 0 || first > rows - op.getCalls())
-    return opError(op, absl::StrCat("a row from 0 to ", rows - op.getCalls()),
-                   absl::StrCat(first));
+    return opError(op, absl::StrCat("a row from 0 to ", rows - op.getCalls()), absl::StrCat(first));
   for (int64_t call = 0; call < op.getCalls(); ++call) {
     auto row = cast<ArrayAttr>(op.getWeights()[first + call]);
     std::vector<Slot> arguments{hidden, index++};
@@ -95,6 +94,14 @@ static absl::Status evaluate(Evaluator &, Frame &frame, EmbeddingOp op) {
   return absl::OkStatus();
 }
 
+static absl::Status evaluate(Evaluator &, Frame &frame, PositionsOp op) {
+  ReferenceTensor result = frame.tensor(op.getTokens());
+  for (size_t t = 0; t < result.values.size(); ++t)
+    result.values[t] = double(frame.integer(op.getPosition())) + double(t);
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
 static absl::Status evaluate(Evaluator &, Frame &frame, LinearOp op) {
   const ReferenceTensor &input = frame.tensor(op.getInput()),
                         &weight = frame.tensor(op.getWeight());
@@ -109,8 +116,37 @@ static absl::Status evaluate(Evaluator &, Frame &frame, LinearOp op) {
 static absl::Status evaluate(Evaluator &, Frame &frame, RMSNormOp op) {
   const ReferenceTensor &input = frame.tensor(op.getInput()),
                         &weight = frame.tensor(op.getWeight());
-  STC_RETURN_IF_ERROR(checkColumns(op, weight, columnsOf(input)));
+  auto groups = int64_t(op.getGroups());
+  STC_RETURN_IF_ERROR(checkColumns(op, weight, columnsOf(input) / groups));
+  STC_RETURN_IF_ERROR(checkColumns(op, input, columnsOf(weight) * groups));
   frame.set(op.getResult(), normalize(input, weight, op.getEpsilon().convertToDouble()));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, LayerNormOp op) {
+  const ReferenceTensor &input = frame.tensor(op.getInput()),
+                        &weight = frame.tensor(op.getWeight());
+  const ReferenceTensor *bias = frame.optionalTensor(op.getBias());
+  STC_RETURN_IF_ERROR(checkColumns(op, weight, columnsOf(input)));
+  if (bias)
+    STC_RETURN_IF_ERROR(checkColumns(op, *bias, columnsOf(input)));
+  frame.set(op.getResult(), normalizeLayer(input, weight, bias, op.getEpsilon().convertToDouble()));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, ScaleOp op) {
+  ReferenceTensor result = frame.tensor(op.getInput());
+  for (double &value : result.values)
+    value *= op.getFactor().convertToDouble();
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, SoftCapOp op) {
+  ReferenceTensor result = frame.tensor(op.getInput());
+  for (double &value : result.values)
+    value = softCap(value, op.getCap().convertToDouble());
+  frame.set(op.getResult(), std::move(result));
   return absl::OkStatus();
 }
 
@@ -142,8 +178,9 @@ static absl::Status evaluate(Evaluator &, Frame &frame, RotaryTableOp op) {
   for (int64_t t = 0; t < tokens; ++t)
     for (double frequency : frequencies) {
       double angle = (static_cast<double>(frame.integer(op.getPosition())) + t) * frequency;
-      cosines.values[next] = static_cast<float>(std::cos(angle)); // the op says: rounded to f32
-      sines.values[next++] = static_cast<float>(std::sin(angle));
+      double scale = op.getScale().convertToDouble();
+      cosines.values[next] = static_cast<float>(scale * std::cos(angle)); // the op rounds to f32
+      sines.values[next++] = static_cast<float>(scale * std::sin(angle));
     }
   frame.set(op.getCos(), std::move(cosines));
   frame.set(op.getSin(), std::move(sines));
@@ -153,8 +190,9 @@ static absl::Status evaluate(Evaluator &, Frame &frame, RotaryTableOp op) {
 static absl::Status evaluate(Evaluator &, Frame &frame, RotaryEmbeddingOp op) {
   const ReferenceTensor &input = frame.tensor(op.getInput());
   const ReferenceTensor &cosines = frame.tensor(op.getCos()), &sines = frame.tensor(op.getSin());
-  STC_RETURN_IF_ERROR(checkRotary(op, input, cosines, sines));
-  frame.set(op.getResult(), rotate(input, cosines, sines, op.getInterleaved()));
+  STC_RETURN_IF_ERROR(checkRotary(op, input, cosines, sines, op.getHeadColumns()));
+  frame.set(op.getResult(),
+            rotate(input, cosines, sines, op.getInterleaved(), op.getHeadColumns()));
   return absl::OkStatus();
 }
 
@@ -177,8 +215,7 @@ static absl::Status evaluate(Evaluator &, Frame &frame, AttentionOp op) {
   CachePlace place = frame.place(op.getCache(), op.getLayer(), op.getPosition());
   STC_RETURN_IF_ERROR(checkColumns(op, queries, op.getHeads() * place.type.getHeadDim()));
   STC_RETURN_IF_ERROR(checkCache(place, rowsOf(queries)));
-  frame.set(op.getResult(), attend(place, queries, op.getHeads(), op.getScale().convertToDouble(),
-                                   op.getWindow(), op.getSinks()));
+  frame.set(op.getResult(), attend(place, queries, attentionSettings(op)));
   return absl::OkStatus();
 }
 
@@ -186,7 +223,8 @@ absl::StatusOr<bool> stc::evaluateSTC(Evaluator &evaluator, Frame &frame, Operat
   using Result = std::optional<absl::Status>;
   Result status =
       llvm::TypeSwitch<Operation *, Result>(op)
-          .Case<GetWeightOp, LayerOp, RepeatOp, ExpertOp, TopKGateOp, EmbeddingOp, LinearOp, RMSNormOp, ActivationOp,
+          .Case<GetWeightOp, LayerOp, RepeatOp, ExpertOp, TopKGateOp, EmbeddingOp, PositionsOp,
+                LinearOp, RMSNormOp, LayerNormOp, ScaleOp, SoftCapOp, ActivationOp,
                 GatedActivationOp, RotaryTableOp, RotaryEmbeddingOp, CacheUpdateOp, AttentionOp>(
               [&](auto op) { return Result(evaluate(evaluator, frame, op)); })
           .Default([](Operation *) { return Result(); });

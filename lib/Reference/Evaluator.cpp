@@ -37,11 +37,12 @@ absl::Status stc::checkColumns(Operation *op, const ReferenceTensor &tensor, int
 }
 
 absl::Status stc::checkRotary(Operation *op, const ReferenceTensor &input,
-                              const ReferenceTensor &cosines, const ReferenceTensor &sines) {
+                              const ReferenceTensor &cosines, const ReferenceTensor &sines,
+                              int64_t headDim) {
   STC_RETURN_IF_ERROR(checkRows(op, {&input, &cosines, &sines}));
   int64_t pairs = columnsOf(cosines);
-  if (pairs == 0 || columnsOf(input) % (2 * pairs) != 0)
-    return opError(op, absl::StrCat("columns that are a multiple of ", 2 * pairs),
+  if (pairs == 0 || headDim < 2 * pairs || columnsOf(input) % headDim != 0)
+    return opError(op, absl::StrCat("columns that are a multiple of ", headDim),
                    absl::StrCat(columnsOf(input)));
   return checkColumns(op, sines, pairs);
 }

@@ -90,9 +90,16 @@ absl::Status opError(mlir::Operation *op, absl::string_view expected, absl::stri
 absl::Status checkRows(mlir::Operation *op, std::initializer_list<const ReferenceTensor *> tensors);
 /// Errors unless the tensor has so many columns (types may leave them open too).
 absl::Status checkColumns(mlir::Operation *op, const ReferenceTensor &tensor, int64_t columns);
-/// Errors unless the tables have the input's rows and its columns are a number of whole heads.
+/// Errors unless the tables have the input's rows, its columns are a number of whole heads of
+/// `headDim`, and a head has all the pairs.
 absl::Status checkRotary(mlir::Operation *op, const ReferenceTensor &input,
-                         const ReferenceTensor &cosines, const ReferenceTensor &sines);
+                         const ReferenceTensor &cosines, const ReferenceTensor &sines,
+                         int64_t headDim);
+/// Those of stc.attention or packed.attention.
+template <typename Op> AttentionSettings attentionSettings(Op op) {
+  return {int64_t(op.getHeads()), op.getScale().convertToDouble(), int64_t(op.getWindow()),
+          int64_t(op.getSinks()), op.getSoftCap().convertToDouble()};
+}
 /// "2x3".
 std::string shapeText(llvm::ArrayRef<int64_t> shape);
 

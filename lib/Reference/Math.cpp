@@ -56,9 +56,9 @@ ReferenceTensor stc::multiply(const ReferenceTensor &input, const ReferenceTenso
 
 ReferenceTensor stc::normalize(const ReferenceTensor &input, const ReferenceTensor &weight,
                                double epsilon) {
-  int64_t columns = columnsOf(input);
+  int64_t columns = columnsOf(weight);
   ReferenceTensor result = makeTensor(input.shape);
-  for (int64_t row = 0; row < rowsOf(input); ++row) {
+  for (int64_t row = 0; row < rowsOf(input) * columnsOf(input) / columns; ++row) {
     const double *x = input.values.data() + row * columns;
     double squares = 0;
     for (int64_t c = 0; c < columns; ++c)
@@ -69,6 +69,27 @@ ReferenceTensor stc::normalize(const ReferenceTensor &input, const ReferenceTens
   }
   return result;
 }
+
+ReferenceTensor stc::normalizeLayer(const ReferenceTensor &input, const ReferenceTensor &weight,
+                                    const ReferenceTensor *bias, double epsilon) {
+  int64_t columns = columnsOf(input);
+  ReferenceTensor result = makeTensor(input.shape);
+  for (int64_t row = 0; row < rowsOf(input); ++row) {
+    const double *x = input.values.data() + row * columns;
+    double mean = 0, variance = 0;
+    for (int64_t c = 0; c < columns; ++c)
+      mean += x[c] / columns;
+    for (int64_t c = 0; c < columns; ++c)
+      variance += (x[c] - mean) * (x[c] - mean) / columns;
+    for (int64_t c = 0; c < columns; ++c)
+      result.values[row * columns + c] =
+          (x[c] - mean) / std::sqrt(variance + epsilon) * weight.values[c] +
+          (bias ? bias->values[c] : 0);
+  }
+  return result;
+}
+
+double stc::softCap(double x, double cap) { return cap * std::tanh(x / cap); }
 
 double stc::activate(ActivationKind kind, double x) {
   constexpr double sqrtHalf = 0.70710678118654752440, sqrtTwoOverPi = 0.79788456080286535588;
@@ -125,9 +146,9 @@ absl::StatusOr<ReferenceTensor> stc::gather(const ReferenceTensor &tokens,
 }
 
 ReferenceTensor stc::rotate(const ReferenceTensor &input, const ReferenceTensor &cosines,
-                            const ReferenceTensor &sines, bool interleaved) {
-  int64_t columns = columnsOf(input), pairs = columnsOf(cosines), headDim = 2 * pairs;
-  ReferenceTensor result = makeTensor(input.shape);
+                            const ReferenceTensor &sines, bool interleaved, int64_t headDim) {
+  int64_t columns = columnsOf(input), pairs = columnsOf(cosines);
+  ReferenceTensor result = input;
   for (int64_t row = 0; row < rowsOf(input); ++row)
     for (int64_t head = 0; head < columns / headDim; ++head)
       for (int64_t pair = 0; pair < pairs; ++pair) {
@@ -197,8 +218,9 @@ void stc::updateCache(const CachePlace &place, const ReferenceTensor &keys,
     }
 }
 
-ReferenceTensor stc::attend(const CachePlace &place, const ReferenceTensor &queries, int64_t heads,
-                            double scale, int64_t window, int64_t sinks) {
+ReferenceTensor stc::attend(const CachePlace &place, const ReferenceTensor &queries,
+                            const AttentionSettings &settings) {
+  auto [heads, scale, window, sinks, cap] = settings;
   int64_t headDim = place.type.getHeadDim(), shared = heads / place.type.getKvHeads();
   ReferenceTensor result = makeTensor(queries.shape);
   std::vector<double> scores;
@@ -222,8 +244,11 @@ ReferenceTensor stc::attend(const CachePlace &place, const ReferenceTensor &quer
         double score = 0;
         for (int64_t d = 0; d < headDim; ++d)
           score += query[d] * key[d];
-        scores.push_back(score * scale);
-        largest = std::max(largest, score * scale);
+        score *= scale;
+        if (cap != 0)
+          score = softCap(score, cap);
+        scores.push_back(score);
+        largest = std::max(largest, score);
       }
       double total = 0;
       for (double &score : scores)

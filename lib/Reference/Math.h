@@ -17,17 +17,24 @@ ReferenceTensor makeTensor(std::vector<int64_t> shape, double fill = 0);
 /// input * weight^T + bias; `bias` may be null.
 ReferenceTensor multiply(const ReferenceTensor &input, const ReferenceTensor &weight,
                          const ReferenceTensor *bias);
+/// Root-mean-square normalization of each part of a row that is as long as the weight.
 ReferenceTensor normalize(const ReferenceTensor &input, const ReferenceTensor &weight,
                           double epsilon);
+/// Layer normalization; `bias` may be null.
+ReferenceTensor normalizeLayer(const ReferenceTensor &input, const ReferenceTensor &weight,
+                               const ReferenceTensor *bias, double epsilon);
+/// cap * tanh(x / cap).
+double softCap(double x, double cap);
 double activate(ActivationKind kind, double x);
 /// The softmax of every row for its `k` largest values, the lower index where values are equal, and
 /// 0 for the others; `normalized`: in proportion to each other, with the sum 1.
 ReferenceTensor chooseExperts(const ReferenceTensor &logits, int64_t k, bool normalized);
 /// Rows of `table`, one per token; tokens outside the table are an error.
 absl::StatusOr<ReferenceTensor> gather(const ReferenceTensor &tokens, const ReferenceTensor &table);
-/// Rotates the pairs of every head; the three tensors have equally many rows.
+/// Rotates the first pairs of every head of `headDim` columns; the three tensors have equally many
+/// rows.
 ReferenceTensor rotate(const ReferenceTensor &input, const ReferenceTensor &cosines,
-                       const ReferenceTensor &sines, bool interleaved);
+                       const ReferenceTensor &sines, bool interleaved, int64_t headDim);
 
 /// A place in the cache, checked by `checkCache`.
 struct CachePlace {
@@ -46,8 +53,15 @@ absl::Status checkCache(const CachePlace &place, int64_t tokens);
 /// Stores what a reader of the cache would see: rounded as its element says.
 void updateCache(const CachePlace &place, const ReferenceTensor &keys,
                  const ReferenceTensor &values);
-ReferenceTensor attend(const CachePlace &place, const ReferenceTensor &queries, int64_t heads,
-                       double scale, int64_t window, int64_t sinks);
+/// What attention has beside its operands. A soft cap of 0 is none.
+struct AttentionSettings {
+  int64_t heads;
+  double scale;
+  int64_t window, sinks;
+  double softCap;
+};
+ReferenceTensor attend(const CachePlace &place, const ReferenceTensor &queries,
+                       const AttentionSettings &settings);
 
 } // namespace stc
 

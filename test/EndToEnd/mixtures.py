@@ -1,7 +1,8 @@
 """Tiny random mixtures of experts in both containers, and what they compute, in float64.
 
-The forward pass is written from the papers and the published model definitions (Jiang et al. 2024;
-the Mixtral and Qwen2-MoE model cards), independently of the importer.
+The forward pass is written from the papers and the published model definitions (Jiang et al. 2024,
+Muennighoff et al. 2024; the Mixtral, Qwen2-MoE, Qwen3-MoE and OLMoE model cards), independently of
+the importer.
 """
 import json
 import math
@@ -11,7 +12,11 @@ import struct
 
 from support import write_safetensors
 
-KINDS = ("mixtral", "qwen2_moe")
+KINDS = ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe")
+GGUF_NAMES = {"mixtral": "llama", "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe",
+              "olmoe": "olmoe"}
+# GGUF files do not say whether gates are normalized.
+GGUF_NORMALIZED = {"mixtral": True, "qwen2_moe": False, "qwen3_moe": True, "olmoe": False}
 
 
 def make_mixture(kind, *, layers=2, hidden=32, heads=4, kv_heads=2, experts=4, per_token=2, size=32,
@@ -28,9 +33,9 @@ def make_mixture(kind, *, layers=2, hidden=32, heads=4, kv_heads=2, experts=4, p
     def vector(count, mean=1.0):
         return [to_f32(mean + 0.1 * generator.gauss(0, 1)) for _ in range(count)]
 
-    mixtral = kind == "mixtral"
+    mixtral, own_size = kind == "mixtral", kind in ("qwen2_moe", "qwen3_moe")
     config = {"model_type": kind, "vocab_size": vocab, "hidden_size": hidden,
-              "intermediate_size": size if mixtral else 4 * size, "num_hidden_layers": layers,
+              "intermediate_size": 4 * size if own_size else size, "num_hidden_layers": layers,
               "num_attention_heads": heads, "num_key_value_heads": kv_heads,
               "max_position_embeddings": context, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
               "hidden_act": "silu", "tie_word_embeddings": False, "bos_token_id": 1,
@@ -38,8 +43,13 @@ def make_mixture(kind, *, layers=2, hidden=32, heads=4, kv_heads=2, experts=4, p
     if mixtral:
         config["num_local_experts"] = experts
     else:
-        config.update(num_experts=experts, moe_intermediate_size=size,
-                      shared_expert_intermediate_size=shared, norm_topk_prob=bool(normalized))
+        config.update(num_experts=experts, norm_topk_prob=bool(normalized))
+    if own_size:
+        config["moe_intermediate_size"] = size
+    if kind == "qwen2_moe":
+        config["shared_expert_intermediate_size"] = shared
+    if kind == "qwen3_moe":
+        config["head_dim"] = head_dim
     weights = {"model.embed_tokens.weight": matrix(vocab, hidden, 1.0),
                "model.norm.weight": vector(hidden), "lm_head.weight": matrix(vocab, hidden)}
     for layer in range(layers):
@@ -48,8 +58,11 @@ def make_mixture(kind, *, layers=2, hidden=32, heads=4, kv_heads=2, experts=4, p
         weights[p + "post_attention_layernorm.weight"] = vector(hidden)
         for name, rows in (("q", hidden), ("k", kv_heads * head_dim), ("v", kv_heads * head_dim)):
             weights[p + f"self_attn.{name}_proj.weight"] = matrix(rows, hidden)
-            if not mixtral:
+            if kind == "qwen2_moe":
                 weights[p + f"self_attn.{name}_proj.bias"] = vector(rows, 0.0)
+            if name != "v" and kind in ("qwen3_moe", "olmoe"):
+                weights[p + f"self_attn.{name}_norm.weight"] = vector(
+                    head_dim if kind == "qwen3_moe" else rows)
         weights[p + "self_attn.o_proj.weight"] = matrix(hidden, hidden)
         block = p + ("block_sparse_moe." if mixtral else "mlp.")
         weights[block + "gate.weight"] = matrix(experts, hidden, 0.3)
@@ -57,7 +70,7 @@ def make_mixture(kind, *, layers=2, hidden=32, heads=4, kv_heads=2, experts=4, p
             gate, up, down = expert_names(kind, layer, e)
             weights[gate], weights[up] = matrix(size, hidden), matrix(size, hidden)
             weights[down] = matrix(hidden, size)
-        if not mixtral:
+        if kind == "qwen2_moe":
             weights[block + "shared_expert_gate.weight"] = matrix(1, hidden)
             weights[block + "shared_expert.gate_proj.weight"] = matrix(shared, hidden)
             weights[block + "shared_expert.up_proj.weight"] = matrix(shared, hidden)
@@ -131,6 +144,10 @@ def forward(config, weights, tokens):
         def project(name, x):
             result = times(weights[p + f"self_attn.{name}_proj.weight"], x)
             bias = weights.get(p + f"self_attn.{name}_proj.bias")
+            gain = weights.get(p + f"self_attn.{name}_norm.weight")
+            if gain:  # of each head, or of the whole row
+                return [v for start in range(0, len(result), len(gain))
+                        for v in normalize(result[start:start + len(gain)], gain, epsilon)]
             return [r + b for r, b in zip(result, bias)] if bias else result
 
         keys, values = [], []
@@ -198,7 +215,7 @@ def interleave(value, head_dim):
 
 def write_gguf(path, config, weights):
     kind = config["model_type"]
-    architecture = "llama" if kind == "mixtral" else "qwen2moe"
+    architecture = GGUF_NAMES[kind]
     head_dim = config["hidden_size"] // config["num_attention_heads"]
     tensors = {"token_embd.weight": weights["model.embed_tokens.weight"],
                "output_norm.weight": weights["model.norm.weight"],
@@ -216,6 +233,9 @@ def write_gguf(path, config, weights):
                 if name in "qk" and kind == "mixtral":
                     value = interleave(value, head_dim)
                 tensors[b + f"attn_{'output' if name == 'o' else name}.{part}"] = value
+        for name in "qk":
+            if p + f"self_attn.{name}_norm.weight" in weights:
+                tensors[b + f"attn_{name}_norm.weight"] = weights[p + f"self_attn.{name}_norm.weight"]
         block = p + ("block_sparse_moe." if kind == "mixtral" else "mlp.")
         tensors[b + "ffn_gate_inp.weight"] = weights[block + "gate.weight"]
         for i, name in enumerate(("gate", "up", "down")):
@@ -234,8 +254,11 @@ def write_gguf(path, config, weights):
                "attention.head_count": config["num_attention_heads"],
                "attention.head_count_kv": config["num_key_value_heads"],
                "expert_count": experts, "expert_used_count": config["num_experts_per_tok"]}
-    if kind == "qwen2_moe":
+    if "head_dim" in config:
+        numbers["attention.key_length"] = numbers["attention.value_length"] = config["head_dim"]
+    if "moe_intermediate_size" in config:
         numbers["expert_feed_forward_length"] = config["moe_intermediate_size"]
+    if kind == "qwen2_moe":
         numbers["expert_shared_feed_forward_length"] = config["shared_expert_intermediate_size"]
 
     def text(value):

@@ -4,7 +4,7 @@ import random
 import re
 import unittest
 
-from mixtures import KINDS, forward, make_mixture, write_gguf, write_hugging_face
+from mixtures import GGUF_NORMALIZED, KINDS, forward, make_mixture, write_gguf, write_hugging_face
 from support import (SHARED, TemporaryDirectoryTest, compile_model, golden, interpret_logits,
                      needs_shared, read_npy, run, stc)
 
@@ -37,7 +37,7 @@ class Mixtures(TemporaryDirectoryTest):
 
     def test_both_containers(self):
         for kind in KINDS:
-            for normalized in (False, True) if kind == "qwen2_moe" else (True,):
+            for normalized in (True,) if kind == "mixtral" else (False, True):
                 with self.subTest(kind=kind, normalized=normalized):
                     config, weights = make_mixture(kind, normalized=normalized)
                     expected = forward(config, weights, TOKENS)
@@ -46,7 +46,7 @@ class Mixtures(TemporaryDirectoryTest):
                     for threads in (1, 3):
                         self.assert_near(self.logits(binary, TOKENS, "--threads", threads), expected)
                     self.check_decoding(binary, TOKENS[:4], expected)
-                    if normalized == (kind == "mixtral"):  # what GGUF takes for granted
+                    if normalized == GGUF_NORMALIZED[kind]:
                         gguf = write_gguf(self.tmp / "m.gguf", config, weights)
                         self.assert_near(self.logits(compile_model(gguf, self.tmp / "g"), TOKENS),
                                          expected)

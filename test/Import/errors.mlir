@@ -19,7 +19,7 @@
 // RUN: not stc-opt %s --stc-import=path=%t.odd 2>&1 | FileCheck %s --check-prefix=ODD
 // RUN: %python %S/Inputs/checkpoint.py %t.factors --gguf --add rope_freqs.weight=3
 // RUN: not stc-opt %s --stc-import=path=%t.factors 2>&1 | FileCheck %s --check-prefix=FACTORS
-// RUN: %python %S/Inputs/checkpoint.py %t.model --model gpt2
+// RUN: %python %S/Inputs/checkpoint.py %t.model --model gpt3
 // RUN: not stc-opt %s --stc-import=path=%t.model 2>&1 | FileCheck %s --check-prefix=MODEL
 // RUN: %python %S/Inputs/checkpoint.py %t.context
 // RUN: not stc-opt %s --stc-import='path=%t.context max-context=-1' 2>&1 | FileCheck %s --check-prefix=CONTEXT
@@ -41,7 +41,7 @@
 // INTEGER: error: {{.*}}: tensor model.norm.weight: expected a floating-point type, got I32
 // ODD: error: {{.*}}: head_dim{{.*}}: expected {{.*}}even
 // FACTORS: error: {{.*}}.factors: tensor rope_freqs.weight: expected 2 factors, got 3
-// MODEL: error: {{.*}}config.json: model_type: expected one of {{.*}}llama{{.*}}, got 'gpt2'
+// MODEL: error: {{.*}}config.json: model_type: expected one of {{.*}}llama{{.*}}, got 'gpt3' (the nearest is gpt2)
 // KVCACHE: error: kv-cache: expected f32, f16 or int8, got int4
 // CONTEXT: error: {{.*}}.context: max-context: expected 0 to 1073741824, got -1
 // PATH: error: stc-import: expected the option path to name a checkpoint, got none

@@ -112,3 +112,19 @@ func.func @no_layer(%cache: !cache) {
   stc.cache_update %k, %k, %cache[%two, %zero] : tensor<2x2xf32>, tensor<2x2xf32>, !cache
   return
 }
+
+// A score of atanh(ln 2) that is capped at 1 becomes ln 2: the weights are 1/3 and 2/3 again.
+// RUN: stc-opt %s --stc-interpret=function=capped -o /dev/null | FileCheck %s --check-prefix=CAPPED
+// CAPPED: 2x2
+// CAPPED-NEXT: 3 0
+// CAPPED-NEXT: {{1|0.99999999.*|1.00000000.*}} {{4|3.99999999.*|4.0000000.*}}
+func.func @capped(%cache: !cache) -> tensor<2x2xf32> {
+  %zero = arith.constant 0 : index
+  %k = arith.constant dense<[[0., 0.], [0.85398804799752392, 0.]]> : tensor<2x2xf32>
+  %v = arith.constant dense<[[3., 0.], [0., 6.]]> : tensor<2x2xf32>
+  %q = arith.constant dense<[[1., 0.], [1., 0.]]> : tensor<2x2xf32>
+  stc.cache_update %k, %v, %cache[%zero, %zero] : tensor<2x2xf32>, tensor<2x2xf32>, !cache
+  %x = stc.attention %q, %cache[%zero, %zero] heads 1 scale 1.0 window 0 soft_cap 1.0
+      : (tensor<2x2xf32>, !cache, index, index) -> tensor<2x2xf32>
+  return %x : tensor<2x2xf32>
+}

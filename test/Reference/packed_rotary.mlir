@@ -16,3 +16,16 @@ func.func @rotary() -> (tensor<1x8xf32>, tensor<1x8xf32>) {
       outs(%x : tensor<1x8xf32>) -> tensor<1x8xf32>
   return %y, %z : tensor<1x8xf32>, tensor<1x8xf32>
 }
+
+// Heads of four of which two columns turn.
+// RUN: stc-opt %s --stc-interpret=function=partial -o /dev/null | FileCheck %s --check-prefix=PARTIAL
+// PARTIAL: 1x8
+// PARTIAL-NEXT: -2 1 3 4 -6 5 7 8
+func.func @partial() -> tensor<1x8xf32> {
+  %x = arith.constant dense<[[1., 2., 3., 4., 5., 6., 7., 8.]]> : tensor<1x8xf32>
+  %cos = arith.constant dense<[[0.]]> : tensor<1x1xf32>
+  %sin = arith.constant dense<[[1.]]> : tensor<1x1xf32>
+  %y = packed.rotary ins(%x, %cos, %sin : tensor<1x8xf32>, tensor<1x1xf32>, tensor<1x1xf32>)
+      outs(%x : tensor<1x8xf32>) head_dim 4 -> tensor<1x8xf32>
+  return %y : tensor<1x8xf32>
+}

@@ -14,9 +14,9 @@ using testing::HasSubstr;
 
 namespace {
 
-TEST(BatchEvaluator, AgreesWithTheInterpreter) {
+void expectAgreement(const std::string &text) {
   TestModule test;
-  ASSERT_TRUE(test.parse(modelText(1)));
+  ASSERT_TRUE(test.parse(text));
   auto store = WeightStore::get(*test.module);
   ASSERT_TRUE(store.ok());
   Sequences sequences = randomSequences(3, 9);
@@ -38,6 +38,21 @@ TEST(BatchEvaluator, AgreesWithTheInterpreter) {
     }
   }
   EXPECT_GT(largest, 0.1);
+}
+
+TEST(BatchEvaluator, AgreesWithTheInterpreter) { expectAgreement(modelText(1)); }
+
+TEST(BatchEvaluator, AgreesOnWhatOnlySomeFamiliesHave) { expectAgreement(familyText(1)); }
+
+TEST(BatchEvaluator, RefusesPositionsWithoutEmbedding) {
+  TestModule test;
+  ASSERT_TRUE(test.parse(familyText(1)));
+  auto store = WeightStore::get(*test.module);
+  auto logits = evaluateLogits(*test.module, randomSequences(1, 13),
+                               [&](WeightOp weight) { return (*store)->load(weight); });
+  ASSERT_FALSE(logits.ok());
+  EXPECT_THAT(std::string(logits.status().message()),
+              HasSubstr("position: expected one of 12 rows, got 12"));
 }
 
 TEST(BatchEvaluator, GivesTheSameForAnyNumberOfThreads) {

@@ -98,6 +98,68 @@ inline std::string modelText(uint64_t seed) {
       "return %y : tensor<?x11xf32>\n}\n");
 }
 
+/// A layer of what only some families of decoders have.
+inline std::string familyText(uint64_t seed) {
+  Random random(seed);
+  std::string text = weight("embed", {kVocabulary, 16}, random);
+  text += weight("positions", {12, 16}, random) + weight("norm", {16}, random) +
+          weight("bias", {16}, random) + weight("heads", {4}, random) +
+          weight("q", {16, 16}, random) + weight("k", {8, 16}, random) +
+          weight("v", {8, 16}, random) + weight("o", {16, 16}, random);
+  return "!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>\n" + text +
+         R"mlir(
+    func.func @forward(%t: tensor<?xi32>, %p: index, %c: !cache) -> tensor<?x16xf32> {
+      %zero = arith.constant 0 : index
+      %table = stc.get_weight @embed : tensor<11x16xf32>
+      %learned = stc.get_weight @positions : tensor<12x16xf32>
+      %gain = stc.get_weight @norm : tensor<16xf32>
+      %bias = stc.get_weight @bias : tensor<16xf32>
+      %heads = stc.get_weight @heads : tensor<4xf32>
+      %wq = stc.get_weight @q : tensor<16x16xf32>
+      %wk = stc.get_weight @k : tensor<8x16xf32>
+      %wv = stc.get_weight @v : tensor<8x16xf32>
+      %wo = stc.get_weight @o : tensor<16x16xf32>
+      %tokens = stc.embedding %t, %table : (tensor<?xi32>, tensor<11x16xf32>) -> tensor<?x16xf32>
+      %scaled = stc.scale %tokens by 2.5 : (tensor<?x16xf32>) -> tensor<?x16xf32>
+      %numbers = stc.positions %t, %p : (tensor<?xi32>, index) -> tensor<?xi32>
+      %places = stc.embedding %numbers, %learned
+          : (tensor<?xi32>, tensor<12x16xf32>) -> tensor<?x16xf32>
+      %e = arith.addf %scaled, %places : tensor<?x16xf32>
+      %cos, %sin = stc.rotary_table %t, %p frequencies [0.7] scale 1.5
+          : (tensor<?xi32>, index) -> (tensor<?x1xf32>, tensor<?x1xf32>)
+      %y = stc.layer 0 (%h = %e : tensor<?x16xf32>) {
+        %n = stc.layer_norm %h, %gain bias %bias epsilon 1.0e-05
+            : (tensor<?x16xf32>, tensor<16xf32>, tensor<16xf32>) -> tensor<?x16xf32>
+        %q = stc.linear %n, %wq : (tensor<?x16xf32>, tensor<16x16xf32>) -> tensor<?x16xf32>
+        %k = stc.linear %n, %wk : (tensor<?x16xf32>, tensor<8x16xf32>) -> tensor<?x8xf32>
+        %v = stc.linear %n, %wv : (tensor<?x16xf32>, tensor<8x16xf32>) -> tensor<?x8xf32>
+        %qn = stc.rms_norm %q, %heads groups 4 epsilon 1.0e-05
+            : (tensor<?x16xf32>, tensor<4xf32>) -> tensor<?x16xf32>
+        %kn = stc.rms_norm %k, %heads groups 2 epsilon 1.0e-05
+            : (tensor<?x8xf32>, tensor<4xf32>) -> tensor<?x8xf32>
+        %qr = stc.rotary_embedding %qn, %cos, %sin head_dim 4
+            : (tensor<?x16xf32>, tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x16xf32>
+        %kr = stc.rotary_embedding interleaved %kn, %cos, %sin head_dim 4
+            : (tensor<?x8xf32>, tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x8xf32>
+        stc.cache_update %kr, %v, %c[%zero, %p] : tensor<?x8xf32>, tensor<?x8xf32>, !cache
+        %a = stc.attention %qr, %c[%zero, %p] heads 4 scale 2.0 window 0 soft_cap 0.2
+            : (tensor<?x16xf32>, !cache, index, index) -> tensor<?x16xf32>
+        %o = stc.linear %a, %wo : (tensor<?x16xf32>, tensor<16x16xf32>) -> tensor<?x16xf32>
+        %r = arith.addf %h, %o : tensor<?x16xf32>
+        stc.yield %r : tensor<?x16xf32>
+      }
+      %z = stc.layer_norm %y, %gain epsilon 1.0e-05
+          : (tensor<?x16xf32>, tensor<16xf32>) -> tensor<?x16xf32>
+      return %z : tensor<?x16xf32>
+    }
+    func.func @head(%x: tensor<?x16xf32>) -> tensor<?x11xf32> {
+      %table = stc.get_weight @embed : tensor<11x16xf32>
+      %y = stc.linear %x, %table : (tensor<?x16xf32>, tensor<11x16xf32>) -> tensor<?x11xf32>
+      %z = stc.soft_cap %y cap 0.5 : (tensor<?x11xf32>) -> tensor<?x11xf32>
+      return %z : tensor<?x11xf32>
+    })mlir";
+}
+
 inline Sequences randomSequences(int64_t count, int64_t length) {
   Random random(3);
   Sequences sequences;

@@ -128,8 +128,10 @@ TEST(ConfigGguf, everyRuleIsChecked) {
     std::string part;
   } cases[] = {
       {smallLlama("general.architecture"),
-       "general.architecture: expected one of llama, mistral, qwen2, got none"},
-      {smallLlama("general.architecture").str("general.architecture", "mamba"), "got 'mamba'"},
+       "general.architecture: expected one of llama, qwen2, qwen3, "},
+      {smallLlama("general.architecture"), "falcon, got none"},
+      {smallLlama("general.architecture").str("general.architecture", "gemma4"),
+       "got 'gemma4' (the nearest is gemma)"},
       {smallLlama("general.architecture").number("general.architecture", 1), "expected a string"},
       {smallLlama().scalar("split.count", B::u16, uint16_t(3)), "a model in one file, got 3 files"},
       {smallLlama().scalar("split.count", B::u16, uint16_t(1)), "OK"},
@@ -165,7 +167,18 @@ TEST(ConfigGguf, everyRuleIsChecked) {
       {smallLlama().str("llama.rope.freq_base", "1"), "expected a number"},
       {smallLlama("rope.dimension_count").number("llama.rope.dimension_count", 8),
        "the head size, 16, got 8"},
-      {smallLlama().str("llama.rope.scaling.type", "yarn"), "none or linear"},
+      {smallLlama().str("llama.rope.scaling.type", "ntk"), "none, linear or yarn"},
+      {smallLlama().str("llama.rope.scaling.type", "yarn"), "llama.rope.scaling.factor"},
+      {smallLlama()
+           .str("llama.rope.scaling.type", "yarn")
+           .real("llama.rope.scaling.factor", 4)
+           .real("llama.rope.scaling.yarn_ext_factor", 0.5f),
+       "expected 1, got 0.5"},
+      {smallLlama()
+           .str("llama.rope.scaling.type", "yarn")
+           .real("llama.rope.scaling.factor", 4)
+           .real("llama.rope.scaling.yarn_beta_fast", -1),
+       "a finite number above 0, got -1"},
       {smallLlama().str("llama.rope.scaling.type", "linear"), "llama.rope.scaling.factor"},
       {smallLlama().str("llama.rope.scaling.type", "linear").real("llama.rope.scaling.factor", nan),
        "a finite number above 0"},

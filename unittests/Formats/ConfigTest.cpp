@@ -158,10 +158,13 @@ TEST(Config, qwen2HasBiasesAndAWindowOnRequest) {
   on["max_window_layers"] = "3"; // windows begin after the last layer
   EXPECT_EQ(qwen(on)->slidingWindow, 0);
   on["max_window_layers"] = "1";
-  EXPECT_THAT(std::string(qwen(on).status().message()),
-              HasSubstr("a window in every layer or in none, got one in 2 of 3"));
+  EXPECT_EQ(qwen(on)->slidingWindow, 64);
+  EXPECT_THAT(qwen(on)->windowedLayers, ElementsAre(false, true, true));
+  EXPECT_FALSE(qwen(on)->isWindowed(0));
+  EXPECT_TRUE(qwen(on)->isWindowed(2));
   on["layer_types"] = R"(["sliding_attention","sliding_attention","sliding_attention"])";
   EXPECT_EQ(qwen(on)->slidingWindow, 64);
+  EXPECT_THAT(qwen(on)->windowedLayers, IsEmpty());
   on["layer_types"] = R"(["full_attention","full_attention","full_attention"])";
   EXPECT_EQ(qwen(on)->slidingWindow, 0);
   on["layer_types"] = R"(["full_attention","full_attention"])";
@@ -170,15 +173,72 @@ TEST(Config, qwen2HasBiasesAndAWindowOnRequest) {
   EXPECT_FALSE(qwen(on).ok());
 }
 
+TEST(Config, familiesHaveTheirOwnDefaults) {
+  auto gemma3 = parse(small({{"model_type", "\"gemma3_text\""}, {"num_hidden_layers", "7"}}));
+  ASSERT_TRUE(gemma3.ok()) << gemma3.status();
+  EXPECT_EQ(gemma3->headDim, 256);
+  EXPECT_EQ(gemma3->attentionScale, 1.0 / 16);
+  EXPECT_EQ(gemma3->ropeTheta, 1e6);
+  EXPECT_EQ(gemma3->localRopeTheta, 1e4);
+  EXPECT_EQ(gemma3->slidingWindow, 4096);
+  EXPECT_THAT(gemma3->windowedLayers, ElementsAre(true, true, true, true, true, false, true));
+  EXPECT_EQ(gemma3->activation, "gelu_tanh");
+  EXPECT_TRUE(gemma3->tiedEmbeddings);
+  EXPECT_EQ(gemma3->logitSoftCap, 0);
+  auto newer = parse(small(
+      {{"model_type", "\"gemma3_text\""}, {"rope_parameters", R"({"full_attention":{"rope_theta":5,
+          "rope_type":"linear","factor":8},"sliding_attention":{"rope_theta":7}})"}}));
+  ASSERT_TRUE(newer.ok()) << newer.status();
+  EXPECT_EQ(newer->ropeTheta, 5);
+  EXPECT_EQ(newer->localRopeTheta, 7);
+  EXPECT_EQ(newer->ropeScaling.factor, 8);
+
+  auto gemma2 = parse(small({{"model_type", "\"gemma2\""}, {"attn_logit_softcapping", "null"}}));
+  ASSERT_TRUE(gemma2.ok()) << gemma2.status();
+  EXPECT_EQ(gemma2->attentionSoftCap, 0);
+  EXPECT_EQ(gemma2->logitSoftCap, 30);
+  EXPECT_THAT(gemma2->windowedLayers, ElementsAre(true, false, true));
+
+  auto gpt2 = parse(R"({"model_type":"gpt2","n_embd":64,"n_layer":2,"n_head":4,"vocab_size":9,
+                        "n_positions":100,"n_inner":null})");
+  ASSERT_TRUE(gpt2.ok()) << gpt2.status();
+  EXPECT_EQ(gpt2->intermediateSize, 256);
+  EXPECT_EQ(gpt2->kvHeads, 4);
+  EXPECT_EQ(gpt2->maxPositions, 100);
+  EXPECT_TRUE(gpt2->block.learnedPositions);
+
+  auto falcon = [](Fields fields) {
+    fields["model_type"] = "\"falcon\"";
+    fields["num_key_value_heads"] = "";
+    return parse(small(fields));
+  };
+  EXPECT_EQ(falcon({})->kvHeads, 1);
+  EXPECT_TRUE(falcon({})->block.sharedNorm);
+  EXPECT_EQ(falcon({{"multi_query", "false"}})->kvHeads, 4);
+  EXPECT_FALSE(falcon({{"parallel_attn", "false"}})->block.parallel);
+  auto large = falcon({{"new_decoder_architecture", "true"}, {"num_kv_heads", "2"}});
+  EXPECT_EQ(large->kvHeads, 2);
+  EXPECT_FALSE(large->block.sharedNorm);
+
+  auto smol = parse(small({{"model_type", "\"smollm3\""}, {"num_hidden_layers", "5"}}));
+  EXPECT_THAT(smol->rotatedLayers, ElementsAre(true, true, true, false, true));
+  auto yarn = parse(small({{"rope_scaling", R"({"rope_type":"yarn","factor":4,"mscale":2,
+      "mscale_all_dim":1,"original_max_position_embeddings":16})"}}));
+  ASSERT_TRUE(yarn.ok()) << yarn.status();
+  EXPECT_EQ(yarn->ropeScaling.originalMaxPositions, 16);
+  // (0.2 ln 4 + 1) / (0.1 ln 4 + 1)
+  EXPECT_NEAR(yarn->ropeScaling.attentionFactor, 1.2772588722 / 1.1386294361, 1e-9);
+}
+
 TEST(Config, everyRuleIsChecked) {
   EXPECT_EQ(errorOf({}), "OK");
   struct {
     Fields changes;
     std::string part;
   } cases[] = {
-      {{{"model_type", "\"gpt2\""}},
-       "config.json: model_type: expected one of llama, mistral, qwen2, got 'gpt2'"},
-      {{{"model_type", ""}}, "one of llama, mistral, qwen2, got none"},
+      {{{"model_type", "\"gpt3\""}}, "config.json: model_type: expected one of llama, mistral, "},
+      {{{"model_type", "\"gpt3\""}}, "falcon, got 'gpt3' (the nearest is gpt2)"},
+      {{{"model_type", ""}}, "falcon, got none"},
       {{{"model_type", "7"}}, "model_type: expected a string, got 7"},
       {{{"auto_map", "{\"AutoModel\":\"evil.Model\"}"}}, "auto_map: expected no field that asks"},
       {{{"trust_remote_code", "true"}}, "trust_remote_code: expected no field that asks"},
@@ -228,7 +288,8 @@ TEST(Config, everyRuleIsChecked) {
       {{{"rope_theta", "-1"}}, "rope_theta: expected a finite number above 0"},
       {{{"rope_theta", "Infinity"}}, "valid JSON"},
       {{{"partial_rotary_factor", "0.5"}}, "partial_rotary_factor: expected 1, got 0.5"},
-      {{{"hidden_act", "\"gelu\""}}, "hidden_act: expected silu, got 'gelu'"},
+      {{{"hidden_act", "\"relu2\""}}, "hidden_act: expected silu, gelu, gelu_new, "},
+      {{{"hidden_act", "\"gelu\""}}, "OK"},
       {{{"hidden_act", "\"swish\""}}, "OK"},
       {{{"tie_word_embeddings", "1"}}, "tie_word_embeddings: expected true or false, got 1"},
       {{{"bos_token_id", "320"}}, "bos_token_id: expected a token id from 0 to 319, got 320"},
@@ -239,8 +300,26 @@ TEST(Config, everyRuleIsChecked) {
       {{{"eos_token_id", "\"x\""}}, "eos_token_id: expected an integer, got 'x'"},
       {{{"eos_token_id", "[]"}}, "OK"},
       {{{"rope_scaling", "3"}}, "rope_scaling: expected an object or null, got 3"},
-      {{{"rope_scaling", R"({"type":"yarn","factor":4})"}},
-       "rope_scaling.rope_type: expected default, linear or llama3, got 'yarn'"},
+      {{{"rope_scaling", R"({"type":"ntk","factor":4})"}},
+       "rope_scaling.rope_type: expected default, linear, dynamic, llama3, yarn or longrope, got "
+       "'ntk'"},
+      {{{"rope_scaling", R"({"type":"yarn","factor":4})"}}, "OK"},
+      {{{"rope_scaling", R"({"type":"yarn","factor":-4})"}}, "rope_scaling.factor: expected a fin"},
+      {{{"rope_scaling", R"({"type":"yarn","factor":4,"beta_fast":0})"}},
+       "rope_scaling.beta_fast: expected a finite number above 0, got 0"},
+      {{{"rope_scaling", R"({"type":"yarn","factor":4,"truncate":1})"}},
+       "rope_scaling.truncate: expected true or false, got 1"},
+      {{{"rope_scaling", R"({"type":"dynamic"})"}}, "rope_scaling.factor: expected a number"},
+      {{{"rope_scaling", R"({"type":"dynamic","factor":0.5})"}}, "rope_scaling.factor: expected 1"},
+      {{{"rope_scaling", R"({"type":"longrope"})"}},
+       "rope_scaling.short_factor: expected a list of numbers, got none"},
+      {{{"rope_scaling", R"({"type":"su","short_factor":[1],"long_factor":[1,"x"]})"}},
+       "rope_scaling.long_factor: expected numbers, got 'x'"},
+      {{{"rope_scaling", R"({"type":"su","short_factor":[1],"long_factor":[1]})"}},
+       "rope_scaling.short_factor: expected 8 factors, got 1"},
+      {{{"rope_scaling", R"({"type":"su","short_factor":[1,1,1,1,1,1,1,0],
+          "long_factor":[1,1,1,1,1,1,1,1]})"}},
+       "rope_scaling.short_factor: expected a finite number above 0, got 0"},
       {{{"rope_scaling", R"({"type":"linear"})"}}, "rope_scaling.factor: expected a number"},
       {{{"rope_scaling", R"({"type":"linear","factor":0})"}},
        "rope_scaling.factor: expected a fin"},
@@ -260,6 +339,43 @@ TEST(Config, everyRuleIsChecked) {
        "sliding_window: expected a size"},
       {{{"model_type", "\"mistral\""}, {"sliding_window", "\"x\""}},
        "sliding_window: expected an integer"},
+      {{{"model_type", "\"gemma2\""}, {"head_dim", "16"}}, "OK"},
+      {{{"model_type", "\"gemma2\""}, {"final_logit_softcapping", "-1"}},
+       "logit soft cap: expected a finite number above 0, got -1"},
+      {{{"model_type", "\"gemma2\""}, {"query_pre_attn_scalar", "0"}},
+       "query_pre_attn_scalar: expected a finite number above 0, got 0"},
+      {{{"model_type", "\"gemma3_text\""}, {"sliding_window_pattern", "0"}},
+       "sliding_window_pattern: expected a number of 1 or more, got 0"},
+      {{{"model_type", "\"gemma3_text\""}, {"rope_local_base_freq", "0"}},
+       "rope_local_base_freq: expected a finite number above 0, got 0"},
+      {{{"model_type", "\"gemma3_text\""},
+        {"rope_parameters", R"({"full_attention":{},"other":{}})"}},
+       "rope_parameters.other: expected rotations of full_attention and sliding_attention"},
+      {{{"model_type", "\"granite\""}, {"logits_scaling", "0"}},
+       "logits_scaling: expected a finite number above 0, got 0"},
+      {{{"model_type", "\"granite\""}, {"residual_multiplier", "0"}},
+       "residual scale: expected a finite number above 0, got 0"},
+      {{{"model_type", "\"smollm3\""}, {"no_rope_layers", "[1,0]"}},
+       "no_rope_layers: expected a list of 3, got 2"},
+      {{{"model_type", "\"smollm3\""}, {"no_rope_layer_interval", "0"}},
+       "no_rope_layer_interval: expected a number of 1 or more, got 0"},
+      {{{"model_type", "\"cohere\""}, {"use_qk_norm", "true"}},
+       "use_qk_norm: expected false (the other is not supported yet), got true"},
+      {{{"model_type", "\"phi\""}, {"partial_rotary_factor", "0"}},
+       "partial_rotary_factor: expected a fraction above 0 and up to 1, got 0"},
+      {{{"model_type", "\"phi\""}, {"partial_rotary_factor", "0.2"}},
+       "partial_rotary_factor: expected an even size, for rotation in pairs, got 3"},
+      {{{"model_type", "\"gptj\""},
+        {"n_embd", "64"},
+        {"n_layer", "2"},
+        {"n_head", "4"},
+        {"rotary_dim", "32"}},
+       "rotary_dim: expected 1 to 16 columns of a head, got 32"},
+      {{{"model_type", "\"falcon\""}, {"alibi", "true"}}, "alibi: expected false"},
+      {{{"model_type", "\"falcon\""},
+        {"new_decoder_architecture", "true"},
+        {"num_ln_in_parallel_attn", "3"}},
+       "num_ln_in_parallel_attn: expected 1 or 2, got 3"},
   };
   for (const auto &test : cases)
     EXPECT_THAT(errorOf(test.changes), HasSubstr(test.part)) << small(test.changes);

@@ -37,8 +37,8 @@ public:
   /// returned.
   using Hook = llvm::function_ref<absl::Status(mlir::Operation *)>;
   absl::Status evaluateLayer(LayerOp layer, Hook before = nullptr, Hook after = nullptr);
-  /// Runs an expert's operations in two steps, for those who run them one by one: gives its argument
-  /// the rows of the tokens that chose it, perhaps none, and adds up what it yields.
+  /// Runs an expert's operations in two steps, for those who run them one by one: gives its
+  /// argument the rows of the tokens that chose it, perhaps none, and adds up what it yields.
   absl::Status enterExpert(ExpertOp expert);
   absl::Status leaveExpert(ExpertOp expert);
   /// Gives `value` (a layer's argument or result) what `other` stands for.
@@ -62,9 +62,10 @@ private:
   absl::Status embed(EmbeddingOp op);
   absl::Status multiply(LinearOp op);
   absl::Status normalize(RMSNormOp op);
+  absl::Status normalizeLayer(LayerNormOp op);
+  absl::Status map(mlir::Operation *op, llvm::function_ref<float(float)> function);
   absl::Status tabulate(RotaryTableOp op);
   absl::Status rotate(RotaryEmbeddingOp op);
-  absl::Status activate(ActivationOp op);
   absl::Status gate(GatedActivationOp op);
   absl::Status attend(AttentionOp op);
   absl::Status chooseExperts(TopKGateOp op);

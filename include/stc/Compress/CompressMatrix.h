@@ -38,6 +38,8 @@ struct MatrixMethod {
   double damping = 0.01;
   /// Whether GPTQ takes columns by decreasing second moment.
   bool activationOrder = true;
+  /// Whether pruning and rounding may go in one pass (of sparsegpt and gptq).
+  bool joint = true;
   /// Whether what is left is fitted to the outputs wanted.
   bool repair = true;
   /// How much staying near the weights given counts in that, relative to the mean of the diagonal.
@@ -56,7 +58,7 @@ struct CompressedMatrix {
 
 /// Compresses W [rows][columns], y = W x. `targets` are the outputs wanted for the inputs of
 /// `statistics`; null means those of W itself. Methods that need no calibration (magnitude, rtn)
-/// without repair do without `statistics` too. With a joint method (sparsegpt and gptq) and repair,
+/// without repair do without `statistics` too. With `joint`, sparsegpt and gptq, and repair,
 /// pruning and rounding in one pass and one after the other with repair between them are both
 /// tried, and the lower error is taken.
 /// Errors: a method that lacks statistics, weights that are not finite, sizes that do not fit.

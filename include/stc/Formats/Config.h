@@ -14,10 +14,32 @@ namespace stc {
 
 /// How rotary frequencies are changed for long contexts.
 struct RopeScaling {
-  enum class Kind { None, Linear, Llama3 };
+  enum class Kind { None, Linear, Dynamic, Llama3, Yarn, LongRope };
   Kind kind = Kind::None;
-  double factor = 1, lowFrequencyFactor = 1, highFrequencyFactor = 4;
+  double factor = 1, lowFrequencyFactor = 1, highFrequencyFactor = 4; // the latter two: Llama3
   double originalMaxPositions = 8192;
+  /// What cosines and sines are multiplied by (Yarn, LongRope); 0: what follows from the factor.
+  double attentionFactor = 0;
+  double betaFast = 32, betaSlow = 1; // Yarn: turns within the original context
+  bool truncate = true;               // Yarn: the bounds of the blend are whole numbers
+  /// LongRope: a divisor of each frequency, within the original context and beyond it.
+  std::vector<double> shortFactors, longFactors;
+};
+
+enum class NormKind { RootMeanSquare, Layer };
+enum class QueryKeyNorm { None, PerHead, WholeRow };
+
+/// What the blocks of a decoder are made of, beside their sizes. The defaults are Llama's.
+struct BlockTraits {
+  NormKind norm = NormKind::RootMeanSquare;
+  bool preNorm = true;              // norms before attention and feed-forward
+  bool postNorm = false;            // norms of what they add
+  bool parallel = false;            // attention and feed-forward read the same hidden state
+  bool sharedNorm = false;          // one norm for both (of a parallel block)
+  bool gated = true;                // the feed-forward multiplies by an activated gate
+  bool learnedPositions = false;    // instead of rotary embedding
+  bool normalizedEmbedding = false; // times sqrt(hidden_size), rounded to the table's type
+  QueryKeyNorm queryKeyNorm = QueryKeyNorm::None; // before rotary embedding
 };
 
 /// The sizes and switches of a decoder, in one vocabulary for all containers. Every value is
@@ -26,22 +48,37 @@ struct ModelConfig {
   std::string architecture; // "llama", "mistral", "qwen2": lower-case family name (HF model_type)
   int64_t hiddenSize = 0, intermediateSize = 0, layers = 0, heads = 0, kvHeads = 0, headDim = 0;
   int64_t vocabSize = 0, maxPositions = 0;
+  BlockTraits block;
   double normEpsilon = 1e-5, ropeTheta = 10000;
+  int64_t rotaryDim = 0;     // the first columns of a head, which are rotated; at most headDim
+  double localRopeTheta = 0; // of layers with a window, without scaling; 0: as all others
   RopeScaling ropeScaling;
   /// A position sees itself and the slidingWindow - 1 positions before it; 0: all before it.
   int64_t slidingWindow = 0;
+  /// Per layer, where layers differ: whether it has the window, and whether it is rotated.
+  std::vector<bool> windowedLayers, rotatedLayers;
+  double embeddingScale = 1, residualScale = 1, logitScale = 1;
+  double attentionScale = 0;                     // of scores; 0: 1 / sqrt(headDim)
+  double attentionSoftCap = 0, logitSoftCap = 0; // 0: none
   /// attentionBias: the query, key and value projections have biases (and the output projection
   /// where the checkpoint holds one: Llama's does, Qwen2's does not).
   bool tiedEmbeddings = false, attentionBias = false, mlpBias = false;
-  bool ropeInterleaved = false; // GGUF's llama family stores query/key rows for adjacent pairs
-  /// A mixture of experts in place of the feed-forward blocks, unless `experts` is 0: each token goes
-  /// through `expertsPerToken` of them, whose gates add up to 1 if `normalizedGates`, and through one
-  /// that is shared, unless its size is 0.
+  bool ropeInterleaved = false; // query and key rows are for rotation of adjacent pairs
+  /// A mixture of experts in place of the feed-forward blocks, unless `experts` is 0: each token
+  /// goes through `expertsPerToken` of them, whose gates add up to 1 if `normalizedGates`, and
+  /// through one that is shared, unless its size is 0.
   int64_t experts = 0, expertsPerToken = 0, expertSize = 0, sharedExpertSize = 0;
-  bool normalizedGates = true;
+  bool normalizedGates = false;
   std::string activation = "silu";
   std::optional<int64_t> bosToken, eosToken;
   std::vector<int64_t> extraEosTokens;
+
+  bool isWindowed(int64_t layer) const {
+    return slidingWindow != 0 && (windowedLayers.empty() || windowedLayers[size_t(layer)]);
+  }
+  bool isRotated(int64_t layer) const {
+    return !block.learnedPositions && (rotatedLayers.empty() || rotatedLayers[size_t(layer)]);
+  }
 };
 
 /// Reads a Hugging Face config.json. `file` names it in errors.
@@ -56,8 +93,17 @@ absl::Status addGenerationConfig(const JsonValue &json, const std::string &file,
 struct GgufFamily {
   std::string name;
   bool interleavedRope = false;
+  bool writable = false; // the metadata that stc writes describes such a model
 };
 GgufFamily ggufFamilyOf(const ModelConfig &config);
+
+/// A family of decoders, for lists: the model_type, general.architecture ("" where GGUF files of it
+/// are not read), models that belong to it, and what its blocks have that Llama's do not.
+struct SupportedFamily {
+  std::string name, gguf, models;
+  std::vector<std::string> features;
+};
+std::vector<SupportedFamily> supportedFamilies();
 
 /// Reads the configuration out of a GGUF file's metadata and tensor shapes.
 absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf);

@@ -47,45 +47,73 @@ Value widen(OpBuilder &builder, Location loc, Value value) {
   return value;
 }
 
+// The order of a sum is the target's choice, and a product may be fused into it.
+constexpr auto kRelaxed = arith::FastMathFlags::reassoc | arith::FastMathFlags::contract;
+
+/// The sum over the columns of each row, one number per row, of what `term` makes of an element of
+/// `input` and of the same row's number in each of `perRow`.
+Value sumOfRows(OpBuilder &builder, Location loc, Value input, ValueRange perRow,
+                llvm::function_ref<Value(OpBuilder &, Location, ValueRange)> term) {
+  auto type = cast<RankedTensorType>(input.getType());
+  FloatType f32 = builder.getF32Type();
+  AffineMap rows = AffineMap::get(2, 0, builder.getAffineDimExpr(0));
+  auto sumType = RankedTensorType::get({type.getDimSize(0)}, f32);
+  Value zeros = linalg::FillOp::create(builder, loc, createFloat(builder, loc, 0, f32),
+                                       createEmpty(builder, loc, sumType, input))
+                    .getResult(0);
+  SmallVector<Value> inputs{input};
+  llvm::append_range(inputs, perRow);
+  SmallVector<AffineMap> maps(inputs.size() + 1, rows);
+  maps[0] = AffineMap::getMultiDimIdentityMap(2, builder.getContext());
+  auto sum = linalg::GenericOp::create(builder, loc, sumType, inputs, zeros, maps,
+                                       ArrayRef<utils::IteratorType>{kParallel, kReduction},
+                                       [&](OpBuilder &builder, Location loc, ValueRange args) {
+                                         Value next = arith::AddFOp::create(
+                                             builder, loc, args.back(),
+                                             term(builder, loc, args.drop_back()), kRelaxed);
+                                         linalg::YieldOp::create(builder, loc, next);
+                                       });
+  return sum.getResult(0);
+}
+
+/// sum / columns, in a body.
+Value meanOf(OpBuilder &builder, Location loc, Value sum, int64_t columns) {
+  return arith::DivFOp::create(builder, loc, sum,
+                               createFloat(builder, loc, double(columns), builder.getF32Type()));
+}
+
+/// 1 / sqrt(mean + epsilon), in a body.
+Value inverseRoot(OpBuilder &builder, Location loc, Value mean, const APFloat &epsilon) {
+  FloatType f32 = builder.getF32Type();
+  Value shifted = arith::AddFOp::create(builder, loc, mean,
+                                        createFloat(builder, loc, epsilon.convertToDouble(), f32));
+  return arith::DivFOp::create(builder, loc, createFloat(builder, loc, 1, f32),
+                               math::SqrtOp::create(builder, loc, shifted));
+}
+
 struct ConvertRMSNorm : OpConversionPattern<RMSNormOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(RMSNormOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
+    if (op.getGroups() != 1)
+      return rewriter.notifyMatchFailure(op, "groups become packed.rms_norm");
     Location loc = op.getLoc();
-    MLIRContext *context = rewriter.getContext();
     auto type = cast<RankedTensorType>(op.getType());
-    FloatType f32 = rewriter.getF32Type();
     AffineMap rows = AffineMap::get(2, 0, rewriter.getAffineDimExpr(0));
     AffineMap columns = AffineMap::get(2, 0, rewriter.getAffineDimExpr(1));
-    AffineMap all = AffineMap::getMultiDimIdentityMap(2, context);
-
-    auto sumType = RankedTensorType::get({type.getDimSize(0)}, f32);
-    Value zeros = linalg::FillOp::create(rewriter, loc, createFloat(rewriter, loc, 0, f32),
-                                         createEmpty(rewriter, loc, sumType, adaptor.getInput()))
-                      .getResult(0);
-    // The order of a sum is the target's choice, and a product may be fused into it.
-    auto relaxed = arith::FastMathFlags::reassoc | arith::FastMathFlags::contract;
-    auto sum = linalg::GenericOp::create(
-        rewriter, loc, sumType, adaptor.getInput(), zeros, ArrayRef<AffineMap>{all, rows},
-        ArrayRef<utils::IteratorType>{kParallel, kReduction},
-        [&](OpBuilder &builder, Location loc, ValueRange args) {
-          Value square = arith::MulFOp::create(builder, loc, args[0], args[0], relaxed);
-          Value next = arith::AddFOp::create(builder, loc, args[1], square, relaxed);
-          linalg::YieldOp::create(builder, loc, next);
-        });
+    AffineMap all = AffineMap::getMultiDimIdentityMap(2, rewriter.getContext());
+    Value sum = sumOfRows(rewriter, loc, adaptor.getInput(), {},
+                          [](OpBuilder &builder, Location loc, ValueRange args) -> Value {
+                            return arith::MulFOp::create(builder, loc, args[0], args[0], kRelaxed);
+                          });
     auto normalized = linalg::GenericOp::create(
-        rewriter, loc, type, ValueRange{adaptor.getInput(), sum.getResult(0), adaptor.getWeight()},
+        rewriter, loc, type, ValueRange{adaptor.getInput(), sum, adaptor.getWeight()},
         createEmpty(rewriter, loc, type, adaptor.getInput()),
         ArrayRef<AffineMap>{all, rows, columns, all},
         ArrayRef<utils::IteratorType>{kParallel, kParallel},
         [&](OpBuilder &builder, Location loc, ValueRange args) {
-          Value mean = arith::DivFOp::create(builder, loc, args[1],
-                                             createFloat(builder, loc, type.getDimSize(1), f32));
-          Value shifted = arith::AddFOp::create(
-              builder, loc, mean,
-              createFloat(builder, loc, op.getEpsilon().convertToDouble(), f32));
-          Value inverse = arith::DivFOp::create(builder, loc, createFloat(builder, loc, 1, f32),
-                                                math::SqrtOp::create(builder, loc, shifted));
+          Value inverse = inverseRoot(
+              builder, loc, meanOf(builder, loc, args[1], type.getDimSize(1)), op.getEpsilon());
           Value scaled = arith::MulFOp::create(builder, loc, args[0], inverse);
           Value result = arith::MulFOp::create(builder, loc, scaled, widen(builder, loc, args[2]));
           linalg::YieldOp::create(builder, loc, result);
@@ -95,8 +123,75 @@ struct ConvertRMSNorm : OpConversionPattern<RMSNormOp> {
   }
 };
 
-/// stc.activation and stc.gated_activation, which differ in the factor only.
-template <typename Op> struct ConvertActivation : OpConversionPattern<Op> {
+struct ConvertLayerNorm : OpConversionPattern<LayerNormOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(LayerNormOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    auto type = cast<RankedTensorType>(op.getType());
+    int64_t width = type.getDimSize(1);
+    AffineMap rows = AffineMap::get(2, 0, rewriter.getAffineDimExpr(0));
+    AffineMap columns = AffineMap::get(2, 0, rewriter.getAffineDimExpr(1));
+    AffineMap all = AffineMap::getMultiDimIdentityMap(2, rewriter.getContext());
+    Value sum = sumOfRows(rewriter, loc, adaptor.getInput(), {},
+                          [](OpBuilder &, Location, ValueRange args) { return args[0]; });
+    // Of the distances from the mean: squares of the values themselves would cancel.
+    Value squares = sumOfRows(rewriter, loc, adaptor.getInput(), sum,
+                              [&](OpBuilder &builder, Location loc, ValueRange args) -> Value {
+                                Value mean = meanOf(builder, loc, args[1], width);
+                                Value x = arith::SubFOp::create(builder, loc, args[0], mean);
+                                return arith::MulFOp::create(builder, loc, x, x, kRelaxed);
+                              });
+    SmallVector<Value> inputs{adaptor.getInput(), sum, squares, adaptor.getWeight()};
+    SmallVector<AffineMap> maps{all, rows, rows, columns};
+    if (adaptor.getBias()) {
+      inputs.push_back(adaptor.getBias());
+      maps.push_back(columns);
+    }
+    maps.push_back(all);
+    auto normalized = linalg::GenericOp::create(
+        rewriter, loc, type, inputs, createEmpty(rewriter, loc, type, adaptor.getInput()), maps,
+        ArrayRef<utils::IteratorType>{kParallel, kParallel},
+        [&](OpBuilder &builder, Location loc, ValueRange args) {
+          Value centred =
+              arith::SubFOp::create(builder, loc, args[0], meanOf(builder, loc, args[1], width));
+          Value inverse =
+              inverseRoot(builder, loc, meanOf(builder, loc, args[2], width), op.getEpsilon());
+          Value result = arith::MulFOp::create(builder, loc, centred, inverse);
+          result = arith::MulFOp::create(builder, loc, result, widen(builder, loc, args[3]));
+          if (adaptor.getBias())
+            result = arith::AddFOp::create(builder, loc, result, widen(builder, loc, args[4]));
+          linalg::YieldOp::create(builder, loc, result);
+        });
+    rewriter.replaceOp(op, normalized);
+    return success();
+  }
+};
+
+/// What one element of an elementwise operation is.
+Value createElement(OpBuilder &builder, Location loc, ActivationOp op, ValueRange args) {
+  return createActivation(builder, loc, op.getKind(), args[0]);
+}
+Value createElement(OpBuilder &builder, Location loc, GatedActivationOp op, ValueRange args) {
+  return arith::MulFOp::create(builder, loc, createActivation(builder, loc, op.getKind(), args[0]),
+                               args[1]);
+}
+Value createElement(OpBuilder &builder, Location loc, ScaleOp op, ValueRange args) {
+  double factor = op.getFactor().convertToDouble();
+  return arith::MulFOp::create(builder, loc, args[0],
+                               createFloat(builder, loc, factor, builder.getF32Type()));
+}
+Value createElement(OpBuilder &builder, Location loc, SoftCapOp op, ValueRange args) {
+  double cap = op.getCap().convertToDouble();
+  FloatType f32 = builder.getF32Type();
+  Value scaled =
+      arith::MulFOp::create(builder, loc, args[0], createFloat(builder, loc, 1 / cap, f32));
+  return arith::MulFOp::create(builder, loc, math::TanhOp::create(builder, loc, scaled),
+                               createFloat(builder, loc, cap, f32));
+}
+
+/// Operations whose elements depend on the same elements of their operands.
+template <typename Op> struct ConvertElementwise : OpConversionPattern<Op> {
   using OpConversionPattern<Op>::OpConversionPattern;
   LogicalResult matchAndRewrite(Op op, typename Op::Adaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
@@ -109,12 +204,30 @@ template <typename Op> struct ConvertActivation : OpConversionPattern<Op> {
         SmallVector<AffineMap>(inputs.size() + 1, all),
         ArrayRef<utils::IteratorType>{kParallel, kParallel},
         [&](OpBuilder &builder, Location loc, ValueRange args) {
-          Value value = createActivation(builder, loc, op.getKind(), args[0]);
-          if (inputs.size() == 2)
-            value = arith::MulFOp::create(builder, loc, value, args[1]);
-          linalg::YieldOp::create(builder, loc, value);
+          linalg::YieldOp::create(builder, loc, createElement(builder, loc, op, args));
         });
     rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
+struct ConvertPositions : OpConversionPattern<PositionsOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(PositionsOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    auto type = cast<RankedTensorType>(op.getType());
+    AffineMap all = AffineMap::getMultiDimIdentityMap(1, rewriter.getContext());
+    auto positions = linalg::GenericOp::create(
+        rewriter, loc, type, ValueRange(), createEmpty(rewriter, loc, type, adaptor.getTokens()),
+        all, kParallel, [&](OpBuilder &builder, Location loc, ValueRange) {
+          Value token = linalg::IndexOp::create(builder, loc, 0);
+          Value position = arith::AddIOp::create(builder, loc, adaptor.getPosition(), token);
+          linalg::YieldOp::create(
+              builder, loc,
+              arith::IndexCastOp::create(builder, loc, builder.getI32Type(), position).getResult());
+        });
+    rewriter.replaceOp(op, positions);
     return success();
   }
 };
@@ -142,10 +255,15 @@ struct ConvertRotaryTable : OpConversionPattern<RotaryTableOp> {
           Value integer = arith::IndexCastOp::create(builder, loc, builder.getI64Type(), position);
           Value angle = arith::MulFOp::create(
               builder, loc, arith::SIToFPOp::create(builder, loc, f64, integer), args[0]);
-          Value cos =
-              arith::TruncFOp::create(builder, loc, f32, math::CosOp::create(builder, loc, angle));
-          Value sin =
-              arith::TruncFOp::create(builder, loc, f32, math::SinOp::create(builder, loc, angle));
+          auto finish = [&](Value value) -> Value {
+            double scale = op.getScale().convertToDouble();
+            if (scale != 1)
+              value =
+                  arith::MulFOp::create(builder, loc, value, createFloat(builder, loc, scale, f64));
+            return arith::TruncFOp::create(builder, loc, f32, value);
+          };
+          Value cos = finish(math::CosOp::create(builder, loc, angle));
+          Value sin = finish(math::SinOp::create(builder, loc, angle));
           linalg::YieldOp::create(builder, loc, ValueRange{cos, sin});
         });
     rewriter.replaceOp(op, table);
@@ -158,11 +276,13 @@ public:
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     ConversionTarget target(*context);
-    target.addIllegalOp<RMSNormOp, ActivationOp, GatedActivationOp, RotaryTableOp>();
+    target.addIllegalOp<RMSNormOp, LayerNormOp, ActivationOp, GatedActivationOp, ScaleOp, SoftCapOp,
+                        RotaryTableOp, PositionsOp>();
     target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
     RewritePatternSet patterns(context);
-    patterns.add<ConvertRMSNorm, ConvertActivation<ActivationOp>,
-                 ConvertActivation<GatedActivationOp>, ConvertRotaryTable>(context);
+    patterns.add<ConvertRMSNorm, ConvertLayerNorm, ConvertElementwise<ActivationOp>,
+                 ConvertElementwise<GatedActivationOp>, ConvertElementwise<ScaleOp>,
+                 ConvertElementwise<SoftCapOp>, ConvertRotaryTable, ConvertPositions>(context);
     if (failed(applyPartialConversion(getOperation(), target, std::move(patterns))))
       signalPassFailure();
   }

@@ -21,10 +21,10 @@ namespace {
 Value tokenSource(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     bool keepsTokens =
-        isa<EmbeddingOp, LinearOp, RMSNormOp, ActivationOp, GatedActivationOp, RotaryTableOp,
-            RotaryEmbeddingOp, AttentionOp, LayerOp, ExpertOp, TopKGateOp, packed::TopKGateOp,
-            packed::QuantizeActivationsOp,
-            packed::MatmulOp, packed::GatherOp, packed::RotaryOp, packed::AttentionOp>(op) ||
+        isa<EmbeddingOp, PositionsOp, LinearOp, RMSNormOp, LayerNormOp, ScaleOp, SoftCapOp,
+            ActivationOp, GatedActivationOp, RotaryTableOp, RotaryEmbeddingOp, AttentionOp, LayerOp,
+            ExpertOp, TopKGateOp, packed::QuantizeActivationsOp, packed::MatmulOp, packed::GatherOp,
+            packed::RMSNormOp, packed::RotaryOp, packed::AttentionOp, packed::TopKGateOp>(op) ||
         op->hasTrait<OpTrait::SameOperandsAndResultType>();
     if (!keepsTokens)
       break;
@@ -73,6 +73,7 @@ private:
   LogicalResult convert(LinearOp op);
   LogicalResult convert(GatedActivationOp op);
   LogicalResult convert(RMSNormOp op);
+  LogicalResult convert(LayerNormOp op);
   LogicalResult convert(RotaryEmbeddingOp op);
   LogicalResult convert(AttentionOp op);
   LogicalResult convert(TopKGateOp op);
@@ -107,8 +108,8 @@ LogicalResult ConvertSTCToPacked::convertOperations() {
     }
     if (auto read = dyn_cast<GetWeightOp>(op))
       reads.push_back(read);
-    if (isa<EmbeddingOp, LinearOp, RMSNormOp, GatedActivationOp, RotaryEmbeddingOp, AttentionOp,
-            TopKGateOp>(op))
+    if (isa<EmbeddingOp, LinearOp, RMSNormOp, LayerNormOp, GatedActivationOp, RotaryEmbeddingOp,
+            AttentionOp, TopKGateOp>(op))
       work.push_back(op);
     return WalkResult::advance();
   });
@@ -117,8 +118,9 @@ LogicalResult ConvertSTCToPacked::convertOperations() {
   for (Operation *op : work) {
     LogicalResult converted =
         llvm::TypeSwitch<Operation *, LogicalResult>(op)
-            .Case<EmbeddingOp, LinearOp, RMSNormOp, GatedActivationOp, RotaryEmbeddingOp,
-                  AttentionOp, TopKGateOp>([&](auto concrete) { return convert(concrete); });
+            .Case<EmbeddingOp, LinearOp, RMSNormOp, LayerNormOp, GatedActivationOp,
+                  RotaryEmbeddingOp, AttentionOp, TopKGateOp>(
+                [&](auto concrete) { return convert(concrete); });
     if (failed(converted))
       return failure();
   }
@@ -226,7 +228,27 @@ LogicalResult ConvertSTCToPacked::convert(RMSNormOp op) {
   Value vector = packedVector(builder, op, op.getWeight());
   if (!vector)
     return failure();
-  op.getWeightMutable().assign(vector);
+  if (op.getGroups() == 1) {
+    op.getWeightMutable().assign(vector);
+    return success();
+  }
+  // Not in place: another reader may see the input.
+  Value out = emptyLike(builder, op.getLoc(), op.getResult());
+  auto norm = packed::RMSNormOp::create(builder, op.getLoc(), out.getType(), op.getInput(), vector,
+                                        out, op.getGroupsAttr(), op.getEpsilonAttr());
+  op.getResult().replaceAllUsesWith(norm.getResult());
+  op.erase();
+  return success();
+}
+
+LogicalResult ConvertSTCToPacked::convert(LayerNormOp op) {
+  OpBuilder builder(op);
+  for (OpOperand &operand : op->getOpOperands().drop_front()) {
+    Value vector = packedVector(builder, op, operand.get());
+    if (!vector)
+      return failure();
+    operand.set(vector);
+  }
   return success();
 }
 
@@ -259,7 +281,8 @@ LogicalResult ConvertSTCToPacked::convert(RotaryEmbeddingOp op) {
   OpBuilder builder(op);
   // Row tiles that are turned together must be whole.
   int64_t pairs = cast<RankedTensorType>(op.getCos().getType()).getDimSize(1);
-  if (!op.getInterleaved() && pairs % kTileRows == 0)
+  bool isWhole = op.getHeadColumns() == 2 * pairs;
+  if (!op.getInterleaved() && isWhole && pairs % kTileRows == 0)
     if (packed::MatmulOp matmul = matmulToExtend(op.getInput(), op)) {
       matmul.getCosMutable().assign(op.getCos());
       matmul.getSinMutable().assign(op.getSin());
@@ -271,8 +294,9 @@ LogicalResult ConvertSTCToPacked::convert(RotaryEmbeddingOp op) {
   // In place where nothing else reads the input.
   Value input = op.getInput();
   Value out = input.hasOneUse() ? input : emptyLike(builder, op.getLoc(), op.getResult());
-  auto rotary = packed::RotaryOp::create(builder, op.getLoc(), out.getType(), input, op.getCos(),
-                                         op.getSin(), out, op.getInterleavedAttr());
+  auto rotary =
+      packed::RotaryOp::create(builder, op.getLoc(), out.getType(), input, op.getCos(), op.getSin(),
+                               out, op.getInterleavedAttr(), op.getHeadDimAttr());
   op.getResult().replaceAllUsesWith(rotary.getResult());
   op.erase();
   return success();
@@ -281,10 +305,10 @@ LogicalResult ConvertSTCToPacked::convert(RotaryEmbeddingOp op) {
 LogicalResult ConvertSTCToPacked::convert(AttentionOp op) {
   OpBuilder builder(op);
   Value out = emptyLike(builder, op.getLoc(), op.getResult());
-  auto attention = packed::AttentionOp::create(builder, op.getLoc(), out.getType(), op.getQueries(),
-                                               op.getCache(), op.getLayer(), op.getPosition(), out,
-                                               op.getHeadsAttr(), op.getScaleAttr(),
-                                               op.getWindowAttr(), op.getSinksAttr());
+  auto attention = packed::AttentionOp::create(
+      builder, op.getLoc(), out.getType(), op.getQueries(), op.getCache(), op.getLayer(),
+      op.getPosition(), out, op.getHeadsAttr(), op.getScaleAttr(), op.getWindowAttr(),
+      op.getSinksAttr(), op.getSoftCapAttr());
   op.getResult().replaceAllUsesWith(attention.getResult());
   op.erase();
   return success();

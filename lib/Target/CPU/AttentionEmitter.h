@@ -37,6 +37,7 @@ private:
   void prepareQuery(Value row, Value token, Value head);
   void addBlock(Value number);
   void weighScores(bool masked);
+  Value capScores(Value scores);
   void weighRow(Value row, bool masked);
   void updateMaxima();
   void writeResults();

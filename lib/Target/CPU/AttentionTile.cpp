@@ -1,6 +1,8 @@
 // packed.attention_tile: rows, softmax and results; the products are in AttentionProducts.cpp.
 #include "AttentionEmitter.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
+
 #include <limits>
 
 using namespace mlir;
@@ -235,6 +237,17 @@ Value AttentionEmitter::visibleLanes(Value last, int64_t v) {
   return visible;
 }
 
+/// cap * tanh(scores / cap).
+Value AttentionEmitter::capScores(Value scores) {
+  double cap = op.getSoftCap().convertToDouble();
+  if (cap == 0)
+    return scores;
+  Value scaled =
+      arith::MulFOp::create(builder, scores, builder.constant(builder.floats(), 1 / cap));
+  return arith::MulFOp::create(builder, math::TanhOp::create(builder, scaled),
+                               builder.constant(builder.floats(), cap));
+}
+
 /// Turns a row's scores into weights relative to the block's maximum.
 void AttentionEmitter::weighRow(Value row, bool masked) {
   Value lowest = builder.constant(builder.floats(), kLowest);
@@ -246,6 +259,7 @@ void AttentionEmitter::weighRow(Value row, bool masked) {
   for (int64_t v = 0; v < kVectors; ++v) {
     Value score =
         builder.load(builder.floats(), at(scores, row, kKVBlock * kFloat, v * kLanes * kFloat));
+    score = capScores(score);
     if (masked) {
       visible.push_back(visibleLanes(last, v));
       score = arith::SelectOp::create(builder, visible[v], score, lowest);

@@ -37,8 +37,8 @@ public:
     SmallVector<Operation *> operations;
     getOperation().walk([&](Operation *op) {
       if (isa<packed::AttentionCombineOp, packed::AttentionTileOp, packed::GatherOp,
-              packed::MatmulTileOp, packed::QuantizeActivationsOp, packed::RotaryOp,
-              packed::SplitActivationsOp, CacheUpdateOp>(op))
+              packed::MatmulTileOp, packed::QuantizeActivationsOp, packed::RMSNormOp,
+              packed::RotaryOp, packed::SplitActivationsOp, CacheUpdateOp>(op))
         operations.push_back(op);
     });
     for (Operation *op : operations) {
@@ -56,6 +56,7 @@ public:
           .Case([&](packed::QuantizeActivationsOp quantize) {
             emitQuantizeActivations(quantize, *description);
           })
+          .Case([&](packed::RMSNormOp norm) { emitRMSNorm(norm, *description); })
           .Case([&](packed::RotaryOp rotary) { emitRotary(rotary, *description); })
           .Case(
               [&](packed::SplitActivationsOp split) { emitSplitActivations(split, *description); })

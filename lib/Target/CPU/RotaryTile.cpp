@@ -51,14 +51,29 @@ static void rotateOneNeighbour(packed::RotaryOp op, KernelBuilder &builder, Valu
   memref::StoreOp::create(builder, second, op.getOut(), ValueRange{token, columnB});
 }
 
+/// Copies what follows the rotated columns of a head, unless it is there already.
+static void copyRest(packed::RotaryOp op, KernelBuilder &builder, Value token, Value head,
+                     int64_t begin, int64_t end) {
+  if (op.getInput() == op.getOut())
+    return;
+  for (int64_t column = begin; column < end; column += kLanes) {
+    Value mask = end - column < kLanes ? builder.firstLanes(end - column) : Value();
+    Value place = builder.add(head, column);
+    Value x = builder.loadVector(builder.floats(), op.getInput(), {token, place}, mask);
+    builder.storeVector(x, op.getOut(), {token, place}, mask);
+  }
+}
+
 void stc::cpu::emitRotary(packed::RotaryOp op, const TargetDescription &target) {
   KernelBuilder builder(op, target);
   int64_t pairs = cast<MemRefType>(op.getCos().getType()).getDimSize(1);
   int64_t columns = cast<MemRefType>(op.getInput().getType()).getDimSize(1);
+  int64_t headDim = op.getHeadColumns();
   int64_t whole = pairs / kLanes * kLanes;
   Value zero = builder.index(0);
   auto rotateHead = [&](Value token, Value head) {
     bool interleaved = op.getInterleaved();
+    copyRest(op, builder, token, head, 2 * pairs, headDim);
     if (whole > 0)
       builder.loop(zero, builder.index(whole), kLanes, [&](Value pair) {
         if (interleaved)
@@ -76,9 +91,9 @@ void stc::cpu::emitRotary(packed::RotaryOp op, const TargetDescription &target) 
                    builder.firstLanes(pairs - whole));
   };
   forEachToken(builder, op.getInput(), [&](Value token) {
-    if (columns == 2 * pairs)
+    if (columns == headDim)
       return rotateHead(token, zero);
-    builder.loop(zero, builder.index(columns), 2 * pairs,
+    builder.loop(zero, builder.index(columns), headDim,
                  [&](Value head) { rotateHead(token, head); });
   });
 }

@@ -13,6 +13,7 @@ void emitCacheUpdate(CacheUpdateOp op, const TargetDescription &target);
 void emitGather(packed::GatherOp op, const TargetDescription &target);
 void emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &target);
 void emitQuantizeActivations(packed::QuantizeActivationsOp op, const TargetDescription &target);
+void emitRMSNorm(packed::RMSNormOp op, const TargetDescription &target);
 void emitRotary(packed::RotaryOp op, const TargetDescription &target);
 void emitSplitActivations(packed::SplitActivationsOp op, const TargetDescription &target);
 

@@ -78,3 +78,40 @@ func.func @table(%tokens: tensor<?xi32>, %position: index) -> (tensor<?x2xf32>, 
       : (tensor<?xi32>, index) -> (tensor<?x2xf32>, tensor<?x2xf32>)
   return %cos, %sin : tensor<?x2xf32>, tensor<?x2xf32>
 }
+
+// A layer norm is two sums and an elementwise operation.
+
+// CHECK-LABEL: func.func @layer_norm
+// CHECK-SAME: (%[[X:.*]]: tensor<?x4xf32>
+// CHECK: %[[SUM:.*]] = linalg.generic {{.*}} ins(%[[X]] : tensor<?x4xf32>)
+// CHECK: arith.addf %{{.*}}, %{{.*}} fastmath<reassoc,contract>
+// CHECK: %[[SQUARES:.*]] = linalg.generic {{.*}} ins(%[[X]], %[[SUM]] : tensor<?x4xf32>, tensor<?xf32>)
+// CHECK: %[[CENTRED:.*]] = arith.subf
+// CHECK: arith.mulf %[[CENTRED]], %[[CENTRED]] fastmath<reassoc,contract>
+// CHECK: linalg.generic {{.*}} ins(%[[X]], %[[SUM]], %[[SQUARES]], %{{.*}}, %{{.*}} : {{.*}})
+// CHECK: math.sqrt
+// CHECK: arith.addf
+func.func @layer_norm(%x: tensor<?x4xf32>, %w: tensor<4xf32>, %b: tensor<4xf32>)
+    -> tensor<?x4xf32> {
+  %y = stc.layer_norm %x, %w bias %b epsilon 1.0e-05
+      : (tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// CHECK-LABEL: func.func @multipliers
+// CHECK: arith.mulf %{{.*}}, %{{.*}} : f32
+// CHECK: math.tanh
+func.func @multipliers(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %a = stc.scale %x by 3.0 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %b = stc.soft_cap %a cap 30.0 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %b : tensor<?x4xf32>
+}
+
+// CHECK-LABEL: func.func @positions
+// CHECK: linalg.generic {{.*}} iterator_types = ["parallel"]} outs(%{{.*}} : tensor<?xi32>)
+// CHECK: linalg.index 0
+// CHECK: arith.index_cast %{{.*}} : index to i32
+func.func @positions(%tokens: tensor<?xi32>, %position: index) -> tensor<?xi32> {
+  %p = stc.positions %tokens, %position : (tensor<?xi32>, index) -> tensor<?xi32>
+  return %p : tensor<?xi32>
+}

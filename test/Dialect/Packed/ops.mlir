@@ -292,4 +292,34 @@ func.func @experts(%x: tensor<?x64xf32>, %y: tensor<?x64xf32>, %l: tensor<?x8xf3
   %u = packed.scatter_add ins(%x : tensor<?x64xf32>) gates(%g[%e] : tensor<?x8xf32>)
       outs(%s : tensor<?x64xf32>) -> tensor<?x64xf32>
   return %u : tensor<?x64xf32>
+// CHECK-LABEL: @heads
+func.func @heads(%x: tensor<?x16xf32>, %w: tensor<8xf32>, %c: tensor<?x2xf32>, %layer: index,
+    %position: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 8, capacity = 16>) {
+  // CHECK: packed.rms_norm
+  // PRETTY-SAME: ins(%{{.*}}, %{{.*}} : tensor<?x16xf32>, tensor<8xf32>) outs(%{{.*}} : tensor<?x16xf32>) groups 2 epsilon 1.000000e-05 -> tensor<?x16xf32>
+  %y = packed.rms_norm ins(%x, %w : tensor<?x16xf32>, tensor<8xf32>)
+      outs(%x : tensor<?x16xf32>) groups 2 epsilon 1.0e-05 -> tensor<?x16xf32>
+  // CHECK: packed.rotary
+  // PRETTY-SAME: head_dim 8 -> tensor<?x16xf32>
+  %z = packed.rotary ins(%y, %c, %c : tensor<?x16xf32>, tensor<?x2xf32>, tensor<?x2xf32>)
+      outs(%y : tensor<?x16xf32>) head_dim 8 -> tensor<?x16xf32>
+  // CHECK: packed.attention
+  // PRETTY-SAME: window 0 soft_cap 5.000000e+01 -> tensor<?x16xf32>
+  %a = packed.attention ins(%z : tensor<?x16xf32>)
+      cache(%cache[%layer, %position] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 8, capacity = 16>)
+      outs(%z : tensor<?x16xf32>) heads 2 scale 5.0e-01 window 0 soft_cap 5.0e+01
+      -> tensor<?x16xf32>
+  return
+}
+
+// CHECK-LABEL: @attention_tile_with_cap
+func.func @attention_tile_with_cap(%q: memref<?x16xf32>, %kv_head: index, %layer: index,
+    %position: index, %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // CHECK: packed.attention_tile
+  // PRETTY-SAME: soft_cap 5.000000e+01
+  packed.attention_tile %kv_head, %position tokens 2 ins(%q : memref<?x16xf32>)
+      cache(%cache[%layer, %position] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+      outs(%q : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0 soft_cap 5.0e+01
+  return
 }

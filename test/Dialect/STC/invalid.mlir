@@ -339,7 +339,7 @@ func.func @f(%x: tensor<?x4xf32>, %w: tensor<8x4xf32>) {
 
 // stc.rms_norm (C1)
 func.func @f(%x: tensor<?x4xf32>, %w: tensor<5xf32>) {
-  // expected-error @+1 {{expects one weight value per column (C1), but got 5 and 4}}
+  // expected-error @+1 {{expects one weight value per column of a group (C1), but got 5 for 4 columns in 1 groups}}
   %y = stc.rms_norm %x, %w epsilon 1.0e-05
       : (tensor<?x4xf32>, tensor<5xf32>) -> tensor<?x4xf32>
   return
@@ -568,6 +568,31 @@ func.func @f(%x: tensor<?x8xf32>) {
   // expected-error @+2 {{failed to infer returned types}}
   // expected-error @+1 {{inferred type(s) 'tensor<?x8xf32>' are incompatible with return type(s) of operation 'tensor<?x2xf32>'}}
   %y = stc.top_k_gate %x k 2 : (tensor<?x8xf32>) -> tensor<?x2xf32>
+// -----
+
+// stc.weight (C5): transposed
+// expected-error @+1 {{expects transposed and offset with a source only (C5)}}
+stc.weight @w : tensor<4x4xf32> {value = dense<1.0> : tensor<4x4xf32>, transposed}
+
+// -----
+
+// stc.weight (C5): a vector
+// expected-error @+1 {{expects a transposed source of a 2-d weight (C5), but got 'tensor<4xf32>'}}
+stc.weight @w : tensor<4xf32> {source = "w", transposed}
+
+// -----
+
+// stc.weight (C6)
+// expected-error @+1 {{expects a finite offset (C6)}}
+stc.weight @w : tensor<4xf32> {source = "w", offset = 0x7FF0000000000000 : f64}
+
+// -----
+
+// stc.positions (C1)
+func.func @positions(%tokens: tensor<?xi32>, %position: index) {
+  // expected-error @+2 {{failed to infer returned types}}
+  // expected-error @+1 {{op inferred type(s) 'tensor<?xi32>' are incompatible with return type(s) of operation 'tensor<3xi32>'}}
+  %p = stc.positions %tokens, %position : (tensor<?xi32>, index) -> tensor<3xi32>
   return
 }
 
@@ -579,6 +604,10 @@ func.func @f(%x: tensor<5x4xf32>, %g: tensor<5x2xf32>, %e: index) {
   %y = stc.expert %e of %g (%t = %x : tensor<5x4xf32>) add %x : tensor<5x2xf32>, tensor<5x4xf32> {
     stc.yield %t : tensor<5x4xf32>
   }
+// stc.rms_norm (C1): groups
+func.func @rms_norm(%x: tensor<?x8xf32>, %w: tensor<4xf32>) {
+  // expected-error @+1 {{expects positive groups (C1), but got 0}}
+  %y = stc.rms_norm %x, %w groups 0 epsilon 0.0 : (tensor<?x8xf32>, tensor<4xf32>) -> tensor<?x8xf32>
   return
 }
 
@@ -590,6 +619,10 @@ func.func @f(%x: tensor<?x4xf32>, %s: tensor<?x8xf32>, %g: tensor<?x2xf32>, %e: 
   %y = stc.expert %e of %g (%t = %x : tensor<?x4xf32>) add %s : tensor<?x2xf32>, tensor<?x8xf32> {
     stc.yield %t : tensor<?x4xf32>
   }
+// stc.rms_norm (C1): columns of a group
+func.func @rms_norm(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
+  // expected-error @+1 {{expects one weight value per column of a group (C1), but got 8 for 8 columns in 2 groups}}
+  %y = stc.rms_norm %x, %w groups 2 epsilon 0.0 : (tensor<?x8xf32>, tensor<8xf32>) -> tensor<?x8xf32>
   return
 }
 
@@ -601,6 +634,10 @@ func.func @f(%x: tensor<?x4xf32>, %g: tensor<1x2xf32>, %e: index) {
   %y = stc.expert %e of %g (%t = %x : tensor<?x4xf32>) add %x : tensor<1x2xf32>, tensor<?x4xf32> {
     stc.yield %t : tensor<?x4xf32>
   }
+// stc.layer_norm (C1)
+func.func @layer_norm(%x: tensor<?x4xf32>, %w: tensor<5xf32>) {
+  // expected-error @+1 {{expects one weight value per column (C1), but got 5 and 4}}
+  %y = stc.layer_norm %x, %w epsilon 0.0 : (tensor<?x4xf32>, tensor<5xf32>) -> tensor<?x4xf32>
   return
 }
 
@@ -613,6 +650,11 @@ func.func @f(%x: tensor<?x4xf32>, %g: tensor<?x2xf32>) {
   %y = stc.expert %e of %g (%t = %x : tensor<?x4xf32>) add %x : tensor<?x2xf32>, tensor<?x4xf32> {
     stc.yield %t : tensor<?x4xf32>
   }
+// stc.layer_norm (C2)
+func.func @layer_norm(%x: tensor<?x4xf32>, %w: tensor<4xf32>, %b: tensor<3xf32>) {
+  // expected-error @+1 {{expects one bias value per column (C2), but got 3 and 4}}
+  %y = stc.layer_norm %x, %w bias %b epsilon 0.0
+      : (tensor<?x4xf32>, tensor<4xf32>, tensor<3xf32>) -> tensor<?x4xf32>
   return
 }
 
@@ -623,5 +665,69 @@ func.func private @g(%h: tensor<?x4xf32>, %i: index) -> tensor<?x4xf32>
 func.func @f(%h: tensor<?x4xf32>, %row: index) {
   // expected-error @+1 {{expects a row together with a positive count that divides 3 rows (C4)}}
   %y = stc.repeat @g(%h) first 0 rows %row count 2 weights [[], [], []] : tensor<?x4xf32>
+// stc.layer_norm (C3)
+func.func @layer_norm(%x: tensor<?x4xf32>, %w: tensor<4xf32>) {
+  // expected-error @+1 {{expects a finite, non-negative epsilon (C3), but got -1}}
+  %y = stc.layer_norm %x, %w epsilon -1.0 : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.scale (C1)
+func.func @scale(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects a finite factor (C1)}}
+  %y = stc.scale %x by 0x7FF0000000000000 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.soft_cap (C1)
+func.func @soft_cap(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects a finite, positive cap (C1), but got 0}}
+  %y = stc.soft_cap %x cap 0.0 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.rotary_table (C3)
+func.func @rotary_table(%tokens: tensor<?xi32>, %position: index) {
+  // expected-error @+1 {{expects a finite, positive scale (C3), but got -1}}
+  %cos, %sin = stc.rotary_table %tokens, %position frequencies [1.0] scale -1.0
+      : (tensor<?xi32>, index) -> (tensor<?x1xf32>, tensor<?x1xf32>)
+  return
+}
+
+// -----
+
+// stc.rotary_embedding (C3)
+func.func @rotary_embedding(%x: tensor<?x8xf32>, %cos: tensor<?x2xf32>) {
+  // expected-error @+1 {{expects a head_dim of 0 or at least 4 (C3), but got 2}}
+  %y = stc.rotary_embedding %x, %cos, %cos head_dim 2
+      : (tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// stc.rotary_embedding (C1): head_dim
+func.func @rotary_embedding(%x: tensor<?x8xf32>, %cos: tensor<?x2xf32>) {
+  // expected-error @+1 {{expects input columns that are a multiple of 6 (C1), but got 8}}
+  %y = stc.rotary_embedding %x, %cos, %cos head_dim 6
+      : (tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C6)
+func.func @attention(%q: tensor<?x16xf32>, %layer: index, %position: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects a finite, non-negative soft_cap (C6), but got -1}}
+  %y = stc.attention %q, %cache[%layer, %position] heads 4 scale 5.0e-01 window 0 soft_cap -1.0
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index) -> tensor<?x16xf32>
   return
 }

@@ -18,6 +18,11 @@ stc.weight @sliced : tensor<3x4xf32> {
 // CHECK: stc.weight @sliced_bias : tensor<3xf32> {slice = #stc.slice<of = [4], rows = [0, 3]>
 stc.weight @sliced_bias : tensor<3xf32> {
   value = dense<1.0> : tensor<4xf32>, slice = #stc.slice<of = [4], rows = [0, 3]>}
+// CHECK: stc.weight @transposed : tensor<4x4xf32> {slice = #stc.slice<of = [12, 4], rows = [4, 8]>, source = "w", transposed}
+stc.weight @transposed : tensor<4x4xf32> {
+  source = "w", transposed, slice = #stc.slice<of = [12, 4], rows = [4, 8]>}
+// CHECK: stc.weight @gain : tensor<4xf32> {offset = 1.000000e+00 : f64, source = "w"}
+stc.weight @gain : tensor<4xf32> {source = "w", offset = 1.0 : f64}
 stc.weight @a.0 : tensor<4xf32> {source = "a0"}
 stc.weight @b.0 : tensor<4x4xf32> {source = "b0"}
 stc.weight @a.1 : tensor<4xf32> {source = "a1"}
@@ -198,4 +203,52 @@ func.func @repeat_rows(%x: tensor<?x4xf32>, %row: index) -> tensor<?x4xf32> {
   %y = stc.repeat @one_expert(%x) captures(%x : tensor<?x4xf32>) first 0 rows %row count 1
       weights [[@e.0], [@e.1]] : tensor<?x4xf32>
   return %y : tensor<?x4xf32>
+// CHECK-LABEL: @positions
+func.func @positions(%tokens: tensor<?xi32>, %position: index) -> tensor<?xi32> {
+  // PRETTY: stc.positions %{{.*}}, %{{.*}} : (tensor<?xi32>, index) -> tensor<?xi32>
+  %p = stc.positions %tokens, %position : (tensor<?xi32>, index) -> tensor<?xi32>
+  return %p : tensor<?xi32>
+}
+
+// CHECK-LABEL: @norms
+func.func @norms(%x: tensor<?x8xf32>, %w: tensor<4xf32>, %v: tensor<8xbf16>) {
+  // PRETTY: stc.rms_norm %{{.*}}, %{{.*}} groups 2 epsilon 1.000000e-05
+  %a = stc.rms_norm %x, %w groups 2 epsilon 1.0e-05
+      : (tensor<?x8xf32>, tensor<4xf32>) -> tensor<?x8xf32>
+  // PRETTY: stc.layer_norm %{{.*}}, %{{.*}} epsilon 1.000000e-05
+  %b = stc.layer_norm %x, %v epsilon 1.0e-05 : (tensor<?x8xf32>, tensor<8xbf16>) -> tensor<?x8xf32>
+  // PRETTY: stc.layer_norm %{{.*}}, %{{.*}} bias %{{.*}} epsilon 1.000000e-05
+  %c = stc.layer_norm %x, %v bias %v epsilon 1.0e-05
+      : (tensor<?x8xf32>, tensor<8xbf16>, tensor<8xbf16>) -> tensor<?x8xf32>
+  return
+}
+
+// CHECK-LABEL: @multipliers
+func.func @multipliers(%x: tensor<?x4xf32>) {
+  // PRETTY: stc.scale %{{.*}} by 5.000000e-01 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %a = stc.scale %x by 5.0e-01 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  // PRETTY: stc.soft_cap %{{.*}} cap 3.000000e+01 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %b = stc.soft_cap %x cap 3.0e+01 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// CHECK-LABEL: @partial_rotation
+func.func @partial_rotation(%tokens: tensor<?xi32>, %position: index, %x: tensor<?x16xf32>) {
+  // PRETTY: stc.rotary_table %{{.*}}, %{{.*}} frequencies [1.000000e+00, 1.000000e-01] scale 1.250000e+00 :
+  %cos, %sin = stc.rotary_table %tokens, %position frequencies [1.0, 0.1] scale 1.25
+      : (tensor<?xi32>, index) -> (tensor<?x2xf32>, tensor<?x2xf32>)
+  // PRETTY: stc.rotary_embedding interleaved %{{.*}}, %{{.*}}, %{{.*}} head_dim 8 :
+  %y = stc.rotary_embedding interleaved %x, %cos, %sin head_dim 8
+      : (tensor<?x16xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// CHECK-LABEL: @capped_attention
+func.func @capped_attention(%q: tensor<?x16xf32>, %layer: index, %position: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // PRETTY: heads 4 scale 5.000000e-01 window 0 soft_cap 5.000000e+01 :
+  %y = stc.attention %q, %cache[%layer, %position] heads 4 scale 5.0e-01 window 0 soft_cap 5.0e+01
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index) -> tensor<?x16xf32>
+  return
 }

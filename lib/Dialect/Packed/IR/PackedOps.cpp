@@ -64,6 +64,7 @@ STC_DESTINATION_EFFECTS(SplitActivationsOp)
 STC_DESTINATION_EFFECTS(MatmulOp)
 STC_DESTINATION_EFFECTS(GatherOp)
 STC_DESTINATION_EFFECTS(RotaryOp)
+STC_DESTINATION_EFFECTS(RMSNormOp)
 STC_DESTINATION_EFFECTS(AttentionOp)
 STC_DESTINATION_EFFECTS(TopKGateOp)
 STC_DESTINATION_EFFECTS(SelectTokensOp)
@@ -258,7 +259,8 @@ template <typename Op> static LogicalResult verifyEpilogue(Op op) {
   if (tokensOf(cos) != tokensOf(out) || pairs <= 0 || pairs % stc::kTileRows != 0 ||
       columnsOf(out) % (2 * pairs) != 0)
     return op.emitOpError("expects cos with outs' tokens and a multiple of ")
-           << stc::kTileRows << " columns, twice of which divide outs' (C8), but got " << cos.getType();
+           << stc::kTileRows << " columns, twice of which divide outs' (C8), but got "
+           << cos.getType();
   return success();
 }
 
@@ -340,8 +342,7 @@ LogicalResult GatherOp::verify() {
 LogicalResult TopKGateOp::verify() {
   auto k = static_cast<int64_t>(getK());
   if (k < 1 || k > columnsOf(getLogits()))
-    return emitOpError("expects k from 1 to ")
-           << columnsOf(getLogits()) << " (C1), but got " << k;
+    return emitOpError("expects k from 1 to ") << columnsOf(getLogits()) << " (C1), but got " << k;
   if (cast<ShapedType>(getOut().getType()).getShape() !=
       cast<ShapedType>(getLogits().getType()).getShape())
     return emitOpError("expects out of the logits' shape (C2), but got ") << getOut().getType();
@@ -373,13 +374,32 @@ LogicalResult ScatterAddOp::verify() {
 }
 
 LogicalResult RotaryOp::verify() {
-  int64_t headDim = 2 * columnsOf(getCos());
+  int64_t headDim = getHeadColumns();
+  if (headDim < 2 * columnsOf(getCos()))
+    return emitOpError("expects a head_dim of 0 or at least ")
+           << 2 * columnsOf(getCos()) << " (C4), but got " << headDim;
   if (headDim <= 0 || columnsOf(getInput()) % headDim != 0)
     return emitOpError("expects input columns that are a multiple of ")
            << headDim << " (C1), but got " << columnsOf(getInput());
   if (columnsOf(getSin()) != columnsOf(getCos()) || tokensOf(getSin()) != tokensOf(getCos()) ||
       tokensOf(getCos()) != tokensOf(getInput()))
     return emitOpError("expects cos and sin of equal shape with the input's tokens (C2)");
+  if (columnsOf(getOut()) != columnsOf(getInput()) || tokensOf(getOut()) != tokensOf(getInput()))
+    return emitOpError("expects outs of the input's shape (C3), but got ") << getOut().getType();
+  return verifyDestination(*this);
+}
+
+LogicalResult RMSNormOp::verify() {
+  auto groups = int64_t(getGroups());
+  int64_t size = cast<ShapedType>(getWeight().getType()).getDimSize(0);
+  if (groups < 1 || columnsOf(getInput()) != groups * size)
+    return emitOpError("expects positive groups and one weight value per column of a group (C1), "
+                       "but got ")
+           << groups << " groups and " << size << " values for " << columnsOf(getInput())
+           << " columns";
+  double epsilon = getEpsilon().convertToDouble();
+  if (!std::isfinite(epsilon) || epsilon < 0)
+    return emitOpError("expects a finite, non-negative epsilon (C2), but got ") << epsilon;
   if (columnsOf(getOut()) != columnsOf(getInput()) || tokensOf(getOut()) != tokensOf(getInput()))
     return emitOpError("expects outs of the input's shape (C3), but got ") << getOut().getType();
   return verifyDestination(*this);
@@ -406,6 +426,9 @@ template <typename Op> static LogicalResult verifyAttention(Op op) {
   if (int64_t(op.getSinks()) < 0 || (op.getSinks() != 0 && op.getWindow() == 0))
     return op.emitOpError("expects non-negative sinks, 0 without a window (C5), but got ")
            << int64_t(op.getSinks());
+  double softCap = op.getSoftCap().convertToDouble();
+  if (!std::isfinite(softCap) || softCap < 0)
+    return op.emitOpError("expects a finite, non-negative soft_cap (C6), but got ") << softCap;
   return success();
 }
 

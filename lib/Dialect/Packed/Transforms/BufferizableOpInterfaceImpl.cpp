@@ -49,6 +49,8 @@ struct DestinationModel : DstBufferizableOpInterfaceExternalModel<DestinationMod
                !llvm::is_contained(cast<MatmulOp>(op).getInputs(), operand->get());
       if constexpr (std::is_same_v<Op, RotaryOp>)
         return operand == &cast<RotaryOp>(op).getInputMutable();
+      if constexpr (std::is_same_v<Op, RMSNormOp>)
+        return operand == &cast<RMSNormOp>(op).getInputMutable();
       return false;
     });
   }
@@ -110,6 +112,7 @@ void registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry) {
     GatherTokensOp::attachInterface<DestinationModel<GatherTokensOp>>(*context);
     MatmulOp::attachInterface<DestinationModel<MatmulOp>>(*context);
     QuantizeActivationsOp::attachInterface<DestinationModel<QuantizeActivationsOp>>(*context);
+    RMSNormOp::attachInterface<DestinationModel<RMSNormOp>>(*context);
     RotaryOp::attachInterface<DestinationModel<RotaryOp>>(*context);
     ScatterAddOp::attachInterface<DestinationModel<ScatterAddOp>>(*context);
     SelectTokensOp::attachInterface<DestinationModel<SelectTokensOp>>(*context);

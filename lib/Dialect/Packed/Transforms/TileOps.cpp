@@ -43,9 +43,9 @@ public:
       bool isTensor = llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>);
       // What is already the work of one thread stays.
       if (isa<packed::AttentionOp, packed::GatherOp, packed::GatherTokensOp, packed::MatmulOp,
-              packed::QuantizeActivationsOp, packed::RotaryOp, packed::ScatterAddOp,
-              packed::SelectTokensOp, packed::SplitActivationsOp, packed::TopKGateOp,
-              CacheUpdateOp>(op) &&
+              packed::QuantizeActivationsOp, packed::RMSNormOp, packed::RotaryOp,
+              packed::ScatterAddOp, packed::SelectTokensOp, packed::SplitActivationsOp,
+              packed::TopKGateOp, CacheUpdateOp>(op) &&
           !isTensor && !op->getParentOfType<scf::ForallOp>())
         operations.push_back(op);
     });
@@ -57,6 +57,7 @@ public:
           .Case([&](packed::GatherTokensOp gather) { tileGatherTokens(builder, gather); })
           .Case([&](packed::MatmulOp matmul) { tileMatmul(builder, matmul); })
           .Case([&](packed::QuantizeActivationsOp quantize) { tileQuantize(builder, quantize); })
+          .Case([&](packed::RMSNormOp norm) { tileNorm(builder, norm); })
           .Case([&](packed::RotaryOp rotary) { tileRotary(builder, rotary); })
           .Case([&](packed::ScatterAddOp scatter) { tileScatterAdd(builder, scatter); })
           .Case([&](packed::SelectTokensOp select) { tileSelectTokens(builder, select); })
@@ -74,6 +75,7 @@ private:
   void tileGather(ImplicitLocOpBuilder &builder, packed::GatherOp op);
   void tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op);
   void tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActivationsOp op);
+  void tileNorm(ImplicitLocOpBuilder &builder, packed::RMSNormOp op);
   void tileRotary(ImplicitLocOpBuilder &builder, packed::RotaryOp op);
   void tileSplit(ImplicitLocOpBuilder &builder, packed::SplitActivationsOp op);
 };
@@ -176,12 +178,35 @@ void TileOps::tileGather(ImplicitLocOpBuilder &builder, packed::GatherOp op) {
   });
 }
 
+/// Groups are independent: those of a lone token occupy all threads.
+void TileOps::tileNorm(ImplicitLocOpBuilder &builder, packed::RMSNormOp op) {
+  int64_t groups = op.getGroups(), size = columnsOf(op.getInput()) / groups;
+  auto normalize = [&](Value input, Value out, int64_t count) {
+    packed::RMSNormOp::create(builder, TypeRange(), input, op.getWeight(), out,
+                              builder.getI64IntegerAttr(count), op.getEpsilonAttr());
+  };
+  if (!isDivided(op.getInput())) {
+    parallel(builder, tokensOf(builder, op.getInput()), [&](ValueRange indices) {
+      normalize(rowOf(builder, op.getInput(), indices[0]), rowOf(builder, op.getOut(), indices[0]),
+                groups);
+    });
+    return;
+  }
+  parallel(builder, {tokensOf(builder, op.getInput()), builder.getIndexAttr(groups)},
+           [&](ValueRange indices) {
+             Value column = scaled(builder, indices[1], size);
+             normalize(rowOf(builder, op.getInput(), indices[0], column, size),
+                       rowOf(builder, op.getOut(), indices[0], column, size), 1);
+           });
+}
+
 void TileOps::tileRotary(ImplicitLocOpBuilder &builder, packed::RotaryOp op) {
-  int64_t headDim = 2 * columnsOf(op.getCos());
+  int64_t headDim = op.getHeadColumns();
   int64_t columns = columnsOf(op.getInput());
   auto rotate = [&](Value token, Value input, Value out) {
     packed::RotaryOp::create(builder, TypeRange(), input, rowOf(builder, op.getCos(), token),
-                             rowOf(builder, op.getSin(), token), out, op.getInterleavedAttr());
+                             rowOf(builder, op.getSin(), token), out, op.getInterleavedAttr(),
+                             op.getHeadDimAttr());
   };
   if (!isDivided(op.getInput())) {
     parallel(builder, tokensOf(builder, op.getInput()), [&](ValueRange indices) {
@@ -241,7 +266,7 @@ void TileOps::tileAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp o
         builder, indices[0], scaled(builder, tile, perTile), builder.getI64IntegerAttr(perTile),
         op.getQueries(), op.getCache(), op.getLayer(), op.getPosition(), op.getOut(), Value(),
         Value(), op.getHeadsAttr(), op.getScaleAttr(), op.getWindowAttr(), op.getSinksAttr(),
-        builder.getI64IntegerAttr(0));
+        op.getSoftCapAttr(), builder.getI64IntegerAttr(0));
   });
 }
 
@@ -262,7 +287,7 @@ void TileOps::splitAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp 
                                     op.getQueries(), op.getCache(), op.getLayer(), op.getPosition(),
                                     op.getOut(), indices[1], partials, op.getHeadsAttr(),
                                     op.getScaleAttr(), op.getWindowAttr(), op.getSinksAttr(),
-                                    builder.getI64IntegerAttr(pieceKeys));
+                                    op.getSoftCapAttr(), builder.getI64IntegerAttr(pieceKeys));
   });
   parallel(builder, {OpFoldResult(builder.getIndexAttr(heads))}, [&](ValueRange indices) {
     packed::AttentionCombineOp::create(builder, indices[0], pieces, partials, op.getCache(),

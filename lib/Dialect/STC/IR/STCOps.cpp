@@ -58,6 +58,12 @@ LogicalResult WeightOp::verify() {
   if (getValue() && getValue()->getShapedType() != getOriginType())
     return emitOpError("expects a value of type ")
            << getOriginType() << " (C3), but got " << getValue()->getShapedType();
+  if ((getTransposed() || getOffset()) && !getSource())
+    return emitOpError("expects transposed and offset with a source only (C5)");
+  if (getTransposed() && type.getRank() != 2)
+    return emitOpError("expects a transposed source of a 2-d weight (C5), but got ") << type;
+  if (getOffset() && !getOffset()->isFinite())
+    return emitOpError("expects a finite offset (C6), but got ") << getOffset()->convertToDouble();
   return success();
 }
 
@@ -182,6 +188,8 @@ LogicalResult RepeatOp::verifySymbolUses(SymbolTableCollection &symbols) {
 
 LogicalResult EmbeddingOp::verify() { return success(); }
 
+LogicalResult PositionsOp::verify() { return success(); }
+
 LogicalResult LinearOp::verify() {
   auto weight = cast<RankedTensorType>(getWeight().getType());
   if (columnsOf(getInput()) != weight.getDimSize(1))
@@ -193,13 +201,47 @@ LogicalResult LinearOp::verify() {
   return success();
 }
 
+static bool isFiniteAndNotNegative(const APFloat &value) {
+  return value.isFinite() && value.convertToDouble() >= 0;
+}
+
 LogicalResult RMSNormOp::verify() {
+  auto groups = int64_t(getGroups());
+  if (groups < 1)
+    return emitOpError("expects positive groups (C1), but got ") << groups;
+  if (columnsOf(getInput()) != groups * columnsOf(getWeight()))
+    return emitOpError("expects one weight value per column of a group (C1), but got ")
+           << columnsOf(getWeight()) << " for " << columnsOf(getInput()) << " columns in " << groups
+           << " groups";
+  if (!isFiniteAndNotNegative(getEpsilon()))
+    return emitOpError("expects a finite, non-negative epsilon (C2), but got ")
+           << getEpsilon().convertToDouble();
+  return success();
+}
+
+LogicalResult LayerNormOp::verify() {
   if (columnsOf(getInput()) != columnsOf(getWeight()))
     return emitOpError("expects one weight value per column (C1), but got ")
            << columnsOf(getWeight()) << " and " << columnsOf(getInput());
-  double epsilon = getEpsilon().convertToDouble();
-  if (!std::isfinite(epsilon) || epsilon < 0)
-    return emitOpError("expects a finite, non-negative epsilon (C2), but got ") << epsilon;
+  if (getBias() && columnsOf(getInput()) != columnsOf(getBias()))
+    return emitOpError("expects one bias value per column (C2), but got ")
+           << columnsOf(getBias()) << " and " << columnsOf(getInput());
+  if (!isFiniteAndNotNegative(getEpsilon()))
+    return emitOpError("expects a finite, non-negative epsilon (C3), but got ")
+           << getEpsilon().convertToDouble();
+  return success();
+}
+
+LogicalResult ScaleOp::verify() {
+  if (!getFactor().isFinite())
+    return emitOpError("expects a finite factor (C1), but got ") << getFactor().convertToDouble();
+  return success();
+}
+
+LogicalResult SoftCapOp::verify() {
+  double cap = getCap().convertToDouble();
+  if (!std::isfinite(cap) || cap <= 0)
+    return emitOpError("expects a finite, positive cap (C1), but got ") << cap;
   return success();
 }
 
@@ -220,11 +262,17 @@ LogicalResult RotaryTableOp::verify() {
   for (double frequency : getInverseFrequencies())
     if (!std::isfinite(frequency) || frequency < 0)
       return emitOpError("expects finite, non-negative frequencies (C2), but got ") << frequency;
+  double scale = getScale().convertToDouble();
+  if (!std::isfinite(scale) || scale <= 0)
+    return emitOpError("expects a finite, positive scale (C3), but got ") << scale;
   return success();
 }
 
 LogicalResult RotaryEmbeddingOp::verify() {
-  int64_t headDim = 2 * columnsOf(getCos());
+  int64_t headDim = getHeadColumns();
+  if (headDim < 2 * columnsOf(getCos()))
+    return emitOpError("expects a head_dim of 0 or at least ")
+           << 2 * columnsOf(getCos()) << " (C3), but got " << headDim;
   if (headDim <= 0 || columnsOf(getInput()) % headDim != 0)
     return emitOpError("expects input columns that are a multiple of ")
            << headDim << " (C1), but got " << columnsOf(getInput());
@@ -262,5 +310,8 @@ LogicalResult AttentionOp::verify() {
   if (static_cast<int64_t>(getSinks()) < 0 || (getSinks() != 0 && getWindow() == 0))
     return emitOpError("expects non-negative sinks, 0 without a window (C5), but got ")
            << static_cast<int64_t>(getSinks());
+  if (!isFiniteAndNotNegative(getSoftCap()))
+    return emitOpError("expects a finite, non-negative soft_cap (C6), but got ")
+           << getSoftCap().convertToDouble();
   return success();
 }

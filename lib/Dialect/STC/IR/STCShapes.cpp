@@ -27,6 +27,9 @@ STC_INFER_SHAPE(EmbeddingOp, adaptor.getTokens(), columnsOf(adaptor.getTable()))
 STC_INFER_SHAPE(LinearOp, adaptor.getInput(),
                 cast<RankedTensorType>(adaptor.getWeight().getType()).getDimSize(0))
 STC_INFER_SHAPE(RMSNormOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
+STC_INFER_SHAPE(LayerNormOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
+STC_INFER_SHAPE(ScaleOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
+STC_INFER_SHAPE(SoftCapOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
 STC_INFER_SHAPE(ActivationOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
 STC_INFER_SHAPE(GatedActivationOp, adaptor.getGate(), columnsOf(adaptor.getGate()))
 STC_INFER_SHAPE(RotaryEmbeddingOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
@@ -34,6 +37,13 @@ STC_INFER_SHAPE(TopKGateOp, adaptor.getLogits(), columnsOf(adaptor.getLogits()))
 STC_INFER_SHAPE(AttentionOp, adaptor.getQueries(), columnsOf(adaptor.getQueries()))
 
 #undef STC_INFER_SHAPE
+
+LogicalResult PositionsOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
+                                            PositionsOp::Adaptor adaptor,
+                                            SmallVectorImpl<Type> &results) {
+  results.push_back(adaptor.getTokens().getType());
+  return success();
+}
 
 LogicalResult RotaryTableOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
                                               RotaryTableOp::Adaptor adaptor,

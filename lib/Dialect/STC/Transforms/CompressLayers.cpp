@@ -2,6 +2,7 @@
 #include "BiasRepair.h"
 #include "CompressibleWeights.h"
 #include "LayerRatios.h"
+#include "LayerStructure.h"
 #include "RepairTargets.h"
 
 #include "stc/Calibration/Divergence.h"
@@ -78,6 +79,7 @@ private:
   absl::Status observe(const Activations &inputs, bool isCentred);
   absl::Status storeBias(WeightOp bias, const CompressedMatrix &result,
                          absl::Span<const double> wanted);
+  WeightOp ownWeight(Value value);
   absl::Status foldChannelScales(LinearOp linear, const QuantizeSpec &quantize);
   absl::StatusOr<std::vector<float>> findChannelScales(const QuantizeSpec &quantize,
                                                        ArrayRef<WeightOp> matrices);
@@ -140,7 +142,7 @@ absl::StatusOr<Recipe> CompressLayers::chooseRecipe() {
   Recipe result = Recipe::uniform(prune, quantize);
   if (calibrate.empty())
     return formatError({"", "stc-compress-layers", {}}, "a text in calibrate, or a recipe", "none");
-  result.calibration = {calibrate, sequences, length, damping, smooth};
+  result.calibration = {calibrate, sequences, length, damping, smooth, joint};
   result.repair = {repair, repairDamping, sweeps};
   result.ratios = {ratios == "owl", owlThreshold, owlRange};
   STC_RETURN_IF_ERROR(result.checkRatios());
@@ -402,23 +404,35 @@ absl::StatusOr<std::vector<float>> CompressLayers::findChannelScales(const Quant
   return found.scales;
 }
 
+/// The weight that `value` reads, if nothing else does and calibration has not changed it yet.
+WeightOp CompressLayers::ownWeight(Value value) {
+  auto read = value.getDefiningOp<GetWeightOp>();
+  if (!read || !read->hasOneUse())
+    return {};
+  auto weight = getOperation().lookupSymbol<WeightOp>(read.getWeightAttr());
+  bool isShared = !weight || llvm::count_if(getReads(), [&](GetWeightOp other) {
+                               return other.getWeightAttr() == read.getWeightAttr();
+                             }) != 1;
+  return isShared || weight->hasAttr(kCalibratedAttr) ? WeightOp() : weight;
+}
+
 /// Scales the channels of a norm's result that nothing but compressible matrices read, `linear`
 /// being the first of them. The norm's weights are rounded to their type, and the scales to what
-/// that leaves, so that this changes nothing by itself.
+/// that leaves, so that this changes nothing by itself (but for what rounding a norm's bias does).
 absl::Status CompressLayers::foldChannelScales(LinearOp linear, const QuantizeSpec &quantize) {
   bool isAwq = quantize.enabled && quantize.method == "awq";
-  auto norm = linear.getInput().getDefiningOp<RMSNormOp>();
-  auto read = norm ? norm.getWeight().getDefiningOp<GetWeightOp>() : GetWeightOp();
-  if ((!isAwq && recipe.calibration.smooth == 0) || !read || !read->hasOneUse())
+  Operation *norm = linear.getInput().getDefiningOp();
+  if ((!isAwq && recipe.calibration.smooth == 0) || !norm || !isa<RMSNormOp, LayerNormOp>(norm))
     return absl::OkStatus();
-  auto normWeight = getOperation().lookupSymbol<WeightOp>(read.getWeightAttr());
-  bool isShared = !normWeight || llvm::count_if(getReads(), [&](GetWeightOp other) {
-                                   return other.getWeightAttr() == read.getWeightAttr();
-                                 }) != 1;
-  if (isShared || normWeight->hasAttr(kCalibratedAttr))
+  // The gains, and a layer norm's bias.
+  SmallVector<WeightOp> normWeights;
+  for (Value operand : norm->getOperands().drop_front())
+    normWeights.push_back(ownWeight(operand));
+  if (llvm::is_contained(normWeights, WeightOp()) ||
+      normWeights[0].getTensorType().getDimSize(0) != columnsOf(weightOf(linear.getWeight())))
     return absl::OkStatus();
   SmallVector<WeightOp> matrices;
-  for (OpOperand &use : norm.getResult().getUses()) {
+  for (OpOperand &use : norm->getResult(0).getUses()) {
     auto reader = dyn_cast<LinearOp>(use.getOwner());
     auto weight = reader ? reader.getWeight().getDefiningOp<GetWeightOp>() : GetWeightOp();
     auto symbol =
@@ -432,15 +446,19 @@ absl::Status CompressLayers::foldChannelScales(LinearOp linear, const QuantizeSp
   }
   STC_RETURN_IF_ERROR(observe(*student->get(input), /*isCentred=*/false));
   STC_ASSIGN_OR_RETURN(std::vector<float> scales, findChannelScales(quantize, matrices));
-  STC_ASSIGN_OR_RETURN(std::vector<float> before, weightStore->load(normWeight));
-  std::vector<float> divided = before;
-  for (size_t i = 0; i < scales.size(); ++i)
-    divided[i] /= scales[i];
-  STC_RETURN_IF_ERROR(weightStore->setValues(normWeight, divided));
-  STC_ASSIGN_OR_RETURN(divided, weightStore->load(normWeight));
-  for (size_t i = 0; i < scales.size(); ++i)
-    scales[i] = divided[i] != 0 && before[i] != 0 ? before[i] / divided[i] : 1;
-  normWeight->setAttr(kCalibratedAttr, UnitAttr::get(&getContext()));
+  STC_ASSIGN_OR_RETURN(std::vector<float> before, weightStore->load(normWeights[0]));
+  for (WeightOp normWeight : normWeights) {
+    STC_ASSIGN_OR_RETURN(std::vector<float> divided, weightStore->load(normWeight));
+    for (size_t i = 0; i < scales.size(); ++i)
+      divided[i] /= scales[i];
+    STC_RETURN_IF_ERROR(weightStore->setValues(normWeight, divided));
+    normWeight->setAttr(kCalibratedAttr, UnitAttr::get(&getContext()));
+    if (normWeight != normWeights[0])
+      continue;
+    STC_ASSIGN_OR_RETURN(divided, weightStore->load(normWeight));
+    for (size_t i = 0; i < scales.size(); ++i)
+      scales[i] = divided[i] != 0 && before[i] != 0 ? before[i] / divided[i] : 1;
+  }
   statistics->moments().divideInputs(scales);
   student->divideChannels(input, scales);
   channelScales = std::move(scales);

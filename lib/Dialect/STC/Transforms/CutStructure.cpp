@@ -117,9 +117,13 @@ absl::Status cutLayer(LayerStructure layer, const LayerCut &cut, WeightStore &st
   STC_RETURN_IF_ERROR(cutRows(attention.q, queries, store));
   STC_RETURN_IF_ERROR(cutWeight(attention.o.getWeight(), 1, queries, store));
   attention.attention.setHeads(uint64_t(cut.heads.size()));
+  if (attention.qNorm)
+    attention.qNorm.setGroups(uint64_t(cut.heads.size()));
   if (int64_t(cut.groups.size()) == attention.groups)
     return absl::OkStatus();
   SmallVector<int64_t> keys = expand(cut.groups, attention.headDim);
+  if (attention.kNorm)
+    attention.kNorm.setGroups(uint64_t(cut.groups.size()));
   STC_RETURN_IF_ERROR(cutRows(attention.k, keys, store));
   return cutRows(attention.v, keys, store);
 }

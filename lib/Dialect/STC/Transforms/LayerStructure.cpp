@@ -79,10 +79,15 @@ private:
     return result;
   }
 
-  /// The projection that heads come from, perhaps rotated.
-  LinearOp projectionOf(Value heads, Block *block) const {
+  /// The projection that `count` heads come from, perhaps each normalized, perhaps rotated.
+  LinearOp projectionOf(Value heads, int64_t count, Block *block, RMSNormOp *norm = nullptr) const {
     if (auto rotary = heads.getDefiningOp<RotaryEmbeddingOp>(); rotary && rotary->hasOneUse())
       heads = rotary.getInput();
+    auto found = heads.getDefiningOp<RMSNormOp>();
+    if (norm && found && found->hasOneUse() && int64_t(found.getGroups()) == count) {
+      *norm = found;
+      heads = found.getInput();
+    }
     auto linear = heads.getDefiningOp<LinearOp>();
     return linear && hasOwnRows(linear) && linear->getBlock() == block ? linear : LinearOp();
   }
@@ -101,15 +106,15 @@ private:
     }
     if (!result.update || result.update.getCache() != result.attention.getCache())
       return std::nullopt;
-    result.q = projectionOf(result.attention.getQueries(), block);
-    result.k = projectionOf(result.update.getKeys(), block);
-    result.v = projectionOf(result.update.getValues(), block);
-    if (!result.q || !result.k || !result.v)
-      return std::nullopt;
     auto cache = cast<KVCacheType>(result.attention.getCache().getType());
     result.heads = result.attention.getHeads();
     result.groups = cache.getKvHeads();
     result.headDim = cache.getHeadDim();
+    result.q = projectionOf(result.attention.getQueries(), result.heads, block, &result.qNorm);
+    result.k = projectionOf(result.update.getKeys(), result.groups, block, &result.kNorm);
+    result.v = projectionOf(result.update.getValues(), result.groups, block);
+    if (!result.q || !result.k || !result.v)
+      return std::nullopt;
     return result;
   }
 

@@ -25,6 +25,7 @@ struct SelfAttention {
   LinearOp q, k, v, o;
   CacheUpdateOp update;
   AttentionOp attention;
+  RMSNormOp qNorm, kNorm; // of each head, or null
   int64_t heads = 0, groups = 0, headDim = 0;
   int64_t headsPerGroup() const { return heads / groups; }
 };
@@ -36,7 +37,8 @@ struct Mixture {
   LinearOp router;
   TopKGateOp gate;
   llvm::SmallVector<ExpertOp> experts; // by index
-  /// What expert e ends with, its own linear without a bias; null where it ends with something else.
+  /// What expert e ends with, its own linear without a bias; null where it ends with something
+  /// else.
   LinearOp down(size_t expert) const;
 };
 

@@ -46,10 +46,11 @@ public:
 private:
   LogicalResult checkOptions() {
     auto isShare = [](double share) { return share >= 0 && share < 1; };
-    if (!isShare(channels) || !isShare(groups) || !isShare(heads) || !isShare(experts) || layers < 0 || multiple < 1 ||
-        length < 2 || sequences < 1 || !(repairDamping >= 0))
+    if (!isShare(channels) || !isShare(groups) || !isShare(heads) || !isShare(experts) ||
+        layers < 0 || multiple < 1 || length < 2 || sequences < 1 || !(repairDamping >= 0))
       return getOperation().emitError(
-          "stc-prune-structure: expects channels, groups, heads and experts in [0, 1), layers of at least "
+          "stc-prune-structure: expects channels, groups, heads and experts in [0, 1), layers of "
+          "at least "
           "0, multiple and sequences of at least 1, length of at least 2 and repair-damping of at "
           "least 0");
     if (layers > 0 && calibrate.empty())
@@ -82,6 +83,8 @@ LayerStructure inClone(LayerStructure layer, const IRMapping &mapping) {
       map(*linear);
     map(layer.attention->update);
     map(layer.attention->attention);
+    map(layer.attention->qNorm);
+    map(layer.attention->kNorm);
   }
   if (layer.mixture) {
     map(layer.mixture->router);

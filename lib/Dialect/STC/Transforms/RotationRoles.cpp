@@ -47,8 +47,8 @@ private:
 
   LogicalResult unsupported(Operation *op) {
     return op->emitError("stc-fold-rotations: expects a hidden state that stc.embedding and "
-                         "stc.linear write, arith.addf sums and stc.rms_norm and stc.linear read, "
-                         "got ")
+                         "stc.linear write, stc.scale scales, arith.addf sums and stc.rms_norm "
+                         "and stc.linear read, got ")
            << op->getName();
   }
 
@@ -110,6 +110,10 @@ private:
       add(sum.getRhs());
       return success();
     }
+    if (auto scale = dyn_cast<ScaleOp>(op)) {
+      add(scale.getInput());
+      return success();
+    }
     if (isa<LayerOp, ExpertOp>(op)) {
       add(op->getRegion(0).front().getTerminator()->getOperand(0));
       if (auto expert = dyn_cast<ExpertOp>(op))
@@ -124,13 +128,13 @@ private:
     for (OpOperand &use : value.getUses()) {
       Operation *op = use.getOwner();
       auto expert = dyn_cast<ExpertOp>(op);
-      if (isa<arith::AddFOp>(op) || (expert && &use == &expert.getAccumulatorMutable())) {
+      if (isa<arith::AddFOp, ScaleOp>(op) || (expert && &use == &expert.getAccumulatorMutable())) {
         add(op->getResult(0));
       } else if (auto layer = dyn_cast<LayerOp>(op)) {
         add(layer.getBody().getArgument(0));
       } else if (isa<YieldOp>(op)) {
         add(op->getParentOp()->getResult(0));
-      } else if (auto norm = dyn_cast<RMSNormOp>(op)) {
+      } else if (auto norm = dyn_cast<RMSNormOp>(op); norm && norm.getGroups() == 1) {
         auto role = roleOf(norm.getWeightMutable());
         if (failed(role))
           return failure();

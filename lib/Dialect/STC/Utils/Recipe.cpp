@@ -80,6 +80,7 @@ absl::StatusOr<MatrixMethod> Recipe::method(const RecipeStage &stage) const {
                                     " beside ratios owl"),
                        method.prune.pattern.str());
   method.damping = calibration.damping;
+  method.joint = calibration.joint;
   method.repair = repair.enabled && isCalibrated();
   method.repairDamping = repair.damping;
   method.sweeps = int(repair.sweeps);
@@ -113,7 +114,8 @@ std::string Recipe::str() const {
     absl::StrAppend(&text, "calibration: {text: ", jsonQuote(calibration.text),
                     ", sequences: ", calibration.sequences, ", length: ", calibration.length,
                     ", damping: ", number(calibration.damping),
-                    ", smooth: ", number(calibration.smooth), "}\n");
+                    ", smooth: ", number(calibration.smooth),
+                    calibration.joint ? "" : ", joint: false", "}\n");
     absl::StrAppend(&text, "repair: {enabled: ", repair.enabled ? "true" : "false",
                     ", damping: ", number(repair.damping), ", sweeps: ", repair.sweeps, "}\n");
   }

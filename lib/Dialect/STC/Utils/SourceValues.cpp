@@ -34,20 +34,27 @@ absl::Status checkFinite(const ErrorSite &site, absl::Span<const float> values) 
   return absl::OkStatus();
 }
 
+/// [columns][rows] from [rows][columns].
+std::vector<float> transpose(const std::vector<float> &values, int64_t rows, int64_t columns) {
+  std::vector<float> result(values.size());
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t column = 0; column < columns; ++column)
+      result[size_t(column * rows + row)] = values[size_t(row * columns + column)];
+  return result;
+}
+
 absl::StatusOr<std::vector<float>> readTensor(const Checkpoint &checkpoint, llvm::StringRef source,
-                                              RankedTensorType type) {
+                                              llvm::ArrayRef<int64_t> shape) {
   ErrorSite site{checkpoint.path(), source.str(), std::nullopt};
   const TensorView *tensor = checkpoint.find(view(source));
   if (!tensor)
     return formatError(site, "a tensor of this name", "none");
-  llvm::ArrayRef<int64_t> shape = type.getShape();
   // GGUF stores a matrix of one row as a vector.
-  if (tensor->shape.size() == 1 && shape.size() == 2 && shape[0] == 1)
-    shape = shape.drop_front();
-  if (llvm::ArrayRef<int64_t>(tensor->shape) != shape)
-    return formatError(site, absl::StrCat("shape ", shapeString(type.getShape())),
+  bool isRow = tensor->shape.size() == 1 && shape.size() == 2 && shape[0] == 1;
+  if (llvm::ArrayRef<int64_t>(tensor->shape) != (isRow ? shape.drop_front() : shape))
+    return formatError(site, absl::StrCat("shape ", shapeString(shape)),
                        shapeString(tensor->shape));
-  std::vector<float> values(size_t(type.getNumElements()));
+  std::vector<float> values(size_t(tensor->elementCount()));
   STC_RETURN_IF_ERROR(readFloats(*tensor, 0, absl::MakeSpan(values)));
   checkpoint.release(*tensor);
   STC_RETURN_IF_ERROR(checkFinite(site, values));
@@ -137,7 +144,17 @@ absl::StatusOr<std::vector<float>> readOrigin(WeightOp weight, const Checkpoint 
                        "the module attribute stc.checkpoint to name the file that holds " +
                            printable(view(*weight.getSource())),
                        "no such attribute");
-  return readTensor(*checkpoint, *weight.getSource(), weight.getOriginType());
+  SmallVector<int64_t> shape = weight.getSourceShape();
+  STC_ASSIGN_OR_RETURN(std::vector<float> values,
+                       readTensor(*checkpoint, *weight.getSource(), shape));
+  if (weight.getTransposed())
+    values = transpose(values, shape[0], shape[1]);
+  if (weight.getOffset()) {
+    double offset = weight.getOffset()->convertToDouble();
+    for (float &value : values)
+      value = float(value + offset);
+  }
+  return values;
 }
 
 } // namespace

@@ -22,6 +22,10 @@ static bool recordUse(OpOperand &operand, WeightUses &uses) {
     uses.vector = true;
     return number == norm.getWeightMutable().getOperandNumber();
   }
+  if (isa<LayerNormOp>(user)) {
+    uses.vector = true;
+    return number > 0;
+  }
   return false;
 }
 
@@ -33,7 +37,8 @@ FailureOr<WeightUsesMap> collectWeightUses(ModuleOp module) {
       if (!recordUse(operand, weightUses)) {
         emitError(operand.getOwner()->getLoc(), "expected the weight ")
             << value.getWeightAttr()
-            << " to be read by stc.embedding, stc.linear or stc.rms_norm, got "
+            << " to be read by stc.embedding, stc.linear, stc.rms_norm or stc.layer_norm, "
+               "got "
             << operand.getOwner()->getName();
         return WalkResult::interrupt();
       }

@@ -87,3 +87,15 @@ func.func private @split(%h: tensor<?x8xf32>, %x: tensor<?x8xf32>, %n: index,
       outs(%x : tensor<?x8xf32>) -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
+
+// Norms of heads are written over what they read.
+
+// CHECK-LABEL: func.func private @head_norm
+// CHECK-NOT: alloc
+// CHECK-NOT: copy
+// CHECK: packed.rms_norm ins(%[[Q:.*]], %{{.*}} : memref<?x8xf32>, memref<4xf32>) outs(%[[Q]] : memref<?x8xf32>)
+func.func private @head_norm(%q: tensor<?x8xf32>, %w: tensor<4xf32>) -> tensor<?x8xf32> {
+  %y = packed.rms_norm ins(%q, %w : tensor<?x8xf32>, tensor<4xf32>) outs(%q : tensor<?x8xf32>)
+      groups 2 epsilon 1.0e-05 -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}

@@ -30,7 +30,7 @@ stc.weight @table : tensor<8x4xf32> {value = dense<0.5> : tensor<8x4xf32>}
 func.func @forward(%tokens: tensor<?xi32>) -> tensor<?x4xf32> {
   %table = stc.get_weight @table : tensor<8x4xf32>
   %x = stc.embedding %tokens, %table : (tensor<?xi32>, tensor<8x4xf32>) -> tensor<?x4xf32>
-  // expected-error@below {{stc-fold-rotations: expects a hidden state that stc.embedding and stc.linear write, arith.addf sums and stc.rms_norm and stc.linear read, got stc.activation}}
+  // expected-error@below {{stc-fold-rotations: expects a hidden state that stc.embedding and stc.linear write, stc.scale scales, arith.addf sums and stc.rms_norm and stc.linear read, got stc.activation}}
   %y = stc.activation <relu> %x : (tensor<?x4xf32>) -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }

@@ -389,8 +389,9 @@ def Packed_RotaryOp : Packed_DestinationOp<"rotary"> {
   let description = [{
     As `stc.rotary_embedding`, written to `out`. Input and out may be the same buffer.
 
-    (C1) The columns are a multiple of twice the columns of cos. (C2) cos and sin have equal types.
-    (C3) out has the input's shape.
+    (C1) The columns are a multiple of head_dim: of `head_dim`, or where that is 0 of twice the
+    columns of cos. (C2) cos and sin have equal types. (C3) out has the input's shape. (C4)
+    `head_dim` is 0 or at least twice the columns of cos.
 
     ```mlir
     %y = packed.rotary ins(%x, %cos, %sin : tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>)
@@ -398,12 +399,44 @@ def Packed_RotaryOp : Packed_DestinationOp<"rotary"> {
     ```
   }];
   let arguments = (ins Packed_F32Matrix:$input, Packed_F32Matrix:$cos, Packed_F32Matrix:$sin,
-                       Packed_F32Matrix:$out, UnitAttr:$interleaved);
+                       Packed_F32Matrix:$out, UnitAttr:$interleaved,
+                       DefaultValuedAttr<I64Attr, "0">:$head_dim);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let assemblyFormat = [{
     (`interleaved` $interleaved^)?
     `ins` `(` $input `,` $cos `,` $sin `:` type($input) `,` type($cos) `,` type($sin) `)`
-    `outs` `(` $out `:` type($out) `)` attr-dict (`->` type($result)^)?
+    `outs` `(` $out `:` type($out) `)` (`head_dim` $head_dim^)? attr-dict (`->` type($result)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
+    /// The columns of a head, of which the first ones are rotated.
+    int64_t getHeadColumns() {
+      int64_t rotated = 2 * ::mlir::cast<::mlir::ShapedType>(getCos().getType()).getShape().back();
+      return getHeadDim() ? int64_t(getHeadDim()) : rotated;
+    }
+  }];
+}
+
+def Packed_RMSNormOp : Packed_DestinationOp<"rms_norm"> {
+  let summary = "Root-mean-square normalization of parts of rows in destination style.";
+  let description = [{
+    As `stc.rms_norm` with `groups`, written to `out`. Input and out may be the same buffer.
+
+    (C1) `groups` is positive and the weight has one value per column of a group. (C2) `epsilon` is
+    finite and not negative. (C3) out has the input's shape.
+
+    ```mlir
+    %y = packed.rms_norm ins(%x, %w : tensor<?x8xf32>, tensor<4xf32>)
+        outs(%y0 : tensor<?x8xf32>) groups 2 epsilon 1.0e-05 -> tensor<?x8xf32>
+    ```
+  }];
+  let arguments = (ins Packed_F32Matrix:$input, Packed_F32Vector:$weight, Packed_F32Matrix:$out,
+                       I64Attr:$groups, F64Attr:$epsilon);
+  let results = (outs Optional<AnyRankedTensor>:$result);
+  let assemblyFormat = [{
+    `ins` `(` $input `,` $weight `:` type($input) `,` type($weight) `)`
+    `outs` `(` $out `:` type($out) `)` `groups` $groups `epsilon` $epsilon attr-dict
+    (`->` type($result)^)?
   }];
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
@@ -417,7 +450,8 @@ def Packed_AttentionOp : Packed_DestinationOp<"attention"> {
 
     (C1) `heads` is a positive multiple of the cache's kv_heads. (C2) Queries and out have
     heads * head_dim columns. (C3) `scale` is finite and positive. (C4) `window` is not negative.
-    (C5) `sinks` is not negative, and 0 without a window.
+    (C5) `sinks` is not negative, and 0 without a window. (C6) `soft_cap` is finite and not
+    negative.
 
     ```mlir
     %y = packed.attention ins(%q : tensor<?x16xf32>)
@@ -427,13 +461,14 @@ def Packed_AttentionOp : Packed_DestinationOp<"attention"> {
   }];
   let arguments = (ins Packed_F32Matrix:$queries, STC_KVCacheType:$cache, Index:$layer,
                        Index:$position, Packed_F32Matrix:$out, I64Attr:$heads, F64Attr:$scale,
-                       I64Attr:$window, DefaultValuedAttr<I64Attr, "0">:$sinks);
+                       I64Attr:$window, DefaultValuedAttr<I64Attr, "0">:$sinks,
+                       DefaultValuedAttr<F64Attr, "::llvm::APFloat(0.0)">:$soft_cap);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let assemblyFormat = [{
     `ins` `(` $queries `:` type($queries) `)`
     `cache` `(` $cache `[` $layer `,` $position `]` `:` type($cache) `)`
     `outs` `(` $out `:` type($out) `)` `heads` $heads `scale` $scale `window` $window
-    (`sinks` $sinks^)? attr-dict (`->` type($result)^)?
+    (`sinks` $sinks^)? (`soft_cap` $soft_cap^)? attr-dict (`->` type($result)^)?
   }];
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
@@ -615,13 +650,15 @@ def Packed_AttentionTileOp : Packed_Op<"attention_tile", [
                        Index:$position, MemRefRankOf<[F32], [2]>:$out, Optional<Index>:$piece,
                        Optional<MemRefRankOf<[F32], [2]>>:$partials, I64Attr:$heads,
                        F64Attr:$scale, I64Attr:$window, DefaultValuedAttr<I64Attr, "0">:$sinks,
+                       DefaultValuedAttr<F64Attr, "::llvm::APFloat(0.0)">:$soft_cap,
                        DefaultValuedAttr<I64Attr, "0">:$piece_keys);
   let assemblyFormat = [{
     $kv_head `,` $token `tokens` $tokens `ins` `(` $queries `:` type($queries) `)`
     `cache` `(` $cache `[` $layer `,` $position `]` `:` type($cache) `)`
     `outs` `(` $out `:` type($out) `)`
     (`piece` $piece^ `of` $piece_keys `partials` `(` $partials `:` type($partials) `)`)?
-    `heads` $heads `scale` $scale `window` $window (`sinks` $sinks^)? attr-dict
+    `heads` $heads `scale` $scale `window` $window (`sinks` $sinks^)? (`soft_cap` $soft_cap^)?
+    attr-dict
   }];
   let hasVerifier = 1;
 }

@@ -46,11 +46,14 @@ def STC_WeightOp : STC_Op<"weight", [Symbol]> {
     Declares one tensor. Its bytes come from the checkpoint tensor `source` through the weight
     store, or from the inline `value` (tests and small models). `prune` and `quant` say how
     compression changed it; later passes read the changed values from the store. With `slice` the
-    weight is a part of the rows and columns of its source or value.
+    weight is a part of the rows and columns of its source or value. A `transposed` source is stored
+    [inputs, outputs]; it is transposed before it is sliced. `offset` is added to every stored value
+    (norms that a checkpoint keeps as gain - 1).
 
     (C1) The type is a ranked, static tensor of floats with 1 or 2 dimensions, each positive.
     (C2) Exactly one of `source` and `value` is present. (C3) `value` has the weight's type, or with
-    `slice` the shape that is a slice of. (C4) `slice` leaves the weight's shape.
+    `slice` the shape that is a slice of. (C4) `slice` leaves the weight's shape. (C5) `transposed`
+    and `offset` come with a `source`; what is transposed has 2 dimensions. (C6) `offset` is finite.
 
     ```mlir
     stc.weight @norm : tensor<4xf32> {value = dense<1.0> : tensor<4xf32>}
@@ -58,11 +61,17 @@ def STC_WeightOp : STC_Op<"weight", [Symbol]> {
     stc.weight @layers.0.down : tensor<4x6xbf16> {
       source = "model.layers.0.mlp.down_proj.weight",
       slice = #stc.slice<of = [4, 8], columns = [0, 2, 4, 8]>}
+    stc.weight @layers.1.k : tensor<4x4xf32> {
+      source = "h.1.attn.c_attn.weight", transposed,
+      slice = #stc.slice<of = [12, 4], rows = [4, 8]>}
+    stc.weight @layers.1.attn_norm : tensor<4xf32> {
+      source = "model.layers.1.input_layernorm.weight", offset = 1.0 : f64}
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRankedTensor>:$type,
                        OptionalAttr<StrAttr>:$source, OptionalAttr<ElementsAttr>:$value,
                        OptionalAttr<STC_SliceAttr>:$slice,
+                       UnitAttr:$transposed, OptionalAttr<F64Attr>:$offset,
                        OptionalAttr<STC_PruneAttr>:$prune, OptionalAttr<STC_QuantAttr>:$quant);
   let assemblyFormat = "$sym_name `:` $type attr-dict";
   let hasVerifier = 1;
@@ -70,9 +79,20 @@ def STC_WeightOp : STC_Op<"weight", [Symbol]> {
     ::mlir::RankedTensorType getTensorType() {
       return ::mlir::cast<::mlir::RankedTensorType>(getType());
     }
-    /// The type of what `source` names or `value` holds.
+    /// The type of what is sliced: what `value` holds or `source` names, transposed if it is to be.
     ::mlir::RankedTensorType getOriginType() {
       return getSlice() ? getTensorType().clone(getSlice()->getOf().asArrayRef()) : getTensorType();
+    }
+    /// The shape of the tensor that `source` names.
+    ::llvm::SmallVector<int64_t> getSourceShape() {
+      ::llvm::SmallVector<int64_t> shape(getOriginType().getShape());
+      if (getTransposed())
+        std::swap(shape.front(), shape.back());
+      return shape;
+    }
+    /// Whether the weight is a tensor of the checkpoint as it is stored there.
+    bool isWholeSource() {
+      return getSource() && !getSlice() && !getTransposed() && !getOffset();
     }
   }];
 }
@@ -202,6 +222,23 @@ def STC_EmbeddingOp : STC_PureOp<"embedding"> {
   let assemblyFormat = "$tokens `,` $table attr-dict `:` functional-type(operands, results)";
 }
 
+def STC_PositionsOp : STC_PureOp<"positions"> {
+  let summary = "The positions of tokens.";
+  let description = [{
+    result[t] = `position` + t, one number per token: what learned position embeddings are looked up
+    with.
+
+    (C1) The result has the type of `tokens`.
+
+    ```mlir
+    %p = stc.positions %tokens, %position : (tensor<?xi32>, index) -> tensor<?xi32>
+    ```
+  }];
+  let arguments = (ins STC_Tokens:$tokens, Index:$position);
+  let results = (outs STC_Tokens:$result);
+  let assemblyFormat = "$tokens `,` $position attr-dict `:` functional-type(operands, results)";
+}
+
 def STC_LinearOp : STC_PureOp<"linear"> {
   let summary = "Multiplies tokens by a weight matrix.";
   let description = [{
@@ -228,20 +265,84 @@ def STC_LinearOp : STC_PureOp<"linear"> {
 def STC_RMSNormOp : STC_PureOp<"rms_norm"> {
   let summary = "Root-mean-square normalization (Zhang and Sennrich 2019).";
   let description = [{
-    result[t, c] = input[t, c] / sqrt(mean over c of input[t, c]^2 + epsilon) * weight[c].
+    result[t, c] = input[t, c] / sqrt(mean over c of input[t, c]^2 + epsilon) * weight[c]. With
+    `groups` each of that many equal parts of a row is normalized on its own, all with the same
+    weight: the norm of every head of queries or keys.
 
-    (C1) The weight has one value per column. (C2) `epsilon` is finite and not negative.
+    (C1) `groups` is positive and the weight has one value per column of a group. (C2) `epsilon` is
+    finite and not negative.
 
     ```mlir
     %y = stc.rms_norm %x, %w epsilon 1.0e-05
         : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+    %z = stc.rms_norm %q, %w groups 2 epsilon 1.0e-05
+        : (tensor<?x8xf32>, tensor<4xf32>) -> tensor<?x8xf32>
     ```
   }];
-  let arguments = (ins STC_Activations:$input, STC_Vector:$weight, F64Attr:$epsilon);
+  let arguments = (ins STC_Activations:$input, STC_Vector:$weight, F64Attr:$epsilon,
+                       DefaultValuedAttr<I64Attr, "1">:$groups);
   let results = (outs STC_Activations:$result);
   let assemblyFormat = [{
-    $input `,` $weight `epsilon` $epsilon attr-dict `:` functional-type(operands, results)
+    $input `,` $weight (`groups` $groups^)? `epsilon` $epsilon attr-dict
+    `:` functional-type(operands, results)
   }];
+}
+
+def STC_LayerNormOp : STC_PureOp<"layer_norm"> {
+  let summary = "Layer normalization (Ba et al. 2016).";
+  let description = [{
+    With the mean m and the variance v (of the population) of a token's row:
+    result[t, c] = (input[t, c] - m) / sqrt(v + epsilon) * weight[c] (+ bias[c]).
+
+    (C1) The weight has one value per column. (C2) So has the bias. (C3) `epsilon` is finite and not
+    negative.
+
+    ```mlir
+    %y = stc.layer_norm %x, %w epsilon 1.0e-05
+        : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+    %z = stc.layer_norm %x, %w bias %b epsilon 1.0e-05
+        : (tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let arguments = (ins STC_Activations:$input, STC_Vector:$weight, Optional<STC_Vector>:$bias,
+                       F64Attr:$epsilon);
+  let results = (outs STC_Activations:$result);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` $bias^)? `epsilon` $epsilon attr-dict
+    `:` functional-type(operands, results)
+  }];
+}
+
+def STC_ScaleOp : STC_PureOp<"scale", [Elementwise]> {
+  let summary = "Multiplies by a constant.";
+  let description = [{
+    result = `factor` * input, elementwise: multipliers of embeddings, residuals and logits.
+
+    (C1) `factor` is finite.
+
+    ```mlir
+    %y = stc.scale %x by 2.0 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let arguments = (ins STC_Activations:$input, F64Attr:$factor);
+  let results = (outs STC_Activations:$result);
+  let assemblyFormat = "$input `by` $factor attr-dict `:` functional-type(operands, results)";
+}
+
+def STC_SoftCapOp : STC_PureOp<"soft_cap", [Elementwise]> {
+  let summary = "Bounds values smoothly (Gemma 2, 2024).";
+  let description = [{
+    result = `cap` * tanh(input / `cap`), elementwise.
+
+    (C1) `cap` is finite and positive.
+
+    ```mlir
+    %y = stc.soft_cap %x cap 3.0e+01 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let arguments = (ins STC_Activations:$input, F64Attr:$cap);
+  let results = (outs STC_Activations:$result);
+  let assemblyFormat = "$input `cap` $cap attr-dict `:` functional-type(operands, results)";
 }
 
 def STC_ActivationOp : STC_PureOp<"activation", [Elementwise]> {
@@ -344,11 +445,13 @@ def STC_ExpertOp : STC_Op<"expert", [SingleBlockImplicitTerminator<"::stc::Yield
 def STC_RotaryTableOp : STC_PureOp<"rotary_table"> {
   let summary = "Cosines and sines of every token's rotary angles.";
   let description = [{
-    For token t at position `position` + t and frequency i: cos/sin(float64(position + t) *
-    inverse_frequencies[i]), rounded to f32. Scalings of the frequencies (linear, llama3) are
-    already folded into the attribute. (Su et al. 2021.)
+    For token t at position `position` + t and frequency i: `scale` * cos/sin(float64(position + t) *
+    inverse_frequencies[i]), rounded to f32. Scalings of the frequencies (linear, dynamic, llama3,
+    yarn, longrope) are already folded into the attribute; `scale` is the attention factor that yarn
+    (Peng et al. 2023) and longrope have beside them. (Su et al. 2021.)
 
     (C1) Both results are tokens x frequencies. (C2) All frequencies are finite and not negative.
+    (C3) `scale` is finite and positive.
 
     ```mlir
     %cos, %sin = stc.rotary_table %tokens, %position frequencies [1.0, 0.01]
@@ -356,35 +459,46 @@ def STC_RotaryTableOp : STC_PureOp<"rotary_table"> {
     ```
   }];
   let arguments = (ins STC_Tokens:$tokens, Index:$position,
-                       DenseF64ArrayAttr:$inverse_frequencies);
+                       DenseF64ArrayAttr:$inverse_frequencies,
+                       DefaultValuedAttr<F64Attr, "::llvm::APFloat(1.0)">:$scale);
   let results = (outs STC_Activations:$cos, STC_Activations:$sin);
   let assemblyFormat = [{
-    $tokens `,` $position `frequencies` custom<Frequencies>($inverse_frequencies) attr-dict
-    `:` functional-type(operands, results)
+    $tokens `,` $position `frequencies` custom<Frequencies>($inverse_frequencies)
+    (`scale` $scale^)? attr-dict `:` functional-type(operands, results)
   }];
 }
 
 def STC_RotaryEmbeddingOp : STC_PureOp<"rotary_embedding"> {
   let summary = "Rotates pairs of every head by the token's angles.";
   let description = [{
-    The input is [tokens, heads * head_dim] with head_dim = 2 * (columns of cos). Pair i of a head
-    is (x[i], x[i + head_dim / 2]), or (x[2 i], x[2 i + 1]) when `interleaved`; it becomes
+    The input is [tokens, heads * head_dim]. The first r = 2 * (columns of cos) numbers of each head
+    are rotated, the others stay; head_dim is r unless `head_dim` says that it is more. Pair i of a
+    head is (x[i], x[i + r / 2]), or (x[2 i], x[2 i + 1]) when `interleaved`; it becomes
     (a cos - b sin, a sin + b cos).
 
     (C1) The input's columns are a multiple of head_dim. (C2) cos and sin have equal types, with
-    as many tokens as the input.
+    as many tokens as the input. (C3) `head_dim` is 0 (not given) or at least r.
 
     ```mlir
     %y = stc.rotary_embedding %x, %cos, %sin
         : (tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x8xf32>
+    %z = stc.rotary_embedding %x, %cos, %sin head_dim 8
+        : (tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x8xf32>
     ```
   }];
   let arguments = (ins STC_Activations:$input, STC_Activations:$cos, STC_Activations:$sin,
-                       UnitAttr:$interleaved);
+                       UnitAttr:$interleaved, DefaultValuedAttr<I64Attr, "0">:$head_dim);
   let results = (outs STC_Activations:$result);
   let assemblyFormat = [{
-    (`interleaved` $interleaved^)? $input `,` $cos `,` $sin attr-dict
+    (`interleaved` $interleaved^)? $input `,` $cos `,` $sin (`head_dim` $head_dim^)? attr-dict
     `:` functional-type(operands, results)
+  }];
+  let extraClassDeclaration = [{
+    /// The columns of a head, of which the first ones are rotated.
+    int64_t getHeadColumns() {
+      int64_t rotated = 2 * ::mlir::cast<::mlir::ShapedType>(getCos().getType()).getShape().back();
+      return getHeadDim() ? int64_t(getHeadDim()) : rotated;
+    }
   }];
 }
 
@@ -420,12 +534,14 @@ def STC_AttentionOp : STC_Op<"attention", [InferTypeOpAdaptor]> {
     h / (heads / kv_heads):
     result = sum over s of softmax(scale * q . key[s]) * value[s] for all s <= p with
     s >= p - window + 1 or s < sinks (`window` 0 means no window; the first `sinks` positions stay
-    visible behind it: Xiao et al. 2023). The tokens' own keys are already in the cache. Where the
+    visible behind it: Xiao et al. 2023). With `soft_cap` c each score s becomes c * tanh(s / c) before
+    the softmax. The tokens' own keys are already in the cache. Where the
     cache holds i8, each head's query is rounded as a key of the cache would be.
 
     (C1) `heads` is a positive multiple of the cache's kv_heads. (C2) The queries have
     heads * head_dim columns. (C3) `scale` is finite and positive. (C4) `window` is not negative.
-    (C5) `sinks` is not negative, and 0 without a window.
+    (C5) `sinks` is not negative, and 0 without a window. (C6) `soft_cap` is finite and not
+    negative; 0 is none.
 
     ```mlir
     %y = stc.attention %q, %cache[%layer, %position] heads 4 scale 5.0e-01 window 0
@@ -435,11 +551,12 @@ def STC_AttentionOp : STC_Op<"attention", [InferTypeOpAdaptor]> {
   }];
   let arguments = (ins STC_Activations:$queries, Arg<STC_KVCacheType, "", [MemRead]>:$cache,
                        Index:$layer, Index:$position, I64Attr:$heads, F64Attr:$scale,
-                       I64Attr:$window, DefaultValuedAttr<I64Attr, "0">:$sinks);
+                       I64Attr:$window, DefaultValuedAttr<I64Attr, "0">:$sinks,
+                       DefaultValuedAttr<F64Attr, "::llvm::APFloat(0.0)">:$soft_cap);
   let results = (outs STC_Activations:$result);
   let assemblyFormat = [{
     $queries `,` $cache `[` $layer `,` $position `]` `heads` $heads `scale` $scale
-    `window` $window (`sinks` $sinks^)? attr-dict `:` functional-type(operands, results)
+    `window` $window (`sinks` $sinks^)? (`soft_cap` $soft_cap^)? attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }

@@ -12,7 +12,9 @@ def CompressLayersPass : Pass<"stc-compress-layers", "::mlir::ModuleOp"> {
     change (as `stc-prune` and `stc-quantize` choose them), the second moments of its inputs - those
     that the layers and matrices before it give, which are compressed already - are summed, and the
     weight is pruned as `prune` and quantized as `quantize` say; then the run goes on with the
-    compressed weight. Matrices with the same input share their moments.
+    compressed weight. Matrices with the same input share their moments. The weights of experts see the tokens that
+    the uncompressed model sends to them; where none came, `magnitude` and `rtn` stand in, and a
+    warning says so.
 
     With `repair` what is left of a weight is fitted by least squares to the outputs that the
     uncompressed model, which runs beside it, gives at this place: a matrix whose result is added to
@@ -51,6 +53,8 @@ def CompressLayersPass : Pass<"stc-compress-layers", "::mlir::ModuleOp"> {
            "fewer than 16 tokens for each channel)">,
     ListOption<"exclude", "exclude", "std::string",
                "Glob patterns of weight names to leave alone">,
+    Option<"joint", "joint", "bool", "true",
+           "Let sparsegpt prune and gptq round in one pass, so that each makes up for the other">,
     Option<"length", "length", "int64_t", "256", "Tokens of a sequence">,
     Option<"owlRange", "owl-range", "double", "0.08",
            "How far a layer's share of zeros may be from the one asked for">,

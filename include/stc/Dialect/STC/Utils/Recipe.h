@@ -31,6 +31,7 @@ struct Recipe {
     int64_t sequences = 128, length = 256;
     double damping = 0.01; // see MatrixMethod
     double smooth = 0;     // how much of large activations moves into the weights, 0 to 1
+    bool joint = true;     // see MatrixMethod
   };
   /// Fitting what is left to the uncompressed model; see MatrixMethod.
   struct Repair {

@@ -1,0 +1,438 @@
+// The known architectures, as data. Defaults are those of the configuration classes of Hugging Face
+// transformers (src/transformers/models/*/configuration_*.py); names in GGUF files are those of
+// llama.cpp (gguf-py/gguf/constants.py, src/llama-arch.cpp).
+#include "ConfigRules.h"
+
+#include "absl/strings/str_cat.h"
+
+#include <algorithm>
+
+namespace stc {
+
+namespace {
+
+using Meaning = NumberKey::Meaning;
+
+constexpr ArchitectureRow llama() {
+  ArchitectureRow row;
+  row.name = row.gguf = "llama";
+  row.models = "Llama 1, 2, 3.x; TinyLlama; SmolLM 1 and 2";
+  row.ggufInterleavedRope = true;
+  row.ggufWritable = true;
+  return row;
+}
+
+// GGUF files of Mistral call themselves llama.
+constexpr ArchitectureRow mistral() {
+  ArchitectureRow row;
+  row.name = "mistral";
+  row.models = "Mistral 7B, Mistral Nemo";
+  row.kvHeads = 8;
+  row.maxPositions = 131072;
+  row.windowRule = WindowRule::Always;
+  row.slidingWindow = 4096;
+  row.ggufInterleavedRope = true;
+  row.ggufWritable = true;
+  return row;
+}
+
+constexpr ArchitectureRow qwen2() {
+  ArchitectureRow row;
+  row.name = row.gguf = "qwen2";
+  row.models = "Qwen2, Qwen2.5";
+  row.kvHeads = 32;
+  row.maxPositions = 32768;
+  row.windowRule = WindowRule::Switched;
+  row.slidingWindow = 4096;
+  row.attentionBias = true;
+  row.ggufWritable = true;
+  return row;
+}
+
+constexpr ArchitectureRow qwen3() {
+  ArchitectureRow row = qwen2();
+  row.name = row.gguf = "qwen3";
+  row.models = "Qwen3";
+  row.headDim = 128;
+  row.attentionBias = false;
+  row.block.queryKeyNorm = QueryKeyNorm::PerHead;
+  return row;
+}
+
+// GGUF files of Mixtral call themselves llama, too; that they count experts tells them apart.
+constexpr ArchitectureRow mixtral() {
+  ArchitectureRow row;
+  row.name = "mixtral";
+  row.models = "Mixtral 8x7B, 8x22B";
+  row.kvHeads = 8;
+  row.maxPositions = 131072;
+  row.normEpsilon = 1e-5;
+  row.ropeTheta = 1000000;
+  row.ggufInterleavedRope = true;
+  row.mixture.expertsKey = "num_local_experts";
+  row.mixture.experts = 8;
+  row.mixture.expertsPerToken = 2;
+  row.mixture.normalizedGates = row.mixture.isGgufNormalized = true;
+  row.mixture.hasGatesKey = false;
+  return row;
+}
+
+constexpr ArchitectureRow qwen2Moe() {
+  ArchitectureRow row = qwen2();
+  row.name = "qwen2_moe";
+  row.models = "Qwen1.5-MoE, Qwen2-57B-A14B";
+  row.gguf = "qwen2moe";
+  row.kvHeads = 16;
+  row.ggufWritable = false;
+  row.mixture.experts = 60;
+  row.mixture.expertsPerToken = 4;
+  row.mixture.expertSize = 1408;
+  row.mixture.sharedExpertSize = 5632;
+  return row;
+}
+
+// Released checkpoints all normalize gates, which their configurations say and GGUF files do not.
+constexpr ArchitectureRow qwen3Moe() {
+  ArchitectureRow row = qwen3();
+  row.name = "qwen3_moe";
+  row.models = "Qwen3-30B-A3B, Qwen3-235B-A22B";
+  row.gguf = "qwen3moe";
+  row.kvHeads = 4;
+  row.ggufWritable = false;
+  row.mixture.experts = 128;
+  row.mixture.expertsPerToken = 8;
+  row.mixture.expertSize = 768;
+  row.mixture.isGgufNormalized = true;
+  return row;
+}
+
+constexpr FixedKey kSmolLM3Fixed[] = {{"use_sliding_window", false}};
+
+constexpr ArchitectureRow smollm3() {
+  ArchitectureRow row;
+  row.name = row.gguf = "smollm3";
+  row.models = "SmolLM3";
+  row.kvHeads = 4;
+  row.maxPositions = 32768;
+  row.ropeTheta = 2000000;
+  row.tiedEmbeddings = true;
+  row.unrotatedPattern = 4;
+  row.ggufInterleavedRope = true;
+  row.fixed = kSmolLM3Fixed;
+  return row;
+}
+
+constexpr ArchitectureRow gemma() {
+  ArchitectureRow row;
+  row.name = row.gguf = "gemma";
+  row.models = "Gemma 1";
+  row.kvHeads = 16;
+  row.headDim = 256;
+  row.maxPositions = 8192;
+  row.activation = "gelu_pytorch_tanh";
+  row.tiedEmbeddings = true;
+  row.block.normalizedEmbedding = true;
+  return row;
+}
+
+constexpr NumberKey kGemma2Numbers[] = {
+    {"attn_logit_softcapping", "attn_logit_softcapping", &ModelConfig::attentionSoftCap, 50},
+    {"final_logit_softcapping", "final_logit_softcapping", &ModelConfig::logitSoftCap, 30},
+    {"query_pre_attn_scalar", "", &ModelConfig::attentionScale, 256, Meaning::InverseRoot},
+};
+
+constexpr ArchitectureRow gemma2() {
+  ArchitectureRow row = gemma();
+  row.name = row.gguf = "gemma2";
+  row.models = "Gemma 2";
+  row.kvHeads = 4;
+  row.block.postNorm = true;
+  row.keys.activation = "hidden_activation";
+  row.windowRule = WindowRule::Pattern;
+  row.windowPattern = 2;
+  row.slidingWindow = 4096;
+  row.numbers = kGemma2Numbers;
+  return row;
+}
+
+constexpr NumberKey kGemma3Numbers[] = {
+    {"attn_logit_softcapping", "", &ModelConfig::attentionSoftCap, 0},
+    {"final_logit_softcapping", "final_logit_softcapping", &ModelConfig::logitSoftCap, 0},
+    {"query_pre_attn_scalar", "", &ModelConfig::attentionScale, 256, Meaning::InverseRoot},
+};
+constexpr FixedKey kGemma3Fixed[] = {{"use_bidirectional_attention", false}};
+
+constexpr ArchitectureRow gemma3() {
+  ArchitectureRow row = gemma2();
+  row.name = "gemma3_text";
+  row.models = "Gemma 3 (text)";
+  row.gguf = "gemma3";
+  row.maxPositions = 131072;
+  row.ropeTheta = 1000000;
+  row.localRopeTheta = 10000;
+  row.windowPattern = 6;
+  row.block.queryKeyNorm = QueryKeyNorm::PerHead;
+  row.numbers = kGemma3Numbers;
+  row.fixed = kGemma3Fixed;
+  return row;
+}
+
+constexpr ArchitectureRow olmo2() {
+  ArchitectureRow row;
+  row.name = row.gguf = "olmo2";
+  row.models = "OLMo 2";
+  row.normEpsilon = 1e-5;
+  row.block.preNorm = false;
+  row.block.postNorm = true;
+  row.block.queryKeyNorm = QueryKeyNorm::WholeRow;
+  return row;
+}
+
+constexpr ArchitectureRow olmoe() {
+  ArchitectureRow row;
+  row.name = row.gguf = "olmoe";
+  row.models = "OLMoE";
+  row.maxPositions = 4096;
+  row.normEpsilon = 1e-5;
+  row.block.queryKeyNorm = QueryKeyNorm::WholeRow;
+  row.mixture.experts = 64;
+  row.mixture.expertsPerToken = 8;
+  return row;
+}
+
+constexpr NumberKey kGraniteNumbers[] = {
+    {"embedding_multiplier", "embedding_scale", &ModelConfig::embeddingScale, 1},
+    {"residual_multiplier", "residual_scale", &ModelConfig::residualScale, 1},
+    {"attention_multiplier", "attention.scale", &ModelConfig::attentionScale, 1},
+    {"logits_scaling", "logit_scale", &ModelConfig::logitScale, 1, Meaning::Reciprocal},
+};
+
+constexpr ArchitectureRow granite() {
+  ArchitectureRow row;
+  row.name = row.gguf = "granite";
+  row.models = "Granite 3.x";
+  row.ggufInterleavedRope = true;
+  row.numbers = kGraniteNumbers;
+  return row;
+}
+
+constexpr NumberKey kCohereNumbers[] = {
+    {"logit_scale", "logit_scale", &ModelConfig::logitScale, 0.0625},
+};
+constexpr FixedKey kCohereFixed[] = {{"use_qk_norm", false}};
+
+constexpr ArchitectureRow cohere() {
+  ArchitectureRow row;
+  row.name = "cohere";
+  row.models = "Command R, Aya 23";
+  row.gguf = "command-r";
+  row.maxPositions = 8192;
+  row.normEpsilon = 1e-5;
+  row.tiedEmbeddings = true;
+  row.block.norm = NormKind::Layer;
+  row.block.parallel = row.block.sharedNorm = true;
+  row.keys.normEpsilon = "layer_norm_eps";
+  row.interleavedRope = row.ggufInterleavedRope = true;
+  row.ggufLayerNormKey = true;
+  row.numbers = kCohereNumbers;
+  row.fixed = kCohereFixed;
+  return row;
+}
+
+/// Layer norms and a feed-forward without gate, which many families have.
+constexpr ArchitectureRow plainDecoder() {
+  ArchitectureRow row;
+  row.normEpsilon = 1e-5;
+  row.block.norm = NormKind::Layer;
+  row.block.gated = false;
+  row.ggufLayerNormKey = true;
+  return row;
+}
+
+constexpr ArchitectureRow starcoder2() {
+  ArchitectureRow row = plainDecoder();
+  row.name = row.gguf = "starcoder2";
+  row.models = "StarCoder2";
+  row.kvHeads = 2;
+  row.maxPositions = 4096;
+  row.activation = "gelu_pytorch_tanh";
+  row.tiedEmbeddings = true;
+  row.windowRule = WindowRule::Always;
+  row.keys.normEpsilon = "norm_epsilon";
+  row.keys.attentionBias = row.keys.feedForwardBias = "use_bias";
+  return row;
+}
+
+constexpr FixedKey kPhiFixed[] = {{"qk_layernorm", false}};
+
+constexpr ArchitectureRow phi() {
+  ArchitectureRow row = plainDecoder();
+  row.name = "phi";
+  row.models = "Phi-1, Phi-1.5, Phi-2";
+  row.gguf = "phi2";
+  row.activation = "gelu_new";
+  row.rotaryFraction = 0.5;
+  row.block.parallel = row.block.sharedNorm = true;
+  row.keys.normEpsilon = "layer_norm_eps";
+  row.attentionBias = true;
+  row.fixed = kPhiFixed;
+  return row;
+}
+
+constexpr ArchitectureRow phi3() {
+  ArchitectureRow row;
+  row.name = row.gguf = "phi3";
+  row.models = "Phi-3, Phi-3.5, Phi-4, Phi-4-mini";
+  row.maxPositions = 4096;
+  row.normEpsilon = 1e-5;
+  row.rotaryFraction = 1;
+  row.windowRule = WindowRule::Always;
+  return row;
+}
+
+constexpr FixedKey kGpt2Fixed[] = {{"scale_attn_by_inverse_layer_idx", false},
+                                   {"scale_attn_weights", true},
+                                   {"add_cross_attention", false}};
+
+constexpr ArchitectureRow gpt2() {
+  ArchitectureRow row = plainDecoder();
+  row.name = row.gguf = "gpt2";
+  row.models = "GPT-2";
+  row.maxPositions = 1024;
+  row.intermediateFactor = 4;
+  row.activation = "gelu_new";
+  row.tiedEmbeddings = true;
+  row.block.learnedPositions = true;
+  row.attentionBias = true;
+  row.keys.hiddenSize = "n_embd";
+  row.keys.intermediateSize = "n_inner";
+  row.keys.layers = "n_layer";
+  row.keys.heads = "n_head";
+  row.keys.kvHeads = "";
+  row.keys.maxPositions = "n_positions";
+  row.keys.normEpsilon = "layer_norm_epsilon";
+  row.keys.activation = "activation_function";
+  row.fixed = kGpt2Fixed;
+  return row;
+}
+
+// llama.cpp does not run GPT-J.
+constexpr ArchitectureRow gptj() {
+  ArchitectureRow row = gpt2();
+  row.name = "gptj";
+  row.models = "GPT-J";
+  row.gguf = "";
+  row.maxPositions = 2048;
+  row.rotaryFraction = 1;
+  row.keys.rotaryDim = "rotary_dim";
+  row.tiedEmbeddings = false;
+  row.block.learnedPositions = false;
+  row.block.parallel = row.block.sharedNorm = true;
+  row.attentionBias = false;
+  row.keys.attentionBias = "";
+  row.interleavedRope = true;
+  row.fixed = {};
+  return row;
+}
+
+constexpr ArchitectureRow gptNeoX() {
+  ArchitectureRow row = plainDecoder();
+  row.name = "gpt_neox";
+  row.models = "GPT-NeoX, Pythia";
+  row.gguf = "gptneox";
+  row.activation = "gelu";
+  row.rotaryFraction = 0.25;
+  row.block.parallel = true;
+  row.keys.normEpsilon = "layer_norm_eps";
+  row.keys.rotaryFraction = "rotary_pct";
+  row.keys.ropeTheta = "rotary_emb_base";
+  row.keys.kvHeads = "";
+  return row;
+}
+
+constexpr FixedKey kFalconFixed[] = {{"alibi", false}};
+
+constexpr ArchitectureRow falcon() {
+  ArchitectureRow row = plainDecoder();
+  row.name = row.gguf = "falcon";
+  row.models = "Falcon 7B, 40B, 11B";
+  row.intermediateFactor = 4;
+  row.activation = "gelu";
+  row.tiedEmbeddings = true;
+  row.block.parallel = row.block.sharedNorm = true;
+  row.keys.intermediateSize = "ffn_hidden_size";
+  row.keys.kvHeads = "num_kv_heads";
+  row.keys.normEpsilon = "layer_norm_epsilon";
+  row.keys.activation = "activation";
+  row.keys.attentionBias = row.keys.feedForwardBias = "bias";
+  row.fixed = kFalconFixed;
+  return row;
+}
+
+constexpr ArchitectureRow kRows[] = {
+    llama(), mistral(), mixtral(), qwen2(), qwen2Moe(), qwen3(),   qwen3Moe(), smollm3(),
+    gemma(), gemma2(),  gemma3(),  olmo2(), olmoe(),    granite(), cohere(),   starcoder2(),
+    phi(),   phi3(),    gpt2(),    gptj(),  gptNeoX(),  falcon(),
+};
+
+/// Insertions, deletions and replacements that lead from one text to the other (Levenshtein 1966).
+size_t editDistance(absl::string_view a, absl::string_view b) {
+  std::vector<size_t> previous(b.size() + 1), next(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j)
+    previous[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    next[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j)
+      next[j] =
+          std::min({previous[j] + 1, next[j - 1] + 1, previous[j - 1] + (a[i - 1] != b[j - 1])});
+    std::swap(previous, next);
+  }
+  return previous[b.size()];
+}
+
+} // namespace
+
+absl::Span<const ArchitectureRow> architectureRows() { return kRows; }
+
+const ArchitectureRow *findArchitecture(absl::string_view name) {
+  for (const ArchitectureRow &row : kRows)
+    if (row.name == name)
+      return &row;
+  return nullptr;
+}
+
+const ArchitectureRow *findGgufArchitecture(absl::string_view name) {
+  for (const ArchitectureRow &row : kRows)
+    if (!row.gguf.empty() && row.gguf == name)
+      return &row;
+  return nullptr;
+}
+
+absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given, bool isGguf) {
+  std::string list;
+  absl::string_view nearest;
+  // No name is that long; a hostile one must not take long to compare.
+  absl::string_view compared = given.substr(0, 64);
+  for (const ArchitectureRow &row : kRows) {
+    absl::string_view name = isGguf ? row.gguf : row.name;
+    if (name.empty())
+      continue;
+    absl::StrAppend(&list, list.empty() ? "" : ", ", name);
+    if (nearest.empty() || editDistance(compared, name) < editDistance(compared, nearest))
+      nearest = name;
+  }
+  if (given.empty())
+    return formatError(site, absl::StrCat("one of ", list), "none");
+  return formatError(site, absl::StrCat("one of ", list),
+                     absl::StrCat("'", printable(given), "' (the nearest is ", nearest, ")"));
+}
+
+GgufFamily ggufFamilyOf(const ModelConfig &config) {
+  const ArchitectureRow *row = findArchitecture(config.architecture);
+  bool isWritable = row && row->ggufWritable;
+  if (!row || row->gguf.empty())
+    row = findGgufArchitecture("llama");
+  return {std::string(row->gguf), row->ggufInterleavedRope, isWritable};
+}
+
+} // namespace stc

@@ -1,0 +1,82 @@
+// packed.rms_norm: normalizes each group of a row on its own.
+#include "TileLowerings.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace stc;
+using namespace stc::cpu;
+
+namespace {
+
+class NormEmitter {
+public:
+  NormEmitter(packed::RMSNormOp op, const TargetDescription &target)
+      : op(op), builder(op, target),
+        size(cast<MemRefType>(op.getWeight().getType()).getDimSize(0)) {}
+
+  void emit() {
+    Value zero = builder.index(0);
+    forEachToken(builder, op.getInput(), [&](Value token) {
+      if (op.getGroups() == 1)
+        return normalize(token, zero);
+      builder.loop(zero, builder.index(size * int64_t(op.getGroups())), size,
+                   [&](Value group) { normalize(token, group); });
+    });
+  }
+
+private:
+  /// Calls `body` with each vector of columns of a group, and with a mask where it is not full.
+  Values forEachVector(ValueRange initial,
+                       function_ref<Values(Value column, Value mask, ValueRange values)> body) {
+    int64_t whole = size / kLanes * kLanes;
+    Values values(initial);
+    if (whole > 0)
+      values = builder.loop(
+          builder.index(0), builder.index(whole), kLanes, values,
+          [&](Value column, ValueRange values) { return body(column, Value(), values); });
+    if (whole < size)
+      values = body(builder.index(whole), builder.firstLanes(size - whole), values);
+    return values;
+  }
+  Value load(Value matrix, Value token, Value group, Value column, Value mask) {
+    return builder.loadVector(builder.floats(), matrix, {token, builder.add(group, column)}, mask);
+  }
+  void normalize(Value token, Value group);
+
+  packed::RMSNormOp op;
+  KernelBuilder builder;
+  int64_t size; // of a group
+};
+
+} // namespace
+
+void NormEmitter::normalize(Value token, Value group) {
+  Type f32 = builder.getF32Type();
+  Value zeros = builder.constant(builder.floats(), 0.0);
+  // Lanes that a mask leaves out are zero.
+  Values squares = forEachVector(zeros, [&](Value column, Value mask, ValueRange sums) -> Values {
+    Value x = load(op.getInput(), token, group, column, mask);
+    return {builder.multiplyAdd(x, x, sums[0])};
+  });
+  Value sum =
+      vector::ReductionOp::create(builder, vector::CombiningKind::ADD, squares[0],
+                                  arith::FastMathFlags::reassoc | arith::FastMathFlags::nsz);
+  Value mean = arith::DivFOp::create(builder, sum, builder.constant(f32, double(size)));
+  Value shifted = arith::AddFOp::create(builder, mean,
+                                        builder.constant(f32, op.getEpsilon().convertToDouble()));
+  Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0),
+                                        math::SqrtOp::create(builder, shifted));
+  inverse = builder.broadcast(inverse);
+  forEachVector({}, [&](Value column, Value mask, ValueRange) -> Values {
+    Value x = load(op.getInput(), token, group, column, mask);
+    Value gain = builder.loadVector(builder.floats(), op.getWeight(), column, mask);
+    x = arith::MulFOp::create(builder, arith::MulFOp::create(builder, x, inverse), gain);
+    builder.storeVector(x, op.getOut(), {token, builder.add(group, column)}, mask);
+    return {};
+  });
+}
+
+void stc::cpu::emitRMSNorm(packed::RMSNormOp op, const TargetDescription &target) {
+  NormEmitter(op, target).emit();
+}

@@ -1,0 +1,9 @@
+"""Every decoder family that tests know."""
+from code_families import StarCoder2, Phi3, ShortPhi3, Phi
+from gpt_families import Gpt2, PrefixedGpt2, GptJ, GptNeoX, SequentialGptNeoX, Falcon, LargeFalcon
+from llama_families import (Llama, LinearLlama, DynamicLlama, Llama3, YarnLlama, SmolLM3, Qwen3,
+                            Gemma, Gemma2, Gemma3, Olmo2, Granite, Cohere)
+
+FAMILIES = [Llama, LinearLlama, DynamicLlama, Llama3, YarnLlama, SmolLM3, Qwen3, Gemma, Gemma2,
+            Gemma3, Olmo2, Granite, Cohere, StarCoder2, Phi3, ShortPhi3, Phi, Gpt2, PrefixedGpt2,
+            GptJ, GptNeoX, SequentialGptNeoX, Falcon, LargeFalcon]

@@ -1,0 +1,16 @@
+// RUN: stc-opt %s --stc-interpret=function=layer_norm -o /dev/null | FileCheck %s
+
+// The mean of (1, 5) is 3 and the variance 4; with an epsilon of 12 the root is 4 instead of 2.
+// CHECK: 1x2
+// CHECK-NEXT: -1 2
+// CHECK-NEXT: 1x2
+// CHECK-NEXT: 9.5 21
+func.func @layer_norm() -> (tensor<1x2xf32>, tensor<1x2xf32>) {
+  %x = arith.constant dense<[[1., 5.]]> : tensor<1x2xf32>
+  %w = arith.constant dense<[1., 2.]> : tensor<2xf32>
+  %b = arith.constant dense<[10., 20.]> : tensor<2xf32>
+  %y = stc.layer_norm %x, %w epsilon 0.0 : (tensor<1x2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
+  %z = stc.layer_norm %x, %w bias %b epsilon 12.0
+      : (tensor<1x2xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<1x2xf32>
+  return %y, %z : tensor<1x2xf32>, tensor<1x2xf32>
+}
