@@ -64,6 +64,14 @@ class Mixtures(TemporaryDirectoryTest):
         info = json.loads(run(binary, "info", "--json").stdout)
         self.assertAlmostEqual(info["weight_bytes_per_token"], others + experts / 17, delta=1)
 
+    def test_rotated(self):
+        """Rotations of the hidden state pass through experts."""
+        for kind in ("qwen2_moe", "qwen3_moe"):
+            config, weights = make_mixture(kind)
+            model = write_hugging_face(self.tmp / "hf", config, weights)
+            self.assert_near(self.logits(compile_model(model, self.tmp / "m", "--rotate"), TOKENS),
+                             forward(config, weights, TOKENS))
+
     @needs_shared
     def test_golden(self):
         g = golden("tiny-mixtral")

@@ -966,10 +966,6 @@ func.func @f(%p: !llvm.ptr) {
 
 // -----
 
-// packed.top_k_gate (C1)
-func.func @f(%x: memref<?x8xf32>) {
-  // expected-error @+1 {{expects k from 1 to 8 (C1), but got 0}}
-  packed.top_k_gate ins(%x : memref<?x8xf32>) outs(%x : memref<?x8xf32>) k 0
 // packed.rotary (C4)
 func.func @rotary(%x: memref<?x8xf32>, %c: memref<?x2xf32>) {
   // expected-error @+1 {{expects a head_dim of 0 or at least 4 (C4), but got 2}}
@@ -980,10 +976,6 @@ func.func @rotary(%x: memref<?x8xf32>, %c: memref<?x2xf32>) {
 
 // -----
 
-// packed.top_k_gate (C2)
-func.func @f(%x: memref<?x8xf32>, %y: memref<?x4xf32>) {
-  // expected-error @+1 {{expects out of the logits' shape (C2), but got 'memref<?x4xf32>'}}
-  packed.top_k_gate ins(%x : memref<?x8xf32>) outs(%y : memref<?x4xf32>) k 2
 // packed.rms_norm (C1)
 func.func @rms_norm(%x: memref<?x8xf32>, %w: memref<4xf32>) {
   // expected-error @+1 {{expects positive groups and one weight value per column of a group (C1), but got 1 groups and 4 values for 8 columns}}
@@ -994,10 +986,6 @@ func.func @rms_norm(%x: memref<?x8xf32>, %w: memref<4xf32>) {
 
 // -----
 
-// packed.select_tokens (C1)
-func.func @f(%x: memref<?x8xf32>, %y: memref<4xi32>, %e: index) {
-  // expected-error @+1 {{expects out with as many elements as tokens (C1), but got 'memref<4xi32>' for 'memref<?x8xf32>'}}
-  packed.select_tokens ins(%x[%e] : memref<?x8xf32>) outs(%y : memref<4xi32>)
 // packed.rms_norm (C2)
 func.func @rms_norm(%x: memref<?x8xf32>, %w: memref<4xf32>) {
   // expected-error @+1 {{expects a finite, non-negative epsilon (C2), but got -1}}
@@ -1008,15 +996,59 @@ func.func @rms_norm(%x: memref<?x8xf32>, %w: memref<4xf32>) {
 
 // -----
 
-// packed.gather_tokens (C1)
-func.func @f(%x: memref<?x8xf32>, %t: memref<?xi32>, %y: memref<?x4xf32>) {
-  // expected-error @+1 {{expects out with 8 columns (C1), but got 4}}
-  packed.gather_tokens ins(%x, %t : memref<?x8xf32>, memref<?xi32>) outs(%y : memref<?x4xf32>)
 // packed.rms_norm (C3)
 func.func @rms_norm(%x: memref<?x8xf32>, %w: memref<4xf32>, %y: memref<?x4xf32>) {
   // expected-error @+1 {{expects outs of the input's shape (C3)}}
   packed.rms_norm ins(%x, %w : memref<?x8xf32>, memref<4xf32>) outs(%y : memref<?x4xf32>)
       groups 2 epsilon 0.0
+  return
+}
+
+// -----
+
+// packed.attention (C6)
+func.func @attention(%q: memref<?x16xf32>, %layer: index, %position: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects a finite, non-negative soft_cap (C6), but got -1}}
+  packed.attention ins(%q : memref<?x16xf32>)
+      cache(%cache[%layer, %position] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+      outs(%q : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0 soft_cap -1.0
+  return
+}
+
+// -----
+
+// packed.top_k_gate (C1)
+func.func @f(%x: memref<?x8xf32>) {
+  // expected-error @+1 {{expects k from 1 to 8 (C1), but got 0}}
+  packed.top_k_gate ins(%x : memref<?x8xf32>) outs(%x : memref<?x8xf32>) k 0
+  return
+}
+
+// -----
+
+// packed.top_k_gate (C2)
+func.func @f(%x: memref<?x8xf32>, %y: memref<?x4xf32>) {
+  // expected-error @+1 {{expects out of the logits' shape (C2), but got 'memref<?x4xf32>'}}
+  packed.top_k_gate ins(%x : memref<?x8xf32>) outs(%y : memref<?x4xf32>) k 2
+  return
+}
+
+// -----
+
+// packed.select_tokens (C1)
+func.func @f(%x: memref<?x8xf32>, %y: memref<4xi32>, %e: index) {
+  // expected-error @+1 {{expects out with as many elements as tokens (C1), but got 'memref<4xi32>' for 'memref<?x8xf32>'}}
+  packed.select_tokens ins(%x[%e] : memref<?x8xf32>) outs(%y : memref<4xi32>)
+  return
+}
+
+// -----
+
+// packed.gather_tokens (C1)
+func.func @f(%x: memref<?x8xf32>, %t: memref<?xi32>, %y: memref<?x4xf32>) {
+  // expected-error @+1 {{expects out with 8 columns (C1), but got 4}}
+  packed.gather_tokens ins(%x, %t : memref<?x8xf32>, memref<?xi32>) outs(%y : memref<?x4xf32>)
   return
 }
 
@@ -1035,12 +1067,5 @@ func.func @f(%x: memref<?x8xf32>, %g: memref<?x2xf32>, %y: memref<?x4xf32>, %e: 
 func.func @f(%x: memref<?x8xf32>, %g: memref<1x2xf32>, %y: memref<?x8xf32>, %e: index) {
   // expected-error @+1 {{expects out with the gates' tokens (C2), but got 'memref<?x8xf32>' for 'memref<1x2xf32>'}}
   packed.scatter_add ins(%x : memref<?x8xf32>) gates(%g[%e] : memref<1x2xf32>) outs(%y : memref<?x8xf32>)
-// packed.attention (C6)
-func.func @attention(%q: memref<?x16xf32>, %layer: index, %position: index,
-    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
-  // expected-error @+1 {{expects a finite, non-negative soft_cap (C6), but got -1}}
-  packed.attention ins(%q : memref<?x16xf32>)
-      cache(%cache[%layer, %position] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
-      outs(%q : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0 soft_cap -1.0
   return
 }

@@ -272,26 +272,6 @@ func.func @micro(%acc: vector<16xi32>, %w: vector<64xi8>, %x: vector<64xi8>, %ma
   return
 }
 
-// CHECK-LABEL: @experts
-func.func @experts(%x: tensor<?x64xf32>, %y: tensor<?x64xf32>, %l: tensor<?x8xf32>, %e: index,
-                   %t0: tensor<?xi32>, %m: memref<?x8xf32>, %t1: memref<?xi32>) -> tensor<?x64xf32> {
-  // CHECK: packed.top_k_gate normalized ins(%{{.*}} : tensor<?x8xf32>) outs(%{{.*}} : tensor<?x8xf32>) k 2 -> tensor<?x8xf32>
-  %g = packed.top_k_gate normalized ins(%l : tensor<?x8xf32>) outs(%l : tensor<?x8xf32>) k 2
-      -> tensor<?x8xf32>
-  // CHECK: packed.select_tokens ins(%{{.*}}[%{{.*}}] : tensor<?x8xf32>) outs(%{{.*}} : tensor<?xi32>) -> tensor<?xi32>
-  %t = packed.select_tokens ins(%g[%e] : tensor<?x8xf32>) outs(%t0 : tensor<?xi32>) -> tensor<?xi32>
-  // CHECK: packed.select_tokens ins(%{{.*}}[%{{.*}}] : memref<?x8xf32>) outs(%{{.*}} : memref<?xi32>)
-  packed.select_tokens ins(%m[%e] : memref<?x8xf32>) outs(%t1 : memref<?xi32>)
-  // CHECK: packed.gather_tokens ins(%{{.*}}, %{{.*}} : tensor<?x64xf32>, tensor<?xi32>) outs(%{{.*}} : tensor<?x64xf32>) -> tensor<?x64xf32>
-  %r = packed.gather_tokens ins(%x, %t : tensor<?x64xf32>, tensor<?xi32>)
-      outs(%y : tensor<?x64xf32>) -> tensor<?x64xf32>
-  // CHECK: packed.scatter_add ins(%{{.*}} : tensor<?x64xf32>) gates(%{{.*}}[%{{.*}}] : tensor<?x8xf32>) tokens(%{{.*}} : tensor<?xi32>) outs(%{{.*}} : tensor<?x64xf32>) -> tensor<?x64xf32>
-  %s = packed.scatter_add ins(%r : tensor<?x64xf32>) gates(%g[%e] : tensor<?x8xf32>)
-      tokens(%t : tensor<?xi32>) outs(%x : tensor<?x64xf32>) -> tensor<?x64xf32>
-  // CHECK: packed.scatter_add ins(%{{.*}} : tensor<?x64xf32>) gates(%{{.*}}[%{{.*}}] : tensor<?x8xf32>) outs(%{{.*}} : tensor<?x64xf32>) -> tensor<?x64xf32>
-  %u = packed.scatter_add ins(%x : tensor<?x64xf32>) gates(%g[%e] : tensor<?x8xf32>)
-      outs(%s : tensor<?x64xf32>) -> tensor<?x64xf32>
-  return %u : tensor<?x64xf32>
 // CHECK-LABEL: @heads
 func.func @heads(%x: tensor<?x16xf32>, %w: tensor<8xf32>, %c: tensor<?x2xf32>, %layer: index,
     %position: index,
@@ -322,4 +302,26 @@ func.func @attention_tile_with_cap(%q: memref<?x16xf32>, %kv_head: index, %layer
       cache(%cache[%layer, %position] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
       outs(%q : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0 soft_cap 5.0e+01
   return
+}
+
+// CHECK-LABEL: @experts
+func.func @experts(%x: tensor<?x64xf32>, %y: tensor<?x64xf32>, %l: tensor<?x8xf32>, %e: index,
+                   %t0: tensor<?xi32>, %m: memref<?x8xf32>, %t1: memref<?xi32>) -> tensor<?x64xf32> {
+  // CHECK: packed.top_k_gate normalized ins(%{{.*}} : tensor<?x8xf32>) outs(%{{.*}} : tensor<?x8xf32>) k 2 -> tensor<?x8xf32>
+  %g = packed.top_k_gate normalized ins(%l : tensor<?x8xf32>) outs(%l : tensor<?x8xf32>) k 2
+      -> tensor<?x8xf32>
+  // CHECK: packed.select_tokens ins(%{{.*}}[%{{.*}}] : tensor<?x8xf32>) outs(%{{.*}} : tensor<?xi32>) -> tensor<?xi32>
+  %t = packed.select_tokens ins(%g[%e] : tensor<?x8xf32>) outs(%t0 : tensor<?xi32>) -> tensor<?xi32>
+  // CHECK: packed.select_tokens ins(%{{.*}}[%{{.*}}] : memref<?x8xf32>) outs(%{{.*}} : memref<?xi32>)
+  packed.select_tokens ins(%m[%e] : memref<?x8xf32>) outs(%t1 : memref<?xi32>)
+  // CHECK: packed.gather_tokens ins(%{{.*}}, %{{.*}} : tensor<?x64xf32>, tensor<?xi32>) outs(%{{.*}} : tensor<?x64xf32>) -> tensor<?x64xf32>
+  %r = packed.gather_tokens ins(%x, %t : tensor<?x64xf32>, tensor<?xi32>)
+      outs(%y : tensor<?x64xf32>) -> tensor<?x64xf32>
+  // CHECK: packed.scatter_add ins(%{{.*}} : tensor<?x64xf32>) gates(%{{.*}}[%{{.*}}] : tensor<?x8xf32>) tokens(%{{.*}} : tensor<?xi32>) outs(%{{.*}} : tensor<?x64xf32>) -> tensor<?x64xf32>
+  %s = packed.scatter_add ins(%r : tensor<?x64xf32>) gates(%g[%e] : tensor<?x8xf32>)
+      tokens(%t : tensor<?xi32>) outs(%x : tensor<?x64xf32>) -> tensor<?x64xf32>
+  // CHECK: packed.scatter_add ins(%{{.*}} : tensor<?x64xf32>) gates(%{{.*}}[%{{.*}}] : tensor<?x8xf32>) outs(%{{.*}} : tensor<?x64xf32>) -> tensor<?x64xf32>
+  %u = packed.scatter_add ins(%x : tensor<?x64xf32>) gates(%g[%e] : tensor<?x8xf32>)
+      outs(%s : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return %u : tensor<?x64xf32>
 }

@@ -551,23 +551,6 @@ func.func @f(%q: tensor<?x16xf32>, %cache: !cache, %i: index) {
   return
 }
 
-
-// -----
-
-// stc.top_k_gate (C1)
-func.func @f(%x: tensor<?x8xf32>) {
-  // expected-error @+1 {{expects k from 1 to 8 (C1), but got 9}}
-  %y = stc.top_k_gate %x k 9 : (tensor<?x8xf32>) -> tensor<?x8xf32>
-  return
-}
-
-// -----
-
-// stc.top_k_gate (C2)
-func.func @f(%x: tensor<?x8xf32>) {
-  // expected-error @+2 {{failed to infer returned types}}
-  // expected-error @+1 {{inferred type(s) 'tensor<?x8xf32>' are incompatible with return type(s) of operation 'tensor<?x2xf32>'}}
-  %y = stc.top_k_gate %x k 2 : (tensor<?x8xf32>) -> tensor<?x2xf32>
 // -----
 
 // stc.weight (C5): transposed
@@ -598,12 +581,6 @@ func.func @positions(%tokens: tensor<?xi32>, %position: index) {
 
 // -----
 
-// stc.expert (C1)
-func.func @f(%x: tensor<5x4xf32>, %g: tensor<5x2xf32>, %e: index) {
-  // expected-error @+1 {{expects one block argument of type 'tensor<5x4xf32>', of 1 token or a number that is not known (C1)}}
-  %y = stc.expert %e of %g (%t = %x : tensor<5x4xf32>) add %x : tensor<5x2xf32>, tensor<5x4xf32> {
-    stc.yield %t : tensor<5x4xf32>
-  }
 // stc.rms_norm (C1): groups
 func.func @rms_norm(%x: tensor<?x8xf32>, %w: tensor<4xf32>) {
   // expected-error @+1 {{expects positive groups (C1), but got 0}}
@@ -613,12 +590,6 @@ func.func @rms_norm(%x: tensor<?x8xf32>, %w: tensor<4xf32>) {
 
 // -----
 
-// stc.expert (C2)
-func.func @f(%x: tensor<?x4xf32>, %s: tensor<?x8xf32>, %g: tensor<?x2xf32>, %e: index) {
-  // expected-error @+1 {{expects to yield a value of type 'tensor<?x8xf32>' (C2)}}
-  %y = stc.expert %e of %g (%t = %x : tensor<?x4xf32>) add %s : tensor<?x2xf32>, tensor<?x8xf32> {
-    stc.yield %t : tensor<?x4xf32>
-  }
 // stc.rms_norm (C1): columns of a group
 func.func @rms_norm(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
   // expected-error @+1 {{expects one weight value per column of a group (C1), but got 8 for 8 columns in 2 groups}}
@@ -628,12 +599,6 @@ func.func @rms_norm(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
 
 // -----
 
-// stc.expert (C3)
-func.func @f(%x: tensor<?x4xf32>, %g: tensor<1x2xf32>, %e: index) {
-  // expected-error @+1 {{expects operands of equally many tokens (C3), but got 'tensor<?x4xf32>' and 'tensor<1x2xf32>'}}
-  %y = stc.expert %e of %g (%t = %x : tensor<?x4xf32>) add %x : tensor<1x2xf32>, tensor<?x4xf32> {
-    stc.yield %t : tensor<?x4xf32>
-  }
 // stc.layer_norm (C1)
 func.func @layer_norm(%x: tensor<?x4xf32>, %w: tensor<5xf32>) {
   // expected-error @+1 {{expects one weight value per column (C1), but got 5 and 4}}
@@ -643,13 +608,6 @@ func.func @layer_norm(%x: tensor<?x4xf32>, %w: tensor<5xf32>) {
 
 // -----
 
-// stc.expert (C4)
-func.func @f(%x: tensor<?x4xf32>, %g: tensor<?x2xf32>) {
-  %e = arith.constant 2 : index
-  // expected-error @+1 {{expects an index below 2 (C4), but got 2}}
-  %y = stc.expert %e of %g (%t = %x : tensor<?x4xf32>) add %x : tensor<?x2xf32>, tensor<?x4xf32> {
-    stc.yield %t : tensor<?x4xf32>
-  }
 // stc.layer_norm (C2)
 func.func @layer_norm(%x: tensor<?x4xf32>, %w: tensor<4xf32>, %b: tensor<3xf32>) {
   // expected-error @+1 {{expects one bias value per column (C2), but got 3 and 4}}
@@ -660,11 +618,6 @@ func.func @layer_norm(%x: tensor<?x4xf32>, %w: tensor<4xf32>, %b: tensor<3xf32>)
 
 // -----
 
-// stc.repeat (C4)
-func.func private @g(%h: tensor<?x4xf32>, %i: index) -> tensor<?x4xf32>
-func.func @f(%h: tensor<?x4xf32>, %row: index) {
-  // expected-error @+1 {{expects a row together with a positive count that divides 3 rows (C4)}}
-  %y = stc.repeat @g(%h) first 0 rows %row count 2 weights [[], [], []] : tensor<?x4xf32>
 // stc.layer_norm (C3)
 func.func @layer_norm(%x: tensor<?x4xf32>, %w: tensor<4xf32>) {
   // expected-error @+1 {{expects a finite, non-negative epsilon (C3), but got -1}}
@@ -729,5 +682,79 @@ func.func @attention(%q: tensor<?x16xf32>, %layer: index, %position: index,
   %y = stc.attention %q, %cache[%layer, %position] heads 4 scale 5.0e-01 window 0 soft_cap -1.0
       : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
          index, index) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// stc.top_k_gate (C1)
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{expects k from 1 to 8 (C1), but got 9}}
+  %y = stc.top_k_gate %x k 9 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// stc.top_k_gate (C2)
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+2 {{failed to infer returned types}}
+  // expected-error @+1 {{inferred type(s) 'tensor<?x8xf32>' are incompatible with return type(s) of operation 'tensor<?x2xf32>'}}
+  %y = stc.top_k_gate %x k 2 : (tensor<?x8xf32>) -> tensor<?x2xf32>
+  return
+}
+
+// -----
+
+// stc.expert (C1)
+func.func @f(%x: tensor<5x4xf32>, %g: tensor<5x2xf32>, %e: index) {
+  // expected-error @+1 {{expects one block argument of type 'tensor<5x4xf32>', of 1 token or a number that is not known (C1)}}
+  %y = stc.expert %e of %g (%t = %x : tensor<5x4xf32>) add %x : tensor<5x2xf32>, tensor<5x4xf32> {
+    stc.yield %t : tensor<5x4xf32>
+  }
+  return
+}
+
+// -----
+
+// stc.expert (C2)
+func.func @f(%x: tensor<?x4xf32>, %s: tensor<?x8xf32>, %g: tensor<?x2xf32>, %e: index) {
+  // expected-error @+1 {{expects to yield a value of type 'tensor<?x8xf32>' (C2)}}
+  %y = stc.expert %e of %g (%t = %x : tensor<?x4xf32>) add %s : tensor<?x2xf32>, tensor<?x8xf32> {
+    stc.yield %t : tensor<?x4xf32>
+  }
+  return
+}
+
+// -----
+
+// stc.expert (C3)
+func.func @f(%x: tensor<?x4xf32>, %g: tensor<1x2xf32>, %e: index) {
+  // expected-error @+1 {{expects operands of equally many tokens (C3), but got 'tensor<?x4xf32>' and 'tensor<1x2xf32>'}}
+  %y = stc.expert %e of %g (%t = %x : tensor<?x4xf32>) add %x : tensor<1x2xf32>, tensor<?x4xf32> {
+    stc.yield %t : tensor<?x4xf32>
+  }
+  return
+}
+
+// -----
+
+// stc.expert (C4)
+func.func @f(%x: tensor<?x4xf32>, %g: tensor<?x2xf32>) {
+  %e = arith.constant 2 : index
+  // expected-error @+1 {{expects an index below 2 (C4), but got 2}}
+  %y = stc.expert %e of %g (%t = %x : tensor<?x4xf32>) add %x : tensor<?x2xf32>, tensor<?x4xf32> {
+    stc.yield %t : tensor<?x4xf32>
+  }
+  return
+}
+
+// -----
+
+// stc.repeat (C4)
+func.func private @g(%h: tensor<?x4xf32>, %i: index) -> tensor<?x4xf32>
+func.func @f(%h: tensor<?x4xf32>, %row: index) {
+  // expected-error @+1 {{expects a row together with a positive count that divides 3 rows (C4)}}
+  %y = stc.repeat @g(%h) first 0 rows %row count 2 weights [[], [], []] : tensor<?x4xf32>
   return
 }

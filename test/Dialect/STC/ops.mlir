@@ -175,34 +175,6 @@ func.func @cache_update_memref(%k: memref<?x8xf32>, %v: memref<?x8xf32>,
   return
 }
 
-// CHECK-LABEL: @experts
-func.func @experts(%x: tensor<?x4xf32>, %logits: tensor<?x8xf32>, %e: index) -> tensor<?x4xf32> {
-  // CHECK: %[[G:.*]] = stc.top_k_gate normalized %{{.*}} k 2 : (tensor<?x8xf32>) -> tensor<?x8xf32>
-  %g = stc.top_k_gate normalized %logits k 2 : (tensor<?x8xf32>) -> tensor<?x8xf32>
-  // CHECK: stc.top_k_gate %{{.*}} k 8 : (tensor<?x8xf32>) -> tensor<?x8xf32>
-  %all = stc.top_k_gate %logits k 8 : (tensor<?x8xf32>) -> tensor<?x8xf32>
-  // CHECK: stc.expert %{{.*}} of %[[G]] (%[[T:.*]] = %[[X:.*]] : tensor<?x4xf32>) add %[[X]] : tensor<?x8xf32>, tensor<?x4xf32> {
-  // CHECK-NEXT: %[[D:.*]] = arith.addf %[[T]], %[[T]]
-  // CHECK-NEXT: stc.yield %[[D]]
-  %s = stc.expert %e of %g (%t = %x : tensor<?x4xf32>) add %x : tensor<?x8xf32>, tensor<?x4xf32> {
-    %d = arith.addf %t, %t : tensor<?x4xf32>
-    stc.yield %d : tensor<?x4xf32>
-  }
-  return %s : tensor<?x4xf32>
-}
-
-stc.weight @e.0 : tensor<4x4xf32> {value = dense<1.0> : tensor<4x4xf32>}
-stc.weight @e.1 : tensor<4x4xf32> {value = dense<1.0> : tensor<4x4xf32>}
-func.func private @one_expert(%s: tensor<?x4xf32>, %e: index, %x: tensor<?x4xf32>,
-                              %w: tensor<4x4xf32>) -> tensor<?x4xf32> {
-  return %s : tensor<?x4xf32>
-}
-// CHECK-LABEL: @repeat_rows
-func.func @repeat_rows(%x: tensor<?x4xf32>, %row: index) -> tensor<?x4xf32> {
-  // CHECK: stc.repeat @one_expert(%{{.*}}) captures(%{{.*}} : tensor<?x4xf32>) first 0 rows %{{.*}} count 1 weights {{\[\[}}@e.0], [@e.1]] : tensor<?x4xf32>
-  %y = stc.repeat @one_expert(%x) captures(%x : tensor<?x4xf32>) first 0 rows %row count 1
-      weights [[@e.0], [@e.1]] : tensor<?x4xf32>
-  return %y : tensor<?x4xf32>
 // CHECK-LABEL: @positions
 func.func @positions(%tokens: tensor<?xi32>, %position: index) -> tensor<?xi32> {
   // PRETTY: stc.positions %{{.*}}, %{{.*}} : (tensor<?xi32>, index) -> tensor<?xi32>
@@ -251,4 +223,34 @@ func.func @capped_attention(%q: tensor<?x16xf32>, %layer: index, %position: inde
       : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
          index, index) -> tensor<?x16xf32>
   return
+}
+
+// CHECK-LABEL: @experts
+func.func @experts(%x: tensor<?x4xf32>, %logits: tensor<?x8xf32>, %e: index) -> tensor<?x4xf32> {
+  // CHECK: %[[G:.*]] = stc.top_k_gate normalized %{{.*}} k 2 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %g = stc.top_k_gate normalized %logits k 2 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  // CHECK: stc.top_k_gate %{{.*}} k 8 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %all = stc.top_k_gate %logits k 8 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  // CHECK: stc.expert %{{.*}} of %[[G]] (%[[T:.*]] = %[[X:.*]] : tensor<?x4xf32>) add %[[X]] : tensor<?x8xf32>, tensor<?x4xf32> {
+  // CHECK-NEXT: %[[D:.*]] = arith.addf %[[T]], %[[T]]
+  // CHECK-NEXT: stc.yield %[[D]]
+  %s = stc.expert %e of %g (%t = %x : tensor<?x4xf32>) add %x : tensor<?x8xf32>, tensor<?x4xf32> {
+    %d = arith.addf %t, %t : tensor<?x4xf32>
+    stc.yield %d : tensor<?x4xf32>
+  }
+  return %s : tensor<?x4xf32>
+}
+
+stc.weight @e.0 : tensor<4x4xf32> {value = dense<1.0> : tensor<4x4xf32>}
+stc.weight @e.1 : tensor<4x4xf32> {value = dense<1.0> : tensor<4x4xf32>}
+func.func private @one_expert(%s: tensor<?x4xf32>, %e: index, %x: tensor<?x4xf32>,
+                              %w: tensor<4x4xf32>) -> tensor<?x4xf32> {
+  return %s : tensor<?x4xf32>
+}
+// CHECK-LABEL: @repeat_rows
+func.func @repeat_rows(%x: tensor<?x4xf32>, %row: index) -> tensor<?x4xf32> {
+  // CHECK: stc.repeat @one_expert(%{{.*}}) captures(%{{.*}} : tensor<?x4xf32>) first 0 rows %{{.*}} count 1 weights {{\[\[}}@e.0], [@e.1]] : tensor<?x4xf32>
+  %y = stc.repeat @one_expert(%x) captures(%x : tensor<?x4xf32>) first 0 rows %row count 1
+      weights [[@e.0], [@e.1]] : tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
 }

@@ -21,7 +21,7 @@
 // RUN: not stc-opt %t.mlir --stc-measure-divergence='length=16 text=%t.ids reference=%t.none.mlir' 2>&1 | FileCheck %s --check-prefix=REFERENCE
 // RUN: not stc-opt %t.mlir --stc-measure-divergence='length=16 text=%t.ids reference=%t.ids' 2>&1 | FileCheck %s --check-prefix=REFERENCE
 
-// RANGE: error: stc-prune-structure: expects channels, groups and heads in [0, 1)
+// RANGE: error: stc-prune-structure: expects channels, groups, heads and experts in [0, 1)
 // TEXT: error: stc-prune-structure: layers expects a text to calibrate on, got none
 // FILE: none.ids: expected a readable regular file
 // LAYERS: error: layers: expected at most 2 of 3 layers to remove, got 3
