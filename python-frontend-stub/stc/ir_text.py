@@ -63,7 +63,8 @@ class _Printer:
         if graph.bos_token is not None:
             attributes.append(f"stc.bos_token = {graph.bos_token} : i64")
         if graph.eos_tokens:
-            attributes.append(f"stc.eos_tokens = array<i64: {', '.join(map(str, graph.eos_tokens))}>")
+            tokens = ", ".join(map(str, graph.eos_tokens))
+            attributes.append(f"stc.eos_tokens = array<i64: {tokens}>")
         self.line(0, f"module attributes {{{', '.join(attributes)}}} {{")
         for weight in graph.weights.values():
             self.line(1, f"stc.weight {symbol(weight.name)} : {weight.tensor.ir_type} "

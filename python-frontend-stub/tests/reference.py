@@ -1,6 +1,6 @@
 """A Llama-like decoder in float64 on plain lists, from the published definitions: RMS normalization
-(Zhang and Sennrich 2019), rotary embedding (Su et al. 2021), grouped-query attention (Ainslie et al.
-2023), gated linear units (Shazeer 2020). It shares nothing with the package under test."""
+(Zhang and Sennrich 2019), rotary embedding (Su et al. 2021), grouped-query attention (Ainslie et
+al. 2023), gated linear units (Shazeer 2020). It shares nothing with the package under test."""
 import math
 import random
 import struct

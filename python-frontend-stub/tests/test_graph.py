@@ -7,7 +7,7 @@ import unittest
 from array import array
 
 import reference
-from support import SHARED, TemporaryDirectoryTest, needs_shared, stc
+from package import BOOKS, ROOT, SHARED, PackageTest, needs_shared, stc
 
 SIZES = dict(heads=4, kv_heads=2, head_dim=8)
 TOKENS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 35, 8, 9, 7, 9, 3, 2, 38, 4, 6, 26]
@@ -58,7 +58,7 @@ def build(weights, *, theta=10000.0, epsilon=1e-5, kind="silu", window=0, sinks=
     return g
 
 
-class Numbers(TemporaryDirectoryTest):
+class Numbers(PackageTest):
     """Against a float64 forward written from the definitions."""
 
     def check(self, tolerance=1e-5, **options):
@@ -127,7 +127,7 @@ class Numbers(TemporaryDirectoryTest):
         self.assertEqual(list(written.tokens), want)
 
 
-class Files(TemporaryDirectoryTest):
+class Files(PackageTest):
     def graph(self, **options):
         weights = reference.random_weights(vocabulary=40, hidden=24, size=36, layers=2, **SIZES)
         return build(weights, **options)
@@ -167,7 +167,6 @@ class Files(TemporaryDirectoryTest):
 
     def test_a_tokenizer_beside_the_graph(self):
         weights = reference.random_weights(vocabulary=2048, hidden=24, size=36, layers=1, **SIZES)
-        from support import BOOKS
         path = build(weights).save(self.tmp / "m.mlir", tokenizer=BOOKS / "tokenizer.json")
         model = self.load(path, "m")
         self.assertEqual(model.detokenize(model.tokenize("a dark night")), "a dark night")
@@ -210,7 +209,8 @@ class Files(TemporaryDirectoryTest):
             self.skipTest("numpy is not installed")
         for dtype in ("float32", "float64", ">f4"):
             tensor = stc.tensors.as_tensor(numpy.array([[1, 2], [3, 4.5]], dtype=dtype))
-            self.assertEqual(tensor, stc.Tensor("F32", (2, 2), array("f", [1, 2, 3, 4.5]).tobytes()))
+            want = stc.Tensor("F32", (2, 2), array("f", [1, 2, 3, 4.5]).tobytes())
+            self.assertEqual(tensor, want)
         self.assertEqual(stc.tensors.as_tensor(numpy.ones(3, "float16")).dtype, "F16")
         self.raises(stc.GraphError, "got int32", stc.tensors.as_tensor, numpy.ones(3, "int32"))
 
@@ -219,11 +219,10 @@ class Files(TemporaryDirectoryTest):
         code = ("import sys; sys.path.insert(0, sys.argv[1]); import stc; "
                 "stc.Graph(kv_heads=1, head_dim=2, context=1); "
                 "sys.exit('numpy' in sys.modules or 'torch' in sys.modules)")
-        from support import ROOT
         subprocess.run([sys.executable, "-c", code, str(ROOT / "python-frontend-stub")], check=True)
 
 
-class Refusals(TemporaryDirectoryTest):
+class Refusals(PackageTest):
     """One line that says what was expected and what came."""
 
     def setUp(self):

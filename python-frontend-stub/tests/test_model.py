@@ -7,12 +7,12 @@ import threading
 import unittest
 from unittest import mock
 
-from support import BOOKS, TemporaryDirectoryTest, stc
+from package import BOOKS, PackageTest, stc
 
 PROMPT = "It was a dark night, and the captain"
 
 
-class Books(TemporaryDirectoryTest):
+class Books(PackageTest):
     """examples/books, quantized so that it loads fast."""
 
     @classmethod
@@ -169,7 +169,12 @@ class Books(TemporaryDirectoryTest):
         self.raises(stc.ModelError, "expected an open one", model.logits, [1])
 
 
-class Compiler(TemporaryDirectoryTest):
+class Readme(PackageTest):
+    def test_code(self):
+        self.run_readme(lambda code: "torch" not in code)
+
+
+class Compiler(PackageTest):
     def test_errors_are_the_compilers(self):
         error = self.raises(stc.CompileError, "absent: expected", stc.compile, self.tmp / "absent",
                             self.tmp / "out")

@@ -2,7 +2,7 @@
 import types
 import unittest
 
-from support import TemporaryDirectoryTest, stc
+from package import PackageTest, stc
 
 try:
     import torch
@@ -63,7 +63,7 @@ class Fused(nn.Module):
     def forward(self, tokens):
         x = self.embed(tokens)
         b, t = x.shape[0], x.shape[1]
-        if self.interleave:  # [group, (its query heads, key, value)], as GPT-NeoX and Falcon have it
+        if self.interleave:  # [group, (its query heads, key, value)], as Falcon has it
             y = self.qkv(self.norm(x)).view(b, t, self.kv_heads, -1, self.size)
             q = y[:, :, :, :-2].reshape(b, t, self.heads, self.size).transpose(1, 2)
             k, v = y[:, :, :, -2].transpose(1, 2), y[:, :, :, -1].transpose(1, 2)
@@ -87,7 +87,7 @@ class Fused(nn.Module):
         return self.head(self.norm(x + self.down(self.act(self.up(self.norm(x))))))
 
 
-class Numbers(TemporaryDirectoryTest):
+class Numbers(PackageTest):
     def check(self, module, *, tolerance=1e-5, frontend="auto", **options):
         """The compiled graph against the module in float64."""
         graph = stc.from_torch(module, context=32, frontend=frontend, **options)
@@ -183,7 +183,7 @@ class Numbers(TemporaryDirectoryTest):
         self.assertEqual((torch.arange, torch.fx.Proxy.__iter__), (arange, unpack))
 
 
-class Export(TemporaryDirectoryTest):
+class Export(PackageTest):
     """torch.export itself is in no PyTorch that Debian has. What it returns is documented
     (https://pytorch.org/docs/stable/export.html): ATen operators, parameters and buffers as
     placeholders that the signature names, module paths in `nn_module_stack`. A stand-in of that
@@ -239,7 +239,7 @@ class Export(TemporaryDirectoryTest):
         self.assertEqual(error.operators[0].module, "layers.1.attention")  # as the stand-in says
 
 
-class Refusals(TemporaryDirectoryTest):
+class Refusals(PackageTest):
     def refused(self, module, expected, **options):
         return self.raises(stc.StcError, expected, stc.from_torch, module, context=32, **options)
 
@@ -376,6 +376,11 @@ class Refusals(TemporaryDirectoryTest):
                 return self.lm_head(self.norm(x))
         self.refused(Stored(), "aten::copy_ in the module itself: not supported, as it changes",
                      frontend="aten")
+
+
+class Readme(PackageTest):
+    def test_code(self):
+        self.run_readme(lambda code: "torch" in code)
 
 
 class Constants(unittest.TestCase):

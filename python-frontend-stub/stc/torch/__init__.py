@@ -21,8 +21,8 @@ def to_graph(module: Any, *, context: int, cache: str = "f32", frontend: str = "
     forward takes [1, tokens] or [tokens].
 
     The module runs on a text of `sample_tokens` tokens, by default `context`, to read masks and
-    rotary angles off it: no more than a sliding window would hide the window. It runs once more on a
-    short text; what it computes must not depend on how long the text is.
+    rotary angles off it: no more than a sliding window would hide the window. It runs once more on
+    a short text; what it computes must not depend on how long the text is.
 
     Throws UnsupportedOperators with all operators that have no `stc` form, and CaptureError for a
     module that cannot be traced.

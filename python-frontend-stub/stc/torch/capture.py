@@ -352,7 +352,7 @@ def _trace_export(module: torch.nn.Module, sample: torch.Tensor) -> _Traced:
 
 
 def _choose_tracer(frontend: str) -> Callable[[torch.nn.Module, torch.Tensor], _Traced]:
-    """auto: torch.export where this PyTorch has it (2.1), else torch.fx, else what ATen executes."""
+    """auto: torch.export where this PyTorch has it (2.1), else torch.fx, else ATen."""
     exports = hasattr(torch, "export") and hasattr(torch.export, "export")
     if frontend == "export" and not exports:
         raise CaptureError(f"frontend: expected PyTorch 2.1 or later for export, "
@@ -395,8 +395,8 @@ def capture(module: torch.nn.Module, length: int, *, frontend: str = "auto",
     # A trace sees no aliases and only one way through the code: better to look than to trust it.
     ours, theirs = _first_tensor(captured), _first_tensor(original)
     if ours.shape != theirs.shape or not torch.allclose(ours, theirs, 1e-3, 1e-3, equal_nan=True):
-        raise CaptureError(f"{type(module).__name__}: expected a trace that computes what the module "
-                           "does, got other numbers (operators in place, perhaps)")
+        raise CaptureError(f"{type(module).__name__}: expected a trace that computes what the "
+                           "module does, got other numbers (operators in place, perhaps)")
     return Captured(evaluator.order, evaluator.tokens, evaluator.output_node, length)
 
 

@@ -39,9 +39,9 @@ RESHAPES = frozenset(("view", "view_as", "unsqueeze", "squeeze"))
 #: Everything the patterns look at; anything else that depends on the tokens is not supported.
 KNOWN = IDENTITIES | RESHAPES | frozenset((
     "tokens", "embedding", "linear", "matmul", "addmm", "t", "T", "mT", "transpose", "permute",
-    "expand", "repeat_interleave", "index_select", "getitem", "slice", "narrow", "select", "chunk", "split",
-    "unbind", "cat", "stack", "neg", "add", "sub", "mul", "div", "pow", "square", "mean", "rsqrt",
-    "sqrt", "reciprocal", "rms_norm", "silu", "gelu", "relu", "sigmoid", "softmax",
+    "expand", "repeat_interleave", "index_select", "getitem", "slice", "narrow", "select", "chunk",
+    "split", "unbind", "cat", "stack", "neg", "add", "sub", "mul", "div", "pow", "square", "mean",
+    "rsqrt", "sqrt", "reciprocal", "rms_norm", "silu", "gelu", "relu", "sigmoid", "softmax",
     "scaled_dot_product_attention", "masked_fill", "where", "view_as_complex", "view_as_real"))
 
 #: Checks, which have no result. Anything else without one is there for what it changes.

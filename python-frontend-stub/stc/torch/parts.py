@@ -47,7 +47,7 @@ def _along(source: Any, dim: Any, chosen: range) -> Optional[Part]:
 
 
 def _sliced(node: Node) -> Optional[Part]:
-    """aten.slice(x, dim, start, end, step), narrow(x, dim, start, length), select(x, dim, index)."""
+    """slice(x, dim, start, end, step), narrow(x, dim, start, length), select(x, dim, index)."""
     source = strip(node.arg(0, "input"))
     dim = fixed(node.arg(1, "dim", 0))
     if not is_node(source) or source.shape is None or not isinstance(dim, int):
