@@ -87,6 +87,61 @@ class Modules(TemporaryDirectoryTest):
         self.assertTrue(re.search(rb"bos_token[^0-9\-]{0,4}5\b", settings), settings[-2000:])
         self.assertTrue(re.search(rb"eos_tokens[^0-9\-]{0,4}7,? ?9\b", settings), settings[-2000:])
 
+    def lower(self, text):
+        """Linear layers and residual sums of a module in linalg."""
+        counter = iter(range(1_000_000))
+
+        def zeros(rows, columns):
+            n = next(counter)
+            return (f"%z{n} = arith.constant 0 : index\n%t{n} = tensor.dim {rows}, %z{n} : "
+                    f"tensor<?x{columns[0]}xf32>\n"
+                    f"%e{n} = tensor.empty(%t{n}) : tensor<?x{columns[1]}xf32>\n"
+                    f"%f{n} = arith.constant 0.0 : f32\n%o{n} = linalg.fill ins(%f{n} : f32) "
+                    f"outs(%e{n} : tensor<?x{columns[1]}xf32>) -> tensor<?x{columns[1]}xf32>\n"
+                    ), f"%o{n}"
+
+        def linear(match):
+            result, x, w, inputs, outputs = match.groups()
+            lines, start = zeros(x, (inputs, outputs))
+            return (f"{lines}{result} = linalg.matmul indexing_maps = ["
+                    "affine_map<(t, n, k) -> (t, k)>, affine_map<(t, n, k) -> (n, k)>, "
+                    f"affine_map<(t, n, k) -> (t, n)>] ins({x}, {w} : tensor<?x{inputs}xf32>, "
+                    f"tensor<{outputs}x{inputs}xf32>) outs({start} : tensor<?x{outputs}xf32>) -> "
+                    f"tensor<?x{outputs}xf32>")
+
+        def add(match):
+            result, a, b, columns = match.groups()
+            lines, start = zeros(a, (columns, columns))
+            kind = f"tensor<?x{columns}xf32>"
+            return (f"{lines}{result} = linalg.add ins({a}, {b} : {kind}, {kind}) "
+                    f"outs({start} : {kind}) -> {kind}")
+        text, linears = re.subn(r"(%\w+) = stc.linear (%\w+), (%\w+) : \(tensor<\?x(\d+)xf32>, "
+                                r"tensor<(\d+)x\d+xf32>\) -> \S+", linear, text)
+        text, sums = re.subn(r"(%\w+) = arith.addf (%\w+), (%\w+) : tensor<\?x(\d+)xf32>", add,
+                             text)
+        self.assertEqual((linears, sums), (15, 4))
+        return text
+
+    def test_linalg(self):
+        """A module in linalg is the program that it is in stc."""
+        model = make_llama(self.tmp / "model")
+        want = self.logits(model)
+        module = self.module(model)
+        module.write_text(self.lower(module.read_text()))
+        self.assertEqual(self.logits(module), want)
+        text = stc("compile", module, "--emit=mlir:graph", "-o", "-", "--quiet").stdout.decode()
+        self.assertNotIn("linalg", text)
+
+    def test_linalg_that_is_not_raised(self):
+        """One error, and --verbose says which operation it is."""
+        model = make_llama(self.tmp / "model")
+        module = self.module(model)
+        text = self.lower(module.read_text())
+        module.write_text(text.replace("linalg.add ins", "linalg.max ins", 1))
+        result = run(BIN / "stc", "compile", module, "-o", self.tmp / "out", "--verbose",
+                     check=False)
+        self.assertIn(b"remark: not raised: expected a part of an RMS normalization", result.stderr)
+
     def test_bad_modules(self):
         model = make_llama(self.tmp / "model")
 
