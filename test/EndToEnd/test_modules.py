@@ -140,7 +140,10 @@ class Modules(TemporaryDirectoryTest):
         module.write_text(text.replace("linalg.add ins", "linalg.max ins", 1))
         result = run(BIN / "stc", "compile", module, "-o", self.tmp / "out", "--verbose",
                      check=False)
+        self.assertEqual(result.returncode, 1)
         self.assertIn(b"remark: not raised: expected a part of an RMS normalization", result.stderr)
+        self.assertRegex(result.stderr.splitlines()[-1], b"^error: ")
+        self.assertFalse((self.tmp / "out").exists())
 
     def test_bad_modules(self):
         model = make_llama(self.tmp / "model")

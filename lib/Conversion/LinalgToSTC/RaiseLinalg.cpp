@@ -8,6 +8,8 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+#include <cmath>
+
 using namespace mlir;
 
 namespace stc {
@@ -26,9 +28,11 @@ bool isActivations(Type type) {
          !tensor.isDynamicDim(1);
 }
 
-bool isFloatTensor(Value value, int64_t rank) {
-  auto tensor = dyn_cast<RankedTensorType>(value.getType());
-  return tensor && tensor.getRank() == rank && isa<FloatType>(tensor.getElementType());
+/// One float for each column of `activations`.
+bool isVectorFor(Value value, Type activations) {
+  auto vector = dyn_cast<RankedTensorType>(value.getType());
+  return vector && vector.getRank() == 1 && isa<FloatType>(vector.getElementType()) &&
+         vector.getDimSize(0) == cast<RankedTensorType>(activations).getDimSize(1);
 }
 
 /// input * weight^T (+ bias).
@@ -88,7 +92,8 @@ Value Raiser::raiseElementwise(int64_t depth) {
   Type type = op->getResult(0).getType();
   auto fits = [&](Value value) { return value.getType() == type; };
   if (auto norm = matchNorm(exprs, root))
-    if (fits(norm->input) && isFloatTensor(norm->weight, 1))
+    if (fits(norm->input) && isVectorFor(norm->weight, type) && std::isfinite(norm->epsilon) &&
+        norm->epsilon >= 0)
       return RMSNormOp::create(builder, loc, type, norm->input, norm->weight,
                                builder.getF64FloatAttr(norm->epsilon));
   if (auto activation = matchActivation(exprs, root))
@@ -108,7 +113,7 @@ Value Raiser::raiseElementwise(int64_t depth) {
     auto matmul = binary->left.getDefiningOp<linalg::LinalgOp>();
     std::optional<LinearPattern> linear =
         matmul && binary->operation == "arith.addf" ? matchLinear(matmul) : std::nullopt;
-    if (!linear || linear->bias || !isFloatTensor(binary->vector, 1))
+    if (!linear || linear->bias || !isVectorFor(binary->vector, type))
       return {};
     linear->bias = binary->vector;
     return createLinear(*linear);
@@ -144,13 +149,15 @@ std::optional<LinearPattern> Raiser::matchLinear(linalg::LinalgOp matmul) {
   if (exprs.number(start) == std::optional(0.0))
     return linear;
   linear.bias = exprs.columnVector(start);
-  if (!linear.bias || !isFloatTensor(linear.bias, 1))
+  if (!linear.bias || !isVectorFor(linear.bias, matmul->getResult(0).getType()))
     return std::nullopt;
   return linear;
 }
 
 Value Raiser::findWeight(Value right, AffineMap map, AffineExpr outputs, AffineExpr inputs) {
-  if (!isFloatTensor(right, 2) || !cast<RankedTensorType>(right.getType()).hasStaticShape())
+  auto type = dyn_cast<RankedTensorType>(right.getType());
+  if (!type || type.getRank() != 2 || !type.hasStaticShape() ||
+      !isa<FloatType>(type.getElementType()))
     return {};
   if (map.getResults() == ArrayRef<AffineExpr>{outputs, inputs})
     return right;

@@ -382,3 +382,40 @@ func.func @other_functions(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
   } -> tensor<4x4xf32>
   return %sum : tensor<4x4xf32>
 }
+
+// Sizes and numbers that stc's operations refuse are not raised to errors.
+
+// CHECK-LABEL: func.func @refused_by_stc
+// CHECK-NOT: stc.
+func.func @refused_by_stc(%x: tensor<?x?xf32>, %y: tensor<?x4xf32>, %w: tensor<?xf32>)
+    -> (tensor<?x?xf32>, tensor<?x4xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %negative = arith.constant -1.0 : f32
+  %four = arith.constant 4.0 : f32
+  // expected-remark @below {{not raised}}
+  %s = linalg.add ins(%x, %x : tensor<?x?xf32>, tensor<?x?xf32>) outs(%x : tensor<?x?xf32>)
+      -> tensor<?x?xf32>
+  %rows = linalg.fill ins(%zero : f32) outs(%w : tensor<?xf32>) -> tensor<?xf32>
+  // expected-remark @below {{not raised}}
+  %sums = linalg.generic {indexing_maps = [#all, affine_map<(t, c) -> (t)>],
+                          iterator_types = ["parallel", "reduction"]}
+      ins(%y : tensor<?x4xf32>) outs(%rows : tensor<?xf32>) {
+  ^bb0(%a: f32, %sum: f32):
+    %square = arith.mulf %a, %a : f32
+    %next = arith.addf %square, %sum : f32
+    linalg.yield %next : f32
+  } -> tensor<?xf32>
+  // expected-remark @below {{not raised}}
+  %n = linalg.generic {indexing_maps = [#all, affine_map<(t, c) -> (t)>, affine_map<(t, c) -> (c)>, #all],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%y, %sums, %w : tensor<?x4xf32>, tensor<?xf32>, tensor<?xf32>) outs(%y : tensor<?x4xf32>) {
+  ^bb0(%a: f32, %sum: f32, %b: f32, %out: f32):
+    %mean = arith.divf %sum, %four : f32
+    %shifted = arith.addf %mean, %negative : f32
+    %inverse = math.rsqrt %shifted : f32
+    %normal = arith.mulf %a, %inverse : f32
+    %scaled = arith.mulf %b, %normal : f32
+    linalg.yield %scaled : f32
+  } -> tensor<?x4xf32>
+  return %s, %n : tensor<?x?xf32>, tensor<?x4xf32>
+}
