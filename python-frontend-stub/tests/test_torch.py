@@ -22,6 +22,7 @@ from tiny_torch import FeedForward, TinyLlama  # noqa: E402
 
 TOKENS = [(7 * i + 3) % 96 for i in range(20)]
 torch.fx.wrap("scaled_dot_product_attention")
+torch.fx.wrap("rms_norm")
 
 
 def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False,
@@ -37,6 +38,60 @@ def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.
         scores = scores.masked_fill(~attn_mask, float("-inf")) if attn_mask.dtype == torch.bool \
             else scores + attn_mask
     return scores.softmax(-1) @ value
+
+
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """torch.nn.functional's of PyTorch 2.4, by its documented meaning."""
+    eps = torch.finfo(input.dtype).eps if eps is None else eps
+    return input * torch.rsqrt(input.pow(2).mean(-1, keepdim=True) + eps) * weight
+
+
+class Habits(nn.Module):
+    """What large models' code does: angles as a product of matrices, casts everywhere, masks of the
+    smallest number by `where`, weights in Conv1D's order, several results."""
+
+    def __init__(self, hidden=32, heads=4, repeat="each"):
+        super().__init__()
+        torch.manual_seed(7)
+        self.heads, self.size, self.repeat = heads, hidden // heads, repeat
+        self.embed = nn.Embedding(96, hidden)
+        self.register_buffer("inverse", 500000.0 ** (-torch.arange(0, self.size, 2) / self.size))
+        self.norm = nn.Parameter(1 + 0.1 * torch.randn(hidden))
+        self.q = nn.Parameter(torch.randn(hidden, hidden) / 4)
+        self.kv = nn.Parameter(torch.randn(hidden, hidden) / 4)
+        self.bias = nn.Parameter(torch.randn(hidden))
+        self.out = nn.Linear(hidden, hidden)
+        self.head = nn.Linear(hidden, 96, bias=False)
+
+    def rotate(self, x, cos, sin):
+        half = self.size // 2
+        low, high = x[..., :half], x.narrow(-1, half, half)
+        return ((x * cos) + (torch.cat([-high, low], dim=-1) * sin)).to(x.dtype)
+
+    def forward(self, input_ids, attention_mask=None, return_dict=True):
+        positions = torch.arange(input_ids.shape[1])[None].float()
+        angles = (self.inverse[None, :, None].float() @ positions[:, None]).transpose(1, 2)
+        angles = torch.cat([angles, angles], dim=-1)
+        cos, sin = angles.cos()[:, None] * 1.0, angles.sin()[:, None]
+        x = self.embed(input_ids).float()
+        b, t = x.shape[0], x.shape[1]
+        y = rms_norm(x, (x.shape[2],), self.norm).type_as(x)
+        q = torch.addmm(self.bias, y.view(-1, y.size(-1)), self.q).view(b, t, -1)
+        k, v = (y @ self.kv).chunk(2, dim=-1)
+        q = self.rotate(q.view(b, t, self.heads, self.size).transpose(1, 2), cos, sin)
+        k = self.rotate(k.view(b, t, -1, self.size).transpose(1, 2), cos, sin)
+        v = v.view(b, t, -1, self.size).transpose(1, 2)
+        if self.repeat == "each":  # 0 0 1 1
+            k, v = (z.unsqueeze(2).expand(b, 2, 2, t, self.size).flatten(1, 2) for z in (k, v))
+        else:  # 0 1 0 1
+            k, v = (z.unsqueeze(1).expand(b, 2, 2, t, self.size).flatten(1, 2) for z in (k, v))
+        scores = (q * self.size ** -0.25) @ (k * self.size ** -0.25).transpose(-1, -2)
+        seen = torch.tril(torch.ones((t, t), dtype=torch.bool)).view(1, 1, t, t)
+        scores = torch.where(seen, scores, torch.tensor(torch.finfo(torch.float32).min))
+        weights = functional.dropout(functional.softmax(scores, dim=-1, dtype=torch.float32), 0.1,
+                                     self.training)
+        mixed = torch.matmul(weights.to(v.dtype), v).transpose(1, 2).contiguous().view(b, t, -1)
+        return {"logits": self.head(x + self.out(mixed)), "hidden": x}
 
 
 class Fused(nn.Module):
@@ -88,12 +143,13 @@ class Fused(nn.Module):
 
 
 class Numbers(PackageTest):
-    def check(self, module, *, tolerance=1e-5, frontend="auto", **options):
-        """The compiled graph against the module in float64."""
+    def check(self, module, *, tolerance=1e-5, frontend="auto", double=True, **options):
+        """The compiled graph against the module in float64, unless it casts to f32 itself."""
         graph = stc.from_torch(module, context=32, frontend=frontend, **options)
         model = self.load(graph)
         with torch.no_grad():
-            want = module.double()(torch.tensor([TOKENS]))[0]
+            want = (module.double() if double else module)(torch.tensor([TOKENS]))
+            want = (want["logits"] if isinstance(want, dict) else want)[0]
         module.float()
         self.assert_close(model.logits(TOKENS, all_positions=True), want.tolist(), tolerance)
         model.reset()
@@ -137,6 +193,16 @@ class Numbers(PackageTest):
                 with self.subTest(kind=kind, interleave=interleave):
                     self.check(Fused(kind, interleave=interleave), frontend="fx")
                     self.check(Fused(kind, interleave=interleave), frontend="aten")
+
+    def test_habits_of_large_models(self):
+        for frontend in ("fx", "aten"):
+            with self.subTest(frontend):
+                graph = self.check(Habits().eval(), frontend=frontend, double=False)
+                # Weights that are stored transposed, or in one, are new.
+                self.assertEqual({name.split(".")[-1] for name in graph.weights},
+                                 {"embed", "norm", "transposed", "bias", "part", "part_1", "out",
+                                  "weight"})
+                self.assertEqual(graph.tables[0].frequencies[1], 500000.0 ** (-1 / 4))
 
     def test_names_of_weights(self):
         """Weights are those of the module, by its names; only what differs is new."""
@@ -307,6 +373,8 @@ class Refusals(PackageTest):
             def forward(self, tokens):
                 return self.lm_head(self.embed(tokens) + torch.ones(tokens.shape[1], 32))
         self.refused(Positions(), "add in the module itself: a constant is expected to be the bias")
+
+        self.refused(Habits(repeat="all"), "each head for adjacent query heads", frontend="aten")
 
         class Scaled(Base):
             def forward(self, tokens):

@@ -43,10 +43,8 @@ def fused_attention(node: Node) -> Attention:
         mask = node.args[mask_at]
     causal = bool(fixed(node.arg(causal_at, "is_causal", False)))
     scale = scalar(node.kwargs.get("scale"))
-    queries, factor = _unscaled(queries)
-    keys, other = _unscaled(keys)
-    default = (queries.shape or (1,))[-1] ** -0.5
-    factor *= other * (default if scale is None else scale)
+    if scale is None:
+        scale = (queries.shape or (1,))[-1] ** -0.5
     if causal:
         sees = Visibility()
     elif mask is None:
@@ -57,7 +55,7 @@ def fused_attention(node: Node) -> Attention:
             raise ConstantError("a mask that does not depend on the tokens is needed")
         sees = _visibility(tensor if tensor.dtype == torch.bool else allowed_by(tensor),
                            queries.shape[-2] if queries.shape else 0)
-    return Attention(queries, keys, values, factor, sees, False)
+    return Attention(queries, keys, values, scale, sees, False)
 
 
 def written_attention(node: Node) -> Optional[Attention]:
@@ -82,11 +80,10 @@ def written_attention(node: Node) -> Optional[Attention]:
         scale *= factor
         if mask is not None:
             allowed &= _square(mask, size)
-    queries, first = _unscaled(strip(scores.args[0]))
-    keys, second = _unscaled(strip(scores.arg(1, "other")))
+    queries, keys = operands(scores)
     if bool(allowed.all()) and size > 1:
         raise ConstantError("a causal mask is needed")
-    return Attention(queries, keys, values, scale * first * second, visibility_of(allowed), True)
+    return Attention(queries, keys, values, scale, visibility_of(allowed), True)
 
 
 def _mask_or_scale(node: Any) -> Optional[Tuple[Node, float, Optional[torch.Tensor]]]:
@@ -114,18 +111,6 @@ def _mask_or_scale(node: Any) -> Optional[Tuple[Node, float, Optional[torch.Tens
         if mask is not None and value is not None and value <= -1e4:
             return strip(node.args[1]), 1.0, mask.bool()
     return None
-
-
-def _unscaled(node: Any) -> Tuple[Any, float]:
-    """x and c of x * c or x / c."""
-    scale = 1.0
-    while is_call(node, "mul", "div"):
-        step = _mask_or_scale(node)
-        if step is None:
-            break
-        node, factor, _ = step
-        scale *= factor
-    return node, scale
 
 
 def _square(mask: torch.Tensor, size: int) -> torch.Tensor:

@@ -37,6 +37,7 @@ class Raiser:
         self.weights = WeightTable()
         self.problems = Problems()
         self.done: Dict[Node, Result] = {}
+        self.unscaled: Dict[Node, Result] = {}
         self.steps: List[Step] = []
         self.rules: Dict[str, Callable[[Node], Result]] = {
             "embedding": self.embedding, "linear": self.linear, "matmul": self.matmul,
@@ -59,7 +60,7 @@ class Raiser:
             if node in reached and (node.name in ("embedding", "linear", "addmm")
                                     or node.name == "matmul" and not varies(operands(node)[1])):
                 self.rows(node)
-        logits = self.rows(self.captured.output)
+        logits = self.plain(self.captured.output)
         if logits is not None and (logits.step.kind != "linear"
                                    or not logits.layout.is_rows(logits.step.columns)):
             self.reject(self.captured.output,
@@ -101,12 +102,31 @@ class Raiser:
         return None
 
     def rows(self, value: Any) -> Result:
-        """The numbers of a node, raised once."""
+        """The numbers of a node up to a factor, raised once."""
         node = strip(value)
         assert is_node(node)
         if node not in self.done:
             self.done[node] = self._raise(node)
         return self.done[node]
+
+    def plain(self, value: Any) -> Result:
+        """The numbers of a node: a factor becomes part of the weight that they come from."""
+        node = strip(value)
+        if node not in self.unscaled:
+            self.unscaled[node] = self._absorb(node)
+        return self.unscaled[node]
+
+    def _absorb(self, node: Node) -> Result:
+        rows = self.rows(node)
+        if rows is None or rows.scale == 1:
+            return rows
+        step = rows.step
+        if step.kind not in ("linear", "embedding"):
+            return self.reject(node, "a factor is expected to follow a linear layer or an "
+                                     "embedding, or to scale attention")
+        scaled = [self.weights.derived(weight.source, f"times {rows.scale!r}", "scaled",
+                                       weight.tensor * rows.scale) for weight in step.weights]
+        return Rows(self.step(node, step.kind, step.inputs, scaled, step.columns), rows.layout)
 
     def _raise(self, node: Node) -> Result:
         if node.constant:
@@ -187,7 +207,7 @@ class Raiser:
     def _linear(self, node: Node, x: Any, matrix: Any, bias: Any, transposed: bool) -> Result:
         if not varies(x):
             return self.reject(node, "numbers that depend on the tokens are expected on the left")
-        rows = self.rows(x)
+        rows = self.plain(x)
         if rows is None:
             return None
         weights = [self.weight(strip(matrix), f"{node.module}.matrix", 2, transposed)]
@@ -220,7 +240,7 @@ class Raiser:
         a, b = operands(node)
         if not varies(a) or not varies(b):
             return self.reject(node, "activations on both sides are expected")
-        left, right = self.rows(a), self.rows(b)
+        left, right = self.plain(a), self.plain(b)
         if left is None or right is None:
             return None
         if left.layout != right.layout or left.step.columns != right.step.columns:
@@ -230,7 +250,7 @@ class Raiser:
 
     def _add_constant(self, node: Node, x: Node, other: Any) -> Result:
         """A vector added to a product is its bias."""
-        rows, vector = self.rows(x), constant_tensor(other)
+        rows, vector = self.plain(x), constant_tensor(other)
         if rows is None:
             return None
         step = rows.step
@@ -274,20 +294,11 @@ class Raiser:
         return self._scale(node, x, 1 / number)
 
     def _scale(self, node: Node, x: Node, factor: float) -> Result:
-        """A number times what a weight gives is part of the weight."""
         rows = self.rows(x)
-        if rows is None or factor == 1:
-            return rows
-        step = rows.step
-        if step.kind not in ("linear", "embedding"):
-            return self.reject(node, "a factor is expected to follow a linear layer or an "
-                                     "embedding")
-        scaled = [self.weights.derived(weight.source, f"times {factor!r}", "scaled",
-                                       weight.tensor * factor) for weight in step.weights]
-        return Rows(self.step(node, step.kind, step.inputs, scaled, step.columns), rows.layout)
+        return rows and Rows(rows.step, rows.layout, rows.scale * factor)
 
     def _norm(self, node: Node, x: Node, weight: Any, epsilon: float) -> Result:
-        rows = self.rows(x)
+        rows = self.plain(x)
         if rows is None:
             return None
         columns = rows.step.columns
@@ -316,14 +327,14 @@ class Raiser:
     def activation(self, node: Node) -> Result:
         function = nonlinearity(node)
         assert function is not None
-        rows = self.rows(function[1])
+        rows = self.plain(function[1])
         if rows is None:
             return None
         return Rows(self.step(node, "activation", [rows.step], [], rows.step.columns,
                               function=function[0]), rows.layout)
 
     def _gated(self, node: Node, function: str, gate: Node, up: Node) -> Result:
-        left, right = self.rows(gate), self.rows(up)
+        left, right = self.plain(gate), self.plain(up)
         if left is None or right is None:
             return None
         if left.layout != right.layout or left.step.columns != right.step.columns:
@@ -348,7 +359,8 @@ class Raiser:
         except ConstantError as error:
             return self.reject(node, f"rotary embedding: {error}")
         return Rows(self.step(node, "rotate", [rows.step], [], rows.step.columns,
-                              frequencies=frequencies, interleaved=rotation.interleaved), layout)
+                              frequencies=frequencies, interleaved=rotation.interleaved),
+                    layout, rows.scale)
 
     def concatenation(self, node: Node) -> Result:
         rotation = rotation_of(node)
@@ -372,7 +384,7 @@ class Raiser:
         if attention.keys_transposed:
             order = list(range(len(keys.layout.dims)))
             order[-2:] = reversed(order[-2:])
-            keys = Rows(keys.step, keys.layout.permute(order))
+            keys = Rows(keys.step, keys.layout.permute(order), keys.scale)
         heads = heads_of(queries.layout)
         if heads is None or heads[0] * heads[1] != queries.step.columns:
             return self.reject(node, "queries of [..., heads, tokens, head_dim] are expected")
@@ -388,10 +400,10 @@ class Raiser:
                                      "expected, each head for adjacent query heads")
         step = self.step(node, "attention", [queries.step, keys.step, values.step], [],
                          queries.step.columns, heads=count, kv_heads=kv_heads, head_dim=head_dim,
-                         scale=attention.scale, window=attention.sees.window,
-                         sinks=attention.sees.sinks)
+                         scale=attention.scale * queries.scale * keys.scale,
+                         window=attention.sees.window, sinks=attention.sees.sinks)
         layout = queries.layout.view(node.shape or ())
-        return Rows(step, layout) if layout is not None else \
+        return Rows(step, layout, values.scale) if layout is not None else \
             self.reject(node, "a result of [..., heads, tokens, head_dim] is expected")
 
     # Indexing
@@ -437,7 +449,7 @@ class Raiser:
         layout = change(rows.layout)
         if layout is None or layout.shape != node.shape:
             return self.reject(node, "dimensions that keep tokens and columns apart are expected")
-        return Rows(rows.step, layout)
+        return Rows(rows.step, layout, rows.scale)
 
     def part(self, node: Node) -> Result:
         source = node.args[0]
@@ -466,7 +478,7 @@ class Raiser:
         layout = layout.view(node.shape or ())
         if layout is None:
             return self.reject(node, "dimensions that keep tokens and columns apart are expected")
-        return Rows(rows.step, layout)
+        return Rows(rows.step, layout, rows.scale)
 
     def _columns(self, node: Node, part: Part, rows: Rows) -> Result:
         """Some columns of a product are the product with some rows of the weight."""
@@ -485,7 +497,7 @@ class Raiser:
         weights = [self.weights.derived(weight.source, key, "part", weight.tensor[index])
                    for weight in step.weights]
         taken = self.step(node, "linear", step.inputs, weights, len(columns))
-        return Rows(taken, _renumbered(rows.layout, part))
+        return Rows(taken, _renumbered(rows.layout, part), rows.scale)
 
 
 def _renumbered(layout: Layout, part: Part) -> Layout:

@@ -36,10 +36,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Rows:
-    """A tensor of the module: the step that computes its numbers, and how they are indexed."""
+    """A tensor of the module: the step that computes its numbers, up to a factor, and how they are
+    indexed."""
 
     step: Step
     layout: Layout
+    scale: float = 1.0
 
 
 class WeightTable:
