@@ -1,7 +1,9 @@
 """What the tests share: a directory, the compiler, comparison of logits."""
+import json
 import os
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 
@@ -16,6 +18,17 @@ def readme_code():
     """(code, what it prints) of every Python block of the README."""
     text = (ROOT / "python-frontend-stub" / "README.md").read_text()
     return re.findall(r"```python\n(.*?)```\n```\n(.*?)```\n", text, re.S)
+
+
+def read_safetensors(path):
+    """{name: stc.Tensor}, by the format's definition."""
+    data = path.read_bytes()
+    size, = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8:8 + size])
+    header.pop("__metadata__", None)
+    return {name: stc.Tensor(entry["dtype"], tuple(entry["shape"]),
+                             data[8 + size:][slice(*entry["data_offsets"])])
+            for name, entry in header.items()}
 
 
 class PackageTest(TemporaryDirectoryTest):
@@ -60,4 +73,5 @@ class PackageTest(TemporaryDirectoryTest):
         return caught.exception
 
 
-__all__ = ["BOOKS", "PackageTest", "ROOT", "SHARED", "needs_shared", "stc"]
+__all__ = ["BOOKS", "PackageTest", "ROOT", "SHARED", "needs_shared", "read_safetensors",
+           "stc"]

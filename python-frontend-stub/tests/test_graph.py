@@ -7,21 +7,10 @@ import unittest
 from array import array
 
 import reference
-from package import BOOKS, ROOT, SHARED, PackageTest, needs_shared, stc
+from package import BOOKS, ROOT, SHARED, PackageTest, needs_shared, read_safetensors, stc
 
 SIZES = dict(heads=4, kv_heads=2, head_dim=8)
 TOKENS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 35, 8, 9, 7, 9, 3, 2, 38, 4, 6, 26]
-
-
-def read_safetensors(path):
-    """{name: stc.Tensor}, by the format's definition."""
-    data = path.read_bytes()
-    size, = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8:8 + size])
-    header.pop("__metadata__", None)
-    return {name: stc.Tensor(entry["dtype"], tuple(entry["shape"]),
-                             data[8 + size:][slice(*entry["data_offsets"])])
-            for name, entry in header.items()}
 
 
 def build(weights, *, theta=10000.0, epsilon=1e-5, kind="silu", window=0, sinks=0, scale=None,

@@ -1,8 +1,9 @@
 """Graphs of PyTorch modules, judged by what PyTorch computes in float64."""
+import json
 import types
 import unittest
 
-from package import PackageTest, stc
+from package import SHARED, PackageTest, needs_shared, read_safetensors, stc
 
 try:
     import torch
@@ -203,6 +204,36 @@ class Numbers(PackageTest):
                                  {"embed", "norm", "transposed", "bias", "part", "part_1", "out",
                                   "weight"})
                 self.assertEqual(graph.tables[0].frequencies[1], 500000.0 ** (-1 / 4))
+
+    @needs_shared
+    def test_a_trained_model(self):
+        """The weights of stories260k in the module here: its golden logits and its own text."""
+        folder = SHARED / "models" / "stories260k"
+        golden = json.loads((folder / "golden.json").read_text())
+        module = TinyLlama(vocabulary=512, hidden=64, heads=8, kv_heads=4, size=172, layers=5,
+                           tied=True, epsilon=1e-5)
+        names = {"embed.weight": "model.embed_tokens.weight", "norm.weight": "model.norm.weight",
+                 "lm_head.weight": "model.embed_tokens.weight",
+                 "attention_norm": "input_layernorm", "attention.": "self_attn.",
+                 "feed_forward_norm": "post_attention_layernorm", "feed_forward.": "mlp.",
+                 "layers.": "model.layers."}
+        tensors = read_safetensors(folder / "model.safetensors")
+        state = {}
+        for name in module.state_dict():
+            theirs = names.get(name, name)
+            if theirs is name:
+                for own in ("attention_norm", "attention.", "feed_forward_norm", "feed_forward.",
+                            "layers."):
+                    theirs = theirs.replace(own, names[own])
+            tensor = tensors[theirs]
+            state[name] = torch.frombuffer(bytearray(tensor.data),
+                                           dtype=torch.float32).view(tensor.shape)
+        module.load_state_dict(state)
+        model = self.load(stc.from_torch(module, context=512, sample_tokens=64))
+        prompt = golden["prompt_tokens"]
+        self.assert_close([model.logits(prompt)], [golden["last_logits"]], 1e-3)
+        want = golden["greedy_tokens"][len(prompt):]
+        self.assertEqual(list(model.generate(prompt, len(want), ignore_eos=True).tokens), want)
 
     def test_names_of_weights(self):
         """Weights are those of the module, by its names; only what differs is new."""

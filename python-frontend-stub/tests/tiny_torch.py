@@ -106,9 +106,10 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, hidden, heads, kv_heads, size, form, bias, fused):
+    def __init__(self, hidden, heads, kv_heads, size, form, bias, fused, epsilon):
         super().__init__()
-        self.attention_norm, self.feed_forward_norm = RMSNorm(hidden), RMSNorm(hidden)
+        self.attention_norm = RMSNorm(hidden, epsilon)
+        self.feed_forward_norm = RMSNorm(hidden, epsilon)
         self.attention = Attention(hidden, heads, kv_heads, form, bias)
         self.feed_forward = FeedForward(hidden, size, fused)
 
@@ -122,15 +123,16 @@ class TinyLlama(nn.Module):
 
     def __init__(self, *, vocabulary=96, hidden=32, heads=4, kv_heads=2, size=48, layers=2,
                  form="rotate_half", bias=False, fused=False, tied=False, window=0, scale=1.0,
-                 theta=10000.0, seed=3):
+                 theta=10000.0, epsilon=1e-6, seed=3):
         super().__init__()
         torch.manual_seed(seed)
         self.window, self.scale = window, scale
         self.embed = nn.Embedding(vocabulary, hidden)
         self.rotary = Rotary(hidden // heads, theta)
         self.layers = nn.ModuleList(
-            Block(hidden, heads, kv_heads, size, form, bias, fused) for _ in range(layers))
-        self.norm = RMSNorm(hidden)
+            Block(hidden, heads, kv_heads, size, form, bias, fused, epsilon)
+            for _ in range(layers))
+        self.norm = RMSNorm(hidden, epsilon)
         self.lm_head = nn.Linear(hidden, vocabulary, bias=False)
         if tied:
             self.lm_head.weight = self.embed.weight

@@ -77,7 +77,7 @@ class _Evaluator(torch.fx.Interpreter):
             child = self.fetch_attr(str(n.target))
             path = str(n.target)
             spelled = type(child).__name__
-            name, wanted = MODULES[spelled]
+            name, wanted = MODULES.get(spelled, (spelled, ()))
             extra = tuple(self.attribute(child, str(n.target), key) for key in wanted)
             args = (args[0], *extra) if name != "embedding" else (*extra, args[0])
             if name in ("softmax", "gelu"):
