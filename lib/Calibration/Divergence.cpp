@@ -27,11 +27,8 @@ int64_t vocabularyOf(ModuleOp module) {
 }
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizerOf(ModuleOp module) {
-  auto path = module->getAttrOfType<StringAttr>("stc.checkpoint");
-  if (!path)
-    return std::unique_ptr<Tokenizer>();
-  STC_ASSIGN_OR_RETURN(std::unique_ptr<Checkpoint> checkpoint, Checkpoint::open(path.str()));
-  return checkpoint->loadTokenizer();
+  STC_ASSIGN_OR_RETURN(std::shared_ptr<Checkpoint> checkpoint, openCheckpoint(module));
+  return checkpoint ? checkpoint->loadTokenizer() : std::unique_ptr<Tokenizer>();
 }
 
 absl::StatusOr<Sequences> readCalibrationText(ModuleOp module, const std::string &path,

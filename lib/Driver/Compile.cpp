@@ -126,6 +126,7 @@ public:
 
 private:
   absl::Status load();
+  absl::Status loadModule();
   absl::Status advanceTo(Phase phase);
   absl::Status runPhase(Phase phase, mlir::ModuleOp onto);
   absl::Status dump(Phase phase, mlir::ModuleOp onto);
@@ -134,6 +135,7 @@ private:
   absl::Status prepareSearch();
   void takeRecipe();
   absl::Status emitText();
+  absl::Status describeModel(ModelSettings &settings);
   absl::Status emitBinary();
   absl::Status checkExport();
   absl::Status emitExport();
@@ -165,11 +167,30 @@ void Compilation::report(absl::string_view step, std::chrono::steady_clock::time
   absl::StrAppendFormat(&timings, "%-12s %6.2f s\n", step, seconds);
 }
 
-absl::Status Compilation::load() {
-  if (absl::EndsWith(options.model, ".mlir")) {
-    STC_ASSIGN_OR_RETURN(module, readModule(context, options.model));
+static bool isModule(const CompileOptions &options) {
+  return absl::EndsWith(options.model, ".mlir");
+}
+
+/// A module of the user's, with the weights and the tokenizer of the checkpoint it names.
+absl::Status Compilation::loadModule() {
+  // Which says how much the cache holds.
+  if (options.maxContext != 0)
+    return formatError({options.model, "--max-context", {}},
+                       "a checkpoint (a .mlir file has the capacity in its !stc.kv_cache)",
+                       absl::StrCat(options.maxContext));
+  STC_ASSIGN_OR_RETURN(module, readModule(context, options.model));
+  findCheckpoint(*module, options.model);
+  STC_ASSIGN_OR_RETURN(checkpoint, openCheckpoint(*module));
+  if (!checkpoint)
     return absl::OkStatus();
-  }
+  STC_ASSIGN_OR_RETURN(tokenizer, checkpoint->loadTokenizer());
+  WeightStore::attach(&context, std::make_unique<WeightStore>(checkpoint));
+  return absl::OkStatus();
+}
+
+absl::Status Compilation::load() {
+  if (isModule(options))
+    return loadModule();
   STC_ASSIGN_OR_RETURN(checkpoint, Checkpoint::open(options.model));
   STC_ASSIGN_OR_RETURN(tokenizer, checkpoint->loadTokenizer());
   ImportOptions importOptions;
@@ -330,6 +351,22 @@ absl::Status Compilation::emitText() {
   return writeText(path, text);
 }
 
+/// The architecture and the tokens that begin and end a text: a module may say the tokens itself,
+/// otherwise the checkpoint's configuration does.
+absl::Status Compilation::describeModel(ModelSettings &settings) {
+  settings.architecture = isModule(options) ? "mlir" : checkpoint->config().architecture;
+  if (checkpoint) {
+    const ModelConfig &config = checkpoint->config();
+    settings.bosToken = config.bosToken.value_or(-1);
+    if (config.eosToken)
+      settings.eosTokens.push_back(*config.eosToken);
+    for (int64_t token : config.extraEosTokens)
+      if (!llvm::is_contained(settings.eosTokens, token))
+        settings.eosTokens.push_back(token);
+  }
+  return isModule(options) ? readTextTokens(*module, options.model, settings) : absl::OkStatus();
+}
+
 /// exe, shared or object: code, weights, tokenizer and settings.
 absl::Status Compilation::emitBinary() {
   STC_ASSIGN_OR_RETURN(artifacts,
@@ -353,16 +390,7 @@ absl::Status Compilation::emitBinary() {
         options.calibration.ratios == "uniform" ? "" : " ratios=" + options.calibration.ratios);
   if (!options.exclude.empty())
     absl::StrAppend(&settings.recipe, " exclude=", absl::StrJoin(options.exclude, ","));
-  settings.architecture = checkpoint ? checkpoint->config().architecture : "mlir";
-  if (checkpoint) {
-    const ModelConfig &config = checkpoint->config();
-    settings.bosToken = config.bosToken.value_or(-1);
-    if (config.eosToken)
-      settings.eosTokens.push_back(*config.eosToken);
-    for (int64_t token : config.extraEosTokens)
-      if (!llvm::is_contained(settings.eosTokens, token))
-        settings.eosTokens.push_back(token);
-  }
+  STC_RETURN_IF_ERROR(describeModel(settings));
   // The packed module is gone from here on: later phases see only offsets.
   STC_ASSIGN_OR_RETURN(std::vector<std::string> objects, generateVariants(settings));
   auto start = std::chrono::steady_clock::now();
@@ -374,7 +402,7 @@ absl::Status Compilation::emitBinary() {
 
 /// --emit=safetensors or gguf: what can fail before minutes of compression.
 absl::Status Compilation::checkExport() {
-  if (!checkpoint)
+  if (isModule(options))
     return formatError({"", "--emit", {}}, "a checkpoint for safetensors and gguf", options.model);
   if (options.emit == EmitKind::Safetensors)
     return checkSafetensorsExport(*checkpoint, outputPath(options));

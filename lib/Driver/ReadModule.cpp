@@ -1,4 +1,4 @@
-// Reads untrusted textual MLIR without letting it crash the compiler.
+// Reads untrusted textual MLIR without letting it crash the compiler, and what it says of a model.
 #include "ReadModule.h"
 
 #include "stc/Support/File.h"
@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -63,4 +65,41 @@ absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> stc::readModule(mlir::MLIRCont
   if (!module)
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", message));
   return module;
+}
+
+void stc::findCheckpoint(mlir::ModuleOp module, const std::string &path) {
+  auto named = module->getAttrOfType<mlir::StringAttr>("stc.checkpoint");
+  if (!named || llvm::sys::path::is_absolute(named.getValue()))
+    return;
+  llvm::SmallString<128> beside = llvm::sys::path::parent_path(path);
+  llvm::sys::path::append(beside, named.getValue());
+  if (llvm::sys::fs::exists(beside))
+    module->setAttr("stc.checkpoint", mlir::StringAttr::get(module.getContext(), beside));
+}
+
+absl::Status stc::readTextTokens(mlir::ModuleOp module, const std::string &path,
+                                 ModelSettings &settings) {
+  auto check = [&](llvm::StringRef name, int64_t token) {
+    if (token >= 0 && token < settings.vocabSize)
+      return absl::OkStatus();
+    return formatError({path, name.str(), {}},
+                       absl::StrCat("tokens from 0 to ", settings.vocabSize - 1),
+                       absl::StrCat(token));
+  };
+  if (mlir::Attribute bos = module->getAttr(kBosTokenAttr)) {
+    auto token = mlir::dyn_cast<mlir::IntegerAttr>(bos);
+    if (!token || !token.getType().isSignlessInteger(64))
+      return formatError({path, kBosTokenAttr, {}}, "an i64", "another attribute");
+    STC_RETURN_IF_ERROR(check(kBosTokenAttr, token.getInt()));
+    settings.bosToken = token.getInt();
+  }
+  if (mlir::Attribute eos = module->getAttr(kEosTokensAttr)) {
+    auto tokens = mlir::dyn_cast<mlir::DenseI64ArrayAttr>(eos);
+    if (!tokens)
+      return formatError({path, kEosTokensAttr, {}}, "an array<i64: ...>", "another attribute");
+    for (int64_t token : tokens.asArrayRef())
+      STC_RETURN_IF_ERROR(check(kEosTokensAttr, token));
+    settings.eosTokens.assign(tokens.asArrayRef().begin(), tokens.asArrayRef().end());
+  }
+  return absl::OkStatus();
 }

@@ -96,12 +96,24 @@ void addMatrices(const TensorView &tensor, std::map<std::string, TensorView, std
 } // namespace
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::open(const std::string &path) {
+  return open(path, /*needsConfig=*/true);
+}
+
+absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::openTensors(const std::string &path) {
+  return open(path, /*needsConfig=*/!absl::EndsWith(path, ".safetensors") ||
+                        exists(join(folderOf(path), "config.json")));
+}
+
+absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::open(const std::string &path,
+                                                             bool needsConfig) {
   std::unique_ptr<Checkpoint> checkpoint(new Checkpoint);
   checkpoint->sourcePath = path;
   bool named = absl::EndsWith(path, ".safetensors") || absl::EndsWith(path, ".json");
   if (isDirectory(path) || named) {
     checkpoint->kind = Container::HuggingFace;
-    STC_ASSIGN_OR_RETURN(checkpoint->modelConfig, readConfig(folderOf(path)));
+    if (needsConfig) {
+      STC_ASSIGN_OR_RETURN(checkpoint->modelConfig, readConfig(folderOf(path)));
+    }
     std::string tensors = path;
     if (!named) {
       STC_ASSIGN_OR_RETURN(tensors, findTensors(path));

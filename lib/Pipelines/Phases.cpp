@@ -193,6 +193,8 @@ void addPhase(OpPassManager &manager, Phase phase, const PipelineOptions &option
   case Phase::Import:
     return;
   case Phase::Graph:
+    // What a module has in linalg; importers write none.
+    manager.addPass(createRaiseLinalgPass());
     return cleanUp(manager);
   case Phase::Compressed:
     return addCompressed(manager, options);

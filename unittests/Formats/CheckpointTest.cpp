@@ -49,6 +49,23 @@ TEST(Checkpoint, opensADirectoryAndTheFileInIt) {
   }
 }
 
+TEST(Checkpoint, aModulesTensorsNeedNoConfiguration) {
+  TempFolder folder;
+  folder.write("model.safetensors", oneTensor("w"));
+  EXPECT_THAT(errorOf(folder.path("model.safetensors")), HasSubstr("config.json"));
+  auto alone = Checkpoint::openTensors(folder.path("model.safetensors"));
+  ASSERT_TRUE(alone.ok()) << alone.status();
+  EXPECT_NE((*alone)->find("w"), nullptr);
+  EXPECT_EQ((*alone)->config().architecture, "");
+  // A directory has one, and one that is there is read.
+  auto directory = Checkpoint::openTensors(folder.path());
+  EXPECT_THAT(std::string(directory.status().message()), HasSubstr("config.json"));
+  folder.write("config.json", config);
+  auto described = Checkpoint::openTensors(folder.path("model.safetensors"));
+  ASSERT_TRUE(described.ok()) << described.status();
+  EXPECT_EQ((*described)->config().layers, 3);
+}
+
 TEST(Checkpoint, opensShardsThroughTheirIndex) {
   TempFolder folder;
   folder.write("config.json", config);

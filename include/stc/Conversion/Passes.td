@@ -41,6 +41,42 @@ def ConvertSTCToPackedPass : Pass<"convert-stc-to-packed", "::mlir::ModuleOp"> {
                            "::stc::STCDialect"];
 }
 
+def RaiseLinalgPass : Pass<"stc-raise-linalg", "::mlir::ModuleOp"> {
+  let summary = "Raises linalg operations to the transformer graph";
+  let description = [{
+    Operations of linalg on tensors of [tokens, columns] become the `stc` operations that they
+    spell out, whatever operations they are split into:
+
+    - a matmul with a weight of [outputs, inputs] (its indexing maps say so, or a `linalg.transpose`
+      does), perhaps with a bias that is broadcast over the tokens: `stc.linear`;
+    - x / sqrt(mean(x^2) + epsilon) * weight: `stc.rms_norm`;
+    - SiLU, ReLU, GELU and its tanh form: `stc.activation`, and times another tensor
+      `stc.gated_activation`;
+    - sums, differences and products of two tensors: `arith` on tensors.
+
+    Sums of the result may be in another order. What is left of linalg gets a remark that says what
+    was expected. Attention is left: `stc.attention` reads a cache, which tensors do not have.
+
+    Example: `stc-opt --stc-raise-linalg` turns
+
+    ```mlir
+    %zeros = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x8xf32>) -> tensor<?x8xf32>
+    %y = linalg.matmul
+        indexing_maps = [affine_map<(t, n, k) -> (t, k)>, affine_map<(t, n, k) -> (n, k)>,
+                         affine_map<(t, n, k) -> (t, n)>]
+        ins(%x, %w : tensor<?x4xf32>, tensor<8x4xf32>) outs(%zeros : tensor<?x8xf32>)
+        -> tensor<?x8xf32>
+    ```
+
+    into `%y = stc.linear %x, %w : (tensor<?x4xf32>, tensor<8x4xf32>) -> tensor<?x8xf32>`.
+  }];
+  let statistics = [
+    Statistic<"operationsRaised", "operations-raised", "Number of stc and arith operations made">,
+    Statistic<"operationsLeft", "operations-left", "Number of linalg operations left">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::stc::STCDialect"];
+}
+
 def SelectLayoutsPass : Pass<"stc-select-layouts", "::mlir::ModuleOp"> {
   let summary = "Chooses a storage layout for each weight";
   let description = [{

@@ -19,6 +19,9 @@ public:
   enum class Container { HuggingFace, Gguf };
   /// `path` is a Hugging Face directory, a .safetensors file beside its config.json, or a .gguf.
   static absl::StatusOr<std::unique_ptr<Checkpoint>> open(const std::string &path);
+  /// The same for a module that says itself what a configuration would: a .safetensors file may
+  /// have no config.json beside it, and config() then has no architecture and no sizes.
+  static absl::StatusOr<std::unique_ptr<Checkpoint>> openTensors(const std::string &path);
 
   const std::string &path() const { return sourcePath; }
   Container container() const { return kind; }
@@ -35,6 +38,9 @@ public:
   absl::StatusOr<std::unique_ptr<Tokenizer>> loadTokenizer() const;
 
 private:
+  static absl::StatusOr<std::unique_ptr<Checkpoint>> open(const std::string &path,
+                                                          bool needsConfig);
+
   std::string sourcePath;
   Container kind = Container::HuggingFace;
   ModelConfig modelConfig;

@@ -401,12 +401,17 @@ absl::StatusOr<WeightStore *> WeightStore::get(ModuleOp module) {
   WeightStoreInterface &interface = interfaceOf(module.getContext());
   if (interface.store)
     return interface.store.get();
-  std::shared_ptr<Checkpoint> checkpoint;
-  if (auto path = module->getAttrOfType<StringAttr>("stc.checkpoint")) {
-    STC_ASSIGN_OR_RETURN(checkpoint, Checkpoint::open(path.str()));
-  }
+  STC_ASSIGN_OR_RETURN(std::shared_ptr<Checkpoint> checkpoint, openCheckpoint(module));
   interface.store = std::make_unique<WeightStore>(std::move(checkpoint));
   return interface.store.get();
+}
+
+absl::StatusOr<std::shared_ptr<Checkpoint>> openCheckpoint(ModuleOp module) {
+  std::shared_ptr<Checkpoint> checkpoint;
+  if (auto path = module->getAttrOfType<StringAttr>("stc.checkpoint")) {
+    STC_ASSIGN_OR_RETURN(checkpoint, Checkpoint::openTensors(path.str()));
+  }
+  return checkpoint;
 }
 
 void WeightStore::attach(MLIRContext *context, std::unique_ptr<WeightStore> store) {

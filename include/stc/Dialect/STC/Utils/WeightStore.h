@@ -66,8 +66,7 @@ public:
   enum class Change { None, Masked, NewValues, Quantized };
   absl::StatusOr<Change> changeOf(WeightOp weight);
 
-  /// The store attached to the weight's context; attaches one on first use. The module attribute
-  /// `stc.checkpoint = "PATH"` names the checkpoint that stc-opt opens.
+  /// The store attached to the weight's context; attaches one of openCheckpoint on first use.
   static absl::StatusOr<WeightStore *> get(mlir::ModuleOp module);
   /// Attaches `store` to the context, replacing any other.
   static void attach(mlir::MLIRContext *context, std::unique_ptr<WeightStore> store);
@@ -79,6 +78,10 @@ private:
   struct State;
   std::unique_ptr<State> state;
 };
+
+/// Opens the checkpoint that the module attribute `stc.checkpoint = "PATH"` names; null without
+/// one. The module says what a configuration would, so that a .safetensors file needs none.
+absl::StatusOr<std::shared_ptr<Checkpoint>> openCheckpoint(mlir::ModuleOp module);
 
 } // namespace stc
 

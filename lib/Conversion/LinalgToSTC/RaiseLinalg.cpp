@@ -1,0 +1,230 @@
+// stc-raise-linalg: operations of linalg as the stc operations that they spell out.
+#include "Patterns.h"
+
+#include "stc/Conversion/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace stc {
+
+#define GEN_PASS_DEF_RAISELINALGPASS
+#include "stc/Conversion/Passes.h.inc"
+
+namespace {
+
+/// Operations a pattern may be split into: a norm in single steps takes fewer than this.
+constexpr int64_t kDeepest = 12;
+
+bool isActivations(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.getRank() == 2 && tensor.getElementType().isF32() &&
+         !tensor.isDynamicDim(1);
+}
+
+/// One float for each column of `activations`.
+bool isVectorFor(Value value, Type activations) {
+  auto vector = dyn_cast<RankedTensorType>(value.getType());
+  return vector && vector.getRank() == 1 && isa<FloatType>(vector.getElementType()) &&
+         vector.getDimSize(0) == cast<RankedTensorType>(activations).getDimSize(1);
+}
+
+/// input * weight^T (+ bias).
+struct LinearPattern {
+  Value input, weight, bias;
+};
+
+/// One linalg operation on its way to stc: what it became, or why it stays.
+class Raiser {
+public:
+  explicit Raiser(linalg::LinalgOp op) : op(op), builder(op) {}
+
+  /// Makes the stc operation of this one's result; null if none is found.
+  Value raise();
+  /// What this operation would have had to be.
+  std::string expected();
+
+private:
+  Value raiseLinear();
+  Value raiseElementwise(int64_t depth);
+  std::optional<LinearPattern> matchLinear(linalg::LinalgOp matmul);
+  /// The weight [outputs, inputs] of a matmul's right side, as its map has it.
+  Value findWeight(Value right, AffineMap map, AffineExpr outputs, AffineExpr inputs);
+  Value createLinear(const LinearPattern &linear) {
+    return LinearOp::create(builder, op.getLoc(), op->getResultTypes()[0], linear.input,
+                            linear.weight, linear.bias);
+  }
+
+  linalg::LinalgOp op;
+  OpBuilder builder;
+};
+
+} // namespace
+
+Value Raiser::raise() {
+  if (op->getNumResults() != 1 || !op.hasPureTensorSemantics() ||
+      !isActivations(op->getResult(0).getType()))
+    return {};
+  if (Value linear = raiseLinear())
+    return linear;
+  // The least deep match: what it leaves whole is raised by itself.
+  for (int64_t depth = 1; depth <= kDeepest; ++depth)
+    if (Value raised = raiseElementwise(depth))
+      return raised;
+  return {};
+}
+
+Value Raiser::raiseLinear() {
+  std::optional<LinearPattern> linear = matchLinear(op);
+  return linear ? createLinear(*linear) : Value();
+}
+
+Value Raiser::raiseElementwise(int64_t depth) {
+  ScalarExprs exprs(depth);
+  const ScalarExpr *root = exprs.whole(op->getResult(0));
+  Location loc = op.getLoc();
+  Type type = op->getResult(0).getType();
+  auto fits = [&](Value value) { return value.getType() == type; };
+  if (auto norm = matchNorm(exprs, root))
+    if (fits(norm->input) && isVectorFor(norm->weight, type) && std::isfinite(norm->epsilon) &&
+        norm->epsilon >= 0)
+      return RMSNormOp::create(builder, loc, type, norm->input, norm->weight,
+                               builder.getF64FloatAttr(norm->epsilon));
+  if (auto activation = matchActivation(exprs, root))
+    if (fits(activation->input) && (!activation->up || fits(activation->up)))
+      return activation->up
+                 ? GatedActivationOp::create(builder, loc, type, activation->input, activation->up,
+                                             activation->kind)
+                       .getResult()
+                 : ActivationOp::create(builder, loc, type, activation->input, activation->kind)
+                       .getResult();
+  auto binary = matchBinary(exprs, root);
+  // Only what the operation itself says: deeper, patterns are to be found first.
+  if (!binary || !fits(binary->left))
+    return {};
+  if (binary->vector) {
+    // A vector added to a product is its bias.
+    auto matmul = binary->left.getDefiningOp<linalg::LinalgOp>();
+    std::optional<LinearPattern> linear =
+        matmul && binary->operation == "arith.addf" ? matchLinear(matmul) : std::nullopt;
+    if (!linear || linear->bias || !isVectorFor(binary->vector, type))
+      return {};
+    linear->bias = binary->vector;
+    return createLinear(*linear);
+  }
+  if (!fits(binary->right) || depth < kDeepest)
+    return {};
+  OperationState state(loc, binary->operation, {binary->left, binary->right}, type);
+  return builder.create(state)->getResult(0);
+}
+
+std::optional<LinearPattern> Raiser::matchLinear(linalg::LinalgOp matmul) {
+  if (!linalg::isaContractionOpInterface(matmul) || matmul.getNumLoops() != 3 ||
+      matmul->getNumResults() != 1 || !isActivations(matmul->getResult(0).getType()))
+    return std::nullopt;
+  FailureOr<linalg::ContractionDimensions> dims = linalg::inferContractionDims(matmul);
+  if (failed(dims) || dims->m.size() != 1 || dims->n.size() != 1 || dims->k.size() != 1)
+    return std::nullopt;
+  auto dim = [&](unsigned position) { return getAffineDimExpr(position, matmul.getContext()); };
+  AffineExpr tokens = dim(dims->m[0]), outputs = dim(dims->n[0]), inputs = dim(dims->k[0]);
+  SmallVector<AffineMap> maps = matmul.getIndexingMapsArray();
+  auto is = [](AffineMap map, AffineExpr first, AffineExpr second) {
+    return map.getResults() == ArrayRef<AffineExpr>{first, second};
+  };
+  Value left = matmul->getOperand(0), right = matmul->getOperand(1);
+  if (!is(maps[2], tokens, outputs) || !is(maps[0], tokens, inputs) ||
+      !isActivations(left.getType()))
+    return std::nullopt;
+  LinearPattern linear{left, findWeight(right, maps[1], outputs, inputs), {}};
+  if (!linear.weight)
+    return std::nullopt;
+  ScalarExprs exprs(kDeepest);
+  const ScalarExpr *start = exprs.whole(matmul.getDpsInits()[0]);
+  if (exprs.number(start) == std::optional(0.0))
+    return linear;
+  linear.bias = exprs.columnVector(start);
+  if (!linear.bias || !isVectorFor(linear.bias, matmul->getResult(0).getType()))
+    return std::nullopt;
+  return linear;
+}
+
+Value Raiser::findWeight(Value right, AffineMap map, AffineExpr outputs, AffineExpr inputs) {
+  auto type = dyn_cast<RankedTensorType>(right.getType());
+  if (!type || type.getRank() != 2 || !type.hasStaticShape() ||
+      !isa<FloatType>(type.getElementType()))
+    return {};
+  if (map.getResults() == ArrayRef<AffineExpr>{outputs, inputs})
+    return right;
+  if (map.getResults() != ArrayRef<AffineExpr>{inputs, outputs})
+    return {};
+  auto transpose = right.getDefiningOp<linalg::TransposeOp>();
+  return transpose ? transpose.getInput() : Value();
+}
+
+std::string Raiser::expected() {
+  if (linalg::isaContractionOpInterface(op)) {
+    if (op.getNumLoops() > 3)
+      return "products of whole rows of activations (attention is not raised: stc.attention reads "
+             "a cache)";
+    return "activations times a weight of [outputs, inputs], by its indexing maps or by a "
+           "linalg.transpose, on zeros or a bias";
+  }
+  return "a part of an RMS normalization, a nonlinearity (silu, gelu, gelu_tanh, relu), or a sum, "
+         "difference or product of two tensors of [tokens, columns]";
+}
+
+namespace {
+
+class RaiseLinalg final : public impl::RaiseLinalgPassBase<RaiseLinalg> {
+public:
+  void runOnOperation() override {
+    // From the last to the first: a pattern is seen from its result, and what only it reads is
+    // gone when its turn comes.
+    SmallVector<Operation *> operations;
+    getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
+      bool isLinalg = isa<linalg::LinalgOp, linalg::SoftmaxOp>(op);
+      if (isLinalg || isa_and_nonnull<tensor::TensorDialect>(op->getDialect()) ||
+          op->hasTrait<OpTrait::ConstantLike>())
+        operations.push_back(op);
+      return isLinalg ? WalkResult::skip()
+                      : WalkResult::advance(); // bodies go with their operation
+    });
+    SmallVector<Operation *> left;
+    for (Operation *op : llvm::reverse(operations)) {
+      if (isOpTriviallyDead(op)) {
+        op->erase();
+        continue;
+      }
+      auto structured = dyn_cast<linalg::LinalgOp>(op);
+      if (!structured && !isa<linalg::SoftmaxOp>(op))
+        continue;
+      if (Value raised = structured ? Raiser(structured).raise() : Value()) {
+        op->getResult(0).replaceAllUsesWith(raised);
+        op->erase();
+        ++operationsRaised;
+        continue;
+      }
+      left.push_back(op);
+    }
+    for (Operation *op : llvm::reverse(left)) {
+      // Zeros and copies are there for operations that are left themselves.
+      auto structured = dyn_cast<linalg::LinalgOp>(op);
+      if (isa<linalg::FillOp, linalg::BroadcastOp, linalg::TransposeOp>(op))
+        continue;
+      ++operationsLeft;
+      std::string expected =
+          structured ? Raiser(structured).expected()
+                     : "no softmax (attention is not raised: stc.attention reads a cache)";
+      op->emitRemark() << "not raised: expected " << expected;
+    }
+  }
+};
+
+} // namespace
+} // namespace stc
