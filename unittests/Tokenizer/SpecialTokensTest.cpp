@@ -77,7 +77,7 @@ TEST(SpecialTokens, NormalizedTokensAreFoundInNormalizedText) {
   TokenizerSpec::Token token = makeToken("e\xCC\x81!", TokenType::UserDefined);
   token.normalized = true;
   TokenizerSpec spec = withAdded({token});
-  spec.normalizeNfc = true;
+  spec.normalizers = {{NormStep::Kind::Nfc, "", ""}};
   auto tokenizer = createOrDie(spec);
   EXPECT_THAT(encodePlain(*tokenizer, "\xC3\xA9!"), ElementsAre(256));
   EXPECT_THAT(encodePlain(*tokenizer, "e\xCC\x81!"), ElementsAre(256));
