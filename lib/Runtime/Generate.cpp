@@ -16,6 +16,12 @@ double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+bool endsText(const Session &session, const GenerateOptions &options, int32_t token) {
+  return session.owner().isEndOfText(token) ||
+         std::find(options.endTokens.begin(), options.endTokens.end(), token) !=
+             options.endTokens.end();
+}
+
 bool isStopped(const GenerateOptions &options) {
   return options.stop && options.stop->load(std::memory_order_relaxed);
 }
@@ -73,6 +79,10 @@ absl::StatusOr<GenerateResult> generate(Session &session, Sampler &sampler,
       result.reason = StopReason::Stopped;
       break;
     }
+    if (options.done && *options.done) {
+      result.reason = StopReason::Done;
+      break;
+    }
     if (!result.unread.empty()) {
       if (session.position() == session.maxContext()) {
         result.reason = StopReason::ContextFull;
@@ -82,7 +92,7 @@ absl::StatusOr<GenerateResult> generate(Session &session, Sampler &sampler,
       result.unread.clear();
     }
     STC_ASSIGN_OR_RETURN(int32_t token, sampler.sample(logits));
-    if (!options.ignoreEndOfText && session.owner().isEndOfText(token)) {
+    if (!options.ignoreEndOfText && endsText(session, options, token)) {
       result.reason = StopReason::EndOfText;
       break;
     }

@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 namespace stc {
 
@@ -24,7 +25,8 @@ constexpr size_t kMostCachedPieces = 1 << 16;
 
 /// What one call of `encode` works with.
 struct PipelineTokenizer::EncodeState {
-  explicit EncodeState(size_t textSize) : budget(textSize) {}
+  EncodeState(size_t textSize, absl::string_view mark) : mark(mark), budget(textSize) {}
+  absl::string_view mark; // to be dropped
   std::vector<int32_t> ids;
   RegexBudget budget;
   SubwordScratch scratch;
@@ -134,7 +136,7 @@ absl::StatusOr<std::vector<int32_t>> PipelineTokenizer::encode(absl::string_view
   if (text.size() > kLongestText)
     return formatError({file, "text", {}}, absl::StrCat("at most ", kLongestText, " bytes"),
                        absl::StrCat(text.size()));
-  EncodeState state(text.size());
+  EncodeState state(text.size(), options.mark);
   if (options.addSpecial && specification.addBos)
     state.ids.push_back(int32_t(specification.bos));
   const Matchers &matchers = options.parseSpecial ? allSpecial : userDefined;
@@ -172,7 +174,11 @@ absl::Status PipelineTokenizer::encodeFragment(absl::string_view text, bool firs
 absl::Status PipelineTokenizer::encodeNormalized(absl::string_view text, bool first,
                                                  EncodeState &state) const {
   using Rule = TokenizerSpec::PrefixRule;
-  std::string prefixed;
+  std::string prefixed, unmarked;
+  if (!state.mark.empty()) {
+    unmarked = absl::StrReplaceAll(text, {{state.mark, ""}});
+    text = unmarked;
+  }
   absl::string_view space = specification.escapeSpaces ? kSpaceMarker : " ";
   bool wanted = specification.addPrefixSpace &&
                 (specification.prefixRule == Rule::UnlessPresent ||

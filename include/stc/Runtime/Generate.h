@@ -11,13 +11,17 @@
 namespace stc {
 
 /// Why a text ended.
-enum class StopReason { EndOfText, TokenLimit, ContextFull, Stopped };
+enum class StopReason { EndOfText, TokenLimit, ContextFull, Stopped, Done };
 
 struct GenerateOptions {
   int64_t maxTokens = 128;
   bool ignoreEndOfText = false;
   /// Ends the text early when it becomes true (Ctrl-C); may be null.
   const std::atomic<bool> *stop = nullptr;
+  /// The same, for `emit` to set when it has what it wanted (a stop sequence); may be null.
+  const bool *done = nullptr;
+  /// Further tokens that end the text (the end of a turn).
+  std::vector<int32_t> endTokens;
 };
 
 struct GenerateResult {

@@ -116,6 +116,9 @@ public:
   struct EncodeOptions {
     bool addSpecial = true;    // BOS/EOS as the specification says
     bool parseSpecial = false; // text of special tokens becomes those tokens
+    /// With `parseSpecial`: text that is dropped wherever it stands, after special tokens were
+    /// looked for. Inside the text of a special token it keeps that ordinary text.
+    absl::string_view mark = {};
   };
   /// Errors: the regex step limit was reached, normalization makes far more of the text than it
   /// was, or a character has no token and there is no unknown.
