@@ -18,10 +18,11 @@ ALLOWED = {
     "Support": [],
     "Tokenizer": FLOOR0,
     "Chat": FLOOR0,
+    "Grammar": FLOOR0,
     "Formats": FLOOR0 + ["Tokenizer"],
     "Packing": FLOOR0,
     "Compress": FLOOR0 + ["Packing"],
-    "Runtime": FLOOR0 + ["Packing", "Tokenizer", "Chat"],
+    "Runtime": FLOOR0 + ["Packing", "Tokenizer", "Chat", "Grammar"],
     "Dialect/STC/IR": FLOOR0 + ["Packing", "Compress"],
     "Dialect/Packed/IR": FLOOR0 + ["Packing", "Dialect/STC/IR"],
     "Dialect/STC/Utils": IR + ["Formats", "Tokenizer"],
@@ -40,7 +41,7 @@ ALLOWED = {
                           "Target", "Reference", "Import"],
     "Driver": [""],
 }
-MLIR_FREE = ("Support", "Tokenizer", "Chat", "Formats", "Packing", "Compress", "Runtime")
+MLIR_FREE = ("Support", "Tokenizer", "Chat", "Grammar", "Formats", "Packing", "Compress", "Runtime")
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.M)
 
 

@@ -2,6 +2,7 @@
 #ifndef STC_RUNTIME_GENERATE_H
 #define STC_RUNTIME_GENERATE_H
 
+#include "stc/Runtime/GrammarConstraint.h"
 #include "stc/Runtime/Sampler.h"
 #include "stc/Runtime/Session.h"
 
@@ -22,6 +23,9 @@ struct GenerateOptions {
   const bool *done = nullptr;
   /// Further tokens that end the text (the end of a turn).
   std::vector<int32_t> endTokens;
+  /// What the text has to follow, begun anew by the caller; it ends where that is complete. May be
+  /// null.
+  GrammarConstraint *grammar = nullptr;
 };
 
 struct GenerateResult {

@@ -24,7 +24,6 @@ public:
   int64_t position() const { return length; }
   int64_t maxContext() const { return model.settings().maxContext; }
   Model &owner() { return model; }
-  const Model &owner() const { return model; }
   /// Begins a new text.
   void reset() { length = 0; }
   /// Forgets all tokens from `position` on, which is at most position().

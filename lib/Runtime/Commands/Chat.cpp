@@ -20,6 +20,8 @@ absl::Status takeTurn(ChatSession &session, Model &model, std::string message, S
                       GenerateOptions options, const ChatOptions &chat, uint64_t seed) {
   TextOutput output(model, false, false, chat.stops);
   options.done = output.done();
+  if (options.grammar)
+    options.grammar->restart(output.stripsSpace());
   STC_ASSIGN_OR_RETURN(ChatSession::Turn turn,
                        session.ask(std::move(message), sampler, options,
                                    [&](int32_t token) { return output.token(token); }));

@@ -31,6 +31,8 @@ public:
     }
     TextOutput output(model, false, true, stops);
     options.done = output.done();
+    if (options.grammar)
+      options.grammar->restart(output.stripsSpace());
     absl::StatusOr<GenerateResult> result = generate(
         session, sampler, prompt, options, [&](int32_t token) { return output.token(token); });
     if (!result.ok()) {

@@ -3,6 +3,7 @@
 #include "Interactive.h"
 #include "TextOutput.h"
 
+#include "stc/Grammar/JsonSchema.h"
 #include "stc/Runtime/Commands.h"
 
 #include "absl/strings/str_cat.h"
@@ -43,6 +44,9 @@ const CommandSpec &spec() {
             "Same seed, same text (default: a random one, shown in the summary)."},
            {"--stop", "", "TEXT",
             "End the text before TEXT, wherever it comes up (may be repeated).", true},
+           {"--json", "", "", "Generate one JSON value."},
+           {"--json-schema", "", "FILE", "Generate JSON that is valid under this schema."},
+           {"--grammar", "", "FILE", "Generate a text of this grammar (in GBNF)."},
            {"--chat", "", "", "Hold a conversation, by the model's chat template."},
            {"--system", "", "TEXT", "What the model is told before the conversation (--chat)."},
            {"--ignore-eos", "", "", "Go on after an end-of-text token."},
@@ -51,7 +55,9 @@ const CommandSpec &spec() {
            {"--quiet", "", "", "No summary of times on standard error."}}),
       {"run -p \"Once upon a time\"", "run -p \"Once upon a time\" -n 200 --temperature 0",
        "run --prompt-file start.txt --top-p 0.9 --seed 7 --quiet",
-       "run --tokens 1,403,407 --print-tokens", "run --chat --system \"Answer briefly.\"",
+       "run --tokens 1,403,407 --print-tokens",
+       "run -p \"The captain as JSON: \" --json-schema captain.json --no-echo",
+       "run --chat --system \"Answer briefly.\"",
        "run -p \"Q: Who wrote it?\\nA:\" --stop \"Q:\" --no-echo"}};
   return spec;
 }
@@ -112,12 +118,29 @@ absl::StatusOr<Prompt> readPrompt(const Model &model, const Args &args) {
   return prompt;
 }
 
+/// The grammar that the text has to follow; null if no option asks for one.
+absl::StatusOr<std::shared_ptr<const Grammar>> readGrammar(const Args &args) {
+  if (args.has("--json"))
+    return Grammar::json();
+  if (args.has("--json-schema")) {
+    std::string file = args.text("--json-schema");
+    STC_ASSIGN_OR_RETURN(std::string schema, readFile(file));
+    STC_ASSIGN_OR_RETURN(std::string text, grammarOfSchema(schema, file));
+    return Grammar::parse(text, file);
+  }
+  if (!args.has("--grammar"))
+    return std::shared_ptr<const Grammar>();
+  STC_ASSIGN_OR_RETURN(std::string text, readFile(args.text("--grammar")));
+  return Grammar::parse(text, args.text("--grammar"));
+}
+
 /// What options exclude each other.
 absl::Status checkOptions(const Args &args) {
   STC_RETURN_IF_ERROR(args.expectOneOf({"--prompt", "--prompt-file", "--tokens"}, false));
   STC_RETURN_IF_ERROR(args.expectOneOf({"--chat", "--tokens"}, false));
   STC_RETURN_IF_ERROR(args.expectOneOf({"--chat", "--print-tokens"}, false));
   STC_RETURN_IF_ERROR(args.expectOneOf({"--stop", "--print-tokens"}, false));
+  STC_RETURN_IF_ERROR(args.expectOneOf({"--json", "--json-schema", "--grammar"}, false));
   if (args.has("--system") && !args.has("--chat"))
     return args.error("--system", "--chat beside it", "none");
   for (const std::string &stop : args.texts("--stop"))
@@ -137,7 +160,13 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   GenerateOptions options;
   STC_ASSIGN_OR_RETURN(options.maxTokens, args.integer("--max-tokens", 128, 0, INT32_MAX));
   options.ignoreEndOfText = args.has("--ignore-eos");
+  STC_ASSIGN_OR_RETURN(std::shared_ptr<const Grammar> grammar, readGrammar(args));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
+  std::unique_ptr<GrammarConstraint> constraint;
+  if (grammar) {
+    STC_ASSIGN_OR_RETURN(constraint, GrammarConstraint::create(std::move(grammar), *model));
+    options.grammar = constraint.get();
+  }
   if (args.has("--chat")) {
     ChatOptions chat;
     chat.system = args.text("--system");
@@ -159,6 +188,8 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   InterruptGuard guard(true);
   options.stop = &InterruptGuard::flag();
   options.done = output.done();
+  if (constraint)
+    constraint->restart(output.stripsSpace());
   Sampler sampler(sampling, seed);
   bool begun = false;
   // The prompt is printed once it has been read, so that an error leaves nothing on the output.

@@ -13,6 +13,7 @@ TextOutput::TextOutput(const Model &model, bool ids, bool midText, std::vector<s
     : model(model), stops(std::move(stops)) {
   if (!ids && model.tokenizer())
     decoder = std::make_unique<StreamDecoder>(*model.tokenizer(), midText);
+  strips = decoder && !midText && model.tokenizer()->spec().stripPrefixSpaceOnDecode;
 }
 
 absl::Status TextOutput::text(absl::string_view text) {

@@ -25,6 +25,8 @@ public:
   absl::Status finish();
   /// What the tokens were printed as.
   const std::string &shown() const { return answer; }
+  /// Whether a space before the first token will be dropped, for GrammarConstraint::restart.
+  bool stripsSpace() const { return strips; }
   /// Whether a stop sequence came, for GenerateOptions::done.
   const bool *done() const { return &stopped; }
 
@@ -35,7 +37,7 @@ private:
   std::unique_ptr<StreamDecoder> decoder; // null: ids
   StopSequences stops;
   std::string answer;
-  bool first = true, stopped = false;
+  bool first = true, stopped = false, strips = false;
 };
 
 /// One line on standard error about what a text took.
