@@ -2,6 +2,7 @@
 find_package(absl REQUIRED)
 find_package(Threads REQUIRED)
 find_package(simdjson REQUIRED)
+find_package(nlohmann_json REQUIRED)
 find_library(STC_PCRE2 NAMES libpcre2-8.a REQUIRED)
 find_library(STC_UTF8PROC NAMES libutf8proc.a REQUIRED)
 find_library(STC_XXHASH NAMES libxxhash.a REQUIRED)

@@ -17,10 +17,12 @@ UTILS = IR + ["Formats", "Tokenizer", "Dialect/STC/Utils"]
 ALLOWED = {
     "Support": [],
     "Tokenizer": FLOOR0,
+    "Chat": FLOOR0,
+    "Grammar": FLOOR0,
     "Formats": FLOOR0 + ["Tokenizer"],
     "Packing": FLOOR0,
     "Compress": FLOOR0 + ["Packing"],
-    "Runtime": FLOOR0 + ["Packing", "Tokenizer"],
+    "Runtime": FLOOR0 + ["Packing", "Tokenizer", "Chat", "Grammar"],
     "Dialect/STC/IR": FLOOR0 + ["Packing", "Compress"],
     "Dialect/Packed/IR": FLOOR0 + ["Packing", "Dialect/STC/IR"],
     "Dialect/STC/Utils": IR + ["Formats", "Tokenizer"],
@@ -39,7 +41,7 @@ ALLOWED = {
                           "Target", "Reference", "Import"],
     "Driver": [""],
 }
-MLIR_FREE = ("Support", "Tokenizer", "Formats", "Packing", "Compress", "Runtime")
+MLIR_FREE = ("Support", "Tokenizer", "Chat", "Grammar", "Formats", "Packing", "Compress", "Runtime")
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.M)
 
 

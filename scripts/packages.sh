@@ -6,7 +6,7 @@ packages=(
   build-essential cmake ninja-build ccache git ca-certificates python3 python3-numpy
   clang-22 lld-22 llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools liblld-22-dev
   libclang-rt-22-dev zlib1g-dev libzstd-dev libffi-dev libxml2-dev
-  libabsl-dev libsimdjson-dev libpcre2-dev libutf8proc-dev libxxhash-dev libopenblas-serial-dev
+  libabsl-dev libsimdjson-dev nlohmann-json3-dev libpcre2-dev libutf8proc-dev libxxhash-dev libopenblas-serial-dev
   libgtest-dev libgmock-dev qemu-user
 )
 

@@ -5,6 +5,7 @@
 #include "ReadModule.h"
 #include "Report.h"
 #include "SearchCost.h"
+#include "stc/Chat/ChatTemplate.h"
 #include "stc/Compress/Quantize.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
 #include "stc/Dialect/STC/Utils/Budget.h"
@@ -127,6 +128,7 @@ public:
 private:
   absl::Status load();
   absl::Status loadModule();
+  absl::Status loadChatTemplate();
   absl::Status advanceTo(Phase phase);
   absl::Status runPhase(Phase phase, mlir::ModuleOp onto);
   absl::Status dump(Phase phase, mlir::ModuleOp onto);
@@ -148,6 +150,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::shared_ptr<Checkpoint> checkpoint;
   std::unique_ptr<Tokenizer> tokenizer;
+  std::string chatTemplate;
   std::vector<cpu::TargetDescription> targets; // the best first
   std::unique_ptr<ModelArtifacts> artifacts;
   std::unique_ptr<Autotuner> autotuner;
@@ -193,11 +196,22 @@ absl::Status Compilation::load() {
     return loadModule();
   STC_ASSIGN_OR_RETURN(checkpoint, Checkpoint::open(options.model));
   STC_ASSIGN_OR_RETURN(tokenizer, checkpoint->loadTokenizer());
+  STC_RETURN_IF_ERROR(loadChatTemplate());
   ImportOptions importOptions;
   importOptions.maxContext = options.maxContext;
   importOptions.kvCache = options.kvCache;
   STC_ASSIGN_OR_RETURN(module, importCheckpoint(context, *checkpoint, importOptions));
   WeightStore::attach(&context, std::make_unique<WeightStore>(checkpoint));
+  return absl::OkStatus();
+}
+
+/// The chat template, if there is one. One that cannot be parsed is kept, so that `run --chat` says
+/// why it will not do; everything else works without.
+absl::Status Compilation::loadChatTemplate() {
+  STC_ASSIGN_OR_RETURN(chatTemplate, checkpoint->loadChatTemplate());
+  absl::Status parsed = ChatTemplate::parse(chatTemplate, options.model).status();
+  if (!parsed.ok() && !options.quiet)
+    llvm::errs() << "warning: run --chat will not work: " << std::string(parsed.message()) << "\n";
   return absl::OkStatus();
 }
 
@@ -357,6 +371,7 @@ absl::Status Compilation::describeModel(ModelSettings &settings) {
   settings.architecture = isModule(options) ? "mlir" : checkpoint->config().architecture;
   if (checkpoint) {
     const ModelConfig &config = checkpoint->config();
+    settings.chatTemplate = chatTemplate;
     settings.bosToken = config.bosToken.value_or(-1);
     if (config.eosToken)
       settings.eosTokens.push_back(*config.eosToken);

@@ -187,7 +187,7 @@ void addConfig(const ModelConfig &config, const std::string &family, GgufMetadat
   number("vocab_size", config.vocabSize);
 }
 
-/// The tokenizer, and the tokens that the configuration says end a text.
+/// The tokenizer, the tokens that the configuration says end a text, and the chat template.
 absl::Status addText(const Checkpoint &checkpoint, const Tokenizer *tokenizer,
                      GgufMetadata &metadata) {
   const ModelConfig &config = checkpoint.config();
@@ -206,6 +206,9 @@ absl::Status addText(const Checkpoint &checkpoint, const Tokenizer *tokenizer,
   const char *keys[] = {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
   for (size_t i = 0; i < std::min(ends.size(), std::size(keys)); ++i)
     metadata.addNumber(keys[i], uint32_t(ends[i]));
+  STC_ASSIGN_OR_RETURN(std::string chat, checkpoint.loadChatTemplate());
+  if (!chat.empty())
+    metadata.addText("tokenizer.chat_template", chat);
   return absl::OkStatus();
 }
 

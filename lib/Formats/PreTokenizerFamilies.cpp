@@ -41,7 +41,9 @@ constexpr absl::string_view kDeepseek3 =
     "?[\\p{P}\\p{S}]+[\\r\\n]*"
     "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
-bool sameStep(const Step &a, const Step &b) {
+} // namespace
+
+bool samePreTokenizer(const Step &a, const Step &b) {
   if (a.kind != b.kind)
     return false;
   if (a.kind == Step::Kind::Digits)
@@ -49,8 +51,6 @@ bool sameStep(const Step &a, const Step &b) {
   return a.kind != Step::Kind::Regex ||
          (a.pattern == b.pattern && a.behavior == b.behavior && a.inverted == b.inverted);
 }
-
-} // namespace
 
 const std::vector<PreTokenizerFamily> &preTokenizerFamilies() {
   static const auto *families = new std::vector<PreTokenizerFamily>{
@@ -86,7 +86,7 @@ const PreTokenizerFamily *findPreTokenizerFamily(const TokenizerSpec &spec) {
     std::vector<Step> steps = stepsOf(family);
     if (family.ignoreMerges == spec.ignoreMerges &&
         std::equal(steps.begin(), steps.end(), spec.preTokenizers.begin(), spec.preTokenizers.end(),
-                   sameStep))
+                   samePreTokenizer))
       return &family;
   }
   return nullptr;

@@ -20,6 +20,9 @@ const PreTokenizerFamily *findPreTokenizerFamily(absl::string_view name);
 /// The family whose steps a tokenizer has; nullptr where none has them.
 const PreTokenizerFamily *findPreTokenizerFamily(const TokenizerSpec &spec);
 
+/// Whether two steps do the same.
+bool samePreTokenizer(const TokenizerSpec::PreTokenizer &a, const TokenizerSpec::PreTokenizer &b);
+
 /// What a family does before BPE.
 std::vector<TokenizerSpec::PreTokenizer> stepsOf(const PreTokenizerFamily &family);
 

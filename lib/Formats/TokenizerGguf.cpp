@@ -1,8 +1,10 @@
 // Reads the `tokenizer.ggml.*` metadata of a GGUF file into a tokenizer specification.
 #include "stc/Formats/TokenizerGguf.h"
 
+#include "BertPipeline.h"
 #include "PreTokenizerFamilies.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -12,6 +14,8 @@ namespace {
 
 using TokenType = TokenizerSpec::TokenType;
 using Type = GgufValue::Type;
+
+constexpr absl::string_view kSpaceMark = "\xE2\x96\x81"; // U+2581
 
 /// Reads single keys, each with its type checked.
 class MetadataReader {
@@ -84,7 +88,9 @@ absl::Status readTokens(const MetadataReader &reader, TokenizerSpec &spec) {
 
   STC_ASSIGN_OR_RETURN(const GgufValue *scores,
                        reader.array("scores", {Type::F32}, "an array of f32"));
-  if (!scores && spec.kind == TokenizerSpec::Kind::SentencePiece)
+  bool needed =
+      spec.kind == TokenizerSpec::Kind::SentencePiece || spec.kind == TokenizerSpec::Kind::Unigram;
+  if (!scores && needed)
     return reader.error("scores", "an array of f32", "nothing");
   if (scores && scores->numbers.size() != count)
     return reader.error("scores", absl::StrCat(count, " scores, one for each token"),
@@ -111,25 +117,47 @@ absl::Status readTokens(const MetadataReader &reader, TokenizerSpec &spec) {
   return absl::OkStatus();
 }
 
-/// Ids of the special tokens and whether they are added, over the defaults of the kind.
-absl::Status readSpecialIds(const MetadataReader &reader, bool addBos, TokenizerSpec &spec) {
-  bool sentencePiece = spec.kind == TokenizerSpec::Kind::SentencePiece;
+/// What files mean that do not say which tokens are special, by kind.
+struct SpecialDefaults {
+  int64_t bos = -1, eos = -1, unknown = -1;
+  bool addBos = false, addEos = false;
+};
+
+/// The first of `keys` that is present; `fallback` if none is.
+absl::StatusOr<int64_t> readId(const MetadataReader &reader,
+                               std::initializer_list<absl::string_view> keys, size_t count,
+                               int64_t fallback) {
+  for (absl::string_view key : keys)
+    if (reader.find(key))
+      return reader.id(key, count, fallback);
+  return fallback < int64_t(count) ? fallback : int64_t(-1);
+}
+
+/// Ids of the special tokens and whether they are added. Encoders call them CLS and SEP (the key is
+/// misspelt in the format's definition).
+absl::Status readSpecialIds(const MetadataReader &reader, const SpecialDefaults &defaults,
+                            TokenizerSpec &spec) {
   size_t count = spec.tokens.size();
-  STC_ASSIGN_OR_RETURN(spec.bos, reader.id("bos_token_id", count, sentencePiece ? 1 : -1));
-  STC_ASSIGN_OR_RETURN(spec.eos, reader.id("eos_token_id", count, sentencePiece ? 2 : -1));
-  STC_ASSIGN_OR_RETURN(spec.unknown, reader.id("unknown_token_id", count, sentencePiece ? 0 : -1));
-  STC_ASSIGN_OR_RETURN(spec.addBos, reader.flag("add_bos_token", addBos && spec.bos >= 0));
-  STC_ASSIGN_OR_RETURN(spec.addEos, reader.flag("add_eos_token", false));
+  STC_ASSIGN_OR_RETURN(spec.bos,
+                       readId(reader, {"bos_token_id", "cls_token_id"}, count, defaults.bos));
+  STC_ASSIGN_OR_RETURN(spec.eos,
+                       readId(reader, {"eos_token_id", "seperator_token_id", "separator_token_id"},
+                              count, defaults.eos));
+  STC_ASSIGN_OR_RETURN(spec.unknown, readId(reader, {"unknown_token_id"}, count, defaults.unknown));
+  STC_ASSIGN_OR_RETURN(spec.addBos, reader.flag("add_bos_token", defaults.addBos && spec.bos >= 0));
+  STC_ASSIGN_OR_RETURN(spec.addEos, reader.flag("add_eos_token", defaults.addEos && spec.eos >= 0));
   if (reader.find("token_type"))
     return absl::OkStatus();
   // Without types, the special ids and the form of byte tokens tell.
+  bool pieces =
+      spec.kind == TokenizerSpec::Kind::SentencePiece || spec.kind == TokenizerSpec::Kind::Unigram;
   for (TokenizerSpec::Token &token : spec.tokens)
-    if (sentencePiece && parseByteToken(token.text) >= 0)
+    if (pieces && parseByteToken(token.text) >= 0)
       token.type = TokenType::Byte;
   for (int64_t id : {spec.bos, spec.eos})
     if (id >= 0)
       spec.tokens[size_t(id)].type = TokenType::Control;
-  if (sentencePiece && spec.unknown >= 0)
+  if (spec.kind != TokenizerSpec::Kind::ByteLevelBpe && spec.unknown >= 0)
     spec.tokens[size_t(spec.unknown)].type = TokenType::Unknown;
   return absl::OkStatus();
 }
@@ -137,7 +165,7 @@ absl::Status readSpecialIds(const MetadataReader &reader, bool addBos, Tokenizer
 absl::Status readSentencePiece(const MetadataReader &reader, TokenizerSpec &spec) {
   spec.kind = TokenizerSpec::Kind::SentencePiece;
   STC_RETURN_IF_ERROR(readTokens(reader, spec));
-  STC_RETURN_IF_ERROR(readSpecialIds(reader, true, spec));
+  STC_RETURN_IF_ERROR(readSpecialIds(reader, {1, 2, 0, true, false}, spec));
   STC_ASSIGN_OR_RETURN(spec.addPrefixSpace, reader.flag("add_space_prefix", true));
   spec.stripPrefixSpaceOnDecode = spec.addPrefixSpace;
   spec.escapeSpaces = spec.byteFallback = spec.fuseUnknown = true;
@@ -180,14 +208,68 @@ absl::Status readByteLevel(const MetadataReader &reader, TokenizerSpec &spec) {
   spec.ignoreMerges = family->ignoreMerges;
   STC_RETURN_IF_ERROR(readTokens(reader, spec));
   STC_RETURN_IF_ERROR(readMerges(reader, spec));
-  STC_RETURN_IF_ERROR(readSpecialIds(reader, family->addBos, spec));
+  STC_RETURN_IF_ERROR(readSpecialIds(reader, {-1, -1, -1, family->addBos, false}, spec));
   // Some files name their end-of-text token here. A byte without a token must not end the text.
   if (spec.unknown >= 0 && spec.tokens[size_t(spec.unknown)].type != TokenType::Unknown)
     spec.unknown = -1;
   return absl::OkStatus();
 }
 
+/// GGUF marks the tokens that begin a word (U+2581) instead of those inside one (##), and leaves
+/// tokens in brackets as they are.
+absl::Status readWordPiece(const MetadataReader &reader, TokenizerSpec &spec) {
+  spec.kind = TokenizerSpec::Kind::WordPiece;
+  STC_RETURN_IF_ERROR(readTokens(reader, spec));
+  STC_RETURN_IF_ERROR(readSpecialIds(reader, {101, 102, 100, true, true}, spec));
+  for (TokenizerSpec::Token &token : spec.tokens) {
+    absl::string_view text = token.text;
+    if (token.type != TokenType::Normal ||
+        (absl::StartsWith(text, "[") && absl::EndsWith(text, "]") && text.size() > 1))
+      continue;
+    token.text = absl::StartsWith(text, kSpaceMark) ? std::string(text.substr(kSpaceMark.size()))
+                                                    : absl::StrCat(spec.continuationPrefix, text);
+  }
+  BertNormalization rules;
+  STC_ASSIGN_OR_RETURN(rules.lowercase, reader.flag("normalizer.lowercase", true));
+  STC_ASSIGN_OR_RETURN(rules.stripAccents,
+                       reader.flag("normalizer.strip_accents", rules.lowercase));
+  spec.normalizers = bertNormalizers(rules);
+  spec.preTokenizers = bertPreTokenizers();
+  spec.stripPrefixSpaceOnDecode = spec.cleanUpOnDecode = true;
+  return absl::OkStatus();
+}
+
+absl::Status readUnigram(const MetadataReader &reader, TokenizerSpec &spec) {
+  spec.kind = TokenizerSpec::Kind::Unigram;
+  STC_RETURN_IF_ERROR(readTokens(reader, spec));
+  STC_RETURN_IF_ERROR(readSpecialIds(reader, {-1, 1, 2, true, true}, spec));
+  STC_ASSIGN_OR_RETURN(spec.addPrefixSpace, reader.flag("add_space_prefix", true));
+  spec.stripPrefixSpaceOnDecode = spec.addPrefixSpace;
+  spec.escapeSpaces = spec.fuseUnknown = true;
+  for (const TokenizerSpec::Token &token : spec.tokens)
+    spec.byteFallback |= token.type == TokenType::Byte;
+  STC_ASSIGN_OR_RETURN(
+      const GgufValue *map,
+      reader.array("precompiled_charsmap", {Type::U8, Type::I8}, "an array of bytes"));
+  if (map && !map->integers.empty()) {
+    std::string bytes;
+    for (int64_t byte : map->integers)
+      bytes += char(byte);
+    spec.normalizers.push_back({TokenizerSpec::Normalizer::Kind::Charsmap, "", std::move(bytes)});
+  }
+  STC_ASSIGN_OR_RETURN(bool trim, reader.flag("remove_extra_whitespaces", false));
+  if (trim)
+    for (const TokenizerSpec::Normalizer &step : trimmingSteps())
+      spec.normalizers.push_back(step);
+  return absl::OkStatus();
+}
+
 } // namespace
+
+std::vector<TokenizerSpec::Normalizer> trimmingSteps() {
+  using Kind = TokenizerSpec::Normalizer::Kind;
+  return {{Kind::Replace, "\\A +| +\\z", ""}, {Kind::Replace, " {2,}", " "}};
+}
 
 bool hasTokenizer(const GgufFile &file) { return file.find("tokenizer.ggml.model") != nullptr; }
 
@@ -199,8 +281,14 @@ absl::StatusOr<TokenizerSpec> parseTokenizerGguf(const GgufFile &file) {
     STC_RETURN_IF_ERROR(readSentencePiece(reader, spec));
   else if (model == "gpt2")
     STC_RETURN_IF_ERROR(readByteLevel(reader, spec));
+  else if (model == "bert")
+    STC_RETURN_IF_ERROR(readWordPiece(reader, spec));
+  else if (model == "t5")
+    STC_RETURN_IF_ERROR(readUnigram(reader, spec));
   else
-    return reader.error("model", "llama (SentencePiece) or gpt2 (byte-level BPE)",
+    return reader.error("model",
+                        "llama (SentencePiece), gpt2 (byte-level BPE), bert (WordPiece) or t5 "
+                        "(Unigram)",
                         absl::StrCat("'", printable(model), "'"));
   return spec;
 }

@@ -1,9 +1,11 @@
 // Writes a tokenizer as the `tokenizer.ggml.*` metadata of a GGUF file.
+#include "BertPipeline.h"
 #include "PreTokenizerFamilies.h"
 
 #include "stc/Formats/TokenizerGguf.h"
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace stc {
@@ -117,11 +119,81 @@ absl::Status addByteLevel(const TokenizerSpec &spec, const std::string &file,
   return absl::OkStatus();
 }
 
+bool sameNormalizers(const std::vector<TokenizerSpec::Normalizer> &a,
+                     const std::vector<TokenizerSpec::Normalizer> &b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto &x, const auto &y) {
+    return x.kind == y.kind && x.pattern == y.pattern && x.content == y.content;
+  });
+}
+
+absl::Status addWordPiece(const TokenizerSpec &spec, const std::string &file,
+                          GgufMetadata &metadata) {
+  std::optional<BertNormalization> rules = findBertNormalization(spec.normalizers);
+  std::vector<TokenizerSpec::PreTokenizer> steps = bertPreTokenizers();
+  bool same = std::equal(steps.begin(), steps.end(), spec.preTokenizers.begin(),
+                         spec.preTokenizers.end(), samePreTokenizer);
+  if (!rules || !rules->cleanText || !rules->isolateIdeographs || !same ||
+      spec.continuationPrefix != "##" || spec.longestWord != 100)
+    return formatError({file, "tokenizer", {}}, "WordPiece as BERT has it, which GGUF stands for",
+                       "another normalizer, pre-tokenizer, prefix or longest word");
+  metadata.addFlag(key("normalizer.lowercase"), rules->lowercase);
+  metadata.addFlag(key("normalizer.strip_accents"), rules->stripAccents);
+  return absl::OkStatus();
+}
+
+absl::Status addUnigram(const TokenizerSpec &spec, const std::string &file, size_t count,
+                        GgufMetadata &metadata) {
+  using Normalizer = TokenizerSpec::Normalizer;
+  std::vector<Normalizer> rest = spec.normalizers;
+  bool mapped = false;
+  if (!rest.empty() && rest.front().kind == Normalizer::Kind::Charsmap) {
+    GgufValue map;
+    map.type = GgufValue::Type::Array;
+    map.elementType = GgufValue::Type::U8;
+    for (char byte : rest.front().content)
+      map.integers.push_back(uint8_t(byte));
+    metadata.add(key("precompiled_charsmap"), std::move(map));
+    rest.erase(rest.begin());
+    mapped = true;
+  }
+  bool trims = sameNormalizers(rest, trimmingSteps());
+  // SentencePiece's rules make spaces of all white space, so that words are what spaces divide.
+  bool byWords = spec.addPrefixSpace && spec.prefixRule == TokenizerSpec::PrefixRule::EveryWord;
+  // Pieces that GGUF's Unigram never joins need no splitting before.
+  bool splits =
+      std::any_of(spec.preTokenizers.begin(), spec.preTokenizers.end(), [](const auto &step) {
+        return step.kind != TokenizerSpec::PreTokenizer::Kind::Metaspace;
+      });
+  if ((!trims && !rest.empty()) || (byWords && !mapped) || splits || !spec.escapeSpaces ||
+      !spec.fuseUnknown)
+    return formatError({file, "tokenizer", {}},
+                       "Unigram with precompiled rules and U+2581 for spaces, as GGUF has it",
+                       "another normalizer or pre-tokenizer");
+  std::vector<float> scores(count);
+  for (size_t i = 0; i < spec.tokens.size(); ++i)
+    scores[i] = spec.tokens[i].score;
+  metadata.addReals(key("scores"), scores);
+  metadata.addFlag(key("add_space_prefix"), spec.addPrefixSpace);
+  metadata.addFlag(key("remove_extra_whitespaces"), trims || byWords);
+  return absl::OkStatus();
+}
+
+/// A token's text as GGUF writes it: WordPiece marks the tokens that begin a word.
+std::string storedText(const TokenizerSpec &spec, const TokenizerSpec::Token &token) {
+  absl::string_view text = token.text;
+  if (spec.kind != TokenizerSpec::Kind::WordPiece || token.type != TokenType::Normal ||
+      (absl::StartsWith(text, "[") && absl::EndsWith(text, "]") && text.size() > 1))
+    return token.text;
+  if (absl::StartsWith(text, spec.continuationPrefix))
+    return std::string(text.substr(spec.continuationPrefix.size()));
+  return absl::StrCat("\xE2\x96\x81", text);
+}
+
 void addTokens(const TokenizerSpec &spec, size_t count, GgufMetadata &metadata) {
   std::vector<std::string> texts;
   std::vector<int32_t> types;
   for (const TokenizerSpec::Token &token : spec.tokens) {
-    texts.push_back(token.text);
+    texts.push_back(storedText(spec, token));
     types.push_back(typeCode(token.type));
   }
   // An embedding table may have more rows than there are tokens.
@@ -141,11 +213,23 @@ absl::Status addTokenizer(const TokenizerSpec &spec, int64_t vocabSize, const st
   if (spec.tokens.size() > count)
     return formatError({file, "tokenizer", {}}, absl::StrCat("at most ", count, " tokens"),
                        absl::StrCat(spec.tokens.size()));
-  bool byteLevel = spec.kind == TokenizerSpec::Kind::ByteLevelBpe;
-  metadata.addText(key("model"), byteLevel ? "gpt2" : "llama");
+  static constexpr absl::string_view models[] = {"gpt2", "llama", "bert", "t5"}; // by kind
+  metadata.addText(key("model"), models[size_t(spec.kind)]);
   addTokens(spec, count, metadata);
-  STC_RETURN_IF_ERROR(byteLevel ? addByteLevel(spec, file, metadata)
-                                : addSentencePiece(spec, file, count, metadata));
+  switch (spec.kind) {
+  case TokenizerSpec::Kind::ByteLevelBpe:
+    STC_RETURN_IF_ERROR(addByteLevel(spec, file, metadata));
+    break;
+  case TokenizerSpec::Kind::SentencePiece:
+    STC_RETURN_IF_ERROR(addSentencePiece(spec, file, count, metadata));
+    break;
+  case TokenizerSpec::Kind::WordPiece:
+    STC_RETURN_IF_ERROR(addWordPiece(spec, file, metadata));
+    break;
+  case TokenizerSpec::Kind::Unigram:
+    STC_RETURN_IF_ERROR(addUnigram(spec, file, count, metadata));
+    break;
+  }
   for (auto [name, id] : {std::pair<absl::string_view, int64_t>{"bos_token_id", spec.bos},
                           {"eos_token_id", spec.eos},
                           {"unknown_token_id", spec.unknown}})

@@ -1,5 +1,7 @@
-// Translates Hugging Face normalizers, pre-tokenizers, decoders and post-processors.
+// Translates Hugging Face pre-tokenizers, decoders and post-processors.
 #include "TokenizerJsonPipeline.h"
+
+#include "BertPipeline.h"
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -10,55 +12,6 @@ namespace {
 
 using Step = TokenizerSpec::PreTokenizer;
 using Rule = TokenizerSpec::PrefixRule;
-
-constexpr absl::string_view kMarker = "\xE2\x96\x81"; // U+2581
-
-/// Appends the components of `node`, with sequences taken apart; `list` is the member that holds
-/// the parts of a sequence.
-absl::Status flatten(const JsonNode &node, absl::string_view list, std::vector<JsonNode> &parts) {
-  if (!node.present())
-    return absl::OkStatus();
-  STC_RETURN_IF_ERROR(node.checkObject());
-  if (node.type() != "Sequence") {
-    parts.push_back(node);
-    return absl::OkStatus();
-  }
-  JsonNode inner = node[list];
-  STC_ASSIGN_OR_RETURN(size_t count, inner.arraySize());
-  for (size_t i = 0; i < count; ++i)
-    STC_RETURN_IF_ERROR(flatten(inner[i], list, parts));
-  return absl::OkStatus();
-}
-
-/// Fails unless `node` is the string `text`.
-absl::Status expectText(const JsonNode &node, absl::string_view text) {
-  if (node.present() && node.get().isString() && node.get().string == text)
-    return absl::OkStatus();
-  return node.error(absl::StrCat("'", text, "'"));
-}
-
-absl::Status readNormalizer(const JsonNode &root, TokenizerSpec &spec) {
-  std::vector<JsonNode> parts;
-  STC_RETURN_IF_ERROR(flatten(root["normalizer"], "normalizers", parts));
-  for (const JsonNode &part : parts) {
-    if (part.type() == "NFC") {
-      spec.normalizeNfc = true;
-    } else if (part.type() == "Prepend") {
-      STC_RETURN_IF_ERROR(expectText(part["prepend"], kMarker));
-      spec.addPrefixSpace = true;
-      spec.prefixRule = Rule::Always;
-    } else if (part.type() == "Replace") {
-      STC_RETURN_IF_ERROR(expectText(part["pattern"]["String"], " "));
-      STC_RETURN_IF_ERROR(expectText(part["content"], kMarker));
-      spec.escapeSpaces = true;
-    } else {
-      return part["type"].error("a normalizer NFC, Prepend, Replace or Sequence");
-    }
-  }
-  if (spec.addPrefixSpace && !spec.escapeSpaces)
-    return root["normalizer"].error("Replace of spaces beside Prepend", "Prepend alone");
-  return absl::OkStatus();
-}
 
 absl::StatusOr<Step::Behavior> readBehavior(const JsonNode &node) {
   static constexpr std::pair<absl::string_view, Step::Behavior> behaviors[] = {
@@ -74,62 +27,20 @@ absl::StatusOr<Step::Behavior> readBehavior(const JsonNode &node) {
   return node.error("Isolated, Removed, Contiguous, MergedWithPrevious or MergedWithNext");
 }
 
-/// A pattern that matches exactly `text`.
-std::string quotePattern(absl::string_view text) {
-  std::string pattern;
-  for (char c : text) {
-    if (absl::ascii_ispunct(c) || absl::ascii_isspace(c))
-      pattern += '\\';
-    pattern += c;
-  }
-  return pattern;
-}
-
-/// Refuses syntax that means something else to PCRE2 than to Oniguruma, which patterns of
-/// tokenizer.json are written for: set operations and sets within sets, and \h.
-absl::Status checkPatternSyntax(const JsonNode &node, absl::string_view pattern) {
-  bool inSet = false;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    absl::string_view rest = pattern.substr(i);
-    if (pattern[i] == '\\') {
-      if (rest.size() > 1 && (rest[1] == 'h' || rest[1] == 'H'))
-        return node.error("a pattern without \\h");
-      ++i;
-    } else if (!inSet) {
-      inSet = pattern[i] == '[';
-      if (inSet && rest.size() > 1 && rest[1] == '^')
-        ++i;
-    } else if (pattern[i] == ']') {
-      inSet = false;
-    } else if (rest.substr(0, 2) == "&&" || (pattern[i] == '[' && rest.substr(0, 2) != "[:")) {
-      return node.error("a pattern without sets inside sets");
-    } else if (pattern[i] == '[') {
-      i = pattern.find(":]", i) == absl::string_view::npos ? pattern.size()
-                                                           : pattern.find(":]", i) + 1;
-    }
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<Step> readSplit(const JsonNode &part) {
   Step step;
-  JsonNode pattern = part["pattern"];
-  if (pattern["Regex"].present()) {
-    STC_ASSIGN_OR_RETURN(step.pattern, pattern["Regex"].toString());
-    STC_RETURN_IF_ERROR(checkPatternSyntax(pattern["Regex"], step.pattern));
-  } else {
-    STC_ASSIGN_OR_RETURN(std::string text, pattern["String"].toString());
-    step.pattern = quotePattern(text);
-  }
+  STC_ASSIGN_OR_RETURN(step.pattern, readPattern(part["pattern"]));
   STC_ASSIGN_OR_RETURN(step.behavior, readBehavior(part["behavior"]));
   STC_ASSIGN_OR_RETURN(step.inverted, part["invert"].toBool(false));
   return step;
 }
 
-absl::Status readMetaspace(const JsonNode &part, bool first, TokenizerSpec &spec) {
-  STC_RETURN_IF_ERROR(expectText(part["replacement"], kMarker));
-  if (!first)
-    return part.error("Metaspace as the first pre-tokenizer", "a later place");
+/// `words`: a WhitespaceSplit stands before.
+absl::Status readMetaspace(const JsonNode &part, bool first, bool words, TokenizerSpec &spec) {
+  STC_RETURN_IF_ERROR(expectText(part["replacement"], kMarkerText));
+  if (!first && !words)
+    return part.error("Metaspace as the first pre-tokenizer, or right after WhitespaceSplit",
+                      "a later place");
   spec.escapeSpaces = true;
   std::string scheme = "always";
   if (part["prepend_scheme"].present()) {
@@ -138,6 +49,12 @@ absl::Status readMetaspace(const JsonNode &part, bool first, TokenizerSpec &spec
   STC_ASSIGN_OR_RETURN(bool prefix, part["add_prefix_space"].toBool(true));
   if (scheme != "always" && scheme != "first" && scheme != "never")
     return part["prepend_scheme"].error("always, first or never");
+  if (words) {
+    if (!prefix || scheme != "always")
+      return part.error("the prefix always, as WhitespaceSplit stands before", scheme);
+    spec.addPrefixSpace = true;
+    spec.prefixRule = Rule::EveryWord;
+  }
   // A Prepend normalizer has put the space there before Metaspace looks for one.
   if (prefix && scheme != "never" && !spec.addPrefixSpace) {
     spec.addPrefixSpace = true;
@@ -153,6 +70,8 @@ absl::Status readMetaspace(const JsonNode &part, bool first, TokenizerSpec &spec
 absl::Status readByteLevel(const JsonNode &part, bool first, bool last, TokenizerSpec &spec) {
   if (!last)
     return part.error("ByteLevel as the last pre-tokenizer", "another after it");
+  if (spec.kind != TokenizerSpec::Kind::SentencePiece)
+    return part.error("ByteLevel with the model BPE", "another model");
   spec.kind = TokenizerSpec::Kind::ByteLevelBpe;
   STC_ASSIGN_OR_RETURN(bool prefix, part["add_prefix_space"].toBool(true));
   if (prefix && !first)
@@ -170,13 +89,26 @@ absl::Status readByteLevel(const JsonNode &part, bool first, bool last, Tokenize
 
 absl::Status readPreTokenizer(const JsonNode &root, TokenizerSpec &spec) {
   std::vector<JsonNode> parts;
-  STC_RETURN_IF_ERROR(flatten(root["pre_tokenizer"], "pretokenizers", parts));
+  STC_RETURN_IF_ERROR(flattenSequence(root["pre_tokenizer"], "pretokenizers", parts));
   for (size_t i = 0; i < parts.size(); ++i) {
     const JsonNode &part = parts[i];
     if (part.type() == "ByteLevel") {
       STC_RETURN_IF_ERROR(readByteLevel(part, i == 0, i + 1 == parts.size(), spec));
     } else if (part.type() == "Metaspace") {
-      STC_RETURN_IF_ERROR(readMetaspace(part, i == 0, spec));
+      bool words = i == 1 && parts[0].type() == "WhitespaceSplit";
+      STC_RETURN_IF_ERROR(readMetaspace(part, i == 0, words, spec));
+    } else if (part.type() == "WhitespaceSplit") {
+      // Before Metaspace it is the rule for prefixes that does this, as the space is marked there.
+      if (i > 0 || parts.size() == 1 || parts[1].type() != "Metaspace")
+        spec.preTokenizers.push_back(whiteSpaceStep());
+    } else if (part.type() == "Whitespace") {
+      spec.preTokenizers.push_back({Step::Kind::Regex,
+                                    "[\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}]+|"
+                                    "[^\\s\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}]+",
+                                    true, Step::Behavior::Removed, true});
+    } else if (part.type() == "BertPreTokenizer") {
+      for (const Step &step : bertPreTokenizers())
+        spec.preTokenizers.push_back(step);
     } else if (part.type() == "Digits") {
       Step step;
       step.kind = Step::Kind::Digits;
@@ -186,15 +118,14 @@ absl::Status readPreTokenizer(const JsonNode &root, TokenizerSpec &spec) {
       STC_ASSIGN_OR_RETURN(Step step, readSplit(part));
       spec.preTokenizers.push_back(step);
     } else if (part.type() == "Punctuation") {
-      Step step;
-      step.pattern = "[\\p{P}!-/:-@\\[-`{-~]";
+      Step step = punctuationStep();
       if (part["behavior"].present()) {
         STC_ASSIGN_OR_RETURN(step.behavior, readBehavior(part["behavior"]));
       }
       spec.preTokenizers.push_back(step);
     } else {
-      return part["type"].error(
-          "a pre-tokenizer ByteLevel, Metaspace, Digits, Split, Punctuation or Sequence");
+      return part["type"].error("a pre-tokenizer ByteLevel, Metaspace, Digits, Split, Punctuation, "
+                                "Whitespace, WhitespaceSplit, BertPreTokenizer or Sequence");
     }
   }
   return absl::OkStatus();
@@ -203,15 +134,22 @@ absl::Status readPreTokenizer(const JsonNode &root, TokenizerSpec &spec) {
 absl::Status readDecoder(const JsonNode &root, TokenizerSpec &spec) {
   bool byteLevel = spec.kind == TokenizerSpec::Kind::ByteLevelBpe, fused = false;
   std::vector<JsonNode> parts;
-  STC_RETURN_IF_ERROR(flatten(root["decoder"], "decoders", parts));
+  STC_RETURN_IF_ERROR(flattenSequence(root["decoder"], "decoders", parts));
   for (const JsonNode &part : parts) {
     absl::string_view type = part.type();
+    if (spec.kind == TokenizerSpec::Kind::WordPiece) {
+      if (type != "WordPiece")
+        return part["type"].error("the decoder WordPiece, as the model is");
+      STC_RETURN_IF_ERROR(expectText(part["prefix"], spec.continuationPrefix));
+      STC_ASSIGN_OR_RETURN(spec.cleanUpOnDecode, part["cleanup"].toBool(true));
+      continue;
+    }
     if (byteLevel != (type == "ByteLevel"))
       return part["type"].error(byteLevel ? "the decoder ByteLevel, as the pre-tokenizer is"
                                           : "a decoder Replace, ByteFallback, Fuse, Strip, "
                                             "Metaspace or Sequence");
     if (type == "Replace") {
-      STC_RETURN_IF_ERROR(expectText(part["pattern"]["String"], kMarker));
+      STC_RETURN_IF_ERROR(expectText(part["pattern"]["String"], kMarkerText));
       STC_RETURN_IF_ERROR(expectText(part["content"], " "));
     } else if (type == "Fuse") {
       fused = true;
@@ -279,7 +217,6 @@ absl::StatusOr<int64_t> readPairId(const JsonNode &node) {
 } // namespace
 
 absl::Status readTokenizerPipeline(const JsonNode &root, TokenizerSpec &spec) {
-  spec.kind = TokenizerSpec::Kind::SentencePiece;
   STC_RETURN_IF_ERROR(readNormalizer(root, spec));
   bool escapes = spec.escapeSpaces;
   STC_RETURN_IF_ERROR(readPreTokenizer(root, spec));
@@ -290,7 +227,7 @@ absl::Status readTokenizerPipeline(const JsonNode &root, TokenizerSpec &spec) {
 
 absl::StatusOr<bool> readPostProcessor(const JsonNode &root, TokenizerSpec &spec) {
   std::vector<JsonNode> parts;
-  STC_RETURN_IF_ERROR(flatten(root["post_processor"], "processors", parts));
+  STC_RETURN_IF_ERROR(flattenSequence(root["post_processor"], "processors", parts));
   bool says = false;
   for (const JsonNode &part : parts) {
     if (part.type() == "ByteLevel")

@@ -24,9 +24,8 @@ struct StringField {
   std::string ModelSettings::*member;
 };
 constexpr StringField kStrings[] = {
-    {"name", &ModelSettings::name},
-    {"architecture", &ModelSettings::architecture},
-    {"recipe", &ModelSettings::recipe},
+    {"name", &ModelSettings::name},        {"architecture", &ModelSettings::architecture},
+    {"recipe", &ModelSettings::recipe},    {"chat_template", &ModelSettings::chatTemplate},
     {"kv_cache", &ModelSettings::kvCache},
 };
 

@@ -16,6 +16,16 @@ double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// The tokens that end the text.
+std::vector<int32_t> endTokens(const Model &model, const GenerateOptions &options) {
+  if (options.ignoreEndOfText)
+    return {};
+  std::vector<int32_t> ends = options.endTokens;
+  for (int64_t token : model.settings().eosTokens)
+    ends.push_back(int32_t(token));
+  return ends;
+}
+
 bool isStopped(const GenerateOptions &options) {
   return options.stop && options.stop->load(std::memory_order_relaxed);
 }
@@ -68,9 +78,15 @@ absl::StatusOr<GenerateResult> generate(Session &session, Sampler &sampler,
   result.promptSeconds = secondsSince(start);
 
   start = Clock::now();
+  const std::vector<int32_t> ends = endTokens(session.owner(), options);
+  std::vector<float> scores;
   while (result.tokens < options.maxTokens) {
     if (isStopped(options)) {
       result.reason = StopReason::Stopped;
+      break;
+    }
+    if (options.done && *options.done) {
+      result.reason = StopReason::Done;
       break;
     }
     if (!result.unread.empty()) {
@@ -81,11 +97,25 @@ absl::StatusOr<GenerateResult> generate(Session &session, Sampler &sampler,
       STC_ASSIGN_OR_RETURN(logits, session.decode(result.unread.front()));
       result.unread.clear();
     }
+    if (options.grammar) {
+      bool complete = options.grammar->isComplete();
+      if (!complete) {
+        STC_ASSIGN_OR_RETURN(bool any, options.grammar->apply(logits, ends, scores));
+        complete = !any;
+      }
+      if (complete) {
+        result.reason = StopReason::EndOfText;
+        break;
+      }
+      logits = scores;
+    }
     STC_ASSIGN_OR_RETURN(int32_t token, sampler.sample(logits));
-    if (!options.ignoreEndOfText && session.owner().isEndOfText(token)) {
+    if (std::find(ends.begin(), ends.end(), token) != ends.end()) {
       result.reason = StopReason::EndOfText;
       break;
     }
+    if (options.grammar)
+      STC_RETURN_IF_ERROR(options.grammar->accept(token));
     result.unread.push_back(token);
     ++result.tokens;
     STC_RETURN_IF_ERROR(emit(token));

@@ -5,7 +5,6 @@
 #include "Vocabulary.h"
 
 #include <algorithm>
-#include <memory>
 #include <optional>
 
 namespace stc {
@@ -116,26 +115,6 @@ private:
   }
   absl::flat_hash_map<uint64_t, BpeJoin> joins;
 };
-
-/// A BPE model over a vocabulary; immutable after `create...`.
-class BpeModel {
-public:
-  virtual ~BpeModel() = default;
-  /// Appends the tokens of `piece`. `scratch` is only there to save allocations.
-  virtual absl::Status encode(absl::string_view piece, BpeScratch &scratch,
-                              std::vector<int32_t> &ids) const = 0;
-  /// Whether merging never crosses the boundary before a space marker, so that the text may be cut
-  /// there without changing the outcome.
-  virtual bool splitsBeforeSpaceMarker() const { return false; }
-};
-
-/// Both borrow their arguments for as long as they live.
-absl::StatusOr<std::unique_ptr<BpeModel>> createByteLevelBpe(const TokenizerSpec &spec,
-                                                             const Vocabulary &vocabulary,
-                                                             const std::string &file);
-absl::StatusOr<std::unique_ptr<BpeModel>> createSentencePieceBpe(const TokenizerSpec &spec,
-                                                                 const Vocabulary &vocabulary,
-                                                                 const std::string &file);
 
 } // namespace stc
 

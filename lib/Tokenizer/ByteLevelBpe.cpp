@@ -1,5 +1,5 @@
 // Byte-level BPE as in GPT-2: every byte is a symbol, merges are ranked.
-#include "BpeModel.h"
+#include "SubwordModel.h"
 
 #include "absl/strings/str_cat.h"
 
@@ -7,7 +7,7 @@ namespace stc {
 
 namespace {
 
-class ByteLevelBpe final : public BpeModel {
+class ByteLevelBpe final : public SubwordModel {
 public:
   ByteLevelBpe(const TokenizerSpec &spec, const Vocabulary &vocabulary, const std::string &file)
       : spec(spec), vocabulary(vocabulary), file(file) {}
@@ -24,8 +24,9 @@ public:
     return merges.build(spec, vocabulary, file);
   }
 
-  absl::Status encode(absl::string_view piece, BpeScratch &scratch,
+  absl::Status encode(absl::string_view piece, SubwordScratch &buffers,
                       std::vector<int32_t> &ids) const override {
+    BpeScratch &scratch = buffers.bpe;
     if (auto whole = wholes.find(piece); whole != wholes.end()) {
       ids.push_back(whole->second);
       return absl::OkStatus();
@@ -59,9 +60,9 @@ private:
 
 } // namespace
 
-absl::StatusOr<std::unique_ptr<BpeModel>> createByteLevelBpe(const TokenizerSpec &spec,
-                                                             const Vocabulary &vocabulary,
-                                                             const std::string &file) {
+absl::StatusOr<std::unique_ptr<SubwordModel>> createByteLevelBpe(const TokenizerSpec &spec,
+                                                                 const Vocabulary &vocabulary,
+                                                                 const std::string &file) {
   auto model = std::make_unique<ByteLevelBpe>(spec, vocabulary, file);
   STC_RETURN_IF_ERROR(model->build());
   return model;

@@ -1,6 +1,6 @@
 // SentencePiece-style BPE: characters are symbols, merged by score or by rank, and what has no
 // token falls back to bytes or to the unknown token.
-#include "BpeModel.h"
+#include "SubwordModel.h"
 
 #include "Unicode.h"
 
@@ -11,16 +11,7 @@ namespace stc {
 
 namespace {
 
-/// Whether `text` has a space marker right after something else.
-bool crossesSpaceMarker(absl::string_view text) {
-  for (size_t at = text.find(kSpaceMarker); at != absl::string_view::npos;
-       at = text.find(kSpaceMarker, at + kSpaceMarker.size()))
-    if (at > 0 && !absl::EndsWith(text.substr(0, at), kSpaceMarker))
-      return true;
-  return false;
-}
-
-class SentencePieceBpe final : public BpeModel {
+class SentencePieceBpe final : public SubwordModel {
 public:
   SentencePieceBpe(const TokenizerSpec &spec, const Vocabulary &vocabulary, const std::string &file)
       : spec(spec), vocabulary(vocabulary), file(file), ranked(!spec.merges.empty()) {}
@@ -41,8 +32,9 @@ public:
 
   bool splitsBeforeSpaceMarker() const override { return splittable; }
 
-  absl::Status encode(absl::string_view piece, BpeScratch &scratch,
+  absl::Status encode(absl::string_view piece, SubwordScratch &buffers,
                       std::vector<int32_t> &ids) const override {
+    BpeScratch &scratch = buffers.bpe;
     scratch.symbols.clear();
     scratch.cuts.clear();
     for (uint32_t at = 0; at < piece.size();) {
@@ -105,7 +97,7 @@ private:
       stack.pop_back();
       absl::string_view text = piece.substr(top.begin, top.length);
       if (top.id < 0) {
-        STC_RETURN_IF_ERROR(emitUnknown(text, afterUnknown, ids));
+        STC_RETURN_IF_ERROR(appendUnknown(spec, vocabulary, file, text, afterUnknown, ids));
         continue;
       }
       afterUnknown = false;
@@ -123,25 +115,6 @@ private:
     return absl::OkStatus();
   }
 
-  absl::Status emitUnknown(absl::string_view text, bool &afterUnknown,
-                           std::vector<int32_t> &ids) const {
-    if (spec.byteFallback && std::all_of(text.begin(), text.end(), [this](char c) {
-          return vocabulary.byteToken(uint8_t(c)) >= 0;
-        })) {
-      for (char c : text)
-        ids.push_back(vocabulary.byteToken(uint8_t(c)));
-      afterUnknown = false;
-      return absl::OkStatus();
-    }
-    if (spec.unknown < 0)
-      return formatError({file, "text", {}}, "characters the vocabulary has tokens for",
-                         absl::StrCat("'", text, "' and no unknown token"));
-    if (!spec.fuseUnknown || !afterUnknown)
-      ids.push_back(int32_t(spec.unknown));
-    afterUnknown = true;
-    return absl::OkStatus();
-  }
-
   const TokenizerSpec &spec;
   const Vocabulary &vocabulary;
   std::string file;
@@ -153,9 +126,9 @@ private:
 
 } // namespace
 
-absl::StatusOr<std::unique_ptr<BpeModel>> createSentencePieceBpe(const TokenizerSpec &spec,
-                                                                 const Vocabulary &vocabulary,
-                                                                 const std::string &file) {
+absl::StatusOr<std::unique_ptr<SubwordModel>> createSentencePieceBpe(const TokenizerSpec &spec,
+                                                                     const Vocabulary &vocabulary,
+                                                                     const std::string &file) {
   auto model = std::make_unique<SentencePieceBpe>(spec, vocabulary, file);
   STC_RETURN_IF_ERROR(model->build());
   return model;

@@ -13,15 +13,15 @@ namespace stc {
 
 namespace {
 
-constexpr absl::string_view kMagic = "STOK\x01"; // the last byte is the version
+constexpr absl::string_view kMagic = "STOK\x02"; // the last byte is the version
 constexpr uint64_t kMergeExpansion = 64;
-constexpr uint64_t kTokenTypes = 6, kPreTokenizerKinds = 4, kBehaviors = 5, kPrefixRules = 3,
-                   kKinds = 2;
+constexpr uint64_t kTokenTypes = 6, kPreTokenizerKinds = 4, kBehaviors = 5, kPrefixRules = 4,
+                   kKinds = 4, kNormalizerKinds = 14;
 
 /// The switches of a specification in the order of their bits.
 constexpr bool TokenizerSpec::*kSwitches[] = {
     &TokenizerSpec::addPrefixSpace, &TokenizerSpec::escapeSpaces,
-    &TokenizerSpec::byteFallback,   &TokenizerSpec::normalizeNfc,
+    &TokenizerSpec::byteFallback,   &TokenizerSpec::cleanUpOnDecode,
     &TokenizerSpec::ignoreMerges,   &TokenizerSpec::stripPrefixSpaceOnDecode,
     &TokenizerSpec::fuseUnknown,    &TokenizerSpec::addBos,
     &TokenizerSpec::addEos};
@@ -155,6 +155,18 @@ void readMerges(Reader &reader, TokenizerSpec &spec) {
   }
 }
 
+void readNormalizers(Reader &reader, TokenizerSpec &spec) {
+  using Config = TokenizerSpec::Normalizer;
+  size_t count = reader.count("normalizers", 3);
+  for (size_t i = 0; i < count && reader.error.ok(); ++i) {
+    Config config;
+    config.kind = Config::Kind(reader.number("normalizers", kNormalizerKinds - 1));
+    config.pattern = std::string(reader.text("normalizers"));
+    config.content = std::string(reader.text("normalizers"));
+    spec.normalizers.push_back(std::move(config));
+  }
+}
+
 void readPreTokenizers(Reader &reader, TokenizerSpec &spec) {
   using Config = TokenizerSpec::PreTokenizer;
   size_t count = reader.count("preTokenizers", 4);
@@ -184,6 +196,8 @@ std::string Tokenizer::serialize() const {
   writer.number(switches);
   for (int64_t id : {from.bos, from.eos, from.unknown})
     writer.number(uint64_t(id + 1));
+  writer.text(from.continuationPrefix);
+  writer.number(uint64_t(from.longestWord));
 
   absl::flat_hash_map<absl::string_view, uint64_t> ids;
   writer.number(from.tokens.size());
@@ -205,6 +219,13 @@ std::string Tokenizer::serialize() const {
     writer.number(ids.find(right)->second);
   }
 
+  writer.number(from.normalizers.size());
+  for (const TokenizerSpec::Normalizer &config : from.normalizers) {
+    writer.number(uint64_t(config.kind));
+    writer.text(config.pattern);
+    writer.text(config.content);
+  }
+
   writer.number(from.preTokenizers.size());
   for (const TokenizerSpec::PreTokenizer &config : from.preTokenizers) {
     writer.number(uint64_t(config.kind));
@@ -218,7 +239,7 @@ std::string Tokenizer::serialize() const {
 absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::parse(absl::string_view bytes,
                                                             const std::string &file) {
   if (bytes.substr(0, kMagic.size()) != kMagic)
-    return formatError({file, "tokenizer", 0}, "the mark of a serialized tokenizer, version 1",
+    return formatError({file, "tokenizer", 0}, "the mark of a serialized tokenizer, version 2",
                        "something else");
   Reader reader(bytes, file);
   reader.at = kMagic.size();
@@ -230,8 +251,11 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::parse(absl::string_view by
     spec.*kSwitches[bit] = switches >> bit & 1;
   for (int64_t *id : {&spec.bos, &spec.eos, &spec.unknown})
     *id = int64_t(reader.number("special ids", uint64_t(INT32_MAX) + 1)) - 1;
+  spec.continuationPrefix = std::string(reader.text("continuationPrefix"));
+  spec.longestWord = int64_t(reader.number("longestWord", INT32_MAX));
   readTokens(reader, spec);
   readMerges(reader, spec);
+  readNormalizers(reader, spec);
   readPreTokenizers(reader, spec);
   if (reader.error.ok() && !reader.atEnd())
     reader.fail("tokenizer", reader.at, "the end",

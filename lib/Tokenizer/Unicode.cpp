@@ -1,6 +1,7 @@
 // Character classes and normalization by utf8proc.
 #include "Unicode.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
 
 #include <utf8proc.h>
@@ -47,6 +48,31 @@ bool isWordCharacter(uint32_t codePoint) {
   }
 }
 
+bool isMark(uint32_t codePoint) {
+  utf8proc_category_t category = utf8proc_category(utf8proc_int32_t(codePoint));
+  return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC ||
+         category == UTF8PROC_CATEGORY_ME;
+}
+
+bool isNonspacingMark(uint32_t codePoint) {
+  return utf8proc_category(utf8proc_int32_t(codePoint)) == UTF8PROC_CATEGORY_MN;
+}
+
+bool isControl(uint32_t codePoint) {
+  utf8proc_category_t category = utf8proc_category(utf8proc_int32_t(codePoint));
+  return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_CF ||
+         category == UTF8PROC_CATEGORY_CO;
+}
+
+void appendLowercase(std::string &text, uint32_t codePoint) {
+  // The one character whose lower case is two whatever stands around it (SpecialCasing.txt).
+  if (codePoint == 0x130) {
+    text += "i\xCC\x87";
+    return;
+  }
+  appendUtf8(text, uint32_t(utf8proc_tolower(utf8proc_int32_t(codePoint))));
+}
+
 size_t utf8StretchLength(absl::string_view text, size_t at, bool &valid) {
   size_t end = at, length = decodeUtf8(text, at).length;
   valid = length != 0;
@@ -59,8 +85,12 @@ size_t utf8StretchLength(absl::string_view text, size_t at, bool &valid) {
   return end - at;
 }
 
-std::string normalizeNfc(absl::string_view text) {
-  // ASCII is in NFC already, and most text is ASCII.
+std::string toNormalizationForm(absl::string_view text, NormalizationForm form) {
+  bool composed = form == NormalizationForm::Nfc || form == NormalizationForm::Nfkc;
+  bool compatible = form == NormalizationForm::Nfkc || form == NormalizationForm::Nfkd;
+  int options = UTF8PROC_STABLE | (composed ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) |
+                (compatible ? UTF8PROC_COMPAT : 0);
+  // ASCII is in every form already, and most text is ASCII.
   if (std::all_of(text.begin(), text.end(), [](char c) { return uint8_t(c) < 0x80; }))
     return std::string(text);
   std::string result;
@@ -71,8 +101,7 @@ std::string normalizeNfc(absl::string_view text) {
     utf8proc_ssize_t size = -1;
     if (valid)
       size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t *>(text.data() + at),
-                          utf8proc_ssize_t(length), &mapped,
-                          utf8proc_option_t(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+                          utf8proc_ssize_t(length), &mapped, utf8proc_option_t(options));
     // The only failure left for well-formed text is memory; the text itself is the best answer.
     if (size < 0)
       result.append(text.data() + at, length);
@@ -82,6 +111,14 @@ std::string normalizeNfc(absl::string_view text) {
     at += length;
   }
   return result;
+}
+
+bool crossesSpaceMarker(absl::string_view text) {
+  for (size_t at = text.find(kSpaceMarker); at != absl::string_view::npos;
+       at = text.find(kSpaceMarker, at + kSpaceMarker.size()))
+    if (at > 0 && !absl::EndsWith(text.substr(0, at), kSpaceMarker))
+      return true;
+  return false;
 }
 
 std::string escapeSpaces(absl::string_view text) {

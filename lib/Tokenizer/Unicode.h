@@ -1,5 +1,5 @@
-// What tokenizers ask of Unicode: character classes, NFC, and the marker SentencePiece uses for
-// spaces.
+// What tokenizers ask of Unicode: character classes, case, normalization forms, and the marker
+// SentencePiece uses for spaces.
 #ifndef STC_LIB_TOKENIZER_UNICODE_H
 #define STC_LIB_TOKENIZER_UNICODE_H
 
@@ -25,8 +25,22 @@ bool isWordCharacter(uint32_t codePoint);
 /// empty); `valid` says which of the two it is.
 size_t utf8StretchLength(absl::string_view text, size_t at, bool &valid);
 
-/// NFC of the well-formed stretches of `text`; malformed bytes are kept as they are.
-std::string normalizeNfc(absl::string_view text);
+/// Any mark (M), and a nonspacing one (Mn).
+bool isMark(uint32_t codePoint);
+bool isNonspacingMark(uint32_t codePoint);
+/// Control, format and private-use characters (Cc, Cf, Co). Unassigned ones do not count, so that
+/// characters newer than the Unicode data at hand are kept.
+bool isControl(uint32_t codePoint);
+
+/// Appends the lower case of a character (two characters for U+0130).
+void appendLowercase(std::string &text, uint32_t codePoint);
+
+enum class NormalizationForm { Nfc, Nfd, Nfkc, Nfkd };
+/// `form` of the well-formed stretches of `text`; malformed bytes are kept as they are.
+std::string toNormalizationForm(absl::string_view text, NormalizationForm form);
+
+/// Whether `text` has a space marker right after something else.
+bool crossesSpaceMarker(absl::string_view text);
 
 /// `text` with every space turned into U+2581, and back.
 std::string escapeSpaces(absl::string_view text);

@@ -6,6 +6,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 
 #include <algorithm>
 #include <cmath>
@@ -52,6 +54,25 @@ std::string byteLevelBytes(absl::string_view text) {
     at += next.length;
   }
   return bytes;
+}
+
+/// The text a WordPiece token adds after others: a space and itself, or what follows the mark of
+/// tokens inside words. With `cleanUp`, punctuation and English contractions join the word before.
+std::string wordPieceBytes(absl::string_view text, const TokenizerSpec &spec) {
+  if (!spec.continuationPrefix.empty() && absl::ConsumePrefix(&text, spec.continuationPrefix))
+    return std::string(text);
+  std::string spaced = absl::StrCat(" ", text);
+  if (!spec.cleanUpOnDecode)
+    return spaced;
+  return absl::StrReplaceAll(spaced, {{" .", "."},
+                                      {" ?", "?"},
+                                      {" !", "!"},
+                                      {" ,", ","},
+                                      {" n't", "n't"},
+                                      {" 'm", "'m"},
+                                      {" 's", "'s"},
+                                      {" 've", "'ve"},
+                                      {" 're", "'re"}});
 }
 
 bool isMergeable(TokenizerSpec::TokenType type) {
@@ -105,6 +126,7 @@ absl::Status Vocabulary::checkToken(const TokenizerSpec &spec, size_t id, const 
 absl::Status Vocabulary::build(const TokenizerSpec &spec, const std::string &file) {
   using Type = TokenizerSpec::TokenType;
   bool byteLevel = spec.kind == TokenizerSpec::Kind::ByteLevelBpe;
+  bool wordPiece = spec.kind == TokenizerSpec::Kind::WordPiece;
   byteTokens.fill(-1);
   texts.reserve(spec.tokens.size());
   pieceEnds.reserve(spec.tokens.size());
@@ -125,6 +147,7 @@ absl::Status Vocabulary::build(const TokenizerSpec &spec, const std::string &fil
       pieces += token.text; // matched in the text as it is, never made of stand-ins
     else if (token.type != Type::Control && token.type != Type::Unknown)
       pieces += byteLevel           ? byteLevelBytes(token.text)
+                : wordPiece         ? wordPieceBytes(token.text, spec)
                 : spec.escapeSpaces ? unescapeSpaces(token.text)
                                     : token.text;
     pieceEnds.push_back(pieces.size());

@@ -49,7 +49,7 @@ class Commands(TemporaryDirectoryTest):
 
     @needs_shared
     def test_tokenize_vocabulary_files(self):
-        for name in ("llama-spm", "gpt-2", "starcoder"):
+        for name in ("llama-spm", "gpt-2", "starcoder", "bert-bge"):
             path = SHARED / "tokenizers" / f"{name}.gguf"
             cases = (path.parent / (path.name + ".inp")).read_bytes().split(
                 b"\n__ggml_vocab_test__\n")

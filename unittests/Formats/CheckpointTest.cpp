@@ -66,6 +66,50 @@ TEST(Checkpoint, aModulesTensorsNeedNoConfiguration) {
   EXPECT_EQ((*described)->config().layers, 3);
 }
 
+absl::StatusOr<std::string> chatTemplateOf(const std::string &path) {
+  auto checkpoint = Checkpoint::open(path);
+  EXPECT_TRUE(checkpoint.ok()) << checkpoint.status();
+  return (*checkpoint)->loadChatTemplate();
+}
+
+TEST(Checkpoint, findsTheChatTemplateOfAFolder) {
+  TempFolder folder;
+  folder.write("config.json", config);
+  folder.write("model.safetensors", oneTensor("w"));
+  EXPECT_EQ(*chatTemplateOf(folder.path()), "");
+  auto read = [&](const std::string &value) {
+    folder.write("tokenizer_config.json", "{\"chat_template\":" + value + "}");
+    auto text = chatTemplateOf(folder.path("model.safetensors"));
+    return text.ok() ? *text : std::string(text.status().message());
+  };
+  EXPECT_EQ(read("null"), "");
+  EXPECT_EQ(read(R"("{{ 'a\\n' }}")"), "{{ 'a\\n' }}");
+  EXPECT_EQ(read(R"([{"name":"tool_use","template":"t"},{"name":"default","template":"d"}])"), "d");
+  EXPECT_THAT(read(R"([{"name":"tool_use","template":"t"}])"),
+              HasSubstr("tokenizer_config.json: chat_template: expected one template called "
+                        "default, got tool_use"));
+  EXPECT_THAT(read("7"), HasSubstr("chat_template: expected a string, or a list of named"));
+  EXPECT_THAT(read(R"([{"name":"default","template":[]}])"),
+              HasSubstr("chat_template[0].template: expected a string, got an array of 0"));
+  EXPECT_THAT(read(R"(["x"])"), HasSubstr("chat_template[0].name: expected a string, got nothing"));
+  EXPECT_THAT(read("\"" + std::string((1 << 20) + 1, 'x') + "\""),
+              HasSubstr("chat_template: expected at most 1048576 bytes, got 1048577"));
+  folder.write("chat_template.jinja", "of its own");
+  EXPECT_EQ(*chatTemplateOf(folder.path()), "of its own");
+}
+
+TEST(Checkpoint, findsTheChatTemplateOfAGguf) {
+  TempFolder folder;
+  EXPECT_EQ(*chatTemplateOf(folder.write("none.gguf", smallLlama().build())), "");
+  GgufBuilder with = smallLlama();
+  with.str("tokenizer.chat_template", "{{ 1 }}");
+  EXPECT_EQ(*chatTemplateOf(folder.write("with.gguf", with.build())), "{{ 1 }}");
+  GgufBuilder wrong = smallLlama();
+  wrong.number("tokenizer.chat_template", 1);
+  EXPECT_THAT(std::string(chatTemplateOf(folder.write("w.gguf", wrong.build())).status().message()),
+              HasSubstr("tokenizer.chat_template @0x"));
+}
+
 TEST(Checkpoint, opensShardsThroughTheirIndex) {
   TempFolder folder;
   folder.write("config.json", config);

@@ -158,11 +158,12 @@ TEST_F(TokenizerGguf, RefusesUnknownPatternsAndModels) {
       refusal(gpt2Parts("kimi-k9")),
       HasSubstr("expected one of default, gpt-2, starcoder, llama-bpe, dbrx, qwen2, qwen35, "
                 "tekken, gpt-4o, falcon, deepseek-v3 or a relative, got 'kimi-k9'"));
-  for (const char *model : {"bert", "t5", "rwkv", "plamo2"}) {
+  for (const char *model : {"rwkv", "plamo2"}) {
     GgufParts parts = llamaParts();
     parts.model = model;
     EXPECT_THAT(refusal(parts),
-                HasSubstr("expected llama (SentencePiece) or gpt2 (byte-level BPE)"))
+                HasSubstr("expected llama (SentencePiece), gpt2 (byte-level BPE), bert "
+                          "(WordPiece) or t5 (Unigram)"))
         << model;
   }
   GgufParts parts = llamaParts();
@@ -240,6 +241,79 @@ TEST_F(TokenizerGguf, RefusesBadValues) {
     parts.more = [=](GgufBuilder &b) { b.number(absl::StrCat("tokenizer.ggml.", key), 8); };
     EXPECT_THAT(refusal(parts), HasSubstr("expected a token id below 8, got 8")) << key;
   }
+}
+
+GgufParts bertParts() {
+  GgufParts parts;
+  parts.model = "bert";
+  parts.tokens = {"[UNK]", "[CLS]", "[SEP]", kMarker + "cafe", "s", kMarker + "[", "[unused0]"};
+  parts.types = {control, control, control, normal, normal, normal, normal};
+  parts.more = [](GgufBuilder &builder) {
+    builder.number("tokenizer.ggml.unknown_token_id", 0);
+    builder.number("tokenizer.ggml.cls_token_id", 1);
+    builder.number("tokenizer.ggml.seperator_token_id", 2);
+  };
+  return parts;
+}
+
+TEST_F(TokenizerGguf, ReadsWordPiece) {
+  auto tokenizer = loadOrDie(bertParts());
+  ASSERT_TRUE(tokenizer);
+  EXPECT_EQ(tokenizer->spec().tokens[3].text, "cafe");
+  EXPECT_EQ(tokenizer->spec().tokens[4].text, "##s");
+  EXPECT_EQ(tokenizer->spec().tokens[6].text, "[unused0]");
+  EXPECT_THAT(*tokenizer->encode("Caf\xC3\xA9s [x", {}), ElementsAre(1, 3, 4, 5, 0, 2));
+  GgufParts cased = bertParts();
+  cased.more = [](GgufBuilder &builder) {
+    bertParts().more(builder);
+    builder.scalar("tokenizer.ggml.normalizer.lowercase", GgufBuilder::boolean, uint8_t(0));
+    builder.scalar("tokenizer.ggml.add_bos_token", GgufBuilder::boolean, uint8_t(0));
+  };
+  EXPECT_THAT(*loadOrDie(cased)->encode("cafes Cafe caf\xC3\xA9", {}), ElementsAre(3, 4, 0, 0, 2));
+  // The usual ids lie outside this vocabulary, and WordPiece needs an unknown token.
+  GgufParts nameless = bertParts();
+  nameless.more = [](GgufBuilder &) {};
+  EXPECT_THAT(refusal(nameless), HasSubstr("unknown: expected the unknown token"));
+}
+
+GgufParts t5Parts() {
+  GgufParts parts;
+  parts.model = "t5";
+  parts.tokens = {"<pad>", "</s>", "<unk>", kMarker, kMarker + "a", "a", "b"};
+  parts.scores = {0, 0, 0, -2, -1, -1.5f, -3};
+  parts.types = {control, control, unknown, normal, normal, normal, normal};
+  return parts;
+}
+
+TEST_F(TokenizerGguf, ReadsUnigram) {
+  auto tokenizer = loadOrDie(t5Parts());
+  ASSERT_TRUE(tokenizer);
+  EXPECT_THAT(*tokenizer->encode("a ab", {}), ElementsAre(4, 4, 6, 1));
+  EXPECT_THAT(encodePlain(*tokenizer, "a  ax"), ElementsAre(4, 3, 4, 2));
+  GgufParts parts = t5Parts();
+  parts.more = [](GgufBuilder &builder) {
+    std::string map = charsmapBytes({{"A", "a"}, {"\t", " "}});
+    builder.list("tokenizer.ggml.precompiled_charsmap", GgufBuilder::u8, map.size(), map);
+    builder.scalar("tokenizer.ggml.remove_extra_whitespaces", GgufBuilder::boolean, uint8_t(1));
+  };
+  EXPECT_THAT(encodePlain(*loadOrDie(parts), "  A\t  ab  "), ElementsAre(4, 4, 6));
+}
+
+TEST_F(TokenizerGguf, RefusesBadUnigram) {
+  GgufParts parts = t5Parts();
+  parts.scores.clear();
+  EXPECT_THAT(refusal(parts), HasSubstr("scores: expected an array of f32, got nothing"));
+  parts = t5Parts();
+  parts.scores[3] = std::numeric_limits<float>::infinity();
+  EXPECT_THAT(refusal(parts), HasSubstr("tokens[3]: expected a finite score, got inf"));
+  parts = t5Parts();
+  parts.more = [](GgufBuilder &builder) {
+    builder.list("tokenizer.ggml.precompiled_charsmap", GgufBuilder::u8, 4,
+                 std::string("\x40\0\0\0", 4));
+  };
+  EXPECT_THAT(refusal(parts), HasSubstr("normalizers[0]: expected a trie of whole units"));
+  parts.more = [](GgufBuilder &builder) { builder.str("tokenizer.ggml.precompiled_charsmap", ""); };
+  EXPECT_THAT(refusal(parts), HasSubstr("precompiled_charsmap @0x"));
 }
 
 TEST_F(TokenizerGguf, EveryTruncationIsAnError) {

@@ -112,6 +112,28 @@ TEST_F(TokenizerGgufWriter, RefusesMergesThatNoScoresExpress) {
   EXPECT_THAT(refusal(spec), HasSubstr("SentencePiece with byte fallback"));
 }
 
+TEST_F(TokenizerGgufWriter, WordPieceGivesTheSameIds) {
+  TokenizerSpec spec = wordPieceSpec({"a", "##b", "b", "##a", "[", "##[", "[x]", "!"});
+  expectSameIds(spec, {"a", "B", " ", "!", "[", "\xc3\xa1"}, 4);
+  spec.normalizers.pop_back(); // cased, without accents
+  expectSameIds(spec, {"a", "B", " ", "\xc3\xa1"}, 4);
+  spec.longestWord = 50;
+  EXPECT_THAT(refusal(spec), HasSubstr("source: tokenizer: expected WordPiece as BERT has it"));
+}
+
+TEST_F(TokenizerGgufWriter, UnigramGivesTheSameIds) {
+  TokenizerSpec spec = unigramSpec(
+      {{kMarker, -2.f}, {kMarker + "a", -1.f}, {"ab", -3.f}, {"a", -1.5f}, {"b", -2.5f}});
+  expectSameIds(spec, {"a", "b", " ", "x"}, 5);
+  spec.normalizers = {{NormStep::Kind::Charsmap, "", charsmapBytes({{"A", "a"}, {"\n", " "}})}};
+  expectSameIds(spec, {"a", "A", "b", " ", "\n"}, 4);
+  spec.prefixRule = TokenizerSpec::PrefixRule::EveryWord;
+  expectSameIds(spec, {"a", "A", "b", " ", "\n"}, 4);
+  spec.normalizers.push_back({NormStep::Kind::Nfkc, "", ""});
+  EXPECT_THAT(refusal(spec),
+              HasSubstr("source: tokenizer: expected Unigram with precompiled rules"));
+}
+
 TEST_F(TokenizerGgufWriter, FillsTheVocabularyUp) {
   TokenizerSpec spec = byteLevelSpec();
   auto padded = roundTrip(spec, 260);

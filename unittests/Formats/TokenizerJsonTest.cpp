@@ -5,6 +5,7 @@
 #include "../Tokenizer/TestSpecs.h"
 #include "stc/Support/Json.h"
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 
@@ -15,6 +16,13 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
 using Rule = TokenizerSpec::PrefixRule;
+
+std::vector<NormStep::Kind> normalizerKinds(const TokenizerSpec &spec) {
+  std::vector<NormStep::Kind> kinds;
+  for (const NormStep &step : spec.normalizers)
+    kinds.push_back(step.kind);
+  return kinds;
+}
 
 /// The text of a tokenizer.json, part by part.
 struct JsonParts {
@@ -118,9 +126,9 @@ TEST(TokenizerJson, ReadsTheLlama3Shape) {
 TEST(TokenizerJson, ReadsTheQwen2Shape) {
   JsonParts parts = byteLevelParts();
   parts.normalizer = R"({"type":"NFC"})";
-  EXPECT_TRUE(parseOrDie(parts).normalizeNfc);
+  EXPECT_EQ(normalizerKinds(parseOrDie(parts)), std::vector{NormStep::Kind::Nfc});
   parts.normalizer = R"({"type":"Sequence","normalizers":[{"type":"NFC"}]})";
-  EXPECT_TRUE(parseOrDie(parts).normalizeNfc);
+  EXPECT_EQ(normalizerKinds(parseOrDie(parts)), std::vector{NormStep::Kind::Nfc});
 }
 
 TEST(TokenizerJson, ReadsTheStarcoderShape) {
@@ -237,13 +245,148 @@ TEST(TokenizerJson, ReadsOtherPostProcessors) {
   EXPECT_EQ(spec.eos, 98);
 }
 
+/// As bert-base-uncased's tokenizer.json, but for its size.
+JsonParts bertParts() {
+  JsonParts parts;
+  parts.type = "\"WordPiece\"";
+  parts.unknown = "\"[UNK]\"";
+  parts.settings = R"(,"continuing_subword_prefix":"##","max_input_chars_per_word":100)";
+  parts.vocabulary =
+      R"({"[PAD]":0,"[UNK]":1,"[CLS]":2,"[SEP]":3,"un":4,"##aff":5,"##able":6,",":7,"cafe":8})";
+  parts.added = R"([{"id":0,"content":"[PAD]","special":true,"normalized":false},
+                    {"id":1,"content":"[UNK]","special":true,"normalized":false},
+                    {"id":2,"content":"[CLS]","special":true,"normalized":false},
+                    {"id":3,"content":"[SEP]","special":true,"normalized":false}])";
+  parts.normalizer = R"({"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,
+                         "strip_accents":null,"lowercase":true})";
+  parts.preTokenizer = R"({"type":"BertPreTokenizer"})";
+  parts.decoder = R"({"type":"WordPiece","prefix":"##","cleanup":true})";
+  parts.postProcessor = R"({"type":"TemplateProcessing","single":[
+      {"SpecialToken":{"id":"[CLS]","type_id":0}},{"Sequence":{"id":"A","type_id":0}},
+      {"SpecialToken":{"id":"[SEP]","type_id":0}}],"pair":[],"special_tokens":{
+      "[CLS]":{"id":"[CLS]","ids":[2],"tokens":["[CLS]"]},
+      "[SEP]":{"id":"[SEP]","ids":[3],"tokens":["[SEP]"]}}})";
+  return parts;
+}
+
+TEST(TokenizerJson, ReadsTheBertShape) {
+  auto tokenizer = createOrDie(parseOrDie(bertParts()));
+  EXPECT_THAT(*tokenizer->encode("Unaffable, caf\xC3\xA9 x", {}),
+              ElementsAre(2, 4, 5, 6, 7, 8, 1, 3));
+  EXPECT_EQ(decodeOrDie(*tokenizer, {2, 4, 5, 6, 7, 8, 3}), "unaffable, cafe");
+  JsonParts cased = bertParts();
+  cased.normalizer = R"({"type":"BertNormalizer","lowercase":false,"strip_accents":null})";
+  EXPECT_THAT(encodePlain(*createOrDie(parseOrDie(cased)), "Un un caf\xC3\xA9"),
+              ElementsAre(1, 4, 1));
+}
+
+TEST(TokenizerJson, RefusesBadWordPiece) {
+  JsonParts parts = bertParts();
+  parts.unknown = "null";
+  EXPECT_THAT(refusal(parts), HasSubstr("unknown: expected the unknown token"));
+  parts.unknown = "\"none\"";
+  EXPECT_THAT(refusal(parts), HasSubstr("model.unk_token: expected a token of model.vocab"));
+  parts = bertParts();
+  parts.settings = R"(,"max_input_chars_per_word":1e9)";
+  EXPECT_THAT(refusal(parts), HasSubstr("max_input_chars_per_word: expected an integer"));
+  parts.settings = R"(,"max_input_chars_per_word":100000000)";
+  EXPECT_THAT(refusal(parts), HasSubstr("longestWord: expected 1 to 1024 characters"));
+  parts.settings = R"(,"continuing_subword_prefix":7)";
+  EXPECT_THAT(refusal(parts), HasSubstr("continuing_subword_prefix: expected a string, got 7"));
+  parts = bertParts();
+  parts.decoder = R"({"type":"WordPiece","prefix":"@@"})";
+  EXPECT_THAT(refusal(parts), HasSubstr("decoder.prefix: expected '##', got '@@'"));
+  parts.decoder = R"({"type":"Fuse"})";
+  EXPECT_THAT(refusal(parts), HasSubstr("decoder.type: expected the decoder WordPiece"));
+}
+
+/// As T5's tokenizer.json, but for its size.
+JsonParts t5Parts() {
+  JsonParts parts;
+  parts.type = "\"Unigram\"";
+  parts.settings = R"(,"unk_id":2)";
+  parts.vocabulary = "[[\"<pad>\",0.0],[\"</s>\",0],[\"<unk>\",0.0],[\"\xE2\x96\x81\",-2.0],"
+                     "[\"\xE2\x96\x81"
+                     "a\",-1.0],[\"a\",-1.5],[\"b\",-3.25]]";
+  parts.merges = "null";
+  parts.added = R"([{"id":0,"content":"<pad>","special":true},{"id":1,"content":"</s>",
+      "special":true},{"id":2,"content":"<unk>","special":true},
+      {"id":7,"content":"<extra_id_0>","special":true}])";
+  parts.preTokenizer = "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"},"
+                       "{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\","
+                       "\"add_prefix_space\":true}]}";
+  parts.decoder = "{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\"}";
+  parts.postProcessor = R"({"type":"TemplateProcessing","single":[
+      {"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"</s>","type_id":0}}],"pair":[],
+      "special_tokens":{"</s>":{"id":"</s>","ids":[1],"tokens":["</s>"]}}})";
+  std::string map = absl::Base64Escape(charsmapBytes({{"A", "a"}}));
+  parts.normalizer = absl::StrCat(R"({"type":"Precompiled","precompiled_charsmap":")", map, "\"}");
+  return parts;
+}
+
+TEST(TokenizerJson, ReadsTheT5Shape) {
+  auto tokenizer = createOrDie(parseOrDie(t5Parts()));
+  EXPECT_EQ(tokenizer->spec().kind, TokenizerSpec::Kind::Unigram);
+  EXPECT_EQ(tokenizer->spec().tokens[6].score, -3.25f);
+  EXPECT_THAT(*tokenizer->encode(" A\n\t ab xx", {}), ElementsAre(4, 4, 6, 3, 2, 1));
+  EXPECT_EQ(decodeOrDie(*tokenizer, {4, 4, 6, 1}), "a ab");
+  EXPECT_THAT(encodePlain(*tokenizer, "a<extra_id_0>a", true), ElementsAre(4, 7, 4));
+  // As later versions of the file say it.
+  JsonParts parts = t5Parts();
+  parts.normalizer = R"({"type":"Sequence","normalizers":[{"type":"Lowercase"},
+      {"type":"Strip","strip_left":false,"strip_right":true},
+      {"type":"Replace","pattern":{"Regex":" {2,}"},"content":" "}]})";
+  parts.preTokenizer = "{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\","
+                       "\"prepend_scheme\":\"always\"}";
+  EXPECT_THAT(encodePlain(*createOrDie(parseOrDie(parts)), "A   ab  "), ElementsAre(4, 4, 6));
+}
+
+TEST(TokenizerJson, RefusesBadUnigram) {
+  auto refuse = [](const char *vocabulary) {
+    JsonParts parts = t5Parts();
+    parts.vocabulary = vocabulary;
+    return refusal(parts);
+  };
+  EXPECT_THAT(refuse(R"({"a":0})"), HasSubstr("model.vocab: expected an array of pairs"));
+  EXPECT_THAT(refuse(R"([["a"]])"),
+              HasSubstr("model.vocab[0]: expected a pair of a token and its"));
+  EXPECT_THAT(refuse(R"([["a","b"]])"), HasSubstr("model.vocab[0]: expected a pair"));
+  EXPECT_THAT(refuse(R"([["a",-1],["a",-2]])"),
+              HasSubstr("model.vocab[1]: expected a token of its own, got 'a' again"));
+  EXPECT_THAT(refuse(R"([["a",-1e300]])"), HasSubstr("added_tokens[0].id"));
+  JsonParts parts = t5Parts();
+  parts.added = "[]";
+  parts.postProcessor = "null";
+  parts.vocabulary = R"([["a",0],["b",-1e300],["c",0]])";
+  EXPECT_THAT(refusal(parts), HasSubstr("tokens[1]: expected a finite score"));
+  parts = t5Parts();
+  parts.settings = R"(,"unk_id":99)";
+  EXPECT_THAT(refusal(parts), HasSubstr("model.unk_id: expected an id below 8, got 99"));
+  parts = t5Parts();
+  parts.normalizer = R"({"type":"Precompiled","precompiled_charsmap":"*"})";
+  EXPECT_THAT(refusal(parts), HasSubstr("precompiled_charsmap: expected bytes in base64, got '*'"));
+  parts.normalizer = R"({"type":"Precompiled","precompiled_charsmap":"QUJDRA=="})";
+  EXPECT_THAT(refusal(parts), HasSubstr("normalizers[0]: expected a trie of whole units"));
+}
+
+TEST(TokenizerJson, RefusesNormalizersThatWouldSeeMarkedSpaces) {
+  JsonParts parts;
+  parts.normalizer = "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Replace\",\"pattern\":{"
+                     "\"String\":\" \"},\"content\":\"\xE2\x96\x81\"},{\"type\":\"Strip\"}]}";
+  EXPECT_THAT(refusal(parts),
+              HasSubstr("normalizer.normalizers[1]: expected Prepend and Replace of "
+                        "spaces as the last normalizers, got 'Strip'"));
+}
+
 TEST(TokenizerJson, RefusesUnknownComponents) {
   JsonParts parts = byteLevelParts();
-  parts.normalizer = R"({"type":"Lowercase"})";
-  EXPECT_EQ(refusal(parts), "tokenizer.json: normalizer.type: expected a normalizer NFC, Prepend, "
-                            "Replace or Sequence, got 'Lowercase'");
+  parts.normalizer = R"({"type":"ByteLevel"})";
+  EXPECT_EQ(refusal(parts),
+            "tokenizer.json: normalizer.type: expected a normalizer NFC, NFD, NFKC, NFKD, "
+            "Lowercase, StripAccents, Strip, Nmt, Precompiled, BertNormalizer, Prepend, Replace or "
+            "Sequence, got 'ByteLevel'");
   parts = byteLevelParts();
-  parts.preTokenizer = R"({"type":"BertPreTokenizer"})";
+  parts.preTokenizer = R"({"type":"UnicodeScripts"})";
   EXPECT_THAT(refusal(parts), HasSubstr("pre_tokenizer.type: expected a pre-tokenizer ByteLevel"));
   parts = byteLevelParts();
   parts.decoder = R"({"type":"WordPiece"})";
@@ -255,10 +398,17 @@ TEST(TokenizerJson, RefusesUnknownComponents) {
   parts = byteLevelParts();
   parts.postProcessor = R"({"type":"Other"})";
   EXPECT_THAT(refusal(parts), HasSubstr("post_processor.type: expected a post-processor"));
-  for (const char *type : {"\"Unigram\"", "\"WordPiece\"", "\"WordLevel\"", "7"}) {
+  for (const char *type : {"\"WordLevel\"", "7"}) {
     parts = byteLevelParts();
     parts.type = type;
-    EXPECT_THAT(refusal(parts), StartsWith("tokenizer.json: model.type: expected the model BPE"));
+    EXPECT_THAT(
+        refusal(parts),
+        StartsWith("tokenizer.json: model.type: expected a model BPE, WordPiece or Unigram"));
+  }
+  for (const char *type : {"\"Unigram\"", "\"WordPiece\""}) {
+    parts = byteLevelParts();
+    parts.type = type;
+    EXPECT_THAT(refusal(parts), HasSubstr("pre_tokenizer: expected ByteLevel with the model BPE"));
   }
   parts = byteLevelParts();
   parts.settings = R"(,"end_of_word_suffix":"</w>")";

@@ -58,8 +58,16 @@ TEST_P(PeerVocabulary, GivesTheExpectedIds) {
       expected.push_back(id);
     Ids ids = encodePlain(*tokenizer, text);
     EXPECT_EQ(ids, expected) << "case " << cases << ": " << text;
-    EXPECT_EQ(decodeOrDie(*tokenizer, ids), text) << "case " << cases;
-    EXPECT_EQ(streamAll(*tokenizer, ids), text) << "case " << cases;
+    std::string decoded = decodeOrDie(*tokenizer, ids);
+    EXPECT_EQ(streamAll(*tokenizer, ids), decoded) << "case " << cases;
+    if (tokenizer->spec().kind != TokenizerSpec::Kind::WordPiece) {
+      EXPECT_EQ(decoded, text) << "case " << cases;
+      continue;
+    }
+    // WordPiece forgets case, accents and spaces; what is left says the same again. Unknown words
+    // leave nothing.
+    ids.erase(std::remove(ids.begin(), ids.end(), int32_t(tokenizer->spec().unknown)), ids.end());
+    EXPECT_EQ(encodePlain(*tokenizer, decoded), ids) << "case " << cases << ": " << decoded;
   }
   EXPECT_EQ(cases, 46u);
 }
@@ -79,6 +87,8 @@ TEST_P(PeerVocabulary, RestoresAnyBytes) {
       EXPECT_STREQ(GetParam(), "starcoder");
       continue;
     }
+    if (tokenizer->spec().kind == TokenizerSpec::Kind::WordPiece)
+      continue; // it forgets much of any text
     // SentencePiece cannot tell U+2581 from a space.
     if (text.find(kMarker) == std::string::npos)
       EXPECT_EQ(decodeOrDie(*tokenizer, encodePlain(*tokenizer, text)), text);
@@ -98,7 +108,8 @@ TEST_P(PeerVocabulary, SurvivesSerialization) {
     EXPECT_FALSE(Tokenizer::parse(bytes.substr(0, length), "model").ok()) << length;
 }
 
-INSTANTIATE_TEST_SUITE_P(Shared, PeerVocabulary, testing::Values("llama-spm", "gpt-2", "starcoder"),
+INSTANTIATE_TEST_SUITE_P(Shared, PeerVocabulary,
+                         testing::Values("llama-spm", "gpt-2", "starcoder", "bert-bge"),
                          [](const auto &info) {
                            std::string name = info.param;
                            name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
@@ -180,14 +191,6 @@ TEST_F(GoldenModel, BooksPromptsAndEvaluationTexts) {
     EXPECT_EQ(Ids(ids.begin(), ids.begin() + long(first.size())), first);
     EXPECT_EQ(decodeOrDie(*tokenizer, ids), text);
   }
-}
-
-TEST_F(GoldenModel, WordPieceIsRefusedByName) {
-  auto tokenizer = loadTokenizer(sharedFolder() + "/tokenizers/bert-bge.gguf");
-  ASSERT_FALSE(tokenizer.ok());
-  EXPECT_THAT(
-      std::string(tokenizer.status().message()),
-      testing::HasSubstr("expected llama (SentencePiece) or gpt2 (byte-level BPE), got 'bert'"));
 }
 
 } // namespace

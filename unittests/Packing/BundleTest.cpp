@@ -25,6 +25,7 @@ ModelSettings exampleSettings() {
   settings.name = "books \"quoted\"\nand a line, \xC3\xA9";
   settings.architecture = "llama";
   settings.recipe = "magnitude:0.5 rtn:int4-g32";
+  settings.chatTemplate = "{% for m in messages %}\n{{ \"<|\" ~ m.role }}\t\xC3\xA9{% endfor %}\n";
   settings.vocabSize = 512;
   settings.hiddenSize = 64;
   settings.layers = 2;
@@ -173,6 +174,7 @@ TEST_F(BundleTest, RoundTrip) {
     EXPECT_EQ(read.name, settings.name);
     EXPECT_EQ(read.architecture, settings.architecture);
     EXPECT_EQ(read.recipe, settings.recipe);
+    EXPECT_EQ(read.chatTemplate, settings.chatTemplate);
     EXPECT_EQ(read.vocabSize, 512);
     EXPECT_EQ(read.hiddenSize, 64);
     EXPECT_EQ(read.layers, 2);

@@ -178,14 +178,48 @@ TEST(Generate, StopsWhereTheContextEnds) {
 
 TEST(Generate, StopsAtTheEndOfText) {
   std::vector<int32_t> prompt = someTokens(5), expected = greedyAfter(prompt, 4);
-  FakeModel model(1, true,
-                  [&](ModelSettings &settings) { settings.eosTokens = {9999, expected[2]}; });
+  FakeModel model(1, true, [&](ModelSettings &settings) {
+    settings.eosTokens = {9999, expected[2]};
+  });
   auto session = makeSession(*model);
   Generated generated = run(*session, prompt, {});
   size_t first =
       size_t(std::find(expected.begin(), expected.end(), expected[2]) - expected.begin());
   EXPECT_EQ(generated.tokens.size(), first);
   EXPECT_EQ(generated.result.reason, StopReason::EndOfText);
+}
+
+TEST(Generate, StopsAtFurtherEndTokens) {
+  std::vector<int32_t> prompt = someTokens(5), expected = greedyAfter(prompt, 4);
+  FakeModel model;
+  auto session = makeSession(*model);
+  GenerateOptions options;
+  options.endTokens = {9999, expected[2]};
+  Generated generated = run(*session, prompt, options);
+  EXPECT_EQ(long(generated.tokens.size()),
+            std::find(expected.begin(), expected.end(), expected[2]) - expected.begin());
+  EXPECT_EQ(generated.result.reason, StopReason::EndOfText);
+}
+
+TEST(Generate, StopsWhenTheReceiverIsDone) {
+  FakeModel model;
+  auto session = makeSession(*model);
+  SamplerOptions greedy;
+  greedy.temperature = 0;
+  Sampler sampler(greedy, 1);
+  bool done = false;
+  int count = 0;
+  GenerateOptions options;
+  options.ignoreEndOfText = true;
+  options.done = &done;
+  auto result = generate(*session, sampler, someTokens(5), options, [&](int32_t) {
+    done = ++count == 3;
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->reason, StopReason::Done);
+  EXPECT_EQ(result->tokens, 3);
+  EXPECT_EQ(session->position(), 7) << "the last token was not read";
 }
 
 TEST(Generate, StopsWhenAsked) {

@@ -129,7 +129,7 @@ TEST(ByteLevelBpe, NormalizesToNfc) {
   TokenizerSpec spec = byteLevelSpec();
   std::string decomposed = "e\xCC\x81", composed = "\xC3\xA9";
   EXPECT_EQ(encodePlain(*createOrDie(spec), decomposed).size(), 3u);
-  spec.normalizeNfc = true;
+  spec.normalizers = {{NormStep::Kind::Nfc, "", ""}};
   auto tokenizer = createOrDie(spec);
   EXPECT_EQ(encodePlain(*tokenizer, decomposed), encodePlain(*tokenizer, composed));
   // Malformed bytes are left alone, and so are zero bytes.

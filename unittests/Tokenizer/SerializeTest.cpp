@@ -28,10 +28,17 @@ void expectSameSpec(const TokenizerSpec &a, const TokenizerSpec &b) {
     EXPECT_EQ(std::make_tuple(x.kind, x.pattern, x.individualDigits, x.behavior, x.inverted),
               std::make_tuple(y.kind, y.pattern, y.individualDigits, y.behavior, y.inverted));
   }
-  EXPECT_EQ(std::make_tuple(a.addPrefixSpace, a.escapeSpaces, a.byteFallback, a.normalizeNfc,
+  ASSERT_EQ(a.normalizers.size(), b.normalizers.size());
+  for (size_t i = 0; i < a.normalizers.size(); ++i) {
+    const NormStep &x = a.normalizers[i], &y = b.normalizers[i];
+    EXPECT_EQ(std::tie(x.kind, x.pattern, x.content), std::tie(y.kind, y.pattern, y.content));
+  }
+  EXPECT_EQ(std::tie(a.continuationPrefix, a.longestWord),
+            std::tie(b.continuationPrefix, b.longestWord));
+  EXPECT_EQ(std::make_tuple(a.addPrefixSpace, a.escapeSpaces, a.byteFallback, a.cleanUpOnDecode,
                             a.ignoreMerges, a.stripPrefixSpaceOnDecode, a.fuseUnknown, a.addBos,
                             a.addEos, a.bos, a.eos, a.unknown),
-            std::make_tuple(b.addPrefixSpace, b.escapeSpaces, b.byteFallback, b.normalizeNfc,
+            std::make_tuple(b.addPrefixSpace, b.escapeSpaces, b.byteFallback, b.cleanUpOnDecode,
                             b.ignoreMerges, b.stripPrefixSpaceOnDecode, b.fuseUnknown, b.addBos,
                             b.addEos, b.bos, b.eos, b.unknown));
 }
@@ -50,14 +57,20 @@ TokenizerSpec fullSpec() {
   step.individualDigits = false;
   spec.preTokenizers.push_back(step);
   spec.bos = spec.eos = 258;
-  spec.addBos = spec.normalizeNfc = spec.ignoreMerges = true;
+  spec.addBos = spec.cleanUpOnDecode = spec.ignoreMerges = true;
+  spec.normalizers = {{NormStep::Kind::Nfc, "", ""},
+                      {NormStep::Kind::Replace, "x+", "y"},
+                      {NormStep::Kind::Charsmap, "", charsmapBytes({{"q", "k"}})}};
+  spec.continuationPrefix = "@@";
+  spec.longestWord = 7;
   spec.prefixRule = TokenizerSpec::PrefixRule::FirstUnlessPresent;
   return spec;
 }
 
 TEST(Serialize, ComesBackTheSame) {
-  for (const TokenizerSpec &spec :
-       {fullSpec(), sentencePieceSpec({kMarker, "a", kMarker + "a"}), byteLevelSpec()}) {
+  for (const TokenizerSpec &spec : {fullSpec(), sentencePieceSpec({kMarker, "a", kMarker + "a"}),
+                                    byteLevelSpec(), wordPieceSpec({"a", "##b", "##c", "1"}),
+                                    unigramSpec({{kMarker, -1.f}, {"abc", -2.f}, {"a", -3.f}})}) {
     auto tokenizer = createOrDie(spec);
     std::string bytes = tokenizer->serialize();
     auto again = Tokenizer::parse(bytes, "model");
@@ -87,7 +100,9 @@ TEST(Serialize, EveryTruncationIsAnError) {
 }
 
 TEST(Serialize, BitFlipsDoNoHarm) {
-  for (const TokenizerSpec &spec : {fullSpec(), sentencePieceSpec({kMarker, "a", kMarker + "a"})}) {
+  for (const TokenizerSpec &spec : {fullSpec(), sentencePieceSpec({kMarker, "a", kMarker + "a"}),
+                                    wordPieceSpec({"a", "##bc", "1"}),
+                                    unigramSpec({{kMarker, -1.f}, {"abc", -2.f}, {"a", -3.f}})}) {
     std::string bytes = createOrDie(spec)->serialize();
     for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
       std::string flipped = bytes;
@@ -116,15 +131,15 @@ TEST(Serialize, RandomBytesDoNoHarm) {
 
 TEST(Serialize, ClaimsAreNotBelieved) {
   std::string head = createOrDie(byteLevelSpec())->serialize().substr(0, 5);
-  // kind, rule, switches, three ids, then 2^31 tokens that are not there.
-  std::string bytes = head + std::string(6, '\0') + "\xFF\xFF\xFF\xFF\x07" +
+  // kind, rule, switches, three ids, prefix and longest word, then 2^31 tokens that are not there.
+  std::string bytes = head + std::string(8, '\0') + "\xFF\xFF\xFF\xFF\x07" +
                       "\x01"
                       "a"
                       "\x00";
   auto parsed = Tokenizer::parse(bytes, "model");
   ASSERT_FALSE(parsed.ok());
   EXPECT_THAT(std::string(parsed.status().message()),
-              HasSubstr("tokens @0xb: expected a number of at most"));
+              HasSubstr("tokens @0xd: expected a number of at most"));
 }
 
 TEST(Serialize, MergesThatStandForMuchTextAreRefused) {

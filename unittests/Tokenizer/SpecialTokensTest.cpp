@@ -4,6 +4,23 @@
 namespace stc {
 namespace {
 
+TEST(SpecialTokens, MarkedTextStaysText) {
+  TokenizerSpec spec = byteLevelSpec();
+  spec.tokens.push_back(makeToken("<end>", TokenType::Control));
+  spec.tokens.push_back(makeToken("[n]", TokenType::Control));
+  spec.tokens.back().normalized = true;
+  auto tokenizer = createOrDie(spec);
+  Tokenizer::EncodeOptions options{false, true, "\xEF\xB7\x90"};
+  auto encode = [&](absl::string_view text) { return *tokenizer->encode(text, options); };
+  EXPECT_THAT(encode("a<end>"), testing::ElementsAre('a', 256));
+  EXPECT_EQ(encode("a<\xEF\xB7\x90"
+                   "end>"),
+            encodePlain(*tokenizer, "a<end>"));
+  EXPECT_EQ(encode("[\xEF\xB7\x90n]"), encodePlain(*tokenizer, "[n]"));
+  EXPECT_EQ(encode("\xEF\xB7\x90"), Ids());
+  EXPECT_THAT(encode("[n]"), testing::ElementsAre(257));
+}
+
 using testing::ElementsAre;
 
 /// A byte-level vocabulary with `added` behind the bytes.
@@ -77,7 +94,7 @@ TEST(SpecialTokens, NormalizedTokensAreFoundInNormalizedText) {
   TokenizerSpec::Token token = makeToken("e\xCC\x81!", TokenType::UserDefined);
   token.normalized = true;
   TokenizerSpec spec = withAdded({token});
-  spec.normalizeNfc = true;
+  spec.normalizers = {{NormStep::Kind::Nfc, "", ""}};
   auto tokenizer = createOrDie(spec);
   EXPECT_THAT(encodePlain(*tokenizer, "\xC3\xA9!"), ElementsAre(256));
   EXPECT_THAT(encodePlain(*tokenizer, "e\xCC\x81!"), ElementsAre(256));

@@ -10,11 +10,13 @@
 #include "gtest/gtest.h"
 
 #include <map>
+#include <set>
 
 namespace stc {
 
 using TokenType = TokenizerSpec::TokenType;
 using PreStep = TokenizerSpec::PreTokenizer;
+using NormStep = TokenizerSpec::Normalizer;
 using Ids = std::vector<int32_t>;
 inline const std::string kMarker = "\xE2\x96\x81";
 
@@ -89,6 +91,108 @@ inline TokenizerSpec sentencePieceSpec(const std::vector<std::string> &pieces, b
   spec.addBos = spec.addPrefixSpace = spec.escapeSpaces = spec.byteFallback = true;
   spec.stripPrefixSpaceOnDecode = spec.fuseUnknown = true;
   return spec;
+}
+
+/// A WordPiece vocabulary: [UNK] [CLS] [SEP], then `pieces`, with BERT's uncased normalization and
+/// pre-tokenization.
+inline TokenizerSpec wordPieceSpec(const std::vector<std::string> &pieces) {
+  TokenizerSpec spec;
+  spec.kind = TokenizerSpec::Kind::WordPiece;
+  spec.tokens = {makeToken("[UNK]", TokenType::Unknown), makeToken("[CLS]", TokenType::Control),
+                 makeToken("[SEP]", TokenType::Control)};
+  for (const std::string &piece : pieces)
+    spec.tokens.push_back(makeToken(piece));
+  spec.unknown = 0;
+  spec.bos = 1;
+  spec.eos = 2;
+  spec.addBos = spec.addEos = spec.stripPrefixSpaceOnDecode = spec.cleanUpOnDecode = true;
+  for (NormStep::Kind kind :
+       {NormStep::Kind::CleanText, NormStep::Kind::IsolateIdeographs, NormStep::Kind::Nfd,
+        NormStep::Kind::DropNonspacingMarks, NormStep::Kind::Lowercase})
+    spec.normalizers.push_back({kind, "", ""});
+  PreStep space, punctuation;
+  space.pattern = "\\s+";
+  space.behavior = PreStep::Behavior::Removed;
+  punctuation.pattern = "[\\p{P}!-/:-@\\[-`{-~]";
+  spec.preTokenizers = {space, punctuation};
+  return spec;
+}
+
+/// A Unigram vocabulary: <unk> </s>, then `pieces` with their scores.
+inline TokenizerSpec unigramSpec(const std::vector<std::pair<std::string, float>> &pieces) {
+  TokenizerSpec spec;
+  spec.kind = TokenizerSpec::Kind::Unigram;
+  spec.tokens = {makeToken("<unk>", TokenType::Unknown), makeToken("</s>", TokenType::Control)};
+  for (const auto &[piece, score] : pieces)
+    spec.tokens.push_back(makeToken(piece, TokenType::Normal, score));
+  spec.unknown = 0;
+  spec.eos = 1;
+  spec.addEos = spec.addPrefixSpace = spec.escapeSpaces = spec.fuseUnknown = true;
+  spec.stripPrefixSpaceOnDecode = true;
+  return spec;
+}
+
+/// The bytes of a precompiled_charsmap with the given rules (texts and what they become), laid out
+/// as lib/Tokenizer/Charsmap.h describes it: a trie whose nodes find places for their children one
+/// after another.
+inline std::string charsmapBytes(const std::map<std::string, std::string> &rules) {
+  struct Node {
+    std::map<uint8_t, Node> children;
+    int64_t leaf = -1;
+  };
+  Node root;
+  std::string replacements;
+  for (const auto &[from, to] : rules) {
+    Node *node = &root;
+    for (char c : from)
+      node = &node->children[uint8_t(c)];
+    node->leaf = int64_t(replacements.size());
+    replacements += to + '\0';
+  }
+  std::vector<uint32_t> units(1);
+  std::vector<bool> taken(1, true);
+  std::set<size_t> bases; // two nodes with one base would see each other's children
+  auto place = [&](auto &self, const Node &node, size_t position) -> void {
+    size_t base = 0;
+    auto isFree = [&](size_t at) { return at >= taken.size() || !taken[at]; };
+    auto fits = [&] {
+      bool good = bases.count(base) == 0 && (node.leaf < 0 || isFree(base));
+      for (const auto &child : node.children)
+        good = good && isFree(base ^ child.first);
+      return good;
+    };
+    while (!fits())
+      ++base;
+    bases.insert(base);
+    auto take = [&](size_t at) {
+      if (at >= units.size()) {
+        units.resize(at + 1);
+        taken.resize(at + 1);
+      }
+      taken[at] = true;
+    };
+    if (node.leaf >= 0) {
+      take(base);
+      units[base] = uint32_t(node.leaf) | 1u << 31;
+    }
+    for (const auto &child : node.children) {
+      take(base ^ child.first);
+      units[base ^ child.first] = child.first;
+    }
+    units[position] |= uint32_t(base ^ position) << 10 | uint32_t(node.leaf >= 0) << 8;
+    for (const auto &child : node.children)
+      self(self, child.second, base ^ child.first);
+  };
+  place(place, root, 0);
+  std::string bytes;
+  auto append = [&](uint32_t value) {
+    for (int shift = 0; shift < 32; shift += 8)
+      bytes += char(value >> shift);
+  };
+  append(uint32_t(units.size() * 4));
+  for (uint32_t unit : units)
+    append(unit);
+  return bytes + replacements;
 }
 
 inline std::unique_ptr<Tokenizer> createOrDie(TokenizerSpec spec) {

@@ -36,6 +36,11 @@ public:
   const GgufFile *ggufFile() const { return gguf.get(); }
   /// The tokenizer, or nullptr for a checkpoint without one; an unreadable one is an error.
   absl::StatusOr<std::unique_ptr<Tokenizer>> loadTokenizer() const;
+  /// The text of the chat template, or an empty one where there is none: chat_template.jinja or
+  /// `chat_template` of tokenizer_config.json (the one called "default" of several), or
+  /// `tokenizer.chat_template` of a GGUF. It is not parsed. Errors: another type, text over 1 MiB,
+  /// several of which none is the default.
+  absl::StatusOr<std::string> loadChatTemplate() const;
 
 private:
   static absl::StatusOr<std::unique_ptr<Checkpoint>> open(const std::string &path,

@@ -22,6 +22,7 @@ uint64_t hashBytes(absl::Span<const uint8_t> bytes);
 /// or out-of-range ones are errors, on writing as on reading.
 struct ModelSettings {
   std::string name, architecture, recipe;
+  std::string chatTemplate; // as ChatTemplate parses it; empty: the model has none
   int64_t vocabSize = 0, hiddenSize = 0, layers = 0, kvHeads = 0, headDim = 0;
   int64_t maxContext = 0;   // positions the KV cache can hold, a multiple of 16
   int64_t prefillChunk = 0; // most tokens one call of the prefill function takes

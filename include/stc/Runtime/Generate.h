@@ -2,6 +2,7 @@
 #ifndef STC_RUNTIME_GENERATE_H
 #define STC_RUNTIME_GENERATE_H
 
+#include "stc/Runtime/GrammarConstraint.h"
 #include "stc/Runtime/Sampler.h"
 #include "stc/Runtime/Session.h"
 
@@ -11,13 +12,20 @@
 namespace stc {
 
 /// Why a text ended.
-enum class StopReason { EndOfText, TokenLimit, ContextFull, Stopped };
+enum class StopReason { EndOfText, TokenLimit, ContextFull, Stopped, Done };
 
 struct GenerateOptions {
   int64_t maxTokens = 128;
   bool ignoreEndOfText = false;
   /// Ends the text early when it becomes true (Ctrl-C); may be null.
   const std::atomic<bool> *stop = nullptr;
+  /// The same, for `emit` to set when it has what it wanted (a stop sequence); may be null.
+  const bool *done = nullptr;
+  /// Further tokens that end the text (the end of a turn).
+  std::vector<int32_t> endTokens;
+  /// What the text has to follow, begun anew by the caller; it ends where that is complete. May be
+  /// null.
+  GrammarConstraint *grammar = nullptr;
 };
 
 struct GenerateResult {

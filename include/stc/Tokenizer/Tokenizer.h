@@ -1,5 +1,5 @@
-// Text to token ids and back: byte-level BPE and SentencePiece-style BPE. No JSON, no LLVM: the
-// same code runs in the compiler and in every model binary.
+// Text to token ids and back: byte-level BPE, SentencePiece-style BPE, WordPiece and Unigram. No
+// JSON, no LLVM: the same code runs in the compiler and in every model binary.
 #ifndef STC_TOKENIZER_TOKENIZER_H
 #define STC_TOKENIZER_TOKENIZER_H
 
@@ -19,6 +19,8 @@ struct TokenizerSpec {
   enum class Kind : uint8_t {
     ByteLevelBpe,  // GPT-2: bytes mapped to printable characters, ranked merges
     SentencePiece, // Llama: U+2581 for spaces; merges by score (or by rank when merges are given)
+    WordPiece,     // BERT: the longest token at every place of a word
+    Unigram,       // T5: the cut of a text whose tokens' scores sum to the most
   };
   enum class TokenType : uint8_t { Normal, Unknown, Control, UserDefined, Unused, Byte };
   struct Token {
@@ -28,7 +30,28 @@ struct TokenizerSpec {
     bool leftStrip = false, rightStrip = false; // added tokens that eat neighbouring spaces
     bool normalized = false, singleWord = false;
   };
-  /// One step of pre-tokenization: splits the text before BPE (PCRE2 pattern, Unicode on).
+  /// One step of normalization: changes the text between added tokens. Malformed bytes pass.
+  struct Normalizer {
+    enum class Kind : uint8_t {
+      Nfc,
+      Nfd,
+      Nfkc,
+      Nfkd,
+      Lowercase,
+      DropMarks,           // all marks (M)
+      DropNonspacingMarks, // accents, after NFD (Mn)
+      CleanText,           // BERT: control characters go, any white space becomes a space
+      IsolateIdeographs,   // BERT: spaces around each ideograph
+      Nmt,                 // SentencePiece's nmt rules: as CleanText, with a list of its own
+      StripLeft,           // white space at the beginning
+      StripRight,          // and at the end
+      Replace,             // what `pattern` (PCRE2) matches becomes `content`
+      Charsmap,            // SentencePiece's precompiled_charsmap, its bytes in `content`
+    };
+    Kind kind = Kind::Nfc;
+    std::string pattern, content;
+  };
+  /// One step of pre-tokenization: splits the text before the model (PCRE2 pattern, Unicode on).
   struct PreTokenizer {
     enum class Kind : uint8_t {
       Regex,         // `pattern`, `behavior`, `inverted`
@@ -55,20 +78,24 @@ struct TokenizerSpec {
     Always,             // before every stretch of text between special tokens
     UnlessPresent,      // the same, but not where a space stands already
     FirstUnlessPresent, // only at the very beginning of the text
+    EveryWord,          // before every word; white space between words is dropped
   };
 
   Kind kind = Kind::ByteLevelBpe;
   std::vector<Token> tokens;                               // by id
   std::vector<std::pair<std::string, std::string>> merges; // by rank
+  std::vector<Normalizer> normalizers;                     // applied in order, before all else
   std::vector<PreTokenizer> preTokenizers;                 // applied in order
   bool addPrefixSpace = false;                             // a space (or U+2581) before the text
   PrefixRule prefixRule = PrefixRule::Always;
   bool escapeSpaces = false; // ' ' -> U+2581 (SentencePiece)
   bool byteFallback = false; // unknown characters become <0xNN> tokens
-  bool normalizeNfc = false;
   bool ignoreMerges = false; // a whole pre-token in the vocabulary is taken as it is
   bool stripPrefixSpaceOnDecode = false;
   bool fuseUnknown = false;
+  bool cleanUpOnDecode = false;          // WordPiece: no space before punctuation
+  std::string continuationPrefix = "##"; // WordPiece: marks tokens inside a word
+  int64_t longestWord = 100;             // WordPiece: more characters are unknown as a whole
   int64_t bos = -1, eos = -1, unknown = -1;
   bool addBos = false, addEos = false;
 };
@@ -89,8 +116,12 @@ public:
   struct EncodeOptions {
     bool addSpecial = true;    // BOS/EOS as the specification says
     bool parseSpecial = false; // text of special tokens becomes those tokens
+    /// With `parseSpecial`: text that is dropped wherever it stands, after special tokens were
+    /// looked for. Inside the text of a special token it keeps that ordinary text.
+    absl::string_view mark = {};
   };
-  /// Errors: the regex step limit was reached, or a character has no token and there is no unknown.
+  /// Errors: the regex step limit was reached, normalization makes far more of the text than it
+  /// was, or a character has no token and there is no unknown.
   virtual absl::StatusOr<std::vector<int32_t>> encode(absl::string_view text,
                                                       const EncodeOptions &options) const = 0;
   /// The bytes of the tokens joined; control tokens are left out unless asked for. Ids outside the

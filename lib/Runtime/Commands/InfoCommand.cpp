@@ -60,6 +60,7 @@ std::string printJson(Model &model, bool verified) {
   json.integer("head_dim", s.headDim);
   json.integer("max_context", s.maxContext);
   json.boolean("tokenizer", model.tokenizer() != nullptr);
+  json.boolean("chat_template", !s.chatTemplate.empty());
   json.integer("weight_bytes", int64_t(model.contents().weights().size()));
   json.integer("weight_bytes_per_token", s.weightBytesPerToken);
   json.string("kv_cache", s.kvCache);
@@ -106,6 +107,7 @@ std::string printText(Model &model, bool verified) {
                              " key-value heads of ", s.headDim, ", vocabulary ", s.vocabSize));
   line("context", absl::StrCat(s.maxContext, " tokens"));
   line("tokenizer", model.tokenizer() ? "yes" : "none: token ids only");
+  line("chat", s.chatTemplate.empty() ? "no template" : "yes");
   line("weights", absl::StrCat(model.contents().weights().size(), " bytes, ", s.weightBytesPerToken,
                                " read per token"));
   for (const auto &layout : sumLayouts(model.contents()))

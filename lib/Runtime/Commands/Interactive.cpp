@@ -1,41 +1,25 @@
 // Writing a text together with the model, line by line, on a terminal.
 #include "Interactive.h"
 
+#include "LineInput.h"
 #include "TextOutput.h"
 
 #include "absl/strings/str_cat.h"
 
-#include <cerrno>
 #include <cstdio>
 #include <optional>
-#include <unistd.h>
 
 namespace stc {
 
 namespace {
 
-/// One line without its newline; nothing at the end of the input or after Ctrl-C.
-std::optional<std::string> readLine() {
-  std::string line;
-  while (true) {
-    char c;
-    ssize_t count = ::read(STDIN_FILENO, &c, 1);
-    if (count < 0 && errno == EINTR && !InterruptGuard::flag())
-      continue;
-    if (count <= 0)
-      return line.empty() || InterruptGuard::flag() ? std::nullopt : std::make_optional(line);
-    if (c == '\n')
-      return line;
-    line += c;
-  }
-}
-
 /// The text so far, turn by turn.
 class Conversation {
 public:
   Conversation(Session &session, const SamplerOptions &sampling, const GenerateOptions &options,
-               uint64_t seed)
-      : session(session), model(session.owner()), sampler(sampling, seed), options(options) {}
+               uint64_t seed, std::vector<std::string> stops)
+      : session(session), model(session.owner()), sampler(sampling, seed), options(options),
+        stops(std::move(stops)) {}
 
   absl::Status turn(const std::string &line) {
     STC_ASSIGN_OR_RETURN(std::vector<int32_t> prompt, encode(line));
@@ -45,7 +29,10 @@ public:
       restart();
       STC_ASSIGN_OR_RETURN(prompt, encode(line));
     }
-    TextOutput output(model, false, true);
+    TextOutput output(model, false, true, stops);
+    options.done = output.done();
+    if (options.grammar)
+      options.grammar->restart(output.stripsSpace());
     absl::StatusOr<GenerateResult> result = generate(
         session, sampler, prompt, options, [&](int32_t token) { return output.token(token); });
     if (!result.ok()) {
@@ -80,18 +67,19 @@ private:
   Model &model;
   Sampler sampler;
   GenerateOptions options;
+  std::vector<std::string> stops;
   std::vector<int32_t> unread;
 };
 
 } // namespace
 
 absl::Status runInteractive(Model &model, const SamplerOptions &sampling, GenerateOptions options,
-                            uint64_t seed) {
+                            uint64_t seed, std::vector<std::string> stops) {
   STC_RETURN_IF_ERROR(model.requireTokenizer().status());
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(model));
   InterruptGuard guard(false);
   options.stop = &InterruptGuard::flag();
-  Conversation conversation(*session, sampling, options, seed);
+  Conversation conversation(*session, sampling, options, seed, std::move(stops));
   std::fprintf(stderr,
                "%s: type the beginning of a text and the model continues it. Ctrl-C ends its turn, "
                "Ctrl-D quits.\n",

@@ -7,9 +7,10 @@
 namespace stc {
 
 /// Reads lines from standard input until it ends (Ctrl-D); the model continues each. Ctrl-C ends
-/// the model's turn, or the program when it is the user's.
+/// the model's turn, or the program when it is the user's. Each text ends before the first of
+/// `stops`.
 absl::Status runInteractive(Model &model, const SamplerOptions &sampling, GenerateOptions options,
-                            uint64_t seed);
+                            uint64_t seed, std::vector<std::string> stops = {});
 
 } // namespace stc
 

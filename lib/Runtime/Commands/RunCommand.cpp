@@ -1,13 +1,13 @@
 // run: continue a prompt.
+#include "Chat.h"
 #include "Interactive.h"
 #include "TextOutput.h"
 
+#include "stc/Grammar/JsonSchema.h"
 #include "stc/Runtime/Commands.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 
-#include <cstdio>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -22,7 +22,11 @@ const CommandSpec &spec() {
       "Continue a text (on a terminal without a prompt: interactively).",
       "Prints the prompt and what the model makes of it, up to the end of the text, N tokens\n"
       "or the end of the context. Ctrl-C ends the text early. A token is chosen in this order:\n"
-      "repeat penalty, temperature, top-k, top-p, min-p, then one random draw.",
+      "repeat penalty, temperature, top-k, top-p, min-p, then one random draw.\n"
+      "\n"
+      "With --chat every line of standard input is a message, written for the model by its chat\n"
+      "template, and the model answers it; the conversation so far stays in its memory. With a\n"
+      "prompt, that is the only message.",
       withModelOptions(
           {{"--prompt", "-p", "TEXT", "The beginning of the text."},
            {"--prompt-file", "", "FILE", "Read the prompt from a file."},
@@ -38,13 +42,23 @@ const CommandSpec &spec() {
             "Divide the logits of the last 64 tokens by R (default: 1, no penalty)."},
            {"--seed", "", "S",
             "Same seed, same text (default: a random one, shown in the summary)."},
+           {"--stop", "", "TEXT",
+            "End the text before TEXT, wherever it comes up (may be repeated).", true},
+           {"--json", "", "", "Generate one JSON value."},
+           {"--json-schema", "", "FILE", "Generate JSON that is valid under this schema."},
+           {"--grammar", "", "FILE", "Generate a text of this grammar (in GBNF)."},
+           {"--chat", "", "", "Hold a conversation, by the model's chat template."},
+           {"--system", "", "TEXT", "What the model is told before the conversation (--chat)."},
            {"--ignore-eos", "", "", "Go on after an end-of-text token."},
            {"--print-tokens", "", "", "Print the ids of the added tokens instead of the text."},
            {"--no-echo", "", "", "Do not print the prompt."},
            {"--quiet", "", "", "No summary of times on standard error."}}),
       {"run -p \"Once upon a time\"", "run -p \"Once upon a time\" -n 200 --temperature 0",
        "run --prompt-file start.txt --top-p 0.9 --seed 7 --quiet",
-       "run --tokens 1,403,407 --print-tokens"}};
+       "run --tokens 1,403,407 --print-tokens",
+       "run -p \"The captain as JSON: \" --json-schema captain.json --no-echo",
+       "run --chat --system \"Answer briefly.\"",
+       "run -p \"Q: Who wrote it?\\nA:\" --stop \"Q:\" --no-echo"}};
   return spec;
 }
 
@@ -79,6 +93,13 @@ struct Prompt {
   std::string text;
 };
 
+/// The text of --prompt or --prompt-file.
+absl::StatusOr<std::string> readMessage(const Args &args) {
+  if (args.has("--prompt-file"))
+    return readFile(args.text("--prompt-file"));
+  return args.text("--prompt");
+}
+
 absl::StatusOr<Prompt> readPrompt(const Model &model, const Args &args) {
   Prompt prompt;
   if (args.has("--tokens")) {
@@ -91,33 +112,47 @@ absl::StatusOr<Prompt> readPrompt(const Model &model, const Args &args) {
     }
     return prompt;
   }
-  prompt.text = args.text("--prompt");
-  if (args.has("--prompt-file")) {
-    STC_ASSIGN_OR_RETURN(prompt.text, readFile(args.text("--prompt-file")));
-  }
+  STC_ASSIGN_OR_RETURN(prompt.text, readMessage(args));
   STC_ASSIGN_OR_RETURN(const Tokenizer *tokenizer, model.requireTokenizer());
   STC_ASSIGN_OR_RETURN(prompt.ids, encodePrompt(*tokenizer, prompt.text));
   return prompt;
 }
 
-void printSummary(const GenerateResult &result, int64_t maxContext, uint64_t seed) {
-  auto rate = [](int64_t tokens, double seconds) {
-    return absl::StrFormat("%d tokens in %.2f s (%.1f/s)", tokens, seconds,
-                           seconds > 0 ? double(tokens) / seconds : 0);
-  };
-  std::string reason;
-  if (result.reason == StopReason::ContextFull)
-    reason = absl::StrCat("; stopped: the context of ", maxContext, " tokens is full");
-  std::string line =
-      absl::StrCat("prompt ", rate(result.promptTokens, result.promptSeconds), "; text ",
-                   rate(result.tokens, result.decodeSeconds), "; seed ", seed, reason);
-  std::fprintf(stderr, "%s\n", line.c_str());
+/// The grammar that the text has to follow; null if no option asks for one.
+absl::StatusOr<std::shared_ptr<const Grammar>> readGrammar(const Args &args) {
+  if (args.has("--json"))
+    return Grammar::json();
+  if (args.has("--json-schema")) {
+    std::string file = args.text("--json-schema");
+    STC_ASSIGN_OR_RETURN(std::string schema, readFile(file));
+    STC_ASSIGN_OR_RETURN(std::string text, grammarOfSchema(schema, file));
+    return Grammar::parse(text, file);
+  }
+  if (!args.has("--grammar"))
+    return std::shared_ptr<const Grammar>();
+  STC_ASSIGN_OR_RETURN(std::string text, readFile(args.text("--grammar")));
+  return Grammar::parse(text, args.text("--grammar"));
+}
+
+/// What options exclude each other.
+absl::Status checkOptions(const Args &args) {
+  STC_RETURN_IF_ERROR(args.expectOneOf({"--prompt", "--prompt-file", "--tokens"}, false));
+  STC_RETURN_IF_ERROR(args.expectOneOf({"--chat", "--tokens"}, false));
+  STC_RETURN_IF_ERROR(args.expectOneOf({"--chat", "--print-tokens"}, false));
+  STC_RETURN_IF_ERROR(args.expectOneOf({"--stop", "--print-tokens"}, false));
+  STC_RETURN_IF_ERROR(args.expectOneOf({"--json", "--json-schema", "--grammar"}, false));
+  if (args.has("--system") && !args.has("--chat"))
+    return args.error("--system", "--chat beside it", "none");
+  for (const std::string &stop : args.texts("--stop"))
+    if (stop.empty())
+      return args.error("--stop", "a text", "an empty one");
+  return absl::OkStatus();
 }
 
 absl::Status execute(const CommandContext &context, const Args &args) {
-  STC_RETURN_IF_ERROR(args.expectOneOf({"--prompt", "--prompt-file", "--tokens"}, false));
+  STC_RETURN_IF_ERROR(checkOptions(args));
   bool prompted = args.has("--prompt") || args.has("--prompt-file") || args.has("--tokens");
-  if (!prompted && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
+  if (!prompted && !args.has("--chat") && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
     return formatError({"run", "", {}}, "--prompt, --prompt-file or --tokens",
                        "none of them, and no terminal to read from");
   STC_ASSIGN_OR_RETURN(SamplerOptions sampling, readSampling(args));
@@ -125,17 +160,36 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   GenerateOptions options;
   STC_ASSIGN_OR_RETURN(options.maxTokens, args.integer("--max-tokens", 128, 0, INT32_MAX));
   options.ignoreEndOfText = args.has("--ignore-eos");
+  STC_ASSIGN_OR_RETURN(std::shared_ptr<const Grammar> grammar, readGrammar(args));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
+  std::unique_ptr<GrammarConstraint> constraint;
+  if (grammar) {
+    STC_ASSIGN_OR_RETURN(constraint, GrammarConstraint::create(std::move(grammar), *model));
+    options.grammar = constraint.get();
+  }
+  if (args.has("--chat")) {
+    ChatOptions chat;
+    chat.system = args.text("--system");
+    chat.stops = args.texts("--stop");
+    chat.quiet = args.has("--quiet");
+    if (prompted) {
+      STC_ASSIGN_OR_RETURN(chat.message, readMessage(args));
+    }
+    return runChat(*model, chat, sampling, options, seed);
+  }
   if (!prompted)
-    return runInteractive(*model, sampling, options, seed);
+    return runInteractive(*model, sampling, options, seed, args.texts("--stop"));
 
   STC_ASSIGN_OR_RETURN(Prompt prompt, readPrompt(*model, args));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
   bool ids = args.has("--print-tokens"), echo = !ids && !args.has("--no-echo");
   // After a prompt of nothing but BOS the text is only beginning.
-  TextOutput output(*model, ids, !prompt.text.empty());
+  TextOutput output(*model, ids, !prompt.text.empty(), args.texts("--stop"));
   InterruptGuard guard(true);
   options.stop = &InterruptGuard::flag();
+  options.done = output.done();
+  if (constraint)
+    constraint->restart(output.stripsSpace());
   Sampler sampler(sampling, seed);
   bool begun = false;
   // The prompt is printed once it has been read, so that an error leaves nothing on the output.

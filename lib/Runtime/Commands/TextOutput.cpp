@@ -2,14 +2,18 @@
 #include "TextOutput.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 #include <csignal>
+#include <cstdio>
 
 namespace stc {
 
-TextOutput::TextOutput(const Model &model, bool ids, bool midText) : model(model) {
+TextOutput::TextOutput(const Model &model, bool ids, bool midText, std::vector<std::string> stops)
+    : model(model), stops(std::move(stops)) {
   if (!ids && model.tokenizer())
     decoder = std::make_unique<StreamDecoder>(*model.tokenizer(), midText);
+  strips = decoder && !midText && model.tokenizer()->spec().stripPrefixSpaceOnDecode;
 }
 
 absl::Status TextOutput::text(absl::string_view text) {
@@ -26,12 +30,39 @@ absl::Status TextOutput::token(int32_t token) {
   // Vocabularies are padded to round sizes; such ids have no text.
   if (size_t(token) >= model.tokenizer()->spec().tokens.size())
     return absl::OkStatus();
-  std::string characters = decoder->push(token);
-  return characters.empty() ? absl::OkStatus() : text(characters);
+  return show(stops.push(decoder->push(token)));
+}
+
+absl::Status TextOutput::show(absl::string_view characters) {
+  stopped = stops.found();
+  if (characters.empty())
+    return absl::OkStatus();
+  absl::StrAppend(&answer, characters);
+  return text(characters);
 }
 
 absl::Status TextOutput::finish() {
-  return text(absl::StrCat(decoder ? decoder->finish() : "", "\n"));
+  if (decoder) {
+    std::string rest = stops.push(decoder->finish());
+    STC_RETURN_IF_ERROR(show(rest + stops.finish()));
+  }
+  return text("\n");
+}
+
+void printSummary(const GenerateResult &result, int64_t maxContext, uint64_t seed,
+                  int64_t reusedTokens) {
+  auto rate = [](int64_t tokens, double seconds) {
+    return absl::StrFormat("%d tokens in %.2f s (%.1f/s)", tokens, seconds,
+                           seconds > 0 ? double(tokens) / seconds : 0);
+  };
+  std::string reason;
+  if (result.reason == StopReason::ContextFull)
+    reason = absl::StrCat("; stopped: the context of ", maxContext, " tokens is full");
+  std::string line =
+      absl::StrCat("prompt ", rate(result.promptTokens, result.promptSeconds),
+                   reusedTokens ? absl::StrCat(" after ", reusedTokens, " read before") : "",
+                   "; text ", rate(result.tokens, result.decodeSeconds), "; seed ", seed, reason);
+  std::fprintf(stderr, "%s\n", line.c_str());
 }
 
 static struct sigaction previousAction;

@@ -1,18 +1,19 @@
-// The tokenizer itself: added tokens, normalization, pre-tokenization and a BPE model in a row.
-#ifndef STC_LIB_TOKENIZER_BPETOKENIZER_H
-#define STC_LIB_TOKENIZER_BPETOKENIZER_H
+// The tokenizer itself: added tokens, normalization, pre-tokenization and a subword model in a row.
+#ifndef STC_LIB_TOKENIZER_PIPELINETOKENIZER_H
+#define STC_LIB_TOKENIZER_PIPELINETOKENIZER_H
 
-#include "BpeModel.h"
+#include "Normalizer.h"
 #include "PreTokenizer.h"
 #include "SpecialTokens.h"
+#include "SubwordModel.h"
 
 #include <deque>
 
 namespace stc {
 
-class BpeTokenizer final : public Tokenizer {
+class PipelineTokenizer final : public Tokenizer {
 public:
-  BpeTokenizer(TokenizerSpec spec, const std::string &file)
+  PipelineTokenizer(TokenizerSpec spec, const std::string &file)
       : specification(std::move(spec)), file(file) {}
   /// Checks the specification and builds every table.
   absl::Status build();
@@ -33,7 +34,8 @@ private:
 
   absl::Status checkIds() const;
   absl::Status buildMatchers();
-  std::string normalize(absl::string_view text) const;
+  absl::StatusOr<std::string> normalize(absl::string_view text, RegexBudget &budget) const;
+  std::string markWords(absl::string_view text) const;
   absl::Status encodeFragment(absl::string_view text, bool first, const Matchers &matchers,
                               EncodeState &state) const;
   absl::Status encodeNormalized(absl::string_view text, bool first, EncodeState &state) const;
@@ -43,8 +45,9 @@ private:
   TokenizerSpec specification;
   std::string file;
   Vocabulary vocabulary;
+  NormalizerChain normalizers;
   PreTokenizerChain preTokenizers;
-  std::unique_ptr<BpeModel> model;
+  std::unique_ptr<SubwordModel> model;
   std::deque<std::string> normalizedTexts; // of the added tokens to look for there
   Matchers userDefined;                    // always looked for
   Matchers allSpecial;                     // with control tokens, for `parseSpecial`
@@ -52,4 +55,4 @@ private:
 
 } // namespace stc
 
-#endif // STC_LIB_TOKENIZER_BPETOKENIZER_H
+#endif // STC_LIB_TOKENIZER_PIPELINETOKENIZER_H

@@ -1,14 +1,16 @@
-// The order of steps from text to ids: split at added tokens, normalize, pre-tokenize, merge.
+// The order of steps from text to ids: split at added tokens, normalize, pre-tokenize, and hand
+// the pieces to the model.
 //
 // Text that is not well-formed UTF-8 is taken as it is: its malformed bytes become pre-tokens of
 // their own, or single characters for SentencePiece, and end up as byte tokens, so that decoding
 // gives back the very same bytes.
-#include "BpeTokenizer.h"
+#include "PipelineTokenizer.h"
 
 #include "Unicode.h"
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 namespace stc {
 
@@ -22,18 +24,19 @@ constexpr size_t kMostCachedPieces = 1 << 16;
 } // namespace
 
 /// What one call of `encode` works with.
-struct BpeTokenizer::EncodeState {
-  explicit EncodeState(size_t textSize) : budget(textSize) {}
+struct PipelineTokenizer::EncodeState {
+  EncodeState(size_t textSize, absl::string_view mark) : mark(mark), budget(textSize) {}
+  absl::string_view mark; // to be dropped
   std::vector<int32_t> ids;
   RegexBudget budget;
-  BpeScratch scratch;
+  SubwordScratch scratch;
   std::vector<absl::string_view> pieces;
   /// Where in `ids` the tokens of a piece seen before begin, and how many they are. Words repeat
   /// so much that this is most of the speed. The keys point into the text of one fragment.
   absl::flat_hash_map<absl::string_view, std::pair<size_t, size_t>> seen;
 };
 
-absl::Status BpeTokenizer::checkIds() const {
+absl::Status PipelineTokenizer::checkIds() const {
   size_t count = specification.tokens.size();
   if (count == 0 || count > size_t(INT32_MAX))
     return formatError({file, "tokens", {}}, "between 1 and 2^31 - 1 tokens", absl::StrCat(count));
@@ -48,7 +51,7 @@ absl::Status BpeTokenizer::checkIds() const {
   return check("unknown", specification.unknown, false);
 }
 
-absl::Status BpeTokenizer::buildMatchers() {
+absl::Status PipelineTokenizer::buildMatchers() {
   using Type = TokenizerSpec::TokenType;
   for (size_t id = 0; id < specification.tokens.size(); ++id) {
     const TokenizerSpec::Token &token = specification.tokens[id];
@@ -57,8 +60,11 @@ absl::Status BpeTokenizer::buildMatchers() {
       continue;
     // What is looked for in normalized text has to be normalized just so, prefix space included.
     absl::string_view text = token.text;
-    if (token.normalized)
-      text = normalizedTexts.emplace_back(normalize(token.text));
+    if (token.normalized) {
+      RegexBudget budget(token.text.size());
+      STC_ASSIGN_OR_RETURN(std::string normalized, normalize(token.text, budget));
+      text = normalizedTexts.emplace_back(std::move(normalized));
+    }
     auto add = [&](Matchers &matchers) {
       return (token.normalized ? matchers.normalized : matchers.raw)
           .add(text, int32_t(id), token, file);
@@ -74,30 +80,63 @@ absl::Status BpeTokenizer::buildMatchers() {
   return absl::OkStatus();
 }
 
-absl::Status BpeTokenizer::build() {
+absl::Status PipelineTokenizer::build() {
   STC_RETURN_IF_ERROR(checkIds());
   STC_RETURN_IF_ERROR(vocabulary.build(specification, file));
+  STC_ASSIGN_OR_RETURN(normalizers, NormalizerChain::create(specification, file));
   STC_ASSIGN_OR_RETURN(preTokenizers, PreTokenizerChain::create(specification, file));
-  bool byteLevel = specification.kind == TokenizerSpec::Kind::ByteLevelBpe;
-  STC_ASSIGN_OR_RETURN(model, byteLevel ? createByteLevelBpe(specification, vocabulary, file)
-                                        : createSentencePieceBpe(specification, vocabulary, file));
+  auto create = [this] {
+    switch (specification.kind) {
+    case TokenizerSpec::Kind::ByteLevelBpe:
+      return createByteLevelBpe(specification, vocabulary, file);
+    case TokenizerSpec::Kind::SentencePiece:
+      return createSentencePieceBpe(specification, vocabulary, file);
+    case TokenizerSpec::Kind::WordPiece:
+      return createWordPiece(specification, vocabulary, file);
+    case TokenizerSpec::Kind::Unigram:
+      break;
+    }
+    return createUnigram(specification, vocabulary, file);
+  };
+  STC_ASSIGN_OR_RETURN(model, create());
   return buildMatchers();
 }
 
-std::string BpeTokenizer::normalize(absl::string_view text) const {
-  std::string result = specification.normalizeNfc ? normalizeNfc(text) : std::string(text);
+absl::StatusOr<std::string> PipelineTokenizer::normalize(absl::string_view text,
+                                                         RegexBudget &budget) const {
+  STC_ASSIGN_OR_RETURN(std::string result, normalizers.apply(text, budget));
   if (specification.addPrefixSpace &&
       specification.prefixRule == TokenizerSpec::PrefixRule::Always && !result.empty())
     result.insert(0, 1, ' ');
-  return specification.escapeSpaces ? escapeSpaces(result) : result;
+  // Spaces between words have to be told from markers until the words are marked.
+  bool marked = specification.addPrefixSpace &&
+                specification.prefixRule == TokenizerSpec::PrefixRule::EveryWord;
+  return specification.escapeSpaces && !marked ? escapeSpaces(result) : result;
 }
 
-absl::StatusOr<std::vector<int32_t>> BpeTokenizer::encode(absl::string_view text,
-                                                          const EncodeOptions &options) const {
+std::string PipelineTokenizer::markWords(absl::string_view text) const {
+  std::string marked;
+  bool inWord = false;
+  for (size_t at = 0; at < text.size();) {
+    Utf8Char next = decodeUtf8(text, at);
+    size_t length = std::max<size_t>(1, next.length);
+    bool space = next.length > 0 && isWhiteSpace(next.codePoint);
+    if (!space && !inWord && !absl::StartsWith(text.substr(at), kSpaceMarker))
+      absl::StrAppend(&marked, kSpaceMarker);
+    if (!space)
+      absl::StrAppend(&marked, text.substr(at, length));
+    inWord = !space;
+    at += length;
+  }
+  return marked;
+}
+
+absl::StatusOr<std::vector<int32_t>> PipelineTokenizer::encode(absl::string_view text,
+                                                               const EncodeOptions &options) const {
   if (text.size() > kLongestText)
     return formatError({file, "text", {}}, absl::StrCat("at most ", kLongestText, " bytes"),
                        absl::StrCat(text.size()));
-  EncodeState state(text.size());
+  EncodeState state(text.size(), options.mark);
   if (options.addSpecial && specification.addBos)
     state.ids.push_back(int32_t(specification.bos));
   const Matchers &matchers = options.parseSpecial ? allSpecial : userDefined;
@@ -115,9 +154,9 @@ absl::StatusOr<std::vector<int32_t>> BpeTokenizer::encode(absl::string_view text
   return std::move(state.ids);
 }
 
-absl::Status BpeTokenizer::encodeFragment(absl::string_view text, bool first,
-                                          const Matchers &matchers, EncodeState &state) const {
-  std::string normalized = normalize(text);
+absl::Status PipelineTokenizer::encodeFragment(absl::string_view text, bool first,
+                                               const Matchers &matchers, EncodeState &state) const {
+  STC_ASSIGN_OR_RETURN(std::string normalized, normalize(text, state.budget));
   std::vector<TextFragment> fragments;
   matchers.normalized.split(normalized, fragments);
   for (const TextFragment &fragment : fragments) {
@@ -132,16 +171,23 @@ absl::Status BpeTokenizer::encodeFragment(absl::string_view text, bool first,
   return absl::OkStatus();
 }
 
-absl::Status BpeTokenizer::encodeNormalized(absl::string_view text, bool first,
-                                            EncodeState &state) const {
+absl::Status PipelineTokenizer::encodeNormalized(absl::string_view text, bool first,
+                                                 EncodeState &state) const {
   using Rule = TokenizerSpec::PrefixRule;
-  std::string prefixed;
+  std::string prefixed, unmarked;
+  if (!state.mark.empty()) {
+    unmarked = absl::StrReplaceAll(text, {{state.mark, ""}});
+    text = unmarked;
+  }
   absl::string_view space = specification.escapeSpaces ? kSpaceMarker : " ";
   bool wanted = specification.addPrefixSpace &&
                 (specification.prefixRule == Rule::UnlessPresent ||
                  (specification.prefixRule == Rule::FirstUnlessPresent && first));
   if (wanted && !absl::StartsWith(text, space)) {
     prefixed = absl::StrCat(space, text);
+    text = prefixed;
+  } else if (specification.addPrefixSpace && specification.prefixRule == Rule::EveryWord) {
+    prefixed = markWords(text);
     text = prefixed;
   }
   // The pieces remembered point into a text that lives only as long as this call.
@@ -163,7 +209,7 @@ absl::Status BpeTokenizer::encodeNormalized(absl::string_view text, bool first,
   return absl::OkStatus();
 }
 
-absl::Status BpeTokenizer::encodeStretch(absl::string_view text, EncodeState &state) const {
+absl::Status PipelineTokenizer::encodeStretch(absl::string_view text, EncodeState &state) const {
   if (!model->splitsBeforeSpaceMarker())
     return encodePiece(text, state);
   size_t begin = 0;
@@ -177,7 +223,7 @@ absl::Status BpeTokenizer::encodeStretch(absl::string_view text, EncodeState &st
   return begin < text.size() ? encodePiece(text.substr(begin), state) : absl::OkStatus();
 }
 
-absl::Status BpeTokenizer::encodePiece(absl::string_view piece, EncodeState &state) const {
+absl::Status PipelineTokenizer::encodePiece(absl::string_view piece, EncodeState &state) const {
   if (piece.size() > kLongestCachedPiece)
     return model->encode(piece, state.scratch, state.ids);
   if (auto found = state.seen.find(piece); found != state.seen.end()) {
@@ -195,8 +241,8 @@ absl::Status BpeTokenizer::encodePiece(absl::string_view piece, EncodeState &sta
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> BpeTokenizer::decode(absl::Span<const int32_t> ids,
-                                                 bool keepSpecial) const {
+absl::StatusOr<std::string> PipelineTokenizer::decode(absl::Span<const int32_t> ids,
+                                                      bool keepSpecial) const {
   using Type = TokenizerSpec::TokenType;
   std::string text;
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -213,7 +259,7 @@ absl::StatusOr<std::string> BpeTokenizer::decode(absl::Span<const int32_t> ids,
   return text;
 }
 
-std::string BpeTokenizer::piece(int32_t id) const {
+std::string PipelineTokenizer::piece(int32_t id) const {
   if (id < 0 || size_t(id) >= vocabulary.size())
     return {};
   return std::string(vocabulary.piece(id));
