@@ -165,7 +165,10 @@ constexpr FixedKey kGemma3Fixed[] = {{"use_bidirectional_attention", false}};
 constexpr ArchitectureRow gemma3() {
   ArchitectureRow row = gemma2();
   row.name = "gemma3_text";
-  row.models = "Gemma 3 (text)";
+  row.models = "Gemma 3 (of `gemma3`: the text side)";
+  row.multimodal = "gemma3";
+  row.heads = 8;
+  row.vocabSize = 262208;
   row.gguf = "gemma3";
   row.maxPositions = 131072;
   row.ropeTheta = 1000000;
@@ -283,6 +286,7 @@ constexpr ArchitectureRow phi3() {
   ArchitectureRow row;
   row.name = row.gguf = "phi3";
   row.models = "Phi-3, Phi-3.5, Phi-4, Phi-4-mini";
+  row.publishedCode = "phi3";
   row.maxPositions = 4096;
   row.normEpsilon = 1e-5;
   row.rotaryFraction = 1;
@@ -356,6 +360,7 @@ constexpr ArchitectureRow falcon() {
   ArchitectureRow row = plainDecoder();
   row.name = row.gguf = "falcon";
   row.models = "Falcon 7B, 40B, 11B";
+  row.publishedCode = "falcon";
   row.intermediateFactor = 4;
   row.activation = "gelu";
   row.tiedEmbeddings = true;
@@ -401,6 +406,13 @@ const ArchitectureRow *findArchitecture(absl::string_view name) {
   return nullptr;
 }
 
+const ArchitectureRow *findMultimodal(absl::string_view name) {
+  for (const ArchitectureRow &row : kRows)
+    if (!row.multimodal.empty() && row.multimodal == name)
+      return &row;
+  return nullptr;
+}
+
 const ArchitectureRow *findGgufArchitecture(absl::string_view name) {
   for (const ArchitectureRow &row : kRows)
     if (!row.gguf.empty() && row.gguf == name)
@@ -420,6 +432,8 @@ absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given,
     absl::StrAppend(&list, list.empty() ? "" : ", ", name);
     if (nearest.empty() || editDistance(compared, name) < editDistance(compared, nearest))
       nearest = name;
+    if (!isGguf && !row.multimodal.empty())
+      absl::StrAppend(&list, ", ", row.multimodal);
   }
   if (given.empty())
     return formatError(site, absl::StrCat("one of ", list), "none");

@@ -1,6 +1,8 @@
 // Reader of Hugging Face's config.json and generation_config.json.
 #include "ConfigReader.h"
 
+#include "absl/strings/match.h"
+
 #include <algorithm>
 
 namespace stc {
@@ -53,12 +55,32 @@ bool isDense(const JsonValue &quantization) {
          (!groups || (groups->isObject() && groups->object.empty()));
 }
 
+/// Whether all code that auto_map asks for is what the family was published with. It is not run:
+/// transformers too has these families built in by now.
+bool isPublishedCode(const JsonValue &map, absl::string_view name) {
+  for (const JsonValue::Member &member : map.object) {
+    absl::string_view place = member.second.string;
+    // "owner/repository--modeling_phi3.Phi3ForCausalLM"
+    if (size_t dashes = place.find("--"); dashes != place.npos)
+      place.remove_prefix(dashes + 2);
+    if (!absl::StartsWith(place, absl::StrCat("configuration_", name, ".")) &&
+        !absl::StartsWith(place, absl::StrCat("modeling_", name, ".")))
+      return false;
+  }
+  return !map.object.empty();
+}
+
 /// Fields that ask for code from the checkpoint, or that change what the weights mean.
 absl::Status refuseUnsafe(const ConfigReader &reader) {
+  std::string name;
+  STC_RETURN_IF_ERROR(reader.text("model_type", name));
+  const ArchitectureRow *row = findArchitecture(name);
   for (absl::string_view key : {"auto_map", "trust_remote_code", "custom_pipelines"}) {
     const JsonValue *value = reader.find(key);
     bool isFalse = value && value->kind == JsonValue::Kind::Bool && !value->boolean;
-    if (value && !isFalse)
+    bool isKnown = value && key == "auto_map" && row && !row->publishedCode.empty() &&
+                   isPublishedCode(*value, row->publishedCode);
+    if (value && !isFalse && !isKnown)
       return reader.error(key, "no field that asks to run the checkpoint's own code", "one");
   }
   const JsonValue *quantization = reader.find("quantization_config");
@@ -257,12 +279,10 @@ absl::StatusOr<const ArchitectureRow *> readArchitecture(const ConfigReader &rea
 
 } // namespace
 
-absl::StatusOr<ModelConfig> parseHuggingFaceConfig(const JsonValue &json, const std::string &file) {
-  if (!json.isObject())
-    return formatError({file, "", {}}, "an object", ConfigReader::describe(json));
+/// The decoder that `json` describes.
+static absl::StatusOr<ModelConfig> parseDecoder(const JsonValue &json, const std::string &file,
+                                                const ArchitectureRow *row) {
   ConfigReader reader(json, file);
-  STC_RETURN_IF_ERROR(refuseUnsafe(reader));
-  STC_ASSIGN_OR_RETURN(const ArchitectureRow *row, readArchitecture(reader, file));
   const ConfigKeys &keys = row->keys;
   ModelConfig config;
   config.architecture = std::string(row->name);
@@ -275,8 +295,10 @@ absl::StatusOr<ModelConfig> parseHuggingFaceConfig(const JsonValue &json, const 
     config.intermediateSize = row->intermediateFactor * config.hiddenSize;
   STC_RETURN_IF_ERROR(reader.integer(keys.intermediateSize, config.intermediateSize, hasSize));
   STC_RETURN_IF_ERROR(reader.integer(keys.layers, config.layers, true));
-  STC_RETURN_IF_ERROR(reader.integer(keys.heads, config.heads, true));
-  STC_RETURN_IF_ERROR(reader.integer("vocab_size", config.vocabSize, true));
+  config.heads = row->heads;
+  STC_RETURN_IF_ERROR(reader.integer(keys.heads, config.heads, row->heads == 0));
+  config.vocabSize = row->vocabSize;
+  STC_RETURN_IF_ERROR(reader.integer("vocab_size", config.vocabSize, row->vocabSize == 0));
   bool asHeads = row->kvHeads == 0 || reader.isNull(keys.kvHeads);
   config.kvHeads = asHeads ? config.heads : row->kvHeads;
   STC_RETURN_IF_ERROR(reader.integer(keys.kvHeads, config.kvHeads));
@@ -310,6 +332,33 @@ absl::StatusOr<ModelConfig> parseHuggingFaceConfig(const JsonValue &json, const 
     config.bosToken = 0;
     STC_RETURN_IF_ERROR(reader.integer("bos_token_id", *config.bosToken));
   }
+  std::vector<int64_t> eos;
+  STC_RETURN_IF_ERROR(reader.integers("eos_token_id", eos));
+  addEosTokens(eos, config);
+  STC_RETURN_IF_ERROR(checkConfig(huggingFaceNames(file, *row), config));
+  return config;
+}
+
+absl::StatusOr<ModelConfig> parseHuggingFaceConfig(const JsonValue &json, const std::string &file) {
+  if (!json.isObject())
+    return formatError({file, "", {}}, "an object", ConfigReader::describe(json));
+  ConfigReader reader(json, file);
+  STC_RETURN_IF_ERROR(refuseUnsafe(reader));
+  std::string name;
+  STC_RETURN_IF_ERROR(reader.text("model_type", name));
+  const ArchitectureRow *row = findMultimodal(name);
+  if (!row) {
+    STC_ASSIGN_OR_RETURN(row, readArchitecture(reader, file));
+    return parseDecoder(json, file, row);
+  }
+  const JsonValue *text = reader.find("text_config");
+  if (!text || !text->isObject())
+    return reader.error("text_config", "an object", text ? ConfigReader::describe(*text) : "none");
+  STC_ASSIGN_OR_RETURN(ModelConfig config, parseDecoder(*text, file, row));
+  if (reader.find("tie_word_embeddings"))
+    STC_RETURN_IF_ERROR(reader.boolean("tie_word_embeddings", config.tiedEmbeddings));
+  if (config.eosToken)
+    return config;
   std::vector<int64_t> eos;
   STC_RETURN_IF_ERROR(reader.integers("eos_token_id", eos));
   addEosTokens(eos, config);

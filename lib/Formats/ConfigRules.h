@@ -56,11 +56,18 @@ enum class WindowRule {
 struct ArchitectureRow {
   absl::string_view name;   // Hugging Face model_type
   absl::string_view models; // that it is known by
+  /// Published checkpoints ask for code in modeling_NAME.py, which is what the graph computes; ""
+  /// where none do.
+  absl::string_view publishedCode;
+  /// The model_type of checkpoints that hold such a decoder beside other parts, and describe it as
+  /// text_config; "" where there are none.
+  absl::string_view multimodal;
   absl::string_view gguf; // general.architecture; empty when GGUF files use another row's, or none
   BlockTraits block;
   ConfigKeys keys;
-  int64_t kvHeads = 0; // 0: as many as heads
-  int64_t headDim = 0; // 0: hidden size / heads
+  int64_t heads = 0, vocabSize = 0; // 0: the key is required
+  int64_t kvHeads = 0;              // 0: as many as heads
+  int64_t headDim = 0;              // 0: hidden size / heads
   int64_t maxPositions = 2048;
   int64_t intermediateFactor = 0; // times the hidden size; 0: the key is required
   double normEpsilon = 1e-6, ropeTheta = 10000, localRopeTheta = 0;
@@ -85,6 +92,8 @@ struct ArchitectureRow {
 absl::Span<const ArchitectureRow> architectureRows();
 /// The row of a model_type; nullptr for one we do not know.
 const ArchitectureRow *findArchitecture(absl::string_view name);
+/// The row of a model_type that describes its decoder as text_config; nullptr for another.
+const ArchitectureRow *findMultimodal(absl::string_view name);
 /// The row of a GGUF general.architecture; nullptr for one we do not know.
 const ArchitectureRow *findGgufArchitecture(absl::string_view name);
 /// "one of ..., the nearest being ..." and what was given instead, for messages.

@@ -92,6 +92,9 @@ struct Architecture {
   BiasRule queryKeyValueBias, outputBias, feedForwardBias;
   /// Tensors that checkpoints carry and the graph does not need.
   llvm::ArrayRef<llvm::StringLiteral> ignorable;
+  /// How names may begin in Hugging Face checkpoints in place of the first of these, and how names
+  /// of other parts of such checkpoints begin.
+  llvm::ArrayRef<llvm::StringLiteral> beginnings = {}, otherParts = {};
 
   /// All rows, part by part.
   llvm::SmallVector<WeightRow> weights() const;

@@ -362,6 +362,13 @@ static constexpr llvm::StringLiteral kIgnorable[] = {
     "blk.{layer}.attn_rot_embd.weight",
 };
 
+// Checkpoints that see images too, as they were published and as transformers writes them now.
+static constexpr llvm::StringLiteral kTextBeginnings[] = {"model.", "language_model.model.",
+                                                          "model.language_model."};
+static constexpr llvm::StringLiteral kImageParts[] = {"vision_tower.", "multi_modal_projector.",
+                                                      "model.vision_tower.",
+                                                      "model.multi_modal_projector."};
+
 static constexpr Architecture kArchitectures[] = {
     {"llama", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlagWherePresent,
      BiasRule::FeedForwardFlag, kIgnorable},
@@ -382,7 +389,7 @@ static constexpr Architecture kArchitectures[] = {
     {"gemma2", kGemma2, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
      kIgnorable},
     {"gemma3_text", kGemma3, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
-     kIgnorable},
+     kIgnorable, kTextBeginnings, kImageParts},
     {"olmo2", kOlmo2, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
      kIgnorable},
     {"granite", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::FeedForwardFlag,

@@ -124,8 +124,15 @@ llvm::SmallVector<std::string> WeightTable::sourceNames(const WeightRow &row, in
   llvm::SmallVector<llvm::StringRef> patterns;
   llvm::StringRef(isGguf() ? row.gguf : row.huggingFace).split(patterns, '|');
   llvm::SmallVector<std::string> names;
-  for (llvm::StringRef pattern : patterns)
+  for (llvm::StringRef pattern : patterns) {
     names.push_back(expandName(pattern, layer, expert));
+    if (isGguf() || architecture.beginnings.empty())
+      continue;
+    llvm::StringRef usual = architecture.beginnings.front();
+    if (llvm::StringRef rest = pattern; rest.consume_front(usual))
+      for (llvm::StringRef beginning : architecture.beginnings.drop_front())
+        names.push_back(expandName((beginning + rest).str(), layer, expert));
+  }
   return names;
 }
 
@@ -239,7 +246,10 @@ absl::Status WeightTable::refuseUnknown() const {
     if (row.group == Group::Head && config.tiedEmbeddings)
       known.insert(sourceName(row, 0));
   for (const TensorView &tensor : checkpoint.tensors()) {
-    if (used.contains(tensor.name) || known.contains(tensor.name))
+    bool isOther = llvm::any_of(architecture.otherParts, [&](llvm::StringRef beginning) {
+      return llvm::StringRef(tensor.name).starts_with(beginning);
+    });
+    if (used.contains(tensor.name) || known.contains(tensor.name) || isOther)
       continue;
     ErrorSite site{std::string(tensor.file.empty() ? checkpoint.path() : tensor.file),
                    absl::StrCat("tensor ", tensor.name),

@@ -86,7 +86,8 @@ class Phi3(Family):
             heads = split_heads(linear(x, w("self_attn.qkv_proj.weight")), DIM)
             q, k, v = ([token[a:b] for token in heads]
                        for a, b in ((0, HEADS), (HEADS, HEADS + KV), (HEADS + KV, HEADS + 2 * KV)))
-            mixed = attention(rotate(q, inverse, factor), rotate(k, inverse, factor), v, DIM ** -0.5)
+            q, k = rotate(q, inverse, factor), rotate(k, inverse, factor)
+            mixed = attention(q, k, v, DIM ** -0.5)
             hidden = add(hidden, linear(mixed, w("self_attn.o_proj.weight")))
             x = linear(rms_norm(hidden, w("post_attention_layernorm.weight"), epsilon),
                        w("mlp.gate_up_proj.weight"))

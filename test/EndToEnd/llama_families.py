@@ -1,4 +1,5 @@
 """Families with RMS norms and a gate, which name tensors as Llama does."""
+import json
 import math
 
 from family_base import HIDDEN, HEADS, KV, DIM, Family, f32
@@ -242,6 +243,21 @@ class Gemma3(Gemma2):
         own = {"attention.sliding_window": 5, "rope.freq_base_swa": 500.0,
                "rope.scaling.type": "linear", "rope.scaling.factor": 8.0}
         return {**metadata, **{"gemma3." + key: value for key, value in own.items()}}, renamed
+
+
+class MultimodalGemma3(Gemma3):
+    """The text side of a checkpoint that sees images too."""
+    gguf = None
+    prefix = "language_model."
+
+    def write(self, directory, tensors):
+        stored = {self.prefix + name: value for name, value in tensors.items()}
+        stored["vision_tower.vision_model.embeddings.patch_embedding.bias"] = [0.0]
+        stored["multi_modal_projector.mm_soft_emb_norm.weight"] = [0.0]
+        super().write(directory, stored)
+        config = {"model_type": "gemma3", "text_config": self.config, "vision_config": {}}
+        (directory / "config.json").write_text(json.dumps(config))
+        return directory
 
 
 class Olmo2(Family):

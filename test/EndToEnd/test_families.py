@@ -141,6 +141,15 @@ class Passes(TemporaryDirectoryTest):
                 largest = max(map(abs, whole))
                 self.assertLess(max(abs(a - b) for a, b in zip(got, whole)) / largest, 3e-2)
 
+    def test_qwen3_as_gguf(self):
+        model, tensors = self.make(Qwen3)
+        stc("compile", model, "-o", self.tmp / "q.gguf", "--emit=gguf", "--quiet")
+        binary = compile_model(self.tmp / "q.gguf", self.tmp / "model")
+        run(binary, "logits", "--tokens", ",".join(map(str, TOKENS)), "-o", self.tmp / "l.npy")
+        whole = Qwen3().forward(tensors, TOKENS)
+        for row, expected in zip(read_npy(self.tmp / "l.npy"), whole):
+            self.assertLess(max(abs(a - b) for a, b in zip(row, expected)), 1e-3)
+
     def test_shards(self):
         """Fused tensors of several files."""
         family = Phi3()

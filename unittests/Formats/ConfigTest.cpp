@@ -193,6 +193,19 @@ TEST(Config, familiesHaveTheirOwnDefaults) {
   EXPECT_EQ(newer->localRopeTheta, 7);
   EXPECT_EQ(newer->ropeScaling.factor, 8);
 
+  // Of a model that sees images too; as published, with what transformers has as defaults left out.
+  auto text = parse(R"({"model_type":"gemma3","eos_token_id":[1,106],"text_config":{"hidden_size":
+      2560,"intermediate_size":10240,"model_type":"gemma3_text","num_hidden_layers":34,
+      "rope_scaling":{"factor":8.0,"rope_type":"linear"},"sliding_window":1024},"vision_config":{}})");
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_EQ(text->architecture, "gemma3_text");
+  EXPECT_EQ(text->heads, 8);
+  EXPECT_EQ(text->vocabSize, 262208);
+  EXPECT_EQ(text->slidingWindow, 1024);
+  EXPECT_EQ(text->ropeScaling.factor, 8);
+  EXPECT_EQ(text->eosToken, 1);
+  EXPECT_THAT(text->extraEosTokens, ElementsAre(106));
+
   auto gemma2 = parse(small({{"model_type", "\"gemma2\""}, {"attn_logit_softcapping", "null"}}));
   ASSERT_TRUE(gemma2.ok()) << gemma2.status();
   EXPECT_EQ(gemma2->attentionSoftCap, 0);
@@ -241,6 +254,18 @@ TEST(Config, everyRuleIsChecked) {
       {{{"model_type", ""}}, "falcon, got none"},
       {{{"model_type", "7"}}, "model_type: expected a string, got 7"},
       {{{"auto_map", "{\"AutoModel\":\"evil.Model\"}"}}, "auto_map: expected no field that asks"},
+      {{{"auto_map", "{}"}}, "auto_map: expected no field that asks"},
+      {{{"model_type", "\"phi3\""}, {"auto_map", R"({"AutoConfig":"configuration_phi3.Phi3Config",
+          "AutoModelForCausalLM":"microsoft/Phi-3--modeling_phi3.Phi3ForCausalLM"})"}},
+       "OK"},
+      {{{"model_type", "\"phi3\""}, {"auto_map", R"({"AutoModel":"modeling_phi4.Other"})"}},
+       "auto_map: expected no field that asks"},
+      {{{"model_type", "\"phi3\""}, {"auto_map", R"({"AutoTokenizer":["x.Y",null]})"}},
+       "auto_map: expected no field that asks"},
+      {{{"model_type", "\"gemma3\""}}, "text_config: expected an object, got none"},
+      {{{"model_type", "\"gemma3\""}, {"text_config", "3"}}, "text_config: expected an object"},
+      {{{"model_type", "\"gemma3\""}, {"text_config", "{\"hidden_size\":64}"}},
+       "intermediate_size: expected an integer, got none"},
       {{{"trust_remote_code", "true"}}, "trust_remote_code: expected no field that asks"},
       {{{"trust_remote_code", "false"}}, "OK"},
       {{{"custom_pipelines", "{}"}}, "custom_pipelines: expected no field that asks"},

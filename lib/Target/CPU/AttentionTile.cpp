@@ -1,8 +1,6 @@
 // packed.attention_tile: rows, softmax and results; the products are in AttentionProducts.cpp.
 #include "AttentionEmitter.h"
 
-#include "mlir/Dialect/Math/IR/Math.h"
-
 #include <limits>
 
 using namespace mlir;
@@ -244,7 +242,7 @@ Value AttentionEmitter::capScores(Value scores) {
     return scores;
   Value scaled =
       arith::MulFOp::create(builder, scores, builder.constant(builder.floats(), 1 / cap));
-  return arith::MulFOp::create(builder, math::TanhOp::create(builder, scaled),
+  return arith::MulFOp::create(builder, builder.tanh(scaled),
                                builder.constant(builder.floats(), cap));
 }
 

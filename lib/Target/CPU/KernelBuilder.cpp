@@ -201,6 +201,26 @@ Value KernelBuilder::expOfNegative(Value x) {
   return arith::MulFOp::create(*this, sum, arith::BitcastOp::create(*this, type, exponent));
 }
 
+Value KernelBuilder::tanh(Value x) {
+  Type type = x.getType();
+  Value one = constant(type, 1.0);
+  Value magnitude = math::AbsFOp::create(*this, x);
+  // (1 - exp(-2 |x|)) / (1 + exp(-2 |x|)), whose difference would cancel near zero; there Taylor's
+  // polynomial of degree 9 is exact to below half an ulp.
+  Value e = expOfNegative(arith::MulFOp::create(*this, magnitude, constant(type, -2.0)));
+  Value large = arith::DivFOp::create(*this, arith::SubFOp::create(*this, one, e),
+                                      arith::AddFOp::create(*this, one, e));
+  Value square = arith::MulFOp::create(*this, x, x);
+  Value sum = constant(type, 62.0 / 2835);
+  for (double coefficient : {-17.0 / 315, 2.0 / 15, -1.0 / 3, 1.0})
+    sum = multiplyAdd(sum, square, constant(type, coefficient));
+  Value small = arith::MulFOp::create(*this, magnitude, sum);
+  Value isSmall =
+      arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, magnitude, constant(type, 0.25));
+  Value result = arith::SelectOp::create(*this, isSmall, small, large);
+  return math::CopySignOp::create(*this, result, x);
+}
+
 Value KernelBuilder::toF32(Value x) {
   auto type = cast<VectorType>(x.getType());
   Type element = type.getElementType();

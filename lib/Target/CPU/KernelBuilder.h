@@ -93,6 +93,8 @@ public:
   Value minimum(Value a, Value b);
   /// exp(x) for x <= 0 to about 2 ulp; results below 2^-126 become 2^-126. NaN gives any value.
   Value expOfNegative(Value x);
+  /// tanh(x) to about 4 ulp.
+  Value tanh(Value x);
   /// f32 from bf16 or from a finite f16; f32 itself. Vectors.
   Value toF32(Value x);
   /// The bits (i16) of f32 as f16, clamped to the finite range, to nearest even. Vectors.

@@ -22,10 +22,11 @@ namespace {
 
 struct AttentionShape {
   int64_t heads, kvHeads, headDim, window, sinks;
+  double softCap = 0;
 
   std::string str() const {
     return absl::StrCat("heads", heads, "of", kvHeads, "x", headDim, "window", window, "sinks",
-                        sinks);
+                        sinks, softCap ? absl::StrCat("cap", softCap) : "");
   }
 };
 
@@ -154,7 +155,8 @@ void Attention::check(const CompiledKernel &kernel, int64_t position, int64_t to
         for (int64_t d = 0; d < dim; ++d)
           score += double(query[d]) * cache.key(kvHead, s, d);
         visible.push_back(s);
-        scores.push_back(score * 0.25);
+        score *= 0.25;
+        scores.push_back(shape.softCap ? shape.softCap * std::tanh(score / shape.softCap) : score);
       }
       double largest = *std::max_element(scores.begin(), scores.end()), sum = 0;
       for (double &score : scores)
@@ -187,9 +189,10 @@ compile(const AttentionShape &shape, KVElement element, const std::string &token
   return CompiledKernel::create(
       absl::StrCat("%q: ", matrix, ", %y: ", matrix, ", %layer: index, %position: index, ",
                    "%cache: ", cache, ", %keys: !llvm.ptr, %values: !llvm.ptr"),
-      absl::StrCat("packed.attention ins(%q : ", matrix, ") cache(%cache[%layer, %position] : ",
-                   cache, ") outs(%y : ", matrix, ") heads ", shape.heads, " scale 2.5e-01 window ",
-                   shape.window, " sinks ", shape.sinks),
+      absl::StrCat("packed.attention ins(%q : ", matrix,
+                   ") cache(%cache[%layer, %position] : ", cache, ") outs(%y : ", matrix,
+                   ") heads ", shape.heads, " scale 2.5e-01 window ", shape.window, " sinks ",
+                   shape.sinks, " soft_cap ", std::to_string(shape.softCap)),
       target, passes);
 }
 
@@ -240,7 +243,8 @@ static std::string testName(const testing::TestParamInfo<Attention::ParamType> &
 
 INSTANTIATE_TEST_SUITE_P(Emulated, Attention,
                          testing::Combine(testing::Values(AttentionShape{4, 2, 16, 0, 0},
-                                                          AttentionShape{2, 2, 80, 20, 3}),
+                                                          AttentionShape{2, 2, 80, 20, 3},
+                                                          AttentionShape{4, 2, 16, 9, 0, 1.5}),
                                           testing::Values(KVElement::F32, KVElement::F16,
                                                           KVElement::Int8),
                                           testing::ValuesIn(emulatedTargets())),
@@ -248,14 +252,14 @@ INSTANTIATE_TEST_SUITE_P(Emulated, Attention,
 
 INSTANTIATE_TEST_SUITE_P(
     All, Attention,
-    testing::Combine(testing::Values(AttentionShape{4, 2, 16, 0, 0}, AttentionShape{8, 1, 64, 0, 0},
-                                     AttentionShape{2, 2, 80, 20, 0},
-                                     AttentionShape{6, 2, 64, 16, 3}, AttentionShape{4, 4, 4, 5, 1},
-                                     AttentionShape{1, 1, 129, 1, 0},
-                                     AttentionShape{7, 1, 8, 70, 65},
-                                     AttentionShape{3, 3, 128, 0, 0}),
-                     testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8),
-                     testing::Values("native", "x86-64-v3", "x86-64-v2")),
+    testing::Combine(
+        testing::Values(AttentionShape{4, 2, 16, 0, 0}, AttentionShape{8, 1, 64, 0, 0},
+                        AttentionShape{2, 2, 80, 20, 0}, AttentionShape{6, 2, 64, 16, 3},
+                        AttentionShape{4, 4, 4, 5, 1}, AttentionShape{1, 1, 129, 1, 0},
+                        AttentionShape{7, 1, 8, 70, 65}, AttentionShape{3, 3, 128, 0, 0},
+                        AttentionShape{4, 2, 32, 20, 3, 0.75}, AttentionShape{2, 1, 128, 0, 0, 50}),
+        testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8),
+        testing::Values("native", "x86-64-v3", "x86-64-v2")),
     testName);
 
 } // namespace

@@ -22,15 +22,15 @@ const char *const kTokens[] = {"1", "?"};
 int64_t tokenCount(const char *tokens) { return *tokens == '1' ? 1 : 5; }
 
 void checkRotary(const char *target, const char *tokens, int64_t heads, int64_t pairs,
-                 bool interleaved, bool inPlace) {
-  int64_t count = tokenCount(tokens), dim = 2 * pairs;
+                 int64_t unmoved, bool interleaved, bool inPlace) {
+  int64_t count = tokenCount(tokens), dim = 2 * pairs + unmoved;
   std::string matrix = absl::StrCat("memref<", tokens, "x", heads * dim, "xf32>");
   std::string angles = absl::StrCat("memref<", tokens, "x", pairs, "xf32>");
   auto kernel = CompiledKernel::create(
       absl::StrCat("%x: ", matrix, ", %c: ", angles, ", %s: ", angles, ", %y: ", matrix),
       absl::StrCat("packed.rotary ", interleaved ? "interleaved " : "", "ins(%x, %c, %s : ", matrix,
                    ", ", angles, ", ", angles, ") outs(", inPlace ? "%x" : "%y", " : ", matrix,
-                   ")"),
+                   ") head_dim ", dim),
       target);
   ASSERT_TRUE(kernel.ok()) << kernel.status();
   RandomNumbers random(pairs);
@@ -54,6 +54,10 @@ void checkRotary(const char *target, const char *tokens, int64_t heads, int64_t 
         ASSERT_NEAR(result(t, first), a * cos(t, i) - b * sin(t, i), 2e-7);
         ASSERT_NEAR(result(t, second), a * sin(t, i) + b * cos(t, i), 2e-7);
       }
+  for (int64_t t = 0; t < count; ++t)
+    for (int64_t h = 0; h < heads; ++h)
+      for (int64_t i = h * dim + 2 * pairs; i < (h + 1) * dim; ++i)
+        ASSERT_EQ(result(t, i), before[t * heads * dim + i]);
 }
 
 TEST(RotaryTile, AgreesWithPlainCode) {
@@ -63,7 +67,52 @@ TEST(RotaryTile, AgreesWithPlainCode) {
         for (bool interleaved : {false, true}) {
           if (!canRun(target))
             continue;
-          checkRotary(target, tokens, 3, pairs, interleaved, pairs == 20);
+          for (int64_t unmoved : {0, 5, 48})
+            checkRotary(target, tokens, 3, pairs, unmoved, interleaved, pairs == 20);
+          if (HasFatalFailure())
+            return;
+        }
+  checkRotary("native", "1", 72, 32, 64, false, false); // divided among threads
+}
+
+void checkNorm(const char *target, const char *tokens, int64_t groups, int64_t size, bool inPlace) {
+  constexpr double epsilon = 0.01;
+  int64_t count = tokenCount(tokens), columns = groups * size;
+  std::string matrix = absl::StrCat("memref<", tokens, "x", columns, "xf32>");
+  std::string vector = absl::StrCat("memref<", size, "xf32>");
+  auto kernel = CompiledKernel::create(
+      absl::StrCat("%x: ", matrix, ", %w: ", vector, ", %y: ", matrix),
+      absl::StrCat("packed.rms_norm ins(%x, %w : ", matrix, ", ", vector, ") outs(",
+                   inPlace ? "%x" : "%y", " : ", matrix, ") groups ", groups, " epsilon 1.0e-02"),
+      target);
+  ASSERT_TRUE(kernel.ok()) << kernel.status();
+  RandomNumbers random(size);
+  Buffer<float> x(count, columns), w(1, size), y(count, columns);
+  for (int64_t i = 0; i < x.size(); ++i)
+    x[i] = random.real();
+  for (int64_t i = 0; i < w.size(); ++i)
+    w[i] = random.real();
+  std::vector<float> before(x.data(), x.data() + x.size());
+  (*kernel)->run({Argument::matrix(x), Argument::vector(w), Argument::matrix(y)});
+  const Buffer<float> &result = inPlace ? x : y;
+  for (int64_t group = 0; group < count * groups; ++group) {
+    double squares = 0;
+    for (int64_t i = 0; i < size; ++i)
+      squares += double(before[group * size + i]) * before[group * size + i];
+    double factor = 1 / std::sqrt(squares / double(size) + epsilon);
+    for (int64_t i = 0; i < size; ++i)
+      ASSERT_NEAR(result[group * size + i], before[group * size + i] * factor * w[i], 2e-6);
+  }
+}
+
+TEST(NormTile, AgreesWithPlainCode) {
+  for (const char *target : kTargets)
+    for (const char *tokens : kTokens)
+      for (int64_t size : {3, 16, 80, 128})
+        for (int64_t groups : {1, 5, 72}) { // 72 of 128 are divided among threads
+          if (!canRun(target))
+            continue;
+          checkNorm(target, tokens, groups, size, size == 80);
           if (HasFatalFailure())
             return;
         }
