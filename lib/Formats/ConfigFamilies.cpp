@@ -54,8 +54,8 @@ std::vector<SupportedFamily> supportedFamilies() {
   for (const ArchitectureRow &row : architectureRows()) {
     ModelConfig config;
     config.architecture = std::string(row.name);
-    // GGUF files of Mistral call themselves llama.
-    bool isRead = !row.gguf.empty() || row.ggufWritable;
+    // GGUF files of Mistral and Mixtral call themselves llama.
+    bool isRead = !row.gguf.empty() || row.ggufInterleavedRope;
     families.push_back({config.architecture, isRead ? ggufFamilyOf(config).name : "",
                         std::string(row.models), featuresOf(row)});
   }
