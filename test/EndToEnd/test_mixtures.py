@@ -182,6 +182,8 @@ class Mixtures(TemporaryDirectoryTest):
                without="model.layers.0.block_sparse_moe.experts.3.w2.weight")
         refuse(r"experts: expected a share that leaves the 2 experts that each token goes through, "
                r"got 0\.75, which leaves 1", None, "--prune-experts", 0.75)
+        refuse(r"channels: expected layers with feed-forward channels that can be cut \(those of "
+               r"experts cannot\), got none", None, "--prune-channels", 0.25)
         refuse(r"mlp_only_layers: expected none: experts in every layer, got 1",
                {"model_type": "qwen2_moe", "mlp_only_layers": [0], "num_experts": 4})
 

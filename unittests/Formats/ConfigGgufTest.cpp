@@ -64,6 +64,21 @@ TEST(ConfigGguf, readsAQwen2) {
   EXPECT_FALSE(config->ropeInterleaved);
 }
 
+TEST(ConfigGguf, expertsMakeALlamaAMixtral) {
+  auto config = parse(smallLlama()
+                          .number("llama.expert_count", 8)
+                          .number("llama.expert_used_count", 2)
+                          .number("llama.expert_feed_forward_length", 48));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->architecture, "mixtral");
+  EXPECT_EQ(config->experts, 8);
+  EXPECT_EQ(config->expertsPerToken, 2);
+  EXPECT_EQ(config->expertSize, 48);
+  EXPECT_EQ(config->sharedExpertSize, 0);
+  EXPECT_TRUE(config->normalizedGates);
+  EXPECT_TRUE(config->ropeInterleaved);
+}
+
 TEST(ConfigGguf, tensorsTellWhatMetadataDoesNot) {
   GgufBuilder builder = smallLlama("vocab_size");
   builder.tensor("token_embd.weight", {64, 100}, 24, 0);
@@ -128,7 +143,7 @@ TEST(ConfigGguf, everyRuleIsChecked) {
     std::string part;
   } cases[] = {
       {smallLlama("general.architecture"),
-       "general.architecture: expected one of llama, qwen2, qwen3, "},
+       "general.architecture: expected one of llama, qwen2, qwen2moe, qwen3, "},
       {smallLlama("general.architecture"), "falcon, got none"},
       {smallLlama("general.architecture").str("general.architecture", "gemma4"),
        "got 'gemma4' (the nearest is gemma)"},
@@ -187,7 +202,10 @@ TEST(ConfigGguf, everyRuleIsChecked) {
            .number("llama.attention.key_length", 16)
            .number("llama.attention.value_length", 8),
        "expected llama.attention.key_length = 16, got 8"},
-      {smallLlama().number("llama.expert_count", 8), "a model without experts, got 8"},
+      {smallLlama().number("llama.expert_count", 8),
+       "llama.expert_used_count: expected an integer, got none"},
+      {smallLlama().number("llama.expert_count", 8).number("llama.expert_used_count", 9),
+       "llama.expert_used_count: expected a size from 1 to 8, got 9"},
       {smallLlama().number("tokenizer.ggml.bos_token_id", 100), "a token id from 0 to 99"},
       {smallLlama().number("tokenizer.ggml.eos_token_id", 4000000000), "a token id from 0 to 99"},
       {smallLlama().str("tokenizer.ggml.eos_token_id", "2"), "expected an integer"},

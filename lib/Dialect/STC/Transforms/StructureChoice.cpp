@@ -79,6 +79,10 @@ absl::Status chooseChannels(ArrayRef<LayerStructure> layers, ArrayRef<LayerScore
       break;
     cheapest->kept -= multiple;
   }
+  if (total == 0)
+    return formatError({"", "channels", {}},
+                       "layers with feed-forward channels that can be cut (those of experts cannot)",
+                       "none");
   int64_t left = total;
   for (const ChannelCount &count : counts) {
     auto channels = int64_t(count.rising.size());
