@@ -128,6 +128,10 @@ std::optional<LinearPattern> Raiser::matchLinear(linalg::LinalgOp matmul) {
   if (!linalg::isaContractionOpInterface(matmul) || matmul.getNumLoops() != 3 ||
       matmul->getNumResults() != 1 || !isActivations(matmul->getResult(0).getType()))
     return std::nullopt;
+  // A contraction may round its operands; a widening changes nothing.
+  if (!llvm::all_of(matmul.getBlock()->without_terminator(),
+                    llvm::IsaPred<arith::ExtFOp, arith::MulFOp, arith::AddFOp>))
+    return std::nullopt;
   FailureOr<linalg::ContractionDimensions> dims = linalg::inferContractionDims(matmul);
   if (failed(dims) || dims->m.size() != 1 || dims->n.size() != 1 || dims->k.size() != 1)
     return std::nullopt;
@@ -164,7 +168,8 @@ Value Raiser::findWeight(Value right, AffineMap map, AffineExpr outputs, AffineE
   if (map.getResults() != ArrayRef<AffineExpr>{inputs, outputs})
     return {};
   auto transpose = right.getDefiningOp<linalg::TransposeOp>();
-  return transpose ? transpose.getInput() : Value();
+  return transpose && transpose.getPermutation() == ArrayRef<int64_t>{1, 0} ? transpose.getInput()
+                                                                            : Value();
 }
 
 std::string Raiser::expected() {
@@ -188,12 +193,12 @@ public:
     // gone when its turn comes.
     SmallVector<Operation *> operations;
     getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
+      // Bodies go with their operation.
       bool isLinalg = isa<linalg::LinalgOp, linalg::SoftmaxOp>(op);
       if (isLinalg || isa_and_nonnull<tensor::TensorDialect>(op->getDialect()) ||
           op->hasTrait<OpTrait::ConstantLike>())
         operations.push_back(op);
-      return isLinalg ? WalkResult::skip()
-                      : WalkResult::advance(); // bodies go with their operation
+      return isLinalg ? WalkResult::skip() : WalkResult::advance();
     });
     SmallVector<Operation *> left;
     for (Operation *op : llvm::reverse(operations)) {
