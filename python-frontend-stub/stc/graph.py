@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 from .errors import GraphError
 from .tensors import Tensor, as_tensor, write_atomically, write_safetensors
 
-ACTIVATIONS = ("silu", "gelu", "gelu_tanh", "relu")
+ACTIVATIONS = ("silu", "gelu", "gelu_tanh", "relu", "sigmoid")
 CACHE_TYPES = ("f32", "f16", "i8")
 
 #: The functions of a module in some phase: weights share their space of names.
@@ -40,6 +40,7 @@ class RotaryTable:
 
     graph: "Graph"
     frequencies: Tuple[float, ...]
+    scale: float
     index: int
 
 
@@ -53,20 +54,38 @@ class Value:
         """self * weight^T (+ bias); weight is [outputs, inputs], as PyTorch stores it."""
         return self.graph.linear(self, weight, bias)
 
-    def rms_norm(self, weight: Weight, epsilon: float = 1e-5) -> "Value":
-        """self / sqrt(mean of squares + epsilon) * weight (Zhang and Sennrich 2019)."""
-        return self.graph.rms_norm(self, weight, epsilon)
+    def rms_norm(self, weight: Weight, epsilon: float = 1e-5, groups: int = 1) -> "Value":
+        """self / sqrt(mean of squares + epsilon) * weight (Zhang and Sennrich 2019).
 
-    def rotate(self, table: RotaryTable, interleaved: bool = False) -> "Value":
+        Each of `groups` equal parts of a row, such as heads, is normalized on its own; the weight
+        has one value per column of a part.
+        """
+        return self.graph.rms_norm(self, weight, epsilon, groups)
+
+    def layer_norm(self, weight: Weight, bias: Optional[Weight] = None,
+                   epsilon: float = 1e-5) -> "Value":
+        """(self - mean) / sqrt(variance + epsilon) * weight (+ bias) (Ba et al. 2016)."""
+        return self.graph.layer_norm(self, weight, bias, epsilon)
+
+    def scale(self, factor: float) -> "Value":
+        """factor * self."""
+        return self.graph.scale(self, factor)
+
+    def soft_cap(self, cap: float) -> "Value":
+        """cap * tanh(self / cap)."""
+        return self.graph.soft_cap(self, cap)
+
+    def rotate(self, table: RotaryTable, interleaved: bool = False,
+               head_dim: Optional[int] = None) -> "Value":
         """Rotates pairs of every head by the token's angles (Su et al. 2021).
 
-        A head has twice as many columns as the table has frequencies. Pair i is columns i and
-        i + head_dim / 2, or 2 i and 2 i + 1 when `interleaved`.
+        With n frequencies in the table, pair i is columns i and i + n, or 2 i and 2 i + 1 when
+        `interleaved`. A head has 2 n columns, or `head_dim`, of which the first 2 n are rotated.
         """
-        return self.graph.rotate(self, table, interleaved)
+        return self.graph.rotate(self, table, interleaved, head_dim)
 
     def activation(self, kind: str) -> "Value":
-        """silu, gelu, gelu_tanh or relu of every number."""
+        """silu, gelu, gelu_tanh, relu or sigmoid of every number."""
         return self.graph.activation(kind, self)
 
     def silu(self) -> "Value":
@@ -125,6 +144,7 @@ class Graph:
         self.hidden: Optional[Value] = None  # what @forward returns
         self.head_weight: Optional[Weight] = None
         self.head_bias: Optional[Weight] = None
+        self.head_scale, self.head_cap = 1.0, 0.0
         self._regions: List[Tuple[int, List[Op]]] = [(0, self.operations)]
         self._next_region = 1
 
@@ -156,6 +176,13 @@ class Graph:
         self._check_weight(table, 2, None, "embedding")
         return self._add("stc.embedding", [], [table], table.shape[1])
 
+    def position_embedding(self, table: Weight) -> Value:
+        """Rows of a [positions, columns] table, one per token: learned positions."""
+        self._check_weight(table, 2, None, "position_embedding")
+        _require(table.shape[0] >= self.capacity, f"position_embedding @{table.name}",
+                 f"{self.capacity} rows (the context, a multiple of 16)", table.shape[0])
+        return self._add("positions", [], [table], table.shape[1])
+
     def linear(self, x: Value, weight: Weight, bias: Optional[Weight] = None) -> Value:
         """See Value.linear."""
         self._check_weight(weight, 2, x.columns, "linear")
@@ -163,12 +190,33 @@ class Graph:
             self._check_weight(bias, 1, weight.shape[0], "bias")
         return self._add("stc.linear", [x], [weight] + ([bias] if bias else []), weight.shape[0])
 
-    def rms_norm(self, x: Value, weight: Weight, epsilon: float = 1e-5) -> Value:
+    def rms_norm(self, x: Value, weight: Weight, epsilon: float = 1e-5, groups: int = 1) -> Value:
         """See Value.rms_norm."""
-        self._check_weight(weight, 1, x.columns, "rms_norm")
-        _require(math.isfinite(epsilon) and epsilon >= 0, "rms_norm epsilon",
-                 "a finite number that is not negative", epsilon)
-        return self._add("stc.rms_norm", [x], [weight], x.columns, epsilon=float(epsilon))
+        _require(groups > 0 and x.columns % groups == 0, "rms_norm groups",
+                 f"a divisor of {x.columns} columns", groups)
+        self._check_weight(weight, 1, x.columns // groups, "rms_norm")
+        _check_epsilon("rms_norm", epsilon)
+        return self._add("stc.rms_norm", [x], [weight], x.columns, epsilon=float(epsilon),
+                         groups=groups)
+
+    def layer_norm(self, x: Value, weight: Weight, bias: Optional[Weight] = None,
+                   epsilon: float = 1e-5) -> Value:
+        """See Value.layer_norm."""
+        for vector in (weight, bias) if bias else (weight,):
+            self._check_weight(vector, 1, x.columns, "layer_norm")
+        _check_epsilon("layer_norm", epsilon)
+        return self._add("stc.layer_norm", [x], [weight] + ([bias] if bias else []), x.columns,
+                         epsilon=float(epsilon))
+
+    def scale(self, x: Value, factor: float) -> Value:
+        """See Value.scale."""
+        _require(math.isfinite(factor), "scale", "a finite number", factor)
+        return self._add("stc.scale", [x], [], x.columns, factor=float(factor))
+
+    def soft_cap(self, x: Value, cap: float) -> Value:
+        """See Value.soft_cap."""
+        _check_positive("soft_cap", cap)
+        return self._add("stc.soft_cap", [x], [], x.columns, cap=float(cap))
 
     def activation(self, kind: str, x: Value) -> Value:
         """See Value.activation."""
@@ -189,42 +237,50 @@ class Graph:
         return self._add(kind, [a, b], [], a.columns)
 
     def rotary_table(self, theta: float = 10000.0,
-                     frequencies: Optional[Sequence[float]] = None) -> RotaryTable:
+                     frequencies: Optional[Sequence[float]] = None,
+                     scale: float = 1.0) -> RotaryTable:
         """Angles position * frequency for every token.
 
         Without `frequencies` they are theta ** (-2 i / head_dim) for i below head_dim / 2. Scalings
-        of the frequencies belong in `frequencies`. Equal tables are one.
+        of the frequencies belong in `frequencies`; cosines and sines are multiplied by `scale`.
+        Equal tables are one.
         """
         if frequencies is None:
             _require(self.head_dim % 2 == 0, "rotary_table", "an even head_dim", self.head_dim)
-            _require(math.isfinite(theta) and theta > 0, "rotary_table theta",
-                     "a finite, positive number", theta)
+            _check_positive("rotary_table theta", theta)
             frequencies = [theta ** (-2.0 * i / self.head_dim) for i in range(self.head_dim // 2)]
         numbers = tuple(float(frequency) for frequency in frequencies)
         _require(bool(numbers) and all(math.isfinite(f) and f >= 0 for f in numbers),
                  "rotary_table frequencies", "finite numbers that are not negative", list(numbers))
+        _check_positive("rotary_table scale", scale)
         for table in self.tables:
-            if table.frequencies == numbers:
+            if (table.frequencies, table.scale) == (numbers, scale):
                 return table
-        self.tables.append(RotaryTable(self, numbers, len(self.tables)))
+        self.tables.append(RotaryTable(self, numbers, scale, len(self.tables)))
         return self.tables[-1]
 
-    def rotate(self, x: Value, table: RotaryTable, interleaved: bool = False) -> Value:
+    def rotate(self, x: Value, table: RotaryTable, interleaved: bool = False,
+               head_dim: Optional[int] = None) -> Value:
         """See Value.rotate."""
         _require(table.graph is self, "rotate", "a table of this graph", "another graph's")
-        head_dim = 2 * len(table.frequencies)
+        rotated = 2 * len(table.frequencies)
+        head_dim = rotated if head_dim is None else head_dim
+        _require(head_dim >= rotated, "rotate head_dim", f"at least {rotated}", head_dim)
         _require(x.columns % head_dim == 0, "rotate", f"a multiple of {head_dim} columns",
                  x.columns)
         return self._add("stc.rotary_embedding", [x], [], x.columns, table=table,
-                         interleaved=interleaved)
+                         interleaved=interleaved,
+                         head_dim=head_dim if head_dim > rotated else 0)
 
     def attention(self, queries: Value, keys: Value, values: Value, *, heads: int,
-                  scale: Optional[float] = None, window: int = 0, sinks: int = 0) -> Value:
+                  scale: Optional[float] = None, window: int = 0, sinks: int = 0,
+                  soft_cap: float = 0.0) -> Value:
         """Causal softmax attention over everything the text holds so far.
 
         queries: [tokens, heads * head_dim]; keys, values: [tokens, kv_heads * head_dim]. scale: by
         default head_dim ** -0.5. window: how many positions a token sees, itself included; 0: all.
         sinks: how many of the first positions stay visible behind the window (Xiao et al. 2023).
+        soft_cap: c makes c * tanh(score / c) of every score; 0: none.
         Stands in a layer, once.
         """
         _require(len(self._regions) == 2, "attention", "a place in a layer (Graph.layer)",
@@ -239,8 +295,9 @@ class Graph:
             _require(value.columns == count * self.head_dim, f"attention {name}",
                      f"{count * self.head_dim} columns", value.columns)
         scale = self.head_dim ** -0.5 if scale is None else float(scale)
-        _require(math.isfinite(scale) and scale > 0, "attention scale",
-                 "a finite, positive number", scale)
+        _check_positive("attention scale", scale)
+        if soft_cap != 0:
+            _check_positive("attention soft_cap", soft_cap)
         _require(window >= 0, "attention window", "a number that is not negative", window)
         _require(sinks == 0 or (sinks > 0 and window > 0), "attention sinks",
                  "0, or a positive number beside a window", sinks)
@@ -248,7 +305,8 @@ class Graph:
         if window >= self.capacity:
             window = sinks = 0
         return self._add("attention", [queries, keys, values], [], queries.columns, heads=heads,
-                         scale=scale, window=window, sinks=sinks, layer=self.layers)
+                         scale=scale, window=window, sinks=sinks, soft_cap=float(soft_cap),
+                         layer=self.layers)
 
     def layer(self, x: Value, body: Callable[[Value], Value]) -> Value:
         """One layer: calls `body` with the hidden state that enters and takes what it returns.
@@ -277,15 +335,23 @@ class Graph:
         self.operations.append(op)
         return op.result
 
-    def head(self, hidden: Value, weight: Weight, bias: Optional[Weight] = None) -> None:
-        """Ends the graph: logits = hidden * weight^T (+ bias). A tied head takes the embedding."""
+    def head(self, hidden: Value, weight: Weight, bias: Optional[Weight] = None, *,
+             scale: float = 1.0, soft_cap: float = 0.0) -> None:
+        """Ends the graph: logits = hidden * weight^T (+ bias). A tied head takes the embedding.
+
+        The logits are multiplied by `scale`, then bounded by `soft_cap` unless that is 0.
+        """
         _require(self.hidden is None, "head", "to be called once", "a second call")
         _require(len(self._regions) == 1, "head", "a place outside layers", "one in a layer")
         self._check_value(hidden, "head")
         self._check_weight(weight, 2, hidden.columns, "head")
         if bias is not None:
             self._check_weight(bias, 1, weight.shape[0], "head bias")
+        _require(math.isfinite(scale), "head scale", "a finite number", scale)
+        if soft_cap != 0:
+            _check_positive("head soft_cap", soft_cap)
         self.hidden, self.head_weight, self.head_bias = hidden, weight, bias
+        self.head_scale, self.head_cap = float(scale), float(soft_cap)
 
     # Output
 
@@ -354,6 +420,15 @@ class Graph:
 def _require(valid: bool, where: str, expected: str, got: Any) -> None:
     if not valid:
         raise GraphError(f"{where}: expected {expected}, got {got}")
+
+
+def _check_positive(where: str, value: float) -> None:
+    _require(math.isfinite(value) and value > 0, where, "a finite, positive number", value)
+
+
+def _check_epsilon(where: str, epsilon: float) -> None:
+    _require(math.isfinite(epsilon) and epsilon >= 0, f"{where} epsilon",
+             "a finite number that is not negative", epsilon)
 
 
 def _check_activation(kind: str) -> None:

@@ -82,9 +82,10 @@ class _Printer:
                      f"%cache: {self.cache_type}) -> {result} {{")
         for table in graph.tables:
             angles = activations(len(table.frequencies))
+            scale = f" scale {number(table.scale)}" if table.scale != 1 else ""
             self.line(2, f"%cos{table.index}, %sin{table.index} = stc.rotary_table %tokens, "
-                         f"%position frequencies [{', '.join(map(number, table.frequencies))}] : "
-                         f"(tensor<?xi32>, index) -> ({angles}, {angles})")
+                         f"%position frequencies [{', '.join(map(number, table.frequencies))}]"
+                         f"{scale} : (tensor<?xi32>, index) -> ({angles}, {angles})")
         self.operations(2, graph.operations)
         self.line(2, f"return {self.names[id(graph.hidden)]} : {result}")
         self.line(1, "}")
@@ -96,6 +97,12 @@ class _Printer:
         hidden, logits = activations(graph.hidden.columns), activations(weights[0].shape[0])
         self.line(1, f"func.func @head(%hidden: {hidden}) -> {logits} {{")
         result = self.linear(2, self.fresh, "%hidden", hidden, weights, logits)
+        for kind, word, value, absent in (("scale", "by", graph.head_scale, 1.0),
+                                          ("soft_cap", "cap", graph.head_cap, 0.0)):
+            if value != absent:
+                before, result = result, self.fresh()
+                self.line(2, f"{result} = stc.{kind} {before} {word} {number(value)} : "
+                             f"({logits}) -> {logits}")
         self.line(2, f"return {result} : {logits}")
         self.line(1, "}")
 
@@ -140,21 +147,36 @@ class _Printer:
         elif op.kind == "stc.linear":
             self.linear(depth, lambda: self.define(value), inputs[0], types[0], op.weights,
                         result_type)
-        elif op.kind == "stc.embedding":
+        elif op.kind in ("stc.embedding", "positions"):
+            ids = "%tokens"
+            if op.kind == "positions":
+                ids = self.fresh()
+                self.line(depth, f"{ids} = stc.positions %tokens, %position : "
+                                 "(tensor<?xi32>, index) -> tensor<?xi32>")
             table = self.read(depth, op.weights[0])
-            self.line(depth, f"{self.define(value)} = stc.embedding %tokens, {table} : "
+            self.line(depth, f"{self.define(value)} = stc.embedding {ids}, {table} : "
                              f"(tensor<?xi32>, {op.weights[0].tensor.ir_type}) -> {result_type}")
-        elif op.kind == "stc.rms_norm":
-            weight = self.read(depth, op.weights[0])
-            self.line(depth, f"{self.define(value)} = stc.rms_norm {inputs[0]}, {weight} epsilon "
-                             f"{number(attributes['epsilon'])} : ({types[0]}, "
-                             f"{op.weights[0].tensor.ir_type}) -> {result_type}")
+        elif op.kind in ("stc.rms_norm", "stc.layer_norm"):
+            vectors = [self.read(depth, weight) for weight in op.weights]
+            bias = f" bias {vectors[1]}" if len(vectors) > 1 else ""
+            groups = attributes.get("groups", 1)
+            parts = f" groups {groups}" if groups > 1 else ""
+            vector_types = ", ".join(weight.tensor.ir_type for weight in op.weights)
+            self.line(depth, f"{self.define(value)} = {op.kind} {inputs[0]}, {vectors[0]}{bias}"
+                             f"{parts} epsilon {number(attributes['epsilon'])} : "
+                             f"({types[0]}, {vector_types}) -> {result_type}")
+        elif op.kind in ("stc.scale", "stc.soft_cap"):
+            word, factor = (("by", attributes["factor"]) if op.kind == "stc.scale"
+                            else ("cap", attributes["cap"]))
+            self.line(depth, f"{self.define(value)} = {op.kind} {inputs[0]} {word} "
+                             f"{number(factor)} : ({types[0]}) -> {result_type}")
         elif op.kind == "stc.rotary_embedding":
             rotary = attributes["table"]
             angles = activations(len(rotary.frequencies))
             interleaved = "interleaved " if attributes["interleaved"] else ""
+            head = f" head_dim {attributes['head_dim']}" if attributes["head_dim"] else ""
             self.line(depth, f"{self.define(value)} = stc.rotary_embedding {interleaved}"
-                             f"{inputs[0]}, %cos{rotary.index}, %sin{rotary.index} : "
+                             f"{inputs[0]}, %cos{rotary.index}, %sin{rotary.index}{head} : "
                              f"({types[0]}, {angles}, {angles}) -> {result_type}")
         elif op.kind in ("stc.activation", "stc.gated_activation"):
             self.line(depth, f"{self.define(value)} = {op.kind} <{attributes['function']}> "
@@ -172,6 +194,8 @@ class _Printer:
         self.line(depth, f"stc.cache_update {inputs[1]}, {inputs[2]}, %cache[{layer}, %position] : "
                          f"{types[1]}, {types[2]}, {self.cache_body}")
         sinks = f" sinks {attributes['sinks']}" if attributes["sinks"] else ""
+        if attributes["soft_cap"]:
+            sinks += f" soft_cap {number(attributes['soft_cap'])}"
         self.line(depth, f"{self.define(op.result)} = stc.attention {inputs[0]}, "
                          f"%cache[{layer}, %position] heads {attributes['heads']} scale "
                          f"{number(attributes['scale'])} window {attributes['window']}{sinks} : "

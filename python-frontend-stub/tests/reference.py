@@ -20,9 +20,11 @@ def random_weights(vocabulary, hidden, heads, kv_heads, head_dim, size, layers, 
     def vector(count):
         return [exact(1 + 0.2 * generator.gauss(0, 1)) for _ in range(count)]
 
-    return {"embed": matrix(vocabulary, hidden), "norm": vector(hidden),
+    return {"positions": matrix(48, hidden), "norm_bias": vector(hidden),
+            "embed": matrix(vocabulary, hidden), "norm": vector(hidden),
             "head": matrix(vocabulary, hidden),
-            "layers": [{"attention_norm": vector(hidden), "q": matrix(heads * head_dim, hidden),
+            "layers": [{"attention_norm": vector(hidden), "attention_norm_bias": vector(hidden),
+                        "q_norm": vector(head_dim), "q": matrix(heads * head_dim, hidden),
                         "q_bias": [0.1 * v for v in vector(heads * head_dim)],
                         "k": matrix(kv_heads * head_dim, hidden),
                         "v": matrix(kv_heads * head_dim, hidden),
@@ -41,16 +43,28 @@ def rms_norm(x, weight, epsilon):
     return [v * scale * w for v, w in zip(x, weight)]
 
 
-def rotate(x, position, head_dim, theta, interleaved):
+def layer_norm(x, weight, bias, epsilon):
+    mean = math.fsum(x) / len(x)
+    scale = 1 / math.sqrt(math.fsum((v - mean) ** 2 for v in x) / len(x) + epsilon)
+    return [(v - mean) * scale * w + b for v, w, b in zip(x, weight, bias)]
+
+
+def capped(cap, value):
+    return cap * math.tanh(value / cap) if cap else value
+
+
+def rotate(x, position, head_dim, theta, interleaved, rotated, factor):
+    """The first `rotated` numbers of every head."""
     result = list(x)
-    half = head_dim // 2
+    half = rotated // 2
     for start in range(0, len(x), head_dim):
         for i in range(half):
-            angle = position * theta ** (-2 * i / head_dim)
+            angle = position * theta ** (-2 * i / rotated)
             a, b = (start + 2 * i, start + 2 * i + 1) if interleaved else \
                 (start + i, start + half + i)
-            result[a] = x[a] * math.cos(angle) - x[b] * math.sin(angle)
-            result[b] = x[a] * math.sin(angle) + x[b] * math.cos(angle)
+            cos, sin = factor * math.cos(angle), factor * math.sin(angle)
+            result[a] = x[a] * cos - x[b] * sin
+            result[b] = x[a] * sin + x[b] * cos
     return result
 
 
@@ -59,23 +73,36 @@ def activation(kind, x):
         return x / (1 + math.exp(-x))
     if kind == "gelu":
         return x * 0.5 * (1 + math.erf(x / math.sqrt(2)))
+    if kind == "sigmoid":
+        return 1 / (1 + math.exp(-x))
     if kind == "gelu_tanh":
         return 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3)))
     return max(x, 0.0)
 
 
 def logits(weights, tokens, *, heads, kv_heads, head_dim, theta=10000.0, epsilon=1e-5, kind="silu",
-           window=0, sinks=0, scale=None, interleaved=False, gated=True):
+           window=0, sinks=0, scale=None, interleaved=False, gated=True, rotated=None,
+           rotary_factor=1.0, score_cap=0.0, logit_cap=0.0, logit_scale=1.0, embed_scale=1.0,
+           positions=False, layer_norms=False, query_norms=False):
     """Logits after every token."""
     scale = head_dim ** -0.5 if scale is None else scale
-    states = [list(weights["embed"][token]) for token in tokens]
+    rotated = rotated or head_dim
+    states = [[embed_scale * value for value in weights["embed"][token]] for token in tokens]
+    if positions:
+        states = [[a + b for a, b in zip(state, weights["positions"][position])]
+                  for position, state in enumerate(states)]
     for layer in weights["layers"]:
         keys, values, queries = [], [], []
         for position, state in enumerate(states):
-            x = rms_norm(state, layer["attention_norm"], epsilon)
-            queries.append(rotate(product(layer["q"], x, layer["q_bias"]), position, head_dim,
-                                  theta, interleaved))
-            keys.append(rotate(product(layer["k"], x), position, head_dim, theta, interleaved))
+            x = layer_norm(state, layer["attention_norm"], layer["attention_norm_bias"], epsilon) \
+                if layer_norms else rms_norm(state, layer["attention_norm"], epsilon)
+            query = product(layer["q"], x, layer["q_bias"])
+            if query_norms:
+                query = [value for start in range(0, len(query), head_dim) for value in
+                         rms_norm(query[start:start + head_dim], layer["q_norm"], epsilon)]
+            angles = (position, head_dim, theta, interleaved, rotated, rotary_factor)
+            queries.append(rotate(query, *angles))
+            keys.append(rotate(product(layer["k"], x), *angles))
             values.append(product(layer["v"], x))
         for position, query in enumerate(queries):
             seen = [s for s in range(position + 1)
@@ -83,8 +110,8 @@ def logits(weights, tokens, *, heads, kv_heads, head_dim, theta=10000.0, epsilon
             mixed = []
             for head in range(heads):
                 own, shared = head * head_dim, head // (heads // kv_heads) * head_dim
-                scores = [scale * math.fsum(query[own + i] * keys[s][shared + i]
-                                            for i in range(head_dim)) for s in seen]
+                scores = [capped(score_cap, scale * math.fsum(
+                    query[own + i] * keys[s][shared + i] for i in range(head_dim))) for s in seen]
                 top = max(scores)
                 parts = [math.exp(score - top) for score in scores]
                 total = math.fsum(parts)
@@ -98,5 +125,7 @@ def logits(weights, tokens, *, heads, kv_heads, head_dim, theta=10000.0, epsilon
             if gated:
                 inner = [a * b for a, b in zip(inner, product(layer["up"], x))]
             states[position] = [a + b for a, b in zip(state, product(layer["down"], inner))]
-    return [product(weights["head"], rms_norm(state, weights["norm"], epsilon))
-            for state in states]
+    last = [layer_norm(state, weights["norm"], weights["norm_bias"], epsilon) if layer_norms
+            else rms_norm(state, weights["norm"], epsilon) for state in states]
+    return [[capped(logit_cap, logit_scale * value) for value in product(weights["head"], state)]
+            for state in last]

@@ -14,20 +14,30 @@ TOKENS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 35, 8, 9, 7, 9, 3, 2, 38, 4, 6, 26]
 
 
 def build(weights, *, theta=10000.0, epsilon=1e-5, kind="silu", window=0, sinks=0, scale=None,
-          interleaved=False, gated=True, product=False, cache="f32"):
+          interleaved=False, gated=True, product=False, cache="f32", rotated=None,
+          rotary_factor=1.0, score_cap=0.0, logit_cap=0.0, logit_scale=1.0, embed_scale=1.0,
+          positions=False, layer_norms=False, query_norms=False):
     """reference.logits' model as a graph."""
     g = stc.Graph(kv_heads=SIZES["kv_heads"], head_dim=SIZES["head_dim"], context=40, cache=cache,
                   bos_token=1, eos_tokens=[2, 5])
-    table = g.rotary_table(theta)
+    size = rotated or SIZES["head_dim"]
+    table = g.rotary_table(frequencies=[theta ** (-2 * i / size) for i in range(size // 2)],
+                           scale=rotary_factor)
+
+    def rotate(x):
+        return x.rotate(table, interleaved, SIZES["head_dim"])
 
     def layer(h, i):
         w = {name: g.weight(f"layers.{i}.{name}", data)
              for name, data in weights["layers"][i].items()}
-        x = h.rms_norm(w["attention_norm"], epsilon)
-        q = x.linear(w["q"], w["q_bias"]).rotate(table, interleaved)
-        k = x.linear(w["k"]).rotate(table, interleaved)
-        mixed = g.attention(q, k, x.linear(w["v"]), heads=SIZES["heads"], scale=scale,
-                            window=window, sinks=sinks)
+        x = h.layer_norm(w["attention_norm"], w["attention_norm_bias"], epsilon) if layer_norms \
+            else h.rms_norm(w["attention_norm"], epsilon)
+        q = x.linear(w["q"], w["q_bias"])
+        if query_norms:
+            q = q.rms_norm(w["q_norm"], epsilon, groups=SIZES["heads"])
+        mixed = g.attention(rotate(q), rotate(x.linear(w["k"])), x.linear(w["v"]),
+                            heads=SIZES["heads"], scale=scale, window=window, sinks=sinks,
+                            soft_cap=score_cap)
         h = h + mixed.linear(w["o"])
         x = h.rms_norm(w["ffn_norm"], epsilon)
         gate, up = x.linear(w["gate"]), x.linear(w["up"])
@@ -40,10 +50,16 @@ def build(weights, *, theta=10000.0, epsilon=1e-5, kind="silu", window=0, sinks=
         return h + inner.linear(w["down"])
 
     h = g.embedding(g.weight("embed", weights["embed"]))
+    if embed_scale != 1:
+        h = h.scale(embed_scale)
+    if positions:
+        h = h + g.position_embedding(g.weight("positions", weights["positions"]))
     for i in range(len(weights["layers"])):
         h = g.layer(h, lambda h: layer(h, i))
-    g.head(h.rms_norm(g.weight("norm", weights["norm"]), epsilon),
-           g.weight("lm_head", weights["head"]))
+    norm = g.weight("norm", weights["norm"])
+    h = h.layer_norm(norm, g.weight("norm_bias", weights["norm_bias"]), epsilon) if layer_norms \
+        else h.rms_norm(norm, epsilon)
+    g.head(h, g.weight("lm_head", weights["head"]), scale=logit_scale, soft_cap=logit_cap)
     return g
 
 
@@ -69,9 +85,14 @@ class Numbers(PackageTest):
         self.check(interleaved=True, window=6, sinks=2, scale=0.2, theta=500000.0, epsilon=1e-6)
 
     def test_nonlinearities(self):
-        for kind in ("gelu", "gelu_tanh", "relu"):
+        for kind in ("gelu", "gelu_tanh", "relu", "sigmoid"):
             with self.subTest(kind):
                 self.check(kind=kind)
+
+    def test_other_families(self):
+        self.check(layer_norms=True, positions=True, rotated=4, query_norms=True)
+        self.check(score_cap=0.7, logit_cap=3.0, logit_scale=0.5, embed_scale=2.5,
+                   rotary_factor=1.2, rotated=6, interleaved=True)
 
     def test_plain_activation(self):
         self.check(gated=False)
@@ -246,6 +267,18 @@ class Refusals(PackageTest):
         self.refused("frequencies: expected finite numbers", g.rotary_table,
                      frequencies=[float("inf")])
         self.refused("activation: expected one of silu", x.activation, "cubic")
+        self.refused("rms_norm groups: expected a divisor of 8 columns, got 3", x.rms_norm,
+                     self.norm, groups=3)
+        self.refused("rms_norm @norm: expected a weight of 4 columns, got 8", x.rms_norm,
+                     self.norm, groups=2)
+        self.refused("layer_norm @embed: expected a weight of 1 dimensions", x.layer_norm,
+                     self.norm, self.table)
+        self.refused("scale: expected a finite number", x.scale, float("inf"))
+        self.refused("soft_cap: expected a finite, positive number", x.soft_cap, 0.0)
+        self.refused("position_embedding @embed: expected 16 rows", g.position_embedding,
+                     self.table)
+        self.refused("rotate head_dim: expected at least 4, got 2", x.rotate,
+                     g.rotary_table(frequencies=[1.0, 0.5]), head_dim=2)
 
     def test_weights(self):
         g = self.g

@@ -95,7 +95,8 @@ Value Raiser::raiseElementwise(int64_t depth) {
     if (fits(norm->input) && isVectorFor(norm->weight, type) && std::isfinite(norm->epsilon) &&
         norm->epsilon >= 0)
       return RMSNormOp::create(builder, loc, type, norm->input, norm->weight,
-                               builder.getF64FloatAttr(norm->epsilon));
+                               builder.getF64FloatAttr(norm->epsilon),
+                               builder.getI64IntegerAttr(1));
   if (auto activation = matchActivation(exprs, root))
     if (fits(activation->input) && (!activation->up || fits(activation->up)))
       return activation->up
@@ -118,7 +119,12 @@ Value Raiser::raiseElementwise(int64_t depth) {
     linear->bias = binary->vector;
     return createLinear(*linear);
   }
-  if (!fits(binary->right) || depth < kDeepest)
+  if (depth < kDeepest)
+    return {};
+  if (binary->factor)
+    return ScaleOp::create(builder, loc, type, binary->left,
+                           builder.getF64FloatAttr(*binary->factor));
+  if (!fits(binary->right))
     return {};
   OperationState state(loc, binary->operation, {binary->left, binary->right}, type);
   return builder.create(state)->getResult(0);
@@ -127,6 +133,10 @@ Value Raiser::raiseElementwise(int64_t depth) {
 std::optional<LinearPattern> Raiser::matchLinear(linalg::LinalgOp matmul) {
   if (!linalg::isaContractionOpInterface(matmul) || matmul.getNumLoops() != 3 ||
       matmul->getNumResults() != 1 || !isActivations(matmul->getResult(0).getType()))
+    return std::nullopt;
+  // A contraction may round its operands; a widening changes nothing.
+  if (!llvm::all_of(matmul.getBlock()->without_terminator(),
+                    llvm::IsaPred<arith::ExtFOp, arith::MulFOp, arith::AddFOp>))
     return std::nullopt;
   FailureOr<linalg::ContractionDimensions> dims = linalg::inferContractionDims(matmul);
   if (failed(dims) || dims->m.size() != 1 || dims->n.size() != 1 || dims->k.size() != 1)
@@ -164,7 +174,8 @@ Value Raiser::findWeight(Value right, AffineMap map, AffineExpr outputs, AffineE
   if (map.getResults() != ArrayRef<AffineExpr>{inputs, outputs})
     return {};
   auto transpose = right.getDefiningOp<linalg::TransposeOp>();
-  return transpose ? transpose.getInput() : Value();
+  return transpose && transpose.getPermutation() == ArrayRef<int64_t>{1, 0} ? transpose.getInput()
+                                                                            : Value();
 }
 
 std::string Raiser::expected() {
@@ -175,8 +186,8 @@ std::string Raiser::expected() {
     return "activations times a weight of [outputs, inputs], by its indexing maps or by a "
            "linalg.transpose, on zeros or a bias";
   }
-  return "a part of an RMS normalization, a nonlinearity (silu, gelu, gelu_tanh, relu), or a sum, "
-         "difference or product of two tensors of [tokens, columns]";
+  return "a part of an RMS normalization, a nonlinearity (silu, gelu, gelu_tanh, relu, sigmoid), a "
+         "multiple, or a sum, difference or product of two tensors of [tokens, columns]";
 }
 
 namespace {
@@ -188,12 +199,12 @@ public:
     // gone when its turn comes.
     SmallVector<Operation *> operations;
     getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
+      // Bodies go with their operation.
       bool isLinalg = isa<linalg::LinalgOp, linalg::SoftmaxOp>(op);
       if (isLinalg || isa_and_nonnull<tensor::TensorDialect>(op->getDialect()) ||
           op->hasTrait<OpTrait::ConstantLike>())
         operations.push_back(op);
-      return isLinalg ? WalkResult::skip()
-                      : WalkResult::advance(); // bodies go with their operation
+      return isLinalg ? WalkResult::skip() : WalkResult::advance();
     });
     SmallVector<Operation *> left;
     for (Operation *op : llvm::reverse(operations)) {

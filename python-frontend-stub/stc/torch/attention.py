@@ -30,6 +30,7 @@ class Attention:
     scale: float
     sees: Visibility
     keys_transposed: bool
+    soft_cap: float = 0.0
 
 
 def fused_attention(node: Node) -> Attention:
@@ -70,20 +71,26 @@ def written_attention(node: Node) -> Optional[Attention]:
         raise ConstantError("a softmax over the keys is needed")
     scores = strip_leading(probabilities.args[0])
     size = (scores.shape or (0,))[-1]
-    scale, allowed = 1.0, torch.ones(size, size, dtype=torch.bool)
+    scale, cap, allowed = 1.0, 0.0, torch.ones(size, size, dtype=torch.bool)
     while not is_call(scores, "matmul"):
+        if is_call(scores, "tanh") and cap == 0 and scale > 0:
+            # So far there was c of c * tanh(score / c); the scale is what follows.
+            scores, cap = strip_leading(scores.args[0]), scale
+            continue
         step = _mask_or_scale(scores)
         if step is None:
-            raise ConstantError("scores that are scaled by numbers and masked by constants are "
+            raise ConstantError("scores that are scaled, capped and masked by constants are "
                                 f"needed, got {scores.spelled if is_node(scores) else scores}")
         scores, factor, mask = strip_leading(step[0]), step[1], step[2]
         scale *= factor
         if mask is not None:
+            if cap:
+                raise ConstantError("a mask after the soft cap of scores is needed")
             allowed &= _square(mask, size)
     queries, keys = operands(scores)
     if bool(allowed.all()) and size > 1:
         raise ConstantError("a causal mask is needed")
-    return Attention(queries, keys, values, scale, visibility_of(allowed), True)
+    return Attention(queries, keys, values, scale, visibility_of(allowed), True, cap)
 
 
 def _mask_or_scale(node: Any) -> Optional[Tuple[Node, float, Optional[torch.Tensor]]]:

@@ -9,6 +9,10 @@ from .raising import Raised
 from .steps import Step, WeightSource
 
 
+#: What a residual stream consists of.
+_RESIDUAL = ("embedding", "arith.addf", "scale")
+
+
 def cuts_of(steps: Sequence[Step], last: Step) -> List[int]:
     """The indices of steps whose result is all that later steps take from here and before."""
     final: Dict[Step, int] = {}  # the last use
@@ -63,8 +67,7 @@ def _feeds_all(steps: Sequence[Step], cut: int, attention: int) -> bool:
     Its queries, keys and values come from it; and it is not a normalization that only they use,
     which belongs to the layer.
     """
-    return steps[cut].kind in ("embedding", "arith.addf") or not any(
-        steps[i].kind in ("embedding", "arith.addf") for i in range(cut))
+    return steps[cut].kind in _RESIDUAL or not any(steps[i].kind in _RESIDUAL for i in range(cut))
 
 
 def build(raised: Raised, context: int, cache: str, bos_token: Optional[int],
@@ -112,7 +115,9 @@ class _Builder:
             position = end
         self.add_all(steps[position:])
         weights = [self.weight(source) for source in self.raised.head]
-        self.graph.head(self.values[self.raised.hidden], *weights)
+        options = self.raised.head_options
+        self.graph.head(self.values[self.raised.hidden], *weights,
+                        scale=options.get("scale", 1.0), soft_cap=options.get("soft_cap", 0.0))
 
     def weight(self, source: WeightSource) -> Weight:
         return self.graph.weights.get(source.name) or \
@@ -130,11 +135,14 @@ class _Builder:
         if step.kind.startswith("arith."):
             return graph.elementwise(step.kind, *inputs)
         if step.kind == "rotate":
-            table = graph.rotary_table(frequencies=attributes["frequencies"])
-            return graph.rotate(inputs[0], table, attributes["interleaved"])
+            table = graph.rotary_table(frequencies=attributes["frequencies"],
+                                       scale=attributes["scale"])
+            return graph.rotate(inputs[0], table, attributes["interleaved"],
+                                attributes["head_dim"])
         leading = [attributes.pop("function")] if "function" in attributes else []
-        for name in ("kv_heads", "head_dim"):  # which are the graph's
-            attributes.pop(name, None)
+        if step.kind == "attention":
+            for name in ("kv_heads", "head_dim"):  # which are the graph's
+                attributes.pop(name)
         method: Callable[..., Value] = getattr(graph, step.kind)
         return method(*leading, *inputs, *weights, **attributes)
 
@@ -148,4 +156,5 @@ def structure_of(raised: Raised) -> List[Tuple[Any, ...]]:
              tuple(weight.name for weight in step.weights),
              tuple(sorted((name, value) for name, value in step.attributes.items()
                           if name not in skipped)))
-            for step in raised.steps] + [("head", tuple(w.name for w in raised.head))]
+            for step in raised.steps] + [
+                ("head", tuple(w.name for w in raised.head), tuple(raised.head_options.items()))]

@@ -39,12 +39,20 @@ def frequencies_of(cosines: torch.Tensor, sines: torch.Tensor) -> Tuple[float, .
             allowed = 1e-4 + 4e-7 * p * abs(frequency)
             if abs(math.cos(p * frequency) - cos[p][i]) > allowed \
                     or abs(math.sin(p * frequency) - sin[p][i]) > allowed:
-                raise ConstantError("angles that grow evenly from position 0, unscaled, are "
+                raise ConstantError("angles that grow evenly from position 0 are "
                                     f"needed; frequency {i} does otherwise at position {p}")
         if frequency < 0:
             raise ConstantError(f"frequencies that are not negative are needed, got {frequency}")
         found.append(frequency)
     return _as_powers(found)
+
+
+def scale_of(cosines: torch.Tensor) -> float:
+    """The factor of a table of cosines from position 0 on, where the angle is 0."""
+    scale = float(cosines[0, 0])
+    if not scale > 0 or not bool((cosines[0] == cosines[0, 0]).all()):
+        raise ConstantError("cosines of one factor, from position 0 on, are needed")
+    return scale
 
 
 def _wrap(angle: float) -> float:

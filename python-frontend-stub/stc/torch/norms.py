@@ -84,9 +84,30 @@ def rms_norm_call(node: Node) -> Optional[Tuple[Any, Any, float]]:
     return x, weight, torch.finfo(torch.float32).eps if epsilon is None else epsilon
 
 
+def layer_norm_call(node: Node) -> Optional[Tuple[Any, Any, Any, float]]:
+    """x, weight, bias and epsilon of torch.nn.functional.layer_norm over the last dimension."""
+    x, shape = strip(node.args[0]), fixed(node.arg(1, "normalized_shape"))
+    if not is_node(x) or (len(shape) if isinstance(shape, (tuple, list, torch.Size)) else 1) != 1:
+        return None
+    epsilon = scalar(node.arg(4, "eps", 1e-5))
+    if epsilon is None:
+        return None
+    return x, strip(node.arg(2, "weight")), strip(node.arg(3, "bias")), epsilon
+
+
+def soft_capped(node: Any) -> Optional[Tuple[Node, float]]:
+    """x and c of c * tanh(x)."""
+    if is_call(node, "mul"):
+        for curve, factor in both_ways(node):
+            cap = scalar(factor)
+            if cap is not None and is_call(curve, "tanh"):
+                return strip(curve.args[0]), cap
+    return None
+
+
 def nonlinearity(node: Any) -> Optional[Tuple[str, Node]]:
     """The function, as stc names it, and its argument."""
-    if is_call(node, "silu", "relu"):
+    if is_call(node, "silu", "relu", "sigmoid"):
         return node.name, strip(node.args[0])
     if is_call(node, "gelu"):
         tanh = fixed(node.arg(1, "approximate", "none")) == "tanh"

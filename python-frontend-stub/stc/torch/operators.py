@@ -41,8 +41,9 @@ KNOWN = IDENTITIES | RESHAPES | frozenset((
     "tokens", "embedding", "linear", "matmul", "addmm", "t", "T", "mT", "transpose", "permute",
     "expand", "repeat_interleave", "index_select", "getitem", "slice", "narrow", "select", "chunk",
     "split", "unbind", "cat", "stack", "neg", "add", "sub", "mul", "div", "pow", "square", "mean",
-    "rsqrt", "sqrt", "reciprocal", "rms_norm", "silu", "gelu", "relu", "sigmoid", "softmax",
-    "scaled_dot_product_attention", "masked_fill", "where", "view_as_complex", "view_as_real"))
+    "rsqrt", "sqrt", "reciprocal", "rms_norm", "layer_norm", "silu", "gelu", "relu", "sigmoid",
+    "tanh", "softmax", "scaled_dot_product_attention", "masked_fill", "where", "view_as_complex",
+    "view_as_real"))
 
 #: Checks, which have no result. Anything else without one is there for what it changes.
 CHECKS = frozenset((
@@ -58,6 +59,7 @@ SHAPE_ONLY = frozenset((
 MODULES: Dict[str, Tuple[str, Tuple[str, ...]]] = {
     "Linear": ("linear", ("weight", "bias")), "Embedding": ("embedding", ("weight",)),
     "SiLU": ("silu", ()), "GELU": ("gelu", ()), "ReLU": ("relu", ()), "Sigmoid": ("sigmoid", ()),
+    "Tanh": ("tanh", ()),
     "Softmax": ("softmax", ()), "Dropout": ("dropout", ()), "Identity": ("identity", ()),
     "RMSNorm": ("rms_norm", ("normalized_shape", "weight", "eps")),
     "LayerNorm": ("layer_norm", ("normalized_shape", "weight", "bias", "eps")),

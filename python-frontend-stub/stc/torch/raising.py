@@ -8,12 +8,12 @@ import torch
 
 from ..errors import UnsupportedOperators
 from .attention import Attention, fused_attention, heads_of, shared_heads, written_attention
-from .constants import ConstantError, frequencies_of
+from .constants import ConstantError, frequencies_of, scale_of
 from .layout import Axis, Layout, join
-from .norms import nonlinearity, normalized, rms_norm_call
+from .norms import layer_norm_call, nonlinearity, normalized, rms_norm_call, soft_capped
 from .operators import IDENTITIES, KNOWN, Captured, Node
 from .parts import Part, part_of
-from .rotary import Rotation, angle_table, is_of_heads, rotation_of
+from .rotary import Rotation, angle_table, is_of_heads, partial_rotation, rotation_of
 from .steps import (Problems, Rows, Step, WeightSource, WeightTable, both_ways, constant_tensor,
                     fixed, is_node, operands, scalar, strip, varies)
 
@@ -27,6 +27,7 @@ class Raised:
     steps: List[Step]
     hidden: Step
     head: List[WeightSource]
+    head_options: Dict[str, float]  # of Graph.head
 
 
 class Raiser:
@@ -37,19 +38,20 @@ class Raiser:
         self.weights = WeightTable()
         self.problems = Problems()
         self.done: Dict[Node, Result] = {}
-        self.unscaled: Dict[Node, Result] = {}
+        self.scaled: Dict[Tuple[Step, float], Step] = {}
         self.steps: List[Step] = []
         self.rules: Dict[str, Callable[[Node], Result]] = {
             "embedding": self.embedding, "linear": self.linear, "matmul": self.matmul,
             "addmm": self.addmm, "add": self.add, "sub": self.subtract, "mul": self.multiply,
-            "div": self.divide, "rms_norm": self.rms_norm, "cat": self.concatenation,
+            "div": self.divide, "rms_norm": self.rms_norm, "layer_norm": self.layer_norm,
+            "cat": self.concatenation,
             "scaled_dot_product_attention": self.fused, "getitem": self.part, "slice": self.part,
             "narrow": self.part, "select": self.part, "view": self.view, "unsqueeze": self.view,
             "squeeze": self.view, "view_as": self.view, "transpose": self.permute,
             "permute": self.permute, "t": self.permute, "T": self.permute, "mT": self.permute,
             "expand": self.expand, "repeat_interleave": self.repeat,
             "index_select": self.repeat}
-        for name in ("silu", "gelu", "relu"):
+        for name in ("silu", "gelu", "relu", "sigmoid"):
             self.rules[name] = self.activation
 
     def run(self) -> Raised:
@@ -61,17 +63,22 @@ class Raiser:
                                     or node.name == "matmul" and not varies(operands(node)[1])):
                 self.rows(node)
         logits = self.plain(self.captured.output)
-        if logits is not None and (logits.step.kind != "linear"
-                                   or not logits.layout.is_rows(logits.step.columns)):
+        head: Dict[str, float] = {}
+        last = logits.step if logits is not None else None
+        for kind, attribute in (("soft_cap", "cap"), ("scale", "factor")):
+            if last is not None and last.kind == kind:
+                head[kind] = last.attributes[attribute]
+                last = last.inputs[0]
+        if logits is not None and last is not None and (
+                last.kind != "linear" or not logits.layout.is_rows(last.columns)):
             self.reject(self.captured.output,
                         "logits of all tokens from a linear layer are expected here")
         if self.problems.found:
             raise UnsupportedOperators(self.problems.list())
-        assert logits is not None
-        hidden = logits.step.inputs[0]
+        assert last is not None
+        hidden = last.inputs[0]
         needed = _ancestors(hidden)
-        return Raised([step for step in self.steps if step in needed], hidden,
-                      logits.step.weights)
+        return Raised([step for step in self.steps if step in needed], hidden, last.weights, head)
 
     def _check_operators(self) -> Set[Node]:
         """The operators between tokens and logits. Throws if no pattern knows some of them."""
@@ -110,23 +117,15 @@ class Raiser:
         return self.done[node]
 
     def plain(self, value: Any) -> Result:
-        """The numbers of a node: a factor becomes part of the weight that they come from."""
-        node = strip(value)
-        if node not in self.unscaled:
-            self.unscaled[node] = self._absorb(node)
-        return self.unscaled[node]
-
-    def _absorb(self, node: Node) -> Result:
-        rows = self.rows(node)
+        """The numbers of a node: a factor becomes a step."""
+        rows = self.rows(value)
         if rows is None or rows.scale == 1:
             return rows
-        step = rows.step
-        if step.kind not in ("linear", "embedding"):
-            return self.reject(node, "a factor is expected to follow a linear layer or an "
-                                     "embedding, or to scale attention")
-        scaled = [self.weights.derived(weight.source, f"times {rows.scale!r}", "scaled",
-                                       weight.tensor * rows.scale) for weight in step.weights]
-        return Rows(self.step(node, step.kind, step.inputs, scaled, step.columns), rows.layout)
+        key = (rows.step, rows.scale)
+        if key not in self.scaled:
+            self.scaled[key] = self.step(strip(value), "scale", [rows.step], [],
+                                         rows.step.columns, factor=rows.scale)
+        return Rows(self.scaled[key], rows.layout)
 
     def _raise(self, node: Node) -> Result:
         if node.constant:
@@ -230,8 +229,44 @@ class Raiser:
             return self.rotate(node, rotation)
         for x, other in both_ways(node):
             if varies(x) and not varies(other):
-                return self._add_constant(node, x, other)
+                table = self._position_table(other)
+                return self._add_constant(node, x, other) if table is None else \
+                    self._add_positions(node, x, table)
         return self._elementwise(node, "arith.addf")
+
+    def _position_table(self, value: Any) -> Optional[Node]:
+        """The parameter, [positions, columns], whose first rows a constant is."""
+        tensor, length = constant_tensor(value), self.captured.length
+        if tensor is None or tensor.dim() < 2 or tensor.shape[-2] != length \
+                or tensor.numel() != length * tensor.shape[-1]:
+            return None
+        work: List[Any] = [value]
+        while work:
+            node = work.pop()
+            table = constant_tensor(node)
+            if table is None:
+                continue
+            if node.parameter is not None and table.dim() >= 2 and table.shape[-2] >= length \
+                    and table.shape[-1] == tensor.shape[-1] and table.shape[:-2].numel() == 1 \
+                    and torch.equal(table.reshape(-1, table.shape[-1])[:length],
+                                    tensor.reshape(length, -1)):
+                return node if is_node(node) else None
+            work += [argument for argument in node.args if is_node(argument)]
+        return None
+
+    def _add_positions(self, node: Node, x: Node, table: Node) -> Result:
+        rows = self.plain(x)
+        if rows is None:
+            return None
+        assert table.parameter is not None
+        weight = self.weights.parameter(
+            table.parameter, table.value.reshape(-1, table.value.shape[-1]))
+        columns = rows.step.columns
+        if not rows.layout.is_rows(columns) or weight.tensor.shape[1] != columns:
+            return self.reject(node, "a position embedding of whole rows is expected")
+        positions = self.step(node, "position_embedding", [], [weight], columns)
+        return Rows(self.step(node, "arith.addf", [rows.step, positions], [], columns),
+                    rows.layout)
 
     def subtract(self, node: Node) -> Result:
         return self._elementwise(node, "arith.subf")
@@ -273,6 +308,9 @@ class Raiser:
                     return self._norm(node, inner[0], weight, inner[1])
         if nonlinearity(node) is not None:
             return self.activation(node)
+        capped = soft_capped(node)
+        if capped is not None:
+            return self._soft_cap(node, *capped)
         for x, factor in both_ways(node):
             number = scalar(factor)
             if number is not None:
@@ -293,7 +331,18 @@ class Raiser:
             return self.reject(node, "a division by a number is expected")
         return self._scale(node, x, 1 / number)
 
+    def _soft_cap(self, node: Node, x: Node, cap: float) -> Result:
+        """cap * tanh(x), where x is something divided by cap."""
+        rows = self.rows(x)
+        if rows is None:
+            return None
+        step, factor = rows.step, rows.scale * cap
+        if abs(factor - 1) > 1e-6:  # f32 rounds 1 / cap
+            step = self.step(node, "scale", [step], [], step.columns, factor=factor)
+        return Rows(self.step(node, "soft_cap", [step], [], step.columns, cap=cap), rows.layout)
+
     def _scale(self, node: Node, x: Node, factor: float) -> Result:
+        """A factor waits for who uses the product: attention has room for it."""
         rows = self.rows(x)
         return rows and Rows(rows.step, rows.layout, rows.scale * factor)
 
@@ -301,9 +350,12 @@ class Raiser:
         rows = self.plain(x)
         if rows is None:
             return None
-        columns = rows.step.columns
+        columns, groups = rows.step.columns, 1
         if not rows.layout.is_rows(columns):
-            return self.reject(node, "a normalization of whole rows is expected (not of heads)")
+            size = (x.shape or (0,))[-1]
+            if not is_of_heads(rows.layout, size):
+                return self.reject(node, "a normalization of whole rows or heads is expected")
+            columns, groups = size, columns // size
         vector = constant_tensor(weight)
         if weight is None:
             source: Optional[WeightSource] = self.weights.derived(
@@ -315,14 +367,34 @@ class Raiser:
             source = self.weight(weight, f"{node.module}.norm", 1)
         if source is None or int(source.tensor.shape[0]) != columns:
             return self.reject(node, "one weight per column is expected")
-        return Rows(self.step(node, "rms_norm", [rows.step], [source], columns, epsilon=epsilon),
-                    rows.layout)
+        return Rows(self.step(node, "rms_norm", [rows.step], [source], rows.step.columns,
+                              epsilon=epsilon, groups=groups), rows.layout)
 
     def rms_norm(self, node: Node) -> Result:
         call = rms_norm_call(node)
         if call is None:
             return self.reject(node, "a normalization of the last dimension is expected")
         return self._norm(node, *call)
+
+    def layer_norm(self, node: Node) -> Result:
+        call = layer_norm_call(node)
+        if call is None:
+            return self.reject(node, "a normalization of the last dimension is expected")
+        x, weight, bias, epsilon = call
+        rows = self.plain(x)
+        if rows is None:
+            return None
+        columns = rows.step.columns
+        weights: List[Optional[WeightSource]] = [
+            self.weights.derived("ones", str(columns), f"of_{columns}", torch.ones(columns))
+            if weight is None else self.weight(weight, f"{node.module}.norm", 1)]
+        if bias is not None:
+            weights.append(self.weight(bias, f"{node.module}.bias", 1))
+        given = [vector for vector in weights if vector is not None]
+        if len(given) != len(weights) or not rows.layout.is_rows(columns):
+            return self.reject(node, "a normalization of whole rows by constants is expected")
+        return Rows(self.step(node, "layer_norm", [rows.step], given, columns, epsilon=epsilon),
+                    rows.layout)
 
     def activation(self, node: Node) -> Result:
         function = nonlinearity(node)
@@ -347,7 +419,7 @@ class Raiser:
         if rows is None:
             return None
         head_dim = (rotation.x.shape or (0,))[-1]
-        tables = [angle_table(table, rows.layout, head_dim)
+        tables = [angle_table(table, rows.layout, rotation.columns or head_dim)
                   for table in (rotation.cosines, rotation.sines)]
         layout = rows.layout.view(node.shape or ())
         if not is_of_heads(rows.layout, head_dim) or tables[0] is None or tables[1] is None \
@@ -355,18 +427,20 @@ class Raiser:
             return self.reject(node, "a rotary embedding of whole heads by angles of each token "
                                      "is expected")
         try:
-            frequencies = frequencies_of(tables[0], tables[1])
+            scale = scale_of(tables[0])
+            frequencies = frequencies_of(tables[0] / scale, tables[1] / scale)
         except ConstantError as error:
             return self.reject(node, f"rotary embedding: {error}")
         return Rows(self.step(node, "rotate", [rows.step], [], rows.step.columns,
-                              frequencies=frequencies, interleaved=rotation.interleaved),
+                              frequencies=frequencies, scale=scale, head_dim=head_dim,
+                              interleaved=rotation.interleaved),
                     layout, rows.scale)
 
     def concatenation(self, node: Node) -> Result:
-        rotation = rotation_of(node)
+        rotation = rotation_of(node) or partial_rotation(node)
         if rotation is None:
             return self.reject(node, "a concatenation is expected to be a rotary embedding of "
-                                     "whole heads")
+                                     "heads or of their first columns")
         return self.rotate(node, rotation)
 
     def fused(self, node: Node) -> Result:
@@ -401,7 +475,8 @@ class Raiser:
         step = self.step(node, "attention", [queries.step, keys.step, values.step], [],
                          queries.step.columns, heads=count, kv_heads=kv_heads, head_dim=head_dim,
                          scale=attention.scale * queries.scale * keys.scale,
-                         window=attention.sees.window, sinks=attention.sees.sinks)
+                         window=attention.sees.window, sinks=attention.sees.sinks,
+                         soft_cap=attention.soft_cap)
         layout = queries.layout.view(node.shape or ())
         return Rows(step, layout, values.scale) if layout is not None else \
             self.reject(node, "a result of [..., heads, tokens, head_dim] is expected")

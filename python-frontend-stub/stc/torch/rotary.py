@@ -24,6 +24,7 @@ class Rotation:
     cosines: torch.Tensor
     sines: torch.Tensor
     interleaved: bool
+    columns: int = 0  # the first ones of a head, if not all, that are rotated
 
 
 def rotation_of(node: Node) -> Optional[Rotation]:
@@ -41,6 +42,23 @@ def rotation_of(node: Node) -> Optional[Rotation]:
         if is_call(inner, "view_as_real"):
             return _of_complex(inner)
     return None
+
+
+def partial_rotation(node: Node) -> Optional[Rotation]:
+    """Of cat(rotated x[..., :r], x[..., r:])."""
+    parts = _list(node)
+    if len(parts) != 2 or not is_last_dim(node, node.arg(1, "dim", 0), len(node.shape or ())) \
+            or not is_node(parts[0]):
+        return None
+    inner, rest = rotation_of(parts[0]), last_part(parts[1])
+    first = last_part(inner.x) if inner is not None else None
+    if inner is None or rest is None or first is None or first[0] is not rest[0]:
+        return None
+    source, rotated = first[0], len(first[1])
+    size = (source.shape or (0,))[-1]
+    if (first[1], rest[1]) != (range(rotated), range(rotated, size)):
+        return None
+    return Rotation(source, inner.cosines, inner.sines, inner.interleaved, rotated)
 
 
 def _product(node: Any) -> Optional[Tuple[Node, torch.Tensor]]:

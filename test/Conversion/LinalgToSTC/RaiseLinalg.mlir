@@ -269,7 +269,7 @@ func.func @other_mean(%x: tensor<5x4xf32>, %w: tensor<4xf32>) -> tensor<5x4xf32>
     %next = arith.addf %square, %sum : f32
     linalg.yield %next : f32
   } -> tensor<5xf32>
-  // expected-remark @below {{not raised: expected a part of an RMS normalization, a nonlinearity (silu, gelu, gelu_tanh, relu), or a sum}}
+  // expected-remark @below {{not raised: expected a part of an RMS normalization, a nonlinearity (silu, gelu, gelu_tanh, relu, sigmoid), a multiple, or a sum}}
   %y = linalg.generic {indexing_maps = [#all, affine_map<(t, c) -> (t)>, affine_map<(t, c) -> (c)>, #all],
                        iterator_types = ["parallel", "parallel"]}
       ins(%x, %sums, %w : tensor<5x4xf32>, tensor<5xf32>, tensor<4xf32>) outs(%x : tensor<5x4xf32>) {
@@ -418,4 +418,31 @@ func.func @refused_by_stc(%x: tensor<?x?xf32>, %y: tensor<?x4xf32>, %w: tensor<?
     linalg.yield %scaled : f32
   } -> tensor<?x4xf32>
   return %s, %n : tensor<?x?xf32>, tensor<?x4xf32>
+}
+
+// A transpose that is none, and a product that rounds.
+
+// CHECK-LABEL: func.func @other_products
+// CHECK-NOT: stc.
+func.func @other_products(%x: tensor<5x4xf32>, %w: tensor<4x4xf32>) -> (tensor<5x4xf32>, tensor<5x4xf32>) {
+  %zeros = arith.constant dense<0.0> : tensor<5x4xf32>
+  %empty = tensor.empty() : tensor<4x4xf32>
+  %same = linalg.transpose ins(%w : tensor<4x4xf32>) outs(%empty : tensor<4x4xf32>)
+      permutation = [0, 1]
+  // expected-remark @below {{not raised: expected activations times a weight of [outputs, inputs]}}
+  %y = linalg.matmul ins(%x, %same : tensor<5x4xf32>, tensor<4x4xf32>)
+      outs(%zeros : tensor<5x4xf32>) -> tensor<5x4xf32>
+  // expected-remark @below {{not raised: expected activations times a weight of [outputs, inputs]}}
+  %z = linalg.generic {indexing_maps = [affine_map<(t, n, k) -> (t, k)>, affine_map<(t, n, k) -> (n, k)>,
+                                        affine_map<(t, n, k) -> (t, n)>],
+                       iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<5x4xf32>, tensor<4x4xf32>) outs(%zeros : tensor<5x4xf32>) {
+  ^bb0(%a: f32, %c: f32, %sum: f32):
+    %narrow = arith.truncf %a : f32 to bf16
+    %wide = arith.extf %narrow : bf16 to f32
+    %product = arith.mulf %wide, %c : f32
+    %next = arith.addf %sum, %product : f32
+    linalg.yield %next : f32
+  } -> tensor<5x4xf32>
+  return %y, %z : tensor<5x4xf32>, tensor<5x4xf32>
 }
