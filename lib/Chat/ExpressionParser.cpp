@@ -359,8 +359,6 @@ absl::StatusOr<NodePtr> ExpressionParser::parseFilters(NodePtr node) {
   while (true) {
     if (tokens.takeOperator("|")) {
       NodePtr filter = makeNode(Node::Kind::Filter, tokens);
-      if (tokens.is(Token::Kind::Name) && !isFilter(tokens.peek().text))
-        return tokens.error(absl::StrCat("a filter ", filterNames()));
       STC_ASSIGN_OR_RETURN(filter->text, tokens.takeIdentifier("the name of a filter"));
       STC_RETURN_IF_ERROR(addChild(*filter, std::move(node), tokens));
       if (tokens.isOperator("("))
@@ -377,8 +375,6 @@ absl::StatusOr<NodePtr> ExpressionParser::parseFilters(NodePtr node) {
 absl::StatusOr<NodePtr> ExpressionParser::parseTest(NodePtr input) {
   NodePtr test = makeNode(Node::Kind::Test, tokens);
   test->negated = tokens.takeName("not");
-  if (tokens.is(Token::Kind::Name) && !isTest(tokens.peek().text))
-    return tokens.error(absl::StrCat("a test ", testNames()));
   STC_ASSIGN_OR_RETURN(test->text, tokens.takeIdentifier("the name of a test"));
   STC_RETURN_IF_ERROR(addChild(*test, std::move(input), tokens));
   if (tokens.isOperator("(")) {

@@ -480,7 +480,13 @@ std::string filterNames() {
 absl::StatusOr<Value> applyFilter(absl::string_view name, const Value &input,
                                   const Arguments &arguments, Context &context) {
   STC_RETURN_IF_ERROR(context.charge(16 + (input.isString() ? input.weight() : 0)));
-  return findFilter(name)->apply({input, arguments, context});
+  // As in Jinja, one that does not exist is an error only where it is reached: templates use some
+  // for what is never asked of them here.
+  const FilterEntry *filter = findFilter(name);
+  if (!filter)
+    return context.error(absl::StrCat("a filter ", filterNames()),
+                         absl::StrCat("'", printable(name), "'"));
+  return filter->apply({input, arguments, context});
 }
 
 } // namespace stc::jinja

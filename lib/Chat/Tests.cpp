@@ -5,6 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include <algorithm>
+
 namespace stc::jinja {
 
 namespace {
@@ -78,6 +80,9 @@ std::string testNames() {
 absl::StatusOr<bool> applyTest(absl::string_view name, const Value &input,
                                const Arguments &arguments, Context &context) {
   STC_RETURN_IF_ERROR(context.charge(16 + (input.isString() ? input.weight() : 0)));
+  if (!isTest(name))
+    return context.error(absl::StrCat("a test ", testNames()),
+                         absl::StrCat("'", printable(name), "'"));
   for (const KindTest &entry : kKindTests)
     if (entry.name == name) {
       STC_RETURN_IF_ERROR(context.checkArguments(name, arguments, {}));
@@ -92,10 +97,9 @@ absl::StatusOr<bool> applyTest(absl::string_view name, const Value &input,
                          absl::StrCat(arguments.positional.size() + arguments.named.size()));
   if (name == "divisibleby")
     return testRemainder(input, arguments.positional[0], 0, context);
-  for (const auto &[test, op] : kComparisons)
-    if (test == name)
-      return applyComparison(op, input, arguments.positional[0], context);
-  return context.error(absl::StrCat("a test ", testNames()), absl::StrCat("'", name, "'"));
+  const auto *comparison = std::find_if(std::begin(kComparisons), std::end(kComparisons),
+                                        [name](const auto &entry) { return entry.first == name; });
+  return applyComparison(comparison->second, input, arguments.positional[0], context);
 }
 
 } // namespace stc::jinja

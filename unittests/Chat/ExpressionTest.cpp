@@ -158,6 +158,7 @@ TEST(Expression, Filters) {
        {"{'a':1}|items|list|length ~ {'a':1}|list", "1['a']"}});
   EXPECT_THAT(refuse("1|frobnicate"), HasSubstr("expected a filter abs, capitalize, count"));
   EXPECT_THAT(refuse("1|frobnicate"), HasSubstr("upper, got 'frobnicate'"));
+  EXPECT_EQ(render("{% if tools %}{{ 1|frobnicate }}{{ 1 is shiny }}{% endif %}x"), "x");
   EXPECT_THAT(refuse("[1]|map('nofilter')"), HasSubstr("an attribute, or a filter abs"));
   EXPECT_THAT(refuse("1|default(width=2)"),
               HasSubstr("expected arguments default_value, boolean of default, got 'width'"));

@@ -33,13 +33,14 @@ struct ChatSettings {
 class ChatTemplate {
 public:
   /// Parses all of `text`. `file` names the source in errors, which tell the line. Errors: bad
-  /// syntax, statements, filters or tests that are not supported, text over 1 MiB, deep nesting.
+  /// syntax, statements that are not supported, text over 1 MiB, deep nesting.
   static absl::StatusOr<std::unique_ptr<ChatTemplate>> parse(absl::string_view text,
                                                              const std::string &file);
   ~ChatTemplate();
 
-  /// The conversation as text. Errors: what the template raises itself (raise_exception),
-  /// operations without meaning for their operands, too many steps or too much text.
+  /// The conversation as text. Errors: what the template raises itself (raise_exception), filters,
+  /// tests and methods that are not supported, operations without meaning for their operands, too
+  /// many steps or too much text.
   absl::StatusOr<std::string> render(absl::Span<const ChatMessage> messages,
                                      const ChatSettings &settings) const;
 
