@@ -317,19 +317,24 @@ TEST_F(TokenizerGguf, RefusesBadUnigram) {
 }
 
 TEST_F(TokenizerGguf, EveryTruncationIsAnError) {
-  std::string bytes = llamaParts().build();
-  for (size_t length = 0; length < bytes.size(); ++length)
-    EXPECT_FALSE(loadTokenizer(folder.write("short.gguf", bytes.substr(0, length))).ok()) << length;
+  for (const GgufParts &parts : {llamaParts(), bertParts(), t5Parts()}) {
+    std::string bytes = parts.build();
+    for (size_t length = 0; length < bytes.size(); ++length)
+      EXPECT_FALSE(loadTokenizer(folder.write("short.gguf", bytes.substr(0, length))).ok())
+          << parts.model << " " << length;
+  }
 }
 
 TEST_F(TokenizerGguf, BitFlipsDoNoHarm) {
-  std::string bytes = llamaParts().build();
-  for (size_t bit = 0; bit < bytes.size() * 8; bit += 3) {
-    std::string flipped = bytes;
-    flipped[bit / 8] = char(flipped[bit / 8] ^ 1 << bit % 8);
-    auto tokenizer = loadTokenizer(folder.write("flipped.gguf", flipped));
-    if (tokenizer.ok())
-      (void)(*tokenizer)->encode("a a\n[u]z", {}).ok();
+  for (const GgufParts &parts : {llamaParts(), bertParts(), t5Parts()}) {
+    std::string bytes = parts.build();
+    for (size_t bit = 0; bit < bytes.size() * 8; bit += 3) {
+      std::string flipped = bytes;
+      flipped[bit / 8] = char(flipped[bit / 8] ^ 1 << bit % 8);
+      auto tokenizer = loadTokenizer(folder.write("flipped.gguf", flipped));
+      if (tokenizer.ok())
+        (void)(*tokenizer)->encode("a a\n[u]z cafes", {}).ok();
+    }
   }
 }
 

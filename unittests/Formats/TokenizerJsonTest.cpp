@@ -369,6 +369,23 @@ TEST(TokenizerJson, RefusesBadUnigram) {
   EXPECT_THAT(refusal(parts), HasSubstr("normalizers[0]: expected a trie of whole units"));
 }
 
+TEST(TokenizerJson, ReadsPreTokenizersOfWords) {
+  JsonParts parts;
+  parts.vocabulary = R"({"a":0,"b":1,"ab":2,".":3,"_":4})";
+  auto encode = [&](const char *type) {
+    parts.preTokenizer = absl::StrCat(R"({"type":")", type, "\"}");
+    return encodePlain(*createOrDie(parseOrDie(parts)), "ab a\tb.ab_b");
+  };
+  // Without spaces; Whitespace also cuts at punctuation, which the underscore is not.
+  EXPECT_THAT(encode("WhitespaceSplit"), ElementsAre(2, 0, 1, 3, 2, 4, 1));
+  EXPECT_THAT(encode("Whitespace"), ElementsAre(2, 0, 1, 3, 2, 4, 1));
+  parts.merges = R"(["a b","b ."])";
+  parts.vocabulary = R"({"a":0,"b":1,"ab":2,".":3,"_":4,"b.":5})";
+  EXPECT_THAT(encode("WhitespaceSplit"), ElementsAre(2, 0, 5, 2, 4, 1));
+  EXPECT_THAT(encode("Whitespace"), ElementsAre(2, 0, 1, 3, 2, 4, 1));
+  EXPECT_THAT(encode("BertPreTokenizer"), ElementsAre(2, 0, 1, 3, 2, 4, 1));
+}
+
 TEST(TokenizerJson, RefusesNormalizersThatWouldSeeMarkedSpaces) {
   JsonParts parts;
   parts.normalizer = "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Replace\",\"pattern\":{"
@@ -562,10 +579,10 @@ TEST(TokenizerJson, RefusesBadSpecialTokens) {
 }
 
 TEST(TokenizerJson, DamageDoesNoHarm) {
-  std::string text = byteLevelParts().text();
+  const std::string texts[] = {byteLevelParts().text(), bertParts().text(), t5Parts().text()};
   Random random(9);
-  for (int round = 0; round < 1500; ++round) {
-    std::string damaged = text;
+  for (int round = 0; round < 4500; ++round) {
+    std::string damaged = texts[round % 3];
     for (int i = 0; i < 3; ++i)
       damaged[random.next() % damaged.size()] = char(random.next());
     auto spec = parseTokenizerJson(damaged, "t.json");
