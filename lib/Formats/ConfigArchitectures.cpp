@@ -420,7 +420,26 @@ const ArchitectureRow *findGgufArchitecture(absl::string_view name) {
   return nullptr;
 }
 
-absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given, bool isGguf) {
+constexpr MissingFeature kMissing[] = {
+    {"state_size", "ssm.state_size", "state space layers"},
+    {"ssm_cfg", "ssm.conv_kernel", "state space layers"},
+    {"mamba_d_state", "ssm.group_count", "state space layers"},
+    {"attention_hidden_size", "wkv.head_size", "recurrent layers"},
+    {"lru_width", "", "recurrent layers"},
+    {"linear_num_key_heads", "", "linear attention"},
+    {"kv_lora_rank", "attention.kv_lora_rank", "latent attention"},
+    {"alibi", "attention.max_alibi_bias", "ALiBi positions"},
+    {"num_decoder_layers", "decoder_block_count", "an encoder beside the decoder"},
+    {"decoder_layers", "", "an encoder beside the decoder"},
+    {"type_vocab_size", "pooling_type", "an encoder"},
+    {"audio_config", "", "sound"},
+    {"vision_config", "", "images"},
+};
+
+absl::Span<const MissingFeature> missingFeatures() { return kMissing; }
+
+absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given, bool isGguf,
+                                 absl::string_view feature) {
   std::string list;
   absl::string_view nearest;
   // No name is that long; a hostile one must not take long to compare.
@@ -438,7 +457,9 @@ absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given,
   if (given.empty())
     return formatError(site, absl::StrCat("one of ", list), "none");
   return formatError(site, absl::StrCat("one of ", list),
-                     absl::StrCat("'", printable(given), "' (the nearest is ", nearest, ")"));
+                     absl::StrCat("'", printable(given), "' (the nearest is ", nearest,
+                                  feature.empty() ? "" : absl::StrCat("; missing: ", feature),
+                                  ")"));
 }
 
 GgufFamily ggufFamilyOf(const ModelConfig &config) {

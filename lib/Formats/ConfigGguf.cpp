@@ -131,7 +131,13 @@ absl::StatusOr<const ArchitectureRow *> readArchitecture(const GgufFile &gguf) {
   std::optional<uint64_t> offset;
   if (value)
     offset = value->offset;
-  return unknownArchitecture({gguf.path(), "general.architecture", offset}, name, /*isGguf=*/true);
+  MetadataReader own(gguf, absl::StrCat(name, "."));
+  absl::string_view feature;
+  for (const MissingFeature &missing : missingFeatures())
+    if (feature.empty() && !missing.gguf.empty() && own.has(missing.gguf))
+      feature = missing.name;
+  return unknownArchitecture({gguf.path(), "general.architecture", offset}, name, /*isGguf=*/true,
+                             feature);
 }
 
 absl::Status readVocabulary(const GgufFile &gguf, const MetadataReader &reader,

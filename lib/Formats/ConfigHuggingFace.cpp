@@ -274,7 +274,11 @@ absl::StatusOr<const ArchitectureRow *> readArchitecture(const ConfigReader &rea
   const ArchitectureRow *row = findArchitecture(name);
   if (row)
     return row;
-  return unknownArchitecture({file, "model_type", {}}, name, /*isGguf=*/false);
+  absl::string_view feature;
+  for (const MissingFeature &missing : missingFeatures())
+    if (feature.empty() && reader.find(missing.huggingFace))
+      feature = missing.name;
+  return unknownArchitecture({file, "model_type", {}}, name, /*isGguf=*/false, feature);
 }
 
 } // namespace

@@ -96,8 +96,16 @@ const ArchitectureRow *findArchitecture(absl::string_view name);
 const ArchitectureRow *findMultimodal(absl::string_view name);
 /// The row of a GGUF general.architecture; nullptr for one we do not know.
 const ArchitectureRow *findGgufArchitecture(absl::string_view name);
-/// "one of ..., the nearest being ..." and what was given instead, for messages.
-absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given, bool isGguf);
+/// An error that lists the known architectures and names the nearest to what was given; `feature`
+/// is the first that is known to be missing, or "".
+absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given, bool isGguf,
+                                 absl::string_view feature);
+
+/// What decoders of other kinds have, by a key that they are described with.
+struct MissingFeature {
+  absl::string_view huggingFace, gguf, name;
+};
+absl::Span<const MissingFeature> missingFeatures();
 
 /// As many layers as a configuration may have.
 constexpr int64_t kMostLayers = 1 << 16;
