@@ -242,6 +242,20 @@ constexpr ArchitectureRow cohere() {
   return row;
 }
 
+// Layers with a window are rotated, and one in four sees everything and is not.
+constexpr ArchitectureRow cohere2() {
+  ArchitectureRow row = cohere();
+  row.name = row.gguf = "cohere2";
+  row.models = "Command R7B, Command A";
+  row.ropeTheta = 10000;
+  row.windowRule = WindowRule::Pattern;
+  row.windowPattern = 4;
+  row.slidingWindow = 4096;
+  row.rotatesWindowsOnly = true;
+  row.fixed = {};
+  return row;
+}
+
 /// Layer norms and a feed-forward without gate, which many families have.
 constexpr ArchitectureRow plainDecoder() {
   ArchitectureRow row;
@@ -375,9 +389,9 @@ constexpr ArchitectureRow falcon() {
 }
 
 constexpr ArchitectureRow kRows[] = {
-    llama(), mistral(), mixtral(), qwen2(), qwen2Moe(), qwen3(),   qwen3Moe(), smollm3(),
-    gemma(), gemma2(),  gemma3(),  olmo2(), olmoe(),    granite(), cohere(),   starcoder2(),
-    phi(),   phi3(),    gpt2(),    gptj(),  gptNeoX(),  falcon(),
+    llama(),      mistral(), mixtral(), qwen2(), qwen2Moe(), qwen3(),   qwen3Moe(), smollm3(),
+    gemma(),      gemma2(),  gemma3(),  olmo2(), olmoe(),    granite(), cohere(),   cohere2(),
+    starcoder2(), phi(),     phi3(),    gpt2(),  gptj(),     gptNeoX(), falcon(),
 };
 
 /// Insertions, deletions and replacements that lead from one text to the other (Levenshtein 1966).

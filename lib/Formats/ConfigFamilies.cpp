@@ -33,6 +33,8 @@ static std::vector<std::string> featuresOf(const ArchitectureRow &row) {
     features.push_back("another rotation in layers with a window");
   if (row.unrotatedPattern != 0)
     features.push_back(absl::StrCat("one layer in ", row.unrotatedPattern, " without rotation"));
+  if (row.rotatesWindowsOnly)
+    features.push_back("rotation in layers with a window alone");
   if (row.windowRule == WindowRule::Always)
     features.push_back("sliding window");
   if (row.windowRule == WindowRule::Switched)

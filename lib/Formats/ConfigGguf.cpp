@@ -322,6 +322,9 @@ absl::Status readLayerKinds(const MetadataReader &reader, const ArchitectureRow 
     config.windowedLayers = allButEvery(pattern, config.layers);
   }
   config.rotatedLayers = allButEvery(row.unrotatedPattern, config.layers);
+  if (row.rotatesWindowsOnly)
+    for (int64_t layer = 0; layer < config.layers; ++layer)
+      config.rotatedLayers.push_back(config.isWindowed(layer));
   return absl::OkStatus();
 }
 

@@ -148,6 +148,10 @@ absl::Status readSlidingWindow(const ConfigReader &reader, const ArchitectureRow
 /// Which layers are rotated: SmolLM3 lists 1 for those that are, or says how often one is not.
 absl::Status readRotatedLayers(const ConfigReader &reader, const ArchitectureRow &row,
                                ModelConfig &config) {
+  // Without windows all layers see everything, and none is rotated.
+  if (row.rotatesWindowsOnly)
+    for (int64_t layer = 0; layer < config.layers; ++layer)
+      config.rotatedLayers.push_back(config.isWindowed(layer));
   if (row.unrotatedPattern == 0)
     return absl::OkStatus();
   int64_t pattern = row.unrotatedPattern;

@@ -78,6 +78,7 @@ struct ArchitectureRow {
   int64_t slidingWindow = 0;        // where the key is missing; 0: none
   int64_t windowPattern = 0;        // where the key is missing
   int64_t unrotatedPattern = 0;     // every n-th layer is not rotated; 0: all are
+  bool rotatesWindowsOnly = false;  // layers that see everything are not rotated
   bool attentionBias = false;       // always; otherwise the key says
   bool interleavedRope = false;     // in Hugging Face checkpoints
   bool ggufInterleavedRope = false; // GGUF's converter permutes query and key rows, or as above

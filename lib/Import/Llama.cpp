@@ -396,6 +396,8 @@ static constexpr Architecture kArchitectures[] = {
      kIgnorable},
     {"cohere", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
      kIgnorable},
+    {"cohere2", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
+     kIgnorable},
     {"starcoder2", kStarCoder2, BiasRule::AttentionFlag, BiasRule::AttentionFlag,
      BiasRule::FeedForwardFlag, kIgnorable},
     {"phi3", kPhi3, BiasRule::Never, BiasRule::Never, BiasRule::Never, kIgnorable},

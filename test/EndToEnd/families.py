@@ -2,8 +2,8 @@
 from code_families import StarCoder2, Phi3, ShortPhi3, Phi
 from gpt_families import Gpt2, PrefixedGpt2, GptJ, GptNeoX, SequentialGptNeoX, Falcon, LargeFalcon
 from llama_families import (Llama, LinearLlama, DynamicLlama, Llama3, YarnLlama, SmolLM3, Qwen3,
-                            Gemma, Gemma2, Gemma3, MultimodalGemma3, Olmo2, Granite, Cohere)
+                            Gemma, Gemma2, Gemma3, MultimodalGemma3, Olmo2, Granite, Cohere, Cohere2)
 
 FAMILIES = [Llama, LinearLlama, DynamicLlama, Llama3, YarnLlama, SmolLM3, Qwen3, Gemma, Gemma2,
-            Gemma3, MultimodalGemma3, Olmo2, Granite, Cohere, StarCoder2, Phi3, ShortPhi3, Phi,
-            Gpt2, PrefixedGpt2, GptJ, GptNeoX, SequentialGptNeoX, Falcon, LargeFalcon]
+            Gemma3, MultimodalGemma3, Olmo2, Granite, Cohere, Cohere2, StarCoder2, Phi3, ShortPhi3,
+            Phi, Gpt2, PrefixedGpt2, GptJ, GptNeoX, SequentialGptNeoX, Falcon, LargeFalcon]

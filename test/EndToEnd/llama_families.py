@@ -339,3 +339,28 @@ class Cohere(Family):
     def to_gguf(self, tensors):
         own = {"attention.layer_norm_epsilon": 1e-5, "rope.freq_base": 10000.0, "logit_scale": 0.25}
         return self.metadata(**own), self.renamed(tensors)
+
+
+class Cohere2(Cohere):
+    """Layers with a window are rotated; every fourth sees everything and is not."""
+    name = gguf = "cohere2"
+    layers = 4
+    changes = {**Cohere.changes, "sliding_window": 5, "sliding_window_pattern": 4}
+
+    def forward(self, t, tokens):
+        inverse = frequencies(10000.0, DIM)
+        hidden = [t["model.embed_tokens.weight"][token] for token in tokens]
+        for i in range(self.layers):
+            w = t.layer("model.layers.{}.", i)
+            is_local = (i + 1) % 4 != 0
+            x = layer_norm(hidden, w("input_layernorm.weight"), None, 1e-5)
+            q, k, v = (self.project(w, x, name) for name in "qkv")
+            if is_local:
+                q, k = rotate(q, inverse, adjacent=True), rotate(k, inverse, adjacent=True)
+            mixed = attention(q, k, v, DIM ** -0.5, 5 if is_local else None)
+            hidden = add(hidden, linear(mixed, w("self_attn.o_proj.weight")), self.swiglu(w, x))
+        return scale(self.head(t, layer_norm(hidden, t["model.norm.weight"], None, 1e-5)), 0.25)
+
+    def to_gguf(self, tensors):
+        metadata, renamed = super().to_gguf(tensors)
+        return {**metadata, "cohere2.attention.sliding_window": 5}, renamed

@@ -233,6 +233,9 @@ TEST(Config, familiesHaveTheirOwnDefaults) {
   EXPECT_EQ(large->kvHeads, 2);
   EXPECT_FALSE(large->block.sharedNorm);
 
+  auto cohere2 = parse(small({{"model_type", "\"cohere2\""}, {"num_hidden_layers", "5"}}));
+  EXPECT_THAT(cohere2->windowedLayers, ElementsAre(true, true, true, false, true));
+  EXPECT_THAT(cohere2->rotatedLayers, ElementsAre(true, true, true, false, true));
   auto smol = parse(small({{"model_type", "\"smollm3\""}, {"num_hidden_layers", "5"}}));
   EXPECT_THAT(smol->rotatedLayers, ElementsAre(true, true, true, false, true));
   auto yarn = parse(small({{"rope_scaling", R"({"rope_type":"yarn","factor":4,"mscale":2,
@@ -251,6 +254,9 @@ TEST(Config, everyRuleIsChecked) {
   } cases[] = {
       {{{"model_type", "\"gpt3\""}}, "config.json: model_type: expected one of llama, mistral, "},
       {{{"model_type", "\"gpt3\""}}, "falcon, got 'gpt3' (the nearest is gpt2)"},
+      {{{"model_type", "\"mamba\""}, {"state_size", "16"}},
+       "(the nearest is llama; missing: state space layers)"},
+      {{{"model_type", "\"deepseek_v3\""}, {"kv_lora_rank", "512"}}, "missing: latent attention)"},
       {{{"model_type", ""}}, "falcon, got none"},
       {{{"model_type", "7"}}, "model_type: expected a string, got 7"},
       {{{"auto_map", "{\"AutoModel\":\"evil.Model\"}"}}, "auto_map: expected no field that asks"},
