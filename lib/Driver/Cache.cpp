@@ -55,7 +55,8 @@ absl::StatusOr<std::string> stc::cachedExecutable(CompileOptions options) {
   std::string key = absl::StrCat(stamp(real.str().str()), stamp(compiler), options.prune, "|",
                                  options.quantize, "|", options.head, "|", options.target, "|",
                                  options.maxContext, "|", kvElementName(options.kvCache), "|",
-                                 options.structure.str(), options.rotate ? "|rotate" : "");
+                                 options.structure.str(), options.rotate ? "|rotate" : "",
+                                 options.keepCodes ? "" : "|floats");
   if (const CalibrationOptions &calibration = options.calibration; !calibration.text.empty())
     absl::StrAppend(&key, "|", calibration.text == "default" ? "" : stamp(calibration.text),
                     calibration.sequences, "|", calibration.length, "|", calibration.repair, "|",

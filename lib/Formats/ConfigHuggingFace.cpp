@@ -44,16 +44,7 @@ ConfigNames huggingFaceNames(const std::string &file, const ArchitectureRow &row
   return names;
 }
 
-/// Whether a quantization_config says that the weights are plain numbers all the same, as those of
-/// pruned models do.
-bool isDense(const JsonValue &quantization) {
-  const JsonValue *format = quantization.find("format");
-  const JsonValue *groups = quantization.find("config_groups");
-  return format && format->string == "dense" &&
-         (!groups || (groups->isObject() && groups->object.empty()));
-}
-
-/// Fields that ask for code from the checkpoint, or that change what the weights mean.
+/// Fields that ask for code from the checkpoint.
 absl::Status refuseUnsafe(const ConfigReader &reader) {
   for (absl::string_view key : {"auto_map", "trust_remote_code", "custom_pipelines"}) {
     const JsonValue *value = reader.find(key);
@@ -61,9 +52,6 @@ absl::Status refuseUnsafe(const ConfigReader &reader) {
     if (value && !isFalse)
       return reader.error(key, "no field that asks to run the checkpoint's own code", "one");
   }
-  const JsonValue *quantization = reader.find("quantization_config");
-  if (quantization && !isDense(*quantization))
-    return reader.error("quantization_config", "weights that are not quantized yet", "one");
   return absl::OkStatus();
 }
 

@@ -47,6 +47,7 @@ struct PipelineOptions {
   bool rotate = false; // the hidden state and values, inside the weights
   std::string prune = "none";
   std::string quantize = "none";
+  bool keepCodes = false; // that a checkpoint stores, of weights which nothing else changes
   CalibrationOptions calibration;
   std::vector<std::string> exclude; // glob patterns of weight names that stay as they are
   // In place of `prune`, `quantize`, `calibration`, `exclude` and `head`.

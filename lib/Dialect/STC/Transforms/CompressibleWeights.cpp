@@ -9,6 +9,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/GlobPattern.h"
@@ -158,6 +159,41 @@ WeightOp copyForHead(WeightOp weight, ArrayRef<LinearOp> heads) {
                             FlatSymbolRefAttr::get(copy.getSymNameAttr())));
   }
   return copy;
+}
+
+SmallVector<WeightOp> separateHeads(ModuleOp module,
+                                    llvm::function_ref<bool(WeightOp)> wanted) {
+  llvm::MapVector<StringAttr, SmallVector<LinearOp>> readers;
+  llvm::DenseSet<StringAttr> shared;
+  module.walk([&](Operation *op) {
+    if (auto repeat = dyn_cast<RepeatOp>(op))
+      repeat.getWeightsAttr().walk([&](FlatSymbolRefAttr name) { shared.insert(name.getAttr()); });
+    auto read = dyn_cast<GetWeightOp>(op);
+    if (!read)
+      return;
+    StringAttr name = read.getWeightAttr().getAttr();
+    for (OpOperand &use : read->getUses()) {
+      auto linear = dyn_cast<LinearOp>(use.getOwner());
+      bool head = linear && !linear->getParentOfType<LayerOp>() &&
+                  use.getOperandNumber() == linear.getWeightMutable().getOperandNumber();
+      if (head)
+        readers[name].push_back(linear);
+      else
+        shared.insert(name);
+    }
+  });
+  SmallVector<WeightOp> weights;
+  for (auto weight : llvm::make_early_inc_range(module.getOps<WeightOp>())) {
+    auto found = readers.find(weight.getSymNameAttr());
+    if (found == readers.end() || !wanted(weight))
+      continue;
+    if (!shared.contains(weight.getSymNameAttr())) {
+      weights.push_back(weight);
+      continue;
+    }
+    weights.push_back(copyForHead(weight, found->second));
+  }
+  return weights;
 }
 
 LogicalResult compressWeights(ModuleOp module, ArrayRef<WeightOp> weights, const std::string &task,
