@@ -197,8 +197,9 @@ static absl::Status readExclude(const Args &args, std::vector<std::string> &patt
       patterns.push_back(std::move(pattern));
     }
   bool changes = false;
-  for (const char *other : {"--prune", "--prune-channels", "--prune-groups", "--prune-heads",
-                            "--prune-experts", "--prune-layers", "--quantize", "--budget", "--recipe"})
+  for (const char *other :
+       {"--prune", "--prune-channels", "--prune-groups", "--prune-heads", "--prune-experts",
+        "--prune-layers", "--quantize", "--budget", "--recipe"})
     changes |= args.has(other);
   return patterns.empty() || changes
              ? absl::OkStatus()
@@ -219,8 +220,9 @@ static absl::Status readBudget(const Args &args, CompileOptions &options) {
     return options.objective.empty()
                ? absl::OkStatus()
                : formatError({"", "--objective", {}}, "--budget beside it", "none");
-  for (const char *other : {"--prune", "--prune-channels", "--prune-groups", "--prune-heads",
-                            "--prune-experts", "--prune-layers", "--quantize", "--recipe", "--ratios"})
+  for (const char *other :
+       {"--prune", "--prune-channels", "--prune-groups", "--prune-heads", "--prune-experts",
+        "--prune-layers", "--quantize", "--recipe", "--ratios"})
     if (args.has(other))
       return formatError({"", "--budget", {}}, absl::StrCat("no ", other, " beside it"), "both");
   if (options.calibration.text.empty())

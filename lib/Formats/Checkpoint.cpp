@@ -85,7 +85,8 @@ absl::StatusOr<ModelConfig> readConfig(const std::string &folder,
 /// The matrices of a tensor of three dimensions, one per index of the first. Rows are whole blocks
 /// of every type, so each takes an equal share of the bytes.
 void addMatrices(const TensorView &tensor, std::map<std::string, TensorView, std::less<>> &found) {
-  if (tensor.encoding || tensor.shape.size() != 3 || tensor.shape[0] < 1 || tensor.shape[0] > maxMatrices)
+  if (tensor.encoding || tensor.shape.size() != 3 || tensor.shape[0] < 1 ||
+      tensor.shape[0] > maxMatrices)
     return;
   uint64_t bytes = tensor.bytes.size() / uint64_t(tensor.shape[0]);
   for (int64_t i = 0; i < tensor.shape[0]; ++i) {

@@ -56,9 +56,8 @@ std::vector<int16_t> unpack(const PackedCodes &packed, int64_t rows, int64_t col
       }
     return codes;
   }
-  static constexpr int natural[] = {0, 1, 2,  3,  4,  5,  6,  7,  8,  9,  10,
-                                    11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
-                                    22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+  static constexpr int natural[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                    16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
   static constexpr int awq[] = {0, 2, 4, 6, 1, 3, 5, 7};
   const int *order = packed.order == PackedCodes::Order::Awq ? awq : natural;
   auto unpackWord = [&](int64_t word, int64_t run) {
@@ -91,10 +90,10 @@ absl::StatusOr<std::vector<int8_t>> readSigned(const PackedCodes &packed, int64_
   for (size_t i = 0; i < stored.size(); ++i) {
     int code = isSigned ? stored[i] : ((stored[i] + offset) & low) - half;
     if (code < -half || code >= half)
-      return formatError(siteOf(packed.tensor),
-                         absl::StrCat("whole numbers from ", -half, " to ", half - 1, " (",
-                                      packed.bits, " bits)"),
-                         absl::StrCat(code, " at element ", i));
+      return formatError(
+          siteOf(packed.tensor),
+          absl::StrCat("whole numbers from ", -half, " to ", half - 1, " (", packed.bits, " bits)"),
+          absl::StrCat(code, " at element ", i));
     codes[i] = int8_t(code);
   }
   return codes;
@@ -142,8 +141,7 @@ absl::StatusOr<std::vector<float>> readScales(const Encoding &encoding) {
     for (int64_t group = 0; group < groups; ++group) {
       int64_t at = encoding.scalesTransposed ? group * encoding.rows + row
                                              : row / encoding.tileRows * groups + group;
-      scales[size_t(row * groups + group)] =
-          float(double(stored[size_t(at)]) * encoding.scaleUnit);
+      scales[size_t(row * groups + group)] = float(double(stored[size_t(at)]) * encoding.scaleUnit);
     }
   return scales;
 }
@@ -156,8 +154,7 @@ absl::StatusOr<CodedMatrix> readCoded(const Encoding &encoding) {
   matrix.group = encoding.tileColumns;
   if (encoding.mask) {
     STC_ASSIGN_OR_RETURN(std::vector<int8_t> kept,
-                         readSigned(*encoding.codes, 1,
-                                    encoding.codes->tensor.elementCount(), 0));
+                         readSigned(*encoding.codes, 1, encoding.codes->tensor.elementCount(), 0));
     STC_ASSIGN_OR_RETURN(matrix.codes,
                          expand(*encoding.mask, kept, encoding.rows, encoding.columns));
   } else {
@@ -220,10 +217,10 @@ absl::StatusOr<CodedMatrix> readBlocks(const TensorView &tensor) {
     const uint8_t *bytes = tensor.bytes.data() + block * size;
     float scale = halfToFloat(uint16_t(bytes[0] | bytes[1] << 8));
     if (!std::isfinite(scale))
-      return formatError({std::string(tensor.file), tensor.name,
-                          tensor.offset + uint64_t(block * size)},
-                         absl::StrCat("finite scales in every ", dtypeName(tensor.dtype), " block"),
-                         "NaN or infinity");
+      return formatError(
+          {std::string(tensor.file), tensor.name, tensor.offset + uint64_t(block * size)},
+          absl::StrCat("finite scales in every ", dtypeName(tensor.dtype), " block"),
+          "NaN or infinity");
     matrix.scales.push_back(scale);
     readBlock(tensor.dtype, bytes + 2, matrix.codes.data() + block * kBlock);
   }
@@ -251,16 +248,16 @@ uint64_t Encoding::storedBytes() const {
 }
 
 std::string Encoding::name() const {
-  std::string type = codes ? absl::StrCat("int", codes->bits)
-                           : absl::AsciiStrToLower(dtypeName(values->dtype));
+  std::string type =
+      codes ? absl::StrCat("int", codes->bits) : absl::AsciiStrToLower(dtypeName(values->dtype));
   return mask ? type + "-bitmask" : type;
 }
 
 bool isCoded(const TensorView &tensor) {
   if (tensor.encoding)
     return bool(tensor.encoding->codes);
-  bool isBlocks = tensor.dtype == DType::Q8_0 || tensor.dtype == DType::Q4_0 ||
-                  tensor.dtype == DType::Q5_0;
+  bool isBlocks =
+      tensor.dtype == DType::Q8_0 || tensor.dtype == DType::Q4_0 || tensor.dtype == DType::Q5_0;
   return isBlocks && tensor.shape.size() == 2;
 }
 
@@ -279,8 +276,7 @@ absl::StatusOr<std::vector<float>> readEncoded(const TensorView &tensor) {
   std::vector<float> values(size_t(encoding.values->elementCount()));
   STC_RETURN_IF_ERROR(readFloats(*encoding.values, 0, absl::MakeSpan(values)));
   if (encoding.mask) {
-    STC_ASSIGN_OR_RETURN(values,
-                         expand(*encoding.mask, values, encoding.rows, encoding.columns));
+    STC_ASSIGN_OR_RETURN(values, expand(*encoding.mask, values, encoding.rows, encoding.columns));
   }
   if (!encoding.scales)
     return values;

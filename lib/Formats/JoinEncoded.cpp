@@ -119,7 +119,8 @@ absl::Status Joiner::setSize(int64_t rows, int64_t columns) {
 bool Joiner::scalesFit(const TensorView &scales, const QuantizationScheme &scheme) const {
   int64_t rows = encoding.rows, columns = encoding.columns;
   if (scheme.blockRows)
-    return scales.shape == Shape{tiles(rows, scheme.blockRows), tiles(columns, scheme.blockColumns)};
+    return scales.shape ==
+           Shape{tiles(rows, scheme.blockRows), tiles(columns, scheme.blockColumns)};
   if (scheme.group)
     return scales.shape == Shape{rows, tiles(columns, scheme.group)};
   return scales.elementCount() == 1 || scales.shape == Shape{rows} ||
@@ -130,8 +131,8 @@ bool Joiner::scalesFit(const TensorView &scales, const QuantizationScheme &schem
 absl::Status Joiner::addScales(absl::string_view suffix, const QuantizationScheme &scheme) {
   STC_ASSIGN_OR_RETURN(const TensorView *scales,
                        need(suffix, absl::StrCat("the scales of ", scheme.str())));
-  bool isFloat = scales->dtype == DType::F16 || scales->dtype == DType::BF16 ||
-                 scales->dtype == DType::F32;
+  bool isFloat =
+      scales->dtype == DType::F16 || scales->dtype == DType::BF16 || scales->dtype == DType::F32;
   if (!isFloat || !scalesFit(*scales, scheme))
     return shapeError(*scales, absl::StrCat("F16, BF16 or F32 scales of ", scheme.str(), " for ",
                                             encoding.rows, "x", encoding.columns));
@@ -161,8 +162,7 @@ absl::Status Joiner::addZeros(absl::string_view suffix, const QuantizationScheme
   if (zeros->dtype == DType::I8 && zeros->elementCount() == height * groups)
     return absl::OkStatus();
   for (Order order : {Order::Stream, Order::Words})
-    if (zeros->dtype == DType::I32 &&
-        zeros->shape == Shape{wordsOf(height, bits, order), groups}) {
+    if (zeros->dtype == DType::I32 && zeros->shape == Shape{wordsOf(height, bits, order), groups}) {
       encoding.zeros->order = order;
       encoding.zeros->alongFirst = true;
       return absl::OkStatus();
@@ -218,8 +218,8 @@ absl::Status Joiner::gptqOrAwq() {
   int64_t group = scheme.group ? std::min(scheme.group, columns) : columns;
   Shape expected = {tiles(columns, group), rows};
   if (scales->shape != expected || !dtypeIsFloat(scales->dtype))
-    return shapeError(*scales, absl::StrCat("F16, BF16 or F32 ", text(expected), " (",
-                                            scheme.str(), " of ", columns, " columns)"));
+    return shapeError(*scales, absl::StrCat("F16, BF16 or F32 ", text(expected), " (", scheme.str(),
+                                            " of ", columns, " columns)"));
   encoding.scales = *scales;
   encoding.scalesTransposed = true;
   encoding.tileColumns = group;
@@ -252,10 +252,10 @@ absl::Status Joiner::words() {
     absl::StrAppend(&known, known.empty() ? "" : ", or ", scheme.str());
     // Three bits: since 0.17 the library leaves no bits out, before it put ten codes into a word.
     for (Order order : {Order::Stream, Order::Words}) {
-      bool fits = !scheme.isFloat && anchor->dtype == DType::I32 &&
-                  anchor->shape ==
-                      Shape{encoding.rows, wordsOf(encoding.columns, scheme.bits, order)} &&
-                  scalesFit(*scales, scheme) && (scheme.symmetric || hasZeros);
+      bool fits =
+          !scheme.isFloat && anchor->dtype == DType::I32 &&
+          anchor->shape == Shape{encoding.rows, wordsOf(encoding.columns, scheme.bits, order)} &&
+          scalesFit(*scales, scheme) && (scheme.symmetric || hasZeros);
       if (!fits)
         continue;
       encoding.codes = PackedCodes{*anchor, int(scheme.bits), order, false, false};
@@ -264,11 +264,11 @@ absl::Status Joiner::words() {
       return addGroupOf(".weight_g_idx", tiles(encoding.columns, encoding.tileColumns));
     }
   }
-  return shapeError(
-      *anchor, absl::StrCat("with weight_scale ", text(scales->shape),
-                            hasZeros ? " and zeros" : ", without zeros,", " what config_groups has for ",
-                            encoding.rows, "x", encoding.columns, ": ",
-                            known.empty() ? "nothing" : known));
+  return shapeError(*anchor,
+                    absl::StrCat("with weight_scale ", text(scales->shape),
+                                 hasZeros ? " and zeros" : ", without zeros,",
+                                 " what config_groups has for ", encoding.rows, "x",
+                                 encoding.columns, ": ", known.empty() ? "nothing" : known));
 }
 
 /// Codes or F8_E4M3 values of a byte each, perhaps behind a mask, and their scales.
@@ -321,8 +321,8 @@ absl::Status Joiner::bitmask() {
   for (uint8_t byte : mask->bytes)
     bits += __builtin_popcount(byte);
   if (anchor->elementCount() != bits)
-    return formatError(siteOf(*anchor), absl::StrCat("a value for each of the ", bits,
-                                                     " bits of its mask"),
+    return formatError(siteOf(*anchor),
+                       absl::StrCat("a value for each of the ", bits, " bits of its mask"),
                        absl::StrCat(anchor->elementCount()));
   bool isQuantized = anchor->dtype == DType::I8 || anchor->dtype == DType::F8E4M3;
   return isQuantized ? bytes() : absl::OkStatus();

@@ -1,5 +1,6 @@
 // What a config.json says about how its weights are stored, after the configuration classes of
-// transformers (utils/quantization_config.py) and of compressed-tensors (quantization/quant_args.py).
+// transformers (utils/quantization_config.py) and of compressed-tensors
+// (quantization/quant_args.py).
 #include "QuantizationConfig.h"
 
 #include "ConfigReader.h"

@@ -9,11 +9,11 @@ namespace stc {
 /// One way in which linear layers are stored.
 struct QuantizationScheme {
   int64_t bits = 8;
-  bool isFloat = false;   // F8_E4M3, else whole numbers
-  bool symmetric = true;  // without zeros
-  int64_t group = 0;      // columns that share a scale; 0: all of a row, or of the matrix
+  bool isFloat = false;  // F8_E4M3, else whole numbers
+  bool symmetric = true; // without zeros
+  int64_t group = 0;     // columns that share a scale; 0: all of a row, or of the matrix
   int64_t blockRows = 0, blockColumns = 0; // of a scale where it is for a block, else 0
-  std::string str() const; // "4-bit codes in groups of 128"
+  std::string str() const;                 // "4-bit codes in groups of 128"
 };
 
 struct QuantizationConfig {

@@ -101,15 +101,15 @@ TEST(Tensor, typesHaveTheirSizes) {
     absl::string_view name;
     int64_t elements, bytes;
   } cases[] = {
-      {DType::F64, "F64", 1, 8},       {DType::F32, "F32", 1, 4},
-      {DType::F16, "F16", 1, 2},       {DType::BF16, "BF16", 1, 2},
-      {DType::I64, "I64", 1, 8},       {DType::I32, "I32", 1, 4},
-      {DType::I16, "I16", 1, 2},       {DType::I8, "I8", 1, 1},
-      {DType::U8, "U8", 1, 1},         {DType::Bool, "BOOL", 1, 1},
-      {DType::Q8_0, "Q8_0", 32, 34},   {DType::Q4_0, "Q4_0", 32, 18},
-      {DType::Q4_1, "Q4_1", 32, 20},   {DType::Q5_0, "Q5_0", 32, 22},
-      {DType::Q5_1, "Q5_1", 32, 24},   {DType::Q4_K, "Q4_K", 256, 144},
-      {DType::Q5_K, "Q5_K", 256, 176}, {DType::Q6_K, "Q6_K", 256, 210},
+      {DType::F64, "F64", 1, 8},        {DType::F32, "F32", 1, 4},
+      {DType::F16, "F16", 1, 2},        {DType::BF16, "BF16", 1, 2},
+      {DType::I64, "I64", 1, 8},        {DType::I32, "I32", 1, 4},
+      {DType::I16, "I16", 1, 2},        {DType::I8, "I8", 1, 1},
+      {DType::U8, "U8", 1, 1},          {DType::Bool, "BOOL", 1, 1},
+      {DType::Q8_0, "Q8_0", 32, 34},    {DType::Q4_0, "Q4_0", 32, 18},
+      {DType::Q4_1, "Q4_1", 32, 20},    {DType::Q5_0, "Q5_0", 32, 22},
+      {DType::Q5_1, "Q5_1", 32, 24},    {DType::Q4_K, "Q4_K", 256, 144},
+      {DType::Q5_K, "Q5_K", 256, 176},  {DType::Q6_K, "Q6_K", 256, 210},
       {DType::F8E4M3, "F8_E4M3", 1, 1},
   };
   for (const auto &test : cases) {

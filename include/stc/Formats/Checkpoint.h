@@ -25,8 +25,8 @@ public:
   const ModelConfig &config() const { return modelConfig; }
   /// Those of the file, but one for each layer that is stored compressed: see `Encoding`.
   const std::vector<TensorView> &tensors() const;
-  /// nullptr when there is none of that name. "NAME[i]" is matrix i of a tensor of three dimensions:
-  /// how some containers keep the experts of a layer.
+  /// nullptr when there is none of that name. "NAME[i]" is matrix i of a tensor of three
+  /// dimensions: how some containers keep the experts of a layer.
   const TensorView *find(absl::string_view name) const;
   /// Drops the pages of a tensor that was read (streaming).
   void release(const TensorView &tensor) const;

@@ -12,19 +12,17 @@ namespace stc {
 /// the zero and the scale of the row and of the column's group.
 struct CodedMatrix {
   int64_t rows = 0, columns = 0;
-  int bits = 8;                // codes and zeros are in [-2^(bits - 1), 2^(bits - 1) - 1]
-  int64_t group = 0;           // consecutive columns of one group; `columns`: one group is all
-  std::vector<int8_t> codes;   // [rows][columns]
-  std::vector<float> scales;   // [rows][groups()], finite
-  std::vector<int8_t> zeros;   // the same shape, or empty: all zero
+  int bits = 8;              // codes and zeros are in [-2^(bits - 1), 2^(bits - 1) - 1]
+  int64_t group = 0;         // consecutive columns of one group; `columns`: one group is all
+  std::vector<int8_t> codes; // [rows][columns]
+  std::vector<float> scales; // [rows][groups()], finite
+  std::vector<int8_t> zeros; // the same shape, or empty: all zero
   /// The group of each column where it is not column / group, or empty; and how many groups a row
   /// has then where columns were taken away, or 0.
   std::vector<int32_t> groupOf;
   int64_t storedGroups = 0;
 
-  int64_t groups() const {
-    return storedGroups ? storedGroups : (columns + group - 1) / group;
-  }
+  int64_t groups() const { return storedGroups ? storedGroups : (columns + group - 1) / group; }
 };
 
 /// Whole numbers of a few bits in a stored matrix of words or bytes.
@@ -45,16 +43,16 @@ struct PackedCodes {
 /// How the tensors of one matrix [rows][columns] become its values. All shapes have been checked.
 struct Encoding {
   int64_t rows = 0, columns = 0;
-  absl::optional<PackedCodes> codes;    // or else:
-  absl::optional<TensorView> values;    // floats [rows][columns]
-  absl::optional<TensorView> mask;      // bits of what `codes` (bytes) or `values` hold, by rows
-  absl::optional<TensorView> scales;    // of floats; none: 1
-  bool scalesTransposed = false;        // stored as [groups][rows]
-  double scaleUnit = 1;                 // what every scale is multiplied by
+  absl::optional<PackedCodes> codes;     // or else:
+  absl::optional<TensorView> values;     // floats [rows][columns]
+  absl::optional<TensorView> mask;       // bits of what `codes` (bytes) or `values` hold, by rows
+  absl::optional<TensorView> scales;     // of floats; none: 1
+  bool scalesTransposed = false;         // stored as [groups][rows]
+  double scaleUnit = 1;                  // what every scale is multiplied by
   int64_t tileRows = 1, tileColumns = 0; // what one scale is for
-  absl::optional<PackedCodes> zeros;    // of as many tiles as there are scales
-  int zeroOffset = 0;                   // added to stored zeros, modulo 2^bits
-  absl::optional<TensorView> groupOf;   // I32 [columns], in range: the scale of each column
+  absl::optional<PackedCodes> zeros;     // of as many tiles as there are scales
+  int zeroOffset = 0;                    // added to stored zeros, modulo 2^bits
+  absl::optional<TensorView> groupOf;    // I32 [columns], in range: the scale of each column
   bool isLinear = false; // rows are outputs, whatever the family stores plain weights as
 
   /// The tensors that are read, for streaming.

@@ -35,9 +35,7 @@ struct CalibrationOptions {
 struct StructureOptions {
   double channels = 0, groups = 0, heads = 0, experts = 0; // shares of what there is
   int64_t layers = 0;
-  bool any() const {
-    return channels > 0 || groups > 0 || heads > 0 || experts > 0 || layers > 0;
-  }
+  bool any() const { return channels > 0 || groups > 0 || heads > 0 || experts > 0 || layers > 0; }
   /// " channels=0.25 layers=1": what is not zero, for recipes and cache keys.
   std::string str() const;
 };

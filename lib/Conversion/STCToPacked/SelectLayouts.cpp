@@ -8,8 +8,6 @@
 
 #include "mlir/IR/Builders.h"
 
-#include <map>
-
 using namespace mlir;
 
 namespace stc {
@@ -62,24 +60,7 @@ private:
         });
     if (!status.ok())
       return emitStatus(weights[finished], status);
-    reportZeros(weights, facts);
     return success();
-  }
-
-  /// Zeros that were there before: what the checkpoint was pruned to.
-  void reportZeros(ArrayRef<WeightOp> weights, ArrayRef<WeightFacts> facts) {
-    std::map<std::string, int64_t> found;
-    int64_t matrices = 0;
-    for (auto [weight, fact] : llvm::zip_equal(weights, facts)) {
-      matrices += fact.uses.matrix;
-      if (fact.uses.matrix && fact.pattern.kind != PrunePattern::Kind::None &&
-          !WeightOp(weight).getPruneAttr())
-        ++found[fact.pattern.kind == PrunePattern::Kind::Unstructured ? "sparse without a pattern"
-                                                                      : fact.pattern.str()];
-    }
-    for (const auto &[pattern, count] : found)
-      getContext().getDiagEngine().emit(getOperation().getLoc(), DiagnosticSeverity::Note)
-          << "this model is " << pattern << " in " << count << " of " << matrices << " matrices";
   }
 
   absl::Status annotate(WeightOp weight, const WeightFacts &facts) {

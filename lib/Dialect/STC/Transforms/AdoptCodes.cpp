@@ -6,6 +6,7 @@
 
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SmallVectorExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <map>
@@ -40,7 +41,7 @@ private:
   LogicalResult adopt();
   FailureOr<SmallVector<WeightOp>> matrices();
   bool isUnchanged(WeightOp weight, absl::Status &status);
-  void report(ArrayRef<WeightOp> weights, ArrayRef<AdoptedCodes> adopted);
+  void report(ArrayRef<AdoptedCodes> adopted);
 
   WeightStore *store = nullptr;
 };
@@ -112,14 +113,14 @@ LogicalResult AdoptCodes::adopt() {
     weight.setQuantAttr(QuantAttr::get(&getContext(), codes.spec.str(),
                                        Builder(&getContext()).getF64FloatAttr(codes.error)));
     if (verbose)
-      emitRemark(weight.getLoc())
-          << weight.getSymName() << ": codes of the checkpoint kept as " << codes.spec.str()
-          << llvm::formatv(", relative error {0:E2}", codes.error).str();
+      emitRemark(weight.getLoc()) << weight.getSymName() << ": codes of the checkpoint kept as "
+                                  << codes.spec.str()
+                                  << llvm::formatv(", relative error {0:E2}", codes.error).str();
   };
   if (!weights.empty() &&
       failed(compressWeights(getOperation(), weights, "keep codes", quiet, keep, annotate)))
     return failure();
-  report(weights, adopted);
+  report(adopted);
   // What is stored in few bits of another kind.
   std::map<std::string, int64_t> widened;
   for (WeightOp weight : *found) {
@@ -139,7 +140,7 @@ LogicalResult AdoptCodes::adopt() {
 }
 
 /// One line for each kind of codes, and one for each reason not to keep some.
-void AdoptCodes::report(ArrayRef<WeightOp> weights, ArrayRef<AdoptedCodes> adopted) {
+void AdoptCodes::report(ArrayRef<AdoptedCodes> adopted) {
   struct Kind {
     int64_t count = 0, rounded = 0;
     double error = 0;
@@ -159,7 +160,8 @@ void AdoptCodes::report(ArrayRef<WeightOp> weights, ArrayRef<AdoptedCodes> adopt
         llvm::formatv("the checkpoint's codes of {0} matrices are kept: {1}", kind.count, name);
     if (kind.rounded)
       text += llvm::formatv("; scales of {0} are rounded to f16, relative error up to {1:E2}",
-                            kind.rounded, kind.error);
+                            kind.rounded, kind.error)
+                  .str();
     engine.emit(getOperation().getLoc(), DiagnosticSeverity::Note) << text;
   }
   for (const auto &[why, kind] : lost)

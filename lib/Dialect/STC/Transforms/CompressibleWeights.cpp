@@ -22,8 +22,8 @@ namespace stc {
 
 namespace {
 
-/// True if every use of the value is as the weight of a linear operation inside a layer, and none as
-/// that of a router: it is small beside its experts, and what it loses changes where tokens go.
+/// True if every use of the value is as the weight of a linear operation inside a layer, and none
+/// as that of a router: it is small beside its experts, and what it loses changes where tokens go.
 bool onlyLayerLinears(GetWeightOp value) {
   return llvm::all_of(value->getUses(), [](OpOperand &use) {
     auto linear = dyn_cast<LinearOp>(use.getOwner());
@@ -161,8 +161,7 @@ WeightOp copyForHead(WeightOp weight, ArrayRef<LinearOp> heads) {
   return copy;
 }
 
-SmallVector<WeightOp> separateHeads(ModuleOp module,
-                                    llvm::function_ref<bool(WeightOp)> wanted) {
+SmallVector<WeightOp> separateHeads(ModuleOp module, llvm::function_ref<bool(WeightOp)> wanted) {
   llvm::MapVector<StringAttr, SmallVector<LinearOp>> readers;
   llvm::DenseSet<StringAttr> shared;
   module.walk([&](Operation *op) {

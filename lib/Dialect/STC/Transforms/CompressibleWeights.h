@@ -13,8 +13,8 @@
 namespace stc {
 
 /// The weights that only `stc.linear` operations inside layers multiply with, in module order,
-/// without those of routers and those a glob pattern of `exclude` names. A malformed pattern is an error, one that
-/// matches no weight a warning that names the nearest.
+/// without those of routers and those a glob pattern of `exclude` names. A malformed pattern is an
+/// error, one that matches no weight a warning that names the nearest.
 mlir::FailureOr<llvm::SmallVector<WeightOp>>
 findCompressibleWeights(mlir::ModuleOp module, llvm::ArrayRef<std::string> exclude);
 

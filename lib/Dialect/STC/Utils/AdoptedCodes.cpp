@@ -90,7 +90,7 @@ AdoptedCodes adoptCodes(const CodedMatrix &stored) {
   if (!isExact) {
     double error = relativeError(matrix, decode(stored));
     if (!(error <= kMostScaleError)) {
-      adopted.why = absl::StrCat("scales that f16 has not (relative error ", error, ")");
+      adopted.why = "scales too small for f16";
       return adopted;
     }
     adopted.error = error;
