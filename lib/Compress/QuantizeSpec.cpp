@@ -60,4 +60,14 @@ absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text) {
   return spec;
 }
 
+absl::StatusOr<QuantizeSpec> parseWeightSpec(absl::string_view text) {
+  bool isStored = absl::ConsumePrefix(&text, "stored:");
+  STC_ASSIGN_OR_RETURN(QuantizeSpec spec, parseQuantizeSpec(text));
+  if (isStored && (!spec.enabled || spec.methodGiven))
+    return formatError({"", "quantize", {}}, "int8, int4, int3 or int2 behind stored:", text);
+  if (isStored)
+    spec.method = "stored";
+  return spec;
+}
+
 } // namespace stc

@@ -43,7 +43,7 @@ static std::vector<Option> compileOptions() {
        "default), -g64, -g128 or -row (all), and perhaps -asym, which gives each scale a zero\n"
        "of its own: int8-g64, int4-g128, int3-g32-asym, int8-row; `rtn:`, or with --calibrate "
        "`gptq:`, may stand\n"
-       "in front (default none)"},
+       "in front. By default codes that a checkpoint stores are kept, and floats with none"},
       {"--recipe", "", "FILE",
        "a YAML file that says how each weight is compressed and on which text; see\n"
        "examples/recipes. It takes the place of --prune, --quantize, --calibrate, --exclude and\n"
@@ -197,8 +197,9 @@ static absl::Status readExclude(const Args &args, std::vector<std::string> &patt
       patterns.push_back(std::move(pattern));
     }
   bool changes = false;
-  for (const char *other : {"--prune", "--prune-channels", "--prune-groups", "--prune-heads",
-                            "--prune-experts", "--prune-layers", "--quantize", "--budget", "--recipe"})
+  for (const char *other :
+       {"--prune", "--prune-channels", "--prune-groups", "--prune-heads", "--prune-experts",
+        "--prune-layers", "--quantize", "--budget", "--recipe"})
     changes |= args.has(other);
   return patterns.empty() || changes
              ? absl::OkStatus()
@@ -219,8 +220,9 @@ static absl::Status readBudget(const Args &args, CompileOptions &options) {
     return options.objective.empty()
                ? absl::OkStatus()
                : formatError({"", "--objective", {}}, "--budget beside it", "none");
-  for (const char *other : {"--prune", "--prune-channels", "--prune-groups", "--prune-heads",
-                            "--prune-experts", "--prune-layers", "--quantize", "--recipe", "--ratios"})
+  for (const char *other :
+       {"--prune", "--prune-channels", "--prune-groups", "--prune-heads", "--prune-experts",
+        "--prune-layers", "--quantize", "--recipe", "--ratios"})
     if (args.has(other))
       return formatError({"", "--budget", {}}, absl::StrCat("no ", other, " beside it"), "both");
   if (options.calibration.text.empty())
@@ -244,6 +246,7 @@ static absl::Status readRecipe(const Args &args, CompileOptions &options) {
 static absl::Status readCompileOptions(const Args &args, CompileOptions &options) {
   options.prune = args.text("--prune", "none");
   options.quantize = args.text("--quantize", "none");
+  options.keepCodes = args.text("--quantize") != "none";
   options.head = args.text("--head", "auto");
   options.rotate = args.has("--rotate");
   STC_RETURN_IF_ERROR(readStructureOptions(args, options.structure));

@@ -116,6 +116,8 @@ public:
       if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark && this->options.verbose)
         llvm::errs() << "remark: " << diagnostic.str() << "\n";
       // Several passes may say the same of the same option.
+      if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Note && !this->options.quiet)
+        llvm::errs() << "note: " << diagnostic.str() << "\n";
       if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning && !this->options.quiet &&
           warnings.insert(diagnostic.str()).second)
         llvm::errs() << "warning: " << diagnostic.str() << "\n";
@@ -515,6 +517,7 @@ absl::Status Compilation::run() {
     STC_RETURN_IF_ERROR(checkWritable(outputPath(options)));
   pipeline.prune = options.prune;
   pipeline.quantize = options.quantize;
+  pipeline.keepCodes = options.keepCodes;
   pipeline.structure = options.structure;
   pipeline.rotate = options.rotate;
   pipeline.calibration = options.calibration;

@@ -3,6 +3,7 @@
 
 #include "stc/Compress/Prune.h"
 #include "stc/Formats/Checkpoint.h"
+#include "stc/Formats/Encoding.h"
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -35,6 +36,10 @@ static absl::StatusOr<WeightRecord> checkpointRecord(const Checkpoint &checkpoin
   record.shape = tensor.shape;
   record.bytes = tensor.bytes.size();
   record.layout = absl::AsciiStrToLower(dtypeName(tensor.dtype));
+  if (tensor.encoding) {
+    record.bytes = tensor.encoding->storedBytes();
+    record.layout = tensor.encoding->name();
+  }
   record.pattern = "none";
   record.reason = "as stored in the checkpoint";
   int64_t count = tensor.elementCount();

@@ -187,7 +187,7 @@ std::optional<QuantizeSpec> DenseComparison::uniformSpec() {
     if (weight.getPruneAttr() || !quant)
       return std::nullopt;
     StringRef text = quant.getSpec();
-    absl::StatusOr<QuantizeSpec> spec = parseQuantizeSpec({text.data(), text.size()});
+    absl::StatusOr<QuantizeSpec> spec = parseWeightSpec({text.data(), text.size()});
     if (!spec.ok() || (uniform && uniform->str() != spec->str()))
       return std::nullopt;
     uniform = *spec;

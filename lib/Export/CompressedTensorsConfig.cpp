@@ -159,6 +159,10 @@ void describeCompression(const std::vector<ExportedWeight> &weights, JsonValue &
   bool pruned = llvm::any_of(weights, [](const ExportedWeight &weight) {
     return bool(WeightOp(weight.op).getPruneAttr());
   });
+  // That of a compressed checkpoint tells of tensors which are not written.
+  llvm::erase_if(config.object, [](const JsonValue::Member &member) {
+    return member.first == "quantization_config" || member.first == "compression_config";
+  });
   if (!quantized && !pruned)
     return;
   std::vector<std::string> ignored;

@@ -15,7 +15,7 @@ std::string moduleOf(const ExportedWeight &weight);
 bool isPerRow(const ExportedWeight &weight);
 
 /// Sets `quantization_config` in a configuration (an object) as the weights ask for it; nothing was
-/// compressed: leaves it alone. Clears `tie_word_embeddings` where the head has a tensor of its
+/// compressed: takes it away. Clears `tie_word_embeddings` where the head has a tensor of its
 /// own.
 void describeCompression(const std::vector<ExportedWeight> &weights, JsonValue &config);
 

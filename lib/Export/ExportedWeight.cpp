@@ -54,7 +54,7 @@ static absl::StatusOr<ExportedWeight> describe(WeightOp op, const Checkpoint &ch
     QuantAttr quant = op.getQuantAttr();
     if (!quant)
       return formatError(siteOf(op), "an attribute that says how it was quantized", "none");
-    STC_ASSIGN_OR_RETURN(weight.quantize, parseQuantizeSpec(quant.getSpec().str()));
+    STC_ASSIGN_OR_RETURN(weight.quantize, parseWeightSpec(quant.getSpec().str()));
   }
   return weight;
 }
@@ -113,7 +113,7 @@ static std::vector<uint8_t> convert(absl::Span<const float> values, DType type) 
 absl::StatusOr<std::vector<uint8_t>> floatBytes(const ExportedWeight &weight, DType type,
                                                 const Checkpoint &checkpoint, WeightStore &store) {
   const TensorView &source = *weight.source;
-  if (weight.change == Change::None && source.dtype == type) {
+  if (weight.change == Change::None && source.dtype == type && !source.encoding) {
     std::vector<uint8_t> bytes(source.bytes.begin(), source.bytes.end());
     checkpoint.release(source);
     return bytes;

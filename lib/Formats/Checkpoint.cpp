@@ -1,6 +1,9 @@
 // A checkpoint of any supported container: finds its files and reads its configuration.
 #include "stc/Formats/Checkpoint.h"
 
+#include "JoinEncoded.h"
+#include "stc/Formats/Encoding.h"
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
@@ -65,10 +68,12 @@ absl::StatusOr<JsonValue> readJsonFile(const std::string &path) {
   return parseJson(text, path);
 }
 
-absl::StatusOr<ModelConfig> readConfig(const std::string &folder) {
+absl::StatusOr<ModelConfig> readConfig(const std::string &folder,
+                                       QuantizationConfig &quantization) {
   std::string path = join(folder, "config.json");
   STC_ASSIGN_OR_RETURN(JsonValue json, readJsonFile(path));
   STC_ASSIGN_OR_RETURN(ModelConfig config, parseHuggingFaceConfig(json, path));
+  STC_ASSIGN_OR_RETURN(quantization, parseQuantizationConfig(json, path));
   std::string generation = join(folder, "generation_config.json");
   if (exists(generation)) {
     STC_ASSIGN_OR_RETURN(JsonValue settings, readJsonFile(generation));
@@ -80,7 +85,8 @@ absl::StatusOr<ModelConfig> readConfig(const std::string &folder) {
 /// The matrices of a tensor of three dimensions, one per index of the first. Rows are whole blocks
 /// of every type, so each takes an equal share of the bytes.
 void addMatrices(const TensorView &tensor, std::map<std::string, TensorView, std::less<>> &found) {
-  if (tensor.shape.size() != 3 || tensor.shape[0] < 1 || tensor.shape[0] > maxMatrices)
+  if (tensor.encoding || tensor.shape.size() != 3 || tensor.shape[0] < 1 ||
+      tensor.shape[0] > maxMatrices)
     return;
   uint64_t bytes = tensor.bytes.size() / uint64_t(tensor.shape[0]);
   for (int64_t i = 0; i < tensor.shape[0]; ++i) {
@@ -111,14 +117,19 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::open(const std::string &
   bool named = absl::EndsWith(path, ".safetensors") || absl::EndsWith(path, ".json");
   if (isDirectory(path) || named) {
     checkpoint->kind = Container::HuggingFace;
+    QuantizationConfig quantization;
     if (needsConfig) {
-      STC_ASSIGN_OR_RETURN(checkpoint->modelConfig, readConfig(folderOf(path)));
+      STC_ASSIGN_OR_RETURN(checkpoint->modelConfig, readConfig(folderOf(path), quantization));
     }
     std::string tensors = path;
     if (!named) {
       STC_ASSIGN_OR_RETURN(tensors, findTensors(path));
     }
     STC_ASSIGN_OR_RETURN(checkpoint->safetensors, SafetensorsFile::open(tensors));
+    if (quantization.method != QuantizationConfig::Method::None) {
+      STC_ASSIGN_OR_RETURN(checkpoint->joined,
+                           joinEncoded(checkpoint->safetensors->tensors(), quantization));
+    }
   } else {
     checkpoint->kind = Container::Gguf;
     STC_RETURN_IF_ERROR(checkKind(path));
@@ -134,7 +145,7 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::open(const std::string &
 }
 
 const std::vector<TensorView> &Checkpoint::tensors() const {
-  return gguf ? gguf->tensors() : safetensors->tensors();
+  return gguf ? gguf->tensors() : joined.empty() ? safetensors->tensors() : joined;
 }
 
 const TensorView *Checkpoint::find(absl::string_view name) const {
@@ -145,6 +156,9 @@ const TensorView *Checkpoint::find(absl::string_view name) const {
 }
 
 void Checkpoint::release(const TensorView &tensor) const {
+  if (tensor.encoding)
+    for (const TensorView *part : tensor.encoding->parts())
+      release(*part);
   auto releaseFrom = [&](const MappedFile &file) {
     const uint8_t *begin = file.bytes().data(), *data = tensor.bytes.data();
     if (std::less<const uint8_t *>()(data, begin) ||

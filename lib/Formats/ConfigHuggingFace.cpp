@@ -46,15 +46,6 @@ ConfigNames huggingFaceNames(const std::string &file, const ArchitectureRow &row
   return names;
 }
 
-/// Whether a quantization_config says that the weights are plain numbers all the same, as those of
-/// pruned models do.
-bool isDense(const JsonValue &quantization) {
-  const JsonValue *format = quantization.find("format");
-  const JsonValue *groups = quantization.find("config_groups");
-  return format && format->string == "dense" &&
-         (!groups || (groups->isObject() && groups->object.empty()));
-}
-
 /// Whether all code that auto_map asks for is what the family was published with. It is not run:
 /// transformers too has these families built in by now.
 bool isPublishedCode(const JsonValue &map, absl::string_view name) {
@@ -70,7 +61,7 @@ bool isPublishedCode(const JsonValue &map, absl::string_view name) {
   return !map.object.empty();
 }
 
-/// Fields that ask for code from the checkpoint, or that change what the weights mean.
+/// Fields that ask for code from the checkpoint.
 absl::Status refuseUnsafe(const ConfigReader &reader) {
   std::string name;
   STC_RETURN_IF_ERROR(reader.text("model_type", name));
@@ -83,9 +74,6 @@ absl::Status refuseUnsafe(const ConfigReader &reader) {
     if (value && !isFalse && !isKnown)
       return reader.error(key, "no field that asks to run the checkpoint's own code", "one");
   }
-  const JsonValue *quantization = reader.find("quantization_config");
-  if (quantization && !isDense(*quantization))
-    return reader.error("quantization_config", "weights that are not quantized yet", "one");
   return absl::OkStatus();
 }
 

@@ -2,13 +2,17 @@
 #include "stc/Formats/Tensor.h"
 
 #include "Dequantize.h"
+#include "stc/Formats/Encoding.h"
 #include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace stc {
 
@@ -22,15 +26,16 @@ struct DTypeRow {
 };
 
 constexpr DTypeRow table[] = {
-    {DType::F64, "F64", 1, 8, true},       {DType::F32, "F32", 1, 4, true},
-    {DType::F16, "F16", 1, 2, true},       {DType::BF16, "BF16", 1, 2, true},
-    {DType::I64, "I64", 1, 8, false},      {DType::I32, "I32", 1, 4, false},
-    {DType::I16, "I16", 1, 2, false},      {DType::I8, "I8", 1, 1, false},
-    {DType::U8, "U8", 1, 1, false},        {DType::Bool, "BOOL", 1, 1, false},
-    {DType::Q8_0, "Q8_0", 32, 34, true},   {DType::Q4_0, "Q4_0", 32, 18, true},
-    {DType::Q4_1, "Q4_1", 32, 20, true},   {DType::Q5_0, "Q5_0", 32, 22, true},
-    {DType::Q5_1, "Q5_1", 32, 24, true},   {DType::Q4_K, "Q4_K", 256, 144, true},
-    {DType::Q5_K, "Q5_K", 256, 176, true}, {DType::Q6_K, "Q6_K", 256, 210, true},
+    {DType::F64, "F64", 1, 8, true},        {DType::F32, "F32", 1, 4, true},
+    {DType::F16, "F16", 1, 2, true},        {DType::BF16, "BF16", 1, 2, true},
+    {DType::I64, "I64", 1, 8, false},       {DType::I32, "I32", 1, 4, false},
+    {DType::I16, "I16", 1, 2, false},       {DType::I8, "I8", 1, 1, false},
+    {DType::U8, "U8", 1, 1, false},         {DType::Bool, "BOOL", 1, 1, false},
+    {DType::Q8_0, "Q8_0", 32, 34, true},    {DType::Q4_0, "Q4_0", 32, 18, true},
+    {DType::Q4_1, "Q4_1", 32, 20, true},    {DType::Q5_0, "Q5_0", 32, 22, true},
+    {DType::Q5_1, "Q5_1", 32, 24, true},    {DType::Q4_K, "Q4_K", 256, 144, true},
+    {DType::Q5_K, "Q5_K", 256, 176, true},  {DType::Q6_K, "Q6_K", 256, 210, true},
+    {DType::F8E4M3, "F8_E4M3", 1, 1, true},
 };
 
 const DTypeRow &row(DType dtype) { return table[size_t(dtype)]; }
@@ -43,6 +48,16 @@ void convertPlain(const uint8_t *bytes, absl::Span<float> out, Convert convert) 
     std::memcpy(&value, bytes + i * sizeof(Stored), sizeof(Stored));
     out[i] = convert(value);
   }
+}
+
+/// Sign, four bits of exponent with bias 7 and three of mantissa.
+float float8ToFloat(uint8_t bits) {
+  int exponent = bits >> 3 & 15, mantissa = bits & 7;
+  if ((bits & 0x7F) == 0x7F)
+    return std::numeric_limits<float>::quiet_NaN();
+  float magnitude =
+      exponent ? std::ldexp(float(8 + mantissa), exponent - 10) : std::ldexp(float(mantissa), -9);
+  return bits & 0x80 ? -magnitude : magnitude;
 }
 
 absl::Status readBlocks(const TensorView &tensor, int64_t first, absl::Span<float> out) {
@@ -106,6 +121,15 @@ absl::Status readFloats(const TensorView &tensor, int64_t first, absl::Span<floa
   ErrorSite site{std::string(tensor.file), tensor.name, {}};
   if (!type.isFloat)
     return formatError(site, "a float type", type.name);
+  if (tensor.encoding) {
+    STC_ASSIGN_OR_RETURN(std::vector<float> values, readEncoded(tensor));
+    if (first < 0 || uint64_t(first) > values.size() ||
+        out.size() > values.size() - uint64_t(first))
+      return formatError(site, absl::StrCat("a range of ", values.size(), " elements"),
+                         absl::StrCat(out.size(), " elements from ", first));
+    std::copy_n(values.begin() + first, out.size(), out.begin());
+    return absl::OkStatus();
+  }
   STC_ASSIGN_OR_RETURN(uint64_t needed, tensorBytes(tensor.dtype, tensor.shape, site));
   if (needed > tensor.bytes.size())
     return formatError(site, absl::StrCat(needed, " bytes"), absl::StrCat(tensor.bytes.size()));
@@ -130,6 +154,16 @@ absl::Status readFloats(const TensorView &tensor, int64_t first, absl::Span<floa
   case DType::BF16:
     convertPlain<uint16_t>(bytes, out, bfloat16ToFloat);
     return absl::OkStatus();
+  case DType::F8E4M3: {
+    static const std::array<float, 256> values = [] {
+      std::array<float, 256> all;
+      for (size_t i = 0; i < all.size(); ++i)
+        all[i] = float8ToFloat(uint8_t(i));
+      return all;
+    }();
+    convertPlain<uint8_t>(bytes, out, [&](uint8_t bits) { return values[bits]; });
+    return absl::OkStatus();
+  }
   default:
     return readBlocks(tensor, first, out);
   }

@@ -1,8 +1,11 @@
 // Declares a checkpoint's tensors as stc.weight symbols, checking every name and shape.
 #include "WeightTable.h"
 
+#include "stc/Formats/Encoding.h"
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 
 using namespace mlir;
 using namespace stc;
@@ -188,6 +191,9 @@ absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, i
   std::string name = sourceName(row, layer, expert);
   ErrorSite site{checkpoint.path(), absl::StrCat("tensor ", name), {}};
   Form form = isGguf() ? row.ggufForm : row.huggingFaceForm;
+  const TensorView *tensor = checkpoint.find(name);
+  // Compressed layers have outputs first in every family.
+  form.transposed &= !(tensor && tensor->encoding && tensor->encoding->isLinear);
   llvm::SmallVector<int64_t> own{sizeOf(row.rows, config)};
   if (row.columns != Dim::None)
     own.push_back(sizeOf(row.columns, config));
@@ -198,7 +204,6 @@ absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, i
   if (form.transposed)
     std::swap(shape.front(), shape.back());
 
-  const TensorView *tensor = checkpoint.find(name);
   std::string expected = absl::StrCat("shape ", shapeText(shape));
   if (!tensor)
     return formatError(site, expected, "no such tensor");
@@ -233,6 +238,19 @@ absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, i
   return absl::OkStatus();
 }
 
+/// GPTQ's writers give every layer a bias, of zeros where the model has none.
+static absl::StatusOr<bool> isBiasOfZeros(const Checkpoint &checkpoint, const TensorView &tensor) {
+  absl::string_view name = tensor.name;
+  if (!absl::ConsumeSuffix(&name, ".bias") || !dtypeIsFloat(tensor.dtype))
+    return false;
+  const TensorView *weight = checkpoint.find(absl::StrCat(name, ".weight"));
+  if (!weight || !weight->encoding || !weight->encoding->isLinear)
+    return false;
+  std::vector<float> values(size_t(tensor.elementCount()));
+  STC_RETURN_IF_ERROR(readFloats(tensor, 0, absl::MakeSpan(values)));
+  return llvm::all_of(values, [](float value) { return value == 0; });
+}
+
 /// A tensor nobody reads means that the file is not the model its configuration describes.
 absl::Status WeightTable::refuseUnknown() const {
   const ModelConfig &config = checkpoint.config();
@@ -250,6 +268,9 @@ absl::Status WeightTable::refuseUnknown() const {
       return llvm::StringRef(tensor.name).starts_with(beginning);
     });
     if (used.contains(tensor.name) || known.contains(tensor.name) || isOther)
+      continue;
+    STC_ASSIGN_OR_RETURN(bool isIgnored, isBiasOfZeros(checkpoint, tensor));
+    if (isIgnored)
       continue;
     ErrorSite site{std::string(tensor.file.empty() ? checkpoint.path() : tensor.file),
                    absl::StrCat("tensor ", tensor.name),

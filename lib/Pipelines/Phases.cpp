@@ -118,7 +118,7 @@ void addUncalibrated(OpPassManager &manager, const PipelineOptions &options) {
   manager.addPass(createQuantizeWeightsPass(quantize));
 }
 
-void addCompressed(OpPassManager &manager, const PipelineOptions &options) {
+void addCompression(OpPassManager &manager, const PipelineOptions &options) {
   if (options.structure.any())
     addStructure(manager, options);
   if (options.rotate) {
@@ -141,6 +141,16 @@ void addCompressed(OpPassManager &manager, const PipelineOptions &options) {
   else
     addCalibrated(manager, options);
   manager.addPass(createQuantizeHeadPass(head));
+}
+
+void addCompressed(OpPassManager &manager, const PipelineOptions &options) {
+  addCompression(manager, options);
+  if (!options.keepCodes)
+    return;
+  AdoptCodesPassOptions adopt;
+  adopt.quiet = options.quiet;
+  adopt.verbose = options.verbose;
+  manager.addPass(createAdoptCodesPass(adopt));
 }
 
 void addPacked(OpPassManager &manager, const PipelineOptions &options) {

@@ -26,6 +26,9 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
                       llvm::cl::init(false)};
   Option<std::string> quantize{*this, "quantize", llvm::cl::desc("How to quantize, e.g. int4-g32"),
                                llvm::cl::init("none")};
+  Option<bool> keepCodes{*this, "keep-codes",
+                         llvm::cl::desc("Keep codes that the checkpoint stores"),
+                         llvm::cl::init(false)};
   Option<std::string> head{*this, "head",
                            llvm::cl::desc("How to quantize the output head; auto: int8 in the "
                                           "groups of `quantize`, where that is not none"),
@@ -43,6 +46,7 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
     options.rotate = rotate;
     options.prune = prune;
     options.quantize = quantize;
+    options.keepCodes = keepCodes;
     options.head = head;
     options.target = target;
     options.prefillChunk = prefillChunk;

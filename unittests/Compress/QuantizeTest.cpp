@@ -211,6 +211,12 @@ TEST(Quantize, ParsesSpecifications) {
     EXPECT_EQ(parsed.needsCalibration(), std::string(method) != "rtn");
   }
   EXPECT_FALSE(spec("int4").methodGiven);
+  // Only weights say that their codes are a checkpoint's.
+  EXPECT_FALSE(parseQuantizeSpec("stored:int4").ok());
+  EXPECT_EQ(parseWeightSpec("stored:int4-g64-asym")->str(), "stored:int4-g64-asym");
+  EXPECT_EQ(parseWeightSpec("gptq:int4")->str(), "gptq:int4-g32");
+  for (absl::string_view text : {"stored:", "stored:none", "stored:rtn:int4", "stored:int5"})
+    EXPECT_FALSE(parseWeightSpec(text).ok()) << text;
   EXPECT_EQ(parseQuantizeSpec("gtpq:int4").status().message(),
             "quantize: expected the method rtn, gptq or awq, got gtpq");
   EXPECT_EQ(parseQuantizeSpec("int5-g128").status().message(),

@@ -1,5 +1,5 @@
 // Tests of element types and of their conversion to f32: every block type against its definition.
-#include "stc/Formats/Tensor.h"
+#include "stc/Formats/Encoding.h"
 
 #include "stc/Support/Float.h"
 #include "stc/Support/Random.h"
@@ -101,15 +101,16 @@ TEST(Tensor, typesHaveTheirSizes) {
     absl::string_view name;
     int64_t elements, bytes;
   } cases[] = {
-      {DType::F64, "F64", 1, 8},       {DType::F32, "F32", 1, 4},
-      {DType::F16, "F16", 1, 2},       {DType::BF16, "BF16", 1, 2},
-      {DType::I64, "I64", 1, 8},       {DType::I32, "I32", 1, 4},
-      {DType::I16, "I16", 1, 2},       {DType::I8, "I8", 1, 1},
-      {DType::U8, "U8", 1, 1},         {DType::Bool, "BOOL", 1, 1},
-      {DType::Q8_0, "Q8_0", 32, 34},   {DType::Q4_0, "Q4_0", 32, 18},
-      {DType::Q4_1, "Q4_1", 32, 20},   {DType::Q5_0, "Q5_0", 32, 22},
-      {DType::Q5_1, "Q5_1", 32, 24},   {DType::Q4_K, "Q4_K", 256, 144},
-      {DType::Q5_K, "Q5_K", 256, 176}, {DType::Q6_K, "Q6_K", 256, 210},
+      {DType::F64, "F64", 1, 8},        {DType::F32, "F32", 1, 4},
+      {DType::F16, "F16", 1, 2},        {DType::BF16, "BF16", 1, 2},
+      {DType::I64, "I64", 1, 8},        {DType::I32, "I32", 1, 4},
+      {DType::I16, "I16", 1, 2},        {DType::I8, "I8", 1, 1},
+      {DType::U8, "U8", 1, 1},          {DType::Bool, "BOOL", 1, 1},
+      {DType::Q8_0, "Q8_0", 32, 34},    {DType::Q4_0, "Q4_0", 32, 18},
+      {DType::Q4_1, "Q4_1", 32, 20},    {DType::Q5_0, "Q5_0", 32, 22},
+      {DType::Q5_1, "Q5_1", 32, 24},    {DType::Q4_K, "Q4_K", 256, 144},
+      {DType::Q5_K, "Q5_K", 256, 176},  {DType::Q6_K, "Q6_K", 256, 210},
+      {DType::F8E4M3, "F8_E4M3", 1, 1},
   };
   for (const auto &test : cases) {
     EXPECT_EQ(dtypeName(test.dtype), test.name);
@@ -182,6 +183,45 @@ TEST(Tensor, blocksConvertAsDefined) {
       nonZero += expected != 0;
     }
     EXPECT_GT(nonZero, 0.8 * double(out.size())) << dtypeName(dtype);
+  }
+}
+
+TEST(Tensor, eightBitFloatsConvertAsDefined) {
+  // Table 1 of Micikevicius et al. 2022: the largest is 448, the smallest normal 2^-6, the smallest
+  // of all 2^-9, and all ones but the sign are not a number.
+  Bytes bytes(256);
+  std::iota(bytes.begin(), bytes.end(), uint8_t(0));
+  std::vector<float> out(256);
+  ASSERT_TRUE(readFloats({"t", DType::F8E4M3, {256}, bytes}, 0, absl::MakeSpan(out)).ok());
+  EXPECT_EQ(out[0x7E], 448);
+  EXPECT_EQ(out[0x08], std::ldexp(1.0f, -6));
+  EXPECT_EQ(out[0x01], std::ldexp(1.0f, -9));
+  EXPECT_EQ(out[0x38], 1);
+  EXPECT_EQ(out[0x39], 1.125f);
+  EXPECT_EQ(out[0x00], 0);
+  EXPECT_TRUE(std::isnan(out[0x7F]) && std::isnan(out[0xFF]));
+  for (int i = 0; i < 0x7E; ++i) {
+    EXPECT_LT(out[i], out[i + 1]);
+    EXPECT_EQ(out[i + 128], -out[i]);
+  }
+}
+
+TEST(Tensor, codesOfBlocksHaveTheirValues) {
+  for (DType dtype : blockTypes) {
+    int64_t elements = dtypeBlockElements(dtype);
+    Bytes bytes = randomBlocks(dtype, 12, 5);
+    TensorView view{"t", dtype, {4, 3 * elements}, bytes};
+    std::vector<float> values(size_t(12 * elements));
+    ASSERT_TRUE(readFloats(view, 0, absl::MakeSpan(values)).ok());
+    bool expected = dtype == DType::Q8_0 || dtype == DType::Q4_0 || dtype == DType::Q5_0;
+    ASSERT_EQ(isCoded(view), expected) << dtypeName(dtype);
+    absl::StatusOr<CodedMatrix> codes = readCodes(view);
+    ASSERT_EQ(codes.ok(), expected) << dtypeName(dtype);
+    if (!expected)
+      continue;
+    EXPECT_EQ(codes->group, 32);
+    EXPECT_EQ(codes->bits, dtype == DType::Q8_0 ? 8 : dtype == DType::Q5_0 ? 5 : 4);
+    EXPECT_EQ(decode(*codes), values) << dtypeName(dtype);
   }
 }
 

@@ -10,7 +10,7 @@ namespace stc {
 
 /// "none", or a method with element, group and whether zero points are stored.
 struct QuantizeSpec {
-  std::string method = "rtn"; // or "gptq", "awq"
+  std::string method = "rtn"; // or "gptq", "awq", or "stored": the checkpoint's own codes
   bool methodGiven = false;   // by the text, and not by default
   bool enabled = false;
   ElementKind element = ElementKind::I8;
@@ -29,6 +29,9 @@ struct QuantizeSpec {
 /// -row, then perhaps -asym; "rtn:", "gptq:" or "awq:" may stand in front. The error of an unknown
 /// method lists those there are.
 absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text);
+/// The same of a weight that was quantized, which may also have kept the codes that its checkpoint
+/// stores: "stored:" in front.
+absl::StatusOr<QuantizeSpec> parseWeightSpec(absl::string_view text);
 
 /// Round to nearest. Per (row, group) the scale, stored as f16, and in asymmetric matrices the zero
 /// are those of least squared error among a few candidates (the whole range among them) and what

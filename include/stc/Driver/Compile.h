@@ -20,6 +20,7 @@ struct CompileOptions {
   EmitKind emit = EmitKind::Executable;
   Phase mlirPhase = Phase::LLVM; // for EmitKind::MLIR
   std::string prune = "none", quantize = "none", head = "auto";
+  bool keepCodes = false; // that the checkpoint stores, where nothing else changes them
   StructureOptions structure;
   bool rotate = false;
   CalibrationOptions calibration;

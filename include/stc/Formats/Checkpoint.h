@@ -26,9 +26,10 @@ public:
   const std::string &path() const { return sourcePath; }
   Container container() const { return kind; }
   const ModelConfig &config() const { return modelConfig; }
+  /// Those of the file, but one for each layer that is stored compressed: see `Encoding`.
   const std::vector<TensorView> &tensors() const;
-  /// nullptr when there is none of that name. "NAME[i]" is matrix i of a tensor of three dimensions:
-  /// how some containers keep the experts of a layer.
+  /// nullptr when there is none of that name. "NAME[i]" is matrix i of a tensor of three
+  /// dimensions: how some containers keep the experts of a layer.
   const TensorView *find(absl::string_view name) const;
   /// Drops the pages of a tensor that was read (streaming).
   void release(const TensorView &tensor) const;
@@ -50,6 +51,7 @@ private:
   Container kind = Container::HuggingFace;
   ModelConfig modelConfig;
   std::unique_ptr<SafetensorsFile> safetensors;
+  std::vector<TensorView> joined; // in place of the file's where layers are compressed
   std::unique_ptr<GgufFile> gguf;
   std::map<std::string, size_t, std::less<>> index;
   std::map<std::string, TensorView, std::less<>> matrices; // of tensors of three dimensions

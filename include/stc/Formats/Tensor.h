@@ -31,7 +31,8 @@ enum class DType {
   Q5_1,
   Q4_K,
   Q5_K,
-  Q6_K
+  Q6_K,
+  F8E4M3
 };
 
 /// "F32", "BF16", "Q4_K" ...
@@ -39,8 +40,11 @@ absl::string_view dtypeName(DType dtype);
 /// Elements per block (1 for plain types) and bytes per block.
 int64_t dtypeBlockElements(DType dtype);
 int64_t dtypeBlockBytes(DType dtype);
-/// Whether `readFloats` can read it: the float types and the quantized block types.
+/// Whether `readFloats` can read it: the float types and the quantized block types. F8E4M3 is the
+/// one of Micikevicius et al. 2022, "FP8 Formats for Deep Learning": no infinity, NaN is 0x7F.
 bool dtypeIsFloat(DType dtype);
+
+struct Encoding; // see Encoding.h
 
 /// A view into a mapped checkpoint; `shape` is outermost first (row-major), as PyTorch writes it.
 struct TensorView {
@@ -51,6 +55,9 @@ struct TensorView {
   /// For messages: the path of the file the bytes are in (borrowed like the bytes) and where.
   absl::string_view file = {};
   uint64_t offset = 0;
+  /// Set where the values come from several tensors; `bytes` is empty then, and `dtype` the type
+  /// that holds the values.
+  std::shared_ptr<const Encoding> encoding = {};
 
   int64_t elementCount() const;
 };

@@ -35,9 +35,7 @@ struct CalibrationOptions {
 struct StructureOptions {
   double channels = 0, groups = 0, heads = 0, experts = 0; // shares of what there is
   int64_t layers = 0;
-  bool any() const {
-    return channels > 0 || groups > 0 || heads > 0 || experts > 0 || layers > 0;
-  }
+  bool any() const { return channels > 0 || groups > 0 || heads > 0 || experts > 0 || layers > 0; }
   /// " channels=0.25 layers=1": what is not zero, for recipes and cache keys.
   std::string str() const;
 };
@@ -47,6 +45,7 @@ struct PipelineOptions {
   bool rotate = false; // the hidden state and values, inside the weights
   std::string prune = "none";
   std::string quantize = "none";
+  bool keepCodes = false; // that a checkpoint stores, of weights which nothing else changes
   CalibrationOptions calibration;
   std::vector<std::string> exclude; // glob patterns of weight names that stay as they are
   // In place of `prune`, `quantize`, `calibration`, `exclude` and `head`.

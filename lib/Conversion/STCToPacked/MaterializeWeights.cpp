@@ -14,6 +14,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
+#include <map>
+
 using namespace mlir;
 
 namespace stc {
@@ -24,6 +26,7 @@ namespace {
 struct PackedBytes {
   std::vector<uint8_t> bytes;
   double density = 1;
+  std::string pattern; // of zeros that were there before, found in floats
 };
 
 double densityOf(const std::vector<float> &values) {
@@ -39,6 +42,8 @@ absl::Status pack(WeightStore &store, WeightOp weight, packed::WeightType type,
   if (!layout.isQuantized()) {
     STC_ASSIGN_OR_RETURN(std::vector<float> values, store.load(weight));
     result.density = densityOf(values);
+    if (layout.kind != LayoutKind::Rows && !weight.getPruneAttr())
+      result.pattern = detectPattern(type.getRows(), type.getColumns(), values).str();
     STC_ASSIGN_OR_RETURN(result.bytes,
                          packFloats(layout, type.getRows(), type.getColumns(), values));
     return absl::OkStatus();
@@ -63,7 +68,9 @@ WeightRecord describe(WeightOp weight, packed::WeightType type, const PackedByte
   record.name = weight.getSymName().str();
   record.layout = layout.str();
   StringAttr pattern = stringAttribute(weight, kPatternAttribute);
-  record.pattern = pattern ? pattern.str() : PrunePattern().str();
+  record.pattern = pattern                   ? pattern.str()
+                   : !packed.pattern.empty() ? packed.pattern
+                                             : PrunePattern().str();
   if (StringAttr reason = stringAttribute(weight, kReasonAttribute))
     record.reason = reason.str();
   record.shape = weight.getTensorType().getShape().vec();
@@ -78,6 +85,31 @@ uint64_t costOf(WeightOp weight, packed::WeightType type) {
   uint64_t perWeight = type.getLayout().getLayout().isQuantized() ? 4 : 8;
   return perWeight * uint64_t(weight.getTensorType().getNumElements());
 }
+
+/// Counts the matrices that had zeros before this compiler pruned anything, by their pattern.
+class ZerosFound {
+public:
+  void add(WeightOp weight, const Layout &layout, const std::string &pattern) {
+    if (layout.kind == LayoutKind::Rows)
+      return;
+    ++matrices;
+    absl::StatusOr<PruneSpec> spec = parsePruneSpec(pattern);
+    if (!spec.ok() || spec->pattern.kind == PrunePattern::Kind::None || weight.getPruneAttr())
+      return;
+    bool isGrouped = spec->pattern.kind == PrunePattern::Kind::NM;
+    bool isBlocks = spec->pattern.kind == PrunePattern::Kind::Block;
+    ++found[isGrouped ? pattern : isBlocks ? "sparse in blocks" : "sparse without a pattern"];
+  }
+  void report(ModuleOp module) {
+    for (const auto &[pattern, count] : found)
+      module.getContext()->getDiagEngine().emit(module.getLoc(), DiagnosticSeverity::Note)
+          << "this model is " << pattern << " in " << count << " of " << matrices << " matrices";
+  }
+
+private:
+  std::map<std::string, int64_t> found;
+  int64_t matrices = 0;
+};
 
 } // namespace
 
@@ -114,6 +146,7 @@ FailureOr<uint64_t> materializeWeights(ModuleOp module, const MaterializeOptions
 
   Progress progress("pack", total, options.quiet ? Progress::Mode::Quiet : Progress::Mode::Auto);
   std::vector<PackedBytes> slots(weights.size());
+  ZerosFound zeros;
   size_t finished = 0;
   absl::Status status = streamInOrder(
       module.getContext(), weights.size(), [&](size_t i) { return costOf(weights[i], types[i]); },
@@ -122,6 +155,7 @@ FailureOr<uint64_t> materializeWeights(ModuleOp module, const MaterializeOptions
         WeightOp weight = weights[i];
         WeightRecord record = describe(weight, types[i], slots[i]);
         STC_ASSIGN_OR_RETURN(uint64_t offset, section.add(record, slots[i].bytes));
+        zeros.add(weight, types[i].getLayout().getLayout(), record.pattern);
         OpBuilder builder(weight);
         packed::WeightOp::create(
             builder, weight.getLoc(), weight.getSymNameAttr(), TypeAttr::get(types[i]),
@@ -142,6 +176,7 @@ FailureOr<uint64_t> materializeWeights(ModuleOp module, const MaterializeOptions
   if (!status.ok())
     return emitStatus(weights[finished], status);
   progress.finish();
+  zeros.report(module);
   for (WeightOp weight : weights)
     weight.erase();
   return written;

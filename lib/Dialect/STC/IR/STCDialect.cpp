@@ -52,7 +52,7 @@ LogicalResult PruneAttr::verify(function_ref<InFlightDiagnostic()> emitError, St
 LogicalResult QuantAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef spec,
                                 FloatAttr errorAttr) {
   double error = errorAttr.getValueAsDouble();
-  auto parsed = parseQuantizeSpec({spec.data(), spec.size()});
+  auto parsed = parseWeightSpec({spec.data(), spec.size()});
   if (!parsed.ok())
     return emitError() << "expects a quantization specification (C1), but got '" << spec << "'";
   if (!parsed->enabled)

@@ -13,8 +13,8 @@
 namespace stc {
 
 /// The weights that only `stc.linear` operations inside layers multiply with, in module order,
-/// without those of routers and those a glob pattern of `exclude` names. A malformed pattern is an error, one that
-/// matches no weight a warning that names the nearest.
+/// without those of routers and those a glob pattern of `exclude` names. A malformed pattern is an
+/// error, one that matches no weight a warning that names the nearest.
 mlir::FailureOr<llvm::SmallVector<WeightOp>>
 findCompressibleWeights(mlir::ModuleOp module, llvm::ArrayRef<std::string> exclude);
 
@@ -32,6 +32,11 @@ inline int64_t columnsOf(WeightOp weight) { return weight.getTensorType().getDim
 
 /// Gives the heads a weight of their own: a copy behind `weight`, named after it.
 WeightOp copyForHead(WeightOp weight, llvm::ArrayRef<LinearOp> heads);
+
+/// The `wanted` weights of linear operations outside layers, in module order; what something else
+/// reads too stays as it is, and the linear operations get a copy.
+llvm::SmallVector<WeightOp> separateHeads(mlir::ModuleOp module,
+                                          llvm::function_ref<bool(WeightOp)> wanted);
 
 /// Calls `compress` for each weight in several threads, then `annotate` on this thread in order.
 /// An error is reported at the weight it concerns. `task` names the work in the progress display.

@@ -1,6 +1,7 @@
 // The original values of a weight: from the checkpoint or from its inline value.
 #include "SourceValues.h"
 
+#include "stc/Dialect/STC/Utils/AdoptedCodes.h"
 #include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"
@@ -164,6 +165,30 @@ absl::StatusOr<std::vector<float>> readSource(WeightOp weight, const Checkpoint 
   if (weight.getSlice())
     values = takeSlice(*weight.getSlice(), values);
   return values;
+}
+
+const TensorView *codedSource(WeightOp weight, const Checkpoint *checkpoint) {
+  if (!checkpoint || !weight.getSource() || weight.getTransposed() || weight.getOffset() ||
+      weight.getTensorType().getRank() != 2)
+    return nullptr;
+  const TensorView *tensor = checkpoint->find(view(*weight.getSource()));
+  return tensor && isCoded(*tensor) ? tensor : nullptr;
+}
+
+absl::StatusOr<std::optional<CodedMatrix>> readSourceCodes(WeightOp weight,
+                                                           const Checkpoint *checkpoint) {
+  const TensorView *tensor = codedSource(weight, checkpoint);
+  if (!tensor)
+    return std::optional<CodedMatrix>();
+  SmallVector<int64_t> shape = weight.getSourceShape();
+  if (llvm::ArrayRef<int64_t>(tensor->shape) != llvm::ArrayRef<int64_t>(shape))
+    return formatError({checkpoint->path(), weight.getSource()->str(), std::nullopt},
+                       absl::StrCat("shape ", shapeString(shape)), shapeString(tensor->shape));
+  STC_ASSIGN_OR_RETURN(CodedMatrix matrix, readCodes(*tensor));
+  checkpoint->release(*tensor);
+  if (weight.getSlice())
+    matrix = takeCodes(matrix, weight.getSlice()->getKept(0), weight.getSlice()->getKept(1));
+  return std::make_optional(std::move(matrix));
 }
 
 } // namespace stc

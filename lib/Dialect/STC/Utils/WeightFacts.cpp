@@ -71,7 +71,7 @@ absl::StatusOr<WeightFacts> gatherFacts(WeightStore &store, WeightOp weight, Wei
     facts.pattern = spec.pattern;
   }
   if (QuantAttr quant = weight.getQuantAttr()) {
-    STC_ASSIGN_OR_RETURN(facts.quantize, parseQuantizeSpec(view(quant.getSpec())));
+    STC_ASSIGN_OR_RETURN(facts.quantize, parseWeightSpec(view(quant.getSpec())));
   }
   if (facts.quantize.enabled && facts.uses.matrix && !facts.uses.table) {
     STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, store.quantized(weight));

@@ -256,7 +256,14 @@ absl::Status WeightStore::restore(WeightOp weight) {
     entry = state->find(weight);
   }
   if (QuantAttr quant = weight.getQuantAttr(); quant && !entry.codes) {
-    STC_ASSIGN_OR_RETURN(QuantizeSpec spec, parseQuantizeSpec(text(quant.getSpec())));
+    STC_ASSIGN_OR_RETURN(QuantizeSpec spec, parseWeightSpec(text(quant.getSpec())));
+    if (spec.method == "stored") {
+      STC_ASSIGN_OR_RETURN(AdoptedCodes adopted, storedCodes(weight));
+      if (!adopted.matrix || adopted.spec.str() != spec.str())
+        return formatError(siteOf(weight), absl::StrCat("codes stored as ", spec.str()),
+                           adopted.matrix ? adopted.spec.str() : adopted.why);
+      return setQuantized(weight, *adopted.matrix);
+    }
     if (spec.method != "rtn")
       return lost(quant.getSpec());
     STC_ASSIGN_OR_RETURN(std::vector<float> values, state->maskedSource(weight, entry));
@@ -359,6 +366,24 @@ absl::StatusOr<QuantizedMatrix> WeightStore::quantized(WeightOp weight) {
   if (!entry.codes)
     return formatError(siteOf(weight), "a quantized weight", "one that was not quantized");
   return state->readCodes(entry);
+}
+
+const TensorView *WeightStore::sourceTensor(WeightOp weight) const {
+  std::optional<StringRef> source = weight.getSource();
+  return source && state->checkpoint ? state->checkpoint->find({source->data(), source->size()})
+                                     : nullptr;
+}
+
+bool WeightStore::hasStoredCodes(WeightOp weight) const {
+  return codedSource(weight, state->checkpoint.get()) != nullptr;
+}
+
+absl::StatusOr<AdoptedCodes> WeightStore::storedCodes(WeightOp weight) const {
+  STC_ASSIGN_OR_RETURN(std::optional<CodedMatrix> stored,
+                       readSourceCodes(weight, state->checkpoint.get()));
+  if (!stored)
+    return formatError(siteOf(weight), "a weight that its checkpoint stores as codes", "another");
+  return adoptCodes(*stored);
 }
 
 absl::StatusOr<WeightStore::Change> WeightStore::changeOf(WeightOp weight) {

@@ -275,6 +275,33 @@ def QuantizeHeadPass : Pass<"stc-quantize-head", "::mlir::ModuleOp"> {
   ];
 }
 
+def AdoptCodesPass : Pass<"stc-adopt-codes", "::mlir::ModuleOp"> {
+  let summary = "Keeps the codes that a checkpoint stores its matrices with";
+  let description = [{
+    A checkpoint that was quantized before (GPTQ, AWQ, compressed-tensors, blocks of GGUF) holds
+    codes and scales. Each weight that only linear operations multiply with, that is stored so, and
+    whose values no pass before has changed or quantized keeps them, whatever mask it has: its `quant`
+    attribute becomes `stored:` with a layout's name, and nothing is rounded. Where a scale is not of
+    f16 it is rounded, which the error in the attribute tells. An embedding table that is tied to the
+    head keeps its values, and the head gets a copy named `NAME.head`.
+
+    What no layout holds (groups of other sizes, columns of a group that are not beside each other,
+    F8_E4M3, GGUF's other types) stays floats, which loses nothing; a warning says so once for each
+    reason.
+
+    ```
+    stc-opt import.mlir --stc-adopt-codes
+    ```
+  }];
+  let options = [
+    Option<"quiet", "quiet", "bool", "true", "Show no progress on stderr">,
+    Option<"verbose", "verbose", "bool", "false", "Emit a remark for each weight">,
+  ];
+  let statistics = [
+    Statistic<"tensors", "tensors", "Number of tensors whose codes were kept">,
+  ];
+}
+
 def SearchRecipePass : Pass<"stc-search-recipe", "::mlir::ModuleOp"> {
   let summary = "Finds an encoding for each weight within a budget, and compresses with it";
   let description = [{

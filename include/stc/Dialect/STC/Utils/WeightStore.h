@@ -4,6 +4,7 @@
 
 #include "stc/Compress/Prune.h"
 #include "stc/Dialect/STC/IR/STC.h"
+#include "stc/Dialect/STC/Utils/AdoptedCodes.h"
 #include "stc/Formats/Checkpoint.h"
 #include "stc/Packing/Pack.h"
 
@@ -60,6 +61,13 @@ public:
   void resetToSource(WeightOp weight);
   /// The codes of a quantized weight; an error if it was not quantized.
   absl::StatusOr<QuantizedMatrix> quantized(WeightOp weight);
+
+  /// The tensor of the checkpoint that the weight is or is a part of, or null.
+  const TensorView *sourceTensor(WeightOp weight) const;
+  /// Whether the checkpoint stores the weight as codes.
+  bool hasStoredCodes(WeightOp weight) const;
+  /// Those codes as a layout holds them; an error if it has none.
+  absl::StatusOr<AdoptedCodes> storedCodes(WeightOp weight) const;
 
   /// What compression made of a weight, the last of these that happened; a new source counts as new
   /// values.

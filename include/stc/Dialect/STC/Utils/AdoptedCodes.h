@@ -1,0 +1,35 @@
+// Codes as a checkpoint stores them -> codes as a layout holds them.
+#ifndef STC_DIALECT_STC_UTILS_ADOPTEDCODES_H
+#define STC_DIALECT_STC_UTILS_ADOPTEDCODES_H
+
+#include "stc/Compress/Quantize.h"
+#include "stc/Formats/Encoding.h"
+
+#include <optional>
+
+namespace stc {
+
+/// Most that rounding scales to f16 may change of a matrix whose codes are kept, as a share of its
+/// norm: f16 has 11 bits, unless a scale is very small.
+constexpr double kMostScaleError = 1e-3;
+
+/// Stored codes in the form of a layout, or why no layout holds them.
+struct AdoptedCodes {
+  std::optional<QuantizedMatrix> matrix;
+  QuantizeSpec spec; // of the matrix, with the method "stored"
+  double error = 0;  // relative; 0: not a bit is lost
+  std::string why;   // there is no matrix
+};
+
+/// Codes stay as they are. Groups become those of a layout: a larger one of 256 columns is two of
+/// 128 with the same scale, and columns that are out of order may still make up whole groups. Five
+/// to seven bits take eight.
+AdoptedCodes adoptCodes(const CodedMatrix &stored);
+
+/// What is left of codes when only these rows and columns are.
+CodedMatrix takeCodes(const CodedMatrix &stored, absl::Span<const int64_t> rows,
+                      absl::Span<const int64_t> columns);
+
+} // namespace stc
+
+#endif // STC_DIALECT_STC_UTILS_ADOPTEDCODES_H

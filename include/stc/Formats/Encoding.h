@@ -1,0 +1,76 @@
+// Matrices that a checkpoint stores as codes with scales, or as what a mask leaves of them.
+#ifndef STC_FORMATS_ENCODING_H
+#define STC_FORMATS_ENCODING_H
+
+#include "stc/Formats/Tensor.h"
+
+#include "absl/types/optional.h"
+
+namespace stc {
+
+/// A matrix of whole numbers with scales: the value at (row, column) is (code - zero) * scale, with
+/// the zero and the scale of the row and of the column's group.
+struct CodedMatrix {
+  int64_t rows = 0, columns = 0;
+  int bits = 8;              // codes and zeros are in [-2^(bits - 1), 2^(bits - 1) - 1]
+  int64_t group = 0;         // consecutive columns of one group; `columns`: one group is all
+  std::vector<int8_t> codes; // [rows][columns]
+  std::vector<float> scales; // [rows][groups()], finite
+  std::vector<int8_t> zeros; // the same shape, or empty: all zero
+  /// The group of each column where it is not column / group, or empty; and how many groups a row
+  /// has then where columns were taken away, or 0.
+  std::vector<int32_t> groupOf;
+  int64_t storedGroups = 0;
+
+  int64_t groups() const { return storedGroups ? storedGroups : (columns + group - 1) / group; }
+};
+
+/// Whole numbers of a few bits in a stored matrix of words or bytes.
+struct PackedCodes {
+  enum class Order {
+    Bytes,  // signed bytes, one code in each
+    Words,  // 32 / bits codes in every 32-bit word, from the lowest bit on
+    Stream, // as Words, but codes go over the ends of words: no bit is left out
+    Awq     // as Words, but codes 0 2 4 6 1 3 5 7 of every eight, of four bits
+  };
+  TensorView tensor; // I8 or I32
+  int bits = 8;
+  Order order = Order::Bytes;
+  bool alongFirst = false; // the codes of a word are a column of the stored matrix, else a row
+  bool transposed = false; // what is stored is [columns][rows]
+};
+
+/// How the tensors of one matrix [rows][columns] become its values. All shapes have been checked.
+struct Encoding {
+  int64_t rows = 0, columns = 0;
+  absl::optional<PackedCodes> codes;     // or else:
+  absl::optional<TensorView> values;     // floats [rows][columns]
+  absl::optional<TensorView> mask;       // bits of what `codes` (bytes) or `values` hold, by rows
+  absl::optional<TensorView> scales;     // of floats; none: 1
+  bool scalesTransposed = false;         // stored as [groups][rows]
+  double scaleUnit = 1;                  // what every scale is multiplied by
+  int64_t tileRows = 1, tileColumns = 0; // what one scale is for
+  absl::optional<PackedCodes> zeros;     // of as many tiles as there are scales
+  int zeroOffset = 0;                    // added to stored zeros, modulo 2^bits
+  absl::optional<TensorView> groupOf;    // I32 [columns], in range: the scale of each column
+  bool isLinear = false; // rows are outputs, whatever the family stores plain weights as
+
+  /// The tensors that are read, for streaming.
+  std::vector<const TensorView *> parts() const;
+  uint64_t storedBytes() const;
+  std::string name() const; // of the stored type, as "int4" or "f8_e4m3"
+};
+
+/// Whether a matrix is stored as codes of whole numbers with scales: an `Encoding` that has some,
+/// or a block type of GGUF with one scale for 32 elements (Q8_0, Q4_0, Q5_0).
+bool isCoded(const TensorView &tensor);
+/// Its codes.
+absl::StatusOr<CodedMatrix> readCodes(const TensorView &tensor);
+/// The values of an encoded tensor, as `readFloats` gives them.
+absl::StatusOr<std::vector<float>> readEncoded(const TensorView &tensor);
+/// The values of codes, row-major.
+std::vector<float> decode(const CodedMatrix &matrix);
+
+} // namespace stc
+
+#endif // STC_FORMATS_ENCODING_H

@@ -1,0 +1,409 @@
+// Puts the tensors of pre-compressed linear layers together. What is stored is described by:
+//   GPTQ: AutoGPTQ's qlinear_cuda_old.py (`pack`, `forward`); "gptq_v2" is GPTQModel's.
+//   AWQ: AutoAWQ's modules/linear/gemm.py and utils/packing_utils.py.
+//   compressed-tensors: compressors/quantized_compressors and sparse_compressors of that library.
+//   FP8: transformers' integrations/finegrained_fp8.py, DeepSeek-V3's README_WEIGHTS.md.
+//   bitsandbytes: Dettmers et al. 2022, "LLM.int8()": row-wise absolute maxima beside the codes.
+#include "JoinEncoded.h"
+
+#include "stc/Formats/Encoding.h"
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+
+#include <cstring>
+
+namespace stc {
+
+namespace {
+
+using Method = QuantizationConfig::Method;
+using Order = PackedCodes::Order;
+using Shape = std::vector<int64_t>;
+
+constexpr int64_t kMost = int64_t(1) << 31; // rows or columns
+
+int64_t tiles(int64_t size, int64_t tile) { return (size + tile - 1) / tile; }
+
+std::string text(const Shape &shape) { return absl::StrCat("[", absl::StrJoin(shape, ", "), "]"); }
+
+ErrorSite siteOf(const TensorView &tensor) {
+  return {std::string(tensor.file), absl::StrCat("tensor ", tensor.name), {}};
+}
+
+absl::Status shapeError(const TensorView &tensor, absl::string_view expected) {
+  return formatError(siteOf(tensor), expected,
+                     absl::StrCat(dtypeName(tensor.dtype), " ", text(tensor.shape)));
+}
+
+int64_t integerAt(const TensorView &tensor, int64_t index) {
+  if (tensor.dtype == DType::I64) {
+    int64_t value;
+    std::memcpy(&value, tensor.bytes.data() + 8 * index, 8);
+    return value;
+  }
+  int32_t value;
+  std::memcpy(&value, tensor.bytes.data() + 4 * index, 4);
+  return value;
+}
+
+/// Words that `count` codes take.
+int64_t wordsOf(int64_t count, int64_t bits, Order order) {
+  return order == Order::Stream ? tiles(count * bits, 32) : tiles(count, 32 / bits);
+}
+
+class Joiner {
+public:
+  Joiner(const std::vector<TensorView> &tensors, const QuantizationConfig &config)
+      : tensors(tensors), config(config) {
+    for (const TensorView &tensor : tensors)
+      byName[tensor.name] = &tensor;
+  }
+
+  absl::StatusOr<std::vector<TensorView>> join();
+
+private:
+  /// The tensor `layer` + `suffix`, which is then a part of the layer.
+  const TensorView *take(absl::string_view suffix) {
+    auto found = byName.find(absl::StrCat(layer, suffix));
+    if (found == byName.end())
+      return nullptr;
+    taken.insert(found->second->name);
+    return found->second;
+  }
+  absl::StatusOr<const TensorView *> need(absl::string_view suffix, absl::string_view what) {
+    if (const TensorView *tensor = take(suffix))
+      return tensor;
+    return formatError({std::string(anchor->file), absl::StrCat("tensor ", layer, suffix), {}},
+                       what, "no such tensor");
+  }
+
+  absl::StatusOr<bool> describe(const TensorView &tensor);
+  absl::Status gptqOrAwq();
+  absl::Status words();
+  absl::Status bytes();
+  absl::Status bitmask();
+  absl::Status addScales(absl::string_view suffix, const QuantizationScheme &scheme);
+  absl::Status addZeros(absl::string_view suffix, const QuantizationScheme &scheme);
+  absl::Status addGroupOf(absl::string_view suffix, int64_t groups);
+  absl::Status setSize(int64_t rows, int64_t columns);
+  bool scalesFit(const TensorView &scales, const QuantizationScheme &scheme) const;
+  bool isOfActivations(absl::string_view name) const;
+
+  const std::vector<TensorView> &tensors;
+  const QuantizationConfig &config;
+  absl::flat_hash_map<std::string, const TensorView *> byName;
+  absl::flat_hash_set<std::string> taken;
+  // Of the layer at hand:
+  std::string layer;
+  const TensorView *anchor = nullptr;
+  Encoding encoding;
+};
+
+absl::Status Joiner::setSize(int64_t rows, int64_t columns) {
+  if (rows < 1 || columns < 1 || rows >= kMost || columns >= kMost)
+    return formatError(siteOf(*anchor), "rows and columns from 1 to 2^31 - 1",
+                       absl::StrCat(rows, "x", columns));
+  encoding.rows = rows;
+  encoding.columns = columns;
+  encoding.tileRows = 1;
+  encoding.tileColumns = columns;
+  return absl::OkStatus();
+}
+
+/// Whether scales of outputs by groups, or of blocks, have the shape that the scheme asks for.
+bool Joiner::scalesFit(const TensorView &scales, const QuantizationScheme &scheme) const {
+  int64_t rows = encoding.rows, columns = encoding.columns;
+  if (scheme.blockRows)
+    return scales.shape ==
+           Shape{tiles(rows, scheme.blockRows), tiles(columns, scheme.blockColumns)};
+  if (scheme.group)
+    return scales.shape == Shape{rows, tiles(columns, scheme.group)};
+  return scales.elementCount() == 1 || scales.shape == Shape{rows} ||
+         scales.shape == Shape{rows, 1};
+}
+
+/// Takes the scales, and from their shape what each is for.
+absl::Status Joiner::addScales(absl::string_view suffix, const QuantizationScheme &scheme) {
+  STC_ASSIGN_OR_RETURN(const TensorView *scales,
+                       need(suffix, absl::StrCat("the scales of ", scheme.str())));
+  bool isFloat =
+      scales->dtype == DType::F16 || scales->dtype == DType::BF16 || scales->dtype == DType::F32;
+  if (!isFloat || !scalesFit(*scales, scheme))
+    return shapeError(*scales, absl::StrCat("F16, BF16 or F32 scales of ", scheme.str(), " for ",
+                                            encoding.rows, "x", encoding.columns));
+  encoding.scales = *scales;
+  if (scheme.blockRows) {
+    encoding.tileRows = scheme.blockRows;
+    encoding.tileColumns = scheme.blockColumns;
+  } else if (scheme.group) {
+    encoding.tileColumns = std::min(scheme.group, encoding.columns);
+  } else if (scales->elementCount() == 1) {
+    encoding.tileRows = encoding.rows;
+  }
+  return absl::OkStatus();
+}
+
+/// Zeros of compressed-tensors: packed along rows like codes, or bytes of the scales' shape.
+absl::Status Joiner::addZeros(absl::string_view suffix, const QuantizationScheme &scheme) {
+  const TensorView *zeros = take(suffix);
+  // A symmetric scheme may store zeros all the same, all of them 0.
+  if (!zeros)
+    return scheme.symmetric ? absl::OkStatus()
+                            : need(suffix, "the zeros of an asymmetric scheme").status();
+  int bits = int(scheme.bits);
+  int64_t height = tiles(encoding.rows, encoding.tileRows);
+  int64_t groups = tiles(encoding.columns, encoding.tileColumns);
+  encoding.zeros = PackedCodes{*zeros, bits, Order::Bytes, false, false};
+  if (zeros->dtype == DType::I8 && zeros->elementCount() == height * groups)
+    return absl::OkStatus();
+  for (Order order : {Order::Stream, Order::Words})
+    if (zeros->dtype == DType::I32 && zeros->shape == Shape{wordsOf(height, bits, order), groups}) {
+      encoding.zeros->order = order;
+      encoding.zeros->alongFirst = true;
+      return absl::OkStatus();
+    }
+  return shapeError(*zeros, absl::StrCat("I8 or packed I32 zeros of ", scheme.str(), " for ",
+                                         encoding.rows, "x", encoding.columns));
+}
+
+/// The group of each column, kept only where columns are not in order.
+absl::Status Joiner::addGroupOf(absl::string_view suffix, int64_t groups) {
+  const TensorView *order = take(suffix);
+  if (!order)
+    return absl::OkStatus();
+  if (order->dtype != DType::I32 || order->shape != Shape{encoding.columns})
+    return shapeError(*order, absl::StrCat("I32 ", text({encoding.columns})));
+  bool isSorted = true, isUnset = true;
+  for (int64_t column = 0; column < encoding.columns; ++column) {
+    int64_t group = integerAt(*order, column);
+    isUnset &= group == -1;
+    isSorted &= group == column / encoding.tileColumns;
+  }
+  if (isSorted || isUnset)
+    return absl::OkStatus();
+  for (int64_t column = 0; column < encoding.columns; ++column)
+    if (int64_t group = integerAt(*order, column); group < 0 || group >= groups)
+      return formatError(siteOf(*order), absl::StrCat("groups from 0 to ", groups - 1),
+                         absl::StrCat(group, " for column ", column));
+  encoding.groupOf = *order;
+  return absl::OkStatus();
+}
+
+/// qweight, qzeros and scales are stored with inputs first. GPTQ packs codes along inputs, AWQ
+/// along outputs, both their zeros along outputs.
+absl::Status Joiner::gptqOrAwq() {
+  bool isGptq = config.method == Method::Gptq;
+  const QuantizationScheme &scheme = config.schemes.front();
+  const TensorView &stored = *anchor;
+  int bits = int(scheme.bits);
+  Order order = isGptq ? Order::Stream : Order::Awq;
+  if (stored.dtype != DType::I32 || stored.shape.size() != 2)
+    return shapeError(stored, "I32 words of two dimensions");
+  // A word of AWQ's holds 8 codes, 32 codes of GPTQ's take `bits` words.
+  int64_t words = stored.shape[isGptq ? 0 : 1], other = stored.shape[isGptq ? 1 : 0];
+  int64_t packed = words * 32 / bits;
+  if (words * 32 % bits != 0 || words < 1 || words >= kMost / 32)
+    return shapeError(stored, absl::StrCat("whole words of ", bits, "-bit codes"));
+  STC_RETURN_IF_ERROR(isGptq ? setSize(other, packed) : setSize(packed, other));
+  int64_t rows = encoding.rows, columns = encoding.columns;
+  encoding.isLinear = true;
+  encoding.codes = PackedCodes{stored, bits, order, isGptq, true};
+  STC_ASSIGN_OR_RETURN(const TensorView *scales,
+                       need(".scales", absl::StrCat("the scales of ", scheme.str())));
+  int64_t group = scheme.group ? std::min(scheme.group, columns) : columns;
+  Shape expected = {tiles(columns, group), rows};
+  if (scales->shape != expected || !dtypeIsFloat(scales->dtype))
+    return shapeError(*scales, absl::StrCat("F16, BF16 or F32 ", text(expected), " (", scheme.str(),
+                                            " of ", columns, " columns)"));
+  encoding.scales = *scales;
+  encoding.scalesTransposed = true;
+  encoding.tileColumns = group;
+  if (!scheme.symmetric) {
+    STC_ASSIGN_OR_RETURN(const TensorView *zeros, need(".qzeros", "the zeros of the codes"));
+    Shape packedZeros = {expected[0], wordsOf(rows, bits, isGptq ? Order::Stream : Order::Words)};
+    if (zeros->dtype != DType::I32 || zeros->shape != packedZeros)
+      return shapeError(*zeros, absl::StrCat("I32 ", text(packedZeros)));
+    encoding.zeros = PackedCodes{*zeros, bits, order, false, true};
+    // AutoGPTQ adds the one back modulo 2^bits, so that a zero of 0 is stored as all ones.
+    encoding.zeroOffset = config.zerosMinusOne ? 1 : 0;
+  } else {
+    (void)take(".qzeros"); // of the middle
+  }
+  if (isGptq)
+    STC_RETURN_IF_ERROR(addGroupOf(".g_idx", expected[0]));
+  return absl::OkStatus();
+}
+
+/// weight_packed: codes packed along columns, whose number weight_shape tells.
+absl::Status Joiner::words() {
+  STC_ASSIGN_OR_RETURN(const TensorView *shape, need(".weight_shape", "I64 or I32 [2]"));
+  if ((shape->dtype != DType::I64 && shape->dtype != DType::I32) || shape->elementCount() != 2)
+    return shapeError(*shape, "I64 or I32 [2]");
+  STC_RETURN_IF_ERROR(setSize(integerAt(*shape, 0), integerAt(*shape, 1)));
+  STC_ASSIGN_OR_RETURN(const TensorView *scales, need(".weight_scale", "the scales of the codes"));
+  bool hasZeros = byName.contains(absl::StrCat(layer, ".weight_zero_point"));
+  std::string known;
+  for (const QuantizationScheme &scheme : config.schemes) {
+    absl::StrAppend(&known, known.empty() ? "" : ", or ", scheme.str());
+    // Three bits: since 0.17 the library leaves no bits out, before it put ten codes into a word.
+    for (Order order : {Order::Stream, Order::Words}) {
+      bool fits =
+          !scheme.isFloat && anchor->dtype == DType::I32 &&
+          anchor->shape == Shape{encoding.rows, wordsOf(encoding.columns, scheme.bits, order)} &&
+          scalesFit(*scales, scheme) && (scheme.symmetric || hasZeros);
+      if (!fits)
+        continue;
+      encoding.codes = PackedCodes{*anchor, int(scheme.bits), order, false, false};
+      STC_RETURN_IF_ERROR(addScales(".weight_scale", scheme));
+      STC_RETURN_IF_ERROR(addZeros(".weight_zero_point", scheme));
+      return addGroupOf(".weight_g_idx", tiles(encoding.columns, encoding.tileColumns));
+    }
+  }
+  return shapeError(*anchor,
+                    absl::StrCat("with weight_scale ", text(scales->shape),
+                                 hasZeros ? " and zeros" : ", without zeros,",
+                                 " what config_groups has for ", encoding.rows, "x",
+                                 encoding.columns, ": ", known.empty() ? "nothing" : known));
+}
+
+/// Codes or F8_E4M3 values of a byte each, perhaps behind a mask, and their scales.
+absl::Status Joiner::bytes() {
+  const TensorView &stored = encoding.values ? *encoding.values : *anchor;
+  bool isFloat = stored.dtype == DType::F8E4M3;
+  bool isBits = config.method == Method::BitsAndBytes;
+  absl::string_view suffix = isBits ? ".SCB" : ".weight_scale";
+  if (config.method == Method::Fp8 && byName.contains(layer + ".weight_scale_inv"))
+    suffix = ".weight_scale_inv"; // what values are multiplied by, in spite of its name
+  const QuantizationScheme *fitting = nullptr;
+  auto scales = byName.find(absl::StrCat(layer, suffix));
+  for (const QuantizationScheme &scheme : config.schemes)
+    if (scheme.isFloat == isFloat &&
+        (!fitting || (scales != byName.end() && !scalesFit(*scales->second, *fitting))))
+      fitting = &scheme;
+  if (!fitting)
+    return shapeError(stored, "a type that quantization_config tells of");
+  if (isBits) {
+    encoding.scaleUnit = 1.0 / 127;
+    (void)take(".weight_format");
+  }
+  STC_RETURN_IF_ERROR(addScales(suffix, *fitting));
+  if (isFloat) {
+    encoding.values = stored;
+    return absl::OkStatus();
+  }
+  encoding.codes = PackedCodes{stored, int(fitting->bits), Order::Bytes, false, false};
+  encoding.values.reset();
+  if (isBits)
+    return absl::OkStatus();
+  STC_RETURN_IF_ERROR(addZeros(".weight_zero_point", *fitting));
+  return addGroupOf(".weight_g_idx", tiles(encoding.columns, encoding.tileColumns));
+}
+
+/// `compressed` holds what `bitmask` has bits for (2:4: two of every four, in rows), by rows.
+absl::Status Joiner::bitmask() {
+  STC_ASSIGN_OR_RETURN(const TensorView *shape, need(".shape", "I64 or I32 [2]"));
+  if ((shape->dtype != DType::I64 && shape->dtype != DType::I32) || shape->elementCount() != 2)
+    return shapeError(*shape, "I64 or I32 [2]");
+  STC_RETURN_IF_ERROR(setSize(integerAt(*shape, 0), integerAt(*shape, 1)));
+  STC_ASSIGN_OR_RETURN(const TensorView *mask, need(".bitmask", "a U8 mask"));
+  Shape expected = {encoding.rows, tiles(encoding.columns, 8)};
+  if (mask->dtype != DType::U8 || mask->shape != expected)
+    return shapeError(*mask, absl::StrCat("U8 ", text(expected)));
+  (void)take(".row_offsets"); // the sums of the mask's rows once more
+  encoding.mask = *mask;
+  encoding.values = *anchor;
+  int64_t bits = 0;
+  for (uint8_t byte : mask->bytes)
+    bits += __builtin_popcount(byte);
+  if (anchor->elementCount() != bits)
+    return formatError(siteOf(*anchor),
+                       absl::StrCat("a value for each of the ", bits, " bits of its mask"),
+                       absl::StrCat(anchor->elementCount()));
+  bool isQuantized = anchor->dtype == DType::I8 || anchor->dtype == DType::F8E4M3;
+  return isQuantized ? bytes() : absl::OkStatus();
+}
+
+/// Fills `encoding` if the tensor is the one that stands for a compressed layer.
+absl::StatusOr<bool> Joiner::describe(const TensorView &tensor) {
+  anchor = &tensor;
+  encoding = Encoding();
+  absl::string_view name = tensor.name;
+  auto isCalled = [&](absl::string_view suffix) {
+    if (!absl::EndsWith(name, suffix))
+      return false;
+    layer = std::string(absl::StripSuffix(name, suffix));
+    return true;
+  };
+  absl::Status status;
+  bool isLibrary = config.method == Method::CompressedTensors;
+  bool isByte = (tensor.dtype == DType::I8 || tensor.dtype == DType::F8E4M3) &&
+                tensor.shape.size() == 2 && config.method != Method::None;
+  if ((config.method == Method::Gptq || config.method == Method::Awq) && isCalled(".qweight"))
+    status = gptqOrAwq();
+  else if (isLibrary && isCalled(".weight_packed"))
+    status = words();
+  else if (isLibrary && isCalled(".compressed"))
+    status = bitmask();
+  else if (isByte && isCalled(".weight")) {
+    status = setSize(tensor.shape[0], tensor.shape[1]);
+    if (status.ok())
+      status = bytes();
+  } else
+    return false;
+  STC_RETURN_IF_ERROR(status);
+  return true;
+}
+
+/// How activations and the cache were quantized is not how this program does it.
+bool Joiner::isOfActivations(absl::string_view name) const {
+  if (config.method != Method::CompressedTensors && config.method != Method::Fp8)
+    return false;
+  for (absl::string_view suffix :
+       {".input_scale", ".input_zero_point", ".input_g_idx", ".output_scale", ".output_zero_point",
+        ".activation_scale", ".k_scale", ".v_scale", ".q_scale"})
+    if (absl::EndsWith(name, suffix))
+      return true;
+  return false;
+}
+
+absl::StatusOr<std::vector<TensorView>> Joiner::join() {
+  std::vector<TensorView> all;
+  for (const TensorView &tensor : tensors) {
+    STC_ASSIGN_OR_RETURN(bool isEncoded, describe(tensor));
+    if (!isEncoded) {
+      all.push_back(tensor);
+      continue;
+    }
+    TensorView whole;
+    whole.name = layer + ".weight";
+    if (whole.name != tensor.name && byName.contains(whole.name))
+      return formatError(siteOf(tensor), absl::StrCat("no plain ", whole.name, " beside it"),
+                         "one");
+    whole.shape = {encoding.rows, encoding.columns};
+    bool isPlain = !encoding.codes && !encoding.scales;
+    whole.dtype = isPlain ? encoding.values->dtype : DType::F32;
+    whole.file = tensor.file;
+    whole.offset = tensor.offset;
+    whole.encoding = std::make_shared<const Encoding>(std::move(encoding));
+    all.push_back(std::move(whole));
+  }
+  std::vector<TensorView> left;
+  for (TensorView &tensor : all)
+    if (tensor.encoding || !(taken.contains(tensor.name) || isOfActivations(tensor.name)))
+      left.push_back(std::move(tensor));
+  return left;
+}
+
+} // namespace
+
+absl::StatusOr<std::vector<TensorView>> joinEncoded(const std::vector<TensorView> &tensors,
+                                                    const QuantizationConfig &config) {
+  return Joiner(tensors, config).join();
+}
+
+} // namespace stc

@@ -1,0 +1,106 @@
+// Tests of how stored codes become a layout's.
+#include "stc/Dialect/STC/Utils/AdoptedCodes.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include <cmath>
+#include <numeric>
+
+namespace stc {
+namespace {
+
+using testing::HasSubstr;
+
+/// 4 rows of codes that differ from column to column, with a scale of its own for each group.
+CodedMatrix coded(int64_t columns, int64_t group, int bits, bool hasZeros = false) {
+  CodedMatrix matrix;
+  matrix.rows = 4;
+  matrix.columns = columns;
+  matrix.bits = bits;
+  matrix.group = group;
+  int half = 1 << (bits - 1);
+  for (int64_t i = 0; i < 4 * columns; ++i)
+    matrix.codes.push_back(int8_t(int(i * 7 % (2 * half)) - half));
+  for (int64_t i = 0; i < 4 * matrix.groups(); ++i) {
+    matrix.scales.push_back(std::ldexp(float(i + 1), -8));
+    if (hasZeros)
+      matrix.zeros.push_back(int8_t(int(i % (2 * half)) - half));
+  }
+  return matrix;
+}
+
+void expectExact(const CodedMatrix &stored, absl::string_view spec) {
+  AdoptedCodes adopted = adoptCodes(stored);
+  ASSERT_TRUE(adopted.matrix) << adopted.why;
+  EXPECT_EQ(adopted.spec.str(), spec);
+  EXPECT_EQ(adopted.error, 0);
+  EXPECT_TRUE(verifyQuantizedMatrix(*adopted.matrix, adopted.spec.layout()).ok());
+  EXPECT_TRUE(packQuantized(adopted.spec.layout(), *adopted.matrix).ok());
+  EXPECT_EQ(dequantize(*adopted.matrix), decode(stored));
+}
+
+TEST(AdoptedCodes, GroupsOfLayoutsStay) {
+  expectExact(coded(256, 32, 4), "stored:int4-g32");
+  expectExact(coded(256, 64, 8, true), "stored:int8-g64-asym");
+  expectExact(coded(256, 128, 3), "stored:int3-g128");
+  expectExact(coded(96, 64, 2, true), "stored:int2-g64-asym"); // the last group is shorter
+  expectExact(coded(200, 200, 4), "stored:int4-row");
+}
+
+TEST(AdoptedCodes, OtherGroupsAndBitsAreMadeUp) {
+  expectExact(coded(1024, 512, 4), "stored:int4-g128");
+  expectExact(coded(384, 192, 4, true), "stored:int4-g64-asym");
+  expectExact(coded(256, 32, 6), "stored:int8-g32");
+}
+
+TEST(AdoptedCodes, OrderOfWholeGroups) {
+  CodedMatrix matrix = coded(128, 32, 4, true);
+  for (int64_t column = 0; column < 128; ++column)
+    matrix.groupOf.push_back(int32_t(3 - column / 32));
+  expectExact(matrix, "stored:int4-g32-asym");
+  std::swap(matrix.groupOf[0], matrix.groupOf[127]);
+  EXPECT_EQ(adoptCodes(matrix).why, "groups of columns that are not beside each other");
+}
+
+TEST(AdoptedCodes, WhatNoLayoutHolds) {
+  EXPECT_EQ(adoptCodes(coded(256, 16, 4)).why, "groups of 16 columns");
+  CodedMatrix matrix = coded(64, 32, 4);
+  matrix.scales[3] = 70000;
+  EXPECT_EQ(adoptCodes(matrix).why, "scales beyond f16");
+  for (float &scale : matrix.scales)
+    scale = 1e-9f;
+  EXPECT_EQ(adoptCodes(matrix).why, "scales too small for f16");
+}
+
+TEST(AdoptedCodes, RoundedScalesTellTheirError) {
+  CodedMatrix matrix = coded(64, 32, 4);
+  for (float &scale : matrix.scales)
+    scale *= 1.0003f; // f16 has steps of 1 / 1024 and smaller
+  AdoptedCodes adopted = adoptCodes(matrix);
+  ASSERT_TRUE(adopted.matrix);
+  EXPECT_EQ(adopted.matrix->codes, matrix.codes);
+  EXPECT_NEAR(adopted.error, relativeError(*adopted.matrix, decode(matrix)), 1e-12);
+  EXPECT_GT(adopted.error, 5e-5);
+  EXPECT_LT(adopted.error, 5e-4);
+}
+
+TEST(AdoptedCodes, SlicesKeepTheScalesOfTheirColumns) {
+  CodedMatrix matrix = coded(128, 32, 4, true);
+  std::vector<float> whole = decode(matrix);
+  std::vector<int64_t> rows = {1, 3}, columns(64);
+  std::iota(columns.begin(), columns.begin() + 32, 32); // groups 1 and 3
+  std::iota(columns.begin() + 32, columns.end(), 96);
+  CodedMatrix taken = takeCodes(matrix, rows, columns);
+  std::vector<float> expected;
+  for (int64_t row : rows)
+    for (int64_t column : columns)
+      expected.push_back(whole[size_t(row * 128 + column)]);
+  EXPECT_EQ(decode(taken), expected);
+  expectExact(taken, "stored:int4-g32-asym");
+  columns.erase(columns.begin());
+  EXPECT_THAT(adoptCodes(takeCodes(matrix, rows, columns)).why, HasSubstr("not beside each other"));
+}
+
+} // namespace
+} // namespace stc
