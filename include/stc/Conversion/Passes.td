@@ -50,8 +50,9 @@ def RaiseLinalgPass : Pass<"stc-raise-linalg", "::mlir::ModuleOp"> {
     - a matmul with a weight of [outputs, inputs] (its indexing maps say so, or a `linalg.transpose`
       does), perhaps with a bias that is broadcast over the tokens: `stc.linear`;
     - x / sqrt(mean(x^2) + epsilon) * weight: `stc.rms_norm`;
-    - SiLU, ReLU, GELU and its tanh form: `stc.activation`, and times another tensor
+    - SiLU, ReLU, GELU and its tanh form, sigmoid: `stc.activation`, and times another tensor
       `stc.gated_activation`;
+    - multiples by a number: `stc.scale`;
     - sums, differences and products of two tensors: `arith` on tensors.
 
     Sums of the result may be in another order. What is left of linalg gets a remark that says what

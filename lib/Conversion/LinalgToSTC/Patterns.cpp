@@ -179,6 +179,21 @@ public:
     return std::nullopt;
   }
 
+  /// x of 1 + exp(-x).
+  Value logisticInput(const ScalarExpr *denominator) {
+    for (auto [one, exponential] : bothWays(denominator, kAdd)) {
+      const ScalarExpr *exponent = argument(exponential, "math.exp");
+      double number = 1;
+      SmallVector<const ScalarExpr *> rest;
+      if (!exponent || !isNumber(one, 1))
+        continue;
+      factors(exponent, number, rest);
+      if (rest.size() == 1 && rest[0]->isWhole() && number == -1)
+        return rest[0]->tensor;
+    }
+    return {};
+  }
+
   /// 1 + erf(input / sqrt 2) or 1 + tanh(...), which are 2 where gelu is input.
   std::optional<ActivationKind> doubledGate(const ScalarExpr *expr, Value input) {
     for (auto [one, curve] : bothWays(expr, kAdd)) {
@@ -204,6 +219,9 @@ public:
     if (auto sides = quotient(opened); sides && sides->first->isWhole())
       if (auto kind = logistic(sides->second, sides->first->tensor))
         return ActivationPattern{*kind, sides->first->tensor, {}};
+    if (auto sides = quotient(opened); sides && isNumber(sides->first, 1))
+      if (Value input = logisticInput(sides->second))
+        return ActivationPattern{ActivationKind::Sigmoid, input, {}};
     double number = 1;
     SmallVector<const ScalarExpr *> rest;
     factors(opened, number, rest);
@@ -252,17 +270,21 @@ std::optional<ActivationPattern> matchActivation(ScalarExprs &exprs, const Scala
 
 std::optional<BinaryPattern> matchBinary(ScalarExprs &exprs, const ScalarExpr *root) {
   root = exprs.open(root);
+  for (auto [whole, other] : Matcher(exprs).bothWays(root, kMul))
+    if (std::optional<double> factor = exprs.number(other);
+        factor && whole->isWhole() && std::isfinite(*factor))
+      return BinaryPattern{kMul, whole->tensor, {}, {}, factor};
   for (StringRef operation : {kAdd, kSub, kMul}) {
     if (!root->is(operation))
       continue;
     const ScalarExpr *left = root->operands[0], *right = root->operands[1];
     if (left->isWhole() && right->isWhole())
-      return BinaryPattern{operation, left->tensor, right->tensor, {}};
+      return BinaryPattern{operation, left->tensor, right->tensor, {}, {}};
     if (operation == kSub)
       return std::nullopt;
     for (auto [whole, vector] : {Pair{left, right}, Pair{right, left}})
       if (Value found = whole->isWhole() ? exprs.columnVector(vector) : Value())
-        return BinaryPattern{operation, whole->tensor, {}, found};
+        return BinaryPattern{operation, whole->tensor, {}, found, {}};
   }
   return std::nullopt;
 }

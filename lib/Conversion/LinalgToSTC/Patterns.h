@@ -22,10 +22,12 @@ struct ActivationPattern {
 };
 std::optional<ActivationPattern> matchActivation(ScalarExprs &exprs, const ScalarExpr *root);
 
-/// An operation of arith on elements [d0, d1] of two tensors, or of one and a vector's element d1.
+/// An operation of arith on element [d0, d1] of a tensor, and on that of another, a vector's
+/// element d1, or a number.
 struct BinaryPattern {
   llvm::StringRef operation;
-  mlir::Value left, right, vector; // `vector` in place of `right`
+  mlir::Value left, right, vector;
+  std::optional<double> factor; // the tensor times a finite number
 };
 std::optional<BinaryPattern> matchBinary(ScalarExprs &exprs, const ScalarExpr *root);
 

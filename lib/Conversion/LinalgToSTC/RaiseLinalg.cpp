@@ -95,7 +95,8 @@ Value Raiser::raiseElementwise(int64_t depth) {
     if (fits(norm->input) && isVectorFor(norm->weight, type) && std::isfinite(norm->epsilon) &&
         norm->epsilon >= 0)
       return RMSNormOp::create(builder, loc, type, norm->input, norm->weight,
-                               builder.getF64FloatAttr(norm->epsilon));
+                               builder.getF64FloatAttr(norm->epsilon),
+                               builder.getI64IntegerAttr(1));
   if (auto activation = matchActivation(exprs, root))
     if (fits(activation->input) && (!activation->up || fits(activation->up)))
       return activation->up
@@ -118,7 +119,12 @@ Value Raiser::raiseElementwise(int64_t depth) {
     linear->bias = binary->vector;
     return createLinear(*linear);
   }
-  if (!fits(binary->right) || depth < kDeepest)
+  if (depth < kDeepest)
+    return {};
+  if (binary->factor)
+    return ScaleOp::create(builder, loc, type, binary->left,
+                           builder.getF64FloatAttr(*binary->factor));
+  if (!fits(binary->right))
     return {};
   OperationState state(loc, binary->operation, {binary->left, binary->right}, type);
   return builder.create(state)->getResult(0);
@@ -180,8 +186,8 @@ std::string Raiser::expected() {
     return "activations times a weight of [outputs, inputs], by its indexing maps or by a "
            "linalg.transpose, on zeros or a bias";
   }
-  return "a part of an RMS normalization, a nonlinearity (silu, gelu, gelu_tanh, relu), or a sum, "
-         "difference or product of two tensors of [tokens, columns]";
+  return "a part of an RMS normalization, a nonlinearity (silu, gelu, gelu_tanh, relu, sigmoid), a "
+         "multiple, or a sum, difference or product of two tensors of [tokens, columns]";
 }
 
 namespace {

@@ -269,7 +269,7 @@ func.func @other_mean(%x: tensor<5x4xf32>, %w: tensor<4xf32>) -> tensor<5x4xf32>
     %next = arith.addf %square, %sum : f32
     linalg.yield %next : f32
   } -> tensor<5xf32>
-  // expected-remark @below {{not raised: expected a part of an RMS normalization, a nonlinearity (silu, gelu, gelu_tanh, relu), or a sum}}
+  // expected-remark @below {{not raised: expected a part of an RMS normalization, a nonlinearity (silu, gelu, gelu_tanh, relu, sigmoid), a multiple, or a sum}}
   %y = linalg.generic {indexing_maps = [#all, affine_map<(t, c) -> (t)>, affine_map<(t, c) -> (c)>, #all],
                        iterator_types = ["parallel", "parallel"]}
       ins(%x, %sums, %w : tensor<5x4xf32>, tensor<5xf32>, tensor<4xf32>) outs(%x : tensor<5x4xf32>) {

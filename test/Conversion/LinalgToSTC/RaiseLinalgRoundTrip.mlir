@@ -13,7 +13,10 @@
 // CHECK-NEXT: %[[E:.*]] = stc.gated_activation <gelu> %[[D]], %[[U]] :
 // CHECK-NEXT: %[[F:.*]] = stc.gated_activation <gelu_tanh> %[[E]], %[[E]] :
 // CHECK-NEXT: %[[G:.*]] = stc.gated_activation <relu> %[[F]], %[[A]] :
-// CHECK-NEXT: return %[[G]]
+// CHECK-NEXT: %[[H:.*]] = stc.activation <sigmoid> %[[G]] :
+// CHECK-NEXT: %[[I:.*]] = stc.gated_activation <sigmoid> %[[H]], %[[U]] :
+// CHECK-NEXT: %[[J:.*]] = stc.scale %[[I]] by 2.500000e+00 :
+// CHECK-NEXT: return %[[J]]
 func.func @layer(%x: tensor<?x4xf32>, %u: tensor<?x4xf32>, %w: tensor<4xbf16>) -> tensor<?x4xf32> {
   %y = stc.rms_norm %x, %w epsilon 1.0e-05 : (tensor<?x4xf32>, tensor<4xbf16>) -> tensor<?x4xf32>
   %a = stc.activation <silu> %y : (tensor<?x4xf32>) -> tensor<?x4xf32>
@@ -24,5 +27,9 @@ func.func @layer(%x: tensor<?x4xf32>, %u: tensor<?x4xf32>, %w: tensor<4xbf16>) -
   %f = stc.gated_activation <gelu_tanh> %e, %e
       : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
   %g = stc.gated_activation <relu> %f, %a : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
-  return %g : tensor<?x4xf32>
+  %h = stc.activation <sigmoid> %g : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %i = stc.gated_activation <sigmoid> %h, %u
+      : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  %j = stc.scale %i by 2.5 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %j : tensor<?x4xf32>
 }
