@@ -270,12 +270,10 @@ std::optional<ActivationPattern> matchActivation(ScalarExprs &exprs, const Scala
 
 std::optional<BinaryPattern> matchBinary(ScalarExprs &exprs, const ScalarExpr *root) {
   root = exprs.open(root);
-  Matcher matcher(exprs);
-  double factor = 1;
-  SmallVector<const ScalarExpr *> rest;
-  matcher.factors(root, factor, rest);
-  if (rest.size() == 1 && rest[0]->isWhole() && factor != 1 && std::isfinite(factor))
-    return BinaryPattern{kMul, rest[0]->tensor, {}, {}, factor};
+  for (auto [whole, other] : Matcher(exprs).bothWays(root, kMul))
+    if (std::optional<double> factor = exprs.number(other);
+        factor && whole->isWhole() && std::isfinite(*factor))
+      return BinaryPattern{kMul, whole->tensor, {}, {}, factor};
   for (StringRef operation : {kAdd, kSub, kMul}) {
     if (!root->is(operation))
       continue;
