@@ -27,7 +27,7 @@
 // LAYERS: error: layers: expected at most 2 of 3 layers to remove, got 3
 // EXCLUDED: error: layers: expected at most 1 of 3 layers to remove, got 2
 // CHANNELS: error: channels: expected a share that takes some of 144 channels and leaves a multiple of 16 in each layer, got 0.01
-// NONE: error: channels: expected a share that takes some of 0 channels
+// NONE: error: channels: expected layers with feed-forward channels that can be cut (those of experts cannot), got none
 // GROUPS: error: groups: expected a share that takes one of 2 key/value heads at least and leaves one, got 0.2
 // SHAPE: error: groups: expected attention that can be cut in every layer, as all have one cache, got another in layer 1
 // HEADS: error: heads: expected a share that takes one of 2 query heads of a group at least and leaves one, got 0.2
