@@ -23,7 +23,7 @@ public:
   const std::string &path() const { return sourcePath; }
   Container container() const { return kind; }
   const ModelConfig &config() const { return modelConfig; }
-  /// Those of the file, but one for each layer that is stored compressed: see `Encoding`.
+  /// Those of the file, but one for each layer that is stored compressed: see `StoredEncoding`.
   const std::vector<TensorView> &tensors() const;
   /// nullptr when there is none of that name. "NAME[i]" is matrix i of a tensor of three
   /// dimensions: how some containers keep the experts of a layer.
@@ -40,10 +40,10 @@ private:
   Container kind = Container::HuggingFace;
   ModelConfig modelConfig;
   std::unique_ptr<SafetensorsFile> safetensors;
-  std::vector<TensorView> joined; // in place of the file's where layers are compressed
   std::unique_ptr<GgufFile> gguf;
   std::map<std::string, size_t, std::less<>> index;
   std::map<std::string, TensorView, std::less<>> matrices; // of tensors of three dimensions
+  std::vector<TensorView> joined; // in place of the file's where layers are compressed
 };
 
 /// Loads only the tokenizer: from a Hugging Face directory, a tokenizer.json, or a GGUF (which may
