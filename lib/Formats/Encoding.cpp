@@ -125,7 +125,7 @@ absl::StatusOr<std::vector<T>> expand(const TensorView &mask, const std::vector<
 int64_t tiles(int64_t size, int64_t tile) { return (size + tile - 1) / tile; }
 
 /// [rows][groups] scales.
-absl::StatusOr<std::vector<float>> readScales(const TensorEncoding &encoding) {
+absl::StatusOr<std::vector<float>> readScales(const StoredEncoding &encoding) {
   int64_t groups = tiles(encoding.columns, encoding.tileColumns);
   std::vector<float> scales(size_t(encoding.rows * groups), 1.0f);
   if (!encoding.scales)
@@ -146,7 +146,7 @@ absl::StatusOr<std::vector<float>> readScales(const TensorEncoding &encoding) {
   return scales;
 }
 
-absl::StatusOr<CodedMatrix> readCoded(const TensorEncoding &encoding) {
+absl::StatusOr<CodedMatrix> readCoded(const StoredEncoding &encoding) {
   CodedMatrix matrix;
   matrix.rows = encoding.rows;
   matrix.columns = encoding.columns;
@@ -229,7 +229,7 @@ absl::StatusOr<CodedMatrix> readBlocks(const TensorView &tensor) {
 
 } // namespace
 
-std::vector<const TensorView *> TensorEncoding::parts() const {
+std::vector<const TensorView *> StoredEncoding::parts() const {
   std::vector<const TensorView *> all;
   for (const absl::optional<PackedCodes> *packed : {&codes, &zeros})
     if (*packed)
@@ -240,14 +240,14 @@ std::vector<const TensorView *> TensorEncoding::parts() const {
   return all;
 }
 
-uint64_t TensorEncoding::storedBytes() const {
+uint64_t StoredEncoding::storedBytes() const {
   uint64_t bytes = 0;
   for (const TensorView *part : parts())
     bytes += part->bytes.size();
   return bytes;
 }
 
-std::string TensorEncoding::name() const {
+std::string StoredEncoding::name() const {
   std::string type =
       codes ? absl::StrCat("int", codes->bits) : absl::AsciiStrToLower(dtypeName(values->dtype));
   return mask ? type + "-bitmask" : type;
@@ -268,7 +268,7 @@ absl::StatusOr<CodedMatrix> readCodes(const TensorView &tensor) {
 }
 
 absl::StatusOr<std::vector<float>> readEncoded(const TensorView &tensor) {
-  const TensorEncoding &encoding = *tensor.encoding;
+  const StoredEncoding &encoding = *tensor.encoding;
   if (encoding.codes) {
     STC_ASSIGN_OR_RETURN(CodedMatrix matrix, readCoded(encoding));
     return decode(matrix);

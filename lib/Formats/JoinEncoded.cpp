@@ -101,7 +101,7 @@ private:
   // Of the layer at hand:
   std::string layer;
   const TensorView *anchor = nullptr;
-  TensorEncoding encoding;
+  StoredEncoding encoding;
 };
 
 absl::Status Joiner::setSize(int64_t rows, int64_t columns) {
@@ -331,7 +331,7 @@ absl::Status Joiner::bitmask() {
 /// Fills `encoding` if the tensor is the one that stands for a compressed layer.
 absl::StatusOr<bool> Joiner::describe(const TensorView &tensor) {
   anchor = &tensor;
-  encoding = TensorEncoding();
+  encoding = StoredEncoding();
   absl::string_view name = tensor.name;
   auto isCalled = [&](absl::string_view suffix) {
     if (!absl::EndsWith(name, suffix))
@@ -389,7 +389,7 @@ absl::StatusOr<std::vector<TensorView>> Joiner::join() {
     whole.dtype = isPlain ? encoding.values->dtype : DType::F32;
     whole.file = tensor.file;
     whole.offset = tensor.offset;
-    whole.encoding = std::make_shared<const TensorEncoding>(std::move(encoding));
+    whole.encoding = std::make_shared<const StoredEncoding>(std::move(encoding));
     all.push_back(std::move(whole));
   }
   std::vector<TensorView> left;

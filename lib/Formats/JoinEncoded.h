@@ -8,7 +8,7 @@
 namespace stc {
 
 /// The tensors with those of each compressed layer replaced by one that is called `LAYER.weight`
-/// and has a `TensorEncoding`; what only says how activations were quantized is left out. All else stays
+/// and has an `StoredEncoding`; what only says how activations were quantized is left out. All else stays
 /// as it is, in order. Errors: parts that are missing, of another type or shape than the
 /// configuration and the codes ask for, or group numbers out of range.
 absl::StatusOr<std::vector<TensorView>> joinEncoded(const std::vector<TensorView> &tensors,

@@ -26,7 +26,7 @@ public:
   const std::string &path() const { return sourcePath; }
   Container container() const { return kind; }
   const ModelConfig &config() const { return modelConfig; }
-  /// Those of the file, but one for each layer that is stored compressed: see `TensorEncoding`.
+  /// Those of the file, but one for each layer that is stored compressed: see `StoredEncoding`.
   const std::vector<TensorView> &tensors() const;
   /// nullptr when there is none of that name. "NAME[i]" is matrix i of a tensor of three
   /// dimensions: how some containers keep the experts of a layer.

@@ -41,7 +41,7 @@ struct PackedCodes {
 };
 
 /// How the tensors of one matrix [rows][columns] become its values. All shapes have been checked.
-struct TensorEncoding {
+struct StoredEncoding {
   int64_t rows = 0, columns = 0;
   absl::optional<PackedCodes> codes;     // or else:
   absl::optional<TensorView> values;     // floats [rows][columns]
@@ -61,8 +61,8 @@ struct TensorEncoding {
   std::string name() const; // of the stored type, as "int4" or "f8_e4m3"
 };
 
-/// Whether a matrix is stored as codes of whole numbers with scales: a `TensorEncoding` that has some,
-/// or a block type of GGUF with one scale for 32 elements (Q8_0, Q4_0, Q5_0).
+/// Whether a matrix is stored as codes of whole numbers with scales: an `StoredEncoding` that has
+/// some, or a block type of GGUF with one scale for 32 elements (Q8_0, Q4_0, Q5_0).
 bool isCoded(const TensorView &tensor);
 /// Its codes.
 absl::StatusOr<CodedMatrix> readCodes(const TensorView &tensor);

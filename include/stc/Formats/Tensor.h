@@ -44,7 +44,7 @@ int64_t dtypeBlockBytes(DType dtype);
 /// one of Micikevicius et al. 2022, "FP8 Formats for Deep Learning": no infinity, NaN is 0x7F.
 bool dtypeIsFloat(DType dtype);
 
-struct TensorEncoding; // see Encoding.h
+struct StoredEncoding; // see Encoding.h
 
 /// A view into a mapped checkpoint; `shape` is outermost first (row-major), as PyTorch writes it.
 struct TensorView {
@@ -57,7 +57,7 @@ struct TensorView {
   uint64_t offset = 0;
   /// Set where the values come from several tensors; `bytes` is empty then, and `dtype` the type
   /// that holds the values.
-  std::shared_ptr<const TensorEncoding> encoding = {};
+  std::shared_ptr<const StoredEncoding> encoding = {};
 
   int64_t elementCount() const;
 };
