@@ -21,6 +21,9 @@ function(stc_configure_mlir_target name)
 endfunction()
 stc_configure_mlir_target(StcMLIRPch)
 target_precompile_headers(StcMLIRPch PRIVATE ${CMAKE_CURRENT_LIST_DIR}/StcMLIRPch.h)
+# A compiler cache may hold the header of another clone, whose files have other times: without this
+# clang refuses it.
+target_compile_options(StcMLIRPch PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
 
 # stc_add_mlir_library(Name SOURCES ... LINK ... DEPENDS ...): a library that may use MLIR.
 # LINK names our own libraries; DEPENDS names TableGen targets.

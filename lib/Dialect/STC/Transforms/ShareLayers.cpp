@@ -46,6 +46,7 @@ public:
     symbols = &table;
     functions.clear();
     repeats.clear();
+    conflicts.clear();
     // Functions made on the way are looked at too: a layer may hold layers.
     SmallVector<func::FuncOp> work(getOperation().getOps<func::FuncOp>());
     for (size_t i = 0; i < work.size(); ++i) {
