@@ -1,16 +1,15 @@
 // The passes that lead from a packed module to the LLVM dialect on CPUs, phase by phase.
 #include "stc/Target/CPU/Pipeline.h"
 
-#include "stc/Conversion/Passes.h"
 #include "stc/Dialect/Packed/Transforms/Passes.h"
+#include "stc/Dialect/Packed/Transforms/TiledPhase.h"
 #include "stc/Target/CPU/LoweringConfig.h"
 #include "stc/Target/CPU/Passes.h"
+#include "stc/Target/Kernels/BufferPhase.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
-#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
-#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -22,43 +21,18 @@ static void cleanUp(OpPassManager &manager) {
   manager.addPass(createCSEPass());
 }
 
+/// On the stack of every thread.
+constexpr int64_t kPrivateBytes = 128 << 10;
+
 void cpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &options) {
   SplitActivationsPassOptions split;
   split.target = options.target;
   manager.addPass(createSplitActivationsPass(split));
-  manager.addPass(createConvertSTCToLinalgPass());
-  manager.addPass(createConvertElementwiseToLinalgPass());
-  manager.addPass(createLinalgElementwiseOpFusionPass());
-  manager.addPass(createLowerExpertsPass());
-  manager.addPass(createLowerRepeatPass());
-  // Not CSE: buffers that equal operations fill would be shared, and copied where they are changed.
-  manager.addPass(createCanonicalizerPass());
-
-  manager.addPass(createPrepareBufferizationPass());
-  manager.addPass(bufferization::createEmptyTensorEliminationPass());
-  bufferization::OneShotBufferizePassOptions bufferize;
-  bufferize.bufferizeFunctionBoundaries = true;
-  bufferize.functionBoundaryTypeConversion = bufferization::LayoutMapOption::IdentityLayoutMap;
-  bufferize.unknownTypeConversion = bufferization::LayoutMapOption::IdentityLayoutMap;
-  manager.addPass(bufferization::createOneShotBufferizePass(bufferize));
-  manager.addPass(bufferization::createDropEquivalentBufferResultsPass());
-  cleanUp(manager);
-
+  addBufferPasses(manager);
   SelectLoweringConfigPassOptions select;
   select.target = options.target;
   manager.addPass(createSelectLoweringConfigPass(select, options.chooser));
-  manager.addPass(createTileOpsPass());
-  manager.addPass(createFuseGatesPass());
-  manager.addPass(createParallelizeRowsPass());
-  manager.addPass(createFuseRowsPass());
-  manager.addPass(createPrivatizeBuffersPass());
-  manager.addPass(createPlaceBarriersPass());
-  PlanArenaPassOptions arena;
-  arena.maxTokens = options.maxTokens;
-  manager.addPass(createPlanArenaPass(arena));
-  // No canonicalization here: it would dissolve parallel loops of one iteration, and with them the
-  // knowledge that only one thread may run their bodies.
-  manager.addPass(createCSEPass());
+  addLoopPasses(manager, options.maxTokens, kPrivateBytes);
 }
 
 void cpu::addVectorPasses(OpPassManager &manager, const PipelineOptions &options) {

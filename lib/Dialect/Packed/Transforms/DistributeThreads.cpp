@@ -1,5 +1,5 @@
 // packed-distribute-threads: gives every thread its share of each scf.forall.
-#include "ForallUtils.h"
+#include "stc/Dialect/Packed/Transforms/ForallUtils.h"
 
 #include "stc/Dialect/Packed/Transforms/Passes.h"
 

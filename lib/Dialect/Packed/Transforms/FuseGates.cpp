@@ -1,5 +1,5 @@
 // packed-fuse-gates: computes the tiles of a gate where they are used.
-#include "ForallUtils.h"
+#include "stc/Dialect/Packed/Transforms/ForallUtils.h"
 #include "MemoryAccess.h"
 
 #include "stc/Dialect/Packed/Transforms/Passes.h"

@@ -1,5 +1,5 @@
 // packed-fuse-rows: takes each token's row through several operations before the next token's.
-#include "ForallUtils.h"
+#include "stc/Dialect/Packed/Transforms/ForallUtils.h"
 #include "MemoryAccess.h"
 
 #include "stc/Dialect/Packed/Transforms/Passes.h"

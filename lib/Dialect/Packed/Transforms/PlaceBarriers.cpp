@@ -1,5 +1,5 @@
 // packed-place-barriers: orders parallel loops so that threads wait for each other seldom.
-#include "ForallUtils.h"
+#include "stc/Dialect/Packed/Transforms/ForallUtils.h"
 #include "MemoryAccess.h"
 
 #include "stc/Dialect/Packed/Transforms/Passes.h"

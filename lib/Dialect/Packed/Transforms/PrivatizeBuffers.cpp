@@ -1,5 +1,5 @@
 // packed-privatize-buffers: small work is done by every thread for itself.
-#include "ForallUtils.h"
+#include "stc/Dialect/Packed/Transforms/ForallUtils.h"
 #include "MemoryAccess.h"
 
 #include "stc/Dialect/Packed/Transforms/Passes.h"

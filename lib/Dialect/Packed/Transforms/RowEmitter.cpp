@@ -1,6 +1,8 @@
 // Computes one row, or a range of columns of it, of a linalg operation on memrefs.
 #include "RowEmitter.h"
 
+#include "stc/Dialect/Packed/Transforms/ColumnLoops.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -155,6 +157,7 @@ void RowEmitter::emitColumns(ColumnRange range, int64_t columns) {
   int64_t vectorEnd = isVectorizable() ? columns / kVectorColumns * kVectorColumns : 0;
   auto loop = [&](Value begin, Value end, int64_t width) {
     auto loop = scf::ForOp::create(builder, loc, begin, end, constant(width));
+    loop->setAttr(kColumnsAttr, builder.getUnitAttr());
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
     storeResults(emitBody(loop.getInductionVar(), width), loop.getInductionVar());
@@ -193,6 +196,7 @@ void RowEmitter::emitReduction(int64_t columns) {
     }
     auto loop =
         scf::ForOp::create(builder, loc, constant(begin), constant(end), constant(width), initial);
+    loop->setAttr(kColumnsAttr, builder.getUnitAttr());
     {
       OpBuilder::InsertionGuard guard(builder);
       builder.setInsertionPointToStart(loop.getBody());

@@ -1,18 +1,17 @@
 // What all kernels are written with: constants, addresses, vectors of 16 floats, loops.
-#include "KernelBuilder.h"
+#include "stc/Target/Kernels/KernelBuilder.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace stc;
-using namespace stc::cpu;
 
 //===----------------------------------------------------------------------===//
 // Constants and index arithmetic
 //===----------------------------------------------------------------------===//
 
-Value KernelBuilder::index(int64_t value) { return arith::ConstantIndexOp::create(*this, value); }
+Value BaseKernelBuilder::index(int64_t value) { return arith::ConstantIndexOp::create(*this, value); }
 
 static TypedAttr makeConstant(Type type, Attribute element) {
   if (auto shaped = dyn_cast<ShapedType>(type))
@@ -20,21 +19,21 @@ static TypedAttr makeConstant(Type type, Attribute element) {
   return cast<TypedAttr>(element);
 }
 
-Value KernelBuilder::constant(Type type, int64_t value) {
+Value BaseKernelBuilder::constant(Type type, int64_t value) {
   return arith::ConstantOp::create(
       *this, makeConstant(type, getIntegerAttr(getElementTypeOrSelf(type), value)));
 }
 
-Value KernelBuilder::constant(Type type, double value) {
+Value BaseKernelBuilder::constant(Type type, double value) {
   return arith::ConstantOp::create(
       *this, makeConstant(type, getFloatAttr(getElementTypeOrSelf(type), value)));
 }
 
-Value KernelBuilder::add(Value a, Value b) { return createOrFold<arith::AddIOp>(a, b); }
+Value BaseKernelBuilder::add(Value a, Value b) { return createOrFold<arith::AddIOp>(a, b); }
 
-Value KernelBuilder::mul(Value a, int64_t b) { return createOrFold<arith::MulIOp>(a, index(b)); }
+Value BaseKernelBuilder::mul(Value a, int64_t b) { return createOrFold<arith::MulIOp>(a, index(b)); }
 
-Value KernelBuilder::toI64(Value value) {
+Value BaseKernelBuilder::toI64(Value value) {
   if (value.getType().isInteger(64))
     return value;
   return createOrFold<arith::IndexCastOp>(getI64Type(), value);
@@ -44,18 +43,19 @@ Value KernelBuilder::toI64(Value value) {
 // Memory
 //===----------------------------------------------------------------------===//
 
-Value KernelBuilder::address(Value base, Value offset) {
-  auto pointer = LLVM::LLVMPointerType::get(getContext());
-  return LLVM::GEPOp::create(*this, pointer, getI8Type(), base, toI64(offset));
+Value BaseKernelBuilder::address(Value base, Value offset) {
+  if (offset.getType().isIndex())
+    offset = toI64(offset);
+  return LLVM::GEPOp::create(*this, base.getType(), getI8Type(), base, offset);
 }
 
-Value KernelBuilder::address(Value base, int64_t offset) {
+Value BaseKernelBuilder::address(Value base, int64_t offset) {
   if (offset == 0)
     return base;
   return address(base, index(offset));
 }
 
-Value KernelBuilder::rowAddress(Value matrix, Value row) {
+Value BaseKernelBuilder::rowAddress(Value matrix, Value row) {
   auto type = cast<MemRefType>(matrix.getType());
   Value start = memref::ExtractAlignedPointerAsIndexOp::create(*this, matrix);
   auto pointer = LLVM::LLVMPointerType::get(getContext());
@@ -63,21 +63,21 @@ Value KernelBuilder::rowAddress(Value matrix, Value row) {
   return address(base, mul(row, rowBytes(type)));
 }
 
-int64_t KernelBuilder::rowBytes(MemRefType type) {
+int64_t BaseKernelBuilder::rowBytes(MemRefType type) {
   return type.getDimSize(1) * type.getElementTypeBitWidth() / 8;
 }
 
-Value KernelBuilder::weightAddress(Value weight) {
+Value BaseKernelBuilder::weightAddress(Value weight) {
   return packed::PointerOp::create(*this, LLVM::LLVMPointerType::get(getContext()), weight);
 }
 
-std::pair<Value, Value> KernelBuilder::cachePointers(Value cache, Value layer) {
+std::pair<Value, Value> BaseKernelBuilder::cachePointers(Value cache, Value layer) {
   Type pointer = LLVM::LLVMPointerType::get(getContext());
   auto pointers = packed::CachePointersOp::create(*this, pointer, pointer, cache, layer);
   return {pointers.getKeys(), pointers.getValues()};
 }
 
-Value KernelBuilder::stackBuffer(int64_t bytes) {
+Value BaseKernelBuilder::stackBuffer(int64_t bytes) {
   InsertionGuard guard(*this);
   auto function = getInsertionBlock()->getParentOp()->getParentOfType<mlir::func::FuncOp>();
   if (!function)
@@ -88,29 +88,29 @@ Value KernelBuilder::stackBuffer(int64_t bytes) {
                                 /*alignment=*/64);
 }
 
-void KernelBuilder::store(Value value, Value address) {
+void BaseKernelBuilder::store(Value value, Value address) {
   LLVM::StoreOp::create(*this, value, address, /*alignment=*/1);
 }
 
-Value KernelBuilder::load(Type type, Value address) {
+Value BaseKernelBuilder::load(Type type, Value address) {
   return LLVM::LoadOp::create(*this, type, address, /*alignment=*/1);
 }
 
-Value KernelBuilder::loadVector(VectorType type, Value memref, ValueRange indices, Value mask) {
+Value BaseKernelBuilder::loadVector(VectorType type, Value memref, ValueRange indices, Value mask) {
   if (!mask)
     return vector::LoadOp::create(*this, type, memref, indices);
   Value zero = arith::ConstantOp::create(*this, cast<TypedAttr>(getZeroAttr(type)));
   return vector::MaskedLoadOp::create(*this, type, memref, indices, mask, zero);
 }
 
-void KernelBuilder::storeVector(Value vector, Value memref, ValueRange indices, Value mask) {
+void BaseKernelBuilder::storeVector(Value vector, Value memref, ValueRange indices, Value mask) {
   if (mask)
     vector::MaskedStoreOp::create(*this, memref, indices, mask, vector);
   else
     vector::StoreOp::create(*this, vector, memref, indices);
 }
 
-Value KernelBuilder::loadElement(Value memref, ValueRange indices) {
+Value BaseKernelBuilder::loadElement(Value memref, ValueRange indices) {
   return memref::LoadOp::create(*this, memref, indices);
 }
 
@@ -118,29 +118,29 @@ Value KernelBuilder::loadElement(Value memref, ValueRange indices) {
 // Vectors
 //===----------------------------------------------------------------------===//
 
-Value KernelBuilder::broadcast(Value scalar, int64_t lanes) {
+Value BaseKernelBuilder::broadcast(Value scalar, int64_t lanes) {
   return vector::BroadcastOp::create(*this, VectorType::get(lanes, scalar.getType()), scalar);
 }
 
-Value KernelBuilder::laneNumbers() {
+Value BaseKernelBuilder::laneNumbers() {
   SmallVector<int32_t> numbers(kLanes);
   std::iota(numbers.begin(), numbers.end(), 0);
   return arith::ConstantOp::create(*this, DenseElementsAttr::get(ints(), ArrayRef(numbers)));
 }
 
-Value KernelBuilder::firstLanes(int64_t count) {
+Value BaseKernelBuilder::firstLanes(int64_t count) {
   SmallVector<bool> bits(kLanes, false);
   std::fill_n(bits.begin(), count, true);
   auto type = VectorType::get(kLanes, getI1Type());
   return arith::ConstantOp::create(*this, DenseElementsAttr::get(type, ArrayRef(bits)));
 }
 
-Value KernelBuilder::firstLanes(Value count) {
+Value BaseKernelBuilder::firstLanes(Value count) {
   Value limit = broadcast(arith::IndexCastOp::create(*this, getI32Type(), count));
   return arith::CmpIOp::create(*this, arith::CmpIPredicate::slt, laneNumbers(), limit);
 }
 
-Value KernelBuilder::interleave(Value a, Value b) {
+Value BaseKernelBuilder::interleave(Value a, Value b) {
   int64_t count = cast<VectorType>(a.getType()).getNumElements();
   SmallVector<int64_t> lanes;
   for (int64_t i = 0; i < count; ++i)
@@ -148,7 +148,7 @@ Value KernelBuilder::interleave(Value a, Value b) {
   return vector::ShuffleOp::create(*this, a, b, lanes);
 }
 
-Value KernelBuilder::everyOther(Value x, int64_t first) {
+Value BaseKernelBuilder::everyOther(Value x, int64_t first) {
   int64_t count = cast<VectorType>(x.getType()).getNumElements();
   SmallVector<int64_t> lanes;
   for (int64_t i = first; i < count; i += 2)
@@ -156,29 +156,29 @@ Value KernelBuilder::everyOther(Value x, int64_t first) {
   return vector::ShuffleOp::create(*this, x, x, lanes);
 }
 
-Value KernelBuilder::multiplyAdd(Value a, Value b, Value c) {
-  if (target.hasFma())
+Value BaseKernelBuilder::multiplyAdd(Value a, Value b, Value c) {
+  if (features.fma)
     return math::FmaOp::create(*this, a, b, c);
   return arith::AddFOp::create(*this, arith::MulFOp::create(*this, a, b), c);
 }
 
-Value KernelBuilder::roundToEven(Value x) {
+Value BaseKernelBuilder::roundToEven(Value x) {
   // Adding 1.5 * 2^23 leaves no bits for a fraction; the default rounding mode does the rest.
   Value magic = constant(x.getType(), 12582912.0);
   return arith::SubFOp::create(*this, arith::AddFOp::create(*this, x, magic), magic);
 }
 
-Value KernelBuilder::maximum(Value a, Value b) {
+Value BaseKernelBuilder::maximum(Value a, Value b) {
   Value larger = arith::CmpFOp::create(*this, arith::CmpFPredicate::OGT, a, b);
   return arith::SelectOp::create(*this, larger, a, b);
 }
 
-Value KernelBuilder::minimum(Value a, Value b) {
+Value BaseKernelBuilder::minimum(Value a, Value b) {
   Value smaller = arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, a, b);
   return arith::SelectOp::create(*this, smaller, a, b);
 }
 
-Value KernelBuilder::expOfNegative(Value x) {
+Value BaseKernelBuilder::expOfNegative(Value x) {
   Type type = x.getType();
   // exp(x) = 2^n * exp(r) with n the integer nearest to x / ln 2, so |r| <= ln 2 / 2. ln 2 is
   // split in two so that n times its first part is exact.
@@ -201,7 +201,7 @@ Value KernelBuilder::expOfNegative(Value x) {
   return arith::MulFOp::create(*this, sum, arith::BitcastOp::create(*this, type, exponent));
 }
 
-Value KernelBuilder::tanh(Value x) {
+Value BaseKernelBuilder::tanh(Value x) {
   Type type = x.getType();
   Value one = constant(type, 1.0);
   Value magnitude = math::AbsFOp::create(*this, x);
@@ -221,13 +221,13 @@ Value KernelBuilder::tanh(Value x) {
   return math::CopySignOp::create(*this, result, x);
 }
 
-Value KernelBuilder::toF32(Value x) {
+Value BaseKernelBuilder::toF32(Value x) {
   auto type = cast<VectorType>(x.getType());
   Type element = type.getElementType();
   if (element.isF32())
     return x;
   auto result = type.clone(getF32Type());
-  if (element.isF16() && target.convertsHalf())
+  if (element.isF16() && features.convertsHalf)
     return arith::ExtFOp::create(*this, result, x);
   auto wide = type.clone(getI32Type());
   Value bits = arith::BitcastOp::create(*this, type.clone(getI16Type()), x);
@@ -249,12 +249,12 @@ Value KernelBuilder::toF32(Value x) {
   return arith::BitcastOp::create(*this, result, arith::OrIOp::create(*this, value, sign));
 }
 
-Value KernelBuilder::toF16Bits(Value x) {
+Value BaseKernelBuilder::toF16Bits(Value x) {
   auto type = cast<VectorType>(x.getType());
   auto narrow = type.clone(getI16Type()), wide = type.clone(getI32Type());
   Value largest = constant(type, 65504.0), lowest = constant(type, -65504.0);
   x = minimum(maximum(x, lowest), largest);
-  if (target.convertsHalf())
+  if (features.convertsHalf)
     return arith::BitcastOp::create(*this, narrow,
                                     arith::TruncFOp::create(*this, type.clone(getF16Type()), x));
   // As above, LLVM would call the library.
@@ -279,7 +279,7 @@ Value KernelBuilder::toF16Bits(Value x) {
   return arith::TruncIOp::create(*this, narrow, arith::OrIOp::create(*this, result, sign));
 }
 
-Value KernelBuilder::largestLane(Value x) {
+Value BaseKernelBuilder::largestLane(Value x) {
   return vector::ReductionOp::create(*this, vector::CombiningKind::MAXNUMF, x,
                                      arith::FastMathFlags::nnan);
 }
@@ -288,7 +288,7 @@ Value KernelBuilder::largestLane(Value x) {
 // Loops
 //===----------------------------------------------------------------------===//
 
-Values KernelBuilder::loop(Value begin, Value end, int64_t step, ValueRange initial,
+Values BaseKernelBuilder::loop(Value begin, Value end, int64_t step, ValueRange initial,
                            function_ref<Values(Value, ValueRange)> body) {
   auto op = scf::ForOp::create(*this, begin, end, index(step), initial);
   OpBuilder::InsertionGuard guard(*this);
@@ -300,7 +300,7 @@ Values KernelBuilder::loop(Value begin, Value end, int64_t step, ValueRange init
   return Values(op.getResults());
 }
 
-void KernelBuilder::loop(Value begin, Value end, int64_t step, function_ref<void(Value)> body) {
+void BaseKernelBuilder::loop(Value begin, Value end, int64_t step, function_ref<void(Value)> body) {
   loop(begin, end, step, {}, [&](Value i, ValueRange) {
     body(i);
     return Values();

@@ -1,0 +1,25 @@
+// The passes that lead from a packed module to the LLVM dialect of a GPU, phase by phase.
+#ifndef STC_TARGET_GPU_PIPELINE_H
+#define STC_TARGET_GPU_PIPELINE_H
+
+#include "mlir/Pass/PassManager.h"
+
+#include <string>
+
+namespace stc::gpu {
+
+struct PipelineOptions {
+  std::string target;     // as TargetDescription::parse takes it
+  int64_t maxTokens = 64; // most tokens of one call
+};
+
+/// Packed operations on tensors -> parallel loops on buffers at fixed places.
+void addTiledPasses(mlir::OpPassManager &manager, const PipelineOptions &options);
+/// Parallel loops -> each block's share, as code of its threads.
+void addVectorPasses(mlir::OpPassManager &manager, const PipelineOptions &options);
+/// Everything -> the LLVM dialect, with one kernel per function of stc/Runtime/ModelABI.h.
+void addLLVMPasses(mlir::OpPassManager &manager, const PipelineOptions &options);
+
+} // namespace stc::gpu
+
+#endif // STC_TARGET_GPU_PIPELINE_H

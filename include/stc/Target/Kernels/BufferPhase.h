@@ -1,0 +1,14 @@
+// The first half of the tiled phases of all targets.
+#ifndef STC_TARGET_KERNELS_BUFFERPHASE_H
+#define STC_TARGET_KERNELS_BUFFERPHASE_H
+
+#include "mlir/Pass/PassManager.h"
+
+namespace stc {
+
+/// A packed module -> packed and linalg operations on buffers.
+void addBufferPasses(mlir::OpPassManager &manager);
+
+} // namespace stc
+
+#endif // STC_TARGET_KERNELS_BUFFERPHASE_H

@@ -1,0 +1,34 @@
+// One function per family of kernels: writes, before an operation, the code by which the threads of
+// a block compute it together, by the convention of BlockBuilder. The caller erases the operation.
+#ifndef STC_LIB_TARGET_GPU_BLOCKLOWERINGS_H
+#define STC_LIB_TARGET_GPU_BLOCKLOWERINGS_H
+
+#include "BlockBuilder.h"
+
+namespace stc::gpu {
+
+void emitAttentionCombine(packed::AttentionCombineOp op, const TargetDescription &target);
+void emitAttentionTile(packed::AttentionTileOp op, const TargetDescription &target);
+void emitCacheUpdate(CacheUpdateOp op, const TargetDescription &target);
+void emitGather(packed::GatherOp op, const TargetDescription &target);
+void emitQuantizeActivations(packed::QuantizeActivationsOp op, const TargetDescription &target);
+void emitRMSNorm(packed::RMSNormOp op, const TargetDescription &target);
+void emitRotary(packed::RotaryOp op, const TargetDescription &target);
+
+/// A piece of a matrix multiplication for any number of tokens: row tiles of 16 rows, each taken
+/// from memory once per block of tokens.
+void emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &target);
+
+/// Row tiles (or pairs of them, with rotary embeddings) number first, first + step, ... below
+/// `count` of a matrix times one token, streamed through the block: `tiles` holds the
+/// multiplication, or that of a gate and the one that uses it. Written at the builder's place.
+void emitMatvec(BlockBuilder &builder, llvm::ArrayRef<packed::MatmulTileOp> tiles, Value first,
+                int64_t count, Value step);
+
+/// Calls `body` for each token of `tokens x columns` memref `matrix`: once with 0 if it is known to
+/// hold one token. All threads of a block take the same tokens.
+void forEachToken(BlockBuilder &builder, Value matrix, llvm::function_ref<void(Value)> body);
+
+} // namespace stc::gpu
+
+#endif // STC_LIB_TARGET_GPU_BLOCKLOWERINGS_H

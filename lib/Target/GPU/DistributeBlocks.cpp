@@ -1,0 +1,153 @@
+// packed-distribute-blocks: gives every block of threads its share of each scf.forall.
+#include "BlockLowerings.h"
+#include "SharedMemory.h"
+
+#include "stc/Dialect/Packed/Transforms/ForallUtils.h"
+#include "stc/Target/GPU/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace stc::gpu;
+
+namespace stc {
+
+#define GEN_PASS_DEF_DISTRIBUTEBLOCKSPASS
+#include "stc/Target/GPU/Passes.h.inc"
+
+namespace {
+
+/// The multiplications of one token, with row tile equal to the iteration, that are all a loop does
+/// (a gate before its user); none if it does something else.
+SmallVector<packed::MatmulTileOp> streamedTiles(scf::ForallOp loop) {
+  SmallVector<packed::MatmulTileOp> tiles;
+  if (loop.getRank() != 1 || ShapedType::isDynamic(tripCount(loop)))
+    return {};
+  for (Operation &op : loop.getBody()->without_terminator()) {
+    auto tile = dyn_cast<packed::MatmulTileOp>(op);
+    if (!tile || tile.getTile() != loop.getInductionVar(0) ||
+        cast<MemRefType>(tile.getOut().getType()).getDimSize(0) != 1 ||
+        tile.getConfig().getRowTiles() != 1)
+      return {};
+    tiles.push_back(tile);
+  }
+  // Of two, the first must be the second one's gate: both sums are then added up side by side.
+  if (tiles.size() > 2 || (tiles.size() == 2 && tiles[1].getGate() != tiles[0].getOut()))
+    return {};
+  return tiles;
+}
+
+class DistributeBlocks final : public impl::DistributeBlocksPassBase<DistributeBlocks> {
+public:
+  using DistributeBlocksPassBase::DistributeBlocksPassBase;
+
+  void runOnOperation() override {
+    auto parsed = TargetDescription::parse(target);
+    if (!parsed.ok()) {
+      getOperation().emitError() << std::string(parsed.status().message());
+      return signalPassFailure();
+    }
+    description = *std::move(parsed);
+    declareSharedMemory(getOperation(), description);
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      OpBuilder builder = OpBuilder::atBlockBegin(&function.front());
+      Type index = builder.getIndexType();
+      thread = packed::ThreadOp::create(builder, function.getLoc(), index, index);
+      SmallVector<Block *> blocks;
+      function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+        if (isa<scf::ForallOp>(op))
+          return WalkResult::skip();
+        for (Region &region : op->getRegions())
+          for (Block &block : region)
+            blocks.push_back(&block);
+        return WalkResult::advance();
+      });
+      for (Block *block : blocks)
+        if (failed(distribute(*block)))
+          return signalPassFailure();
+    }
+  }
+
+private:
+  LogicalResult distribute(Block &block);
+  void distribute(scf::ForallOp op);
+  void inlineBody(scf::ForallOp op, Operation *before, ValueRange indices);
+  /// The first of `iterations` iterations that this block takes; advances the running number.
+  Value takeShare(BlockBuilder &builder, Value iterations);
+
+  TargetDescription description;
+  packed::ThreadOp thread;
+  Value passed; // iterations since the last barrier, modulo the number of blocks; null: none
+};
+
+Value DistributeBlocks::takeShare(BlockBuilder &builder, Value iterations) {
+  Value blocks = thread.getCount(), first = thread.getNumber();
+  if (passed) {
+    // (number - passed) modulo blocks.
+    Value shifted = arith::AddIOp::create(builder, first, blocks);
+    shifted = arith::SubIOp::create(builder, shifted, passed);
+    first = arith::RemUIOp::create(builder, shifted, blocks);
+  }
+  Value sum = passed ? arith::AddIOp::create(builder, passed, iterations).getResult() : iterations;
+  passed = arith::RemUIOp::create(builder, sum, blocks);
+  return first;
+}
+
+void DistributeBlocks::inlineBody(scf::ForallOp op, Operation *before, ValueRange indices) {
+  for (auto [variable, index] : llvm::zip_equal(op.getInductionVars(), indices))
+    variable.replaceAllUsesWith(index);
+  Block *body = op.getBody();
+  before->getBlock()->getOperations().splice(before->getIterator(), body->getOperations(),
+                                             body->begin(), std::prev(body->end()));
+}
+
+void DistributeBlocks::distribute(scf::ForallOp op) {
+  BlockBuilder builder(op, description);
+  if (isReplicated(op)) {
+    inlineBody(op, op, Values(op.getRank(), builder.index(0)));
+    return;
+  }
+  Values sizes = op.getUpperBound(builder);
+  Value count = sizes[0];
+  for (Value size : ArrayRef(sizes).drop_front())
+    count = builder.createOrFold<arith::MulIOp>(count, size);
+  Value first = takeShare(builder, count);
+  if (SmallVector<packed::MatmulTileOp> tiles = streamedTiles(op); !tiles.empty())
+    return emitMatvec(builder, tiles, first, tripCount(op), thread.getCount());
+  auto loop = scf::ForOp::create(builder, first, count, thread.getCount());
+  builder.setInsertionPointToStart(loop.getBody());
+  // What the iteration before wrote, and scalars it read.
+  builder.barrier();
+  Values indices(sizes.size());
+  Value rest = loop.getInductionVar();
+  for (size_t i = sizes.size() - 1; i > 0; --i) {
+    indices[i] = arith::RemUIOp::create(builder, rest, sizes[i]);
+    rest = arith::DivUIOp::create(builder, rest, sizes[i]);
+  }
+  indices[0] = rest;
+  inlineBody(op, loop.getBody()->getTerminator(), indices);
+}
+
+LogicalResult DistributeBlocks::distribute(Block &block) {
+  passed = Value();
+  for (Operation &op : llvm::make_early_inc_range(block)) {
+    auto loop = dyn_cast<scf::ForallOp>(op);
+    if (!loop) {
+      // Whatever may contain a barrier begins anew.
+      if (isa<packed::BarrierOp, func::CallOp>(op) || op.getNumRegions() != 0)
+        passed = Value();
+      continue;
+    }
+    if (!loop.isNormalized() || loop.getNumResults() != 0)
+      return loop.emitOpError("expects bounds from 0 in steps of 1, and no results");
+    distribute(loop);
+    loop.erase();
+  }
+  return success();
+}
+
+} // namespace
+} // namespace stc

@@ -1,0 +1,164 @@
+// stc-emit-kernels: the kernels of a GPU image, and the frame every function needs.
+#include "BlockBuilder.h"
+
+#include "stc/Runtime/ModelABI.h"
+#include "stc/Target/GPU/Passes.h"
+#include "stc/Target/Kernels/FrameLowering.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+#include <cstddef>
+
+using namespace mlir;
+using namespace stc::gpu;
+
+namespace stc {
+
+#define GEN_PASS_DEF_EMITKERNELSPASS
+#include "stc/Target/GPU/Passes.h.inc"
+
+namespace {
+
+/// The function that waits for all blocks of the grid.
+constexpr StringLiteral kGridBarrier = "grid_barrier";
+
+class EmitKernels final : public impl::EmitKernelsPassBase<EmitKernels> {
+public:
+  using EmitKernelsPassBase::EmitKernelsPassBase;
+
+  void runOnOperation() override;
+
+private:
+  void lowerBlocks(FrameLowering &lowering);
+  void emitGridBarrier(FrameLowering &lowering);
+  LogicalResult emitKernel(const EntryPoint &entry, FrameLowering &lowering);
+
+  TargetDescription description;
+  Type pointer;
+};
+
+} // namespace
+
+/// Every block adds one to a counter that only grows, and waits until it is a multiple of the
+/// blocks again: nothing needs to be set back between barriers or launches. One thread of a block
+/// speaks for it: the barriers of the block before and after make what any of its threads wrote
+/// visible to that thread, and what that thread sees to all of them.
+void EmitKernels::emitGridBarrier(FrameLowering &lowering) {
+  OpBuilder atEnd = OpBuilder::atBlockEnd(getOperation().getBody());
+  Location loc = getOperation().getLoc();
+  auto function =
+      func::FuncOp::create(atEnd, loc, kGridBarrier, atEnd.getFunctionType({pointer}, {}));
+  function.setPrivate();
+  function->setAttr("llvm.linkage", LLVM::LinkageAttr::get(&getContext(), LLVM::Linkage::Internal));
+  lowering.getSymbols().insert(function);
+  Block *entry = function.addEntryBlock();
+  OpBuilder start = OpBuilder::atBlockEnd(entry);
+  auto end = func::ReturnOp::create(start, loc);
+  BlockBuilder builder(end, description);
+  builder.barrier();
+  Value isFirst =
+      arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, builder.thread(), builder.int32(0));
+  builder.ifThen(isFirst, [&] {
+    Type i32 = builder.getI32Type();
+    Value counter = builder.global(entry->getArgument(0));
+    Value blocks = builder.toI32(
+        mlir::gpu::GridDimOp::create(builder, mlir::gpu::Dimension::x));
+    Value one = builder.int32(1);
+    StringRef scope = description.isNvidia() ? "" : "agent";
+    Value before = LLVM::AtomicRMWOp::create(
+        builder, LLVM::AtomicBinOp::add, counter, one, LLVM::AtomicOrdering::acq_rel, scope);
+    // All blocks of this barrier see the same multiple; differences survive the counter's overflow
+    // only for numbers of blocks that divide 2^32, and it takes weeks to get there.
+    Value round = arith::DivUIOp::create(builder, before, blocks);
+    Value goal = arith::MulIOp::create(
+        builder, arith::AddIOp::create(builder, round, one), blocks);
+    auto wait = scf::WhileOp::create(builder, TypeRange(), ValueRange());
+    OpBuilder::InsertionGuard guard(builder);
+    builder.createBlock(&wait.getBefore());
+    Value now = LLVM::LoadOp::create(builder, i32, counter, /*alignment=*/4, /*isVolatile=*/false,
+                                     /*isNonTemporal=*/false, /*isInvariant=*/false,
+                                     /*isInvariantGroup=*/false, LLVM::AtomicOrdering::acquire,
+                                     scope);
+    Value missing = arith::SubIOp::create(builder, now, goal);
+    Value isEarly =
+        arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, missing, builder.int32(0));
+    scf::ConditionOp::create(builder, isEarly, ValueRange());
+    builder.createBlock(&wait.getAfter());
+    scf::YieldOp::create(builder);
+  });
+  builder.barrier();
+}
+
+/// packed.thread is the block's number in the grid; packed.barrier waits for all of them.
+void EmitKernels::lowerBlocks(FrameLowering &lowering) {
+  SmallVector<Operation *> operations;
+  getOperation().walk([&](Operation *op) {
+    if (isa<packed::ThreadOp, packed::BarrierOp>(op))
+      operations.push_back(op);
+  });
+  for (Operation *op : operations) {
+    OpBuilder builder(op);
+    Location loc = op->getLoc();
+    if (isa<packed::ThreadOp>(op)) {
+      op->getResult(0).replaceAllUsesWith(
+          mlir::gpu::BlockIdOp::create(builder, loc, mlir::gpu::Dimension::x));
+      op->getResult(1).replaceAllUsesWith(
+          mlir::gpu::GridDimOp::create(builder, loc, mlir::gpu::Dimension::x));
+    } else {
+      Value frame = op->getParentOfType<func::FuncOp>().getArgument(0);
+      Value sync = lowering.loadField(builder, loc, frame, offsetof(StcFrame, sync), pointer);
+      func::CallOp::create(builder, loc, TypeRange(), kGridBarrier, sync);
+    }
+    op->erase();
+  }
+}
+
+LogicalResult EmitKernels::emitKernel(const EntryPoint &entry, FrameLowering &lowering) {
+  auto callee = lowering.getSymbols().lookup<func::FuncOp>(entry.function);
+  if (!callee)
+    return success();
+  OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
+  Location loc = callee.getLoc();
+  auto function = func::FuncOp::create(builder, loc, ("stc_model_" + entry.function).str(),
+                                       builder.getFunctionType({pointer}, {}));
+  lowering.getSymbols().insert(function);
+  auto frameType = LLVM::LLVMArrayType::get(builder.getI8Type(), sizeof(StcFrame));
+  function.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(frameType));
+  function.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(), builder.getI64IntegerAttr(8));
+  function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), builder.getUnitAttr());
+  function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
+                    builder.getDenseI32ArrayAttr({static_cast<int32_t>(description.blockThreads)}));
+  function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), builder.getI32IntegerAttr(1));
+  builder.setInsertionPointToStart(function.addEntryBlock());
+  auto operands = lowering.operandsOf(entry, callee, builder, function.getArguments());
+  if (failed(operands))
+    return failure();
+  func::CallOp::create(builder, loc, callee, *operands);
+  func::ReturnOp::create(builder, loc);
+  return success();
+}
+
+void EmitKernels::runOnOperation() {
+  ModuleOp module = getOperation();
+  auto parsed = TargetDescription::parse(target);
+  if (!parsed.ok()) {
+    module.emitError() << std::string(parsed.status().message());
+    return signalPassFailure();
+  }
+  description = *std::move(parsed);
+  pointer = LLVM::LLVMPointerType::get(&getContext());
+  FrameLowering lowering(module, {pointer});
+  if (failed(lowering.addContexts()))
+    return signalPassFailure();
+  lowerBlocks(lowering);
+  lowering.lowerOperations();
+  for (const EntryPoint &entry : entryPoints())
+    if (failed(emitKernel(entry, lowering)))
+      return signalPassFailure();
+  emitGridBarrier(lowering);
+  lowering.eraseWeights();
+}
+
+} // namespace stc

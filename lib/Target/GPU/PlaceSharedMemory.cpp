@@ -1,0 +1,77 @@
+// packed-place-shared-memory: places private buffers in shared memory.
+#include "SharedMemory.h"
+
+#include "stc/Target/GPU/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+
+void stc::gpu::declareSharedMemory(ModuleOp module, const TargetDescription &target) {
+  if (module.lookupSymbol(kSharedMemory))
+    return;
+  OpBuilder builder(module.getBody(), module.getBody()->begin());
+  // NVIDIA's driver gives an array without a size what the launch asks for.
+  auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), 0);
+  LLVM::GlobalOp::create(builder, module.getLoc(), type, /*isConstant=*/false,
+                         LLVM::Linkage::External, kSharedMemory, Attribute(), /*alignment=*/128,
+                         kShared);
+}
+
+namespace stc {
+
+#define GEN_PASS_DEF_PLACESHAREDMEMORYPASS
+#include "stc/Target/GPU/Passes.h.inc"
+
+namespace {
+
+class PlaceSharedMemory final : public impl::PlaceSharedMemoryPassBase<PlaceSharedMemory> {
+public:
+  using PlaceSharedMemoryPassBase::PlaceSharedMemoryPassBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto description = gpu::TargetDescription::parse(target);
+    if (!description.ok()) {
+      module.emitError() << std::string(description.status().message());
+      return signalPassFailure();
+    }
+    gpu::declareSharedMemory(module, *description);
+    auto scratch = module->getAttrOfType<IntegerAttr>(gpu::kScratchBytesAttr);
+    int64_t offset = scratch ? scratch.getInt() : 0;
+    auto shared = LLVM::LLVMPointerType::get(&getContext(), gpu::kShared);
+    auto generic = LLVM::LLVMPointerType::get(&getContext());
+    auto result = module.walk([&](memref::AllocaOp op) {
+      MemRefType type = op.getType();
+      if (!type.hasStaticShape() || !type.getLayout().isIdentity() ||
+          !type.getElementType().isIntOrFloat()) {
+        op.emitOpError("expects a static shape to be placed in shared memory");
+        return WalkResult::interrupt();
+      }
+      ImplicitLocOpBuilder builder(op.getLoc(), op);
+      Value base = LLVM::AddressOfOp::create(builder, shared, gpu::kSharedMemory);
+      Value place = LLVM::GEPOp::create(builder, shared, builder.getI8Type(), base,
+                                        ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
+      place = LLVM::AddrSpaceCastOp::create(builder, generic, place);
+      op.replaceAllUsesWith(
+          packed::BufferOp::create(builder, type, place, ValueRange()).getResult());
+      op.erase();
+      int64_t bytes =
+          type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+      offset += llvm::alignTo(bytes, 128);
+      return WalkResult::advance();
+    });
+    if (result.wasInterrupted())
+      return signalPassFailure();
+    if (offset > description->sharedBytes) {
+      module.emitError("expects private buffers of at most ")
+          << description->sharedBytes << " bytes for " << description->name << ", but got "
+          << offset;
+      return signalPassFailure();
+    }
+    module->setAttr("stc.block_shared_bytes", Builder(&getContext()).getI64IntegerAttr(offset));
+  }
+};
+
+} // namespace
+} // namespace stc

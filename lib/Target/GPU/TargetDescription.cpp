@@ -1,0 +1,64 @@
+// The table of GPU chips.
+#include "stc/Target/GPU/TargetDescription.h"
+
+#include "stc/Support/Error.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+using namespace stc;
+using namespace stc::gpu;
+
+namespace {
+
+/// A row of the table. PTX versions are the oldest that know the chip and what is used of it, so
+/// that older drivers take the code too.
+struct Chip {
+  const char *name, *ptx;
+  int64_t multiprocessors, sharedKilobytes;
+  bool sparseMma, warpgroupMma;
+};
+
+/// Shared memory and instructions: CUDA C++ Programming Guide, "Compute Capabilities".
+constexpr Chip kNvidiaChips[] = {
+    {"sm_80", "+ptx80", 108, 163, true, false},  {"sm_86", "+ptx80", 84, 99, true, false},
+    {"sm_89", "+ptx80", 128, 99, true, false},   {"sm_90", "+ptx80", 132, 227, true, false},
+    {"sm_90a", "+ptx80", 132, 227, true, true},  {"sm_100", "+ptx86", 148, 227, true, false},
+    {"sm_100a", "+ptx86", 148, 227, true, false}, {"sm_120", "+ptx87", 170, 99, true, false},
+    {"sm_120a", "+ptx87", 170, 99, true, false}};
+
+constexpr absl::string_view kNvidia = "nvptx-", kAmd = "amdgpu-", kOpenCL = "opencl-";
+
+} // namespace
+
+bool TargetDescription::isGpu(absl::string_view name) {
+  return absl::StartsWith(name, kNvidia) || absl::StartsWith(name, kAmd) ||
+         absl::StartsWith(name, kOpenCL);
+}
+
+std::vector<std::string> TargetDescription::names() {
+  std::vector<std::string> names;
+  for (const Chip &chip : kNvidiaChips)
+    names.push_back(absl::StrCat(kNvidia, chip.name));
+  return names;
+}
+
+absl::StatusOr<TargetDescription> TargetDescription::parse(absl::string_view name) {
+  for (const Chip &chip : kNvidiaChips) {
+    if (name != absl::StrCat(kNvidia, chip.name))
+      continue;
+    TargetDescription target;
+    target.name = std::string(name);
+    target.triple = "nvptx64-nvidia-cuda";
+    target.chip = chip.name;
+    target.features = chip.ptx;
+    target.multiprocessors = chip.multiprocessors;
+    target.sharedBytes = chip.sharedKilobytes << 10;
+    target.hasDot4 = target.hasMma = true;
+    target.hasSparseMma = chip.sparseMma;
+    target.hasWarpgroupMma = chip.warpgroupMma;
+    return target;
+  }
+  return formatError({"", "--target", {}}, absl::StrJoin(names(), ", "), printable(name));
+}
