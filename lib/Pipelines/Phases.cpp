@@ -5,6 +5,8 @@
 #include "stc/Conversion/Passes.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
 #include "stc/Target/CPU/Pipeline.h"
+#include "stc/Target/GPU/Pipeline.h"
+#include "stc/Target/GPU/TargetDescription.h"
 
 #include "absl/strings/str_cat.h"
 #include "mlir/Transforms/Passes.h"
@@ -196,9 +198,22 @@ std::optional<Phase> parsePhase(llvm::StringRef name) {
   return std::nullopt;
 }
 
-void addPhase(OpPassManager &manager, Phase phase, const PipelineOptions &options) {
+/// The phases from which on targets differ.
+static void addTargetPhase(OpPassManager &manager, Phase phase, const PipelineOptions &options) {
+  if (gpu::TargetDescription::isGpu(options.target)) {
+    gpu::PipelineOptions gpuOptions{options.target, options.prefillChunk};
+    return phase == Phase::Tiled    ? gpu::addTiledPasses(manager, gpuOptions)
+           : phase == Phase::Vector ? gpu::addVectorPasses(manager, gpuOptions)
+                                    : gpu::addLLVMPasses(manager, gpuOptions);
+  }
   cpu::PipelineOptions cpuOptions{options.target, options.prefillChunk, options.variant,
                                   options.chooser};
+  return phase == Phase::Tiled    ? cpu::addTiledPasses(manager, cpuOptions)
+         : phase == Phase::Vector ? cpu::addVectorPasses(manager, cpuOptions)
+                                  : cpu::addLLVMPasses(manager, cpuOptions);
+}
+
+void addPhase(OpPassManager &manager, Phase phase, const PipelineOptions &options) {
   switch (phase) {
   case Phase::Import:
     return;
@@ -211,11 +226,9 @@ void addPhase(OpPassManager &manager, Phase phase, const PipelineOptions &option
   case Phase::Packed:
     return addPacked(manager, options);
   case Phase::Tiled:
-    return cpu::addTiledPasses(manager, cpuOptions);
   case Phase::Vector:
-    return cpu::addVectorPasses(manager, cpuOptions);
   case Phase::LLVM:
-    return cpu::addLLVMPasses(manager, cpuOptions);
+    return addTargetPhase(manager, phase, options);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "stc/Pipelines/Pipelines.h"
 #include "stc/Reference/Passes.h"
 #include "stc/Target/CPU/Passes.h"
+#include "stc/Target/GPU/Passes.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -90,6 +91,7 @@ void stc::registerAllPasses() {
   stc::registerImportPasses();
   stc::registerReferencePasses();
   stc::registerTargetCPUPasses();
+  stc::registerTargetGPUPasses();
   stc::registerPackedTransformsPasses();
   stc::registerSTCTransformsPasses();
   registerPhasePipelines();

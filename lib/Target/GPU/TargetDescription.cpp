@@ -34,7 +34,7 @@ constexpr absl::string_view kNvidia = "nvptx-", kAmd = "amdgpu-", kOpenCL = "ope
 
 bool TargetDescription::isGpu(absl::string_view name) {
   return absl::StartsWith(name, kNvidia) || absl::StartsWith(name, kAmd) ||
-         absl::StartsWith(name, kOpenCL);
+         absl::StartsWith(name, kOpenCL) || name == "simt";
 }
 
 std::vector<std::string> TargetDescription::names() {
