@@ -31,5 +31,5 @@ void stc::gpu::emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &
 }
 void stc::gpu::emitMatvec(BlockBuilder &, llvm::ArrayRef<packed::MatmulTileOp> tiles, Value,
                           int64_t, Value) {
-  tiles.front().emitOpError("has no GPU kernel yet");
+  packed::MatmulTileOp(tiles.front()).emitOpError("has no GPU kernel yet");
 }
