@@ -19,6 +19,9 @@ enum AddressSpace : unsigned { kGlobal = 1, kShared = 3 };
 constexpr llvm::StringLiteral kSharedMemory = "stc_shared";
 constexpr llvm::StringLiteral kScratchBytesAttr = "stc.block_scratch_bytes";
 
+/// On the functions that are launched.
+constexpr llvm::StringLiteral kKernelAttr = "stc.kernel";
+
 enum class Reduction { Sum, Maximum, UnsignedMaximum };
 
 /// A builder of code that the `blockThreads` threads of a block run together. Whatever is built

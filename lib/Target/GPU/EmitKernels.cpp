@@ -127,10 +127,7 @@ LogicalResult EmitKernels::emitKernel(const EntryPoint &entry, FrameLowering &lo
   auto frameType = LLVM::LLVMArrayType::get(builder.getI8Type(), sizeof(StcFrame));
   function.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(frameType));
   function.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(), builder.getI64IntegerAttr(8));
-  function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), builder.getUnitAttr());
-  function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
-                    builder.getDenseI32ArrayAttr({static_cast<int32_t>(description.blockThreads)}));
-  function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), builder.getI32IntegerAttr(1));
+  function->setAttr(kKernelAttr, builder.getUnitAttr());
   builder.setInsertionPointToStart(function.addEntryBlock());
   auto operands = lowering.operandsOf(entry, callee, builder, function.getArguments());
   if (failed(operands))

@@ -1,4 +1,6 @@
 // stc-lower-to-gpu: everything left becomes the LLVM dialect of a GPU.
+#include "BlockBuilder.h"
+
 #include "stc/Target/GPU/Passes.h"
 #include "stc/Target/GPU/TargetDescription.h"
 #include "stc/Target/Kernels/ConvertToLLVM.h"
@@ -42,11 +44,23 @@ public:
     legal.addLegalOp<UnrealizedConversionCastOp>();
     if (failed(applyFullConversion(module, legal, std::move(patterns))))
       return signalPassFailure();
-    // The frame stays in the launch's parameters only where no call needs its address.
     for (auto function : module.getOps<LLVM::LLVMFuncOp>())
-      if (!function.isExternal() &&
-          !function->hasAttr(NVVM::NVVMDialect::getKernelFuncAttrName()))
-        function.setAlwaysInline(true);
+      if (!function.isExternal())
+        finish(function, *description);
+  }
+
+private:
+  /// What the launch and the code generator have to know of a function.
+  static void finish(LLVM::LLVMFuncOp function, const gpu::TargetDescription &target) {
+    // The frame stays in the launch's parameters only where no call needs its address.
+    if (!function->hasAttr(gpu::kKernelAttr))
+      return function.setAlwaysInline(true);
+    function->removeAttr(gpu::kKernelAttr);
+    Builder builder(function.getContext());
+    function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), builder.getUnitAttr());
+    function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),
+                      builder.getDenseI32ArrayAttr({static_cast<int32_t>(target.blockThreads)}));
+    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), builder.getI32IntegerAttr(1));
   }
 };
 

@@ -1,5 +1,6 @@
 // Kernels that are still to be written.
 #include "BlockLowerings.h"
+#include "WeightReader.h"
 
 using namespace stc;
 using namespace stc::gpu;
@@ -29,7 +30,6 @@ void stc::gpu::emitRotary(packed::RotaryOp op, const TargetDescription &) {
 void stc::gpu::emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &) {
   op.emitOpError("has no GPU kernel yet");
 }
-void stc::gpu::emitMatvec(BlockBuilder &, llvm::ArrayRef<packed::MatmulTileOp> tiles, Value,
-                          int64_t, Value) {
-  packed::MatmulTileOp(tiles.front()).emitOpError("has no GPU kernel yet");
-}
+std::unique_ptr<WeightReader> stc::gpu::createMaskReader(packed::WeightType) { return nullptr; }
+std::unique_ptr<WeightReader> stc::gpu::createPairsReader(packed::WeightType) { return nullptr; }
+std::unique_ptr<WeightReader> stc::gpu::createBlockReader(packed::WeightType) { return nullptr; }

@@ -1,0 +1,364 @@
+// A weight matrix times one token: row tiles streamed through the warps of a block.
+#include "BlockLowerings.h"
+#include "WeightReader.h"
+
+#include "stc/Dialect/STC/Utils/ActivationMath.h"
+
+#include <optional>
+
+using namespace mlir;
+using namespace stc;
+using namespace stc::gpu;
+
+namespace {
+
+/// Shared memory for the sums of warps.
+constexpr int64_t kPartialBytes = 32 << 10;
+/// Units a lane has under way at once, and the same again of what comes next.
+constexpr int64_t kUnitsAtOnce = 4;
+
+/// The row tiles of one matrix in order: one per iteration, or with rotary embeddings the first or
+/// the second of a pair.
+struct Stream {
+  packed::MatmulTileOp op;
+  std::unique_ptr<WeightReader> reader;
+  int64_t apart = 0; // row tiles from the first to the second of a pair; 0 where there are none
+  bool isSecond = false;
+  Values inputs; // addresses of the token's row of each input
+
+  int64_t firstSlot = 0;
+  /// Units that each warp takes, and how often it takes up to kUnitsAtOnce of them.
+  int64_t perWarp = 0, chunks = 0, atOnce = 0;
+};
+
+/// All warps of a block share each row tile: warp w takes every warps-th unit of its columns, so
+/// that together they read on and on, and no warp waits for another between tiles. Each leaves its
+/// sums of a tile's rows in shared memory; when all tiles are through, the sums of all warps are
+/// added and finished, one thread per row.
+class MatvecEmitter {
+public:
+  MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles, Value first,
+                int64_t count, Value step);
+  void emit();
+
+private:
+  void emitStage(Value first);
+  /// Multiplies one tile; `current` are the loaded values of its first chunk, and those of the next
+  /// tile's first chunk are returned.
+  Values emitTile(const Stream &stream, Value iteration, const Stream &next, Value nextIteration,
+                  Value slot, Values current);
+  Values loadChunk(const Stream &stream, Value tile, Value chunk);
+  Values multiplyChunk(const Stream &stream, Value chunk, Values loaded, Values sums);
+  Value tileAddress(const Stream &stream, Value iteration);
+  Value unitOf(const Stream &stream, Value chunk, int64_t i);
+  void storeSums(const Stream &stream, Value slot, Values sums);
+  void finish(Value first, Value iterations);
+  void finishRow(Value iteration, Value slot, Value row);
+  Value sumOf(Value slot, int64_t stream, Value row);
+  Value activate(packed::MatmulTileOp op, Value gate, Value sum);
+  void storeRow(packed::MatmulTileOp op, Value row, Value sum);
+  /// Bytes of the sums of one tile.
+  int64_t slotBytes() const { return builder.warps() * kTileRows * sizeof(float); }
+
+  BlockBuilder &builder;
+  std::vector<Stream> streams;
+  Value first, step;
+  int64_t count, atOnce; // iterations, and how many fit into shared memory
+  Value lane, warp, partials;
+};
+
+} // namespace
+
+MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles,
+                             Value first, int64_t count, Value step)
+    : builder(builder), first(first), step(step), count(count) {
+  for (packed::MatmulTileOp op : tiles) {
+    auto type = cast<packed::WeightType>(op.getWeight().getType());
+    for (bool isSecond : {false, true}) {
+      if (isSecond && !op.getCos())
+        continue;
+      Stream stream{op, WeightReader::create(type), 0, isSecond, {}};
+      if (op.getCos())
+        stream.apart = cast<MemRefType>(op.getCos().getType()).getDimSize(1) / kTileRows;
+      stream.perWarp = llvm::divideCeil(stream.reader->units(), builder.warps());
+      stream.chunks = llvm::divideCeil(stream.perWarp, kUnitsAtOnce);
+      stream.atOnce = llvm::divideCeil(stream.perWarp, stream.chunks);
+      streams.push_back(std::move(stream));
+    }
+  }
+  atOnce = std::max<int64_t>(1, kPartialBytes / (slotBytes() * streams.size()));
+}
+
+Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration) {
+  Value tile = iteration;
+  if (stream.apart) {
+    Value apart = builder.index(stream.apart);
+    tile = arith::DivUIOp::create(builder, iteration, apart);
+    tile = builder.add(builder.mul(tile, 2 * stream.apart),
+                       arith::RemUIOp::create(builder, iteration, apart));
+    if (stream.isSecond)
+      tile = builder.add(tile, stream.apart);
+  }
+  packed::MatmulTileOp op = stream.op;
+  return stream.reader->tileAddress(builder, op.getWeight(), tile);
+}
+
+/// Unit i of a chunk. Neighbouring warps take neighbouring units.
+Value MatvecEmitter::unitOf(const Stream &stream, Value chunk, int64_t i) {
+  Value number = arith::MulIOp::create(builder, chunk, builder.int32(stream.atOnce));
+  number = arith::AddIOp::create(builder, number, builder.int32(i));
+  number = arith::MulIOp::create(builder, number, builder.int32(builder.warps()));
+  return arith::AddIOp::create(builder, number, warp);
+}
+
+Values MatvecEmitter::loadChunk(const Stream &stream, Value tile, Value chunk) {
+  Values loaded;
+  int64_t units = stream.reader->units();
+  bool allExist = units == stream.chunks * stream.atOnce * builder.warps();
+  for (int64_t i = 0; i < stream.atOnce; ++i) {
+    Value unit = unitOf(stream, chunk, i);
+    if (!allExist)
+      unit = arith::MinUIOp::create(builder, unit, builder.int32(units - 1));
+    llvm::append_range(loaded, stream.reader->load(builder, tile, unit, lane));
+  }
+  return loaded;
+}
+
+Values MatvecEmitter::multiplyChunk(const Stream &stream, Value chunk, Values loaded,
+                                    Values sums) {
+  int64_t units = stream.reader->units();
+  bool allExist = units == stream.chunks * stream.atOnce * builder.warps();
+  size_t each = loaded.size() / stream.atOnce;
+  for (int64_t i = 0; i < stream.atOnce; ++i) {
+    Value unit = unitOf(stream, chunk, i);
+    ValueRange own = ValueRange(loaded).slice(i * each, each);
+    if (allExist) {
+      sums = stream.reader->multiply(builder, own, unit, lane, stream.inputs, sums);
+      continue;
+    }
+    // All lanes of a warp have the same unit.
+    Value exists =
+        arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, unit, builder.int32(units));
+    SmallVector<Type> types(sums.size(), builder.getF32Type());
+    auto branch = scf::IfOp::create(builder, types, exists, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(builder, sums);
+    builder.setInsertionPointToStart(branch.thenBlock());
+    scf::YieldOp::create(builder,
+                         stream.reader->multiply(builder, own, unit, lane, stream.inputs, sums));
+    sums.assign(branch.result_begin(), branch.result_end());
+  }
+  return sums;
+}
+
+Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stream &next,
+                               Value nextIteration, Value slot, Values current) {
+  Values sums(stream.reader->rowsPerLane(), builder.constant(builder.getF32Type(), 0.0));
+  Value nextTile = tileAddress(next, nextIteration);
+  if (stream.chunks > 1) {
+    Value tile = tileAddress(stream, iteration);
+    Values carried = current;
+    llvm::append_range(carried, sums);
+    // All but the last chunk, each while the next one of the same tile is under way.
+    carried = builder.loop(
+        builder.index(0), builder.index(stream.chunks - 1), 1, carried,
+        [&](Value index, ValueRange values) {
+          Value chunk = builder.toI32(index);
+          Value following = arith::AddIOp::create(builder, chunk, builder.int32(1));
+          Values results = loadChunk(stream, tile, following);
+          Values loaded(values.take_front(current.size()));
+          Values before(values.drop_front(current.size()));
+          llvm::append_range(results, multiplyChunk(stream, chunk, loaded, before));
+          return results;
+        });
+    sums.assign(carried.begin() + current.size(), carried.end());
+    carried.truncate(current.size());
+    current = carried;
+  }
+  Values ahead = loadChunk(next, nextTile, builder.int32(0));
+  sums = multiplyChunk(stream, builder.int32(stream.chunks - 1), current, sums);
+  storeSums(stream, slot, sums);
+  return ahead;
+}
+
+/// Where a warp leaves its sums of a row: [slot][warp][16 rows] f32.
+void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
+  int64_t rows = stream.reader->rowsPerLane(), rowLanes = stream.reader->rowLanes();
+  for (Value &sum : sums)
+    sum = builder.reduceLanes(Reduction::Sum, sum,
+                              (builder.getTarget().warpThreads - 1) & ~(rowLanes - 1));
+  Value isWriter =
+      arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, lane, builder.int32(rowLanes));
+  builder.ifThen(isWriter, [&] {
+    Value offset = arith::MulIOp::create(builder, slot, builder.int32(slotBytes()));
+    offset = arith::AddIOp::create(
+        builder, offset,
+        arith::MulIOp::create(builder, warp, builder.int32(kTileRows * sizeof(float))));
+    offset = arith::AddIOp::create(
+        builder, offset, arith::MulIOp::create(builder, lane, builder.int32(rows * sizeof(float))));
+    for (int64_t row = 0; row < rows; row += 4) {
+      Value four = vector::FromElementsOp::create(
+          builder, VectorType::get(4, builder.getF32Type()), ValueRange(sums).slice(row, 4));
+      builder.storeAligned(
+          four, builder.address(builder.address(partials, offset), row * sizeof(float)), 16);
+    }
+  });
+}
+
+void MatvecEmitter::emit() {
+  lane = builder.lane();
+  warp = builder.warp();
+  partials = builder.scratch(atOnce * streams.size() * slotBytes());
+  for (Stream &stream : streams)
+    for (Value input : stream.op.getInputs())
+      stream.inputs.push_back(builder.rowAddress(input, builder.index(0)));
+  Value limit = builder.index(count);
+  Value stageStep = builder.createOrFold<arith::MulIOp>(step, builder.index(atOnce));
+  auto stages = scf::ForOp::create(builder, first, limit, stageStep);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(stages.getBody());
+  emitStage(stages.getInductionVar());
+}
+
+/// Iterations begin, begin + step, ... as many as there is room for.
+void MatvecEmitter::emitStage(Value begin) {
+  Value limit = builder.index(count), one = builder.index(1);
+  Value left = arith::SubIOp::create(builder, limit, begin);
+  left = arith::AddIOp::create(builder, left, arith::SubIOp::create(builder, step, one));
+  left = arith::DivUIOp::create(builder, left, step);
+  Value iterations = arith::MinUIOp::create(builder, left, builder.index(atOnce));
+
+  Values loaded = loadChunk(streams[0], tileAddress(streams[0], begin), builder.int32(0));
+  builder.loop(builder.index(0), iterations, 1, loaded, [&](Value number, ValueRange carried) {
+    Value iteration =
+        builder.add(begin, arith::MulIOp::create(builder, number, step).getResult());
+    Value following = builder.add(iteration, step);
+    // What follows the last tile is loaded for nothing: it is the last tile again, and in a cache.
+    Value exists =
+        arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, following, limit);
+    following = arith::SelectOp::create(builder, exists, following, iteration);
+    Values current(carried);
+    for (size_t s = 0; s < streams.size(); ++s) {
+      bool isLast = s + 1 == streams.size();
+      Value slot = arith::MulIOp::create(builder, builder.toI32(number),
+                                         builder.int32(streams.size()));
+      slot = arith::AddIOp::create(builder, slot, builder.int32(s));
+      current = emitTile(streams[s], iteration, streams[isLast ? 0 : s + 1],
+                         isLast ? following : iteration, slot, current);
+    }
+    return current;
+  });
+  builder.barrier();
+  finish(begin, iterations);
+  builder.barrier();
+}
+
+//===----------------------------------------------------------------------===//
+// What follows the products
+//===----------------------------------------------------------------------===//
+
+void MatvecEmitter::finish(Value begin, Value iterations) {
+  builder.forThreads(builder.mul(iterations, kTileRows), [&](Value number) {
+    Value slot = arith::DivUIOp::create(builder, number, builder.index(kTileRows));
+    Value row = arith::RemUIOp::create(builder, number, builder.index(kTileRows));
+    Value iteration = builder.add(begin, arith::MulIOp::create(builder, slot, step).getResult());
+    finishRow(iteration, slot, row);
+  });
+}
+
+/// The sum of all warps for a row of a stream's tile.
+Value MatvecEmitter::sumOf(Value slot, int64_t stream, Value row) {
+  Value place = builder.add(builder.mul(slot, streams.size()), stream);
+  Value offset = builder.add(builder.mul(place, slotBytes()), builder.mul(row, sizeof(float)));
+  Value start = builder.address(partials, builder.toI32(offset)), sum;
+  for (int64_t w = 0; w < builder.warps(); ++w) {
+    Value part = builder.loadAligned(builder.getF32Type(),
+                                     builder.address(start, w * kTileRows * sizeof(float)), 4);
+    sum = sum ? arith::AddFOp::create(builder, sum, part).getResult() : part;
+  }
+  return sum;
+}
+
+Value MatvecEmitter::activate(packed::MatmulTileOp op, Value gate, Value sum) {
+  gate = createActivation(builder, builder.getLoc(), *op.getActivation(), gate);
+  return arith::MulFOp::create(builder, gate, sum);
+}
+
+void MatvecEmitter::storeRow(packed::MatmulTileOp op, Value row, Value sum) {
+  Values indices{builder.index(0), row};
+  if (op.getResidual())
+    sum = arith::AddFOp::create(builder, sum,
+                                memref::LoadOp::create(builder, op.getResidual(), indices));
+  memref::StoreOp::create(builder, sum, op.getOut(), indices);
+}
+
+void MatvecEmitter::finishRow(Value iteration, Value slot, Value row) {
+  Value gate; // of the row, computed by the multiplication before
+  Value gateOut;
+  for (size_t s = 0; s < streams.size();) {
+    packed::MatmulTileOp op = streams[s].op;
+    int64_t apart = streams[s].apart, parts = apart ? 2 : 1;
+    Value tile = iteration;
+    if (apart) {
+      Value head = arith::DivUIOp::create(builder, iteration, builder.index(apart));
+      tile = builder.add(builder.mul(head, 2 * apart),
+                         arith::RemUIOp::create(builder, iteration, builder.index(apart)));
+    }
+    Values rows, sums;
+    for (int64_t part = 0; part < parts; ++part) {
+      rows.push_back(builder.add(builder.mul(builder.add(tile, part * apart), kTileRows), row));
+      sums.push_back(sumOf(slot, s + part, row));
+    }
+    int64_t known = cast<packed::WeightType>(op.getWeight().getType()).getRows();
+    auto finishSums = [&] {
+      for (int64_t part = 0; part < parts; ++part) {
+        if (op.getBias())
+          sums[part] = arith::AddFOp::create(
+              builder, sums[part], memref::LoadOp::create(builder, op.getBias(), rows[part]));
+        if (!op.getGate())
+          continue;
+        Value factor = gateOut == op.getGate() && gate
+                           ? gate
+                           : memref::LoadOp::create(builder, op.getGate(),
+                                                    ValueRange{builder.index(0), rows[part]})
+                                 .getResult();
+        sums[part] = activate(op, factor, sums[part]);
+      }
+      if (apart) {
+        Value pair = builder.add(
+            builder.mul(arith::RemUIOp::create(builder, iteration, builder.index(apart)),
+                        kTileRows),
+            row);
+        Values angle{builder.index(0), pair};
+        Value cos = memref::LoadOp::create(builder, op.getCos(), angle);
+        Value sin = memref::LoadOp::create(builder, op.getSin(), angle);
+        auto times = [&](Value a, Value b) -> Value {
+          return arith::MulFOp::create(builder, a, b);
+        };
+        Value a = sums[0], b = sums[1];
+        sums[0] = arith::SubFOp::create(builder, times(a, cos), times(b, sin));
+        sums[1] = arith::AddFOp::create(builder, times(a, sin), times(b, cos));
+      }
+      for (int64_t part = 0; part < parts; ++part)
+        storeRow(op, rows[part], sums[part]);
+    };
+    if (known % kTileRows == 0) {
+      finishSums();
+      gate = sums[0];
+      gateOut = apart ? Value() : op.getOut();
+    } else {
+      // A gate is then read back, as its value ends with the branch.
+      Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, rows.back(),
+                                           builder.index(known));
+      builder.ifThen(exists, finishSums);
+      gateOut = Value();
+    }
+    s += parts;
+  }
+}
+
+void stc::gpu::emitMatvec(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles, Value first,
+                          int64_t count, Value step) {
+  MatvecEmitter(builder, tiles, first, count, step).emit();
+}

@@ -1,0 +1,104 @@
+// How the lanes of a warp read a row tile: what layouts have in common.
+#include "WeightReader.h"
+
+using namespace mlir;
+using namespace stc;
+using namespace stc::gpu;
+
+std::unique_ptr<WeightReader> WeightReader::create(packed::WeightType type) {
+  Layout layout = type.getLayout().getLayout();
+  switch (layout.kind) {
+  case LayoutKind::Rows:
+    break;
+  case LayoutKind::Dense:
+    return layout.isQuantized() ? createDenseReader(type) : createFloatReader(type);
+  case LayoutKind::Bitmap:
+  case LayoutKind::NM:
+    return createMaskReader(type);
+  case LayoutKind::Pairs:
+    return createPairsReader(type);
+  case LayoutKind::Block:
+    return createBlockReader(type);
+  }
+  llvm_unreachable("rows are not multiplied");
+}
+
+Value WeightReader::tileAddress(BlockBuilder &builder, Value weight, Value tile) const {
+  Value base = builder.global(builder.weightAddress(weight));
+  if (!layout.hasTable())
+    return builder.address(base, builder.mul(tile, geometry.tileBytes));
+  // The table says where tiles begin, in units of 64 bytes.
+  Value entry = builder.address(base, builder.mul(tile, sizeof(uint32_t)));
+  Value start = builder.loadAligned(builder.getI32Type(), entry, 4, /*invariant=*/true);
+  start = arith::ExtUIOp::create(builder, builder.getI64Type(), start);
+  start = arith::MulIOp::create(builder, start,
+                                builder.constant(builder.getI64Type(), kSectionAlignment));
+  return builder.address(base, start);
+}
+
+/// Which group of scales `column` belongs to.
+static Value groupOf(BlockBuilder &builder, Value column, int64_t group) {
+  return arith::DivUIOp::create(builder, column, builder.int32(group));
+}
+
+Values ScaledReader::loadScales(BlockBuilder &builder, Value tile, Value column,
+                                Value firstRow) const {
+  Value place = firstRow;
+  if (!layout.perRow) {
+    Value group = groupOf(builder, column, layout.group);
+    place = arith::AddIOp::create(
+        builder, arith::MulIOp::create(builder, group, builder.int32(kTileRows)), firstRow);
+  }
+  Value offset = arith::MulIOp::create(builder, place, builder.int32(2));
+  Value start = builder.address(builder.address(tile, geometry.scalesOffset), offset);
+  auto halves = VectorType::get(laneRows, builder.getF16Type());
+  Values values{builder.loadAligned(halves, start, 2 * laneRows, /*invariant=*/true)};
+  if (layout.asymmetric) {
+    start = builder.address(builder.address(tile, geometry.zerosOffset), place);
+    auto bytes = VectorType::get(laneRows, builder.getI8Type());
+    values.push_back(builder.loadAligned(bytes, start, laneRows, /*invariant=*/true));
+  }
+  return values;
+}
+
+Values ScaledReader::startingSums(BlockBuilder &builder, ValueRange scales, Value column,
+                                  const TokenInputs &token) const {
+  Type i32 = builder.getI32Type();
+  Value zero = builder.int32(0);
+  Value group = groupOf(builder, column, layout.group);
+  Value offset = arith::MulIOp::create(builder, group, builder.int32(4));
+  Value sum = builder.loadAligned(i32, builder.address(token[2], offset), 4);
+  Value inGroup = arith::RemUIOp::create(builder, column, builder.int32(layout.group));
+  Value isFirst = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, inGroup, zero);
+  sum = arith::SelectOp::create(builder, isFirst, sum, zero);
+  Values sums(laneRows, sum);
+  if (layout.asymmetric)
+    for (auto [row, value] : llvm::enumerate(sums)) {
+      Value rowZero = vector::ExtractOp::create(builder, scales[1], static_cast<int64_t>(row));
+      rowZero = arith::ExtUIOp::create(builder, i32, rowZero);
+      value = arith::MulIOp::create(builder, value, rowZero);
+    }
+  return sums;
+}
+
+Values ScaledReader::addScaled(BlockBuilder &builder, ValueRange scales, ValueRange products,
+                               Value column, const TokenInputs &token, ValueRange sums,
+                               Value isPresent, double factor) const {
+  Type f32 = builder.getF32Type();
+  Value group = groupOf(builder, column, layout.group);
+  Value offset = arith::MulIOp::create(builder, group, builder.int32(4));
+  Value scale = builder.loadAligned(f32, builder.address(token[1], offset), 4);
+  if (factor != 1)
+    scale = arith::MulFOp::create(builder, scale, builder.constant(f32, factor));
+  if (isPresent)
+    scale = arith::SelectOp::create(builder, isPresent, scale, builder.constant(f32, 0.0));
+  Values results;
+  for (auto [row, product] : llvm::enumerate(products)) {
+    Value weightScale = vector::ExtractOp::create(builder, scales[0], static_cast<int64_t>(row));
+    weightScale = arith::ExtFOp::create(builder, f32, weightScale);
+    Value value = arith::SIToFPOp::create(builder, f32, product);
+    Value both = arith::MulFOp::create(builder, scale, weightScale);
+    results.push_back(builder.multiplyAdd(value, both, sums[row]));
+  }
+  return results;
+}
