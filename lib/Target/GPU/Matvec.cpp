@@ -14,8 +14,6 @@ namespace {
 
 /// Shared memory for the sums of warps.
 constexpr int64_t kPartialBytes = 32 << 10;
-/// Units a lane has under way at once, and the same again of what comes next.
-constexpr int64_t kUnitsAtOnce = 4;
 
 /// The row tiles of one matrix in order: one per iteration, or with rotary embeddings the first or
 /// the second of a pair.
@@ -27,12 +25,20 @@ struct Stream {
   Values inputs; // addresses of the token's row of each input
 
   int64_t firstSlot = 0;
-  /// Units that each warp takes, and how often it takes up to kUnitsAtOnce of them.
+  /// Units that each warp takes, and how often it takes up to `atOnce` of them. A lane has as
+  /// many under way, and the same again of what comes next.
   int64_t perWarp = 0, chunks = 0, atOnce = 0;
+
+  /// Whether a chunk may have units that its tile has not, which must not be multiplied.
+  bool needsCheck(int64_t warps) const {
+    return !reader->boundsUnits() && reader->units() != chunks * atOnce * warps;
+  }
 };
 
 /// All warps of a block share each row tile: warp w takes every warps-th unit of its columns, so
-/// that together they read on and on, and no warp waits for another between tiles. Each leaves its
+/// that together they read on and on, and no warp waits for another between tiles. (Where units are
+/// ordered, a warp has neighbouring ones, and what lies before them in each tile is counted first.)
+/// Each leaves its
 /// sums of a tile's rows in shared memory; when all tiles are through, the sums of all warps are
 /// added and finished, one thread per row.
 class MatvecEmitter {
@@ -46,8 +52,10 @@ private:
   /// Multiplies one tile; `current` are the loaded values of its first chunk, and those of the next
   /// tile's first chunk are returned.
   Values emitTile(const Stream &stream, Value iteration, const Stream &next, Value nextIteration,
-                  Value slot, Values current);
-  Values loadChunk(const Stream &stream, Value tile, Value chunk);
+                  Value slot, Value nextSlot, Values current);
+  Values loadFirst(const Stream &stream, Value tile, Value slot);
+  /// `position`: of its first unit where units are ordered, else null.
+  Values loadChunk(const Stream &stream, Value tile, Value chunk, Value position);
   Values multiplyChunk(const Stream &stream, Value chunk, Values loaded, Values sums);
   Value tileAddress(const Stream &stream, Value iteration);
   Value unitOf(const Stream &stream, Value chunk, int64_t i);
@@ -57,8 +65,16 @@ private:
   Value sumOf(Value slot, int64_t stream, Value row);
   Value activate(packed::MatmulTileOp op, Value gate, Value sum);
   void storeRow(packed::MatmulTileOp op, Value row, Value sum);
+  Value chunksOf(const Stream &stream, Value tile);
+  Value slotOf(Value number, int64_t stream);
+  Value countAddress(Value slot, Value warp);
+  void countValues(Value begin, Value iterations);
   /// Bytes of the sums of one tile.
   int64_t slotBytes() const { return builder.warps() * kTileRows * sizeof(float); }
+  int64_t slots() const { return atOnce * static_cast<int64_t>(streams.size()); }
+  bool isOrdered() const {
+    return llvm::any_of(streams, [](const Stream &stream) { return stream.reader->isOrdered(); });
+  }
 
   BlockBuilder &builder;
   std::vector<Stream> streams;
@@ -81,7 +97,7 @@ MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileO
       if (op.getCos())
         stream.apart = cast<MemRefType>(op.getCos().getType()).getDimSize(1) / kTileRows;
       stream.perWarp = llvm::divideCeil(stream.reader->units(), builder.warps());
-      stream.chunks = llvm::divideCeil(stream.perWarp, kUnitsAtOnce);
+      stream.chunks = llvm::divideCeil(stream.perWarp, stream.reader->unitsAtOnce());
       stream.atOnce = llvm::divideCeil(stream.perWarp, stream.chunks);
       streams.push_back(std::move(stream));
     }
@@ -103,35 +119,55 @@ Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration) {
   return stream.reader->tileAddress(builder, op.getWeight(), tile);
 }
 
-/// Unit i of a chunk. Neighbouring warps take neighbouring units.
+/// Unit i of a chunk. Neighbouring warps take neighbouring units, or where units are ordered a
+/// warp's units are neighbours.
 Value MatvecEmitter::unitOf(const Stream &stream, Value chunk, int64_t i) {
   Value number = arith::MulIOp::create(builder, chunk, builder.int32(stream.atOnce));
   number = arith::AddIOp::create(builder, number, builder.int32(i));
+  if (stream.reader->isOrdered()) {
+    Value first =
+        arith::MulIOp::create(builder, warp, builder.int32(stream.chunks * stream.atOnce));
+    return arith::AddIOp::create(builder, first, number);
+  }
   number = arith::MulIOp::create(builder, number, builder.int32(builder.warps()));
   return arith::AddIOp::create(builder, number, warp);
 }
 
-Values MatvecEmitter::loadChunk(const Stream &stream, Value tile, Value chunk) {
+Values MatvecEmitter::loadChunk(const Stream &stream, Value tile, Value chunk, Value position) {
   Values loaded;
   int64_t units = stream.reader->units();
-  bool allExist = units == stream.chunks * stream.atOnce * builder.warps();
   for (int64_t i = 0; i < stream.atOnce; ++i) {
     Value unit = unitOf(stream, chunk, i);
-    if (!allExist)
+    if (stream.needsCheck(builder.warps()))
       unit = arith::MinUIOp::create(builder, unit, builder.int32(units - 1));
-    llvm::append_range(loaded, stream.reader->load(builder, tile, unit, lane));
+    llvm::append_range(loaded, stream.reader->load(builder, tile, unit, lane, position));
+    if (stream.reader->isOrdered())
+      position = loaded.back();
   }
   return loaded;
 }
 
+/// The first chunk of a tile.
+Values MatvecEmitter::loadFirst(const Stream &stream, Value tile, Value slot) {
+  Value position;
+  if (stream.reader->isOrdered()) {
+    // What the warps before have of the tile.
+    Value isBefore = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, lane, warp);
+    Value other = arith::SelectOp::create(builder, isBefore, lane, builder.int32(0));
+    position = builder.loadAligned(builder.getI32Type(), countAddress(slot, other), 4);
+    position = arith::SelectOp::create(builder, isBefore, position, builder.int32(0));
+    position = builder.reduceLanes(Reduction::Sum, position, builder.getTarget().warpThreads - 1);
+  }
+  return loadChunk(stream, tile, builder.int32(0), position);
+}
+
 Values MatvecEmitter::multiplyChunk(const Stream &stream, Value chunk, Values loaded, Values sums) {
   int64_t units = stream.reader->units();
-  bool allExist = units == stream.chunks * stream.atOnce * builder.warps();
   size_t each = loaded.size() / stream.atOnce;
   for (int64_t i = 0; i < stream.atOnce; ++i) {
     Value unit = unitOf(stream, chunk, i);
     ValueRange own = ValueRange(loaded).slice(i * each, each);
-    if (allExist) {
+    if (!stream.needsCheck(builder.warps())) {
       sums = stream.reader->multiply(builder, own, unit, lane, stream.inputs, sums);
       continue;
     }
@@ -151,34 +187,84 @@ Values MatvecEmitter::multiplyChunk(const Stream &stream, Value chunk, Values lo
   return sums;
 }
 
+/// The slot of a stream's tile in iteration `number` (index) of a stage.
+Value MatvecEmitter::slotOf(Value number, int64_t stream) {
+  Value slot = arith::MulIOp::create(builder, builder.toI32(number),
+                                     builder.int32(static_cast<int64_t>(streams.size())));
+  return arith::AddIOp::create(builder, slot, builder.int32(stream));
+}
+
+/// How many chunks a warp has of a tile, one at least.
+Value MatvecEmitter::chunksOf(const Stream &stream, Value tile) {
+  Value units = stream.reader->tileUnits(builder, tile);
+  if (!units)
+    return builder.int32(stream.chunks);
+  int64_t each = stream.atOnce * builder.warps();
+  units = arith::AddIOp::create(builder, units, builder.int32(each - 1));
+  Value chunks = arith::DivUIOp::create(builder, units, builder.int32(each));
+  return arith::MaxUIOp::create(builder, chunks, builder.int32(1));
+}
+
 Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stream &next,
-                               Value nextIteration, Value slot, Values current) {
+                               Value nextIteration, Value slot, Value nextSlot, Values current) {
   Values sums(stream.reader->rowsPerLane(), builder.constant(builder.getF32Type(), 0.0));
   Value nextTile = tileAddress(next, nextIteration);
+  Value last = builder.int32(0);
   if (stream.chunks > 1) {
     Value tile = tileAddress(stream, iteration);
+    last = arith::SubIOp::create(builder, chunksOf(stream, tile), builder.int32(1));
     Values carried = current;
     llvm::append_range(carried, sums);
     // All but the last chunk, each while the next one of the same tile is under way.
-    carried =
-        builder.loop(builder.index(0), builder.index(stream.chunks - 1), 1, carried,
-                     [&](Value index, ValueRange values) {
-                       Value chunk = builder.toI32(index);
-                       Value following = arith::AddIOp::create(builder, chunk, builder.int32(1));
-                       Values results = loadChunk(stream, tile, following);
-                       Values loaded(values.take_front(current.size()));
-                       Values before(values.drop_front(current.size()));
-                       llvm::append_range(results, multiplyChunk(stream, chunk, loaded, before));
-                       return results;
-                     });
+    carried = builder.loop(
+        builder.index(0), builder.toIndex(last), 1, carried, [&](Value index, ValueRange values) {
+          Value chunk = builder.toI32(index);
+          Value following = arith::AddIOp::create(builder, chunk, builder.int32(1));
+          Values loaded(values.take_front(current.size()));
+          Values before(values.drop_front(current.size()));
+          Value position = stream.reader->isOrdered() ? loaded.back() : Value();
+          Values results = loadChunk(stream, tile, following, position);
+          llvm::append_range(results, multiplyChunk(stream, chunk, loaded, before));
+          return results;
+        });
     sums.assign(carried.begin() + current.size(), carried.end());
     carried.truncate(current.size());
     current = carried;
   }
-  Values ahead = loadChunk(next, nextTile, builder.int32(0));
-  sums = multiplyChunk(stream, builder.int32(stream.chunks - 1), current, sums);
+  Values ahead = loadFirst(next, nextTile, nextSlot);
+  sums = multiplyChunk(stream, last, current, sums);
   storeSums(stream, slot, sums);
   return ahead;
+}
+
+/// Where the bytes of values are counted that a warp has of a tile: behind the sums, [slot][warp].
+Value MatvecEmitter::countAddress(Value slot, Value warp) {
+  Value place = arith::MulIOp::create(builder, slot, builder.int32(builder.warps()));
+  place = arith::AddIOp::create(builder, place, warp);
+  Value offset = arith::MulIOp::create(builder, place, builder.int32(sizeof(uint32_t)));
+  return builder.address(builder.address(partials, slots() * slotBytes()), offset);
+}
+
+/// Counts, for the tiles of a stage, what each warp has of the values of those with ordered units.
+void MatvecEmitter::countValues(Value begin, Value iterations) {
+  builder.loop(builder.index(0), iterations, 1, [&](Value number) {
+    Value iteration = builder.add(begin, arith::MulIOp::create(builder, number, step).getResult());
+    for (auto [s, stream] : llvm::enumerate(streams)) {
+      if (!stream.reader->isOrdered())
+        continue;
+      Value firstUnit = unitOf(stream, builder.int32(0), 0);
+      Value endUnit = unitOf(stream, builder.int32(stream.chunks), 0);
+      Value bytes = stream.reader->valueBytes(builder, tileAddress(stream, iteration), firstUnit,
+                                              endUnit, lane);
+      Value isWriter =
+          arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, lane, builder.int32(0));
+      Value slot = slotOf(number, s);
+      builder.ifThen(isWriter, [&, slot = slot] {
+        builder.storeAligned(bytes, countAddress(slot, warp), sizeof(uint32_t));
+      });
+    }
+  });
+  builder.barrier();
 }
 
 /// Where a warp leaves its sums of a row: [slot][warp][16 rows] f32.
@@ -208,7 +294,8 @@ void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
 void MatvecEmitter::emit() {
   lane = builder.lane();
   warp = builder.warp();
-  partials = builder.scratch(atOnce * streams.size() * slotBytes());
+  int64_t countBytes = isOrdered() ? slots() * builder.warps() * int64_t(sizeof(uint32_t)) : 0;
+  partials = builder.scratch(slots() * slotBytes() + countBytes);
   for (Stream &stream : streams)
     for (Value input : stream.op.getInputs())
       stream.inputs.push_back(builder.rowAddress(input, builder.index(0)));
@@ -228,21 +315,22 @@ void MatvecEmitter::emitStage(Value begin) {
   left = arith::DivUIOp::create(builder, left, step);
   Value iterations = arith::MinUIOp::create(builder, left, builder.index(atOnce));
 
-  Values loaded = loadChunk(streams[0], tileAddress(streams[0], begin), builder.int32(0));
+  if (isOrdered())
+    countValues(begin, iterations);
+  Values loaded = loadFirst(streams[0], tileAddress(streams[0], begin), builder.int32(0));
   builder.loop(builder.index(0), iterations, 1, loaded, [&](Value number, ValueRange carried) {
-    Value iteration = builder.add(begin, arith::MulIOp::create(builder, number, step).getResult());
-    Value following = builder.add(iteration, step);
+    auto iterationOf = [&](Value number) -> Value {
+      return builder.add(begin, arith::MulIOp::create(builder, number, step).getResult());
+    };
     // What follows the last tile is loaded for nothing: it is the last tile again, and in a cache.
-    Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, following, limit);
-    following = arith::SelectOp::create(builder, exists, following, iteration);
+    Value following = arith::MinUIOp::create(builder, builder.add(number, 1),
+                                             arith::SubIOp::create(builder, iterations, one));
     Values current(carried);
     for (size_t s = 0; s < streams.size(); ++s) {
-      bool isLast = s + 1 == streams.size();
-      Value slot =
-          arith::MulIOp::create(builder, builder.toI32(number), builder.int32(streams.size()));
-      slot = arith::AddIOp::create(builder, slot, builder.int32(s));
-      current = emitTile(streams[s], iteration, streams[isLast ? 0 : s + 1],
-                         isLast ? following : iteration, slot, current);
+      size_t next = (s + 1) % streams.size();
+      Value nextNumber = next == 0 ? following : number;
+      current = emitTile(streams[s], iterationOf(number), streams[next], iterationOf(nextNumber),
+                         slotOf(number, s), slotOf(nextNumber, next), current);
     }
     return current;
   });

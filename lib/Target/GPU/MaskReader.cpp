@@ -1,0 +1,287 @@
+// Layouts of masks and stored codes whose places follow from counting: bitmaps, and N:M but for
+// 2:4 with codes of 4 bits.
+#include "WeightReader.h"
+#include "Words.h"
+
+using namespace mlir;
+using namespace stc;
+using namespace stc::gpu;
+
+namespace {
+
+/// Rows of a lane, and the mask bits of those in a step.
+constexpr int64_t kRows = 4, kRowBits = kDotColumns;
+/// Registers for what is under way, and the same again for what comes next.
+constexpr int64_t kLoadedWords = 40;
+
+/// Tables by the lower three bits of a row's mask, for when its highest bit is clear and for when
+/// it is set: a byte of each row of a step. `first` and `second`: the places of the four
+/// activations that stored codes belong to, in order, as nibbles; 4 where there is none.
+struct MaskTable {
+  uint32_t low[2] = {0, 0}, high[2] = {0, 0};
+};
+
+MaskTable makeTable(function_ref<uint32_t(unsigned)> entry) {
+  MaskTable table;
+  for (unsigned mask = 0; mask < 16; ++mask) {
+    uint32_t *words = mask % 8 < 4 ? table.low : table.high;
+    words[mask / 8] |= entry(mask) << (mask % 4 * 8);
+  }
+  return table;
+}
+
+/// Nibbles `first` and first + 1 of the places of a mask's set bits.
+uint32_t placesOf(unsigned mask, int64_t first) {
+  uint32_t places = 0x4444;
+  int64_t count = 0;
+  for (int64_t bit = 0; bit < kDotColumns; ++bit)
+    if (mask >> bit & 1) {
+      places = (places & ~(15u << (4 * count))) | uint32_t(bit) << (4 * count);
+      ++count;
+    }
+  return places >> (4 * first) & 0xFF;
+}
+
+/// How many bits of a mask are set, twice.
+uint32_t countsOf(unsigned mask) { return llvm::popcount(mask) * 0x11; }
+
+/// Looks up a byte for each of four rows, whose masks are the nibbles of the lower half of `masks`.
+class RowTables {
+public:
+  RowTables(Words &words, Value masks)
+      : words(words), lower(words.both(masks, 0x7777)),
+        // Byte i: all bits of it, where the highest bit of row i's mask is set.
+        highest(words.permute(words.number(0xFF00), words.number(0),
+                              words.both(words.right(masks, 3), 0x1111))) {}
+
+  Value lookUp(const MaskTable &table) {
+    Value found[2];
+    for (int i : {0, 1})
+      found[i] = words.permute(words.number(table.low[i]), words.number(table.high[i]), lower);
+    return words.choose(highest, found[1], found[0]);
+  }
+
+private:
+  Words &words;
+  Value lower, highest;
+};
+
+/// A lane has four rows of a piece: of one or two chunks, which with codes of 4 bits lie in the
+/// halves of the same bytes. In each step the codes of its rows follow each other, after those of
+/// the rows before. Rows' codes are moved to the lower end of a word each, and the activations
+/// they belong to beside them; others are multiplied by zero.
+class MaskReader final : public ScaledReader {
+public:
+  explicit MaskReader(packed::WeightType type)
+      : ScaledReader(type, kRows), isBitmap(layout.kind == LayoutKind::Bitmap),
+        isFour(layout.codeBits() == 4) {
+    // Chunks of bytes follow each other without gaps, so that two steps of a bitmap are as one.
+    chunkSteps = isBitmap && !isFour ? 2 : layout.chunkSteps();
+    // More than four steps would not fit into registers.
+    chunks = isFour && chunkSteps <= 2 ? 2 : 1;
+    pieces = geometry.steps / steps();
+    window = !isBitmap && layout.n < kDotColumns ? layout.n : kDotColumns;
+    unitCount = unitsFor(pieces);
+    atOnce = std::clamp<int64_t>(kLoadedWords / (steps() * stepValues() + 3), 1, 4);
+  }
+
+  bool boundsUnits() const override { return true; }
+  bool isOrdered() const override { return isBitmap; }
+
+  Value valueBytes(BlockBuilder &builder, Value tile, Value begin, Value end,
+                   Value lane) const override {
+    Words words(builder);
+    int64_t perUnit = kWarpLanes / rowLanes();
+    auto toPieces = [&](Value units) {
+      Value number = words.mul(units, perUnit);
+      return arith::MinUIOp::create(builder, number, builder.int32(pieces)).getResult();
+    };
+    Value first = builder.toIndex(words.add(toPieces(begin), lane));
+    Value total = builder.loop(first, builder.toIndex(toPieces(end)), kWarpLanes, builder.int32(0),
+                               [&](Value piece, ValueRange sum) -> Values {
+                                 Values masks = loadMasks(builder, tile, builder.toI32(piece));
+                                 return {words.add(sum[0], pieceBytes(builder, masks))};
+                               })[0];
+    return builder.reduceLanes(Reduction::Sum, total, kWarpLanes - 1);
+  }
+
+  Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
+              Value position) const override {
+    Words words(builder);
+    Place place = placeOf(builder, unit, lane);
+    Values masks = loadMasks(builder, tile, place.piece);
+    Value start, next;
+    if (isBitmap) {
+      // What lies before a piece: that of the unit, and of the pieces of lanes before.
+      Value bytes = words.select(place.isPresent, pieceBytes(builder, masks), builder.int32(0));
+      Value before = builder.int32(0);
+      for (int64_t bit = rowLanes(); bit < kWarpLanes; bit *= 2) {
+        Value others = builder.shuffleXor(bytes, bit);
+        Value isBehind = arith::CmpIOp::create(builder, arith::CmpIPredicate::ne,
+                                               words.both(lane, bit), builder.int32(0));
+        before = words.add(before, words.select(isBehind, others, builder.int32(0)));
+        bytes = words.add(bytes, others);
+      }
+      next = words.add(position, bytes);
+      start = words.select(place.isPresent, words.add(position, before), builder.int32(0));
+    } else {
+      // One chunk of a pair has the same bytes as the other one.
+      start = words.mul(words.div(place.piece, lanesPerBytes()), geometry.chunkPairBytes);
+    }
+    Values loaded = loadCodes(builder, tile, place, masks, start);
+    llvm::append_range(loaded, loadScales(builder, tile, place.column, place.firstRow));
+    if (next)
+      loaded.push_back(next);
+    return loaded;
+  }
+
+  Values multiply(BlockBuilder &builder, ValueRange loaded, Value unit, Value lane,
+                  const TokenInputs &token, ValueRange sums) const override {
+    Words words(builder);
+    Place place = placeOf(builder, unit, lane);
+    Value inputs = words.load(builder.address(token[0], place.column), steps(), false);
+    // Brings the codes of a chunk to the upper halves of bytes.
+    Value shift = builder.int32(4);
+    if (lanesPerBytes() == 2)
+      shift = words.mul(words.flip(words.rem(place.piece, 2), 1), 4);
+    Values products(kRows, builder.int32(0));
+    for (int64_t step = 0; step < steps(); ++step) {
+      Value x = steps() == 1 ? inputs : words.part(inputs, step);
+      addStep(builder, loaded.slice(step * stepValues(), stepValues()), x,
+              step < chunkSteps ? shift : builder.int32(0), products);
+    }
+    return addScaled(builder, loaded.drop_front(steps() * stepValues()), products, place.column,
+                     token, sums, place.isPresent, isFour ? 1.0 / 16 : 1);
+  }
+
+private:
+  int64_t steps() const { return chunks * chunkSteps; }
+  /// Pieces that lie in the same bytes.
+  int64_t lanesPerBytes() const { return isFour && chunks == 1 ? 2 : 1; }
+  /// What is loaded of a step: masks, the place in the first word, words.
+  int64_t stepValues() const { return window + 3; }
+
+  Place placeOf(BlockBuilder &builder, Value unit, Value lane) const {
+    return ScaledReader::placeOf(builder, unit, lane, pieces, steps() * kDotColumns,
+                                 /*anyUnit=*/true);
+  }
+
+  /// Two words for each step of a piece.
+  Values loadMasks(BlockBuilder &builder, Value tile, Value piece) const {
+    Words words(builder);
+    Value start = builder.address(builder.address(tile, geometry.masksOffset),
+                                  words.mul(piece, steps() * sizeof(uint64_t)));
+    int64_t many = std::min<int64_t>(4, 2 * steps());
+    Values masks;
+    for (int64_t i = 0; i < 2 * steps(); i += many) {
+      Value loaded = words.load(builder.address(start, i * sizeof(uint32_t)), many, true);
+      for (int64_t j = 0; j < many; ++j)
+        masks.push_back(words.part(loaded, j));
+    }
+    return masks;
+  }
+
+  static Value count(BlockBuilder &builder, Value bits) {
+    return LLVM::CtPopOp::create(builder, builder.getI32Type(), bits);
+  }
+
+  /// How many codes step `step` has.
+  static Value count(BlockBuilder &builder, ValueRange masks, int64_t step) {
+    return Words(builder).add(count(builder, masks[2 * step]), count(builder, masks[2 * step + 1]));
+  }
+
+  /// How many bytes the values of a bitmap's piece take.
+  Value pieceBytes(BlockBuilder &builder, ValueRange masks) const {
+    Value first = count(builder, masks, 0), second = count(builder, masks, 1);
+    return isFour ? arith::MaxUIOp::create(builder, first, second).getResult()
+                  : Words(builder).add(first, second);
+  }
+
+  /// For each step the masks of the lane's rows, and the words that their codes begin in. `start`
+  /// is where the piece's values begin in the tile's.
+  Values loadCodes(BlockBuilder &builder, Value tile, const Place &place, ValueRange masks,
+                   Value start) const {
+    Words words(builder);
+    Value zero = builder.int32(0), all = words.number(~0u);
+    // Rows before the lane's: of the first and of the second word of a mask.
+    Value isUpper = words.isBelow(words.number(kTileRows / 2 - 1), place.firstRow);
+    Value isOdd = arith::CmpIOp::create(builder, arith::CmpIPredicate::ne,
+                                        words.both(place.firstRow, kRows), zero);
+    Value half = words.select(isOdd, words.number(0xFFFF), zero);
+    Value beforeLow = words.select(isUpper, all, half);
+    Value beforeHigh = words.select(isUpper, half, zero);
+    Value shift = words.mul(words.both(place.firstRow, kRows), kRowBits);
+    Values loaded;
+    Value position;
+    for (int64_t step = 0; step < steps(); ++step) {
+      if (step % chunkSteps == 0)
+        position = start;
+      Value low = masks[2 * step], high = masks[2 * step + 1];
+      Value before = words.add(count(builder, words.both(low, beforeLow)),
+                               count(builder, words.both(high, beforeHigh)));
+      Value first = words.add(position, before);
+      loaded.push_back(arith::ShRUIOp::create(builder, words.select(isUpper, high, low), shift));
+      loaded.push_back(words.both(first, 3));
+      Value aligned =
+          builder.address(builder.address(tile, geometry.valuesOffset), words.both(first, ~3u));
+      for (int64_t word = 0; word <= window; ++word)
+        loaded.push_back(words.load(builder.address(aligned, 4 * word), 1, true));
+      if ((step + 1) % chunkSteps != 0)
+        position = words.add(position, count(builder, masks, step));
+    }
+    return loaded;
+  }
+
+  /// Adds the products of a step whose activations are `x`; `loaded` is what loadCodes gave.
+  void addStep(BlockBuilder &builder, ValueRange loaded, Value x, Value shift,
+               Values &products) const {
+    static const MaskTable first = makeTable([](unsigned mask) { return placesOf(mask, 0); });
+    static const MaskTable second = makeTable([](unsigned mask) { return placesOf(mask, 2); });
+    static const MaskTable counts = makeTable(countsOf);
+    Words words(builder);
+    Value begin = words.add(words.mul(loaded[1], 0x1111), 0x3210);
+    Values codes;
+    for (int64_t i = 0; i < window; ++i) {
+      Value word = words.permute(loaded[2 + i], loaded[3 + i], begin);
+      // Less the zero point, which flips the highest bit of a code; 16 times as large if of 4 bits.
+      if (isFour)
+        word = words.both(arith::ShLIOp::create(builder, word, shift), 0xF0F0F0F0);
+      codes.push_back(words.flip(word, 0x80808080));
+    }
+    RowTables tables(words, loaded[0]);
+    Value firstPlaces = tables.lookUp(first), secondPlaces = tables.lookUp(second);
+    // How far the codes of the next row are, as the lower and the upper half of what moves them.
+    Value counted = tables.lookUp(counts);
+    Value moveLow = words.add(counted, 0x10101010), moveHigh = words.add(counted, 0x32323232);
+    for (int64_t row = 0; row < kRows; ++row) {
+      // Only the lower half of a selector counts.
+      uint32_t ofRow = (4 + row) << 4 | row;
+      Value places = words.permute(firstPlaces, secondPlaces, ofRow);
+      Value own = words.permute(x, builder.int32(0), places);
+      products[row] =
+          builder.dot4(codes[0], /*aSigned=*/true, own, /*bSigned=*/true, products[row]);
+      if (row + 1 == kRows)
+        break;
+      Value move = words.permute(moveLow, moveHigh, ofRow);
+      // What lies behind the last word is not of the lane's rows.
+      for (size_t i = 0; i < codes.size(); ++i)
+        codes[i] = words.permute(codes[i], codes[std::min(i + 1, codes.size() - 1)], move);
+      codes.resize(std::min<size_t>(codes.size(), llvm::divideCeil((kRows - 1 - row) * window, 4)));
+    }
+  }
+
+  bool isBitmap, isFour;
+  int64_t chunkSteps; // steps whose codes follow each other
+  int64_t chunks;     // of a piece
+  int64_t pieces;     // of a tile
+  int64_t window;     // words that hold the codes of four rows in a step; codes of a row at most
+};
+
+} // namespace
+
+std::unique_ptr<WeightReader> stc::gpu::createMaskReader(packed::WeightType type) {
+  Layout layout = type.getLayout().getLayout();
+  if (layout.kind == LayoutKind::NM && layout.codeBits() == 4 && layout.n == 2 && layout.m == 4)
+    return createTwoOfFourReader(type);
+  return std::make_unique<MaskReader>(type);
+}
