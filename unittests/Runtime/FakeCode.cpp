@@ -61,4 +61,6 @@ const uint64_t stc_model_fingerprint = 0x5EED0FA7E57C0DE5;
 const uint32_t stc_model_abi_version = STC_MODEL_ABI_VERSION;
 const uint64_t stc_model_variant_count = 1;
 const StcVariant stc_model_variants[] = {{"fake", "", prefill, decode, score}};
+const uint64_t stc_model_gpu_image_count = 0;
+const StcGpuImage stc_model_gpu_images[] = {{}};
 }
