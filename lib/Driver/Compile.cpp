@@ -273,8 +273,8 @@ absl::StatusOr<std::vector<std::string>> Compilation::generateVariants(ModelSett
       STC_RETURN_IF_ERROR(runPhase(phase, *modules.back()));
     finishSettings(*modules.back(), pipeline, settings);
   }
-  modules.push_back(
-      cpu::buildVariantTable(context, targets, static_cast<int64_t>(settings.codeFingerprint)));
+  modules.push_back(cpu::buildVariantTable(context, targets, /*images=*/{},
+                                           static_cast<int64_t>(settings.codeFingerprint)));
   auto start = std::chrono::steady_clock::now();
   std::vector<ObjectJob> jobs;
   for (size_t i = 0; i < modules.size(); ++i)

@@ -12,6 +12,9 @@
 
 namespace stc::test {
 
+// Tests are about the processors, whatever machine they run on, unless they say otherwise.
+static const int processorsOnly = setenv("STC_DEVICE", "cpu", /*overwrite=*/1);
+
 std::vector<uint8_t> fakeWeights() {
   std::vector<uint8_t> weights(fakeVocab);
   for (int64_t i = 0; i < fakeVocab; ++i)

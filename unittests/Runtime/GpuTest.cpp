@@ -1,0 +1,228 @@
+// Models on a GPU, which a fake driver stands for: what is computed, what is launched, what is
+// copied. The last tests ask a real one, where there is one.
+#include "FakeGpu.h"
+
+#include "stc/Runtime/Benchmark.h"
+#include "stc/Runtime/Gpu/CudaDevice.h"
+#include "stc/Runtime/Gpu/GpuProbe.h"
+
+#include "gmock/gmock.h"
+
+#include <cmath>
+
+namespace stc {
+namespace {
+
+using test::expectedLogits;
+using testing::Each;
+using testing::ElementsAre;
+using testing::Field;
+using testing::HasSubstr;
+
+class Gpu : public test::FakeGpu {};
+
+std::vector<int32_t> someTokens(size_t count) {
+  std::vector<int32_t> tokens;
+  for (size_t i = 0; i < count; ++i)
+    tokens.push_back(int32_t(i * 53 % 256));
+  return tokens;
+}
+
+std::vector<float> copy(absl::Span<const float> values) { return {values.begin(), values.end()}; }
+
+/// Prompts, decoding, scoring and going back give what the definition says.
+void expectTheModel(Model &model) {
+  auto session = Session::create(model).value();
+  for (size_t count : {1, 2, 7, 8, 9, 17, 64}) {
+    std::vector<int32_t> tokens = someTokens(count);
+    session->reset();
+    auto logits = session->feed(tokens);
+    ASSERT_TRUE(logits.ok()) << logits.status();
+    EXPECT_EQ(copy(*logits), expectedLogits(tokens)) << count << " tokens";
+    EXPECT_EQ(session->position(), int64_t(count));
+  }
+  std::vector<int32_t> tokens = someTokens(20);
+  session->rewind(3);
+  auto all = absl::MakeConstSpan(tokens);
+  ASSERT_TRUE(session->prefill(all.subspan(3, 11)).ok());
+  EXPECT_EQ(copy(session->decode(tokens[14]).value()),
+            expectedLogits({tokens.begin(), tokens.begin() + 15}));
+
+  session->reset();
+  std::vector<float> rows;
+  ASSERT_TRUE(session
+                  ->score(tokens,
+                          [&](int64_t first, absl::Span<const float> logits) {
+                            EXPECT_EQ(size_t(first * test::fakeVocab), rows.size());
+                            rows.insert(rows.end(), logits.begin(), logits.end());
+                            return absl::OkStatus();
+                          })
+                  .ok());
+  std::vector<float> expected;
+  for (size_t count = 1; count <= tokens.size(); ++count) {
+    std::vector<float> row = expectedLogits({tokens.begin(), tokens.begin() + long(count)});
+    expected.insert(expected.end(), row.begin(), row.end());
+  }
+  EXPECT_EQ(rows, expected);
+}
+
+TEST_F(Gpu, ComputesTheModel) {
+  for (const char *device : {"cuda", "auto", "cuda:0"}) {
+    auto model = opened(device, 2);
+    ASSERT_NE(model, nullptr);
+    ASSERT_NE(model->gpu(), nullptr);
+    EXPECT_EQ(model->device(), "cuda:0");
+    EXPECT_EQ(model->target(), "nvptx-sm_70");
+    EXPECT_TRUE(model->gpuRefusal().ok());
+    expectTheModel(*model);
+  }
+}
+
+TEST_F(Gpu, LaunchesEachFunctionOnce) {
+  auto model = opened();
+  ASSERT_NE(model, nullptr);
+  auto session = Session::create(*model).value();
+  ASSERT_TRUE(session->prefill(someTokens(11)).ok()); // 8 and 3
+  ASSERT_TRUE(session->decode(1).ok());
+  auto ignore = [](int64_t, absl::Span<const float>) { return absl::OkStatus(); };
+  ASSERT_TRUE(session->score(someTokens(9), ignore).ok()); // 8 and 1
+  std::vector<std::string> seen;
+  for (const auto &launch : stats->launches)
+    seen.push_back(absl::StrCat(launch.function.substr(10), " ", launch.tokens, " at ",
+                                launch.position, " row ", launch.hiddenRow));
+  EXPECT_THAT(seen,
+              ElementsAre("prefill 8 at 0 row 0", "prefill 3 at 8 row 0", "decode 1 at 11 row 0",
+                          "prefill 8 at 12 row 0", "score 8 at 12 row 0", "prefill 1 at 20 row 0",
+                          "score 1 at 20 row 0"));
+  // Two blocks on each of four multiprocessors, as the image has them.
+  using Launch = test::FakeCudaStats::Launch;
+  EXPECT_THAT(stats->launches,
+              Each(testing::AllOf(Field(&Launch::blocks, 8u), Field(&Launch::blockThreads, 96u),
+                                  Field(&Launch::sharedBytes, 1024u))));
+}
+
+TEST_F(Gpu, ScoresFromAnyRow) {
+  auto model = opened();
+  ASSERT_NE(model, nullptr);
+  auto executor = model->createExecutor().value();
+  std::vector<int32_t> tokens = someTokens(8);
+  ASSERT_TRUE(executor->prefill(tokens, 0).ok());
+  auto logits = executor->score(5, 2, 5);
+  ASSERT_TRUE(logits.ok()) << logits.status();
+  EXPECT_EQ(copy(logits->subspan(0, test::fakeVocab)),
+            expectedLogits({tokens.begin(), tokens.begin() + 6}));
+  EXPECT_EQ(copy(logits->subspan(test::fakeVocab)),
+            expectedLogits({tokens.begin(), tokens.begin() + 7}));
+  EXPECT_EQ(stats->launches.back().hiddenRow, 5);
+}
+
+TEST_F(Gpu, SessionsDoNotShareMemory) {
+  auto model = opened();
+  ASSERT_NE(model, nullptr);
+  auto one = Session::create(*model).value(), two = Session::create(*model).value();
+  std::vector<int32_t> first = someTokens(10), second = {9, 8, 7, 6, 5, 4, 3, 2, 1, 0};
+  ASSERT_TRUE(one->prefill(absl::MakeConstSpan(first).subspan(0, 9)).ok());
+  ASSERT_TRUE(two->prefill(absl::MakeConstSpan(second).subspan(0, 9)).ok());
+  EXPECT_EQ(copy(one->decode(first[9]).value()), expectedLogits(first));
+  EXPECT_EQ(copy(two->decode(second[9]).value()), expectedLogits(second));
+}
+
+TEST_F(Gpu, WeightsArriveInPieces) {
+  auto driver = CudaDriver::load();
+  ASSERT_TRUE(driver.ok()) << driver.status();
+  auto device = CudaDevice::open(*driver, 0);
+  ASSERT_TRUE(device.ok()) << device.status();
+  std::vector<uint8_t> bytes;
+  for (int i = 0; i < 1000; ++i)
+    bytes.push_back(uint8_t(i * 7 + i / 256));
+  for (int threads : {1, 3})
+    for (uint64_t piece : {1, 7, 499, 500, 999, 1000, 5000}) {
+      auto pool = ThreadPool::create(threads).value();
+      auto memory = GpuMemory::allocate(**device, bytes.size(), "test").value();
+      uint64_t told = 0;
+      stats->uploads.clear();
+      absl::Status status = uploadInPieces(**device, memory.address(), bytes, piece, *pool,
+                                           [&](uint64_t count) { told += count; });
+      ASSERT_TRUE(status.ok()) << status;
+      EXPECT_EQ(told, bytes.size());
+      EXPECT_EQ(stats->uploads.size(), (bytes.size() + piece - 1) / piece);
+      auto back = PinnedMemory::allocate(**device, bytes.size(), "test").value();
+      ASSERT_TRUE((*device)->download(back.data(), memory.address(), bytes.size()).ok());
+      ASSERT_TRUE((*device)->synchronize().ok());
+      const auto *read = static_cast<const uint8_t *>(back.data());
+      EXPECT_EQ(std::vector<uint8_t>(read, read + bytes.size()), bytes) << piece;
+    }
+}
+
+TEST_F(Gpu, HostMemoryForCachesStaysUnallocated) {
+  // A cache that this machine could never hold.
+  test::writeBundle(path, "",
+                    [](ModelSettings &settings) { settings.arenaBytes = int64_t(1) << 60; });
+  EXPECT_THAT(error("cpu"), HasSubstr("memory: expected a machine with at least"));
+  configure("free=2305843009213693952");
+  auto model = open();
+  EXPECT_TRUE(model.ok()) << model.status();
+}
+
+TEST_F(Gpu, Benchmark) {
+  auto model = opened();
+  ASSERT_NE(model, nullptr);
+  auto session = Session::create(*model).value();
+  BenchmarkOptions options;
+  options.promptTokens = 20;
+  options.generate = 4;
+  options.minRepetitions = options.maxRepetitions = 2;
+  auto result = benchmark(*session, options);
+  ASSERT_TRUE(result.ok()) << result.status();
+  // The fake device has 80 MiB free, less what the model takes (it does not count); a quarter of
+  // that in 2 ms, read and written.
+  EXPECT_NEAR(result->readBandwidth, 2 * 20 * 1048576 / 0.002, 1e4);
+  EXPECT_NEAR(result->decodeBandwidthFraction,
+              result->decodeTokensPerSecond * test::fakeVocab / result->readBandwidth,
+              0.5 * result->decodeBandwidthFraction);
+  EXPECT_GT(result->prefillTokensPerSecond, 0);
+  EXPECT_TRUE(std::isnan(result->int8Peak));
+  EXPECT_TRUE(std::isnan(result->prefillPeakFraction));
+  EXPECT_EQ(result->device, "cuda:0");
+  EXPECT_EQ(result->deviceLabel, "GPU 0 (Fake 0)");
+}
+
+TEST(RealGpu, ComputesTheModel) {
+  unsetenv("STC_CUDA_LIBRARY");
+  test::TemporaryDirectory directory;
+  test::writeBundle(directory / "m");
+  Model::Options options;
+  options.device = "cuda";
+  auto model = Model::open(linkedModelCode(), directory / "m", options);
+  if (absl::IsNotFound(model.status()))
+    GTEST_SKIP() << "this machine has no GPU: " << model.status().message();
+  ASSERT_TRUE(model.ok()) << model.status();
+  expectTheModel(**model);
+  auto bandwidth = measureGpuBandwidth((*model)->gpu()->device());
+  ASSERT_TRUE(bandwidth.ok()) << bandwidth.status();
+  EXPECT_GT(*bandwidth, 1e10);
+  EXPECT_LT(*bandwidth, 1e14);
+}
+
+TEST(RealGpu, RefusesDamagedText) {
+  unsetenv("STC_CUDA_LIBRARY");
+  test::TemporaryDirectory directory;
+  test::writeBundle(directory / "m");
+  Model::Options options;
+  options.device = "cuda";
+  ModelCode code = linkedModelCode();
+  StcGpuImage image = code.gpuImages[0];
+  std::string text =
+      std::string(".version 7.0\n.target sm_70\n.address_size 64\nnonsense\n") + '\0';
+  image.bytes = reinterpret_cast<const uint8_t *>(text.data());
+  image.size = text.size();
+  code.gpuImages = absl::MakeConstSpan(&image, 1);
+  auto model = Model::open(code, directory / "m", options);
+  if (absl::IsNotFound(model.status()))
+    GTEST_SKIP() << "this machine has no GPU: " << model.status().message();
+  EXPECT_THAT(std::string(model.status().message()), HasSubstr("CUDA_ERROR_INVALID_PTX"));
+  EXPECT_THAT(std::string(model.status().message()), HasSubstr("ptxas"));
+}
+
+} // namespace
+} // namespace stc
