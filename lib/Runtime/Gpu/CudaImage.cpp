@@ -129,6 +129,10 @@ absl::StatusOr<GpuProgram> CudaDevice::load(const StcGpuImage &image, unsigned m
   STC_ASSIGN_OR_RETURN(program.prefill, prepare(module, image, "stc_model_prefill", maxBlocks));
   STC_ASSIGN_OR_RETURN(program.decode, prepare(module, image, "stc_model_decode", maxBlocks));
   STC_ASSIGN_OR_RETURN(program.score, prepare(module, image, "stc_model_score", maxBlocks));
+  // The counter behind their barriers is a multiple of the blocks before each launch.
+  unsigned blocks =
+      std::min({program.prefill.blocks, program.decode.blocks, program.score.blocks});
+  program.prefill.blocks = program.decode.blocks = program.score.blocks = blocks;
   return program;
 }
 
