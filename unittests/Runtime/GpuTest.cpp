@@ -3,6 +3,7 @@
 #include "FakeGpu.h"
 
 #include "stc/Runtime/Benchmark.h"
+#include "stc/Runtime/CApi.h"
 #include "stc/Runtime/Gpu/CudaDevice.h"
 
 #include "gmock/gmock.h"
@@ -119,6 +120,23 @@ TEST_F(Gpu, HostMemoryForCachesStaysUnallocated) {
   configure("free=2305843009213693952");
   auto model = open();
   EXPECT_TRUE(model.ok()) << model.status();
+}
+
+TEST_F(Gpu, TheCApiAsksTheEnvironment) {
+  setenv("STC_DEVICE", "cuda", 1);
+  char error[256] = "";
+  stc_model_t *model = stc_model_open(path.c_str(), 1, error, sizeof(error));
+  ASSERT_NE(model, nullptr) << error;
+  std::vector<int32_t> tokens = someTokens(10);
+  std::vector<float> logits(test::fakeVocab);
+  EXPECT_EQ(stc_model_logits(model, tokens.data(), 10, logits.data(), 0, error, sizeof(error)), 0);
+  EXPECT_EQ(logits, expectedLogits(tokens));
+  EXPECT_EQ(stats->launches.back().function, "stc_model_decode");
+  stc_model_close(model);
+  setenv("STC_CUDA_LIBRARY", "/absent/libcuda.so", 1);
+  EXPECT_EQ(stc_model_open(path.c_str(), 1, error, sizeof(error)), nullptr);
+  EXPECT_THAT(error, HasSubstr("device cuda: driver: expected NVIDIA's driver library"));
+  setenv("STC_DEVICE", "cpu", 1);
 }
 
 TEST_F(Gpu, Benchmark) {
