@@ -1,10 +1,10 @@
 // Models on a GPU, which a fake driver stands for: what is computed, what is launched, what is
-// copied. The last tests ask a real one, where there is one.
+// copied. RealGpuTest.cpp asks a real one.
 #include "FakeGpu.h"
 
 #include "stc/Runtime/Benchmark.h"
+#include "stc/Runtime/CApi.h"
 #include "stc/Runtime/Gpu/CudaDevice.h"
-#include "stc/Runtime/Gpu/GpuProbe.h"
 
 #include "gmock/gmock.h"
 
@@ -14,6 +14,7 @@ namespace stc {
 namespace {
 
 using test::expectedLogits;
+using test::someTokens;
 using testing::Each;
 using testing::ElementsAre;
 using testing::Field;
@@ -21,50 +22,7 @@ using testing::HasSubstr;
 
 class Gpu : public test::FakeGpu {};
 
-std::vector<int32_t> someTokens(size_t count) {
-  std::vector<int32_t> tokens;
-  for (size_t i = 0; i < count; ++i)
-    tokens.push_back(int32_t(i * 53 % 256));
-  return tokens;
-}
-
 std::vector<float> copy(absl::Span<const float> values) { return {values.begin(), values.end()}; }
-
-/// Prompts, decoding, scoring and going back give what the definition says.
-void expectTheModel(Model &model) {
-  auto session = Session::create(model).value();
-  for (size_t count : {1, 2, 7, 8, 9, 17, 64}) {
-    std::vector<int32_t> tokens = someTokens(count);
-    session->reset();
-    auto logits = session->feed(tokens);
-    ASSERT_TRUE(logits.ok()) << logits.status();
-    EXPECT_EQ(copy(*logits), expectedLogits(tokens)) << count << " tokens";
-    EXPECT_EQ(session->position(), int64_t(count));
-  }
-  std::vector<int32_t> tokens = someTokens(20);
-  session->rewind(3);
-  auto all = absl::MakeConstSpan(tokens);
-  ASSERT_TRUE(session->prefill(all.subspan(3, 11)).ok());
-  EXPECT_EQ(copy(session->decode(tokens[14]).value()),
-            expectedLogits({tokens.begin(), tokens.begin() + 15}));
-
-  session->reset();
-  std::vector<float> rows;
-  ASSERT_TRUE(session
-                  ->score(tokens,
-                          [&](int64_t first, absl::Span<const float> logits) {
-                            EXPECT_EQ(size_t(first * test::fakeVocab), rows.size());
-                            rows.insert(rows.end(), logits.begin(), logits.end());
-                            return absl::OkStatus();
-                          })
-                  .ok());
-  std::vector<float> expected;
-  for (size_t count = 1; count <= tokens.size(); ++count) {
-    std::vector<float> row = expectedLogits({tokens.begin(), tokens.begin() + long(count)});
-    expected.insert(expected.end(), row.begin(), row.end());
-  }
-  EXPECT_EQ(rows, expected);
-}
 
 TEST_F(Gpu, ComputesTheModel) {
   for (const char *device : {"cuda", "auto", "cuda:0"}) {
@@ -74,7 +32,7 @@ TEST_F(Gpu, ComputesTheModel) {
     EXPECT_EQ(model->device(), "cuda:0");
     EXPECT_EQ(model->target(), "nvptx-sm_70");
     EXPECT_TRUE(model->gpuRefusal().ok());
-    expectTheModel(*model);
+    test::expectFakeModel(*model);
   }
 }
 
@@ -164,6 +122,23 @@ TEST_F(Gpu, HostMemoryForCachesStaysUnallocated) {
   EXPECT_TRUE(model.ok()) << model.status();
 }
 
+TEST_F(Gpu, TheCApiAsksTheEnvironment) {
+  setenv("STC_DEVICE", "cuda", 1);
+  char error[256] = "";
+  stc_model_t *model = stc_model_open(path.c_str(), 1, error, sizeof(error));
+  ASSERT_NE(model, nullptr) << error;
+  std::vector<int32_t> tokens = someTokens(10);
+  std::vector<float> logits(test::fakeVocab);
+  EXPECT_EQ(stc_model_logits(model, tokens.data(), 10, logits.data(), 0, error, sizeof(error)), 0);
+  EXPECT_EQ(logits, expectedLogits(tokens));
+  EXPECT_EQ(stats->launches.back().function, "stc_model_decode");
+  stc_model_close(model);
+  setenv("STC_CUDA_LIBRARY", "/absent/libcuda.so", 1);
+  EXPECT_EQ(stc_model_open(path.c_str(), 1, error, sizeof(error)), nullptr);
+  EXPECT_THAT(error, HasSubstr("device cuda: driver: expected NVIDIA's driver library"));
+  setenv("STC_DEVICE", "cpu", 1);
+}
+
 TEST_F(Gpu, Benchmark) {
   auto model = opened();
   ASSERT_NE(model, nullptr);
@@ -185,43 +160,6 @@ TEST_F(Gpu, Benchmark) {
   EXPECT_TRUE(std::isnan(result->prefillPeakFraction));
   EXPECT_EQ(result->device, "cuda:0");
   EXPECT_EQ(result->deviceLabel, "GPU 0 (Fake 0)");
-}
-
-TEST(RealGpu, ComputesTheModel) {
-  unsetenv("STC_CUDA_LIBRARY");
-  test::TemporaryDirectory directory;
-  test::writeBundle(directory / "m");
-  Model::Options options;
-  options.device = "cuda";
-  auto model = Model::open(linkedModelCode(), directory / "m", options);
-  if (absl::IsNotFound(model.status()))
-    GTEST_SKIP() << "this machine has no GPU: " << model.status().message();
-  ASSERT_TRUE(model.ok()) << model.status();
-  expectTheModel(**model);
-  auto bandwidth = measureGpuBandwidth((*model)->gpu()->device());
-  ASSERT_TRUE(bandwidth.ok()) << bandwidth.status();
-  EXPECT_GT(*bandwidth, 1e10);
-  EXPECT_LT(*bandwidth, 1e14);
-}
-
-TEST(RealGpu, RefusesDamagedText) {
-  unsetenv("STC_CUDA_LIBRARY");
-  test::TemporaryDirectory directory;
-  test::writeBundle(directory / "m");
-  Model::Options options;
-  options.device = "cuda";
-  ModelCode code = linkedModelCode();
-  StcGpuImage image = code.gpuImages[0];
-  std::string text =
-      std::string(".version 7.0\n.target sm_70\n.address_size 64\nnonsense\n") + '\0';
-  image.bytes = reinterpret_cast<const uint8_t *>(text.data());
-  image.size = text.size();
-  code.gpuImages = absl::MakeConstSpan(&image, 1);
-  auto model = Model::open(code, directory / "m", options);
-  if (absl::IsNotFound(model.status()))
-    GTEST_SKIP() << "this machine has no GPU: " << model.status().message();
-  EXPECT_THAT(std::string(model.status().message()), HasSubstr("CUDA_ERROR_INVALID_PTX"));
-  EXPECT_THAT(std::string(model.status().message()), HasSubstr("ptxas"));
 }
 
 } // namespace
