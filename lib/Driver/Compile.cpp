@@ -249,7 +249,8 @@ absl::Status Compilation::runPhase(Phase phase, mlir::ModuleOp onto) {
   if (phase != Phase::Import) {
     mlir::PassManager manager(&context);
     addPhase(manager, phase, pipeline);
-    if (mlir::failed(manager.run(onto)))
+    // Kernels report what they cannot do at the operation; their pass goes on to the next.
+    if (mlir::failed(manager.run(onto)) || !firstError.empty())
       return absl::InvalidArgumentError(
           firstError.empty() ? absl::StrCat("phase ", phaseName(phase).str(), " failed")
                              : firstError);

@@ -134,6 +134,8 @@ LogicalResult EmitKernels::emitKernel(const EntryPoint &entry, FrameLowering &lo
   auto function = func::FuncOp::create(builder, loc, name, builder.getFunctionType({pointer}, {}));
   lowering.getSymbols().insert(function);
   if (isSimulated) {
+    function->setAttr("llvm.linkage",
+                      LLVM::LinkageAttr::get(&getContext(), LLVM::Linkage::Internal));
     auto bytes = getOperation()->getAttrOfType<IntegerAttr>(kSharedBytesAttr);
     emitSimulatedEntryPoint(function, entryPointName(entry.function, variant), description,
                             bytes ? bytes.getInt() : 0);

@@ -31,7 +31,7 @@
 
 // The kernel, and the function by which the runtime runs its blocks.
 
-// CHECK-LABEL: llvm.func @decode_kernel
+// CHECK-LABEL: llvm.func internal @decode_kernel
 // CHECK-SAME: (%[[FRAME:[^:]*]]: !llvm.ptr)
 // CHECK-NOT: byval
 // CHECK: llvm.call @decode(
