@@ -26,8 +26,8 @@ Value BlockBuilder::toIndex(Value value) {
 }
 
 Value BlockBuilder::thread() {
-  return toI32(mlir::gpu::ThreadIdOp::create(*this, mlir::gpu::Dimension::x,
-                                             getIndexAttr(threads())));
+  return toI32(
+      mlir::gpu::ThreadIdOp::create(*this, mlir::gpu::Dimension::x, getIndexAttr(threads())));
 }
 
 Value BlockBuilder::warp() {
@@ -75,8 +75,9 @@ Value BlockBuilder::scratch(int64_t bytes) {
 
 Value BlockBuilder::global(Value pointer) {
   auto type = LLVM::LLVMPointerType::get(getContext(), kGlobal);
-  return pointer.getType() == type ? pointer
-                                   : LLVM::AddrSpaceCastOp::create(*this, type, pointer).getResult();
+  return pointer.getType() == type
+             ? pointer
+             : LLVM::AddrSpaceCastOp::create(*this, type, pointer).getResult();
 }
 
 Value BlockBuilder::loadAligned(Type type, Value address, unsigned alignment, bool invariant) {
@@ -168,8 +169,7 @@ Value BlockBuilder::dot4(Value a, bool aSigned, Value b, bool bSigned, Value acc
                     : arith::ShRUIOp::create(*this, up, int32(24)).getResult();
   };
   for (int64_t i = 0; i < 4; ++i) {
-    Value product =
-        arith::MulIOp::create(*this, byteOf(a, i, aSigned), byteOf(b, i, bSigned));
+    Value product = arith::MulIOp::create(*this, byteOf(a, i, aSigned), byteOf(b, i, bSigned));
     acc = arith::AddIOp::create(*this, acc, product);
   }
   return acc;
@@ -177,8 +177,7 @@ Value BlockBuilder::dot4(Value a, bool aSigned, Value b, bool bSigned, Value acc
 
 Value BlockBuilder::permuteBytes(Value a, Value b, Value selector) {
   if (target.isNvidia())
-    return NVVM::PermuteOp::create(*this, getI32Type(), a, b, selector,
-                                   NVVM::PermuteMode::DEFAULT);
+    return NVVM::PermuteOp::create(*this, getI32Type(), a, b, selector, NVVM::PermuteMode::DEFAULT);
   Type i64 = getI64Type();
   Value both = arith::ShLIOp::create(*this, arith::ExtUIOp::create(*this, i64, b),
                                      constant(i64, int64_t(32)));
@@ -188,12 +187,10 @@ Value BlockBuilder::permuteBytes(Value a, Value b, Value selector) {
     Value number = arith::ShRUIOp::create(*this, selector, int32(4 * i));
     number = arith::AndIOp::create(*this, number, int32(7));
     Value shift = arith::ShLIOp::create(*this, number, int32(3));
-    Value byte =
-        arith::ShRUIOp::create(*this, both, arith::ExtUIOp::create(*this, i64, shift));
+    Value byte = arith::ShRUIOp::create(*this, both, arith::ExtUIOp::create(*this, i64, shift));
     byte = arith::TruncIOp::create(*this, getI32Type(), byte);
     byte = arith::AndIOp::create(*this, byte, int32(255));
-    result = arith::OrIOp::create(*this, result,
-                                  arith::ShLIOp::create(*this, byte, int32(8 * i)));
+    result = arith::OrIOp::create(*this, result, arith::ShLIOp::create(*this, byte, int32(8 * i)));
   }
   return result;
 }
@@ -203,8 +200,7 @@ Value BlockBuilder::fastExp(Value x) {
   Value scaled = arith::MulFOp::create(*this, x, constant(x.getType(), 1.44269504088896341));
   if (!target.isNvidia())
     return math::Exp2Op::create(*this, scaled);
-  return LLVM::CallIntrinsicOp::create(*this, getF32Type(),
-                                       getStringAttr("llvm.nvvm.ex2.approx.ftz.f"),
-                                       ValueRange{scaled})
+  return LLVM::CallIntrinsicOp::create(
+             *this, getF32Type(), getStringAttr("llvm.nvvm.ex2.approx.ftz.f"), ValueRange{scaled})
       .getResult(0);
 }

@@ -61,29 +61,28 @@ void EmitKernels::emitGridBarrier(FrameLowering &lowering) {
   Value isFirst =
       arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, builder.thread(), builder.int32(0));
   builder.ifThen(isFirst, [&] {
-    Type i32 = builder.getI32Type();
+    Type i64 = builder.getI64Type();
     Value counter = builder.global(entry->getArgument(0));
-    Value blocks = builder.toI32(
-        mlir::gpu::GridDimOp::create(builder, mlir::gpu::Dimension::x));
-    Value one = builder.int32(1);
-    StringRef scope = description.isNvidia() ? "" : "agent";
-    Value before = LLVM::AtomicRMWOp::create(
-        builder, LLVM::AtomicBinOp::add, counter, one, LLVM::AtomicOrdering::acq_rel, scope);
-    // All blocks of this barrier see the same multiple; differences survive the counter's overflow
-    // only for numbers of blocks that divide 2^32, and it takes weeks to get there.
+    Value blocks = builder.toI64(mlir::gpu::GridDimOp::create(builder, mlir::gpu::Dimension::x));
+    Value one = builder.constant(i64, int64_t(1));
+    StringRef scope = description.isNvidia() ? "device" : "agent";
+    // Atomic operations of their own order nothing on NVIDIA's targets of LLVM.
+    auto fence = [&] { LLVM::FenceOp::create(builder, LLVM::AtomicOrdering::acq_rel, scope); };
+    fence();
+    Value before = LLVM::AtomicRMWOp::create(builder, LLVM::AtomicBinOp::add, counter, one,
+                                             LLVM::AtomicOrdering::acq_rel, scope);
+    // All blocks of this barrier see the same multiple. 64 bits never overflow.
     Value round = arith::DivUIOp::create(builder, before, blocks);
-    Value goal = arith::MulIOp::create(
-        builder, arith::AddIOp::create(builder, round, one), blocks);
+    Value goal = arith::MulIOp::create(builder, arith::AddIOp::create(builder, round, one), blocks);
     auto wait = scf::WhileOp::create(builder, TypeRange(), ValueRange());
+    fence();
     OpBuilder::InsertionGuard guard(builder);
     builder.createBlock(&wait.getBefore());
-    Value now = LLVM::LoadOp::create(builder, i32, counter, /*alignment=*/4, /*isVolatile=*/false,
-                                     /*isNonTemporal=*/false, /*isInvariant=*/false,
-                                     /*isInvariantGroup=*/false, LLVM::AtomicOrdering::acquire,
-                                     scope);
-    Value missing = arith::SubIOp::create(builder, now, goal);
-    Value isEarly =
-        arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, missing, builder.int32(0));
+    Value now =
+        LLVM::LoadOp::create(builder, i64, counter, /*alignment=*/8, /*isVolatile=*/false,
+                             /*isNonTemporal=*/false, /*isInvariant=*/false,
+                             /*isInvariantGroup=*/false, LLVM::AtomicOrdering::acquire, scope);
+    Value isEarly = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, now, goal);
     scf::ConditionOp::create(builder, isEarly, ValueRange());
     builder.createBlock(&wait.getAfter());
     scf::YieldOp::create(builder);

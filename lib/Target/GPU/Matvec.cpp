@@ -124,8 +124,7 @@ Values MatvecEmitter::loadChunk(const Stream &stream, Value tile, Value chunk) {
   return loaded;
 }
 
-Values MatvecEmitter::multiplyChunk(const Stream &stream, Value chunk, Values loaded,
-                                    Values sums) {
+Values MatvecEmitter::multiplyChunk(const Stream &stream, Value chunk, Values loaded, Values sums) {
   int64_t units = stream.reader->units();
   bool allExist = units == stream.chunks * stream.atOnce * builder.warps();
   size_t each = loaded.size() / stream.atOnce;
@@ -161,17 +160,17 @@ Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stre
     Values carried = current;
     llvm::append_range(carried, sums);
     // All but the last chunk, each while the next one of the same tile is under way.
-    carried = builder.loop(
-        builder.index(0), builder.index(stream.chunks - 1), 1, carried,
-        [&](Value index, ValueRange values) {
-          Value chunk = builder.toI32(index);
-          Value following = arith::AddIOp::create(builder, chunk, builder.int32(1));
-          Values results = loadChunk(stream, tile, following);
-          Values loaded(values.take_front(current.size()));
-          Values before(values.drop_front(current.size()));
-          llvm::append_range(results, multiplyChunk(stream, chunk, loaded, before));
-          return results;
-        });
+    carried =
+        builder.loop(builder.index(0), builder.index(stream.chunks - 1), 1, carried,
+                     [&](Value index, ValueRange values) {
+                       Value chunk = builder.toI32(index);
+                       Value following = arith::AddIOp::create(builder, chunk, builder.int32(1));
+                       Values results = loadChunk(stream, tile, following);
+                       Values loaded(values.take_front(current.size()));
+                       Values before(values.drop_front(current.size()));
+                       llvm::append_range(results, multiplyChunk(stream, chunk, loaded, before));
+                       return results;
+                     });
     sums.assign(carried.begin() + current.size(), carried.end());
     carried.truncate(current.size());
     current = carried;
@@ -198,8 +197,8 @@ void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
     offset = arith::AddIOp::create(
         builder, offset, arith::MulIOp::create(builder, lane, builder.int32(rows * sizeof(float))));
     for (int64_t row = 0; row < rows; row += 4) {
-      Value four = vector::FromElementsOp::create(
-          builder, VectorType::get(4, builder.getF32Type()), ValueRange(sums).slice(row, 4));
+      Value four = vector::FromElementsOp::create(builder, VectorType::get(4, builder.getF32Type()),
+                                                  ValueRange(sums).slice(row, 4));
       builder.storeAligned(
           four, builder.address(builder.address(partials, offset), row * sizeof(float)), 16);
     }
@@ -231,18 +230,16 @@ void MatvecEmitter::emitStage(Value begin) {
 
   Values loaded = loadChunk(streams[0], tileAddress(streams[0], begin), builder.int32(0));
   builder.loop(builder.index(0), iterations, 1, loaded, [&](Value number, ValueRange carried) {
-    Value iteration =
-        builder.add(begin, arith::MulIOp::create(builder, number, step).getResult());
+    Value iteration = builder.add(begin, arith::MulIOp::create(builder, number, step).getResult());
     Value following = builder.add(iteration, step);
     // What follows the last tile is loaded for nothing: it is the last tile again, and in a cache.
-    Value exists =
-        arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, following, limit);
+    Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, following, limit);
     following = arith::SelectOp::create(builder, exists, following, iteration);
     Values current(carried);
     for (size_t s = 0; s < streams.size(); ++s) {
       bool isLast = s + 1 == streams.size();
-      Value slot = arith::MulIOp::create(builder, builder.toI32(number),
-                                         builder.int32(streams.size()));
+      Value slot =
+          arith::MulIOp::create(builder, builder.toI32(number), builder.int32(streams.size()));
       slot = arith::AddIOp::create(builder, slot, builder.int32(s));
       current = emitTile(streams[s], iteration, streams[isLast ? 0 : s + 1],
                          isLast ? following : iteration, slot, current);

@@ -56,8 +56,7 @@ public:
       op.replaceAllUsesWith(
           packed::BufferOp::create(builder, type, place, ValueRange()).getResult());
       op.erase();
-      int64_t bytes =
-          type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+      int64_t bytes = type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
       offset += llvm::alignTo(bytes, 128);
       return WalkResult::advance();
     });

@@ -22,9 +22,9 @@ struct Chip {
 
 /// Shared memory and instructions: CUDA C++ Programming Guide, "Compute Capabilities".
 constexpr Chip kNvidiaChips[] = {
-    {"sm_80", "+ptx80", 108, 163, true, false},  {"sm_86", "+ptx80", 84, 99, true, false},
-    {"sm_89", "+ptx80", 128, 99, true, false},   {"sm_90", "+ptx80", 132, 227, true, false},
-    {"sm_90a", "+ptx80", 132, 227, true, true},  {"sm_100", "+ptx86", 148, 227, true, false},
+    {"sm_80", "+ptx80", 108, 163, true, false},   {"sm_86", "+ptx80", 84, 99, true, false},
+    {"sm_89", "+ptx80", 128, 99, true, false},    {"sm_90", "+ptx80", 132, 227, true, false},
+    {"sm_90a", "+ptx80", 132, 227, true, true},   {"sm_100", "+ptx86", 148, 227, true, false},
     {"sm_100a", "+ptx86", 148, 227, true, false}, {"sm_120", "+ptx87", 170, 99, true, false},
     {"sm_120a", "+ptx87", 170, 99, true, false}};
 

@@ -31,9 +31,10 @@ public:
   void lowerOperations();
   /// The arguments of a call of `entry` in a function whose arguments are the context, built at the
   /// end of `builder`'s block; fails if the callee has others than the frame can give.
-  mlir::FailureOr<llvm::SmallVector<mlir::Value>>
-  operandsOf(const EntryPoint &entry, mlir::func::FuncOp callee, mlir::OpBuilder &builder,
-             mlir::ValueRange context);
+  mlir::FailureOr<llvm::SmallVector<mlir::Value>> operandsOf(const EntryPoint &entry,
+                                                             mlir::func::FuncOp callee,
+                                                             mlir::OpBuilder &builder,
+                                                             mlir::ValueRange context);
   /// Erases the symbols of weights, which nothing names any more.
   void eraseWeights();
 
