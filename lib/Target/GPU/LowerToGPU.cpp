@@ -35,7 +35,8 @@ public:
     LLVMTypeConverter converter(context);
     RewritePatternSet patterns(context);
     populateKernelConversions(converter, patterns);
-    populateGpuToNVVMConversionPatterns(converter, patterns);
+    // Behind LLVM's own instructions: these also call a library for what is one.
+    populateGpuToNVVMConversionPatterns(converter, patterns, /*benefit=*/0);
 
     LLVMConversionTarget legal(*context);
     legal.addLegalOp<ModuleOp>();
