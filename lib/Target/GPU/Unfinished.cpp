@@ -27,9 +27,6 @@ void stc::gpu::emitRMSNorm(packed::RMSNormOp op, const TargetDescription &) {
 void stc::gpu::emitRotary(packed::RotaryOp op, const TargetDescription &) {
   op.emitOpError("has no GPU kernel yet");
 }
-void stc::gpu::emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &) {
-  op.emitOpError("has no GPU kernel yet");
-}
 std::unique_ptr<WeightReader> stc::gpu::createMaskReader(packed::WeightType) { return nullptr; }
 std::unique_ptr<WeightReader> stc::gpu::createPairsReader(packed::WeightType) { return nullptr; }
 std::unique_ptr<WeightReader> stc::gpu::createBlockReader(packed::WeightType) { return nullptr; }
