@@ -39,7 +39,8 @@ public:
       if (failed(gpu::callRuntime(module, *description)))
         return signalPassFailure();
     } else {
-      populateGpuToNVVMConversionPatterns(converter, patterns);
+      // Behind LLVM's own instructions: these also call a library for what is one.
+      populateGpuToNVVMConversionPatterns(converter, patterns, /*benefit=*/0);
     }
 
     LLVMConversionTarget legal(*context);
