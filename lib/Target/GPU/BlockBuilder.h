@@ -18,6 +18,8 @@ enum AddressSpace : unsigned { kGlobal = 1, kShared = 3 };
 /// of it kernels use between their barriers; what lives longer lies behind those.
 constexpr llvm::StringLiteral kSharedMemory = "stc_shared";
 constexpr llvm::StringLiteral kScratchBytesAttr = "stc.block_scratch_bytes";
+/// The module's attribute that says how many bytes of shared memory a block needs in all.
+constexpr llvm::StringLiteral kSharedBytesAttr = "stc.block_shared_bytes";
 
 /// On the functions that are launched.
 constexpr llvm::StringLiteral kKernelAttr = "stc.kernel";

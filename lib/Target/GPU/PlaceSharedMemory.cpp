@@ -68,7 +68,7 @@ public:
           << offset;
       return signalPassFailure();
     }
-    module->setAttr("stc.block_shared_bytes", Builder(&getContext()).getI64IntegerAttr(offset));
+    module->setAttr(gpu::kSharedBytesAttr, Builder(&getContext()).getI64IntegerAttr(offset));
   }
 };
 
