@@ -11,6 +11,7 @@ namespace {
 
 /// Rows of a lane, and the mask bits of those in a step.
 constexpr int64_t kRows = 4, kRowBits = kDotColumns;
+constexpr int64_t kMaxSteps = 4;
 /// Registers for what is under way, and the same again for what comes next.
 constexpr int64_t kLoadedWords = 40;
 
@@ -66,19 +67,21 @@ private:
   Value lower, highest;
 };
 
-/// A lane has four rows of a piece: of one or two chunks, which with codes of 4 bits lie in the
-/// halves of the same bytes. In each step the codes of its rows follow each other, after those of
-/// the rows before. Rows' codes are moved to the lower end of a word each, and the activations
-/// they belong to beside them; others are multiplied by zero.
+/// A lane has four rows of a piece of up to four steps, whose chunks with codes of 4 bits lie in
+/// the halves of the same bytes. In each step the codes of its rows follow each other, after those
+/// of the rows before, which its neighbours have. Rows' codes are moved to the lower end of a word
+/// each, and the activations they belong to beside them; others are multiplied by zero.
 class MaskReader final : public ScaledReader {
 public:
   explicit MaskReader(packed::WeightType type)
       : ScaledReader(type, kRows), isBitmap(layout.kind == LayoutKind::Bitmap),
         isFour(layout.codeBits() == 4) {
-    // Chunks of bytes follow each other without gaps, so that two steps of a bitmap are as one.
-    chunkSteps = isBitmap && !isFour ? 2 : layout.chunkSteps();
-    // More than four steps would not fit into registers.
-    chunks = isFour && chunkSteps <= 2 ? 2 : 1;
+    // More than four steps would not fit into registers. Chunks of bytes follow each other without
+    // gaps, as if they were one.
+    chunkSteps = isFour ? layout.chunkSteps() : kMaxSteps;
+    chunks = 1;
+    if (isFour && 2 * chunkSteps <= kMaxSteps)
+      chunks = isBitmap ? kMaxSteps : 2;
     pieces = geometry.steps / steps();
     window = !isBitmap && layout.n < kDotColumns ? layout.n : kDotColumns;
     unitCount = unitsFor(pieces);
@@ -99,8 +102,8 @@ public:
     Value first = builder.toIndex(words.add(toPieces(begin), lane));
     Value total = builder.loop(first, builder.toIndex(toPieces(end)), kWarpLanes, builder.int32(0),
                                [&](Value piece, ValueRange sum) -> Values {
-                                 Values masks = loadMasks(builder, tile, builder.toI32(piece));
-                                 return {words.add(sum[0], pieceBytes(builder, masks))};
+                                 Values counts = countPiece(builder, tile, builder.toI32(piece));
+                                 return {words.add(sum[0], pieceBytes(builder, counts))};
                                })[0];
     return builder.reduceLanes(Reduction::Sum, total, kWarpLanes - 1);
   }
@@ -109,26 +112,24 @@ public:
               Value position) const override {
     Words words(builder);
     Place place = placeOf(builder, unit, lane);
-    Values masks = loadMasks(builder, tile, place.piece);
+    Values masks = loadOwnMasks(builder, tile, place);
+    Counts counts = countCodes(builder, masks, lane);
     Value start, next;
     if (isBitmap) {
       // What lies before a piece: that of the unit, and of the pieces of lanes before.
-      Value bytes = words.select(place.isPresent, pieceBytes(builder, masks), builder.int32(0));
-      Value before = builder.int32(0);
-      for (int64_t bit = rowLanes(); bit < kWarpLanes; bit *= 2) {
-        Value others = builder.shuffleXor(bytes, bit);
-        Value isBehind = arith::CmpIOp::create(builder, arith::CmpIPredicate::ne,
-                                               words.both(lane, bit), builder.int32(0));
-        before = words.add(before, words.select(isBehind, others, builder.int32(0)));
-        bytes = words.add(bytes, others);
-      }
-      next = words.add(position, bytes);
-      start = words.select(place.isPresent, words.add(position, before), builder.int32(0));
+      Value bytes = words.select(place.isPresent, pieceBytes(builder, counts.all), words.number(0));
+      Value before;
+      std::tie(before, next) = addLanes(builder, bytes, lane, rowLanes(), kWarpLanes);
+      next = words.add(position, next);
+      start = words.select(place.isPresent, words.add(position, before), words.number(0));
     } else {
       // One chunk of a pair has the same bytes as the other one.
-      start = words.mul(words.div(place.piece, lanesPerBytes()), geometry.chunkPairBytes);
+      int64_t stride = geometry.chunkPairBytes;
+      if (!isFour)
+        stride *= chunkSteps / layout.chunkSteps();
+      start = words.mul(words.div(place.piece, lanesPerBytes()), stride);
     }
-    Values loaded = loadCodes(builder, tile, place, masks, start);
+    Values loaded = loadCodes(builder, tile, masks, counts, start);
     llvm::append_range(loaded, loadScales(builder, tile, place.column, place.firstRow));
     if (next)
       loaded.push_back(next);
@@ -141,14 +142,14 @@ public:
     Place place = placeOf(builder, unit, lane);
     Value inputs = words.load(builder.address(token[0], place.column), steps(), false);
     // Brings the codes of a chunk to the upper halves of bytes.
-    Value shift = builder.int32(4);
+    Value shifts[2] = {words.number(4), words.number(0)};
     if (lanesPerBytes() == 2)
-      shift = words.mul(words.flip(words.rem(place.piece, 2), 1), 4);
+      shifts[0] = words.mul(words.flip(words.rem(place.piece, 2), 1), 4);
     Values products(kRows, builder.int32(0));
     for (int64_t step = 0; step < steps(); ++step) {
       Value x = steps() == 1 ? inputs : words.part(inputs, step);
       addStep(builder, loaded.slice(step * stepValues(), stepValues()), x,
-              step < chunkSteps ? shift : builder.int32(0), products);
+              shifts[step / chunkSteps % 2], products);
     }
     return addScaled(builder, loaded.drop_front(steps() * stepValues()), products, place.column,
                      token, sums, place.isPresent, isFour ? 1.0 / 16 : 1);
@@ -158,6 +159,8 @@ private:
   int64_t steps() const { return chunks * chunkSteps; }
   /// Pieces that lie in the same bytes.
   int64_t lanesPerBytes() const { return isFour && chunks == 1 ? 2 : 1; }
+  /// Neighbouring steps of a bitmap that have the same bytes.
+  int64_t sharing() const { return isFour ? 2 : 1; }
   /// What is loaded of a step: masks, the place in the first word, words.
   int64_t stepValues() const { return window + 3; }
 
@@ -166,68 +169,114 @@ private:
                                  /*anyUnit=*/true);
   }
 
-  /// Two words for each step of a piece.
-  Values loadMasks(BlockBuilder &builder, Value tile, Value piece) const {
+  /// How many codes there are in each step of a piece: in rows before the lane's, and in all.
+  struct Counts {
+    Values before, all;
+  };
+
+  /// The sum of the `value`s of lanes before this one, and of all, among those whose numbers differ
+  /// in bits from `begin` to below `end`.
+  static std::pair<Value, Value> addLanes(BlockBuilder &builder, Value value, Value lane,
+                                          int64_t begin, int64_t end) {
+    Words words(builder);
+    Value before = words.number(0);
+    for (int64_t bit = begin; bit < end; bit *= 2) {
+      Value others = builder.shuffleXor(value, bit);
+      Value isBehind = arith::CmpIOp::create(builder, arith::CmpIPredicate::ne,
+                                             words.both(lane, bit), words.number(0));
+      before = words.add(before, words.select(isBehind, others, words.number(0)));
+      value = words.add(value, others);
+    }
+    return {before, value};
+  }
+
+  /// The mask bits of the lane's rows in each step.
+  Values loadOwnMasks(BlockBuilder &builder, Value tile, const Place &place) const {
+    Words words(builder);
+    constexpr int64_t maskBytes = sizeof(uint64_t);
+    Value offset = words.add(words.mul(place.piece, steps() * maskBytes),
+                             words.div(place.firstRow, 8 / kRowBits));
+    Value start = builder.address(builder.address(tile, geometry.masksOffset), offset);
+    Values masks;
+    for (int64_t step = 0; step < steps(); ++step) {
+      Value mask = builder.loadAligned(builder.getIntegerType(kRows * kRowBits),
+                                       builder.address(start, step * maskBytes), 2, true);
+      masks.push_back(arith::ExtUIOp::create(builder, builder.getI32Type(), mask));
+    }
+    return masks;
+  }
+
+  Counts countCodes(BlockBuilder &builder, ValueRange masks, Value lane) const {
+    Words words(builder);
+    // 64 at most: a byte of each step.
+    Value own = words.number(0);
+    for (int64_t step = 0; step < steps(); ++step)
+      own = words.either(own, words.left(count(builder, masks[step]), 8 * step));
+    auto [before, all] = addLanes(builder, own, lane, 1, rowLanes());
+    auto split = [&](Value bytes) {
+      Values results;
+      for (int64_t step = 0; step < steps(); ++step)
+        results.push_back(words.both(words.right(bytes, 8 * step), 255));
+      return results;
+    };
+    return {split(before), split(all)};
+  }
+
+  /// How many codes each step of a piece has, counted by one lane.
+  Values countPiece(BlockBuilder &builder, Value tile, Value piece) const {
     Words words(builder);
     Value start = builder.address(builder.address(tile, geometry.masksOffset),
                                   words.mul(piece, steps() * sizeof(uint64_t)));
-    int64_t many = std::min<int64_t>(4, 2 * steps());
-    Values masks;
-    for (int64_t i = 0; i < 2 * steps(); i += many) {
-      Value loaded = words.load(builder.address(start, i * sizeof(uint32_t)), many, true);
-      for (int64_t j = 0; j < many; ++j)
-        masks.push_back(words.part(loaded, j));
+    Values counts;
+    for (int64_t step = 0; step < steps(); step += 2) {
+      Value masks = words.load(builder.address(start, step * sizeof(uint64_t)), 4, true);
+      for (int64_t i : {0, 2})
+        counts.push_back(words.add(count(builder, words.part(masks, i)),
+                                   count(builder, words.part(masks, i + 1))));
     }
-    return masks;
+    return counts;
   }
 
   static Value count(BlockBuilder &builder, Value bits) {
     return LLVM::CtPopOp::create(builder, builder.getI32Type(), bits);
   }
 
-  /// How many codes step `step` has.
-  static Value count(BlockBuilder &builder, ValueRange masks, int64_t step) {
-    return Words(builder).add(count(builder, masks[2 * step]), count(builder, masks[2 * step + 1]));
+  /// How many bytes the values of a bitmap's piece take, whose steps have so many codes.
+  Value pieceBytes(BlockBuilder &builder, ValueRange counts) const {
+    Value bytes = builder.int32(0);
+    for (int64_t step = 0; step < steps(); step += sharing())
+      bytes = Words(builder).add(bytes, sharedBytes(builder, counts, step));
+    return bytes;
   }
 
-  /// How many bytes the values of a bitmap's piece take.
-  Value pieceBytes(BlockBuilder &builder, ValueRange masks) const {
-    Value first = count(builder, masks, 0), second = count(builder, masks, 1);
-    return isFour ? arith::MaxUIOp::create(builder, first, second).getResult()
-                  : Words(builder).add(first, second);
+  /// How many bytes step `step` takes, and the next one if it has the same bytes.
+  Value sharedBytes(BlockBuilder &builder, ValueRange counts, int64_t step) const {
+    if (sharing() == 1)
+      return counts[step];
+    return arith::MaxUIOp::create(builder, counts[step], counts[step + 1]);
   }
 
   /// For each step the masks of the lane's rows, and the words that their codes begin in. `start`
   /// is where the piece's values begin in the tile's.
-  Values loadCodes(BlockBuilder &builder, Value tile, const Place &place, ValueRange masks,
+  Values loadCodes(BlockBuilder &builder, Value tile, ValueRange masks, const Counts &counts,
                    Value start) const {
     Words words(builder);
-    Value zero = builder.int32(0), all = words.number(~0u);
-    // Rows before the lane's: of the first and of the second word of a mask.
-    Value isUpper = words.isBelow(words.number(kTileRows / 2 - 1), place.firstRow);
-    Value isOdd = arith::CmpIOp::create(builder, arith::CmpIPredicate::ne,
-                                        words.both(place.firstRow, kRows), zero);
-    Value half = words.select(isOdd, words.number(0xFFFF), zero);
-    Value beforeLow = words.select(isUpper, all, half);
-    Value beforeHigh = words.select(isUpper, half, zero);
-    Value shift = words.mul(words.both(place.firstRow, kRows), kRowBits);
     Values loaded;
-    Value position;
+    Value position = start;
     for (int64_t step = 0; step < steps(); ++step) {
-      if (step % chunkSteps == 0)
+      if (isBitmap && step > 0 && step % sharing() == 0)
+        position = words.add(position, sharedBytes(builder, counts.all, step - sharing()));
+      else if (!isBitmap && step % chunkSteps == 0)
         position = start;
-      Value low = masks[2 * step], high = masks[2 * step + 1];
-      Value before = words.add(count(builder, words.both(low, beforeLow)),
-                               count(builder, words.both(high, beforeHigh)));
-      Value first = words.add(position, before);
-      loaded.push_back(arith::ShRUIOp::create(builder, words.select(isUpper, high, low), shift));
+      else if (!isBitmap)
+        position = words.add(position, counts.all[step - 1]);
+      Value first = words.add(position, counts.before[step]);
+      loaded.push_back(masks[step]);
       loaded.push_back(words.both(first, 3));
       Value aligned =
           builder.address(builder.address(tile, geometry.valuesOffset), words.both(first, ~3u));
       for (int64_t word = 0; word <= window; ++word)
         loaded.push_back(words.load(builder.address(aligned, 4 * word), 1, true));
-      if ((step + 1) % chunkSteps != 0)
-        position = words.add(position, count(builder, masks, step));
     }
     return loaded;
   }

@@ -267,27 +267,41 @@ void MatvecEmitter::countValues(Value begin, Value iterations) {
   builder.barrier();
 }
 
-/// Where a warp leaves its sums of a row: [slot][warp][16 rows] f32.
+/// Leaves a warp's sums of a tile's rows where those of all warps are: [slot][warp][16 rows] f32.
 void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
   int64_t rows = stream.reader->rowsPerLane(), rowLanes = stream.reader->rowLanes();
-  for (Value &sum : sums)
-    sum = builder.reduceLanes(Reduction::Sum, sum,
-                              (builder.getTarget().warpThreads - 1) & ~(rowLanes - 1));
-  Value isWriter =
-      arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, lane, builder.int32(rowLanes));
-  builder.ifThen(isWriter, [&] {
-    Value offset = arith::MulIOp::create(builder, slot, builder.int32(slotBytes()));
-    offset = arith::AddIOp::create(
-        builder, offset,
-        arith::MulIOp::create(builder, warp, builder.int32(kTileRows * sizeof(float))));
-    offset = arith::AddIOp::create(
-        builder, offset, arith::MulIOp::create(builder, lane, builder.int32(rows * sizeof(float))));
-    for (int64_t row = 0; row < rows; row += 4) {
-      Value four = vector::FromElementsOp::create(builder, VectorType::get(4, builder.getF32Type()),
-                                                  ValueRange(sums).slice(row, 4));
-      builder.storeAligned(
-          four, builder.address(builder.address(partials, offset), row * sizeof(float)), 16);
+  auto hasBit = [&](int64_t bit) -> Value {
+    Value masked = arith::AndIOp::create(builder, lane, builder.int32(bit));
+    return arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, masked, builder.int32(0));
+  };
+  // Lanes that have the same rows give each other halves of those, until each has one row left.
+  int64_t bit = builder.getTarget().warpThreads / 2;
+  for (; sums.size() > 1; bit /= 2) {
+    size_t half = sums.size() / 2;
+    Value isUpper = hasBit(bit);
+    for (size_t i = 0; i < half; ++i) {
+      Value lower = sums[i], upper = sums[i + half];
+      Value kept = arith::SelectOp::create(builder, isUpper, upper, lower);
+      Value given = arith::SelectOp::create(builder, isUpper, lower, upper);
+      sums[i] = arith::AddFOp::create(builder, kept, builder.shuffleXor(given, bit));
     }
+    sums.resize(half);
+  }
+  Value sum = builder.reduceLanes(Reduction::Sum, sums[0], bit * 2 - rowLanes);
+  Value isWriter = arith::CmpIOp::create(
+      builder, arith::CmpIPredicate::ult,
+      arith::RemUIOp::create(builder, lane, builder.int32(2 * bit)), builder.int32(rowLanes));
+  builder.ifThen(isWriter, [&] {
+    Value row = arith::RemUIOp::create(builder, lane, builder.int32(rowLanes));
+    row = arith::MulIOp::create(builder, row, builder.int32(rows));
+    row = arith::AddIOp::create(builder, row,
+                                arith::DivUIOp::create(builder, lane, builder.int32(2 * bit)));
+    Value place = arith::MulIOp::create(builder, warp, builder.int32(kTileRows));
+    Value offset = arith::MulIOp::create(builder, arith::AddIOp::create(builder, place, row),
+                                         builder.int32(sizeof(float)));
+    offset = arith::AddIOp::create(
+        builder, offset, arith::MulIOp::create(builder, slot, builder.int32(slotBytes())));
+    builder.storeAligned(sum, builder.address(partials, offset), sizeof(float));
   });
 }
 

@@ -50,15 +50,17 @@ func.func @wide(%w: !packed.weight<32x4096, #packed.layout<nm, i4, group = 128, 
   return
 }
 
-// Others find the codes of a lane's rows by counting those before: the masks of four steps are 32
-// bytes, and the second step of a chunk begins behind all codes of the first.
+// Others find the codes of a lane's rows by counting those before, in each step of two chunks: a
+// lane its own, and all four lanes together.
 
 // CHECK-LABEL: func.func @counted
-// CHECK-COUNT-2: llvm.load {{.*}} invariant {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32>
-// CHECK-COUNT-2: llvm.intr.ctpop
-// CHECK-COUNT-5: llvm.load {{.*}} invariant {alignment = 4 : i64} : !llvm.ptr<1> -> i32
+// CHECK-COUNT-4: llvm.load {{.*}} invariant {alignment = 2 : i64} : !llvm.ptr<1> -> i16
 // CHECK-COUNT-4: llvm.intr.ctpop
-// CHECK-COUNT-5: llvm.load {{.*}} invariant {alignment = 4 : i64} : !llvm.ptr<1> -> i32
+// CHECK: gpu.shuffle xor %{{.*}}, %c1_i32
+// CHECK: gpu.shuffle xor %{{.*}}, %c2_i32
+// CHECK-NOT: gpu.shuffle
+// CHECK-COUNT-20: llvm.load {{.*}} invariant {alignment = 4 : i64} : !llvm.ptr<1> -> i32
+// CHECK-NOT: invariant {alignment = 4 : i64} : !llvm.ptr<1> -> i32
 // CHECK: scf.for
 // CHECK-COUNT-16: nvvm.dot.accumulate.4way {{.*}} <signed>, {{.*}} <signed>
 // CHECK-NOT: nvvm.dot.accumulate.4way
@@ -75,7 +77,7 @@ func.func @counted(%w: !packed.weight<32x512, #packed.layout<nm, i4, group = 32,
 // Of 2:4 with codes of 8 bits four rows have at most eight codes in a step.
 
 // CHECK-LABEL: func.func @bytes
-// CHECK-COUNT-3: llvm.load {{.*}} invariant {alignment = 4 : i64} : !llvm.ptr<1> -> i32
+// CHECK-COUNT-12: llvm.load {{.*}} invariant {alignment = 4 : i64} : !llvm.ptr<1> -> i32
 // CHECK-NOT: invariant {alignment = 4 : i64} : !llvm.ptr<1> -> i32
 // CHECK: scf.for
 func.func @bytes(%w: !packed.weight<32x512, #packed.layout<nm, i8, group = 32, n = 2, m = 4>>, %codes: memref<1x512xi8>, %scales: memref<1x16xf32>,
