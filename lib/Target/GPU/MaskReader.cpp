@@ -11,13 +11,13 @@ namespace {
 
 /// Rows of a lane, and the mask bits of those in a step.
 constexpr int64_t kRows = 4, kRowBits = kDotColumns;
+/// Steps of a piece at most: more would not fit into registers.
 constexpr int64_t kMaxSteps = 4;
 /// Registers for what is under way, and the same again for what comes next.
 constexpr int64_t kLoadedWords = 40;
 
-/// Tables by the lower three bits of a row's mask, for when its highest bit is clear and for when
-/// it is set: a byte of each row of a step. `first` and `second`: the places of the four
-/// activations that stored codes belong to, in order, as nibbles; 4 where there is none.
+/// A byte for each mask of a row's four bits, as words that byte lookups choose among: those of
+/// masks whose highest bit is clear, and of those where it is set, by the lower three bits.
 struct MaskTable {
   uint32_t low[2] = {0, 0}, high[2] = {0, 0};
 };
@@ -31,7 +31,8 @@ MaskTable makeTable(function_ref<uint32_t(unsigned)> entry) {
   return table;
 }
 
-/// Nibbles `first` and first + 1 of the places of a mask's set bits.
+/// The places of the activations that a row's codes belong to, in order, as nibbles, 4 where there
+/// is none: numbers `first` and first + 1 of those.
 uint32_t placesOf(unsigned mask, int64_t first) {
   uint32_t places = 0x4444;
   int64_t count = 0;
@@ -76,8 +77,7 @@ public:
   explicit MaskReader(packed::WeightType type)
       : ScaledReader(type, kRows), isBitmap(layout.kind == LayoutKind::Bitmap),
         isFour(layout.codeBits() == 4) {
-    // More than four steps would not fit into registers. Chunks of bytes follow each other without
-    // gaps, as if they were one.
+    // Chunks of bytes follow each other without gaps, as if they were one.
     chunkSteps = isFour ? layout.chunkSteps() : kMaxSteps;
     chunks = 1;
     if (isFour && 2 * chunkSteps <= kMaxSteps)
