@@ -76,6 +76,10 @@ public:
   Value loadAligned(Type type, Value address, unsigned alignment, bool invariant = false);
   void storeAligned(Value value, Value address, unsigned alignment);
 
+  /// Asks for `bytes` bytes (a multiple of 16) of global memory to be brought into the second
+  /// cache. The target must have bulk prefetches.
+  void prefetchBulk(Value address, int64_t bytes);
+
   /// The value (32 bits) of the lane whose number differs by `mask`.
   Value shuffleXor(Value value, int64_t mask);
   Value combine(Reduction kind, Value a, Value b);

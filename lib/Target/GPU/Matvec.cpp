@@ -44,6 +44,7 @@ public:
   MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles, Value first,
                 int64_t count, Value step);
   void emit();
+  int64_t emitPrefetch(ValueRange weights, int64_t most);
 
 private:
   void emitStage(Value first);
@@ -58,7 +59,7 @@ private:
   Values loadFirst(const Stream &stream, Value tile) {
     return loadChunk(stream, tile, builder.int32(0), stream.unitsOf(0), stream.chunks == 1);
   }
-  Value tileAddress(const Stream &stream, Value iteration);
+  Value tileAddress(const Stream &stream, Value iteration, Value weight = {});
   Value unitOf(Value chunk, int64_t i);
   void storeSums(const Stream &stream, Value slot, Values sums);
   void finish(Value first, Value iterations);
@@ -97,7 +98,7 @@ MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileO
   atOnce = std::max<int64_t>(1, kPartialBytes / (slotBytes() * streams.size()));
 }
 
-Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration) {
+Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration, Value weight) {
   Value tile = iteration;
   if (stream.apart) {
     Value apart = builder.index(stream.apart);
@@ -108,7 +109,7 @@ Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration) {
       tile = builder.add(tile, stream.apart);
   }
   packed::MatmulTileOp op = stream.op;
-  return stream.reader->tileAddress(builder, op.getWeight(), tile);
+  return stream.reader->tileAddress(builder, weight ? weight : op.getWeight(), tile);
 }
 
 /// Unit i of a chunk. Neighbouring warps take neighbouring units.
@@ -237,6 +238,32 @@ void MatvecEmitter::emit() {
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(stages.getBody());
   emitStage(stages.getInductionVar());
+}
+
+/// Each thread asks for one tile of each stream.
+int64_t MatvecEmitter::emitPrefetch(ValueRange weights, int64_t most) {
+  int64_t bytes = 0;
+  for (const Stream &stream : streams) {
+    if (stream.reader->tileBytes() == 0)
+      return 0;
+    bytes += stream.reader->tileBytes();
+  }
+  int64_t iterations = std::min(most / bytes, builder.threads());
+  if (iterations == 0)
+    return 0;
+  builder.forThreads(iterations, [&](Value number) {
+    Value iteration = builder.add(first, arith::MulIOp::create(builder, number, step).getResult());
+    Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, iteration,
+                                         builder.index(count));
+    builder.ifThen(exists, [&] {
+      for (const Stream &stream : streams) {
+        size_t op = stream.op == streams.front().op ? 0 : 1;
+        Value start = tileAddress(stream, iteration, weights[op]);
+        builder.prefetchBulk(start, stream.reader->tileBytes());
+      }
+    });
+  });
+  return iterations * bytes;
 }
 
 /// Iterations begin, begin + step, ... as many as there is room for.
@@ -377,4 +404,10 @@ void MatvecEmitter::finishRow(Value iteration, Value slot, Value row) {
 void stc::gpu::emitMatvec(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles, Value first,
                           int64_t count, Value step) {
   MatvecEmitter(builder, tiles, first, count, step).emit();
+}
+
+int64_t stc::gpu::emitPrefetch(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles,
+                               ValueRange weights, Value first, int64_t count, Value step,
+                               int64_t most) {
+  return MatvecEmitter(builder, tiles, first, count, step).emitPrefetch(weights, most);
 }
