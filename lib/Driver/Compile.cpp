@@ -249,7 +249,8 @@ absl::Status Compilation::runPhase(Phase phase, mlir::ModuleOp onto) {
   if (phase != Phase::Import) {
     mlir::PassManager manager(&context);
     addPhase(manager, phase, pipeline);
-    if (mlir::failed(manager.run(onto)))
+    // Kernels report what they cannot do at the operation; their pass goes on to the next.
+    if (mlir::failed(manager.run(onto)) || !firstError.empty())
       return absl::InvalidArgumentError(
           firstError.empty() ? absl::StrCat("phase ", phaseName(phase).str(), " failed")
                              : firstError);
@@ -278,6 +279,14 @@ absl::Status Compilation::advanceTo(Phase last) {
 /// Names of GPUs stand beside those of processors, which then default to this one's: what a GPU
 /// cannot hold, or where there is none, runs there.
 absl::Status Compilation::parseTargets() {
+  constexpr absl::string_view simulated = gpu::TargetDescription::kSimulated;
+  if (options.target == simulated) {
+    // A GPU's phases, and then code for this processor like any other.
+    STC_ASSIGN_OR_RETURN(targets.emplace_back(), cpu::TargetDescription::parse("native"));
+    pipeline.target = targets.front().name = std::string(simulated);
+    pipeline.prefillChunk = kGpuPrefillChunk;
+    return absl::OkStatus();
+  }
   std::vector<std::string> names;
   for (absl::string_view name : absl::StrSplit(options.target, ',')) {
     if (!gpu::TargetDescription::isGpu(name)) {
@@ -285,6 +294,8 @@ absl::Status Compilation::parseTargets() {
       continue;
     }
     STC_ASSIGN_OR_RETURN(gpu::TargetDescription target, gpu::TargetDescription::parse(name));
+    if (target.isSimulated())
+      return formatError({"", "--target", {}}, "no other beside simt", printable(options.target));
     for (const gpu::TargetDescription &other : gpuTargets)
       if (other.name == target.name)
         return formatError({"", "--target", {}}, "targets that differ",
@@ -421,7 +432,7 @@ absl::Status Compilation::emitText() {
     return writeText(path, printModule(*module));
   }
   STC_RETURN_IF_ERROR(advanceTo(Phase::LLVM));
-  if (gpu::TargetDescription::isGpu(pipeline.target)) {
+  if (!gpuTargets.empty() && gpuTargets.front().name == pipeline.target) {
     STC_ASSIGN_OR_RETURN(std::string text,
                          stc::generateGpuCode(*module, gpuTargets.front(),
                                               /*asLLVM=*/options.emit == EmitKind::LLVMIR));
@@ -560,7 +571,8 @@ static absl::Status checkSingleTarget(const CompileOptions &options) {
                        "one target for --emit=asm, ptx, llvm and mlir:tiled to mlir:llvm (several "
                        "for exe, shared and object)",
                        printable(options.target));
-  bool isGpu = gpu::TargetDescription::isGpu(options.target);
+  bool isGpu = gpu::TargetDescription::isGpu(options.target) &&
+               options.target != gpu::TargetDescription::kSimulated;
   if (options.emit == EmitKind::Ptx && !isGpu)
     return formatError(site, "a GPU beside --emit=ptx, as in nvptx-sm_90",
                        printable(options.target));

@@ -20,7 +20,7 @@ void stc::setFingerprint(mlir::ModuleOp module, llvm::ArrayRef<cpu::TargetDescri
                          llvm::ArrayRef<gpu::TargetDescription> gpuTargets) {
   std::string text = printModule(module);
   for (const cpu::TargetDescription &target : targets)
-    text += target.triple + target.cpu + target.featureString() + ";";
+    text += target.name + target.triple + target.cpu + target.featureString() + ";";
   for (const gpu::TargetDescription &target : gpuTargets)
     text += target.name + ";";
   uint64_t hash = llvm::xxh3_64bits(text);

@@ -2,6 +2,7 @@
 #include "stc/Target/CPU/VariantTable.h"
 
 #include "stc/Runtime/ModelABI.h"
+#include "stc/Target/Kernels/FrameLowering.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -12,11 +13,6 @@
 
 using namespace mlir;
 using namespace stc;
-
-std::string cpu::entryPointName(StringRef function, int64_t variant) {
-  std::string name = ("stc_model_" + function).str();
-  return variant < 0 ? name : absl::StrCat(name, "_", variant);
-}
 
 static void emitInteger(OpBuilder &builder, Location loc, StringRef name, IntegerAttr value) {
   LLVM::GlobalOp::create(builder, loc, value.getType(), /*isConstant=*/true,

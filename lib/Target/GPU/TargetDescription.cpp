@@ -34,17 +34,30 @@ constexpr absl::string_view kNvidia = "nvptx-", kAmd = "amdgpu-", kOpenCL = "ope
 
 bool TargetDescription::isGpu(absl::string_view name) {
   return absl::StartsWith(name, kNvidia) || absl::StartsWith(name, kAmd) ||
-         absl::StartsWith(name, kOpenCL) || name == "simt";
+         absl::StartsWith(name, kOpenCL) || name == kSimulated;
 }
 
 std::vector<std::string> TargetDescription::names() {
   std::vector<std::string> names;
   for (const Chip &chip : kNvidiaChips)
     names.push_back(absl::StrCat(kNvidia, chip.name));
+  names.emplace_back(kSimulated);
   return names;
 }
 
+/// A GPU whose kernels use what all GPUs have. Its multiprocessors are threads of the pool.
+static TargetDescription simulated() {
+  TargetDescription target;
+  target.name = std::string(TargetDescription::kSimulated);
+  target.vendor = Vendor::Host;
+  target.multiprocessors = 2;
+  target.sharedBytes = 227 << 10;
+  return target;
+}
+
 absl::StatusOr<TargetDescription> TargetDescription::parse(absl::string_view name) {
+  if (name == kSimulated)
+    return simulated();
   for (const Chip &chip : kNvidiaChips) {
     if (name != absl::StrCat(kNvidia, chip.name))
       continue;
@@ -58,6 +71,7 @@ absl::StatusOr<TargetDescription> TargetDescription::parse(absl::string_view nam
     target.hasDot4 = target.hasMma = true;
     target.hasSparseMma = chip.sparseMma;
     target.hasWarpgroupMma = chip.warpgroupMma;
+    target.hasBulkPrefetch = !absl::StartsWith(chip.name, "sm_8"); // since sm_90
     return target;
   }
   return formatError({"", "--target", {}}, absl::StrJoin(names(), ", "), printable(name));

@@ -11,10 +11,6 @@
 
 namespace stc::cpu {
 
-/// The symbol of an entry point ("decode") of the given variant: stc_model_decode_1, or without a
-/// number where it is negative.
-std::string entryPointName(llvm::StringRef function, int64_t variant);
-
 /// Emits stc_model_abi_version and stc_model_fingerprint.
 void emitModelConstants(mlir::OpBuilder &builder, mlir::Location loc, int64_t fingerprint);
 

@@ -1,0 +1,95 @@
+// Reads the codes of quantized row tiles as words of four, for products of many tokens.
+#ifndef STC_LIB_TARGET_GPU_CODEREADER_H
+#define STC_LIB_TARGET_GPU_CODEREADER_H
+
+#include "BlockBuilder.h"
+
+#include <utility>
+
+namespace stc::gpu {
+
+/// Columns that are read at once: those of an instruction of tensor cores. A span has four parts of
+/// two steps of four columns: part p covers columns 8 p to 8 p + 7.
+constexpr int64_t kSpanColumns = 32;
+constexpr int64_t kSpanParts = 4;
+
+/// Of a part of a span and two neighbouring rows: words of four codes of a step each, i32.
+struct CodeWords {
+  Value words[2][2]; // [step][row]
+};
+
+/// Reads two neighbouring rows of one tile. What part of a span they are read of may differ between
+/// the threads of a warp: in the fragments of an instruction of tensor cores, thread 4 p + t has
+/// row pair p and part t, so that each matrix that is multiplied can be read in words of 8 bytes
+/// (the instruction's columns are taken in an order of their own, the same in both matrices).
+class CodeReader {
+public:
+  /// `tile`: where the tile begins in global memory. `rowPair` (i32): half the first row's number.
+  CodeReader(BlockBuilder &builder, packed::WeightType type, Value tile, Value rowPair);
+
+  /// Whether bytes are weights, signed, and not codes, to which a zero point belongs.
+  bool isSigned() const {
+    return layout.kind == LayoutKind::Pairs || layout.kind == LayoutKind::Block;
+  }
+  /// What signed bytes are multiplied with: 16 where they are the upper half of a byte.
+  int64_t storedFactor() const { return isSigned() && layout.element == ElementKind::I4 ? 16 : 1; }
+  /// Whether values of a span are found by counting those before, so that `read` needs a position.
+  bool countsPositions() const { return layout.kind == LayoutKind::Bitmap; }
+  /// Whether steps are stored or absent as a whole: `readStored` instead of `read`.
+  bool hasStoredSteps() const { return layout.kind == LayoutKind::Block; }
+
+  /// f32 scales of both rows in group `group` (index), the stored factor taken off.
+  std::pair<Value, Value> loadScales(Value group);
+  /// Zeros (i32) of both rows, of an asymmetric layout.
+  std::pair<Value, Value> loadZeros(Value group);
+
+  /// The codes of part `part` (i32) of span `span` (index). `position` (i32): bytes from where
+  /// values begin to those of the part, where positions are counted.
+  CodeWords read(Value span, Value part, Value position = {});
+  /// How many bytes (i32) the part's values take, where positions are counted.
+  Value bytesOf(Value span, Value part);
+
+  /// Block: the number (i32) of stored steps in groups 0 to `group`.
+  Value storedUpTo(Value group);
+  /// The number (i32) of stored step `stored` (i32) in the tile.
+  Value stepOf(Value stored);
+  /// A stored step's words of both rows.
+  std::pair<Value, Value> readStored(Value stored);
+
+private:
+  Value loadWord(Value address) {
+    return builder.loadAligned(builder.getI32Type(), address, 4, true);
+  }
+  /// Two words of neighbouring rows, `offset` (i64) bytes behind the first row's in the tile.
+  std::pair<Value, Value> loadRows(Value offset);
+  CodeWords readDense(Value span, Value part);
+  CodeWords readMasked(Value span, Value part, Value position);
+  CodeWords readPairs(Value span, Value part);
+  /// The words of both rows of a step with mask `mask` (i64), whose values begin at `position`
+  /// (i32) and lie in bits from `shift` (i32) on.
+  std::pair<Value, Value> expandRows(Value mask, Value position, Value shift);
+  /// A word of four codes from those stored for the columns in `bits` (i32, below 16).
+  Value expandWord(Value stored, Value bits);
+  Value loadMask(Value step);
+  Value countBits(Value mask);
+  /// a + b, ... of i32; `b` may be a number.
+  Value plus(Value a, Value b) { return apply(a, b, '+'); }
+  Value plus(Value a, int64_t b) { return plus(a, builder.int32(b)); }
+  Value times(Value a, int64_t b) { return apply(a, builder.int32(b), '*'); }
+  Value masked(Value a, int64_t b) { return apply(a, builder.int32(b), '&'); }
+  Value right(Value a, Value b) { return apply(a, b, '>'); }
+  Value right(Value a, int64_t b) { return b == 0 ? a : right(a, builder.int32(b)); }
+  Value left(Value a, int64_t b) { return apply(a, builder.int32(b), '<'); }
+  Value apply(Value a, Value b, char operation);
+
+  BlockBuilder &builder;
+  Layout layout;
+  TileGeometry geometry;
+  Value tile, rowPair;
+  Value rows;   // `tile` plus the 8 bytes of each row pair before, of 4 bytes for each row
+  Value values; // Block: where stored steps begin
+};
+
+} // namespace stc::gpu
+
+#endif // STC_LIB_TARGET_GPU_CODEREADER_H

@@ -1,0 +1,199 @@
+// packed.matmul_tile: row tiles times many tokens. What all ways of multiplying share.
+#include "BlockLowerings.h"
+#include "MatmulEmitter.h"
+
+#include "stc/Dialect/STC/Utils/ActivationMath.h"
+
+using namespace mlir;
+using namespace stc;
+using namespace stc::gpu;
+
+MatmulEmitter::MatmulEmitter(packed::MatmulTileOp op, const TargetDescription &target)
+    : op(op), builder(op, target), type(cast<packed::WeightType>(op.getWeight().getType())),
+      layout(type.getLayout().getLayout()),
+      geometry(tileGeometry(layout, type.getRows(), type.getColumns())),
+      rowTiles(op.getConfig().getRowTiles()), partCount(op.getCos() ? 2 : 1) {}
+
+//===----------------------------------------------------------------------===//
+// Tokens
+//===----------------------------------------------------------------------===//
+
+void MatmulEmitter::emit() {
+  weights = builder.global(builder.weightAddress(op.getWeight()));
+  Value zero = builder.index(0);
+  auto outType = cast<MemRefType>(op.getOut().getType());
+  Value tokens = builder.createOrFold<memref::DimOp>(op.getOut(), zero);
+  int64_t largest = blockSizes().front();
+  if (!outType.isDynamicDim(0)) {
+    int64_t count = outType.getDimSize(0), whole = count / largest * largest;
+    builder.loop(zero, builder.index(whole), largest, [&](Value first) {
+      emitBlock({first, largest, Value()});
+    });
+    if (count == whole)
+      return;
+    // The smallest block that takes the rest, or else several.
+    int64_t size = largest, left = count - whole;
+    for (int64_t candidate : llvm::reverse(blockSizes()))
+      if (candidate >= left) {
+        size = candidate;
+        break;
+      }
+    if (size == largest)
+      return emitBlocks(builder.index(whole), tokens);
+    Value present = left == size ? Value() : builder.int32(left);
+    return emitBlock({builder.index(whole), size, present});
+  }
+  Value rest = arith::RemUIOp::create(builder, tokens, builder.index(largest));
+  Value whole = arith::SubIOp::create(builder, tokens, rest);
+  builder.loop(zero, whole, largest, [&](Value first) { emitBlock({first, largest, Value()}); });
+  emitBlocks(whole, tokens);
+}
+
+/// Tokens [begin, end), too few for the largest block: the next one, and where they fit into it
+/// the smallest.
+void MatmulEmitter::emitBlocks(Value begin, Value end) {
+  SmallVector<int64_t> sizes = blockSizes();
+  int64_t next = sizes.size() > 1 ? sizes[1] : sizes[0];
+  builder.loop(begin, end, next, [&](Value first) {
+    Value left = builder.toI32(arith::SubIOp::create(builder, end, first));
+    Value present = arith::MinUIOp::create(builder, left, builder.int32(next));
+    if (sizes.back() == next)
+      return emitBlock({first, next, present});
+    Value isSmall = arith::CmpIOp::create(builder, arith::CmpIPredicate::ule, left,
+                                          builder.int32(sizes.back()));
+    auto branch = scf::IfOp::create(builder, isSmall, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(branch.thenBlock());
+    emitBlock({first, sizes.back(), present});
+    builder.setInsertionPointToStart(branch.elseBlock());
+    emitBlock({first, next, present});
+  });
+}
+
+Value MatmulEmitter::presentToken(const TokenBlock &block, Value token) {
+  if (!block.present)
+    return token;
+  Value last = arith::SubIOp::create(builder, block.present, builder.int32(1));
+  return arith::MinUIOp::create(builder, token, last);
+}
+
+Value MatmulEmitter::inputRow(unsigned number, const TokenBlock &block, Value token) {
+  Value matrix = op.getInputs()[number];
+  int64_t rowBytes = BlockBuilder::rowBytes(cast<MemRefType>(matrix.getType()));
+  Value offset = builder.mul(builder.toIndex(presentToken(block, token)), rowBytes);
+  return builder.address(builder.rowAddress(matrix, block.first), offset);
+}
+
+//===----------------------------------------------------------------------===//
+// Row tiles
+//===----------------------------------------------------------------------===//
+
+int64_t MatmulEmitter::pieces() const { return geometry.rowTiles / parts(); }
+
+int64_t MatmulEmitter::apart() const {
+  packed::MatmulTileOp tile = op;
+  return cast<MemRefType>(tile.getCos().getType()).getDimSize(1) / kTileRows;
+}
+
+Value MatmulEmitter::pieceOf(Value slot) {
+  Value number = slot;
+  if (parts() == 2)
+    number = arith::DivUIOp::create(builder, slot, builder.index(2));
+  return builder.add(op.getTile(), number);
+}
+
+Value MatmulEmitter::tileOf(Value slot) {
+  Value piece = pieceOf(slot);
+  piece = arith::MinUIOp::create(builder, piece, builder.index(pieces() - 1));
+  if (parts() == 1)
+    return piece;
+  Value head = arith::DivUIOp::create(builder, piece, builder.index(apart()));
+  Value place = arith::RemUIOp::create(builder, piece, builder.index(apart()));
+  Value part = arith::RemUIOp::create(builder, slot, builder.index(2));
+  return builder.add(builder.add(builder.mul(head, 2 * apart()), place),
+                     builder.mul(part, apart()));
+}
+
+Value MatmulEmitter::existsSlot(Value slot, bool isWithin) {
+  Value exists;
+  auto require = [&](Value value, int64_t limit) {
+    Value isBelow =
+        arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, value, builder.index(limit));
+    exists = exists ? arith::AndIOp::create(builder, exists, isBelow).getResult() : isBelow;
+  };
+  if (!isWithin)
+    require(slot, slots());
+  if (pieces() % rowTiles != 0)
+    require(pieceOf(slot), pieces());
+  return exists;
+}
+
+Value MatmulEmitter::tileAddress(Value tile) {
+  if (!layout.hasTable())
+    return builder.address(weights, builder.mul(tile, geometry.tileBytes));
+  // The table says where tiles begin, in units of 64 bytes.
+  Value entry = builder.address(weights, builder.mul(tile, sizeof(uint32_t)));
+  Value start = builder.loadAligned(builder.getI32Type(), entry, 4, /*invariant=*/true);
+  start = arith::ExtUIOp::create(builder, builder.getI64Type(), start);
+  return builder.address(
+      weights, arith::MulIOp::create(builder, start,
+                                     builder.constant(builder.getI64Type(), kSectionAlignment))
+                   .getResult());
+}
+
+//===----------------------------------------------------------------------===//
+// What follows the products
+//===----------------------------------------------------------------------===//
+
+void MatmulEmitter::finish(Value slot, Value row, Value token, ArrayRef<Value> sums) {
+  Values rows, results(sums);
+  for (int64_t part = 0; part < parts(); ++part)
+    rows.push_back(builder.add(builder.mul(tileOf(builder.add(slot, part)), kTileRows), row));
+  auto load = [&](Value matrix, Value row) -> Value {
+    return builder.loadElement(matrix, {token, row});
+  };
+  auto add = [&](Value a, Value b) -> Value { return arith::AddFOp::create(builder, a, b); };
+  auto multiply = [&](Value a, Value b) -> Value { return arith::MulFOp::create(builder, a, b); };
+  auto write = [&] {
+    for (auto [row, result] : llvm::zip_equal(rows, results)) {
+      if (op.getBias())
+        result = add(result, builder.loadElement(op.getBias(), row));
+      if (op.getGate()) {
+        Value gate = load(op.getGate(), row);
+        gate = createActivation(builder, builder.getLoc(), *op.getActivation(), gate);
+        result = multiply(gate, result);
+      }
+    }
+    if (op.getCos()) {
+      Value place = arith::RemUIOp::create(builder, pieceOf(slot), builder.index(apart()));
+      Value pair = builder.add(builder.mul(place, kTileRows), row);
+      Value cos = load(op.getCos(), pair), sin = load(op.getSin(), pair);
+      Value a = results[0], b = results[1];
+      results[0] = arith::SubFOp::create(builder, multiply(a, cos), multiply(b, sin));
+      results[1] = add(multiply(a, sin), multiply(b, cos));
+    }
+    for (auto [row, result] : llvm::zip_equal(rows, results)) {
+      if (op.getResidual())
+        result = add(result, load(op.getResidual(), row));
+      memref::StoreOp::create(builder, result, op.getOut(), ValueRange{token, row});
+    }
+  };
+  // Pairs of row tiles are whole.
+  if (type.getRows() % kTileRows == 0)
+    return write();
+  Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, rows[0],
+                                       builder.index(type.getRows()));
+  builder.ifThen(exists, write);
+}
+
+void stc::gpu::emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &target) {
+  auto type = cast<packed::WeightType>(op.getWeight().getType());
+  Layout layout = type.getLayout().getLayout();
+  bool isHalf = layout.element == ElementKind::BF16 || layout.element == ElementKind::F16;
+  if (target.hasMma && layout.isQuantized())
+    createCodeMatmul(op, target)->emit();
+  else if (target.hasMma && isHalf)
+    createSplitMatmul(op, target)->emit();
+  else
+    createGenericMatmul(op, target)->emit();
+}

@@ -1,0 +1,119 @@
+// What the ways of multiplying by tensor cores share.
+#include "TensorMatmul.h"
+
+using namespace mlir;
+using namespace stc;
+using namespace stc::gpu;
+
+constexpr int64_t kFloatBytes = sizeof(float);
+/// Bytes of the sums of a token in a row tile.
+constexpr int64_t kTokenBytes = kTileRows * kFloatBytes;
+
+int64_t TensorMatmul::slotsAtOnce() const {
+  return std::min<int64_t>(builder.warps(), llvm::bit_floor(uint64_t(slots())));
+}
+
+std::pair<Value, Value> TensorMatmul::sliceOf(Value slice, int64_t count) {
+  Value number = builder.toIndex(slice);
+  auto boundary = [&](Value number) -> Value {
+    return arith::DivUIOp::create(builder, builder.mul(number, count), builder.index(slices()));
+  };
+  return {boundary(number), boundary(builder.add(number, 1))};
+}
+
+Values TensorMatmul::fragmentRows(unsigned number, const TokenBlock &block, const Share &share,
+                                  Value offset) {
+  auto matrix = cast<MemRefType>(op.getInputs()[number].getType());
+  Values rows;
+  for (int64_t first = 0; first < block.count; first += kFragmentTokens) {
+    if (block.present || first == 0) {
+      Value token = arith::AddIOp::create(builder, share.rowPair, builder.int32(first));
+      rows.push_back(builder.address(inputRow(number, block, token), offset));
+    } else {
+      // A distance that is part of the instruction.
+      rows.push_back(builder.address(rows[0], first * BlockBuilder::rowBytes(matrix)));
+    }
+  }
+  return rows;
+}
+
+void TensorMatmul::emitBlock(const TokenBlock &block) {
+  int64_t atOnce = slotsAtOnce(), sumBytes = block.count * kTokenBytes;
+  Value sums = builder.scratch(builder.warps() * (sumBytes + stagingBytes(block)));
+  Value warp = builder.warp(), lane = builder.lane();
+  auto placeOf = [&](int64_t bytes) -> Value {
+    return arith::MulIOp::create(builder, warp, builder.int32(bytes));
+  };
+  Share share;
+  share.lane = lane;
+  share.rowPair = arith::DivUIOp::create(builder, lane, builder.int32(kSpanParts));
+  share.part = arith::RemUIOp::create(builder, lane, builder.int32(kSpanParts));
+  share.slice = arith::DivUIOp::create(builder, warp, builder.int32(atOnce));
+  share.staging = builder.address(builder.address(sums, builder.warps() * sumBytes),
+                                  placeOf(stagingBytes(block)));
+  Value inBatch =
+      builder.toIndex(arith::RemUIOp::create(builder, warp, builder.int32(atOnce)).getResult());
+  for (int64_t first = 0; first < slots(); first += atOnce) {
+    share.tile = tileAddress(tileOf(builder.add(inBatch, first)));
+    storeSums(share, builder.address(sums, placeOf(sumBytes)), multiply(share, block));
+    builder.barrier();
+    finishSlots(first, block, sums);
+    builder.barrier();
+  }
+}
+
+void TensorMatmul::storeSums(const Share &share, Value warpSums, Values sums) {
+  Value place = arith::MulIOp::create(builder, share.part, builder.int32(2 * kTokenBytes));
+  place = arith::AddIOp::create(
+      builder, place,
+      arith::MulIOp::create(builder, share.rowPair, builder.int32(2 * kFloatBytes)));
+  Value start = builder.address(warpSums, place);
+  auto two = VectorType::get(2, builder.getF32Type());
+  for (size_t i = 0; i < sums.size(); i += kFragmentValues)
+    for (int64_t token : {0, 1}) {
+      Value rows = vector::FromElementsOp::create(builder, two,
+                                                  ValueRange{sums[i + token], sums[i + 2 + token]});
+      int64_t number = i / kFragmentValues * kFragmentTokens + token;
+      builder.storeAligned(rows, builder.address(start, number * kTokenBytes), 2 * kFloatBytes);
+    }
+}
+
+/// Adds up the slices of the slots from `first` on, always in the same order, and finishes them.
+void TensorMatmul::finishSlots(int64_t first, const TokenBlock &block, Value sums) {
+  int64_t atOnce = slotsAtOnce(), units = atOnce / parts();
+  bool isWithin = slots() % atOnce == 0;
+  builder.forThreads(units * block.count * kTileRows, [&](Value number) {
+    Value row = arith::RemUIOp::create(builder, number, builder.index(kTileRows));
+    Value rest = arith::DivUIOp::create(builder, number, builder.index(kTileRows));
+    Value token = arith::RemUIOp::create(builder, rest, builder.index(block.count));
+    Value unit = arith::DivUIOp::create(builder, rest, builder.index(block.count));
+    Value inBatch = builder.mul(unit, parts()), slot = builder.add(inBatch, first);
+    Value exists = existsSlot(slot, isWithin);
+    if (block.present) {
+      Value isPresent = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult,
+                                              builder.toI32(token), block.present);
+      exists = exists ? arith::AndIOp::create(builder, exists, isPresent).getResult() : isPresent;
+    }
+    auto add = [&] {
+      Values results;
+      for (int64_t part = 0; part < parts(); ++part) {
+        Value place = builder.mul(builder.add(inBatch, part), block.count);
+        place = builder.mul(builder.add(place, token), kTokenBytes);
+        place = builder.add(place, builder.mul(row, kFloatBytes));
+        Value start = builder.address(sums, builder.toI32(place)), sum;
+        for (int64_t slice = 0; slice < slices(); ++slice) {
+          Value own = builder.loadAligned(
+              builder.getF32Type(),
+              builder.address(start, slice * atOnce * block.count * kTokenBytes), kFloatBytes);
+          sum = sum ? arith::AddFOp::create(builder, sum, own).getResult() : own;
+        }
+        results.push_back(sum);
+      }
+      finish(slot, row, builder.add(block.first, token), results);
+    };
+    if (exists)
+      builder.ifThen(exists, add);
+    else
+      add();
+  });
+}

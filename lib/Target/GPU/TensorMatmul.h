@@ -1,0 +1,53 @@
+// What the ways of multiplying by tensor cores share.
+#ifndef STC_LIB_TARGET_GPU_TENSORMATMUL_H
+#define STC_LIB_TARGET_GPU_TENSORMATMUL_H
+
+#include "MatmulEmitter.h"
+
+namespace stc::gpu {
+
+/// Columns of an instruction's second matrix: tokens.
+constexpr int64_t kFragmentTokens = 8;
+/// Values of an instruction's result that a thread has: two rows times two tokens, row by row.
+constexpr int64_t kFragmentValues = 4;
+
+/// Every warp takes one slot and a slice of its columns; the sums of all slices meet in shared
+/// memory, from where each thread finishes some results.
+///
+/// Thread 4 p + t of a warp has rows 2 p and 2 p + 1 of a tile and tokens 2 t and 2 t + 1 of every
+/// eight: rows p and p + 8 of the instruction are neighbours in memory.
+class TensorMatmul : public MatmulEmitter {
+protected:
+  using MatmulEmitter::MatmulEmitter;
+  /// A warp's share: a tile, and of its `count` columns or groups those of one slice.
+  struct Share {
+    Value tile;    // where it begins
+    Value slice;   // i32, below slices()
+    Value staging; // stagingBytes() of shared memory
+    Value lane, rowPair, part;
+  };
+
+  llvm::SmallVector<int64_t> blockSizes() const override { return {64, 32, 8}; }
+  void emitBlock(const TokenBlock &block) final;
+
+  /// The sums (f32) of a warp's share: kFragmentValues for every kFragmentTokens tokens.
+  virtual Values multiply(const Share &share, const TokenBlock &block) = 0;
+  /// Shared memory that `multiply` of a warp needs.
+  virtual int64_t stagingBytes(const TokenBlock &block) const { return 0; }
+
+  int64_t slotsAtOnce() const;
+  int64_t slices() const { return builder.warps() / slotsAtOnce(); }
+  /// [begin, end) (index) of the share of `count` pieces that a slice has.
+  std::pair<Value, Value> sliceOf(Value slice, int64_t count);
+  /// Where input `number` of each fragment's token of this thread begins, plus `offset` (i32)
+  /// bytes.
+  Values fragmentRows(unsigned number, const TokenBlock &block, const Share &share, Value offset);
+
+private:
+  void storeSums(const Share &share, Value warpSums, Values sums);
+  void finishSlots(int64_t first, const TokenBlock &block, Value sums);
+};
+
+} // namespace stc::gpu
+
+#endif // STC_LIB_TARGET_GPU_TENSORMATMUL_H
