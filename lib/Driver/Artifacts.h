@@ -5,6 +5,7 @@
 #include "stc/Driver/Compile.h"
 #include "stc/Packing/Bundle.h"
 #include "stc/Target/CPU/TargetDescription.h"
+#include "stc/Target/GPU/TargetDescription.h"
 
 #include "mlir/IR/BuiltinOps.h"
 
@@ -39,7 +40,8 @@ std::string printModule(mlir::ModuleOp module);
 
 /// Marks the module with a hash of its packed form and targets (`stc.fingerprint`), so that code
 /// refuses weights it was not built for.
-void setFingerprint(mlir::ModuleOp module, llvm::ArrayRef<cpu::TargetDescription> targets);
+void setFingerprint(mlir::ModuleOp module, llvm::ArrayRef<cpu::TargetDescription> targets,
+                    llvm::ArrayRef<gpu::TargetDescription> gpuTargets);
 
 /// What a packed-phase module says about the model: sizes and bytes read per token.
 ModelSettings modelSettings(mlir::ModuleOp module, const std::string &name);

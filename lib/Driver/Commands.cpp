@@ -75,7 +75,8 @@ static std::vector<Option> compileOptions() {
       {"--target", "", "CPU,...",
        "native, x86-64-v2, x86-64-v3, x86-64-v4, an LLVM CPU name, aarch64 or riscv64, with\n"
        "+feature suffixes; several, separated by commas, make one program that runs the best\n"
-       "of them that its processor can (default native)"},
+       "of them that its processor can (default native). GPUs beside them: nvptx-sm_80, sm_86,\n"
+       "sm_89, sm_90, sm_90a, sm_100, sm_100a, sm_120 or sm_120a"},
       {"--max-context", "", "N",
        "positions the key/value cache holds (default: the checkpoint's, at most 4096)"},
       {"--kv-cache", "", "TYPE",
@@ -102,6 +103,7 @@ static CommandSpec compileSpec() {
        "compile examples/books -o books --calibrate default --prune-channels 0.25",
        "compile examples/books -o books --quantize int4 --report books.html",
        "compile examples/books -o books --target sapphirerapids,x86-64-v3,x86-64-v2",
+       "compile examples/books -o books --quantize int4 --target nvptx-sm_90,native",
        "compile examples/books --emit=mlir:packed -o - --quantize int8",
        "compile examples/books --emit=shared -o books   # books.so, .h, .weights",
        "compile examples/books --emit=gguf -o books.gguf --calibrate default --quantize int4"},
@@ -111,8 +113,9 @@ static CommandSpec compileSpec() {
       spec.options.begin(),
       {{"--output", "-o", "OUT", "what to write (default: the model's name; - prints text kinds)"},
        {"--emit", "", "KIND",
-        "exe, shared, object, asm, llvm, or mlir:PHASE with PHASE one of import, graph,\n"
-        "compressed, packed, tiled, vector, llvm (default exe); or the compressed weights as\n"
+        "exe, shared, object, asm, ptx (of a GPU), llvm, or mlir:PHASE with PHASE one of import,\n"
+        "graph, compressed, packed, tiled, vector, llvm (default exe); or the compressed weights "
+        "as\n"
         "a checkpoint: safetensors (a directory as compressed-tensors has it) or gguf"}});
   spec.options.insert(
       spec.options.end(),

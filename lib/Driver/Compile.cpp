@@ -17,11 +17,13 @@
 #include "stc/Target/Autotune/Autotuner.h"
 #include "stc/Target/CPU/VariantTable.h"
 #include "stc/Target/Emission/CodeGenerator.h"
+#include "stc/Target/Emission/GpuCodeGenerator.h"
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
@@ -35,6 +37,10 @@
 #include <set>
 
 using namespace stc;
+
+/// Tokens of a prompt that a GPU takes at once: enough to multiply matrices by, and few enough for
+/// their activations to stay in its cache.
+static constexpr int64_t kGpuPrefillChunk = 256;
 
 static constexpr Phase kPhases[] = {Phase::Import, Phase::Graph,  Phase::Compressed, Phase::Packed,
                                     Phase::Tiled,  Phase::Vector, Phase::LLVM};
@@ -50,6 +56,8 @@ absl::Status stc::parseEmit(const std::string &text, CompileOptions &options) {
     options.emit = EmitKind::Assembly;
   else if (text == "llvm")
     options.emit = EmitKind::LLVMIR;
+  else if (text == "ptx")
+    options.emit = EmitKind::Ptx;
   else if (text == "safetensors")
     options.emit = EmitKind::Safetensors;
   else if (text == "gguf")
@@ -62,7 +70,7 @@ absl::Status stc::parseEmit(const std::string &text, CompileOptions &options) {
         llvm::join(llvm::map_range(kPhases, [](Phase phase) { return phaseName(phase); }), "|");
     return formatError(
         {"", "--emit", {}},
-        absl::StrCat("exe, shared, object, safetensors, gguf, asm, llvm or mlir:", phases),
+        absl::StrCat("exe, shared, object, safetensors, gguf, asm, ptx, llvm or mlir:", phases),
         printable(text));
   }
   return absl::OkStatus();
@@ -86,6 +94,8 @@ std::string stc::outputPath(const CompileOptions &options) {
   switch (options.emit) {
   case EmitKind::Assembly:
     return name + ".s";
+  case EmitKind::Ptx:
+    return name + ".ptx";
   case EmitKind::LLVMIR:
     return name + ".ll";
   case EmitKind::MLIR:
@@ -103,6 +113,7 @@ public:
   explicit Compilation(const CompileOptions &options) : options(options) {
     registerAllDialects(registry);
     registerTranslations(registry);
+    registerGpuTranslations(registry);
     context.appendDialectRegistry(registry);
     if (options.threads != 1) {
       pool = std::make_unique<llvm::DefaultThreadPool>(
@@ -134,7 +145,9 @@ private:
   absl::Status advanceTo(Phase phase);
   absl::Status runPhase(Phase phase, mlir::ModuleOp onto);
   absl::Status dump(Phase phase, mlir::ModuleOp onto);
+  absl::Status parseTargets();
   absl::StatusOr<std::vector<std::string>> generateVariants(ModelSettings &settings);
+  absl::StatusOr<std::vector<cpu::GpuImage>> generateGpuCode(ModelSettings &settings);
   absl::Status prepareAutotune();
   absl::Status prepareSearch();
   void takeRecipe();
@@ -154,6 +167,7 @@ private:
   std::unique_ptr<Tokenizer> tokenizer;
   std::string chatTemplate;
   std::vector<cpu::TargetDescription> targets; // the best first
+  std::vector<gpu::TargetDescription> gpuTargets;
   std::unique_ptr<ModelArtifacts> artifacts;
   std::unique_ptr<Autotuner> autotuner;
   std::unique_ptr<Report> page; // of --report
@@ -235,7 +249,8 @@ absl::Status Compilation::runPhase(Phase phase, mlir::ModuleOp onto) {
   if (phase != Phase::Import) {
     mlir::PassManager manager(&context);
     addPhase(manager, phase, pipeline);
-    if (mlir::failed(manager.run(onto)))
+    // Kernels report what they cannot do at the operation; their pass goes on to the next.
+    if (mlir::failed(manager.run(onto)) || !firstError.empty())
       return absl::InvalidArgumentError(
           firstError.empty() ? absl::StrCat("phase ", phaseName(phase).str(), " failed")
                              : firstError);
@@ -251,7 +266,7 @@ absl::Status Compilation::runPhase(Phase phase, mlir::ModuleOp onto) {
 absl::Status Compilation::advanceTo(Phase last) {
   for (; nextPhase < std::size(kPhases) && kPhases[nextPhase] <= last; ++nextPhase) {
     if (kPhases[nextPhase] == Phase::Tiled)
-      setFingerprint(*module, targets);
+      setFingerprint(*module, targets, gpuTargets);
     STC_RETURN_IF_ERROR(runPhase(kPhases[nextPhase], *module));
     if (kPhases[nextPhase] == Phase::Compressed)
       takeRecipe();
@@ -261,9 +276,64 @@ absl::Status Compilation::advanceTo(Phase last) {
   return absl::OkStatus();
 }
 
+/// Names of GPUs stand beside those of processors, which then default to this one's: what a GPU
+/// cannot hold, or where there is none, runs there.
+absl::Status Compilation::parseTargets() {
+  constexpr absl::string_view simulated = gpu::TargetDescription::kSimulated;
+  if (options.target == simulated) {
+    // A GPU's phases, and then code for this processor like any other.
+    STC_ASSIGN_OR_RETURN(targets.emplace_back(), cpu::TargetDescription::parse("native"));
+    pipeline.target = targets.front().name = std::string(simulated);
+    pipeline.prefillChunk = kGpuPrefillChunk;
+    return absl::OkStatus();
+  }
+  std::vector<std::string> names;
+  for (absl::string_view name : absl::StrSplit(options.target, ',')) {
+    if (!gpu::TargetDescription::isGpu(name)) {
+      names.emplace_back(name);
+      continue;
+    }
+    STC_ASSIGN_OR_RETURN(gpu::TargetDescription target, gpu::TargetDescription::parse(name));
+    if (target.isSimulated())
+      return formatError({"", "--target", {}}, "no other beside simt", printable(options.target));
+    for (const gpu::TargetDescription &other : gpuTargets)
+      if (other.name == target.name)
+        return formatError({"", "--target", {}}, "targets that differ",
+                           absl::StrCat(target.name, " and ", target.name));
+    gpuTargets.push_back(std::move(target));
+  }
+  STC_ASSIGN_OR_RETURN(targets, cpu::TargetDescription::parseList(
+                                    names.empty() ? "native" : absl::StrJoin(names, ",")));
+  // Text is of one target: of the GPU, if it is the only one that was named.
+  bool onlyGpu = names.empty() && gpuTargets.size() == 1;
+  pipeline.target = onlyGpu ? gpuTargets.front().name : targets.front().name;
+  if (!gpuTargets.empty())
+    pipeline.prefillChunk = kGpuPrefillChunk;
+  return absl::OkStatus();
+}
+
+/// The packed module -> the images of each GPU target.
+absl::StatusOr<std::vector<cpu::GpuImage>> Compilation::generateGpuCode(ModelSettings &settings) {
+  std::vector<cpu::GpuImage> images;
+  pipeline.variant = -1;
+  for (const gpu::TargetDescription &target : gpuTargets) {
+    mlir::OwningOpRef<mlir::ModuleOp> copy = module->clone();
+    pipeline.target = target.name;
+    for (Phase phase : {Phase::Tiled, Phase::Vector, Phase::LLVM})
+      STC_RETURN_IF_ERROR(runPhase(phase, *copy));
+    finishSettings(*copy, pipeline, settings);
+    auto start = std::chrono::steady_clock::now();
+    STC_ASSIGN_OR_RETURN(std::vector<cpu::GpuImage> own, generateGpuImages(*copy, target));
+    std::move(own.begin(), own.end(), std::back_inserter(images));
+    report(target.name, start);
+  }
+  return images;
+}
+
 /// The packed module -> one object per target, and their table.
 absl::StatusOr<std::vector<std::string>> Compilation::generateVariants(ModelSettings &settings) {
-  setFingerprint(*module, targets);
+  setFingerprint(*module, targets, gpuTargets);
+  STC_ASSIGN_OR_RETURN(std::vector<cpu::GpuImage> images, generateGpuCode(settings));
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> modules;
   for (size_t i = 0; i < targets.size(); ++i) {
     modules.emplace_back(module->clone());
@@ -273,8 +343,8 @@ absl::StatusOr<std::vector<std::string>> Compilation::generateVariants(ModelSett
       STC_RETURN_IF_ERROR(runPhase(phase, *modules.back()));
     finishSettings(*modules.back(), pipeline, settings);
   }
-  modules.push_back(
-      cpu::buildVariantTable(context, targets, static_cast<int64_t>(settings.codeFingerprint)));
+  modules.push_back(cpu::buildVariantTable(context, targets, images,
+                                           static_cast<int64_t>(settings.codeFingerprint)));
   auto start = std::chrono::steady_clock::now();
   std::vector<ObjectJob> jobs;
   for (size_t i = 0; i < modules.size(); ++i)
@@ -362,6 +432,12 @@ absl::Status Compilation::emitText() {
     return writeText(path, printModule(*module));
   }
   STC_RETURN_IF_ERROR(advanceTo(Phase::LLVM));
+  if (!gpuTargets.empty() && gpuTargets.front().name == pipeline.target) {
+    STC_ASSIGN_OR_RETURN(std::string text,
+                         stc::generateGpuCode(*module, gpuTargets.front(),
+                                              /*asLLVM=*/options.emit == EmitKind::LLVMIR));
+    return writeText(path, text);
+  }
   CodeKind kind = options.emit == EmitKind::Assembly ? CodeKind::Assembly : CodeKind::LLVMIR;
   STC_ASSIGN_OR_RETURN(std::string text, generateCode(*module, targets.front(), kind));
   return writeText(path, text);
@@ -484,28 +560,37 @@ static absl::Status checkMethods(const CompileOptions &options) {
   return checkText(text);
 }
 
-/// Text is of one target, from the phase on where targets differ.
-static absl::Status checkSingleTarget(const CompileOptions &options,
-                                      llvm::ArrayRef<cpu::TargetDescription> targets) {
-  bool independent = options.emit == EmitKind::MLIR && options.mlirPhase <= Phase::Packed;
-  if (targets.size() == 1 || independent)
+/// Text is of one target, from the phase on where targets differ; PTX is of a GPU, asm of a
+/// processor.
+static absl::Status checkSingleTarget(const CompileOptions &options) {
+  if (options.emit == EmitKind::MLIR && options.mlirPhase <= Phase::Packed)
     return absl::OkStatus();
-  return formatError({"", "--target", {}},
-                     "one target for --emit=asm, llvm and mlir:tiled to mlir:llvm (several for "
-                     "exe, shared and object)",
-                     printable(options.target));
+  ErrorSite site{"", "--target", {}};
+  if (absl::StrContains(options.target, ","))
+    return formatError(site,
+                       "one target for --emit=asm, ptx, llvm and mlir:tiled to mlir:llvm (several "
+                       "for exe, shared and object)",
+                       printable(options.target));
+  bool isGpu = gpu::TargetDescription::isGpu(options.target) &&
+               options.target != gpu::TargetDescription::kSimulated;
+  if (options.emit == EmitKind::Ptx && !isGpu)
+    return formatError(site, "a GPU beside --emit=ptx, as in nvptx-sm_90",
+                       printable(options.target));
+  if (options.emit == EmitKind::Assembly && isGpu)
+    return formatError({"", "--emit", {}}, absl::StrCat("ptx for ", options.target), "asm");
+  return absl::OkStatus();
 }
 
 absl::Status Compilation::run() {
   auto start = std::chrono::steady_clock::now();
-  STC_ASSIGN_OR_RETURN(targets, cpu::TargetDescription::parseList(options.target));
+  STC_RETURN_IF_ERROR(parseTargets());
   STC_RETURN_IF_ERROR(checkMethods(options));
   STC_RETURN_IF_ERROR(checkHead(options.head));
   STC_RETURN_IF_ERROR(checkReport(options, targets));
   bool text = options.emit == EmitKind::MLIR || options.emit == EmitKind::LLVMIR ||
-              options.emit == EmitKind::Assembly;
+              options.emit == EmitKind::Assembly || options.emit == EmitKind::Ptx;
   if (text)
-    STC_RETURN_IF_ERROR(checkSingleTarget(options, targets));
+    STC_RETURN_IF_ERROR(checkSingleTarget(options));
   bool exported = options.emit == EmitKind::Safetensors || options.emit == EmitKind::Gguf;
   // Whose formats know no layers of different sizes.
   if (exported && options.structure.any())
@@ -525,7 +610,6 @@ absl::Status Compilation::run() {
   pipeline.recipe = options.recipe;
   STC_RETURN_IF_ERROR(prepareSearch());
   pipeline.head = options.head;
-  pipeline.target = targets.front().name;
   pipeline.quiet = options.quiet;
   pipeline.verbose = options.verbose;
   STC_RETURN_IF_ERROR(prepareAutotune());

@@ -16,10 +16,13 @@ std::string stc::printModule(mlir::ModuleOp module) {
   return text;
 }
 
-void stc::setFingerprint(mlir::ModuleOp module, llvm::ArrayRef<cpu::TargetDescription> targets) {
+void stc::setFingerprint(mlir::ModuleOp module, llvm::ArrayRef<cpu::TargetDescription> targets,
+                         llvm::ArrayRef<gpu::TargetDescription> gpuTargets) {
   std::string text = printModule(module);
   for (const cpu::TargetDescription &target : targets)
-    text += target.triple + target.cpu + target.featureString() + ";";
+    text += target.name + target.triple + target.cpu + target.featureString() + ";";
+  for (const gpu::TargetDescription &target : gpuTargets)
+    text += target.name + ";";
   uint64_t hash = llvm::xxh3_64bits(text);
   module->setAttr("stc.fingerprint",
                   mlir::IntegerAttr::get(mlir::IntegerType::get(module.getContext(), 64),

@@ -201,7 +201,7 @@ std::optional<Phase> parsePhase(llvm::StringRef name) {
 /// The phases from which on targets differ.
 static void addTargetPhase(OpPassManager &manager, Phase phase, const PipelineOptions &options) {
   if (gpu::TargetDescription::isGpu(options.target)) {
-    gpu::PipelineOptions gpuOptions{options.target, options.prefillChunk};
+    gpu::PipelineOptions gpuOptions{options.target, options.prefillChunk, options.variant};
     return phase == Phase::Tiled    ? gpu::addTiledPasses(manager, gpuOptions)
            : phase == Phase::Vector ? gpu::addVectorPasses(manager, gpuOptions)
                                     : gpu::addLLVMPasses(manager, gpuOptions);

@@ -1,6 +1,7 @@
 // Speed of a model against the limits of the machine.
 #include "stc/Runtime/Benchmark.h"
 
+#include "stc/Runtime/Gpu/GpuProbe.h"
 #include "stc/Runtime/MachineProbe.h"
 #include "stc/Support/Random.h"
 
@@ -8,6 +9,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <limits>
+#include <optional>
 
 namespace stc {
 
@@ -33,12 +37,38 @@ struct Samples {
   std::vector<double> decodeFractions, prefillFractions;
 };
 
+/// The limits of what the model runs on.
+class Limits {
+public:
+  static absl::StatusOr<Limits> create(Model &model) {
+    Limits limits(model.pool());
+    if (GpuModel *gpu = model.gpu()) {
+      STC_ASSIGN_OR_RETURN(limits.gpuBandwidth, measureGpuBandwidth(gpu->device()));
+      return limits;
+    }
+    STC_ASSIGN_OR_RETURN(limits.probe, BandwidthProbe::create(model.pool()));
+    return limits;
+  }
+  /// Bytes per second, measured now where neighbours can change them.
+  double bandwidth() { return probe ? probe->measure(pool) : gpuBandwidth; }
+  /// Operations per second, or NaN where they are not measured.
+  double int8Peak() {
+    return probe ? measureInt8Peak(pool) : std::numeric_limits<double>::quiet_NaN();
+  }
+
+private:
+  explicit Limits(ThreadPool &pool) : pool(pool) {}
+  ThreadPool &pool;
+  std::optional<BandwidthProbe> probe; // of the processors
+  double gpuBandwidth = 0;
+};
+
 /// One benchmark: what stays the same over its repetitions.
 struct Benchmark {
   Session &session;
   std::vector<int32_t> prompt, text;
   int64_t context; // tokens before the prompt
-  BandwidthProbe probe;
+  Limits limits;
 
   absl::Status repeat(Samples &samples);
   absl::Status decodePieces(Samples &samples);
@@ -52,7 +82,7 @@ absl::Status Benchmark::decodePieces(Samples &samples) {
   constexpr size_t pieceTokens = 8;
   Model &model = session.owner();
   double bytes = double(model.settings().weightBytesPerToken);
-  double before = probe.measure(model.pool());
+  double before = limits.bandwidth();
   samples.bandwidth.push_back(before);
   for (size_t at = 0; at < text.size();) {
     size_t left = text.size() - at;
@@ -67,7 +97,7 @@ absl::Status Benchmark::decodePieces(Samples &samples) {
     }
     double rate = double(count - uncounted) / secondsSince(start);
     at += count;
-    double after = probe.measure(model.pool());
+    double after = limits.bandwidth();
     samples.bandwidth.push_back(after);
     samples.decode.push_back(rate);
     // Seconds add up, not rates: this is the mean time for a byte before and after.
@@ -80,11 +110,11 @@ absl::Status Benchmark::decodePieces(Samples &samples) {
 absl::Status Benchmark::repeat(Samples &samples) {
   Model &model = session.owner();
   session.rewind(context);
-  double before = measureInt8Peak(model.pool());
+  double before = limits.int8Peak();
   Clock::time_point start = Clock::now();
   STC_RETURN_IF_ERROR(session.prefill(prompt));
   double rate = double(prompt.size()) / secondsSince(start);
-  double after = measureInt8Peak(model.pool());
+  double after = limits.int8Peak();
   samples.peak.insert(samples.peak.end(), {before, after});
   samples.prefill.push_back(rate);
   samples.prefillFractions.push_back(rate * double(model.settings().activationOpsPerToken) *
@@ -95,6 +125,10 @@ absl::Status Benchmark::repeat(Samples &samples) {
 } // namespace
 
 double median(std::vector<double> values) {
+  // Not comparable, so not sortable either.
+  for (double value : values)
+    if (std::isnan(value))
+      return value;
   std::sort(values.begin(), values.end());
   size_t middle = values.size() / 2;
   return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
@@ -109,10 +143,10 @@ absl::StatusOr<BenchmarkResult> benchmark(Session &session, const BenchmarkOptio
                        absl::StrCat("at most ", session.maxContext(),
                                     " tokens in all (the context this model was compiled for)"),
                        absl::StrCat(total));
-  STC_ASSIGN_OR_RETURN(BandwidthProbe probe, BandwidthProbe::create(model.pool()));
+  STC_ASSIGN_OR_RETURN(Limits limits, Limits::create(model));
   Benchmark run{session, randomTokens(options.promptTokens, settings.vocabSize),
                 randomTokens(options.generate, settings.vocabSize), options.context,
-                std::move(probe)};
+                std::move(limits)};
 
   session.reset();
   STC_RETURN_IF_ERROR(session.prefill(randomTokens(options.context, settings.vocabSize)));
@@ -130,15 +164,17 @@ absl::StatusOr<BenchmarkResult> benchmark(Session &session, const BenchmarkOptio
   result.decodeTokensPerSecond = median(samples.decode);
   result.prefillTokensPerSecond = median(samples.prefill);
   result.weightBytesPerToken = settings.weightBytesPerToken;
-  result.cacheBytesPerToken = int64_t(
-      double(settings.keyCacheBytes + settings.valueCacheBytes) *
-      (double(options.context + options.promptTokens) + double(options.generate) / 2) /
-      double(settings.maxContext));
+  result.cacheBytesPerToken =
+      int64_t(double(settings.keyCacheBytes + settings.valueCacheBytes) *
+              (double(options.context + options.promptTokens) + double(options.generate) / 2) /
+              double(settings.maxContext));
   result.readBandwidth = median(samples.bandwidth);
   result.decodeBandwidthFraction = median(samples.decodeFractions);
   result.int8Peak = median(samples.peak);
   result.prefillPeakFraction = median(samples.prefillFractions);
   result.threads = model.pool().threads();
+  result.device = model.device();
+  result.deviceLabel = model.gpu() ? model.gpu()->properties().label : "the processors";
   return result;
 }
 

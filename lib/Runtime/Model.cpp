@@ -60,14 +60,32 @@ absl::StatusOr<const StcVariant *> chooseVariant(const std::string &path, const 
                                   " (compile the model again with --target=native)"));
 }
 
-/// Everything a session and the weights occupy. The bundle bounds each size, not their products.
-uint64_t bytesNeeded(const Bundle &bundle) {
-  const ModelSettings &s = bundle.settings();
-  uint64_t hidden = uint64_t(std::min(s.prefillChunk, s.maxContext)) * uint64_t(s.hiddenSize);
-  uint64_t floats = hidden + uint64_t(s.vocabSize);
-  constexpr uint64_t beyondAnyMachine = uint64_t(1) << 58; // and four times it fits 64 bits
-  return bundle.weights().size() + uint64_t(s.arenaBytes) + uint64_t(s.keyCacheBytes) +
-         uint64_t(s.valueCacheBytes) + sizeof(float) * std::min(floats, beyondAnyMachine);
+/// The target whose code is to run, or empty.
+std::string requestedTarget(const Model::Options &options) {
+  const char *variable = std::getenv("STC_TARGET");
+  return options.target.empty() && variable ? variable : options.target;
+}
+
+/// The images of the target `forced`, or all.
+std::vector<StcGpuImage> imagesFor(const ModelCode &code, absl::string_view forced) {
+  std::vector<StcGpuImage> images;
+  for (const StcGpuImage &image : code.gpuImages)
+    if (forced.empty() || forced == image.target)
+      images.push_back(image);
+  return images;
+}
+
+/// Why a model has nothing for a GPU to run.
+absl::Status noImages(const std::string &path, const ModelCode &code, absl::string_view forced) {
+  auto name = [](std::string *out, const auto &row) { *out += row.target; };
+  if (code.gpuImages.empty())
+    return formatError({path, "device", {}},
+                       "a model with code for a GPU (compiled with --target=native,nvptx-sm_80)",
+                       absl::StrCat("one for ", absl::StrJoin(code.variants, ", ", name)));
+  return formatError(
+      {path, "STC_TARGET", {}},
+      absl::StrCat("a target of this model for a GPU: ", absl::StrJoin(code.gpuImages, ", ", name)),
+      printable(forced));
 }
 
 } // namespace
@@ -87,27 +105,55 @@ std::string executablePath() {
   return name;
 }
 
+absl::Status Model::chooseGpu(const Options &options) {
+  STC_ASSIGN_OR_RETURN(DeviceChoice choice, requestedDevice(options.device));
+  if (choice.kind == DeviceChoice::Kind::Cpu)
+    return absl::OkStatus();
+  bool wanted = choice.kind == DeviceChoice::Kind::Cuda;
+  std::string forced = requestedTarget(options);
+  std::vector<StcGpuImage> images = imagesFor(modelCode, forced);
+  if (images.empty())
+    return wanted ? noImages(path(), modelCode, forced) : absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<GpuModel>> opened = GpuModel::open(*bundle, images, choice);
+  if (opened.ok())
+    gpuModel = *std::move(opened);
+  else if (wanted || !forced.empty())
+    return opened.status();
+  else
+    refusal = opened.status();
+  return absl::OkStatus();
+}
+
+absl::Status Model::chooseProcessor(const Options &options) {
+  STC_ASSIGN_OR_RETURN(chosen, chooseVariant(path(), modelCode, requestedTarget(options)));
+  uint64_t needed = bundle->weights().size() + TextSizes(settings()).total();
+  STC_RETURN_IF_ERROR(checkMemory(path(), needed, totalMemoryBytes()));
+  bundle->preferLargePages(); // before the first page is touched: it decides how they come
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<Model>> Model::open(const ModelCode &code, const std::string &path,
                                                    const Options &options) {
   std::unique_ptr<Model> model(new Model);
   model->modelCode = code;
   STC_ASSIGN_OR_RETURN(model->bundle, Bundle::open(path));
-  const ModelSettings &settings = model->settings();
-  STC_RETURN_IF_ERROR(checkCode(path, settings, code));
-  const char *variable = std::getenv("STC_TARGET");
-  STC_ASSIGN_OR_RETURN(
-      model->chosen,
-      chooseVariant(path, code,
-                    options.target.empty() && variable ? variable : options.target.c_str()));
-  STC_RETURN_IF_ERROR(checkMemory(path, bytesNeeded(*model->bundle), totalMemoryBytes()));
-  model->bundle->preferLargePages(); // before the first page is touched: it decides how they come
+  STC_RETURN_IF_ERROR(checkCode(path, model->settings(), code));
+  STC_RETURN_IF_ERROR(model->chooseGpu(options));
+  if (!model->gpuModel)
+    STC_RETURN_IF_ERROR(model->chooseProcessor(options));
   STC_ASSIGN_OR_RETURN(model->threadPool, ThreadPool::create(options.threads));
   if (options.verify)
     STC_RETURN_IF_ERROR(model->bundle->verifyChecksums(model->threadPool->threads()));
   if (!model->bundle->tokenizer().empty()) {
     STC_ASSIGN_OR_RETURN(model->modelTokenizer, Tokenizer::parse(model->bundle->tokenizer(), path));
   }
+  if (model->gpuModel)
+    STC_RETURN_IF_ERROR(model->gpuModel->uploadWeights(*model->threadPool, options.progress));
   return model;
+}
+
+absl::StatusOr<std::unique_ptr<Executor>> Model::createExecutor() {
+  return gpuModel ? gpuModel->createExecutor() : createCpuExecutor(*this);
 }
 
 absl::StatusOr<const Tokenizer *> Model::requireTokenizer() const {

@@ -48,6 +48,24 @@ class Targets(TemporaryDirectoryTest):
                     # Orders of float additions differ; the integer products are the same.
                     self.assertLess(abs(x - y), 1e-3 * largest)
 
+    def test_devices(self):
+        self.compile(("x86-64-v2",))
+        info = json.loads(run(self.model, "info", "--json").stdout)
+        self.assertEqual(info["gpu_images"], [])
+        self.assertEqual(info["device"], {"id": "cpu", "refused": ""})
+        for device, error in (("cuda", f"{self.model}: device: expected a model with code for a GPU"),
+                              ("cuda:0", f"{self.model}: device: expected a model with code for a"),
+                              ("gpu", "run: --device: expected auto, cpu, cuda or cuda:N, got gpu")):
+            result = run(self.model, "run", "-p", "x", "--device", device, check=False)
+            self.assertEqual(result.returncode, 1)
+            self.assertEqual(result.stdout, b"")
+            message = result.stderr.decode()
+            self.assertTrue(message.startswith("error: " + error), message)
+            self.assertEqual(message.count("\n"), 1, message)
+        text = [run(self.model, "run", "-p", "In the beginning", "-n", "4", "--temperature", "0",
+                    *device).stdout for device in ((), ("--device", "cpu"), ("--device", "auto"))]
+        self.assertEqual(len(set(text)), 1, text)
+
     @needs_qemu
     def test_runs_the_best_that_a_processor_can(self):
         self.compile(("x86-64-v4", "x86-64-v3", "x86-64-v2"))

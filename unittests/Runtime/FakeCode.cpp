@@ -1,57 +1,11 @@
-// The fake model's code: what the compiler would generate, small enough to check by hand.
-//
-// It remembers (token + 1) per position in the key cache, sums what it has seen into the hidden
-// state, and mixes that with one weight byte per vocabulary entry. All values are small integers,
-// so results are exact whatever the order of the sums.
-#include "stc/Runtime/ModelABI.h"
-
-#include <cmath>
+// The fake model's code as the compiler would emit it: for processors, and for GPUs.
+#include "FakeFunctions.h"
 
 namespace {
 
-constexpr int64_t hiddenSize = 4, vocabSize = 264;
-
-float *seen(const StcFrame *frame) { return reinterpret_cast<float *>(frame->key_cache); }
-
-void readTokens(const StcFrame *frame, float *hidden, int64_t thread, int64_t threads) {
-  for (int64_t i = thread; i < frame->n_tokens; i += threads)
-    seen(frame)[frame->position + i] = float(frame->tokens[i] + 1);
-  stc_rt_barrier(frame->sync);
-  for (int64_t i = thread; i < frame->n_tokens; i += threads) {
-    for (int64_t h = 0; h < hiddenSize; ++h) {
-      float sum = 0;
-      for (int64_t p = 0; p <= frame->position + i; ++p)
-        sum += std::fmod(seen(frame)[p] * float((p + 1) * (h + 3)), 97);
-      hidden[i * hiddenSize + h] = sum;
-    }
-  }
-  stc_rt_barrier(frame->sync);
-}
-
-void writeLogits(const StcFrame *frame, const float *hidden, int64_t thread, int64_t threads) {
-  for (int64_t v = thread; v < vocabSize; v += threads) {
-    for (int64_t i = 0; i < frame->n_tokens; ++i) {
-      float sum = frame->weights[v];
-      for (int64_t h = 0; h < hiddenSize; ++h)
-        sum += hidden[i * hiddenSize + h] * float(v + 1 + h);
-      frame->logits[i * vocabSize + v] = std::fmod(sum, 101) / 8;
-    }
-  }
-}
-
-void prefill(const StcFrame *frame, int64_t thread, int64_t threads) {
-  readTokens(frame, frame->hidden, thread, threads);
-}
-
-void decode(const StcFrame *frame, int64_t thread, int64_t threads) {
-  float *hidden = reinterpret_cast<float *>(frame->arena);
-  readTokens(frame, hidden, thread, threads);
-  writeLogits(frame, hidden, thread, threads);
-}
-
-void score(const StcFrame *frame, int64_t thread, int64_t threads) {
-  writeLogits(frame, frame->hidden, thread, threads);
-}
+constexpr uint8_t ptx[] = {
+#embed STC_FAKE_PTX suffix(, 0)
+};
 
 } // namespace
 
@@ -60,5 +14,9 @@ extern "C" {
 const uint64_t stc_model_fingerprint = 0x5EED0FA7E57C0DE5;
 const uint32_t stc_model_abi_version = STC_MODEL_ABI_VERSION;
 const uint64_t stc_model_variant_count = 1;
-const StcVariant stc_model_variants[] = {{"fake", "", prefill, decode, score}};
+const StcVariant stc_model_variants[] = {
+    {"fake", "", stc::test::prefill, stc::test::decode, stc::test::score}};
+const uint64_t stc_model_gpu_image_count = 1;
+const StcGpuImage stc_model_gpu_images[] = {
+    {"nvptx-sm_70", "ptx", ptx, sizeof(ptx), /*block_threads=*/96, /*shared_bytes=*/1024}};
 }

@@ -1,6 +1,7 @@
 // Bundles for the fake model, and what it must compute.
 #include "FakeModel.h"
 
+#include "stc/Runtime/Session.h"
 #include "stc/Support/Utf8.h"
 
 #include "gtest/gtest.h"
@@ -11,6 +12,9 @@
 #include <filesystem>
 
 namespace stc::test {
+
+// Tests are about the processors, whatever machine they run on, unless they say otherwise.
+static const int processorsOnly = setenv("STC_DEVICE", "cpu", /*overwrite=*/1);
 
 std::vector<uint8_t> fakeWeights() {
   std::vector<uint8_t> weights(fakeVocab);
@@ -38,6 +42,52 @@ std::vector<float> expectedLogits(const std::vector<int32_t> &tokens) {
 int32_t expectedGreedy(const std::vector<int32_t> &tokens) {
   std::vector<float> logits = expectedLogits(tokens);
   return int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+std::vector<int32_t> someTokens(size_t count) {
+  std::vector<int32_t> tokens;
+  for (size_t i = 0; i < count; ++i)
+    tokens.push_back(int32_t(i * 53 % 256));
+  return tokens;
+}
+
+static std::vector<float> toVector(absl::Span<const float> values) {
+  return {values.begin(), values.end()};
+}
+
+void expectFakeModel(Model &model) {
+  auto session = Session::create(model).value();
+  for (size_t count : {1, 2, 7, 8, 9, 17, 64}) {
+    std::vector<int32_t> tokens = someTokens(count);
+    session->reset();
+    auto logits = session->feed(tokens);
+    ASSERT_TRUE(logits.ok()) << logits.status();
+    EXPECT_EQ(toVector(*logits), expectedLogits(tokens)) << count << " tokens";
+    EXPECT_EQ(session->position(), int64_t(count));
+  }
+  std::vector<int32_t> tokens = someTokens(20);
+  session->rewind(3);
+  auto all = absl::MakeConstSpan(tokens);
+  ASSERT_TRUE(session->prefill(all.subspan(3, 11)).ok());
+  EXPECT_EQ(toVector(session->decode(tokens[14]).value()),
+            expectedLogits({tokens.begin(), tokens.begin() + 15}));
+
+  session->reset();
+  std::vector<float> rows;
+  ASSERT_TRUE(session
+                  ->score(tokens,
+                          [&](int64_t first, absl::Span<const float> logits) {
+                            EXPECT_EQ(size_t(first * fakeVocab), rows.size());
+                            rows.insert(rows.end(), logits.begin(), logits.end());
+                            return absl::OkStatus();
+                          })
+                  .ok());
+  std::vector<float> expected;
+  for (size_t count = 1; count <= tokens.size(); ++count) {
+    std::vector<float> row = expectedLogits({tokens.begin(), tokens.begin() + long(count)});
+    expected.insert(expected.end(), row.begin(), row.end());
+  }
+  EXPECT_EQ(rows, expected);
 }
 
 ModelSettings fakeSettings() {

@@ -23,6 +23,11 @@ std::vector<float> expectedLogits(const std::vector<int32_t> &tokens);
 /// The token that greedy decoding must choose after `tokens`.
 int32_t expectedGreedy(const std::vector<int32_t> &tokens);
 
+/// `count` tokens of the vocabulary.
+std::vector<int32_t> someTokens(size_t count);
+/// Expects of prompts, decoding, scoring and going back what `expectedLogits` says.
+void expectFakeModel(Model &model);
+
 ModelSettings fakeSettings();
 /// A byte-level tokenizer of the fake vocabulary's first 260 ids.
 std::string fakeTokenizer(bool addBos = true);

@@ -1,5 +1,5 @@
 // A model binary as its user meets it: commands, output, errors, signals, and what it depends on.
-#include "FakeModel.h"
+#include "ModelBinary.h"
 
 #include "stc/Runtime/CApi.h"
 
@@ -14,18 +14,12 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <pty.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace stc {
 namespace {
 
 using testing::HasSubstr;
-
-struct Result {
-  int status = -1; // 128 + signal when killed
-  std::string out, err;
-};
 
 /// The libraries an ELF file asks the loader for.
 std::vector<std::string> neededLibraries(const std::string &path) {
@@ -59,53 +53,8 @@ std::vector<std::string> neededLibraries(const std::string &path) {
   return libraries;
 }
 
-class ModelBinary : public testing::Test {
-protected:
-  void SetUp() override { write(test::fakeTokenizer()); }
-  void write(const std::string &tokenizer,
-             const std::function<void(ModelSettings &)> &change = nullptr) {
-    test::writeBundle(program, tokenizer, change, STC_FAKE_BINARY);
-  }
-
-  /// Starts the program with its standard streams on these descriptors (-1: /dev/null).
-  pid_t start(const std::vector<std::string> &args, int out, int err) {
-    pid_t child = fork();
-    if (child != 0)
-      return child;
-    int null = open("/dev/null", O_RDWR);
-    dup2(null, 0);
-    dup2(out < 0 ? null : out, 1);
-    dup2(err < 0 ? null : err, 2);
-    std::vector<char *> words{const_cast<char *>(program.c_str())};
-    for (const std::string &arg : args)
-      words.push_back(const_cast<char *>(arg.c_str()));
-    words.push_back(nullptr);
-    execv(program.c_str(), words.data());
-    _exit(127);
-  }
-
-  static int waitFor(pid_t child) {
-    int status = 0;
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-
-  Result run(const std::vector<std::string> &args) {
-    std::string outPath = directory / "out", errPath = directory / "err";
-    int out = open(outPath.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
-    int err = open(errPath.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
-    Result result;
-    result.status = waitFor(start(args, out, err));
-    close(out);
-    close(err);
-    result.out = readFile(outPath).value();
-    result.err = readFile(errPath).value();
-    return result;
-  }
-
-  test::TemporaryDirectory directory;
-  std::string program = directory / "fake";
-};
+using test::ModelBinary;
+using Result = test::ProgramResult;
 
 TEST_F(ModelBinary, NeedsOnlyLibcAndLibm) {
   for (const char *path : {STC_FAKE_BINARY, STC_FAKE_SHARED})
@@ -343,6 +292,9 @@ TEST_F(ModelBinary, ErrorsAreOneLineAndStatusOne) {
       {"run", "-p", "a", "--prompt-file", "b"},
       {"run", "-p", "a", "--temperature", "hot"},
       {"run", "-p", "a", "--threads", "0"},
+      {"run", "-p", "a", "--device", "gpu"},
+      {"run", "-p", "a", "--device", ""},
+      {"info", "--device", "cuda:x"},
       {"run", "-p", "a", "--top-p", "1.5"},
       {"run", "-p", "a", "-n", "-1"},
       {"run", "--tokens", "1,x"},

@@ -12,14 +12,8 @@ namespace {
 using test::expectedGreedy;
 using test::expectedLogits;
 using test::FakeModel;
+using test::someTokens;
 using testing::HasSubstr;
-
-std::vector<int32_t> someTokens(size_t count) {
-  std::vector<int32_t> tokens;
-  for (size_t i = 0; i < count; ++i)
-    tokens.push_back(int32_t(i * 53 % 256));
-  return tokens;
-}
 
 std::unique_ptr<Session> makeSession(Model &model) {
   auto session = Session::create(model);

@@ -12,7 +12,7 @@
 namespace stc {
 
 /// What `stc compile` writes.
-enum class EmitKind { Executable, Shared, Object, Assembly, LLVMIR, MLIR, Safetensors, Gguf };
+enum class EmitKind { Executable, Shared, Object, Assembly, Ptx, LLVMIR, MLIR, Safetensors, Gguf };
 
 struct CompileOptions {
   std::string model;  // Hugging Face directory, .safetensors, .gguf or .mlir
@@ -28,7 +28,7 @@ struct CompileOptions {
   std::string recipeFile;           // not empty: `recipe` was read from there
   std::optional<Recipe> recipe;     // in place of the above but `structure`
   std::string budget, objective;    // not empty: a recipe is searched for, with `calibration`
-  std::string target = "native";    // as TargetDescription::parseList takes it
+  std::string target = "native"; // as cpu::TargetDescription::parseList takes it, and names of GPUs
   std::string dumpDirectory;        // not empty: every phase's IR is written there
   int64_t maxContext = 0;           // 0: the checkpoint's, at most 4096
   KVElement kvCache = KVElement::F32;

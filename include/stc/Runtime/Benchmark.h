@@ -24,13 +24,15 @@ struct BenchmarkResult {
   int64_t weightBytesPerToken = 0;
   int64_t cacheBytesPerToken = 0; // what the KV cache holds in the middle of the decoding
   double readBandwidth = 0, decodeBandwidthFraction = 0; // bytes per second; weights, of it
-  double int8Peak = 0, prefillPeakFraction = 0;          // operations per second; of the peak
+  /// Operations per second; of the peak. NaN on a GPU, whose peak is not measured.
+  double int8Peak = 0, prefillPeakFraction = 0;
   int threads = 0, repetitions = 0;
+  std::string device, deviceLabel; // "cuda:0"; for people
 };
 
 /// Runs a random prompt and random tokens after it. Every prompt, and every few tokens, stand
 /// between two measurements of the machine, so that both see the same neighbours and the same
-/// frequency.
+/// frequency. A GPU, which has no neighbours, is measured once.
 absl::StatusOr<BenchmarkResult> benchmark(Session &session, const BenchmarkOptions &options);
 
 /// Seconds from before the model at `path` is opened until it has given the first logits: the
@@ -39,7 +41,7 @@ absl::StatusOr<BenchmarkResult> benchmark(Session &session, const BenchmarkOptio
 absl::StatusOr<double> measureStartup(const ModelCode &code, const std::string &path,
                                       const Model::Options &options, int repetitions = 3);
 
-/// The middle value, or the mean of the two middle ones; `values` must not be empty.
+/// The middle value, or the mean of the two middle ones; NaN if one is. `values` must not be empty.
 double median(std::vector<double> values);
 
 } // namespace stc

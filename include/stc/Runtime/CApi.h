@@ -19,7 +19,8 @@ typedef struct stc_model_t stc_model_t;
 
 /* Opens the weights this code was compiled with. `weights_path` is the .weights file written beside
  * the library, `threads` the number of threads to compute with (0: all processors this process may
- * use). Checksums are compared, which reads the file once. */
+ * use). Checksums are compared, which reads the file once. The model runs on a GPU if it has code
+ * for one that can, unless the environment variable STC_DEVICE says cpu, cuda or cuda:N. */
 stc_model_t *stc_model_open(const char *weights_path, int threads, char *error, size_t error_size);
 
 /* Frees a model and ends its threads. NULL is allowed. */

@@ -1,8 +1,11 @@
-// A loaded model: its code, mapped weights, tokenizer and threads, checked to belong together.
+// A loaded model: its code, its weights, where both run, its tokenizer and its threads, checked to
+// belong together.
 #ifndef STC_RUNTIME_MODEL_H
 #define STC_RUNTIME_MODEL_H
 
 #include "stc/Packing/Bundle.h"
+#include "stc/Runtime/Executor.h"
+#include "stc/Runtime/Gpu/GpuModel.h"
 #include "stc/Runtime/ModelABI.h"
 #include "stc/Runtime/ThreadPool.h"
 #include "stc/Tokenizer/Tokenizer.h"
@@ -18,12 +21,14 @@ struct ModelCode {
   absl::Span<const StcVariant> variants; // the best first
   uint64_t fingerprint = 0;
   uint32_t abiVersion = 0;
+  absl::Span<const StcGpuImage> gpuImages; // the best first
 };
 
 /// The model this program is linked with. Only what ends up in a model binary may call it.
 inline ModelCode linkedModelCode() {
   return {absl::MakeConstSpan(stc_model_variants, stc_model_variant_count), stc_model_fingerprint,
-          stc_model_abi_version};
+          stc_model_abi_version,
+          absl::MakeConstSpan(stc_model_gpu_images, stc_model_gpu_image_count)};
 }
 
 /// The path of the running executable as its user would name it.
@@ -35,11 +40,15 @@ public:
   struct Options {
     int threads = 0;    // 0: ThreadPool::defaultThreads()
     bool verify = true; // read everything once and compare checksums
-    std::string target; // the variant to run; empty: STC_TARGET, else the best that can run
+    std::string target; // the code to run; empty: STC_TARGET, else the best that can run
+    /// Where: "auto" (a GPU that can, else the processors), "cpu", "cuda" or "cuda:N"; empty:
+    /// STC_DEVICE, else auto.
+    std::string device = "";
+    bool progress = false; // tell on standard error how far a long load is
   };
   /// Opens the bundle at `path` and checks that it is whole, that `code` was generated for it and
-  /// by a compiler this runtime understands, that this processor can run one of its variants, and
-  /// that its weights, caches and scratch space can fit into this machine's memory.
+  /// by a compiler this runtime understands, that a GPU or this processor can run it, and that its
+  /// weights, caches and scratch space can fit into the memory there.
   static absl::StatusOr<std::unique_ptr<Model>> open(const ModelCode &code, const std::string &path,
                                                      const Options &options);
 
@@ -47,8 +56,20 @@ public:
   const ModelSettings &settings() const { return bundle->settings(); }
   const Bundle &contents() const { return *bundle; }
   const ModelCode &code() const { return modelCode; }
-  /// The code that runs: the best variant for this processor, or the one that was asked for.
+  /// The code that runs on the processors: the best variant for them, or the one that was asked
+  /// for. There is none where gpu() is not null.
   const StcVariant &variant() const { return *chosen; }
+  /// The GPU that the model runs on; null where the processors run it.
+  GpuModel *gpu() const { return gpuModel.get(); }
+  /// Why no GPU runs the model although it has code for one; OK where one does, where there is no
+  /// such code, and where none was wanted. NotFound: this machine has none.
+  const absl::Status &gpuRefusal() const { return refusal; }
+  /// The target whose code runs, as --target named it.
+  std::string target() const { return gpuModel ? gpuModel->image().target : chosen->target; }
+  /// "cpu" or "cuda:0".
+  std::string device() const { return gpuModel ? gpuModel->properties().id : "cpu"; }
+  /// Memory and calls for one text, where the model runs. The model must outlive it.
+  absl::StatusOr<std::unique_ptr<Executor>> createExecutor();
   ThreadPool &pool() { return *threadPool; }
   /// Null when the model was compiled from a checkpoint without a tokenizer.
   const Tokenizer *tokenizer() const { return modelTokenizer.get(); }
@@ -59,11 +80,16 @@ public:
   std::string piece(int32_t token) const;
 
 private:
+  absl::Status chooseGpu(const Options &options);
+  absl::Status chooseProcessor(const Options &options);
+
   ModelCode modelCode;
   const StcVariant *chosen = nullptr;
   std::unique_ptr<Bundle> bundle;
   std::unique_ptr<Tokenizer> modelTokenizer;
   std::unique_ptr<ThreadPool> threadPool;
+  std::unique_ptr<GpuModel> gpuModel; // refers to the bundle
+  absl::Status refusal;
 };
 
 /// Opens only the tokenizer of the bundle at `path`: no weight is read.

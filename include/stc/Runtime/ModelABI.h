@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-#define STC_MODEL_ABI_VERSION 2
+#define STC_MODEL_ABI_VERSION 3
 
 /* Everything a generated function reads and writes. All threads of a call get the same frame.
  * Pointers are 64-byte aligned, except tokens, hidden and logits (4). */
@@ -35,9 +35,24 @@ typedef struct StcVariant {
   StcFunction prefill, decode, score;
 } StcVariant;
 
+/* The model's functions as kernels for one kind of GPU: `stc_model_prefill`, `stc_model_decode` and
+ * `stc_model_score`, each with one parameter, an StcFrame by value whose pointers are the device's.
+ * Every block runs what a thread of a CPU would; all blocks must be resident at once (cooperative
+ * launch). frame.sync is 64 bytes of device memory, zero before the first launch. */
+typedef struct StcGpuImage {
+  const char *target; /* as --target named it: "nvptx-sm_90" */
+  const char *format; /* "ptx" (with a final NUL), "cubin" or "fatbin" */
+  const uint8_t *bytes;
+  uint64_t size;
+  uint64_t block_threads; /* threads of a block */
+  uint64_t shared_bytes;  /* dynamic shared memory of a block */
+} StcGpuImage;
+
 /* Generated: one variant per target, all for the same weights and caches, the best first. */
 extern const StcVariant stc_model_variants[];
 extern const uint64_t stc_model_variant_count;
+extern const StcGpuImage stc_model_gpu_images[]; /* the best first */
+extern const uint64_t stc_model_gpu_image_count; /* 0 where the model has none */
 extern const uint64_t stc_model_fingerprint;
 extern const uint32_t stc_model_abi_version;
 

@@ -1,9 +1,8 @@
-// One text being read and written by a model: its KV cache, its position, and the calls into
-// generated code.
+// One text being read and written by a model: its position, and the calls into generated code.
 #ifndef STC_RUNTIME_SESSION_H
 #define STC_RUNTIME_SESSION_H
 
-#include "stc/Runtime/Memory.h"
+#include "stc/Runtime/Executor.h"
 #include "stc/Runtime/Model.h"
 
 #include "absl/functional/function_ref.h"
@@ -14,7 +13,7 @@
 namespace stc {
 
 /// Every call appends tokens to the text. A call that fails leaves the text as it was. Errors: a
-/// token outside the vocabulary, or more tokens than the context holds.
+/// token outside the vocabulary, more tokens than the context holds, or a device that fails.
 class Session {
 public:
   /// `model` must outlive the session.
@@ -44,13 +43,10 @@ private:
   explicit Session(Model &model) : model(model) {}
   absl::Status checkTokens(absl::Span<const int32_t> tokens) const;
   absl::Status scoreChunk(int64_t first, int64_t count, LogitsSink sink);
-  StcFrame frame(absl::Span<const int32_t> tokens);
-  void call(StcFunction function, const StcFrame &frame);
 
   Model &model;
   int64_t length = 0;
-  Memory arena, keyCache, valueCache, hidden, logits;
-  int64_t scoreRows = 1; // rows that `logits` has room for
+  std::unique_ptr<Executor> executor;
 };
 
 } // namespace stc

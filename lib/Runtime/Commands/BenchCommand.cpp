@@ -19,8 +19,10 @@ const CommandSpec &spec() {
       "measured between pieces of the decoding, and 8-bit arithmetic before and after each\n"
       "prompt, with the same threads. Medians are shown, of fractions those of the ratios of\n"
       "neighbouring measurements. The fraction of bandwidth counts the weights alone, not the\n"
-      "KV cache, and can exceed 1 when the weights fit into a processor's cache. Start-up is the\n"
-      "time to the first token of a model that is in memory but not opened.",
+      "KV cache, and can exceed 1 when the weights fit into a processor's cache. On a GPU the\n"
+      "bandwidth is that of copies within its memory, read and written bytes together, and its\n"
+      "arithmetic is not measured. Start-up is the time to the first token of a model that is in\n"
+      "memory but not opened.",
       withModelOptions({{"--prompt-tokens", "", "N", "Length of the prompt (default: 128)."},
                         {"--generate", "", "N", "Tokens to generate (default: 64)."},
                         {"--context", "", "N",
@@ -46,21 +48,29 @@ std::string printJson(const BenchmarkResult &result, double startup) {
   json.number("prefill_peak_fraction", result.prefillPeakFraction);
   json.number("startup_seconds", startup);
   json.integer("threads", result.threads);
+  json.string("device", result.device);
+  json.string("device_name", result.deviceLabel);
   json.endObject();
   return json.text();
 }
 
 std::string printText(const BenchmarkResult &result, double startup) {
-  return absl::StrFormat(
-      "decode   %10.1f tokens/s   %5.1f %% of the %.1f GB/s that %d threads read "
-      "(%.1f MB per token)\n"
-      "prefill  %10.1f tokens/s   %5.1f %% of %.0f billion 8-bit operations/s\n"
-      "start    %10.3f s to the first token\n"
-      "medians of %d repetitions",
-      result.decodeTokensPerSecond, 100 * result.decodeBandwidthFraction,
-      result.readBandwidth / 1e9, result.threads, double(result.weightBytesPerToken) / 1e6,
-      result.prefillTokensPerSecond, 100 * result.prefillPeakFraction, result.int8Peak / 1e9,
-      startup, result.repetitions);
+  bool gpu = result.device != "cpu";
+  std::string prefill = absl::StrFormat("prefill  %10.1f tokens/s", result.prefillTokensPerSecond);
+  if (!gpu)
+    absl::StrAppendFormat(&prefill, "   %5.1f %% of %.0f billion 8-bit operations/s",
+                          100 * result.prefillPeakFraction, result.int8Peak / 1e9);
+  std::string limit =
+      gpu ? result.deviceLabel + " copies" : absl::StrFormat("%d threads read", result.threads);
+  return absl::StrFormat("decode   %10.1f tokens/s   %5.1f %% of the %.1f GB/s that %s "
+                         "(%.1f MB per token)\n"
+                         "%s\n"
+                         "start    %10.3f s to the first token\n"
+                         "medians of %d repetitions",
+                         result.decodeTokensPerSecond, 100 * result.decodeBandwidthFraction,
+                         result.readBandwidth / 1e9, limit,
+                         double(result.weightBytesPerToken) / 1e6, prefill, startup,
+                         result.repetitions);
 }
 
 absl::Status execute(const CommandContext &context, const Args &args) {

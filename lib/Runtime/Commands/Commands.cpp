@@ -100,6 +100,11 @@ int modelMain(const CommandContext &context, absl::Span<const std::string> args)
 std::vector<Option> withModelOptions(std::vector<Option> own) {
   own.push_back(
       {"--threads", "", "N", "Threads to use (default: the processors this process may run on)."});
+  own.push_back(
+      {"--device", "", "WHERE",
+       "cpu, cuda (the first GPU that can), cuda:N, or auto: a GPU if the model has code\n"
+       "for it and it can run that, else the processors (default: environment variable\n"
+       "STC_DEVICE, else auto)."});
   own.push_back({"--no-verify", "", "",
                  "Do not compare checksums at start (also: environment variable STC_NO_VERIFY).\n"
                  "STC_TARGET=NAME runs the code of one target that `info` lists, not the best."});
@@ -117,12 +122,25 @@ absl::StatusOr<Model::Options> openOptions(const Args &args) {
   STC_ASSIGN_OR_RETURN(int64_t threads, args.integer("--threads", 0, 1, ThreadPool::maxThreads));
   options.threads = int(threads);
   options.verify = isVerifying(args);
+  options.progress = !args.has("--quiet") && !args.has("--json");
+  if (args.has("--device")) {
+    options.device = args.text("--device");
+    if (!parseDeviceChoice(options.device))
+      return args.error("--device", deviceChoices, options.device);
+  }
   return options;
 }
 
 absl::StatusOr<std::unique_ptr<Model>> openModel(const CommandContext &context, const Args &args) {
   STC_ASSIGN_OR_RETURN(Model::Options options, openOptions(args));
-  return Model::open(context.code, context.bundlePath, options);
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model,
+                       Model::open(context.code, context.bundlePath, options));
+  // A GPU that is there and stays idle is worth a line; a machine without one is not.
+  const absl::Status &refusal = model->gpuRefusal();
+  if (options.progress && !refusal.ok() && !absl::IsNotFound(refusal))
+    std::fprintf(stderr, "note: running on the processors: %s\n",
+                 std::string(refusal.message()).c_str());
+  return model;
 }
 
 absl::StatusOr<std::vector<int32_t>> readTokenFile(const std::string &path) {

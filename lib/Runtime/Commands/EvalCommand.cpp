@@ -109,6 +109,9 @@ std::vector<std::string> referenceArguments(const Args &args, int64_t context) {
       words.push_back(absl::StrCat(name, "=", value));
   if (args.has("--no-verify"))
     words.push_back("--no-verify");
+  // A GPU asked for this model need not have code in the other: that one chooses for itself.
+  if (args.text("--device") == "cpu")
+    words.push_back("--device=cpu");
   return words;
 }
 

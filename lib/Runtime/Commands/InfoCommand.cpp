@@ -19,7 +19,7 @@ const CommandSpec &spec() {
       "info",
       "",
       "Show what the model is: sizes, storage formats, memory, checksums.",
-      "",
+      "Also where it runs, and, where it has code for a GPU and no GPU runs it, why.",
       withModelOptions({{"--json", "", "", "Print one JSON object."}}),
       {"info", "info --json"}};
   return spec;
@@ -46,7 +46,47 @@ std::map<std::string, LayoutSums> sumLayouts(const Bundle &bundle) {
   return layouts;
 }
 
-std::string printJson(Model &model, bool verified) {
+/// The key `device`: where the model runs, and on a GPU what that has.
+absl::Status addDevice(JsonWriter &json, Model &model) {
+  json.beginObject("device");
+  json.string("id", model.device());
+  if (GpuModel *gpu = model.gpu()) {
+    const GpuProperties &properties = gpu->properties();
+    STC_ASSIGN_OR_RETURN(uint64_t free, gpu->device().freeBytes());
+    json.string("name", properties.name);
+    json.string("architecture", properties.architecture);
+    json.string("driver", properties.driver);
+    json.integer("multiprocessors", properties.multiprocessors);
+    json.integer("blocks", gpu->program().decode.blocks);
+    json.integer("memory_bytes", int64_t(properties.totalBytes));
+    json.integer("weight_bytes", int64_t(model.contents().weights().size()));
+    json.integer("kv_cache_bytes", int64_t(TextSizes(model.settings()).caches()));
+    json.integer("free_bytes", int64_t(free));
+  }
+  json.string("refused", model.gpuRefusal().message());
+  json.endObject();
+  return absl::OkStatus();
+}
+
+/// The key `gpu_images`: the code there is for GPUs.
+void addImages(JsonWriter &json, const Model &model) {
+  json.beginArray("gpu_images");
+  for (const StcGpuImage &image : model.code().gpuImages) {
+    json.beginObject();
+    json.string("name", image.target);
+    json.string("format", image.format);
+    json.integer("bytes", int64_t(image.size));
+    json.integer("block_threads", int64_t(image.block_threads));
+    json.integer("shared_bytes", int64_t(image.shared_bytes));
+    json.endObject();
+  }
+  json.endArray();
+}
+
+/// What the processor must have for the code that it runs.
+std::string features(const Model &model) { return model.gpu() ? "" : model.variant().features; }
+
+absl::StatusOr<std::string> printJson(Model &model, bool verified) {
   const ModelSettings &s = model.settings();
   JsonWriter json;
   json.beginObject();
@@ -76,8 +116,8 @@ std::string printJson(Model &model, bool verified) {
     json.endObject();
   }
   json.endArray();
-  json.string("target", model.variant().target);
-  json.string("cpu_features", model.variant().features);
+  json.string("target", model.target());
+  json.string("cpu_features", features(model));
   json.beginArray("targets");
   for (const StcVariant &variant : model.code().variants) {
     json.beginObject();
@@ -87,6 +127,8 @@ std::string printJson(Model &model, bool verified) {
     json.endObject();
   }
   json.endArray();
+  addImages(json, model);
+  STC_RETURN_IF_ERROR(addDevice(json, model));
   json.integer("threads", model.pool().threads());
   json.string("fingerprint", absl::StrFormat("%016x", s.codeFingerprint));
   json.string("checksums", verified ? "ok" : "not verified");
@@ -94,7 +136,7 @@ std::string printJson(Model &model, bool verified) {
   return json.text();
 }
 
-std::string printText(Model &model, bool verified) {
+absl::StatusOr<std::string> printText(Model &model, bool verified) {
   const ModelSettings &s = model.settings();
   std::string text;
   auto line = [&](absl::string_view name, const std::string &value) {
@@ -119,8 +161,26 @@ std::string printText(Model &model, bool verified) {
   line("scratch", absl::StrCat(s.arenaBytes, " bytes"));
   auto name = [](std::string *out, const StcVariant &variant) { *out += variant.target; };
   line("targets", absl::StrJoin(model.code().variants, ", ", name));
-  line("running", model.variant().target);
-  line("CPU features", model.variant().features);
+  for (const StcGpuImage &image : model.code().gpuImages)
+    line("GPU code", absl::StrCat(image.target, ": ", image.size, " bytes of ", image.format, ", ",
+                                  image.block_threads, " threads and ", image.shared_bytes,
+                                  " bytes of shared memory per block"));
+  line("running", model.target());
+  if (GpuModel *gpu = model.gpu()) {
+    const GpuProperties &properties = gpu->properties();
+    STC_ASSIGN_OR_RETURN(uint64_t free, gpu->device().freeBytes());
+    line("device", absl::StrCat(properties.label, ", ", properties.architecture, ", ",
+                                properties.driver, ", ", gpu->program().decode.blocks,
+                                " blocks on ", properties.multiprocessors, " multiprocessors"));
+    line("", absl::StrCat("memory ", properties.totalBytes, " bytes: weights ",
+                          model.contents().weights().size(), ", KV cache ", TextSizes(s).caches(),
+                          ", free ", free));
+  } else {
+    line("device", "cpu");
+    line("CPU features", features(model));
+  }
+  if (!model.gpuRefusal().ok())
+    line("no GPU", std::string(model.gpuRefusal().message()));
   line("threads", absl::StrCat(model.pool().threads()));
   line("fingerprint", absl::StrFormat("%016x", s.codeFingerprint));
   line("checksums", verified ? "ok" : "not verified");
@@ -131,7 +191,9 @@ std::string printText(Model &model, bool verified) {
 absl::Status execute(const CommandContext &context, const Args &args) {
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
   bool verified = isVerifying(args);
-  return printLine(args.has("--json") ? printJson(*model, verified) : printText(*model, verified));
+  STC_ASSIGN_OR_RETURN(std::string text, args.has("--json") ? printJson(*model, verified)
+                                                            : printText(*model, verified));
+  return printLine(text);
 }
 
 } // namespace

@@ -66,7 +66,7 @@ LogicalResult EmitEntryPoints::emitEntryPoint(const EntryPoint &entry, FrameLowe
     return success();
   OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
   Location loc = callee.getLoc();
-  std::string name = cpu::entryPointName(entry.function, variant);
+  std::string name = entryPointName(entry.function, variant);
   auto function =
       func::FuncOp::create(builder, loc, name, builder.getFunctionType({pointer, i64, i64}, {}));
   lowering.getSymbols().insert(function);

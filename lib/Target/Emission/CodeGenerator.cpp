@@ -1,6 +1,8 @@
 // LLVM dialect -> optimized LLVM IR -> object code or assembly, in process.
 #include "stc/Target/Emission/CodeGenerator.h"
 
+#include "Optimize.h"
+
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -22,7 +24,7 @@ void stc::registerTranslations(mlir::DialectRegistry &registry) {
   mlir::registerLLVMDialectTranslation(registry);
 }
 
-static void initializeTargets() {
+void stc::initializeTargets() {
   static std::once_flag once;
   std::call_once(once, [] {
     llvm::InitializeAllTargetInfos();
@@ -71,7 +73,7 @@ static void setTargetAttributes(llvm::Module &module, const cpu::TargetDescripti
   }
 }
 
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+void stc::optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = true;
   tuning.LoopUnrolling = true;

@@ -34,12 +34,12 @@ Value expandAngle(ImplicitLocOpBuilder &builder, Value x, bool isCosine) {
   // Adding 1.5 * 2^52 rounds to an integer, which is then in the lowest bits.
   Value magic = real(6755399441055744.0);
   Value shifted = fma(x, real(0.63661977236758134308), magic);
-  Value quarter = arith::AndIOp::create(builder, arith::BitcastOp::create(builder, i64, shifted),
-                                        integer(3));
+  Value quarter =
+      arith::AndIOp::create(builder, arith::BitcastOp::create(builder, i64, shifted), integer(3));
   Value q = arith::SubFOp::create(builder, shifted, magic);
   Value r = x;
-  for (double part : {-1.57079632673412561417e+00, -6.07710050630396597660e-11,
-                      -2.02226624879595063154e-21})
+  for (double part :
+       {-1.57079632673412561417e+00, -6.07710050630396597660e-11, -2.02226624879595063154e-21})
     r = fma(q, real(part), r);
   Value square = arith::MulFOp::create(builder, r, r);
   auto polynomial = [&](std::initializer_list<double> coefficients) {
@@ -48,8 +48,8 @@ Value expandAngle(ImplicitLocOpBuilder &builder, Value x, bool isCosine) {
       sum = sum ? fma(sum, square, real(coefficient)) : real(coefficient);
     return sum;
   };
-  Value sine = polynomial({1.0 / 6227020800, -1.0 / 39916800, 1.0 / 362880, -1.0 / 5040, 1.0 / 120,
-                           -1.0 / 6, 1.0});
+  Value sine = polynomial(
+      {1.0 / 6227020800, -1.0 / 39916800, 1.0 / 362880, -1.0 / 5040, 1.0 / 120, -1.0 / 6, 1.0});
   sine = arith::MulFOp::create(builder, sine, r);
   Value cosine = polynomial({-1.0 / 87178291200, 1.0 / 479001600, -1.0 / 3628800, 1.0 / 40320,
                              -1.0 / 720, 1.0 / 24, -0.5, 1.0});

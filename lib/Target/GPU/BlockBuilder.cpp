@@ -26,8 +26,8 @@ Value BlockBuilder::toIndex(Value value) {
 }
 
 Value BlockBuilder::thread() {
-  return toI32(mlir::gpu::ThreadIdOp::create(*this, mlir::gpu::Dimension::x,
-                                             getIndexAttr(threads())));
+  return toI32(
+      mlir::gpu::ThreadIdOp::create(*this, mlir::gpu::Dimension::x, getIndexAttr(threads())));
 }
 
 Value BlockBuilder::warp() {
@@ -69,14 +69,19 @@ Value BlockBuilder::scratch(int64_t bytes) {
   auto known = module->getAttrOfType<IntegerAttr>(kScratchBytesAttr);
   int64_t most = std::max<int64_t>(known ? known.getInt() : 0, llvm::alignTo(bytes, 128));
   module->setAttr(kScratchBytesAttr, getI64IntegerAttr(most));
+  return address(barrierGoal(), kBarrierBytes);
+}
+
+Value BlockBuilder::barrierGoal() {
   auto type = LLVM::LLVMPointerType::get(getContext(), kShared);
   return LLVM::AddressOfOp::create(*this, type, kSharedMemory);
 }
 
 Value BlockBuilder::global(Value pointer) {
   auto type = LLVM::LLVMPointerType::get(getContext(), kGlobal);
-  return pointer.getType() == type ? pointer
-                                   : LLVM::AddrSpaceCastOp::create(*this, type, pointer).getResult();
+  return pointer.getType() == type
+             ? pointer
+             : LLVM::AddrSpaceCastOp::create(*this, type, pointer).getResult();
 }
 
 Value BlockBuilder::loadAligned(Type type, Value address, unsigned alignment, bool invariant) {
@@ -86,6 +91,10 @@ Value BlockBuilder::loadAligned(Type type, Value address, unsigned alignment, bo
 
 void BlockBuilder::storeAligned(Value value, Value address, unsigned alignment) {
   LLVM::StoreOp::create(*this, value, address, alignment);
+}
+
+void BlockBuilder::prefetchBulk(Value address, int64_t bytes) {
+  NVVM::CpAsyncBulkPrefetchOp::create(*this, address, int32(bytes), /*l2CacheHint=*/Value());
 }
 
 //===----------------------------------------------------------------------===//
@@ -168,8 +177,7 @@ Value BlockBuilder::dot4(Value a, bool aSigned, Value b, bool bSigned, Value acc
                     : arith::ShRUIOp::create(*this, up, int32(24)).getResult();
   };
   for (int64_t i = 0; i < 4; ++i) {
-    Value product =
-        arith::MulIOp::create(*this, byteOf(a, i, aSigned), byteOf(b, i, bSigned));
+    Value product = arith::MulIOp::create(*this, byteOf(a, i, aSigned), byteOf(b, i, bSigned));
     acc = arith::AddIOp::create(*this, acc, product);
   }
   return acc;
@@ -177,8 +185,7 @@ Value BlockBuilder::dot4(Value a, bool aSigned, Value b, bool bSigned, Value acc
 
 Value BlockBuilder::permuteBytes(Value a, Value b, Value selector) {
   if (target.isNvidia())
-    return NVVM::PermuteOp::create(*this, getI32Type(), a, b, selector,
-                                   NVVM::PermuteMode::DEFAULT);
+    return NVVM::PermuteOp::create(*this, getI32Type(), a, b, selector, NVVM::PermuteMode::DEFAULT);
   Type i64 = getI64Type();
   Value both = arith::ShLIOp::create(*this, arith::ExtUIOp::create(*this, i64, b),
                                      constant(i64, int64_t(32)));
@@ -188,12 +195,10 @@ Value BlockBuilder::permuteBytes(Value a, Value b, Value selector) {
     Value number = arith::ShRUIOp::create(*this, selector, int32(4 * i));
     number = arith::AndIOp::create(*this, number, int32(7));
     Value shift = arith::ShLIOp::create(*this, number, int32(3));
-    Value byte =
-        arith::ShRUIOp::create(*this, both, arith::ExtUIOp::create(*this, i64, shift));
+    Value byte = arith::ShRUIOp::create(*this, both, arith::ExtUIOp::create(*this, i64, shift));
     byte = arith::TruncIOp::create(*this, getI32Type(), byte);
     byte = arith::AndIOp::create(*this, byte, int32(255));
-    result = arith::OrIOp::create(*this, result,
-                                  arith::ShLIOp::create(*this, byte, int32(8 * i)));
+    result = arith::OrIOp::create(*this, result, arith::ShLIOp::create(*this, byte, int32(8 * i)));
   }
   return result;
 }
@@ -203,8 +208,7 @@ Value BlockBuilder::fastExp(Value x) {
   Value scaled = arith::MulFOp::create(*this, x, constant(x.getType(), 1.44269504088896341));
   if (!target.isNvidia())
     return math::Exp2Op::create(*this, scaled);
-  return LLVM::CallIntrinsicOp::create(*this, getF32Type(),
-                                       getStringAttr("llvm.nvvm.ex2.approx.ftz.f"),
-                                       ValueRange{scaled})
+  return LLVM::CallIntrinsicOp::create(
+             *this, getF32Type(), getStringAttr("llvm.nvvm.ex2.approx.ftz.f"), ValueRange{scaled})
       .getResult(0);
 }

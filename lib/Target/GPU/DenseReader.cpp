@@ -9,9 +9,10 @@ namespace {
 
 constexpr int64_t kLaneBytes = 16, kWarp = 32;
 
-/// A lane's sixteen bytes are four rows of one vector of the layout: 16 rows, four bytes each, whose
-/// fields belong to as many steps of four columns as a byte has codes. int3 has two such vectors of
-/// the low bits and one of the high bits for eight steps; those are taken as two units' worth.
+/// A lane's sixteen bytes are four rows of one vector of the layout: 16 rows, four bytes each,
+/// whose fields belong to as many steps of four columns as a byte has codes. int3 has two such
+/// vectors of the low bits and one of the high bits for eight steps; those are taken as two units'
+/// worth.
 class DenseReader final : public ScaledReader {
 public:
   explicit DenseReader(packed::WeightType type)
@@ -26,8 +27,8 @@ public:
     // Of int3, vectors 2 i and 2 i + 1 of low bits and then the high bits lie together.
     Value number = place.vector;
     if (isThree)
-      number = arith::AddIOp::create(
-          builder, number, arith::DivUIOp::create(builder, number, builder.int32(2)));
+      number = arith::AddIOp::create(builder, number,
+                                     arith::DivUIOp::create(builder, number, builder.int32(2)));
     Values values{loadVector(builder, tile, number, place.firstRow)};
     if (isThree) {
       Value pair = arith::DivUIOp::create(builder, place.vector, builder.int32(2));
@@ -71,13 +72,11 @@ private:
     Place place;
     place.vector = number;
     if (vectors % perUnit != 0) {
-      place.isPresent = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, number,
-                                              builder.int32(vectors));
-      place.vector =
-          arith::SelectOp::create(builder, place.isPresent, number, builder.int32(0));
+      place.isPresent =
+          arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, number, builder.int32(vectors));
+      place.vector = arith::SelectOp::create(builder, place.isPresent, number, builder.int32(0));
     }
-    place.column =
-        arith::MulIOp::create(builder, place.vector, builder.int32(steps * kDotColumns));
+    place.column = arith::MulIOp::create(builder, place.vector, builder.int32(steps * kDotColumns));
     Value row = arith::RemUIOp::create(builder, lane, builder.int32(rowLanes()));
     place.firstRow = arith::MulIOp::create(builder, row, builder.int32(laneRows));
     return place;
@@ -167,13 +166,13 @@ private:
   /// The lane's column, and whether it exists (null: it always does).
   std::pair<Value, Value> columnOf(BlockBuilder &builder, Value unit, Value lane) const {
     int64_t perUnit = kWarp / rowLanes();
-    Value column = arith::AddIOp::create(
-        builder, arith::MulIOp::create(builder, unit, builder.int32(perUnit)),
-        arith::DivUIOp::create(builder, lane, builder.int32(rowLanes())));
+    Value column =
+        arith::AddIOp::create(builder, arith::MulIOp::create(builder, unit, builder.int32(perUnit)),
+                              arith::DivUIOp::create(builder, lane, builder.int32(rowLanes())));
     if (columns % perUnit == 0)
       return {column, Value()};
-    Value isPresent = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, column,
-                                            builder.int32(columns));
+    Value isPresent =
+        arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, column, builder.int32(columns));
     return {arith::SelectOp::create(builder, isPresent, column, builder.int32(0)), isPresent};
   }
 

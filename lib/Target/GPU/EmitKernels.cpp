@@ -1,5 +1,5 @@
 // stc-emit-kernels: the kernels of a GPU image, and the frame every function needs.
-#include "BlockBuilder.h"
+#include "Simulation.h"
 
 #include "stc/Runtime/ModelABI.h"
 #include "stc/Target/GPU/Passes.h"
@@ -41,10 +41,57 @@ private:
 
 } // namespace
 
+static StringRef gridScope(const TargetDescription &target) {
+  return target.isNvidia() ? "device" : "agent";
+}
+
+/// The counter behind the grid's barrier, in order with nothing: the fences around it order.
+static Value loadCounter(BlockBuilder &builder, Value counter) {
+  return LLVM::LoadOp::create(builder, builder.getI64Type(), counter, /*alignment=*/8,
+                              /*isVolatile=*/false, /*isNonTemporal=*/false,
+                              /*isInvariant=*/false, /*isInvariantGroup=*/false,
+                              LLVM::AtomicOrdering::monotonic, gridScope(builder.getTarget()));
+}
+
+/// Notes where the counter stands before the first barrier of a launch: at the multiple of the
+/// blocks below it, as not all of them can have passed a barrier that this one has not reached.
+static void startCounting(BlockBuilder &builder, Value sync) {
+  Value blocks = builder.toI64(mlir::gpu::GridDimOp::create(builder, mlir::gpu::Dimension::x));
+  Value now = loadCounter(builder, builder.global(sync));
+  Value rest = arith::RemUIOp::create(builder, now, blocks);
+  builder.storeAligned(arith::SubIOp::create(builder, now, rest), builder.barrierGoal(), 8);
+}
+
 /// Every block adds one to a counter that only grows, and waits until it is a multiple of the
-/// blocks again: nothing needs to be set back between barriers or launches. One thread of a block
-/// speaks for it: the barriers of the block before and after make what any of its threads wrote
-/// visible to that thread, and what that thread sees to all of them.
+/// blocks again: nothing needs to be set back between barriers or launches, and 64 bits never
+/// overflow. No block waits for what its addition returns, as it knows the goal.
+static void countBlocks(BlockBuilder &builder, Value sync) {
+  Type i64 = builder.getI64Type();
+  Value counter = builder.global(sync);
+  Value blocks = builder.toI64(mlir::gpu::GridDimOp::create(builder, mlir::gpu::Dimension::x));
+  Value goal = arith::AddIOp::create(
+      builder, builder.loadAligned(i64, builder.barrierGoal(), 8), blocks);
+  builder.storeAligned(goal, builder.barrierGoal(), 8);
+  StringRef scope = gridScope(builder.getTarget());
+  // Atomic operations of their own order nothing on NVIDIA's targets of LLVM.
+  auto fence = [&] { LLVM::FenceOp::create(builder, LLVM::AtomicOrdering::acq_rel, scope); };
+  fence();
+  LLVM::AtomicRMWOp::create(builder, LLVM::AtomicBinOp::add, counter,
+                            builder.constant(i64, int64_t(1)), LLVM::AtomicOrdering::monotonic,
+                            scope);
+  auto wait = scf::WhileOp::create(builder, TypeRange(), ValueRange());
+  fence();
+  OpBuilder::InsertionGuard guard(builder);
+  builder.createBlock(&wait.getBefore());
+  Value isEarly = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult,
+                                        loadCounter(builder, counter), goal);
+  scf::ConditionOp::create(builder, isEarly, ValueRange());
+  builder.createBlock(&wait.getAfter());
+  scf::YieldOp::create(builder);
+}
+
+/// One thread of a block speaks for it: the barriers of the block before and after make what any of
+/// its threads wrote visible to that thread, and what that thread sees to all of them.
 void EmitKernels::emitGridBarrier(FrameLowering &lowering) {
   OpBuilder atEnd = OpBuilder::atBlockEnd(getOperation().getBody());
   Location loc = getOperation().getLoc();
@@ -61,32 +108,11 @@ void EmitKernels::emitGridBarrier(FrameLowering &lowering) {
   Value isFirst =
       arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, builder.thread(), builder.int32(0));
   builder.ifThen(isFirst, [&] {
-    Type i32 = builder.getI32Type();
-    Value counter = builder.global(entry->getArgument(0));
-    Value blocks = builder.toI32(
-        mlir::gpu::GridDimOp::create(builder, mlir::gpu::Dimension::x));
-    Value one = builder.int32(1);
-    StringRef scope = description.isNvidia() ? "" : "agent";
-    Value before = LLVM::AtomicRMWOp::create(
-        builder, LLVM::AtomicBinOp::add, counter, one, LLVM::AtomicOrdering::acq_rel, scope);
-    // All blocks of this barrier see the same multiple; differences survive the counter's overflow
-    // only for numbers of blocks that divide 2^32, and it takes weeks to get there.
-    Value round = arith::DivUIOp::create(builder, before, blocks);
-    Value goal = arith::MulIOp::create(
-        builder, arith::AddIOp::create(builder, round, one), blocks);
-    auto wait = scf::WhileOp::create(builder, TypeRange(), ValueRange());
-    OpBuilder::InsertionGuard guard(builder);
-    builder.createBlock(&wait.getBefore());
-    Value now = LLVM::LoadOp::create(builder, i32, counter, /*alignment=*/4, /*isVolatile=*/false,
-                                     /*isNonTemporal=*/false, /*isInvariant=*/false,
-                                     /*isInvariantGroup=*/false, LLVM::AtomicOrdering::acquire,
-                                     scope);
-    Value missing = arith::SubIOp::create(builder, now, goal);
-    Value isEarly =
-        arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, missing, builder.int32(0));
-    scf::ConditionOp::create(builder, isEarly, ValueRange());
-    builder.createBlock(&wait.getAfter());
-    scf::YieldOp::create(builder);
+    Value sync = entry->getArgument(0);
+    if (description.isSimulated())
+      emitBlocksBarrier(builder, sync);
+    else
+      countBlocks(builder, sync);
   });
   builder.barrier();
 }
@@ -121,19 +147,40 @@ LogicalResult EmitKernels::emitKernel(const EntryPoint &entry, FrameLowering &lo
     return success();
   OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
   Location loc = callee.getLoc();
-  auto function = func::FuncOp::create(builder, loc, ("stc_model_" + entry.function).str(),
-                                       builder.getFunctionType({pointer}, {}));
+  bool isSimulated = description.isSimulated();
+  std::string name = isSimulated ? (entry.function + "_kernel").str()
+                                 : entryPointName(entry.function, /*variant=*/-1);
+  auto function = func::FuncOp::create(builder, loc, name, builder.getFunctionType({pointer}, {}));
   lowering.getSymbols().insert(function);
-  auto frameType = LLVM::LLVMArrayType::get(builder.getI8Type(), sizeof(StcFrame));
-  function.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(frameType));
-  function.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(), builder.getI64IntegerAttr(8));
-  function->setAttr(kKernelAttr, builder.getUnitAttr());
+  if (isSimulated) {
+    function->setAttr("llvm.linkage",
+                      LLVM::LinkageAttr::get(&getContext(), LLVM::Linkage::Internal));
+    auto bytes = getOperation()->getAttrOfType<IntegerAttr>(kSharedBytesAttr);
+    emitSimulatedEntryPoint(function, entryPointName(entry.function, variant), description,
+                            bytes ? bytes.getInt() : 0);
+  } else {
+    auto frameType = LLVM::LLVMArrayType::get(builder.getI8Type(), sizeof(StcFrame));
+    function.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(frameType));
+    function.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(), builder.getI64IntegerAttr(8));
+    function->setAttr(kKernelAttr, builder.getUnitAttr());
+  }
   builder.setInsertionPointToStart(function.addEntryBlock());
   auto operands = lowering.operandsOf(entry, callee, builder, function.getArguments());
   if (failed(operands))
     return failure();
   func::CallOp::create(builder, loc, callee, *operands);
-  func::ReturnOp::create(builder, loc);
+  auto end = func::ReturnOp::create(builder, loc);
+  if (!isSimulated) {
+    BlockBuilder start(end, description);
+    start.setInsertionPointToStart(end->getBlock());
+    Value frame = end->getBlock()->getArgument(0);
+    Value isFirst =
+        arith::CmpIOp::create(start, arith::CmpIPredicate::eq, start.thread(), start.int32(0));
+    start.ifThen(isFirst, [&] {
+      startCounting(start,
+                    lowering.loadField(start, loc, frame, offsetof(StcFrame, sync), pointer));
+    });
+  }
   return success();
 }
 

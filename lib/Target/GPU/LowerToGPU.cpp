@@ -1,5 +1,5 @@
 // stc-lower-to-gpu: everything left becomes the LLVM dialect of a GPU.
-#include "BlockBuilder.h"
+#include "Simulation.h"
 
 #include "stc/Target/GPU/Passes.h"
 #include "stc/Target/GPU/TargetDescription.h"
@@ -35,7 +35,13 @@ public:
     LLVMTypeConverter converter(context);
     RewritePatternSet patterns(context);
     populateKernelConversions(converter, patterns);
-    populateGpuToNVVMConversionPatterns(converter, patterns);
+    if (description->isSimulated()) {
+      if (failed(gpu::callRuntime(module, *description)))
+        return signalPassFailure();
+    } else {
+      // Behind LLVM's own instructions: these also call a library for what is one.
+      populateGpuToNVVMConversionPatterns(converter, patterns, /*benefit=*/0);
+    }
 
     LLVMConversionTarget legal(*context);
     legal.addLegalOp<ModuleOp>();
@@ -44,6 +50,8 @@ public:
     legal.addLegalOp<UnrealizedConversionCastOp>();
     if (failed(applyFullConversion(module, legal, std::move(patterns))))
       return signalPassFailure();
+    if (description->isSimulated())
+      return gpu::mergeAddressSpaces(module);
     for (auto function : module.getOps<LLVM::LLVMFuncOp>())
       if (!function.isExternal())
         finish(function, *description);

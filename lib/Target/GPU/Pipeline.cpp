@@ -48,6 +48,7 @@ void stc::gpu::addLLVMPasses(OpPassManager &manager, const PipelineOptions &opti
   manager.addPass(createPlaceSharedMemoryPass(place));
   EmitKernelsPassOptions kernels;
   kernels.target = options.target;
+  kernels.variant = options.variant;
   manager.addPass(createEmitKernelsPass(kernels));
   manager.addPass(createSCFToControlFlowPass());
   manager.addPass(memref::createExpandStridedMetadataPass());

@@ -38,7 +38,7 @@ public:
     }
     gpu::declareSharedMemory(module, *description);
     auto scratch = module->getAttrOfType<IntegerAttr>(gpu::kScratchBytesAttr);
-    int64_t offset = scratch ? scratch.getInt() : 0;
+    int64_t offset = gpu::kBarrierBytes + (scratch ? scratch.getInt() : 0);
     auto shared = LLVM::LLVMPointerType::get(&getContext(), gpu::kShared);
     auto generic = LLVM::LLVMPointerType::get(&getContext());
     auto result = module.walk([&](memref::AllocaOp op) {
@@ -56,8 +56,7 @@ public:
       op.replaceAllUsesWith(
           packed::BufferOp::create(builder, type, place, ValueRange()).getResult());
       op.erase();
-      int64_t bytes =
-          type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+      int64_t bytes = type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8);
       offset += llvm::alignTo(bytes, 128);
       return WalkResult::advance();
     });
@@ -69,7 +68,7 @@ public:
           << offset;
       return signalPassFailure();
     }
-    module->setAttr("stc.block_shared_bytes", Builder(&getContext()).getI64IntegerAttr(offset));
+    module->setAttr(gpu::kSharedBytesAttr, Builder(&getContext()).getI64IntegerAttr(offset));
   }
 };
 

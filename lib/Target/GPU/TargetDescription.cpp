@@ -22,9 +22,9 @@ struct Chip {
 
 /// Shared memory and instructions: CUDA C++ Programming Guide, "Compute Capabilities".
 constexpr Chip kNvidiaChips[] = {
-    {"sm_80", "+ptx80", 108, 163, true, false},  {"sm_86", "+ptx80", 84, 99, true, false},
-    {"sm_89", "+ptx80", 128, 99, true, false},   {"sm_90", "+ptx80", 132, 227, true, false},
-    {"sm_90a", "+ptx80", 132, 227, true, true},  {"sm_100", "+ptx86", 148, 227, true, false},
+    {"sm_80", "+ptx80", 108, 163, true, false},   {"sm_86", "+ptx80", 84, 99, true, false},
+    {"sm_89", "+ptx80", 128, 99, true, false},    {"sm_90", "+ptx80", 132, 227, true, false},
+    {"sm_90a", "+ptx80", 132, 227, true, true},   {"sm_100", "+ptx86", 148, 227, true, false},
     {"sm_100a", "+ptx86", 148, 227, true, false}, {"sm_120", "+ptx87", 170, 99, true, false},
     {"sm_120a", "+ptx87", 170, 99, true, false}};
 
@@ -34,17 +34,30 @@ constexpr absl::string_view kNvidia = "nvptx-", kAmd = "amdgpu-", kOpenCL = "ope
 
 bool TargetDescription::isGpu(absl::string_view name) {
   return absl::StartsWith(name, kNvidia) || absl::StartsWith(name, kAmd) ||
-         absl::StartsWith(name, kOpenCL) || name == "simt";
+         absl::StartsWith(name, kOpenCL) || name == kSimulated;
 }
 
 std::vector<std::string> TargetDescription::names() {
   std::vector<std::string> names;
   for (const Chip &chip : kNvidiaChips)
     names.push_back(absl::StrCat(kNvidia, chip.name));
+  names.emplace_back(kSimulated);
   return names;
 }
 
+/// A GPU whose kernels use what all GPUs have. Its multiprocessors are threads of the pool.
+static TargetDescription simulated() {
+  TargetDescription target;
+  target.name = std::string(TargetDescription::kSimulated);
+  target.vendor = Vendor::Host;
+  target.multiprocessors = 2;
+  target.sharedBytes = 227 << 10;
+  return target;
+}
+
 absl::StatusOr<TargetDescription> TargetDescription::parse(absl::string_view name) {
+  if (name == kSimulated)
+    return simulated();
   for (const Chip &chip : kNvidiaChips) {
     if (name != absl::StrCat(kNvidia, chip.name))
       continue;
@@ -58,6 +71,7 @@ absl::StatusOr<TargetDescription> TargetDescription::parse(absl::string_view nam
     target.hasDot4 = target.hasMma = true;
     target.hasSparseMma = chip.sparseMma;
     target.hasWarpgroupMma = chip.warpgroupMma;
+    target.hasBulkPrefetch = !absl::StartsWith(chip.name, "sm_8"); // since sm_90
     return target;
   }
   return formatError({"", "--target", {}}, absl::StrJoin(names(), ", "), printable(name));

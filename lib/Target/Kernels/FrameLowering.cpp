@@ -3,6 +3,7 @@
 
 #include "stc/Runtime/ModelABI.h"
 
+#include "absl/strings/str_cat.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -19,6 +20,11 @@ llvm::ArrayRef<EntryPoint> stc::entryPoints() {
       {"score", {offsetof(StcFrame, hidden), offsetof(StcFrame, logits)}},
   };
   return entries;
+}
+
+std::string stc::entryPointName(StringRef function, int64_t variant) {
+  std::string name = ("stc_model_" + function).str();
+  return variant < 0 ? name : absl::StrCat(name, "_", variant);
 }
 
 FrameLowering::FrameLowering(ModuleOp module, ArrayRef<Type> context)

@@ -11,7 +11,9 @@ using namespace stc;
 // Constants and index arithmetic
 //===----------------------------------------------------------------------===//
 
-Value BaseKernelBuilder::index(int64_t value) { return arith::ConstantIndexOp::create(*this, value); }
+Value BaseKernelBuilder::index(int64_t value) {
+  return arith::ConstantIndexOp::create(*this, value);
+}
 
 static TypedAttr makeConstant(Type type, Attribute element) {
   if (auto shaped = dyn_cast<ShapedType>(type))
@@ -31,7 +33,9 @@ Value BaseKernelBuilder::constant(Type type, double value) {
 
 Value BaseKernelBuilder::add(Value a, Value b) { return createOrFold<arith::AddIOp>(a, b); }
 
-Value BaseKernelBuilder::mul(Value a, int64_t b) { return createOrFold<arith::MulIOp>(a, index(b)); }
+Value BaseKernelBuilder::mul(Value a, int64_t b) {
+  return createOrFold<arith::MulIOp>(a, index(b));
+}
 
 Value BaseKernelBuilder::toI64(Value value) {
   if (value.getType().isInteger(64))
@@ -289,7 +293,7 @@ Value BaseKernelBuilder::largestLane(Value x) {
 //===----------------------------------------------------------------------===//
 
 Values BaseKernelBuilder::loop(Value begin, Value end, int64_t step, ValueRange initial,
-                           function_ref<Values(Value, ValueRange)> body) {
+                               function_ref<Values(Value, ValueRange)> body) {
   auto op = scf::ForOp::create(*this, begin, end, index(step), initial);
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPointToStart(op.getBody());

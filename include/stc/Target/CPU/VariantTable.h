@@ -11,17 +11,24 @@
 
 namespace stc::cpu {
 
-/// The symbol of an entry point ("decode") of the given variant: stc_model_decode_1, or without a
-/// number where it is negative.
-std::string entryPointName(llvm::StringRef function, int64_t variant);
-
 /// Emits stc_model_abi_version and stc_model_fingerprint.
 void emitModelConstants(mlir::OpBuilder &builder, mlir::Location loc, int64_t fingerprint);
+
+/// The model's functions for one kind of GPU; the fields are those of StcGpuImage.
+struct GpuImage {
+  std::string target, format;
+  std::string bytes; // of text without the final NUL, which the table adds
+  uint64_t blockThreads = 0, sharedBytes = 0;
+};
+
+/// Emits stc_model_gpu_images and stc_model_gpu_image_count, the images in the given order.
+void emitGpuImages(mlir::OpBuilder &builder, mlir::Location loc, llvm::ArrayRef<GpuImage> images);
 
 /// An LLVM dialect module of constants only: those above and stc_model_variants with one row per
 /// target, in the given order. Row i refers to the functions of variant i.
 mlir::OwningOpRef<mlir::ModuleOp> buildVariantTable(mlir::MLIRContext &context,
                                                     llvm::ArrayRef<TargetDescription> targets,
+                                                    llvm::ArrayRef<GpuImage> images,
                                                     int64_t fingerprint);
 
 } // namespace stc::cpu

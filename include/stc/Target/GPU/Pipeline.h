@@ -11,6 +11,7 @@ namespace stc::gpu {
 struct PipelineOptions {
   std::string target;     // as TargetDescription::parse takes it
   int64_t maxTokens = 64; // most tokens of one call
+  int64_t variant = -1;   // of simulated targets: number of the target among several, -1 for one
 };
 
 /// Packed operations on tensors -> parallel loops on buffers at fixed places.

@@ -11,7 +11,8 @@
 
 namespace stc::gpu {
 
-enum class Vendor { Nvidia, Amd, OpenCL };
+/// Host: this machine's processor, which simulates the threads of blocks.
+enum class Vendor { Nvidia, Amd, OpenCL, Host };
 
 /// One GPU target: a row of the table of chips. Passes ask these questions; no chip's name appears
 /// outside the table, its tests and the documentation.
@@ -35,12 +36,17 @@ struct TargetDescription {
   bool hasMma = false;          // mma.sync of int8, f16 and bf16, ldmatrix, cp.async
   bool hasSparseMma = false;    // mma.sp: 2:4
   bool hasWarpgroupMma = false; // wgmma
+  bool hasBulkPrefetch = false; // one instruction brings many lines into the second cache
 
   bool isNvidia() const { return vendor == Vendor::Nvidia; }
+  bool isSimulated() const { return vendor == Vendor::Host; }
   int64_t warps() const { return blockThreads / warpThreads; }
 
-  /// Whether `name` is meant for a GPU, known or not: "nvptx-...", "amdgpu-..." or "opencl-...".
+  /// Whether `name` is meant for a GPU, known or not: "nvptx-...", "amdgpu-...", "opencl-..."
+  /// or "simt".
   static bool isGpu(absl::string_view name);
+  /// The name of the target that runs GPU code on the processor of this machine.
+  static constexpr absl::string_view kSimulated = "simt";
   /// Parses a name of the command line. Errors name what is supported.
   static absl::StatusOr<TargetDescription> parse(absl::string_view name);
   /// All names `parse` takes.

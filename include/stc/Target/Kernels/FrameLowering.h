@@ -7,6 +7,8 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 
+#include <string>
+
 namespace stc {
 
 /// An entry point of stc/Runtime/ModelABI.h: the function it calls, and the offsets in the frame of
@@ -16,6 +18,10 @@ struct EntryPoint {
   llvm::SmallVector<size_t, 2> floatFields;
 };
 llvm::ArrayRef<EntryPoint> entryPoints();
+
+/// The symbol of an entry point that runs on this processor: stc_model_decode, or of one of several
+/// variants stc_model_decode_1.
+std::string entryPointName(llvm::StringRef function, int64_t variant);
 
 /// Gives all functions of a module a context, whose first value is the address of the frame, and
 /// expresses by it what the packed dialect leaves open.
@@ -31,9 +37,10 @@ public:
   void lowerOperations();
   /// The arguments of a call of `entry` in a function whose arguments are the context, built at the
   /// end of `builder`'s block; fails if the callee has others than the frame can give.
-  mlir::FailureOr<llvm::SmallVector<mlir::Value>>
-  operandsOf(const EntryPoint &entry, mlir::func::FuncOp callee, mlir::OpBuilder &builder,
-             mlir::ValueRange context);
+  mlir::FailureOr<llvm::SmallVector<mlir::Value>> operandsOf(const EntryPoint &entry,
+                                                             mlir::func::FuncOp callee,
+                                                             mlir::OpBuilder &builder,
+                                                             mlir::ValueRange context);
   /// Erases the symbols of weights, which nothing names any more.
   void eraseWeights();
 

@@ -1,0 +1,337 @@
+// Checks and times generated GPU kernels one by one: matrices of random codes, packed as a model's
+// are, times random activations. `kernels.py` writes the folder of cases this program takes.
+//
+// Every case is run on integer data first (scales that are powers of two), where results are exact
+// whatever the order of sums, and then timed: a launch multiplies by `copies` matrices in turn, at
+// different addresses, so that no cache holds them.
+#include "stc/Packing/Pack.h"
+#include "stc/Runtime/Gpu/CudaDevice.h"
+#include "stc/Runtime/ModelABI.h"
+#include "stc/Support/Float.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <random>
+#include <sstream>
+
+using namespace stc;
+
+namespace {
+
+/// One line of cases.txt: key=value words.
+struct Case {
+  std::map<std::string, std::string> words;
+  std::string text(const std::string &key) const { return words.at(key); }
+  int64_t number(const std::string &key) const { return std::stoll(words.at(key)); }
+  Layout layout() const {
+    Layout layout;
+    layout.kind = LayoutKind(number("kind"));
+    layout.element = ElementKind(number("element"));
+    layout.group = number("group");
+    layout.n = number("n");
+    layout.m = number("m");
+    layout.asymmetric = number("asymmetric") != 0;
+    layout.perRow = number("per_row") != 0;
+    return layout;
+  }
+};
+
+std::vector<Case> readCases(const std::string &folder) {
+  std::vector<Case> cases;
+  std::ifstream file(folder + "/cases.txt");
+  for (std::string line; std::getline(file, line);) {
+    Case entry;
+    std::istringstream words(line);
+    for (std::string word; words >> word;) {
+      size_t at = word.find('=');
+      entry.words[word.substr(0, at)] = word.substr(at + 1);
+    }
+    if (!entry.words.empty())
+      cases.push_back(std::move(entry));
+  }
+  return cases;
+}
+
+std::string readFile(const std::string &path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
+/// Random codes that the layout can hold; `density` is the share of those that are not zero where
+/// the layout does not say it.
+QuantizedMatrix randomMatrix(const Layout &layout, int64_t rows, int64_t columns, double density,
+                             std::mt19937 &random) {
+  QuantizedMatrix matrix;
+  matrix.rows = rows;
+  matrix.columns = columns;
+  matrix.group = layout.scaleColumns(columns);
+  matrix.codes.resize(size_t(rows * columns));
+  int low = -int(layout.zeroPoint()), high = int(layout.zeroPoint()) - 1;
+  auto code = [&] {
+    int value = 0;
+    while (value == 0)
+      value = low + int(random() % uint32_t(high - low + 1));
+    return int8_t(value);
+  };
+  for (int64_t row = 0; row < rows; ++row) {
+    int8_t *codes = matrix.codes.data() + row * columns;
+    if (layout.kind == LayoutKind::NM || layout.kind == LayoutKind::Pairs) {
+      for (int64_t first = 0; first < columns; first += layout.m) {
+        std::vector<int64_t> places(size_t(std::min(layout.m, columns - first)));
+        for (size_t i = 0; i < places.size(); ++i)
+          places[i] = int64_t(i);
+        std::shuffle(places.begin(), places.end(), random);
+        for (int64_t i = 0; i < std::min<int64_t>(layout.n, int64_t(places.size())); ++i)
+          codes[first + places[size_t(i)]] = code();
+      }
+    } else if (layout.kind != LayoutKind::Block) {
+      bool dense = layout.kind == LayoutKind::Dense;
+      for (int64_t column = 0; column < columns; ++column)
+        if (dense || random() % 1000 < 1000 * density)
+          codes[column] = code();
+    }
+  }
+  if (layout.kind == LayoutKind::Block)
+    for (int64_t row = 0; row < rows; row += kTileRows)
+      for (int64_t column = 0; column < columns; column += kDotColumns)
+        if (random() % 1000 < 1000 * density)
+          for (int64_t r = row; r < std::min(row + kTileRows, rows); ++r)
+            for (int64_t c = column; c < std::min(column + kDotColumns, columns); ++c)
+              matrix.codes[size_t(r * columns + c)] = code();
+  for (int64_t i = 0; i < rows * matrix.groups(); ++i)
+    matrix.scales.push_back(floatToHalf(std::ldexp(1.0f, -4 - int(random() % 3))));
+  if (layout.asymmetric)
+    for (int64_t i = 0; i < rows * matrix.groups(); ++i)
+      matrix.zeros.push_back(int8_t(low + int(random() % uint32_t(high - low + 1))));
+  return matrix;
+}
+
+/// Activations as packed.quantize_activations would give them, with scales that are powers of two.
+struct Activations {
+  std::vector<uint8_t> arena; // codes, scales and sums (or floats) at the case's offsets
+  std::vector<float> values;  // [tokens][columns]
+};
+
+Activations randomActivations(const Case &entry, const Layout &layout, std::mt19937 &random) {
+  int64_t tokens = entry.number("tokens"), columns = entry.number("columns");
+  Activations result;
+  result.arena.resize(size_t(entry.number("arena")));
+  result.values.resize(size_t(tokens * columns));
+  uint8_t *base = result.arena.data();
+  if (!layout.isQuantized()) {
+    for (size_t i = 0; i < result.values.size(); ++i)
+      result.values[i] = float(int(random() % 17) - 8);
+    std::memcpy(base, result.values.data(), result.values.size() * sizeof(float));
+    return result;
+  }
+  int64_t groups = (columns + layout.group - 1) / layout.group, padded = groups * layout.group;
+  auto *scales = reinterpret_cast<float *>(base + entry.number("scales"));
+  auto *sums = reinterpret_cast<int32_t *>(base + entry.number("sums"));
+  for (int64_t token = 0; token < tokens; ++token)
+    for (int64_t g = 0; g < groups; ++g) {
+      float scale = std::ldexp(1.0f, -int(random() % 3));
+      int32_t sum = 0;
+      for (int64_t column = g * layout.group; column < (g + 1) * layout.group; ++column) {
+        int code = column < columns ? int(random() % 255) - 127 : 0;
+        sum += code;
+        base[token * padded + column] = uint8_t(code + layout.activationOffset());
+        if (column < columns)
+          result.values[size_t(token * columns + column)] = float(code) * scale;
+      }
+      scales[token * groups + g] = scale;
+      sums[token * groups + g] = sum * int32_t(layout.sumFactor());
+    }
+  return result;
+}
+
+class Bench {
+public:
+  explicit Bench(std::string folder) : folder(std::move(folder)) {}
+  absl::Status run(int seeds, bool timing);
+
+private:
+  absl::Status runCase(const Case &entry, int seeds, bool timing);
+  absl::Status measureCopy();
+
+  std::string folder;
+  std::unique_ptr<GpuDevice> device;
+  double copyRate = 0; // bytes per second, read and written
+  int failures = 0, checked = 0;
+};
+
+absl::Status Bench::measureCopy() {
+  const uint64_t bytes = 2ull << 30;
+  STC_ASSIGN_OR_RETURN(GpuMemory from, GpuMemory::allocate(*device, bytes, "the copy"));
+  STC_ASSIGN_OR_RETURN(GpuMemory to, GpuMemory::allocate(*device, bytes, "the copy"));
+  std::vector<double> rates;
+  for (int i = 0; i < 12; ++i) {
+    STC_ASSIGN_OR_RETURN(double seconds, device->measure([&] {
+      return device->copy(to.address(), from.address(), bytes);
+    }));
+    rates.push_back(2.0 * double(bytes) / seconds);
+  }
+  std::sort(rates.begin(), rates.end());
+  copyRate = rates[rates.size() / 2];
+  std::printf("%s, %d multiprocessors, driver %s: copy %.0f GB/s (read and written)\n",
+              device->properties().name.c_str(), device->properties().multiprocessors,
+              device->properties().driver.c_str(), copyRate * 1e-9);
+  return absl::OkStatus();
+}
+
+absl::Status Bench::runCase(const Case &entry, int seeds, bool timing) {
+  std::string code = readFile(folder + "/" + entry.text("image"));
+  StcGpuImage image = {};
+  image.target = "nvptx-sm_90";
+  image.format = "cubin";
+  image.bytes = reinterpret_cast<const uint8_t *>(code.data());
+  image.size = code.size();
+  image.block_threads = uint64_t(entry.number("threads"));
+  image.shared_bytes = uint64_t(entry.number("shared"));
+  STC_ASSIGN_OR_RETURN(GpuProgram program, device->load(image, 1u << 20));
+
+  Layout layout = entry.layout();
+  int64_t rows = entry.number("rows"), columns = entry.number("columns");
+  int64_t tokens = entry.number("tokens"), copies = entry.number("copies");
+  double density = double(entry.number("density")) / 1000;
+  std::mt19937 random(uint32_t(entry.number("seed")));
+  uint64_t stride = uint64_t(entry.number("stride"));
+
+  STC_ASSIGN_OR_RETURN(GpuMemory weights,
+                       GpuMemory::allocate(*device, stride * uint64_t(copies), "weights"));
+  STC_ASSIGN_OR_RETURN(GpuMemory arena, GpuMemory::allocate(
+                                            *device, uint64_t(entry.number("arena")), "arena"));
+  uint64_t outBytes = uint64_t(tokens * rows) * sizeof(float);
+  STC_ASSIGN_OR_RETURN(GpuMemory out, GpuMemory::allocate(*device, outBytes, "results"));
+  STC_ASSIGN_OR_RETURN(GpuMemory sync, GpuMemory::allocate(*device, 64, "the barrier"));
+  STC_RETURN_IF_ERROR(device->zero(sync.address(), 64));
+  StcFrame frame = {};
+  frame.weights = weights.data();
+  frame.arena = arena.data();
+  frame.n_tokens = tokens;
+  frame.logits = reinterpret_cast<float *>(out.data());
+  frame.hidden = reinterpret_cast<float *>(out.data());
+  frame.sync = sync.data();
+  const GpuFunction &function = tokens > 1 ? program.prefill : program.decode;
+
+  std::string verdict = "exact";
+  uint64_t weightBytes = 0;
+  for (int seed = 0; seed < seeds; ++seed) {
+    std::vector<uint8_t> bytes;
+    std::vector<float> dense;
+    if (layout.isQuantized()) {
+      QuantizedMatrix matrix = randomMatrix(layout, rows, columns, density, random);
+      STC_ASSIGN_OR_RETURN(bytes, packQuantized(layout, matrix));
+      dense = dequantize(matrix);
+    } else {
+      dense.resize(size_t(rows * columns));
+      for (float &value : dense)
+        value = float(int(random() % 17) - 8) / 16;
+      STC_ASSIGN_OR_RETURN(bytes, packFloats(layout, rows, columns, dense));
+    }
+    weightBytes = bytes.size();
+    if (weightBytes > stride)
+      return absl::InternalError(absl::StrCat("the matrix takes ", weightBytes, " bytes"));
+    Activations x = randomActivations(entry, layout, random);
+    STC_RETURN_IF_ERROR(device->upload(arena.address(), x.arena.data(), x.arena.size()));
+    STC_RETURN_IF_ERROR(device->upload(weights.address(), bytes.data(), bytes.size()));
+    for (int64_t copy = 1; copy < copies; ++copy)
+      STC_RETURN_IF_ERROR(device->copy(weights.address() + stride * uint64_t(copy),
+                                       weights.address(), weightBytes));
+    STC_RETURN_IF_ERROR(device->synchronize());
+    std::vector<float> results(size_t(tokens * rows), NAN);
+    STC_RETURN_IF_ERROR(device->upload(out.address(), results.data(), outBytes));
+    STC_RETURN_IF_ERROR(device->launch(function, frame));
+    STC_RETURN_IF_ERROR(device->download(results.data(), out.address(), outBytes));
+    STC_RETURN_IF_ERROR(device->synchronize());
+    // Large results are checked at every 17th row.
+    int64_t every = rows * columns * tokens > (int64_t(1) << 26) ? 17 : 1;
+    int64_t wrong = 0;
+    double worst = 0;
+    for (int64_t token = 0; token < tokens; ++token)
+      for (int64_t row = 0; row < rows; row += every) {
+        double sum = 0;
+        for (int64_t column = 0; column < columns; ++column)
+          sum += double(dense[size_t(row * columns + column)]) *
+                 double(x.values[size_t(token * columns + column)]);
+        float got = results[size_t(token * rows + row)];
+        if (!(got == float(sum))) {
+          ++wrong;
+          double error = std::abs(got - sum) / std::max(1.0, std::abs(sum));
+          worst = std::isfinite(error) ? std::max(worst, error) : INFINITY;
+        }
+      }
+    ++checked;
+    // Sums of many columns pass 2^24 units; then they are rounded.
+    if (wrong && !(worst < 1e-5)) {
+      verdict = absl::StrCat("WRONG ", wrong, " (", worst, ")");
+      ++failures;
+      break;
+    }
+    if (wrong)
+      verdict = "rounded";
+  }
+  if (!timing) {
+    if (verdict != "exact" && verdict != "rounded")
+      std::printf("%-44s %s\n", entry.text("name").c_str(), verdict.c_str());
+    return absl::OkStatus();
+  }
+  std::vector<double> times;
+  for (int i = 0; i < 15; ++i) {
+    STC_ASSIGN_OR_RETURN(double seconds,
+                         device->measure([&] { return device->launch(function, frame); }));
+    if (i >= 3)
+      times.push_back(seconds);
+  }
+  std::sort(times.begin(), times.end());
+  double seconds = times[times.size() / 2] / double(copies);
+  double rate = double(weightBytes) / seconds;
+  std::printf("%-44s %-8s %9.2f us  %7.0f GB/s  %5.1f %% of copy  %7.2f Tops/s  %u x %u\n",
+              entry.text("name").c_str(), verdict.c_str(), seconds * 1e6, rate * 1e-9,
+              100 * rate / copyRate, 2e-12 * double(rows * columns * tokens) / seconds,
+              function.blocks, function.blockThreads);
+  return absl::OkStatus();
+}
+
+absl::Status Bench::run(int seeds, bool timing) {
+  STC_ASSIGN_OR_RETURN(CudaDriver driver, CudaDriver::load());
+  STC_ASSIGN_OR_RETURN(device, CudaDevice::open(driver, 0));
+  if (timing)
+    STC_RETURN_IF_ERROR(measureCopy());
+  for (const Case &entry : readCases(folder)) {
+    absl::Status status = runCase(entry, seeds, timing);
+    if (!status.ok()) {
+      ++failures;
+      std::printf("%-44s FAILED: %s\n", entry.text("name").c_str(),
+                  std::string(status.message()).c_str());
+      if (status.message().find("CUDA_ERROR") != std::string::npos)
+        return status;
+    }
+    std::fflush(stdout);
+  }
+  std::printf("%d cases checked, %d failed\n", checked, failures);
+  return failures ? absl::InternalError("some kernels are wrong") : absl::OkStatus();
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: %s FOLDER [check SEEDS]\n", argv[0]);
+    return 1;
+  }
+  bool timing = argc < 3;
+  int seeds = argc > 3 ? std::atoi(argv[3]) : 1;
+  absl::Status status = Bench(argv[1]).run(seeds, timing);
+  if (!status.ok())
+    std::fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
+  return status.ok() ? 0 : 1;
+}

@@ -1,0 +1,291 @@
+#!/usr/bin/env python3
+"""Writes a folder of GPU kernels for `stc-gpu-kernels`, which checks and times them on a card.
+
+    kernels.py OUT [--target sm_90] [--set check|time|all] [--filter TEXT]
+
+Each kernel is one packed.matmul of the given layout and shape, lowered as a model's are. `check`
+has many small shapes with every edge, `time` the shapes of large models, with as many copies of the
+matrix as no cache holds. Needs ptxas on the PATH or in /usr/local/cuda/bin.
+"""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("STC_BIN_DIR", ROOT / "build/release/bin"))
+LLVM = pathlib.Path("/usr/lib/llvm-22/bin")
+KINDS = {"dense": 1, "bitmap": 2, "nm": 3, "pairs": 4, "block": 5}
+ELEMENTS = {"f32": 0, "bf16": 1, "i8": 2, "i4": 3, "f16": 4, "i3": 5, "i2": 6}
+
+
+def up(value, unit=64):
+    return (value + unit - 1) // unit * unit
+
+
+class Layout:
+    """kind-element[-gGROUP][-asym][-row], nm and pairs with N:M in front: 2:4-nm-i4-g128."""
+
+    def __init__(self, text):
+        self.text, self.n, self.m = text, 0, 0
+        words = text.split("-")
+        if ":" in words[0]:
+            self.n, self.m = map(int, words.pop(0).split(":"))
+        self.kind, self.element = words[0], words[1]
+        self.group, self.asymmetric, self.per_row = 0, False, False
+        for word in words[2:]:
+            if word == "asym":
+                self.asymmetric = True
+            elif word == "row":
+                self.per_row, self.group = True, 128
+            else:
+                self.group = int(word[1:])
+
+    @property
+    def bits(self):
+        return {"i8": 8, "i4": 4, "i3": 3, "i2": 2}.get(self.element, 0)
+
+    def attribute(self):
+        fields = []
+        if self.group:
+            fields.append(f"group = {self.group}")
+        if self.n:
+            fields.append(f"n = {self.n}, m = {self.m}")
+        if self.asymmetric:
+            fields.append("asymmetric = true")
+        if self.per_row:
+            fields.append("per_row = true")
+        tail = ", " + ", ".join(fields) if fields else ""
+        return f"#packed.layout<{self.kind}, {self.element}{tail}>"
+
+    def bytes(self, rows, columns):
+        """Packed size; for layouts with a table, a bound."""
+        tiles = (rows + 15) // 16
+        if not self.bits:
+            return tiles * up(columns * 16 * {"f32": 4}.get(self.element, 2)) + 128
+        padded = up(columns, self.group)
+        groups = 1 if self.per_row else padded // self.group
+        tile = up(groups * 32) + (up(groups * 16) if self.asymmetric else 0)
+        steps = padded // 4
+        if self.kind == "dense":
+            tile += up(steps * 64 * self.bits // 8)
+        elif self.kind == "nm":
+            tile += up(steps * 8) + up(padded * 16 * self.n // self.m * self.bits // 8)
+        elif self.kind == "pairs":
+            tile += up(padded * 16 * self.n // 16)
+        else:  # a bound: everything stored
+            tile += up(steps * 8) + up(padded * 16 * self.bits // 8) + 512
+            return up(4 * (tiles + 1)) + tiles * tile + 128
+        return tiles * tile + 128
+
+
+class Case:
+    def __init__(self, layout, rows, columns, tokens=1, copies=1, density=500, barrier=True,
+                 row_tiles=1, tokens_at_once=32):
+        self.layout, self.rows, self.columns = Layout(layout), rows, columns
+        self.tokens, self.copies, self.density, self.barrier = tokens, copies, density, barrier
+        self.row_tiles, self.at_once = row_tiles, tokens_at_once
+        group = self.layout.group or 1
+        self.padded = up(columns, group)
+        self.groups = self.padded // group
+        if self.layout.bits:
+            self.scales = up(tokens * self.padded)
+            self.sums = up(self.scales + 4 * tokens * self.groups)
+            self.arena = up(self.sums + 4 * tokens * self.groups) + 64
+        else:
+            self.scales = self.sums = 0
+            self.arena = up(4 * tokens * columns) + 64
+
+    def name(self):
+        text = f"{self.layout.text} {self.rows}x{self.columns}"
+        if self.tokens > 1:
+            text += f" x{self.tokens}"
+        if self.layout.kind in ("bitmap", "block"):
+            text += f" {self.density / 10:g}%"
+        return text.replace(" ", "_") + ("" if self.barrier else "_streamed")
+
+    def stride(self):
+        return up(self.layout.bytes(self.rows, self.columns), 128)
+
+    def module(self):
+        rows, columns, tokens = self.rows, self.columns, self.tokens
+        weight = f"!packed.weight<{rows}x{columns}, {self.layout.attribute()}>"
+        lines = ["module {"]
+        size = self.layout.bytes(rows, columns)
+        for copy in range(self.copies):
+            lines.append(f"  packed.weight @w{copy} : {weight} offset {copy * self.stride()} "
+                         f"bytes {size} density 1.0")
+        dim = "1" if tokens == 1 else "?"
+        cache = "!stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>"
+        out = f"memref<{dim}x{rows}xf32>"
+        function = "decode" if tokens == 1 else "prefill"
+        for name in ("decode", "prefill"):
+            if name != function:
+                one = "1" if name == "decode" else "?"
+                lines.append(f"  func.func @{name}(%t: memref<{one}xi32>, %p: index, %c: {cache}, "
+                             f"%o: memref<{one}x16xf32>) {{\n    return\n  }}")
+        lines.append("  func.func @score(%h: memref<?x16xf32>, %l: memref<?x16xf32>) {\n"
+                     "    return\n  }")
+        lines.append(f"  func.func @{function}(%t: memref<{dim}xi32>, %p: index, %c: {cache}, "
+                     f"%o: {out}) {{")
+        arguments = ""
+        if tokens > 1:
+            lines.append("    %zero = arith.constant 0 : index")
+            lines.append(f"    %n = memref.dim %o, %zero : {out}")
+            arguments = "%n"
+        if self.layout.bits:
+            types = [f"memref<{dim}x{self.padded}xi8>", f"memref<{dim}x{self.groups}xf32>",
+                     f"memref<{dim}x{self.groups}xi32>"]
+            places = [(0, self.padded * tokens), (self.scales, 4 * self.groups * tokens),
+                      (self.sums, 4 * self.groups * tokens)]
+        else:
+            types, places = [f"memref<{dim}x{columns}xf32>"], [(0, 4 * columns * tokens)]
+        for i, (type_, (offset, size)) in enumerate(zip(types, places)):
+            lines.append(f"    %x{i} = packed.scratch({arguments}) offset {offset} "
+                         f"bytes {up(size)} : {type_}")
+        table = ", ".join(f"[@w{copy}]" for copy in range(self.copies))
+        pieces = ((rows + 15) // 16 + self.row_tiles - 1) // self.row_tiles
+        tile = "%i"
+        scaled = ""
+        if self.row_tiles > 1:
+            scaled = (f"        %f = arith.constant {self.row_tiles} : index\n"
+                      "        %j = arith.muli %i, %f : index\n")
+            tile = "%j"
+        inputs = ", ".join(f"%x{i}" for i in range(len(types)))
+        lines.append(f"""    %first = arith.constant 0 : index
+    %step = arith.constant 1 : index
+    %copies = arith.constant {self.copies} : index
+    scf.for %k = %first to %copies step %step {{
+      %w = packed.weight_row %k of [{table}] : {weight}
+      scf.forall (%i) in ({pieces}) {{
+{scaled}        packed.matmul_tile {tile} ins({inputs} : {", ".join(types)}) weight(%w : {weight[len("!packed.weight"):]}) outs(%o : {out}) config <tokens = {1 if tokens == 1 else self.at_once}, accumulators = 1, prefetch = 0, row_tiles = {self.row_tiles}>
+      }}
+{"      packed.barrier" if self.barrier else ""}
+    }}
+    packed.barrier
+    return
+  }}
+}}""")
+        return "\n".join(lines) + "\n"
+
+    def line(self, number, threads, shared):
+        layout = self.layout
+        words = dict(name=self.name(), image=f"{number}.cubin", kind=KINDS[layout.kind],
+                     element=ELEMENTS[layout.element], group=layout.group, n=layout.n, m=layout.m,
+                     asymmetric=int(layout.asymmetric), per_row=int(layout.per_row),
+                     rows=self.rows, columns=self.columns, tokens=self.tokens, copies=self.copies,
+                     density=self.density, stride=self.stride(), arena=self.arena,
+                     scales=self.scales, sums=self.sums, threads=threads, shared=shared,
+                     seed=number + 1)
+        return " ".join(f"{key}={value}" for key, value in words.items())
+
+
+def check_cases():
+    """Small shapes with every edge."""
+    shapes = [(16, 128), (48, 384), (40, 160), (1000, 512), (256, 2048), (17, 4096)]
+    layouts = ["dense-i8-g32", "dense-i8-g128", "dense-i4-g32", "dense-i4-g64", "dense-i4-g128",
+               "dense-i2-g32", "dense-i3-g32", "dense-i3-g128", "dense-i4-g32-asym",
+               "dense-i3-g64-asym", "dense-i8-row", "dense-i4-row", "dense-bf16", "dense-f16",
+               "dense-f32", "2:4-nm-i4-g32", "2:4-nm-i4-g128", "2:4-nm-i8-g32", "4:8-nm-i4-g64",
+               "1:4-nm-i4-g32", "8:16-nm-i4-g128", "1:16-pairs-i4-g64", "2:16-pairs-i4-g32",
+               "4:16-pairs-i4-g32", "4:16-pairs-i4-g128", "8:16-pairs-i4-g64", "bitmap-i4-g32",
+               "bitmap-i4-g128", "bitmap-i8-g64", "block-i4-g128", "block-i8-g32"]
+    for layout in layouts:
+        for rows, columns in shapes:
+            yield Case(layout, rows, columns)
+        for rows, columns, tokens in [(48, 384, 3), (40, 160, 8), (256, 512, 33), (128, 1024, 70)]:
+            yield Case(layout, rows, columns, tokens=tokens)
+            yield Case(layout, rows, columns, tokens=tokens, row_tiles=2)
+
+
+def time_cases():
+    """The matrices of large models."""
+    layouts = ["dense-i8-g128", "dense-i8-g32", "dense-i4-g128", "dense-i4-g32", "2:4-nm-i4-g128",
+               "4:16-pairs-i4-g128", "bitmap-i4-g128", "block-i4-g128", "dense-bf16"]
+    for layout in layouts:
+        for rows, columns in [(4096, 4096), (14336, 4096), (4096, 14336), (28672, 8192)]:
+            size = Layout(layout).bytes(rows, columns)
+            copies = max(2, (600 << 20) // size)
+            yield Case(layout, rows, columns, copies=copies)
+            if rows == columns:
+                yield Case(layout, rows, columns, copies=copies, barrier=False)
+    for layout in ["dense-i8-g128", "dense-i4-g128", "2:4-nm-i8-g128", "2:4-nm-i4-g128",
+                   "dense-bf16"]:
+        for tokens in (8, 64, 256):
+            yield Case(layout, 4096, 4096, tokens=tokens, copies=8, row_tiles=1)
+
+
+def tool(name):
+    found = shutil.which(name) or shutil.which(name, path="/usr/local/cuda/bin")
+    if not found:
+        sys.exit(f"error: {name}: expected on the PATH or in /usr/local/cuda/bin, got none")
+    return found
+
+
+def build(case, number, folder, chip, features):
+    base = folder / str(number)
+    source = base.with_suffix(".mlir")
+    source.write_text(case.module())
+
+    def run(*command):
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+        if done.returncode:
+            return done.stderr.strip().splitlines()[0:1] or ["failed"]
+        return None
+
+    target = f"nvptx-{chip}"
+    vector, lowered = base.with_suffix(".v.mlir"), base.with_suffix(".l.mlir")
+    ir, better = base.with_suffix(".ll"), base.with_suffix(".o.ll")
+    ptx, cubin = base.with_suffix(".ptx"), base.with_suffix(".cubin")
+    steps = [
+        (BIN / "stc-opt", source, f"--stc-phase-vector=target={target}", "-o", vector),
+        (BIN / "stc-opt", vector, f"--stc-phase-llvm=target={target}", "-o", lowered),
+        (LLVM / "mlir-translate", "--mlir-to-llvmir", lowered, "-o", ir),
+        (LLVM / "opt", "-O3", "-vectorize-slp=false", "-mtriple=nvptx64-nvidia-cuda",
+         f"-mcpu={chip}", ir, "-S", "-o", better),
+        (LLVM / "llc", "-O3", "-fp-contract=off", "-mtriple=nvptx64-nvidia-cuda", f"-mcpu={chip}",
+         f"-mattr={features}", better, "-o", ptx),
+        (tool("ptxas"), f"-arch={chip}", ptx, "-o", cubin),
+    ]
+    for step in steps:
+        problem = run(*step)
+        if problem:
+            return None, f"{case.name()}: {pathlib.Path(str(step[0])).name}: {problem[0]}"
+    shared = re.search(r"stc.block_shared_bytes = (\d+)", lowered.read_text())
+    for extra in (source, vector, lowered, ir, better, ptx):
+        extra.unlink()
+    return case.line(number, 512, shared.group(1) if shared else 0), None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--target", default="sm_90")
+    parser.add_argument("--features", default="+ptx80")
+    parser.add_argument("--set", choices=["check", "time", "all"], default="all")
+    parser.add_argument("--filter", default="", help="only cases whose name has this text")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    args = parser.parse_args()
+    wanted = {"check": [check_cases], "time": [time_cases], "all": [check_cases, time_cases]}
+    for make in wanted[args.set]:
+        folder = args.out / make.__name__.split("_")[0]
+        folder.mkdir(parents=True, exist_ok=True)
+        cases = [case for case in make() if args.filter in case.name()]
+        with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+            results = list(pool.map(
+                lambda pair: build(pair[1], pair[0], folder, args.target, args.features),
+                enumerate(cases)))
+        lines = [line for line, _ in results if line]
+        (folder / "cases.txt").write_text("".join(line + "\n" for line in lines))
+        for _, problem in results:
+            if problem:
+                print(f"left out: {problem}")
+        print(f"{folder}: {len(lines)} of {len(cases)} kernels")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+// Where a model's functions run, as a session sees it: memory for one text, and the calls.
+#ifndef STC_RUNTIME_EXECUTOR_H
+#define STC_RUNTIME_EXECUTOR_H
+
+#include "stc/Packing/Bundle.h"
+
+#include "absl/types/span.h"
+
+#include <cstdint>
+#include <memory>
+
+namespace stc {
+
+class Model;
+
+/// What one text needs besides the weights; bytes unless said otherwise. No size can overflow a sum
+/// of all of them.
+struct TextSizes {
+  explicit TextSizes(const ModelSettings &settings);
+  int64_t chunk;     // tokens that one prefill reads at most
+  int64_t scoreRows; // rows of logits that one call of score writes at most
+  uint64_t arena, keyCache, valueCache;
+  uint64_t hidden; // [chunk][hiddenSize] floats
+  uint64_t logits; // [scoreRows][vocabSize] floats
+  uint64_t caches() const { return keyCache + valueCache; }
+  uint64_t total() const { return arena + caches() + hidden + logits; }
+};
+
+/// Runs a model's functions for one text and keeps that text's caches. Tokens and positions are
+/// the caller's to check. Errors are those of the device; on a processor nothing can fail.
+class Executor {
+public:
+  virtual ~Executor() = default;
+  /// Reads `tokens`, at most a chunk, the first of which stands at `position`, and leaves their
+  /// hidden states for `score`.
+  virtual absl::Status prefill(absl::Span<const int32_t> tokens, int64_t position) = 0;
+  /// Reads one token and returns the logits of the one after it, valid until the next call.
+  virtual absl::StatusOr<absl::Span<const float>> decode(int32_t token, int64_t position) = 0;
+  /// The logits after `rows` tokens of the last prefill, the first of which is its token `first`
+  /// and stands at `position`; at most TextSizes::scoreRows. Valid until the next call.
+  virtual absl::StatusOr<absl::Span<const float>> score(int64_t first, int64_t rows,
+                                                        int64_t position) = 0;
+};
+
+/// One that runs the model's variant on its thread pool. `model` must outlive it. Errors: memory
+/// that the system refuses.
+absl::StatusOr<std::unique_ptr<Executor>> createCpuExecutor(Model &model);
+
+} // namespace stc
+
+#endif // STC_RUNTIME_EXECUTOR_H

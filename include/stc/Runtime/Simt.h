@@ -1,0 +1,45 @@
+/* What code for `--target simt` calls: the threads of a GPU's blocks, simulated. Plain C. */
+#ifndef STC_RUNTIME_SIMT_H
+#define STC_RUNTIME_SIMT_H
+
+#include "stc/Runtime/ModelABI.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A kernel as every thread of every block runs it. */
+typedef void (*StcSimtKernel)(const StcFrame *frame);
+
+/* Runs block number `block` of `blocks` on the calling thread of the pool: `threads` fibers that
+ * switch where threads of a GPU wait for each other, and `shared_bytes` of memory of the block,
+ * 128-byte aligned, all bits set at first. `warp_threads` divides `threads`.
+ *
+ * The variable STC_SIMT_ORDER chooses in which order fibers run between two barriers: "ascending"
+ * (the default), "descending", or a number that seeds a different order each time. Results that
+ * depend on it show a barrier that is missing.
+ *
+ * Where threads can never go on, because they wait at different places or some have returned, a
+ * line on stderr says who waits where, and the process aborts. */
+void stc_simt_run_block(StcSimtKernel kernel, const StcFrame *frame, int64_t block, int64_t blocks,
+                        int32_t threads, int32_t warp_threads, int64_t shared_bytes);
+
+/* The rest is called by kernels only. Within one call of a kernel, these four do not change. */
+int32_t stc_simt_thread(void);
+int64_t stc_simt_block(void);
+int64_t stc_simt_blocks(void);
+uint8_t *stc_simt_shared(void);
+
+/* Waits for all threads of the block. `place` is the number of the barrier in the module, by which
+ * its threads are checked to be at the same one. */
+void stc_simt_barrier(int32_t place);
+
+/* Waits for all threads of the warp, and returns the `value` of the one whose number differs by
+ * `mask`, which must be the same for all. `place` is as above. */
+int32_t stc_simt_shuffle_xor(int32_t value, int32_t mask, int32_t place);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* STC_RUNTIME_SIMT_H */

@@ -1,0 +1,303 @@
+// The threads of a GPU's block as fibers of one thread, which take turns where they would wait.
+#include "stc/Runtime/Simt.h"
+
+#include "FiberSwitch.h"
+#include "stc/Support/Error.h"
+#include "stc/Support/Random.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace stc {
+
+namespace {
+
+/// Kernels keep little on their stacks: a block's buffers are in its shared memory.
+constexpr size_t kStackBytes = 128 << 10;
+
+/// In which order fibers run that may all run.
+struct Order {
+  enum Kind { Ascending, Descending, Shuffled } kind = Ascending;
+  uint64_t seed = 0;
+};
+
+[[noreturn]] void endProcess(const std::string &message) {
+  std::fprintf(stderr, "error: %s\n", message.c_str());
+  std::fflush(stderr);
+  std::abort();
+}
+
+/// The order STC_SIMT_ORDER asks for.
+Order readOrder() {
+  const char *variable = std::getenv("STC_SIMT_ORDER");
+  absl::string_view text = variable ? variable : "ascending";
+  Order order;
+  if (text == "descending")
+    order.kind = Order::Descending;
+  else if (absl::SimpleAtoi(text, &order.seed))
+    order.kind = Order::Shuffled;
+  else if (text != "ascending")
+    endProcess(std::string(formatError({"", "STC_SIMT_ORDER", {}},
+                                       "ascending, descending or a number", printable(text))
+                               .message()));
+  return order;
+}
+
+/// One thread of the block.
+struct Fiber {
+  enum State { Runs, AtBarrier, AtShuffle, Returned };
+  FiberContext context;
+  State state = Runs;
+  int32_t place = 0; // of the barrier or shuffle
+};
+
+/// The exchange of values between the lanes of a warp. Of two sets of values, one is read while the
+/// other is written by those who are already at the next shuffle.
+struct Warp {
+  int32_t arrived = 0, first = 0, mask = 0; // `first`: the thread that came first
+  int parity = 0;
+  std::vector<int32_t> values[2];
+};
+
+/// One block while its kernel runs. What may run is a stack, so that a warp whose lanes have met
+/// goes on as far as it can before others do: this spreads warps the most.
+class Block {
+public:
+  Block(int32_t threads, int32_t warpThreads, const GuardedMemory &stacks, Order order,
+        int64_t number, int64_t blocks, uint8_t *shared);
+
+  void run(StcSimtKernel kernelToRun, const StcFrame *frameOfCall);
+  void barrier(int32_t place);
+  int32_t shuffleXor(int32_t value, int32_t mask, int32_t place);
+
+  int32_t thread() const { return running; }
+  const int64_t number, blocks;
+  uint8_t *const shared;
+
+private:
+  static void fiberMain();
+  /// Lets fibers first .. first + count - 1 run.
+  void release(int32_t first, int32_t count);
+  /// Lets others run until this fiber may; `ends`: it never will again.
+  void runNext(FiberContext &from, bool ends = false);
+  /// The running fiber waits; `first` came to this barrier or warp first and must wait at the same.
+  void arrive(Fiber::State state, int32_t place, int32_t first);
+  [[noreturn]] void fail(int32_t a, int32_t b) const;
+  std::string describe(int32_t thread) const;
+
+  const int32_t threads, warpThreads;
+  const Order order;
+  Random random;
+  std::vector<Fiber> fibers;
+  std::vector<Warp> warps;
+  std::vector<int32_t> ready;
+  FiberContext caller;
+  StcSimtKernel kernel = nullptr;
+  const StcFrame *frame = nullptr;
+  int32_t running = 0, returned = 0;
+  int32_t atBarrier = 0, firstAtBarrier = 0;
+};
+
+/// The block whose fibers run on this thread; they never change threads.
+thread_local Block *current = nullptr;
+
+Block::Block(int32_t threads, int32_t warpThreads, const GuardedMemory &stacks, Order order,
+             int64_t number, int64_t blocks, uint8_t *shared)
+    : number(number), blocks(blocks), shared(shared), threads(threads), warpThreads(warpThreads),
+      order(order), random(order.seed + uint64_t(number)), fibers(size_t(threads)),
+      warps(size_t(threads / warpThreads)) {
+  for (size_t i = 0; i < fibers.size(); ++i)
+    prepareFiber(fibers[i].context, stacks.piece(i), stacks.bytes(), fiberMain);
+  for (Warp &warp : warps)
+    for (std::vector<int32_t> &values : warp.values)
+      values.resize(size_t(warpThreads));
+  ready.reserve(fibers.size());
+}
+
+void Block::run(StcSimtKernel kernelToRun, const StcFrame *frameOfCall) {
+  kernel = kernelToRun;
+  frame = frameOfCall;
+  current = this;
+  release(0, threads);
+  runNext(caller);
+  current = nullptr;
+}
+
+void Block::fiberMain() {
+  beginFiber();
+  Block &block = *current;
+  block.kernel(block.frame);
+  Fiber &self = block.fibers[size_t(block.running)];
+  self.state = Fiber::Returned;
+  if (++block.returned == block.threads)
+    switchFiber(self.context, block.caller, /*ends=*/true);
+  else
+    block.runNext(self.context, /*ends=*/true);
+  std::abort(); // nobody comes back
+}
+
+void Block::release(int32_t first, int32_t count) {
+  size_t start = ready.size();
+  for (int32_t i = 0; i < count; ++i) {
+    // The last one pushed runs first.
+    int32_t thread = first + (order.kind == Order::Ascending ? count - 1 - i : i);
+    fibers[size_t(thread)].state = Fiber::Runs;
+    ready.push_back(thread);
+  }
+  if (order.kind == Order::Shuffled)
+    for (size_t i = size_t(count) - 1; i > 0; --i)
+      std::swap(ready[start + i], ready[start + random.next() % (i + 1)]);
+}
+
+void Block::runNext(FiberContext &from, bool ends) {
+  if (ready.empty()) {
+    // Threads wait for others that wait elsewhere or have returned.
+    int32_t other = 1;
+    while (other < threads - 1 && fibers[size_t(other)].state == fibers[0].state &&
+           fibers[size_t(other)].place == fibers[0].place)
+      ++other;
+    fail(0, other);
+  }
+  running = ready.back();
+  ready.pop_back();
+  FiberContext &to = fibers[size_t(running)].context;
+  if (&to != &from)
+    switchFiber(from, to, ends);
+}
+
+void Block::arrive(Fiber::State state, int32_t place, int32_t first) {
+  Fiber &self = fibers[size_t(running)];
+  self.state = state;
+  self.place = place;
+  if (fibers[size_t(first)].place != place)
+    fail(first, running);
+}
+
+void Block::barrier(int32_t place) {
+  Fiber &self = fibers[size_t(running)];
+  if (atBarrier == 0)
+    firstAtBarrier = running;
+  arrive(Fiber::AtBarrier, place, firstAtBarrier);
+  if (++atBarrier == threads) {
+    atBarrier = 0;
+    release(0, threads);
+  }
+  runNext(self.context);
+}
+
+int32_t Block::shuffleXor(int32_t value, int32_t mask, int32_t place) {
+  Fiber &self = fibers[size_t(running)];
+  int32_t lane = running % warpThreads, start = running - lane;
+  Warp &warp = warps[size_t(running / warpThreads)];
+  if (warp.arrived == 0) {
+    warp.first = running;
+    warp.mask = mask;
+  }
+  arrive(Fiber::AtShuffle, place, warp.first);
+  if (mask != warp.mask || mask < 0 || mask >= warpThreads)
+    endProcess(absl::StrCat("simt: block ", number, ": expected one mask below ", warpThreads,
+                            " for all lanes, got ", warp.mask, " and ", mask, ": ",
+                            describe(running)));
+  std::vector<int32_t> &values = warp.values[warp.parity];
+  values[size_t(lane)] = value;
+  if (++warp.arrived == warpThreads) {
+    warp.arrived = 0;
+    warp.parity ^= 1;
+    release(start, warpThreads);
+  }
+  runNext(self.context);
+  return values[size_t(lane ^ mask)];
+}
+
+std::string Block::describe(int32_t thread) const {
+  const Fiber &fiber = fibers[size_t(thread)];
+  switch (fiber.state) {
+  case Fiber::Runs:
+    return absl::StrCat("thread ", thread, " runs");
+  case Fiber::AtBarrier:
+    return absl::StrCat("thread ", thread, " waits at barrier ", fiber.place);
+  case Fiber::AtShuffle:
+    return absl::StrCat("thread ", thread, " waits at shuffle ", fiber.place);
+  case Fiber::Returned:
+    return absl::StrCat("thread ", thread, " has returned");
+  }
+  std::abort(); // every state is listed
+}
+
+void Block::fail(int32_t a, int32_t b) const {
+  endProcess(absl::StrCat("simt: block ", number,
+                          ": expected all threads at the same barrier or shuffle, got ",
+                          describe(a), ", ", describe(b)));
+}
+
+/// What one thread of the pool needs to run blocks, kept for the next call.
+struct Resources {
+  Resources(size_t threads, size_t sharedBytes)
+      : stacks(threads, kStackBytes), shared(1, sharedBytes) {}
+  GuardedMemory stacks, shared;
+};
+
+/// Resources that nobody uses. Never destroyed: threads may outlive static variables.
+struct IdleResources {
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Resources>> items;
+
+  static IdleResources &get() {
+    static auto *idle = new IdleResources;
+    return *idle;
+  }
+  std::unique_ptr<Resources> take(size_t threads, size_t sharedBytes) {
+    std::lock_guard<std::mutex> lock(mutex);
+    while (!items.empty()) {
+      std::unique_ptr<Resources> item = std::move(items.back());
+      items.pop_back();
+      if (item->stacks.count() == threads && item->shared.bytes() >= sharedBytes)
+        return item;
+    }
+    return std::make_unique<Resources>(threads, sharedBytes);
+  }
+  void put(std::unique_ptr<Resources> item) {
+    std::lock_guard<std::mutex> lock(mutex);
+    items.push_back(std::move(item));
+  }
+};
+
+} // namespace
+} // namespace stc
+
+using namespace stc;
+
+extern "C" {
+
+void stc_simt_run_block(StcSimtKernel kernel, const StcFrame *frame, int64_t block, int64_t blocks,
+                        int32_t threads, int32_t warp_threads, int64_t shared_bytes) {
+  if (!hasFibers)
+    endProcess("simt: expected an x86-64 or AArch64 processor, got another one");
+  // The end of the shared memory lies before a page that faults.
+  size_t bytes = (size_t(shared_bytes) + 127) / 128 * 128;
+  auto resources = IdleResources::get().take(size_t(threads), bytes);
+  uint8_t *shared = resources->shared.piece(0) + resources->shared.bytes() - bytes;
+  std::memset(shared, 0xff, bytes);
+  Block(threads, warp_threads, resources->stacks, readOrder(), block, blocks, shared)
+      .run(kernel, frame);
+  IdleResources::get().put(std::move(resources));
+}
+
+int32_t stc_simt_thread(void) { return current->thread(); }
+int64_t stc_simt_block(void) { return current->number; }
+int64_t stc_simt_blocks(void) { return current->blocks; }
+uint8_t *stc_simt_shared(void) { return current->shared; }
+void stc_simt_barrier(int32_t place) { current->barrier(place); }
+int32_t stc_simt_shuffle_xor(int32_t value, int32_t mask, int32_t place) {
+  return current->shuffleXor(value, mask, place);
+}
+
+} // extern "C"

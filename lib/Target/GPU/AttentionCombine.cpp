@@ -1,0 +1,92 @@
+// packed.attention_combine: one query head's result from the pieces of its attention.
+#include "BlockLowerings.h"
+#include "RowBuilder.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace stc;
+using namespace stc::gpu;
+
+/// Most slices of pieces: their sums lie in shared memory.
+constexpr int64_t kMostSlices = 32;
+
+/// Every thread takes four columns of every slices-th piece; then slices are added up, in order.
+void stc::gpu::emitAttentionCombine(packed::AttentionCombineOp op,
+                                    const TargetDescription &target) {
+  RowBuilder builder(op, target);
+  KVCacheLayout layout = cast<KVCacheType>(op.getCache().getType()).getLayout();
+  int64_t padded = layout.paddedDim(), fours = padded / kFour;
+  int64_t slices = std::clamp<int64_t>(builder.threads() / fours, 1, kMostSlices);
+  Type f32 = builder.getF32Type();
+  Value zero = builder.constant(f32, 0.0);
+  auto line = [&](Value piece) {
+    return builder.add(builder.times(piece, op.getHeads()), op.getHead());
+  };
+  auto number = [&](Value piece, int64_t column) {
+    return builder.loadElement(op.getPartials(), {line(piece), builder.index(padded + column)});
+  };
+  constexpr int64_t kFloat = sizeof(float);
+  Value scratch =
+      builder.scratch(std::max(builder.threads() * kFloat, slices * (padded + 1) * kFloat));
+  Value sliceSums = builder.address(scratch, slices * padded * kFloat);
+
+  Value lowest = builder.constant(f32, -double(std::numeric_limits<float>::max()));
+  Value thread = builder.toIndex(builder.thread());
+  Value maximum = builder.loop(thread, op.getPieces(), builder.threads(), lowest,
+                               [&](Value piece, ValueRange carried) {
+                                 return Values{builder.maximum(number(piece, 0), carried[0])};
+                               })[0];
+  maximum = builder.reduceBlock(Reduction::Maximum, maximum, scratch);
+
+  // Few threads and long rows: a thread has several fours.
+  int64_t perThread = llvm::divideCeil(fours * slices, builder.threads());
+  for (int64_t i = 0; i < perThread; ++i) {
+    Value unit = builder.plus(thread, i * builder.threads());
+    builder.guard(
+        (i + 1) * builder.threads() > fours * slices,
+        [&] { return builder.isBelow(unit, fours * slices); },
+        [&] {
+          Value slice = builder.quotient(unit, fours);
+          Value column = builder.times(builder.remainder(unit, fours), kFour);
+          Values sums = builder.loop(
+              slice, op.getPieces(), slices, Values(kFour + 1, zero),
+              [&](Value piece, ValueRange carried) {
+                Values inner;
+                Value distance = arith::SubFOp::create(builder, number(piece, 0), maximum);
+                Value weight = builder.fastExp(distance);
+                Values four =
+                    builder.loadFour(op.getPartials(), line(piece), Value(), column, padded,
+                                     /*isInside=*/true);
+                four.push_back(number(piece, 1));
+                for (auto [x, sum] : llvm::zip_equal(four, carried))
+                  inner.push_back(builder.multiplyAdd(x, weight, sum));
+                return inner;
+              });
+          Value place = builder.add(builder.times(slice, padded), column);
+          Value four = vector::FromElementsOp::create(builder, builder.floats(kFour),
+                                                      ArrayRef(sums).drop_back());
+          builder.storeAligned(four, builder.address(scratch, builder.times(place, kFloat)), 16);
+          // The same in all threads of the slice.
+          builder.storeAligned(sums[kFour],
+                               builder.address(sliceSums, builder.times(slice, kFloat)), kFloat);
+        });
+  }
+  builder.barrier();
+  Value begin = builder.times(op.getHead(), layout.headDim);
+  builder.forThreads(layout.headDim, [&](Value d) {
+    Value value = zero, sum = zero;
+    Value start = builder.address(scratch, builder.times(d, kFloat));
+    for (int64_t i = 0; i < slices; ++i) {
+      auto more = [&](Value total, Value address) -> Value {
+        return arith::AddFOp::create(builder, total, builder.loadAligned(f32, address, kFloat));
+      };
+      value = more(value, builder.address(start, i * padded * kFloat));
+      sum = more(sum, builder.address(sliceSums, i * kFloat));
+    }
+    Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0), sum);
+    memref::StoreOp::create(builder, builder.productOf(value, inverse), op.getOut(),
+                            ValueRange{builder.index(0), builder.add(begin, d)});
+  });
+  builder.barrier();
+}

@@ -1,0 +1,109 @@
+// What the parts of the attention kernel share: its rows, its places in shared memory, its loops.
+#ifndef STC_LIB_TARGET_GPU_ATTENTIONEMITTER_H
+#define STC_LIB_TARGET_GPU_ATTENTIONEMITTER_H
+
+#include "BlockLowerings.h"
+#include "RowBuilder.h"
+
+#include "stc/Dialect/Packed/Transforms/VisibleKeys.h"
+
+namespace stc::gpu {
+
+/// Writes packed.attention_tile. A row is a pair of token and query head; all rows of a tile read
+/// the same key/value head. A warp computes a few rows (a chunk) at once, with softmax online
+/// (Milakov and Gimelshein 2018; Dao et al. 2022), in steps of as many keys as it has lanes:
+///
+///   scores   lanes take several keys and every few elements of them, in loads of 16 bytes, and
+///            exchange sums until each has one key's score
+///   weights  exp(score - maximum so far), to shared memory
+///   out      lanes take elements of the values: out = out * alpha + weights . values
+///
+/// Where there are few rows (one token), the warps of the block share the keys, and their results
+/// are put together through shared memory; else each warp takes chunks of rows and all keys.
+class AttentionEmitter {
+public:
+  AttentionEmitter(packed::AttentionTileOp op, const TargetDescription &target);
+  void emit();
+
+private:
+  /// What a warp carries from step to step, for each row of the chunk.
+  struct State {
+    Values maxima; // f32, the same in all lanes
+    Values sums;   // f32, of the lane's own weights
+    Values outs;   // vector<valueWidth x f32>, [row][vector]
+    Values all() const;
+  };
+
+  bool isInt8() const { return layout.element == KVElement::Int8; }
+  Type storedType();
+  /// Bytes of an element of a key or value; 1 for codes.
+  int64_t elementBytes() const;
+  int64_t warpThreads() const { return builder.getTarget().warpThreads; }
+  int64_t valuesPerRow() const { return layout.paddedDim() / valueWidth; }
+  bool isDecode() { return op.getTokens() == 1; }
+
+  // AttentionTile.cpp
+  void placeBuffers();
+  void prepareRows();
+  void prepareFloats();
+  void prepareCodes();
+  /// The number of the token within the tile, and the query head, of a row (index) of the tile;
+  /// rows behind the last one repeat it.
+  std::pair<Value, Value> tokenAndHead(Value row);
+  /// Attention of rows [first, first + chunk) to the keys of steps begin, begin + step, ...
+  State attend(Value first, Value begin, Value end, int64_t step);
+  State split(ValueRange values) const;
+  State addKeys(Value number, ValueRange lasts, const State &before);
+  Value capScore(Value score);
+  Value isVisible(Value position, Value last);
+  void writeRows(Value first, const State &state);
+  void writeMerged(Value first, const State &state);
+  /// Where in `out` a row's element is.
+  Values outPlace(Value row, Value d);
+
+  // AttentionProducts.cpp
+  /// The lane's score of each row: f32.
+  Values scores(Value first);
+  Values floatProducts(Value first);
+  Values codeProducts(Value first);
+  /// What `width` keys per lane and every few elements add up to -> the lane's own key's.
+  Value exchange(Values sums);
+  Values addValues(ValueRange outs);
+  Values loadValues(Value key, int64_t keys, int64_t vector);
+
+  packed::AttentionTileOp op;
+  RowBuilder builder;
+  KVCacheLayout layout;
+  int64_t shared;       // query heads per key/value head
+  int64_t rows;         // of a full tile
+  int64_t workers;      // warps with work
+  bool sharesKeys;      // among warps
+  int64_t chunk;        // rows of a warp at once
+  int64_t chunks;       // of a full tile
+  int64_t keyWidth;     // keys of a lane in one load: a power of two
+  int64_t valueWidth;   // elements of a value in one load
+  int64_t valueVectors; // of a lane; the last one may not exist
+  int64_t mergedRows;   // whose results are put together at once
+
+  Value keys, values;                             // of the key/value head, in global memory
+  Value presentRows, firstPosition, lastPosition; // index
+  packed::VisibleBlocks blocks;
+  Value lane, warp;
+  // The step in work.
+  Value stepKeys, stepValues; // its block
+  Value inBlock;              // index: its first key, in the block
+  Value position;             // index: and in the cache
+  // Places in shared memory.
+  Value queries;     // f32 [row][padded head_dim], or int8 codes
+  Value queryScales; // f32 [row], with the softmax's scale (Int8)
+  Value queryStarts; // i32 [row], -128 times the sum of the codes (Int8)
+  Value weights;     // f32 [warp][row of the chunk][key of the step]
+  Value ownWeights;  // of this warp
+  Value results;     // f32 [row][warp][padded head_dim]
+  Value maxima;      // f32 [row of the chunk][warp]
+  Value sums;        // f32 [row of the chunk][warp]
+};
+
+} // namespace stc::gpu
+
+#endif // STC_LIB_TARGET_GPU_ATTENTIONEMITTER_H

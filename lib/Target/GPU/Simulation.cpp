@@ -1,0 +1,182 @@
+// The target `simt`: calls of the runtime in the place of what GPUs have instructions for.
+#include "Simulation.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/IR/AttrTypeSubElements.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace stc;
+using namespace stc::gpu;
+
+namespace {
+
+constexpr StringLiteral kThread = "stc_simt_thread", kBlock = "stc_simt_block",
+                        kBlocks = "stc_simt_blocks", kSharedBase = "stc_simt_shared",
+                        kBarrier = "stc_simt_barrier", kShuffle = "stc_simt_shuffle_xor",
+                        kRunBlock = "stc_simt_run_block", kGridBarrier = "stc_rt_barrier";
+
+/// Calls a function of the runtime, declared at the first use. `result` may be null. `isConstant`:
+/// it reads nothing that changes while a kernel runs, so that calls may be merged and moved.
+Value callFunction(ImplicitLocOpBuilder &builder, StringRef name, Type result, ValueRange operands,
+                   bool isConstant = false) {
+  auto module = builder.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
+  auto function = module.lookupSymbol<LLVM::LLVMFuncOp>(name);
+  if (!function) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(module.getBody());
+    auto type =
+        LLVM::LLVMFunctionType::get(result ? result : LLVM::LLVMVoidType::get(builder.getContext()),
+                                    llvm::to_vector(operands.getTypes()));
+    function = LLVM::LLVMFuncOp::create(builder, name, type);
+    function.setNoUnwind(true);
+    if (isConstant) {
+      auto none = LLVM::ModRefInfo::NoModRef;
+      function.setMemoryEffectsAttr(
+          LLVM::MemoryEffectsAttr::get(builder.getContext(), none, none, none, none, none, none));
+      function.setWillReturn(true);
+    }
+  }
+  auto call = LLVM::CallOp::create(builder, function, operands);
+  return result ? call.getResult() : Value();
+}
+
+/// What calls of the runtime have instead of operations of the gpu dialect.
+class Calls {
+public:
+  explicit Calls(const TargetDescription &target) : target(target) {}
+
+  LogicalResult replace(Operation *op) {
+    ImplicitLocOpBuilder builder(op->getLoc(), op);
+    Type i32 = builder.getI32Type(), i64 = builder.getI64Type();
+    return TypeSwitch<Operation *, LogicalResult>(op)
+        .Case([&](mlir::gpu::ThreadIdOp id) {
+          return replaceNumber(builder, op, id.getDimension(), kThread, i32);
+        })
+        .Case([&](mlir::gpu::BlockIdOp id) {
+          return replaceNumber(builder, op, id.getDimension(), kBlock, i64);
+        })
+        .Case([&](mlir::gpu::GridDimOp dimension) {
+          return replaceNumber(builder, op, dimension.getDimension(), kBlocks, i64);
+        })
+        .Case([&](mlir::gpu::BarrierOp) {
+          callFunction(builder, kBarrier, Type(), nextPlace(builder));
+          op->erase();
+          return success();
+        })
+        .Case([&](mlir::gpu::ShuffleOp shuffle) { return replaceShuffle(builder, shuffle); })
+        .Default([](Operation *other) {
+          return other->emitOpError("is nothing that simulated threads can do");
+        });
+  }
+
+private:
+  /// Different for each place of the code, whatever copies of it LLVM makes.
+  Value nextPlace(ImplicitLocOpBuilder &builder) {
+    return LLVM::ConstantOp::create(builder, builder.getI32Type(),
+                                    builder.getI32IntegerAttr(places++));
+  }
+
+  static LogicalResult replaceNumber(ImplicitLocOpBuilder &builder, Operation *op,
+                                     mlir::gpu::Dimension dimension, StringRef function,
+                                     Type type) {
+    if (dimension != mlir::gpu::Dimension::x)
+      return op->emitOpError("expects dimension x");
+    Value number = callFunction(builder, function, type, {}, /*isConstant=*/true);
+    op->getResult(0).replaceAllUsesWith(
+        arith::IndexCastUIOp::create(builder, builder.getIndexType(), number));
+    op->erase();
+    return success();
+  }
+
+  LogicalResult replaceShuffle(ImplicitLocOpBuilder &builder, mlir::gpu::ShuffleOp shuffle) {
+    Type i32 = builder.getI32Type(), type = shuffle.getShuffleResult().getType();
+    APInt width;
+    if (shuffle.getMode() != mlir::gpu::ShuffleMode::XOR || type.getIntOrFloatBitWidth() != 32 ||
+        !matchPattern(shuffle.getWidth(), m_ConstantInt(&width)) ||
+        width != static_cast<uint64_t>(target.warpThreads) || !shuffle.getValid().use_empty())
+      return shuffle.emitOpError("expects mode xor of 32 bits over a whole warp");
+    Value value = shuffle.getValue();
+    if (type != i32)
+      value = arith::BitcastOp::create(builder, i32, value);
+    value = callFunction(builder, kShuffle, i32, {value, shuffle.getOffset(), nextPlace(builder)});
+    if (type != i32)
+      value = arith::BitcastOp::create(builder, type, value);
+    shuffle.getShuffleResult().replaceAllUsesWith(value);
+    shuffle.erase();
+    return success();
+  }
+
+  const TargetDescription &target;
+  int32_t places = 0;
+};
+
+} // namespace
+
+void stc::gpu::emitBlocksBarrier(ImplicitLocOpBuilder &builder, Value sync) {
+  callFunction(builder, kGridBarrier, Type(), sync);
+}
+
+void stc::gpu::emitSimulatedEntryPoint(func::FuncOp kernel, StringRef name,
+                                       const TargetDescription &target, int64_t sharedBytes) {
+  ImplicitLocOpBuilder builder(kernel.getLoc(), kernel);
+  builder.setInsertionPointAfter(kernel);
+  Type pointer = LLVM::LLVMPointerType::get(builder.getContext()), i32 = builder.getI32Type(),
+       i64 = builder.getI64Type();
+  auto function =
+      func::FuncOp::create(builder, name, builder.getFunctionType({pointer, i64, i64}, {}));
+  builder.setInsertionPointToStart(function.addEntryBlock());
+  auto constant = [&](Type type, int64_t value) -> Value {
+    return LLVM::ConstantOp::create(builder, type, builder.getIntegerAttr(type, value));
+  };
+  Value callee = func::ConstantOp::create(builder, kernel.getFunctionType(), kernel.getSymName());
+  Values operands{UnrealizedConversionCastOp::create(builder, pointer, callee).getResult(0)};
+  llvm::append_range(operands, function.getArguments());
+  operands.push_back(constant(i32, target.blockThreads));
+  operands.push_back(constant(i32, target.warpThreads));
+  operands.push_back(constant(i64, sharedBytes));
+  callFunction(builder, kRunBlock, Type(), operands);
+  func::ReturnOp::create(builder);
+}
+
+LogicalResult stc::gpu::callRuntime(ModuleOp module, const TargetDescription &target) {
+  SmallVector<Operation *> operations;
+  module.walk([&](Operation *op) {
+    if (isa_and_nonnull<mlir::gpu::GPUDialect>(op->getDialect()))
+      operations.push_back(op);
+  });
+  Calls calls(target);
+  for (Operation *op : operations)
+    if (failed(calls.replace(op)))
+      return failure();
+  return success();
+}
+
+void stc::gpu::mergeAddressSpaces(ModuleOp module) {
+  auto pointer = LLVM::LLVMPointerType::get(module.getContext());
+  AttrTypeReplacer replacer;
+  replacer.addReplacement([pointer](LLVM::LLVMPointerType) { return Type(pointer); });
+  replacer.recursivelyReplaceElementsIn(module, /*replaceAttrs=*/true, /*replaceLocs=*/false,
+                                        /*replaceTypes=*/true);
+  SmallVector<LLVM::AddrSpaceCastOp> casts;
+  SmallVector<LLVM::AddressOfOp> addresses;
+  module.walk([&](Operation *op) {
+    if (auto cast = dyn_cast<LLVM::AddrSpaceCastOp>(op))
+      casts.push_back(cast);
+    else if (auto address = dyn_cast<LLVM::AddressOfOp>(op);
+             address && address.getGlobalName() == kSharedMemory)
+      addresses.push_back(address);
+  });
+  for (LLVM::AddrSpaceCastOp cast : casts) {
+    cast.replaceAllUsesWith(cast.getArg());
+    cast.erase();
+  }
+  for (LLVM::AddressOfOp address : addresses) {
+    ImplicitLocOpBuilder builder(address.getLoc(), address);
+    address.replaceAllUsesWith(
+        callFunction(builder, kSharedBase, pointer, {}, /*isConstant=*/true));
+    address.erase();
+  }
+  if (Operation *shared = module.lookupSymbol(kSharedMemory))
+    shared->erase();
+}

@@ -1,0 +1,183 @@
+"""Kernels of GPUs on this machine's processor (--target simt) compute what its own kernels do."""
+import array
+import ctypes
+import os
+import sys
+import unittest
+
+from support import (BOOKS, SHARED, TemporaryDirectoryTest, compile_model, golden, make_llama,
+                     needs_shared, run, stc)
+
+ORDERS = ("ascending", "descending", "7")
+
+
+class Library:
+    """A model compiled with --emit=shared."""
+
+    def __init__(self, path, threads):
+        self.code = ctypes.CDLL(str(path) + ".so")
+        self.code.model_open.restype = ctypes.c_void_p
+        self.code.model_vocab_size.restype = ctypes.c_int64
+        self.error = ctypes.create_string_buffer(512)
+        handle = self.code.model_open(f"{path}.weights".encode(), threads, self.error, 512)
+        assert handle, self.error.value
+        self.model = ctypes.c_void_p(handle)
+        self.vocab = self.code.model_vocab_size(self.model)
+
+    def logits(self, tokens):
+        """Appends tokens; the bytes of one row per token."""
+        count = len(tokens)
+        rows = (ctypes.c_float * (count * self.vocab))()
+        status = self.code.model_logits(self.model, (ctypes.c_int32 * count)(*tokens),
+                                        ctypes.c_int64(count), rows, 1, self.error, 512)
+        assert status == 0, self.error.value
+        return bytes(rows)
+
+
+def client(path, threads, *pieces):
+    """Prints the rows of a text that is read in pieces: 3,1 are three tokens, then one."""
+    library = Library(path, int(threads))
+    for piece in pieces:
+        sys.stdout.buffer.write(library.logits([int(t) for t in piece.split(",")]))
+
+
+def pieces_of(tokens, lengths):
+    at = 0
+    for length in lengths:
+        yield ",".join(map(str, tokens[at:at + length]))
+        at += length
+
+
+class Simt(TemporaryDirectoryTest):
+    def rows(self, target, tokens, lengths, threads=2, order="ascending"):
+        """The logits after every token, each piece of the text being read at once."""
+        # A process of its own: a kernel whose threads cannot go on aborts.
+        result = run(sys.executable, __file__, "client", self.tmp / target / "model", threads,
+                     *pieces_of(tokens, lengths),
+                     env={**os.environ, "STC_SIMT_ORDER": order}, timeout=900)
+        return result.stdout
+
+    def compile(self, model, *options):
+        for target in ("native", "simt"):
+            (self.tmp / target).mkdir(exist_ok=True)
+            compile_model(model, self.tmp / target / "model", "--emit=shared", "--target", target,
+                          *options)
+
+    def assert_close(self, actual, expected, tolerance):
+        actual, expected = array.array("f", actual), array.array("f", expected)
+        self.assertEqual(len(actual), len(expected))
+        largest = max(map(abs, expected))
+        worst = max(abs(a - e) if a == a else float("inf") for a, e in zip(actual, expected))
+        self.assertLess(worst, tolerance * largest)
+
+    def check(self, model, *options, tolerance=1e-3, vocab=256, cache="f32"):
+        """Rounding keys and values to fewer bits would magnify the order of additions."""
+        self.compile(model, *options, "--kv-cache", cache)
+        # 65: more than a piece of the cache, and no multiple of anything.
+        tokens = [1] + [(37 * i + 11) % (vocab - 3) + 3 for i in range(64)]
+        expected = self.rows("native", tokens, (65,))
+        row = len(expected) // 65
+        at_once = self.rows("simt", tokens, (65,))
+        self.assert_close(at_once, expected, tolerance)
+        # Pieces of 7 and 56, and the decoding of single tokens at both ends.
+        lengths = (1, 7, 56, 1)
+        pieces = self.rows("simt", tokens, lengths)
+        self.assert_close(pieces, expected, tolerance)
+        # Whatever the order in which threads run: everyone waits for what it needs.
+        for order in ORDERS[1:]:
+            self.assertEqual(self.rows("simt", tokens, lengths, order=order), pieces)
+        # And whatever the number of blocks, also with more of them than there is work.
+        for threads in (1, 7):
+            few = sum(lengths[:2])
+            self.assert_close(self.rows("simt", tokens, lengths[:2], threads=threads),
+                              expected[:few * row], tolerance)
+
+    def random(self, **config):
+        return make_llama(self.tmp / "random", **config)
+
+    def test_floats(self):
+        self.check(self.random())
+
+    def test_bf16(self):
+        self.check(self.random(dtype="BF16"))
+
+    def test_int8(self):
+        self.check(self.random(), "--quantize", "int8")
+
+    def test_int4(self):
+        self.check(self.random(), "--quantize", "int4-g32")
+
+    def test_int4_asymmetric(self):
+        self.check(self.random(), "--quantize", "int4-g32-asym")
+
+    def test_int3(self):
+        self.check(self.random(hidden=128), "--quantize", "int3-g128")
+
+    def test_int2(self):
+        self.check(self.random(), "--quantize", "int2-g32")
+
+    def test_two_of_four(self):
+        self.check(self.random(), "--quantize", "int8", "--prune", "2:4")
+
+    def test_four_of_sixteen(self):
+        self.check(self.random(), "--quantize", "int4-g32", "--prune", "4:16")
+
+    def test_unstructured(self):
+        self.check(self.random(), "--quantize", "int8", "--prune", "magnitude:0.5")
+
+    def test_pruned_floats(self):
+        self.check(self.random(), "--prune", "magnitude:0.5")
+
+    def test_blocks(self):
+        self.check(self.random(), "--quantize", "int8", "--prune", "block16x4:0.5")
+
+    def test_half_cache(self):
+        self.check(self.random(), "--quantize", "int4-g32", cache="f16", tolerance=3e-2)
+
+    def test_int8_cache(self):
+        self.check(self.random(), cache="int8", tolerance=6e-2)
+
+    def test_odd_sizes(self):
+        self.check(self.random(hidden=72, heads=3, kv_heads=1, ffn=200, vocab=301))
+
+    @needs_shared
+    def test_families(self):
+        for name in ("tiny-llama", "tiny-qwen2", "tiny-gpt2", "tiny-mixtral"):
+            with self.subTest(name):
+                self.check(SHARED / "models" / name)
+
+    @needs_shared
+    def test_golden_text(self):
+        g = golden("stories260k")
+        model = compile_model(SHARED / "models" / "stories260k", self.tmp / "m", "--target", "simt")
+        prompt = g["prompt_tokens"]
+        result = run(model, "run", "--tokens", ",".join(map(str, prompt)), "-n", 40,
+                     "--temperature", "0", "--ignore-eos", "--print-tokens", "--quiet",
+                     "--threads", "2", timeout=900)
+        self.assertEqual([int(t) for t in result.stdout.split()],
+                         g["greedy_tokens"][len(prompt):][:40])
+
+    def test_books_with_groups(self):
+        self.check(BOOKS, "--quantize", "int4-g32", vocab=2048)
+
+    def test_stands_alone(self):
+        for targets in ("simt,native", "native,simt", "simt,simt", "simt,nvptx-sm_90"):
+            result = stc("compile", BOOKS, "-o", self.tmp / "m", "--target", targets, check=False)
+            self.assertEqual(result.returncode, 1)
+            self.assertEqual(result.stderr.decode(), "error: --target: expected no other beside "
+                             f"simt, got {targets}\n")
+
+    def test_text_is_of_this_processor(self):
+        text = compile_model(BOOKS, self.tmp / "m.s", "--emit=asm", "--target", "simt").read_text()
+        self.assertIn("stc_simt_run_block", text)
+        result = stc("compile", BOOKS, "--emit=ptx", "-o", self.tmp / "m.ptx", "--target", "simt",
+                     check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("a GPU beside --emit=ptx", result.stderr.decode())
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["client"]:
+        client(*sys.argv[2:])
+    else:
+        unittest.main()

@@ -1,0 +1,62 @@
+// The fake model's functions: what the compiler would generate, small enough to check by hand.
+//
+// They remember (token + 1) per position in the key cache, sum what they have seen into the hidden
+// state, and mix that with one weight byte per vocabulary entry. All values are small integers, so
+// results are exact whatever the order of the sums. FakeKernels.c is the same for a GPU.
+#ifndef STC_UNITTESTS_RUNTIME_FAKEFUNCTIONS_H
+#define STC_UNITTESTS_RUNTIME_FAKEFUNCTIONS_H
+
+#include "stc/Runtime/ModelABI.h"
+
+#include <cmath>
+
+namespace stc::test {
+
+constexpr int64_t hiddenSize = 4, vocabSize = 264;
+
+inline float *seen(const StcFrame *frame) { return reinterpret_cast<float *>(frame->key_cache); }
+
+inline void readTokens(const StcFrame *frame, float *hidden, int64_t thread, int64_t threads) {
+  for (int64_t i = thread; i < frame->n_tokens; i += threads)
+    seen(frame)[frame->position + i] = float(frame->tokens[i] + 1);
+  stc_rt_barrier(frame->sync);
+  for (int64_t i = thread; i < frame->n_tokens; i += threads) {
+    for (int64_t h = 0; h < hiddenSize; ++h) {
+      float sum = 0;
+      for (int64_t p = 0; p <= frame->position + i; ++p)
+        sum += std::fmod(seen(frame)[p] * float((p + 1) * (h + 3)), 97);
+      hidden[i * hiddenSize + h] = sum;
+    }
+  }
+  stc_rt_barrier(frame->sync);
+}
+
+inline void writeLogits(const StcFrame *frame, const float *hidden, int64_t thread,
+                        int64_t threads) {
+  for (int64_t v = thread; v < vocabSize; v += threads) {
+    for (int64_t i = 0; i < frame->n_tokens; ++i) {
+      float sum = frame->weights[v];
+      for (int64_t h = 0; h < hiddenSize; ++h)
+        sum += hidden[i * hiddenSize + h] * float(v + 1 + h);
+      frame->logits[i * vocabSize + v] = std::fmod(sum, 101) / 8;
+    }
+  }
+}
+
+inline void prefill(const StcFrame *frame, int64_t thread, int64_t threads) {
+  readTokens(frame, frame->hidden, thread, threads);
+}
+
+inline void decode(const StcFrame *frame, int64_t thread, int64_t threads) {
+  float *hidden = reinterpret_cast<float *>(frame->arena);
+  readTokens(frame, hidden, thread, threads);
+  writeLogits(frame, hidden, thread, threads);
+}
+
+inline void score(const StcFrame *frame, int64_t thread, int64_t threads) {
+  writeLogits(frame, frame->hidden, thread, threads);
+}
+
+} // namespace stc::test
+
+#endif // STC_UNITTESTS_RUNTIME_FAKEFUNCTIONS_H

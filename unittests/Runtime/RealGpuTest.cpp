@@ -1,0 +1,81 @@
+// The fake model's kernels on a GPU of this machine, through its driver. The program is linked like
+// a model, so that it runs wherever there is a GPU and libc; without a GPU the tests are skipped.
+#include "FakeModel.h"
+
+#include "stc/Runtime/Gpu/GpuProbe.h"
+#include "stc/Runtime/Session.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include <chrono>
+#include <cstdio>
+
+namespace stc {
+namespace {
+
+using testing::HasSubstr;
+
+absl::StatusOr<std::unique_ptr<Model>> openOnGpu(const ModelCode &code) {
+  test::TemporaryDirectory directory; // a mapped file may be removed
+  test::writeBundle(directory / "m");
+  Model::Options options;
+  options.device = "cuda";
+  return Model::open(code, directory / "m", options);
+}
+
+TEST(RealGpu, ComputesTheModel) {
+  auto model = openOnGpu(linkedModelCode());
+  if (absl::IsNotFound(model.status()))
+    GTEST_SKIP() << "this machine has no GPU: " << model.status().message();
+  ASSERT_TRUE(model.ok()) << model.status();
+  test::expectFakeModel(**model);
+  auto bandwidth = measureGpuBandwidth((*model)->gpu()->device());
+  ASSERT_TRUE(bandwidth.ok()) << bandwidth.status();
+  EXPECT_GT(*bandwidth, 1e10);
+  EXPECT_LT(*bandwidth, 1e14);
+}
+
+// What a call costs besides its work: tokens there, logits back, and a wait.
+TEST(RealGpu, LaunchesQuickly) {
+  auto model = openOnGpu(linkedModelCode());
+  if (absl::IsNotFound(model.status()))
+    GTEST_SKIP() << "this machine has no GPU: " << model.status().message();
+  ASSERT_TRUE(model.ok()) << model.status();
+  auto session = Session::create(**model).value();
+  ASSERT_TRUE(session->decode(1).ok());
+  constexpr int calls = 1000;
+  auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < calls; ++i) {
+    session->reset();
+    ASSERT_TRUE(session->decode(1).ok());
+  }
+  std::chrono::duration<double, std::micro> time = std::chrono::steady_clock::now() - start;
+  std::printf("%.1f microseconds per token of nothing, %u blocks\n", time.count() / calls,
+              (*model)->gpu()->program().decode.blocks);
+  EXPECT_LT(time.count() / calls, 1000);
+}
+
+TEST(RealGpu, RefusesDamagedText) {
+  ModelCode code = linkedModelCode();
+  StcGpuImage image = code.gpuImages[0];
+  std::string text =
+      std::string(".version 7.0\n.target sm_70\n.address_size 64\nnonsense\n") + '\0';
+  image.bytes = reinterpret_cast<const uint8_t *>(text.data());
+  image.size = text.size();
+  code.gpuImages = absl::MakeConstSpan(&image, 1);
+  auto model = openOnGpu(code);
+  if (absl::IsNotFound(model.status()))
+    GTEST_SKIP() << "this machine has no GPU: " << model.status().message();
+  EXPECT_THAT(std::string(model.status().message()), HasSubstr("CUDA_ERROR_INVALID_PTX"));
+  EXPECT_THAT(std::string(model.status().message()), HasSubstr("ptxas"));
+}
+
+} // namespace
+} // namespace stc
+
+// The runtime's own main() would read the command line as a model's.
+int main(int argc, char **argv) {
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

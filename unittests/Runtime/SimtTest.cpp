@@ -1,0 +1,218 @@
+// The threads of a simulated block meet at barriers and shuffles in every order, and those that
+// never meet are told so.
+#include "stc/Runtime/Simt.h"
+
+#include "stc/Runtime/ThreadPool.h"
+
+#include "gtest/gtest.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+namespace stc {
+namespace {
+
+constexpr int32_t kThreads = 128, kWarp = 32;
+constexpr const char *kOrders[] = {"ascending", "descending", "1", "2"};
+
+/// What kernels write, through the frame as generated code does.
+float *output(const StcFrame *frame) { return frame->hidden; }
+
+/// Runs `kernel` in one block with memory for one word per thread.
+std::vector<float> run(StcSimtKernel kernel, const char *order = "ascending") {
+  setenv("STC_SIMT_ORDER", order, /*overwrite=*/1);
+  std::vector<float> result(kThreads, -1.0f);
+  StcFrame frame = {};
+  frame.hidden = result.data();
+  stc_simt_run_block(kernel, &frame, 0, 1, kThreads, kWarp, 4 * kThreads);
+  unsetenv("STC_SIMT_ORDER");
+  return result;
+}
+
+float *shared() { return reinterpret_cast<float *>(stc_simt_shared()); }
+
+int32_t bitsOf(float value) {
+  int32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+float floatOf(int32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+float shuffle(float value, int32_t mask, int32_t place) {
+  return floatOf(stc_simt_shuffle_xor(bitsOf(value), mask, place));
+}
+
+void readNeighbour(const StcFrame *frame, bool waits) {
+  int32_t thread = stc_simt_thread();
+  shared()[thread] = float(thread);
+  if (waits)
+    stc_simt_barrier(0);
+  output(frame)[thread] = shared()[(thread + 1) % kThreads];
+}
+
+TEST(Simt, BarrierMakesWritesVisible) {
+  for (const char *order : kOrders) {
+    std::vector<float> result =
+        run([](const StcFrame *frame) { readNeighbour(frame, true); }, order);
+    for (int32_t i = 0; i < kThreads; ++i)
+      EXPECT_EQ(result[size_t(i)], float((i + 1) % kThreads)) << order;
+  }
+}
+
+TEST(Simt, OrdersShowAMissingBarrier) {
+  auto racy = [](const StcFrame *frame) { readNeighbour(frame, false); };
+  auto bits = [](const std::vector<float> &values) {
+    std::vector<int32_t> all;
+    for (float value : values)
+      all.push_back(bitsOf(value)); // what nobody wrote is NaN
+    return all;
+  };
+  EXPECT_NE(bits(run(racy, "ascending")), bits(run(racy, "descending")));
+  EXPECT_NE(bits(run(racy, "1")), bits(run(racy, "2")));
+  EXPECT_EQ(bits(run(racy, "1")), bits(run(racy, "1")));
+}
+
+TEST(Simt, SharedMemoryBeginsAsNaN) {
+  for (int round = 0; round < 2; ++round) { // the second time in the memory of the first
+    std::vector<float> result = run([](const StcFrame *frame) {
+      output(frame)[stc_simt_thread()] = shared()[stc_simt_thread()];
+      shared()[stc_simt_thread()] = 1.0f;
+    });
+    for (float value : result)
+      EXPECT_NE(value, value);
+  }
+}
+
+TEST(Simt, ShufflesExchangeWithinWarps) {
+  for (const char *order : kOrders) {
+    std::vector<float> result = run(
+        [](const StcFrame *frame) {
+          float sum = float(stc_simt_thread());
+          for (int32_t mask = kWarp / 2; mask > 0; mask /= 2)
+            sum += shuffle(sum, mask, 0);
+          output(frame)[stc_simt_thread()] = sum;
+        },
+        order);
+    for (int32_t i = 0; i < kThreads; ++i) {
+      int32_t first = i / kWarp * kWarp;
+      EXPECT_EQ(result[size_t(i)], float(kWarp * first + kWarp * (kWarp - 1) / 2)) << order;
+    }
+  }
+}
+
+// A warp may shuffle alone, any number of times, while the others wait at a barrier.
+TEST(Simt, WarpsShuffleApart) {
+  for (const char *order : kOrders) {
+    std::vector<float> result = run(
+        [](const StcFrame *frame) {
+          float value = float(stc_simt_thread());
+          for (int32_t i = 0; i < stc_simt_thread() / kWarp; ++i)
+            value = shuffle(value, 1, 0);
+          stc_simt_barrier(1);
+          output(frame)[stc_simt_thread()] = value;
+        },
+        order);
+    for (int32_t i = 0; i < kThreads; ++i)
+      EXPECT_EQ(result[size_t(i)], float(i / kWarp % 2 ? i ^ 1 : i)) << order;
+  }
+}
+
+// As the entry points of a model do: one thread of each block speaks for it at the grid's barrier.
+TEST(Simt, BlocksMeetOnThePool) {
+  constexpr int64_t blocks = 3;
+  auto pool = ThreadPool::create(blocks);
+  ASSERT_TRUE(pool.ok()) << pool.status();
+  std::vector<float> sums(2 * blocks, 0.0f);
+  StcFrame frame = {};
+  frame.hidden = sums.data();
+  frame.sync = (*pool)->sync();
+  (*pool)->run([&](int64_t thread, int64_t threads) {
+    auto kernel = [](const StcFrame *frame) {
+      int64_t block = stc_simt_block();
+      for (int round = 0; round < 20; ++round) {
+        float *mine = output(frame) + round % 2 * blocks;
+        if (stc_simt_thread() == 7)
+          mine[block] = float(round * 10 + block);
+        stc_simt_barrier(0);
+        if (stc_simt_thread() == 0)
+          stc_rt_barrier(frame->sync);
+        stc_simt_barrier(1);
+        if (mine[(block + 1) % stc_simt_blocks()] !=
+            float(round * 10 + (block + 1) % stc_simt_blocks()))
+          std::abort();
+      }
+    };
+    stc_simt_run_block(kernel, &frame, thread, threads, kThreads, kWarp, 0);
+  });
+  EXPECT_EQ(sums, (std::vector<float>{180, 181, 182, 190, 191, 192}));
+}
+
+// Callee-saved registers and stacks belong to a fiber.
+TEST(Simt, FibersKeepTheirValues) {
+  std::vector<float> result = run([](const StcFrame *frame) {
+    double values[64];
+    int32_t thread = stc_simt_thread();
+    for (int i = 0; i < 64; ++i)
+      values[i] = thread * 100 + i;
+    double a = thread, b = 2 * thread;
+    for (int i = 0; i < 64; ++i) {
+      stc_simt_barrier(0);
+      a += values[i];
+      b -= values[i];
+    }
+    bool isRight = a == thread * 6401.0 + 2016;
+    for (int i = 0; i < 64; ++i)
+      isRight &= values[i] == thread * 100 + i;
+    output(frame)[thread] = isRight ? float(a + b) : -1.0f;
+  });
+  for (int32_t i = 0; i < kThreads; ++i)
+    EXPECT_EQ(result[size_t(i)], float(3 * i));
+}
+
+TEST(SimtDeath, DifferentBarriers) {
+  auto kernel = [](const StcFrame *) { stc_simt_barrier(stc_simt_thread() < 40 ? 3 : 4); };
+  EXPECT_DEATH(run(kernel), "simt: block 0: expected all threads at the same barrier or shuffle, "
+                            "got thread 0 waits at barrier 3, thread 40 waits at barrier 4");
+}
+
+TEST(SimtDeath, SomeReturned) {
+  auto kernel = [](const StcFrame *) {
+    if (stc_simt_thread() != 100)
+      stc_simt_barrier(3);
+  };
+  EXPECT_DEATH(run(kernel), "got thread 0 waits at barrier 3, thread 100 has returned");
+}
+
+TEST(SimtDeath, ShuffleOfHalfAWarp) {
+  auto kernel = [](const StcFrame *) {
+    if (stc_simt_thread() % kWarp < 16)
+      stc_simt_shuffle_xor(0, 1, 5);
+    stc_simt_barrier(6);
+  };
+  EXPECT_DEATH(run(kernel), "got thread 0 waits at shuffle 5, thread 16 waits at barrier 6");
+}
+
+TEST(SimtDeath, DifferentShuffles) {
+  auto places = [](const StcFrame *) { stc_simt_shuffle_xor(0, 1, stc_simt_thread() % 2); };
+  EXPECT_DEATH(run(places), "got thread 0 waits at shuffle 0, thread 1 waits at shuffle 1");
+  auto masks = [](const StcFrame *) { stc_simt_shuffle_xor(0, 1 + stc_simt_thread() % 2, 5); };
+  EXPECT_DEATH(run(masks), "expected one mask below 32 for all lanes, got 1 and 2: thread 1 waits "
+                           "at shuffle 5");
+}
+
+TEST(SimtDeath, BehindSharedMemory) {
+  EXPECT_DEATH(run([](const StcFrame *) { shared()[kThreads] = 0.0f; }), "");
+}
+
+TEST(SimtDeath, UnknownOrder) {
+  EXPECT_DEATH(run([](const StcFrame *) {}, "sideways"),
+               "STC_SIMT_ORDER: expected ascending, descending or a number, got sideways");
+}
+
+} // namespace
+} // namespace stc
