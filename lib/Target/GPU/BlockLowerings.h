@@ -25,6 +25,13 @@ void emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &target);
 void emitMatvec(BlockBuilder &builder, llvm::ArrayRef<packed::MatmulTileOp> tiles, Value first,
                 int64_t count, Value step);
 
+/// Asks for the first tiles of an emitMatvec to be brought into the second cache, `most` bytes of
+/// them at most, or nothing where a tile's size is not known. `weights` are those of the
+/// multiplications, as values that exist at the builder's place. Returns how many bytes were asked
+/// for.
+int64_t emitPrefetch(BlockBuilder &builder, llvm::ArrayRef<packed::MatmulTileOp> tiles,
+                     ValueRange weights, Value first, int64_t count, Value step, int64_t most);
+
 /// Calls `body` for each token of `tokens x columns` memref `matrix`: once with 0 if it is known to
 /// hold one token. All threads of a block take the same tokens.
 void forEachToken(BlockBuilder &builder, Value matrix, llvm::function_ref<void(Value)> body);

@@ -27,8 +27,12 @@ struct Stream {
   Values inputs; // addresses of the token's row of each input
 
   int64_t firstSlot = 0;
-  /// Units that each warp takes, and how often it takes up to kUnitsAtOnce of them.
-  int64_t perWarp = 0, chunks = 0, atOnce = 0;
+  /// Units that each warp takes of a tile (fewer in some warps if they do not go up in its units),
+  /// and how often it takes up to kUnitsAtOnce of them.
+  int64_t perWarp = 0, chunks = 0;
+  int64_t unitsOf(int64_t chunk) const {
+    return chunk + 1 < chunks ? kUnitsAtOnce : perWarp - chunk * kUnitsAtOnce;
+  }
 };
 
 /// All warps of a block share each row tile: warp w takes every warps-th unit of its columns, so
@@ -40,6 +44,7 @@ public:
   MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles, Value first,
                 int64_t count, Value step);
   void emit();
+  int64_t emitPrefetch(ValueRange weights, int64_t most);
 
 private:
   void emitStage(Value first);
@@ -47,10 +52,15 @@ private:
   /// tile's first chunk are returned.
   Values emitTile(const Stream &stream, Value iteration, const Stream &next, Value nextIteration,
                   Value slot, Values current);
-  Values loadChunk(const Stream &stream, Value tile, Value chunk);
-  Values multiplyChunk(const Stream &stream, Value chunk, Values loaded, Values sums);
-  Value tileAddress(const Stream &stream, Value iteration);
-  Value unitOf(const Stream &stream, Value chunk, int64_t i);
+  /// Loads, or multiplies, the `units` units of chunk `chunk`; `isLast`: some may not exist.
+  Values loadChunk(const Stream &stream, Value tile, Value chunk, int64_t units, bool isLast);
+  Values multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast,
+                       Values loaded, Values sums);
+  Values loadFirst(const Stream &stream, Value tile) {
+    return loadChunk(stream, tile, builder.int32(0), stream.unitsOf(0), stream.chunks == 1);
+  }
+  Value tileAddress(const Stream &stream, Value iteration, Value weight = {});
+  Value unitOf(Value chunk, int64_t i);
   void storeSums(const Stream &stream, Value slot, Values sums);
   void finish(Value first, Value iterations);
   void finishRow(Value iteration, Value slot, Value row);
@@ -82,14 +92,13 @@ MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileO
         stream.apart = cast<MemRefType>(op.getCos().getType()).getDimSize(1) / kTileRows;
       stream.perWarp = llvm::divideCeil(stream.reader->units(), builder.warps());
       stream.chunks = llvm::divideCeil(stream.perWarp, kUnitsAtOnce);
-      stream.atOnce = llvm::divideCeil(stream.perWarp, stream.chunks);
       streams.push_back(std::move(stream));
     }
   }
   atOnce = std::max<int64_t>(1, kPartialBytes / (slotBytes() * streams.size()));
 }
 
-Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration) {
+Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration, Value weight) {
   Value tile = iteration;
   if (stream.apart) {
     Value apart = builder.index(stream.apart);
@@ -100,44 +109,48 @@ Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration) {
       tile = builder.add(tile, stream.apart);
   }
   packed::MatmulTileOp op = stream.op;
-  return stream.reader->tileAddress(builder, op.getWeight(), tile);
+  return stream.reader->tileAddress(builder, weight ? weight : op.getWeight(), tile);
 }
 
 /// Unit i of a chunk. Neighbouring warps take neighbouring units.
-Value MatvecEmitter::unitOf(const Stream &stream, Value chunk, int64_t i) {
-  Value number = arith::MulIOp::create(builder, chunk, builder.int32(stream.atOnce));
+Value MatvecEmitter::unitOf(Value chunk, int64_t i) {
+  Value number = arith::MulIOp::create(builder, chunk, builder.int32(kUnitsAtOnce));
   number = arith::AddIOp::create(builder, number, builder.int32(i));
   number = arith::MulIOp::create(builder, number, builder.int32(builder.warps()));
   return arith::AddIOp::create(builder, number, warp);
 }
 
-Values MatvecEmitter::loadChunk(const Stream &stream, Value tile, Value chunk) {
+/// Whether unit i of a chunk may lie behind the tile's last one: the last one of a warp may.
+static bool mayBeMissing(const Stream &stream, const BlockBuilder &builder, int64_t units,
+                         bool isLast, int64_t i) {
+  return isLast && i + 1 == units && stream.reader->units() % builder.warps() != 0;
+}
+
+Values MatvecEmitter::loadChunk(const Stream &stream, Value tile, Value chunk, int64_t units,
+                                bool isLast) {
   Values loaded;
-  int64_t units = stream.reader->units();
-  bool allExist = units == stream.chunks * stream.atOnce * builder.warps();
-  for (int64_t i = 0; i < stream.atOnce; ++i) {
-    Value unit = unitOf(stream, chunk, i);
-    if (!allExist)
-      unit = arith::MinUIOp::create(builder, unit, builder.int32(units - 1));
+  for (int64_t i = 0; i < units; ++i) {
+    Value unit = unitOf(chunk, i);
+    if (mayBeMissing(stream, builder, units, isLast, i))
+      unit = arith::MinUIOp::create(builder, unit, builder.int32(stream.reader->units() - 1));
     llvm::append_range(loaded, stream.reader->load(builder, tile, unit, lane));
   }
   return loaded;
 }
 
-Values MatvecEmitter::multiplyChunk(const Stream &stream, Value chunk, Values loaded, Values sums) {
-  int64_t units = stream.reader->units();
-  bool allExist = units == stream.chunks * stream.atOnce * builder.warps();
-  size_t each = loaded.size() / stream.atOnce;
-  for (int64_t i = 0; i < stream.atOnce; ++i) {
-    Value unit = unitOf(stream, chunk, i);
+Values MatvecEmitter::multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast,
+                                    Values loaded, Values sums) {
+  size_t each = loaded.size() / units;
+  for (int64_t i = 0; i < units; ++i) {
+    Value unit = unitOf(chunk, i);
     ValueRange own = ValueRange(loaded).slice(i * each, each);
-    if (allExist) {
+    if (!mayBeMissing(stream, builder, units, isLast, i)) {
       sums = stream.reader->multiply(builder, own, unit, lane, stream.inputs, sums);
       continue;
     }
     // All lanes of a warp have the same unit.
-    Value exists =
-        arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, unit, builder.int32(units));
+    Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, unit,
+                                         builder.int32(stream.reader->units()));
     SmallVector<Type> types(sums.size(), builder.getF32Type());
     auto branch = scf::IfOp::create(builder, types, exists, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(builder);
@@ -154,29 +167,36 @@ Values MatvecEmitter::multiplyChunk(const Stream &stream, Value chunk, Values lo
 Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stream &next,
                                Value nextIteration, Value slot, Values current) {
   Values sums(stream.reader->rowsPerLane(), builder.constant(builder.getF32Type(), 0.0));
-  Value nextTile = tileAddress(next, nextIteration);
-  if (stream.chunks > 1) {
+  int64_t last = stream.chunks - 1;
+  Value lastChunk = builder.int32(last);
+  if (last > 0) {
     Value tile = tileAddress(stream, iteration);
-    Values carried = current;
-    llvm::append_range(carried, sums);
-    // All but the last chunk, each while the next one of the same tile is under way.
-    carried =
-        builder.loop(builder.index(0), builder.index(stream.chunks - 1), 1, carried,
-                     [&](Value index, ValueRange values) {
-                       Value chunk = builder.toI32(index);
-                       Value following = arith::AddIOp::create(builder, chunk, builder.int32(1));
-                       Values results = loadChunk(stream, tile, following);
-                       Values loaded(values.take_front(current.size()));
-                       Values before(values.drop_front(current.size()));
-                       llvm::append_range(results, multiplyChunk(stream, chunk, loaded, before));
-                       return results;
-                     });
-    sums.assign(carried.begin() + current.size(), carried.end());
-    carried.truncate(current.size());
-    current = carried;
+    // Each chunk while the next one of the same tile is under way. All but the last are full.
+    if (last > 1) {
+      Values carried = current;
+      llvm::append_range(carried, sums);
+      carried = builder.loop(
+          builder.index(0), builder.index(last - 1), 1, carried,
+          [&](Value index, ValueRange values) {
+            Value chunk = builder.toI32(index);
+            Value following = arith::AddIOp::create(builder, chunk, builder.int32(1));
+            Values results = loadChunk(stream, tile, following, kUnitsAtOnce, false);
+            llvm::append_range(
+                results, multiplyChunk(stream, chunk, kUnitsAtOnce, false,
+                                       Values(values.take_front(current.size())),
+                                       Values(values.drop_front(current.size()))));
+            return results;
+          });
+      sums.assign(carried.begin() + current.size(), carried.end());
+      carried.truncate(current.size());
+      current = carried;
+    }
+    Values tail = loadChunk(stream, tile, lastChunk, stream.unitsOf(last), true);
+    sums = multiplyChunk(stream, builder.int32(last - 1), kUnitsAtOnce, false, current, sums);
+    current = tail;
   }
-  Values ahead = loadChunk(next, nextTile, builder.int32(0));
-  sums = multiplyChunk(stream, builder.int32(stream.chunks - 1), current, sums);
+  Values ahead = loadFirst(next, tileAddress(next, nextIteration));
+  sums = multiplyChunk(stream, lastChunk, stream.unitsOf(last), true, current, sums);
   storeSums(stream, slot, sums);
   return ahead;
 }
@@ -220,6 +240,32 @@ void MatvecEmitter::emit() {
   emitStage(stages.getInductionVar());
 }
 
+/// Each thread asks for one tile of each stream.
+int64_t MatvecEmitter::emitPrefetch(ValueRange weights, int64_t most) {
+  int64_t bytes = 0;
+  for (const Stream &stream : streams) {
+    if (stream.reader->tileBytes() == 0)
+      return 0;
+    bytes += stream.reader->tileBytes();
+  }
+  int64_t iterations = std::min(most / bytes, builder.threads());
+  if (iterations == 0)
+    return 0;
+  builder.forThreads(iterations, [&](Value number) {
+    Value iteration = builder.add(first, arith::MulIOp::create(builder, number, step).getResult());
+    Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, iteration,
+                                         builder.index(count));
+    builder.ifThen(exists, [&] {
+      for (const Stream &stream : streams) {
+        size_t op = stream.op == streams.front().op ? 0 : 1;
+        Value start = tileAddress(stream, iteration, weights[op]);
+        builder.prefetchBulk(start, stream.reader->tileBytes());
+      }
+    });
+  });
+  return iterations * bytes;
+}
+
 /// Iterations begin, begin + step, ... as many as there is room for.
 void MatvecEmitter::emitStage(Value begin) {
   Value limit = builder.index(count), one = builder.index(1);
@@ -228,7 +274,7 @@ void MatvecEmitter::emitStage(Value begin) {
   left = arith::DivUIOp::create(builder, left, step);
   Value iterations = arith::MinUIOp::create(builder, left, builder.index(atOnce));
 
-  Values loaded = loadChunk(streams[0], tileAddress(streams[0], begin), builder.int32(0));
+  Values loaded = loadFirst(streams[0], tileAddress(streams[0], begin));
   builder.loop(builder.index(0), iterations, 1, loaded, [&](Value number, ValueRange carried) {
     Value iteration = builder.add(begin, arith::MulIOp::create(builder, number, step).getResult());
     Value following = builder.add(iteration, step);
@@ -358,4 +404,10 @@ void MatvecEmitter::finishRow(Value iteration, Value slot, Value row) {
 void stc::gpu::emitMatvec(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles, Value first,
                           int64_t count, Value step) {
   MatvecEmitter(builder, tiles, first, count, step).emit();
+}
+
+int64_t stc::gpu::emitPrefetch(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles,
+                               ValueRange weights, Value first, int64_t count, Value step,
+                               int64_t most) {
+  return MatvecEmitter(builder, tiles, first, count, step).emitPrefetch(weights, most);
 }

@@ -71,6 +71,7 @@ absl::StatusOr<TargetDescription> TargetDescription::parse(absl::string_view nam
     target.hasDot4 = target.hasMma = true;
     target.hasSparseMma = chip.sparseMma;
     target.hasWarpgroupMma = chip.warpgroupMma;
+    target.hasBulkPrefetch = !absl::StartsWith(chip.name, "sm_8"); // since sm_90
     return target;
   }
   return formatError({"", "--target", {}}, absl::StrJoin(names(), ", "), printable(name));

@@ -27,6 +27,9 @@ public:
   /// Units of a tile.
   int64_t units() const { return unitCount; }
 
+  /// Bytes of a tile; 0 where they differ.
+  int64_t tileBytes() const { return geometry.tileBytes; }
+
   /// What a lane holds of unit `unit` (i32, below units()) of a tile that begins at `tile`, a
   /// pointer to global memory. Only loads, so that they can be started long before their use.
   virtual Values load(BlockBuilder &builder, Value tile, Value unit, Value lane) const = 0;

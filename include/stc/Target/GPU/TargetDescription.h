@@ -36,6 +36,7 @@ struct TargetDescription {
   bool hasMma = false;          // mma.sync of int8, f16 and bf16, ldmatrix, cp.async
   bool hasSparseMma = false;    // mma.sp: 2:4
   bool hasWarpgroupMma = false; // wgmma
+  bool hasBulkPrefetch = false; // one instruction brings many lines into the second cache
 
   bool isNvidia() const { return vendor == Vendor::Nvidia; }
   bool isSimulated() const { return vendor == Vendor::Host; }
