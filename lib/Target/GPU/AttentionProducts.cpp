@@ -15,32 +15,23 @@ constexpr int64_t kUnroll = 4;
 // Scores
 //===----------------------------------------------------------------------===//
 
-Value AttentionEmitter::ownKey() {
-  int64_t groups = warpThreads() / keyWidth;
-  return builder.add(builder.times(builder.remainder(lane, groups), keyWidth),
-                     builder.quotient(lane, groups));
-}
-
 Values AttentionEmitter::scores(Value first) {
   return isInt8() ? codeProducts(first) : floatProducts(first);
 }
 
-/// Lanes with the same keys differ in the upper bits of their numbers. In each round a lane keeps
-/// half of its keys, and sends what it has of the other half to the lane that keeps those: in the
-/// end those bits are the number of the lane's own key among them.
+/// Neighbouring lanes have the same keys, as many as there are keys. In each round a lane keeps
+/// half of its keys, and sends what it has of the other half to the lane that keeps those.
 Value AttentionEmitter::exchange(Values sums) {
-  int64_t groups = warpThreads() / keyWidth;
   Value number = builder.lane();
   for (int64_t half = keyWidth / 2; half > 0; half /= 2) {
-    Value bit = arith::AndIOp::create(builder, number, builder.int32(half * groups));
+    Value bit = arith::AndIOp::create(builder, number, builder.int32(half));
     Value keepsUpper =
         arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, bit, builder.int32(0));
     Values kept;
     for (int64_t i = 0; i < half; ++i) {
       Value own = builder.choose(keepsUpper, sums[i + half], sums[i]);
       Value other = builder.choose(keepsUpper, sums[i], sums[i + half]);
-      kept.push_back(
-          builder.combine(Reduction::Sum, own, builder.shuffleXor(other, half * groups)));
+      kept.push_back(builder.combine(Reduction::Sum, own, builder.shuffleXor(other, half)));
     }
     sums = kept;
   }
@@ -49,14 +40,13 @@ Value AttentionEmitter::exchange(Values sums) {
 
 Values AttentionEmitter::floatProducts(Value first) {
   int64_t headDim = layout.headDim, bytes = elementBytes();
-  int64_t groups = warpThreads() / keyWidth;
   int64_t rounds = llvm::divideCeil(headDim, keyWidth);
   int64_t unroll = kUnroll;
   while (rounds % unroll != 0)
     unroll /= 2;
   // The lane's first key in the tile, and the first of the elements it takes.
-  Value key = builder.add(inBlock, builder.times(builder.remainder(lane, groups), keyWidth));
-  Value phase = builder.quotient(lane, groups);
+  Value key = builder.add(inBlock, builder.times(builder.quotient(lane, keyWidth), keyWidth));
+  Value phase = builder.remainder(lane, keyWidth);
   Value tile = builder.address(
       stepKeys, builder.times(builder.quotient(key, kKVTile), layout.keyTileBytes()));
   tile = builder.address(tile, builder.times(builder.remainder(key, kKVTile), bytes));
@@ -101,15 +91,15 @@ Values AttentionEmitter::floatProducts(Value first) {
 }
 
 Values AttentionEmitter::codeProducts(Value first) {
-  int64_t padded = layout.paddedDim(), groups = warpThreads() / keyWidth;
+  int64_t padded = layout.paddedDim();
   int64_t fours = llvm::divideCeil(layout.headDim, kFour);
   int64_t rounds = llvm::divideCeil(fours, keyWidth);
   int64_t unroll = kUnroll;
   while (rounds % unroll != 0)
     unroll /= 2;
   Type i32 = builder.getI32Type(), f32 = builder.getF32Type();
-  Value key = builder.add(inBlock, builder.times(builder.remainder(lane, groups), keyWidth));
-  Value phase = builder.quotient(lane, groups);
+  Value key = builder.add(inBlock, builder.times(builder.quotient(lane, keyWidth), keyWidth));
+  Value phase = builder.remainder(lane, keyWidth);
   Value tile = builder.address(
       stepKeys, builder.times(builder.quotient(key, kKVTile), layout.keyTileBytes()));
   tile = builder.address(tile, builder.times(builder.remainder(key, kKVTile), kFour));
@@ -142,7 +132,7 @@ Values AttentionEmitter::codeProducts(Value first) {
         }
         return inner;
       });
-  Value offset = builder.times(builder.add(inBlock, ownKey()), kFloat);
+  Value offset = builder.times(builder.add(inBlock, lane), kFloat);
   Value address = builder.address(stepKeys, layout.keyScalesInBlock());
   Value keyScale = builder.loadAligned(f32, builder.address(address, offset), kFloat);
   Values result;

@@ -69,6 +69,10 @@ Value BlockBuilder::scratch(int64_t bytes) {
   auto known = module->getAttrOfType<IntegerAttr>(kScratchBytesAttr);
   int64_t most = std::max<int64_t>(known ? known.getInt() : 0, llvm::alignTo(bytes, 128));
   module->setAttr(kScratchBytesAttr, getI64IntegerAttr(most));
+  return address(barrierGoal(), kBarrierBytes);
+}
+
+Value BlockBuilder::barrierGoal() {
   auto type = LLVM::LLVMPointerType::get(getContext(), kShared);
   return LLVM::AddressOfOp::create(*this, type, kSharedMemory);
 }
@@ -87,6 +91,10 @@ Value BlockBuilder::loadAligned(Type type, Value address, unsigned alignment, bo
 
 void BlockBuilder::storeAligned(Value value, Value address, unsigned alignment) {
   LLVM::StoreOp::create(*this, value, address, alignment);
+}
+
+void BlockBuilder::prefetchBulk(Value address, int64_t bytes) {
+  NVVM::CpAsyncBulkPrefetchOp::create(*this, address, int32(bytes), /*l2CacheHint=*/Value());
 }
 
 //===----------------------------------------------------------------------===//

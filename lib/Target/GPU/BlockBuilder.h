@@ -21,6 +21,9 @@ constexpr llvm::StringLiteral kScratchBytesAttr = "stc.block_scratch_bytes";
 /// The module's attribute that says how many bytes of shared memory a block needs in all.
 constexpr llvm::StringLiteral kSharedBytesAttr = "stc.block_shared_bytes";
 
+/// Bytes at the start of shared memory that belong to the grid's barrier.
+constexpr int64_t kBarrierBytes = 128;
+
 /// On the functions that are launched.
 constexpr llvm::StringLiteral kKernelAttr = "stc.kernel";
 
@@ -63,12 +66,19 @@ public:
   /// `bytes` of shared memory that the operation in work may use, aligned to 128; always the same
   /// memory: one call per operation.
   Value scratch(int64_t bytes);
+  /// Eight bytes of shared memory in which a block's first thread keeps what it knows of the grid's
+  /// barrier. Nothing else lies there.
+  Value barrierGoal();
   /// The address space 1 pointer of a pointer that is known to point to global memory.
   Value global(Value pointer);
   /// Loads from and stores to aligned addresses. `invariant`: nothing writes there while the kernel
   /// runs (weights).
   Value loadAligned(Type type, Value address, unsigned alignment, bool invariant = false);
   void storeAligned(Value value, Value address, unsigned alignment);
+
+  /// Asks for `bytes` bytes (a multiple of 16) of global memory to be brought into the second
+  /// cache. The target must have bulk prefetches.
+  void prefetchBulk(Value address, int64_t bytes);
 
   /// The value (32 bits) of the lane whose number differs by `mask`.
   Value shuffleXor(Value value, int64_t mask);

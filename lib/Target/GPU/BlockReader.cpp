@@ -18,6 +18,7 @@ public:
   }
 
   bool boundsUnits() const override { return true; }
+  bool variesUnits() const override { return true; }
 
   Value tileUnits(BlockBuilder &builder, Value tile) const override {
     Words words(builder);

@@ -40,6 +40,16 @@ SmallVector<packed::MatmulTileOp> streamedTiles(scf::ForallOp loop) {
   return tiles;
 }
 
+/// Bytes of weights that a block asks for ahead: together what half of the second cache of the
+/// smallest large chips holds, and as much as the memory delivers during a few barriers.
+constexpr int64_t kPrefetchBytes = 96 << 10;
+
+/// An operation before `op` that does nothing and stays.
+Operation *placeBefore(Operation *op) {
+  OpBuilder builder(op);
+  return arith::ConstantIndexOp::create(builder, op->getLoc(), 0);
+}
+
 class DistributeBlocks final : public impl::DistributeBlocksPassBase<DistributeBlocks> {
 public:
   using DistributeBlocksPassBase::DistributeBlocksPassBase;
@@ -75,25 +85,47 @@ private:
   LogicalResult distribute(Block &block);
   void distribute(scf::ForallOp op);
   void inlineBody(scf::ForallOp op, Operation *before, ValueRange indices);
-  /// The first of `iterations` iterations that this block takes; advances the running number.
-  Value takeShare(BlockBuilder &builder, Value iterations);
+  void prefetch(ArrayRef<packed::MatmulTileOp> tiles, int64_t count);
+  /// The first iteration of the next loop that this block takes.
+  Value firstOf(BlockBuilder &builder);
+  /// Counts the iterations of a loop: they are known, or a value.
+  void pass(BlockBuilder &builder, Value iterations);
 
   TargetDescription description;
   packed::ThreadOp thread;
-  Value passed; // iterations since the last barrier, modulo the number of blocks; null: none
+  /// Iterations since the last barrier: those of loops that say how many, and of others.
+  int64_t passed = 0;
+  Value passedMore;
+  /// Where weights of coming multiplications can be asked for: before the barrier at which blocks
+  /// wait after they have read those of the ones before. Null: nowhere.
+  Operation *window = nullptr;
+  int64_t windowBytes = 0; // that a block has asked for there
+  bool multiplied = false; // since the window
 };
 
-Value DistributeBlocks::takeShare(BlockBuilder &builder, Value iterations) {
-  Value blocks = thread.getCount(), first = thread.getNumber();
+Value DistributeBlocks::firstOf(BlockBuilder &builder) {
+  Value blocks = thread.getCount(), number = thread.getNumber();
+  Value sum = passedMore;
   if (passed) {
-    // (number - passed) modulo blocks.
-    Value shifted = arith::AddIOp::create(builder, first, blocks);
-    shifted = arith::SubIOp::create(builder, shifted, passed);
-    first = arith::RemUIOp::create(builder, shifted, blocks);
+    Value known = builder.index(passed);
+    sum = sum ? arith::AddIOp::create(builder, sum, known).getResult() : known;
   }
-  Value sum = passed ? arith::AddIOp::create(builder, passed, iterations).getResult() : iterations;
-  passed = arith::RemUIOp::create(builder, sum, blocks);
-  return first;
+  if (!sum)
+    return number;
+  // (number - passed) modulo blocks.
+  Value rest = arith::RemUIOp::create(builder, sum, blocks);
+  Value shifted = arith::AddIOp::create(builder, number, blocks);
+  shifted = arith::SubIOp::create(builder, shifted, rest);
+  return arith::RemUIOp::create(builder, shifted, blocks);
+}
+
+void DistributeBlocks::pass(BlockBuilder &builder, Value iterations) {
+  if (auto known = getConstantIntValue(iterations)) {
+    passed += *known;
+    return;
+  }
+  passedMore =
+      passedMore ? arith::AddIOp::create(builder, passedMore, iterations).getResult() : iterations;
 }
 
 void DistributeBlocks::inlineBody(scf::ForallOp op, Operation *before, ValueRange indices) {
@@ -104,7 +136,28 @@ void DistributeBlocks::inlineBody(scf::ForallOp op, Operation *before, ValueRang
                                              body->begin(), std::prev(body->end()));
 }
 
+/// Asks for the block's weights of a multiplication while it waits for what the others compute: the
+/// memory would have nothing to do until then.
+void DistributeBlocks::prefetch(ArrayRef<packed::MatmulTileOp> tiles, int64_t count) {
+  // What the loop's share depends on must be known at the window.
+  if (!window || passedMore || !description.hasBulkPrefetch)
+    return;
+  BlockBuilder builder(window, description);
+  Values weights;
+  for (packed::MatmulTileOp tile : tiles) {
+    Value weight = tile.getWeight();
+    auto get = weight.getDefiningOp<packed::GetWeightOp>();
+    bool isArgument = isa<BlockArgument>(weight);
+    if (!get && !isArgument)
+      return;
+    weights.push_back(isArgument ? weight : builder.clone(*get)->getResult(0));
+  }
+  windowBytes += emitPrefetch(builder, tiles, weights, firstOf(builder), count, thread.getCount(),
+                              kPrefetchBytes - windowBytes);
+}
+
 void DistributeBlocks::distribute(scf::ForallOp op) {
+  orderScalars(op, description);
   BlockBuilder builder(op, description);
   if (isReplicated(op)) {
     inlineBody(op, op, Values(op.getRank(), builder.index(0)));
@@ -114,10 +167,14 @@ void DistributeBlocks::distribute(scf::ForallOp op) {
   Value count = sizes[0];
   for (Value size : ArrayRef(sizes).drop_front())
     count = builder.createOrFold<arith::MulIOp>(count, size);
-  Value first = takeShare(builder, count);
-  if (SmallVector<packed::MatmulTileOp> tiles = streamedTiles(op); !tiles.empty())
-    return emitMatvec(builder, tiles, first, tripCount(op), thread.getCount());
-  auto loop = scf::ForOp::create(builder, first, count, thread.getCount());
+  if (SmallVector<packed::MatmulTileOp> tiles = streamedTiles(op); !tiles.empty()) {
+    prefetch(tiles, tripCount(op));
+    multiplied = true;
+    emitMatvec(builder, tiles, firstOf(builder), tripCount(op), thread.getCount());
+    return pass(builder, count);
+  }
+  auto loop = scf::ForOp::create(builder, firstOf(builder), count, thread.getCount());
+  pass(builder, count);
   builder.setInsertionPointToStart(loop.getBody());
   // What the iteration before wrote, and scalars it read.
   builder.barrier();
@@ -132,17 +189,35 @@ void DistributeBlocks::distribute(scf::ForallOp op) {
 }
 
 LogicalResult DistributeBlocks::distribute(Block &block) {
-  passed = Value();
+  auto openWindow = [&](Operation *op) {
+    window = op;
+    windowBytes = 0;
+    multiplied = false;
+  };
+  auto startAnew = [&] {
+    passed = 0;
+    passedMore = Value();
+  };
+  startAnew();
+  openWindow(thread->getBlock() == &block ? thread->getNextNode() : &block.front());
   for (Operation &op : llvm::make_early_inc_range(block)) {
     auto loop = dyn_cast<scf::ForallOp>(op);
     if (!loop) {
       // Whatever may contain a barrier begins anew.
-      if (isa<packed::BarrierOp, func::CallOp>(op) || op.getNumRegions() != 0)
-        passed = Value();
+      bool mayContain = isa<func::CallOp>(op) || op.getNumRegions() != 0;
+      if (mayContain || isa<packed::BarrierOp>(op))
+        startAnew();
+      if (mayContain)
+        openWindow(op.getNextNode());
+      else if (isa<packed::BarrierOp>(op) && multiplied)
+        openWindow(&op);
       continue;
     }
     if (!loop.isNormalized() || loop.getNumResults() != 0)
       return loop.emitOpError("expects bounds from 0 in steps of 1, and no results");
+    // A loop that goes away must not be where something is still to be put.
+    if (window == loop.getOperation())
+      window = placeBefore(loop);
     distribute(loop);
     loop.erase();
   }

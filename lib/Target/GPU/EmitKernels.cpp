@@ -41,31 +41,50 @@ private:
 
 } // namespace
 
+static StringRef gridScope(const TargetDescription &target) {
+  return target.isNvidia() ? "device" : "agent";
+}
+
+/// The counter behind the grid's barrier, in order with nothing: the fences around it order.
+static Value loadCounter(BlockBuilder &builder, Value counter) {
+  return LLVM::LoadOp::create(builder, builder.getI64Type(), counter, /*alignment=*/8,
+                              /*isVolatile=*/false, /*isNonTemporal=*/false,
+                              /*isInvariant=*/false, /*isInvariantGroup=*/false,
+                              LLVM::AtomicOrdering::monotonic, gridScope(builder.getTarget()));
+}
+
+/// Notes where the counter stands before the first barrier of a launch: at the multiple of the
+/// blocks below it, as not all of them can have passed a barrier that this one has not reached.
+static void startCounting(BlockBuilder &builder, Value sync) {
+  Value blocks = builder.toI64(mlir::gpu::GridDimOp::create(builder, mlir::gpu::Dimension::x));
+  Value now = loadCounter(builder, builder.global(sync));
+  Value rest = arith::RemUIOp::create(builder, now, blocks);
+  builder.storeAligned(arith::SubIOp::create(builder, now, rest), builder.barrierGoal(), 8);
+}
+
 /// Every block adds one to a counter that only grows, and waits until it is a multiple of the
-/// blocks again: nothing needs to be set back between barriers or launches.
-static void countBlocks(BlockBuilder &builder, Value sync, const TargetDescription &target) {
+/// blocks again: nothing needs to be set back between barriers or launches, and 64 bits never
+/// overflow. No block waits for what its addition returns, as it knows the goal.
+static void countBlocks(BlockBuilder &builder, Value sync) {
   Type i64 = builder.getI64Type();
   Value counter = builder.global(sync);
   Value blocks = builder.toI64(mlir::gpu::GridDimOp::create(builder, mlir::gpu::Dimension::x));
-  Value one = builder.constant(i64, int64_t(1));
-  StringRef scope = target.isNvidia() ? "device" : "agent";
+  Value goal = arith::AddIOp::create(
+      builder, builder.loadAligned(i64, builder.barrierGoal(), 8), blocks);
+  builder.storeAligned(goal, builder.barrierGoal(), 8);
+  StringRef scope = gridScope(builder.getTarget());
   // Atomic operations of their own order nothing on NVIDIA's targets of LLVM.
   auto fence = [&] { LLVM::FenceOp::create(builder, LLVM::AtomicOrdering::acq_rel, scope); };
   fence();
-  Value before = LLVM::AtomicRMWOp::create(builder, LLVM::AtomicBinOp::add, counter, one,
-                                           LLVM::AtomicOrdering::acq_rel, scope);
-  // All blocks of this barrier see the same multiple. 64 bits never overflow.
-  Value round = arith::DivUIOp::create(builder, before, blocks);
-  Value goal = arith::MulIOp::create(builder, arith::AddIOp::create(builder, round, one), blocks);
+  LLVM::AtomicRMWOp::create(builder, LLVM::AtomicBinOp::add, counter,
+                            builder.constant(i64, int64_t(1)), LLVM::AtomicOrdering::monotonic,
+                            scope);
   auto wait = scf::WhileOp::create(builder, TypeRange(), ValueRange());
   fence();
   OpBuilder::InsertionGuard guard(builder);
   builder.createBlock(&wait.getBefore());
-  Value now =
-      LLVM::LoadOp::create(builder, i64, counter, /*alignment=*/8, /*isVolatile=*/false,
-                           /*isNonTemporal=*/false, /*isInvariant=*/false,
-                           /*isInvariantGroup=*/false, LLVM::AtomicOrdering::acquire, scope);
-  Value isEarly = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, now, goal);
+  Value isEarly = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult,
+                                        loadCounter(builder, counter), goal);
   scf::ConditionOp::create(builder, isEarly, ValueRange());
   builder.createBlock(&wait.getAfter());
   scf::YieldOp::create(builder);
@@ -93,7 +112,7 @@ void EmitKernels::emitGridBarrier(FrameLowering &lowering) {
     if (description.isSimulated())
       emitBlocksBarrier(builder, sync);
     else
-      countBlocks(builder, sync, description);
+      countBlocks(builder, sync);
   });
   builder.barrier();
 }
@@ -150,7 +169,18 @@ LogicalResult EmitKernels::emitKernel(const EntryPoint &entry, FrameLowering &lo
   if (failed(operands))
     return failure();
   func::CallOp::create(builder, loc, callee, *operands);
-  func::ReturnOp::create(builder, loc);
+  auto end = func::ReturnOp::create(builder, loc);
+  if (!isSimulated) {
+    BlockBuilder start(end, description);
+    start.setInsertionPointToStart(end->getBlock());
+    Value frame = end->getBlock()->getArgument(0);
+    Value isFirst =
+        arith::CmpIOp::create(start, arith::CmpIPredicate::eq, start.thread(), start.int32(0));
+    start.ifThen(isFirst, [&] {
+      startCounting(start,
+                    lowering.loadField(start, loc, frame, offsetof(StcFrame, sync), pointer));
+    });
+  }
   return success();
 }
 

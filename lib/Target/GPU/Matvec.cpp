@@ -25,27 +25,26 @@ struct Stream {
   Values inputs; // addresses of the token's row of each input
 
   int64_t firstSlot = 0;
-  /// Units that each warp takes, and how often it takes up to `atOnce` of them. A lane has as
-  /// many under way, and the same again of what comes next.
+  /// Units that each warp takes of a tile (fewer in some warps if they do not go up in its units),
+  /// and how often it takes up to `atOnce` of them. A lane has as many under way, and the same
+  /// again of what comes next.
   int64_t perWarp = 0, chunks = 0, atOnce = 0;
-
-  /// Whether a chunk may have units that its tile has not, which must not be multiplied.
-  bool needsCheck(int64_t warps) const {
-    return !reader->boundsUnits() && reader->units() != chunks * atOnce * warps;
+  int64_t unitsOf(int64_t chunk) const {
+    return chunk + 1 < chunks ? atOnce : perWarp - chunk * atOnce;
   }
 };
 
 /// All warps of a block share each row tile: warp w takes every warps-th unit of its columns, so
 /// that together they read on and on, and no warp waits for another between tiles. (Where units are
 /// ordered, a warp has neighbouring ones, and what lies before them in each tile is counted first.)
-/// Each leaves its
-/// sums of a tile's rows in shared memory; when all tiles are through, the sums of all warps are
-/// added and finished, one thread per row.
+/// Each leaves its sums of a tile's rows in shared memory; when all tiles are through, the sums of
+/// all warps are added and finished, one thread per row.
 class MatvecEmitter {
 public:
   MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles, Value first,
                 int64_t count, Value step);
   void emit();
+  int64_t emitPrefetch(ValueRange weights, int64_t most);
 
 private:
   void emitStage(Value first);
@@ -53,11 +52,14 @@ private:
   /// tile's first chunk are returned.
   Values emitTile(const Stream &stream, Value iteration, const Stream &next, Value nextIteration,
                   Value slot, Value nextSlot, Values current);
-  Values loadFirst(const Stream &stream, Value tile, Value slot);
+  /// Loads, or multiplies, the `units` units of chunk `chunk`; `isLast`: some may not exist.
   /// `position`: of its first unit where units are ordered, else null.
-  Values loadChunk(const Stream &stream, Value tile, Value chunk, Value position);
-  Values multiplyChunk(const Stream &stream, Value chunk, Values loaded, Values sums);
-  Value tileAddress(const Stream &stream, Value iteration);
+  Values loadChunk(const Stream &stream, Value tile, Value chunk, int64_t units, bool isLast,
+                   Value position);
+  Values multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast, Values loaded,
+                       Values sums);
+  Values loadFirst(const Stream &stream, Value tile, Value slot);
+  Value tileAddress(const Stream &stream, Value iteration, Value weight = {});
   Value unitOf(const Stream &stream, Value chunk, int64_t i);
   void storeSums(const Stream &stream, Value slot, Values sums);
   void finish(Value first, Value iterations);
@@ -97,15 +99,20 @@ MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileO
       if (op.getCos())
         stream.apart = cast<MemRefType>(op.getCos().getType()).getDimSize(1) / kTileRows;
       stream.perWarp = llvm::divideCeil(stream.reader->units(), builder.warps());
-      stream.chunks = llvm::divideCeil(stream.perWarp, stream.reader->unitsAtOnce());
-      stream.atOnce = llvm::divideCeil(stream.perWarp, stream.chunks);
+      stream.atOnce = stream.reader->unitsAtOnce();
+      stream.chunks = llvm::divideCeil(stream.perWarp, stream.atOnce);
+      // As many chunks as a tile needs are known too late for the last one to be shorter.
+      if (stream.reader->variesUnits()) {
+        stream.atOnce = llvm::divideCeil(stream.perWarp, stream.chunks);
+        stream.perWarp = stream.chunks * stream.atOnce;
+      }
       streams.push_back(std::move(stream));
     }
   }
   atOnce = std::max<int64_t>(1, kPartialBytes / (slotBytes() * streams.size()));
 }
 
-Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration) {
+Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration, Value weight) {
   Value tile = iteration;
   if (stream.apart) {
     Value apart = builder.index(stream.apart);
@@ -116,7 +123,7 @@ Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration) {
       tile = builder.add(tile, stream.apart);
   }
   packed::MatmulTileOp op = stream.op;
-  return stream.reader->tileAddress(builder, op.getWeight(), tile);
+  return stream.reader->tileAddress(builder, weight ? weight : op.getWeight(), tile);
 }
 
 /// Unit i of a chunk. Neighbouring warps take neighbouring units, or where units are ordered a
@@ -125,21 +132,27 @@ Value MatvecEmitter::unitOf(const Stream &stream, Value chunk, int64_t i) {
   Value number = arith::MulIOp::create(builder, chunk, builder.int32(stream.atOnce));
   number = arith::AddIOp::create(builder, number, builder.int32(i));
   if (stream.reader->isOrdered()) {
-    Value first =
-        arith::MulIOp::create(builder, warp, builder.int32(stream.chunks * stream.atOnce));
+    Value first = arith::MulIOp::create(builder, warp, builder.int32(stream.perWarp));
     return arith::AddIOp::create(builder, first, number);
   }
   number = arith::MulIOp::create(builder, number, builder.int32(builder.warps()));
   return arith::AddIOp::create(builder, number, warp);
 }
 
-Values MatvecEmitter::loadChunk(const Stream &stream, Value tile, Value chunk, Value position) {
+/// Whether unit i of a chunk may lie behind the tile's last one: the last one of a warp may.
+static bool mayBeMissing(const Stream &stream, const BlockBuilder &builder, int64_t units,
+                         bool isLast, int64_t i) {
+  return isLast && i + 1 == units && stream.reader->units() % builder.warps() != 0 &&
+         !stream.reader->boundsUnits();
+}
+
+Values MatvecEmitter::loadChunk(const Stream &stream, Value tile, Value chunk, int64_t units,
+                                bool isLast, Value position) {
   Values loaded;
-  int64_t units = stream.reader->units();
-  for (int64_t i = 0; i < stream.atOnce; ++i) {
+  for (int64_t i = 0; i < units; ++i) {
     Value unit = unitOf(stream, chunk, i);
-    if (stream.needsCheck(builder.warps()))
-      unit = arith::MinUIOp::create(builder, unit, builder.int32(units - 1));
+    if (mayBeMissing(stream, builder, units, isLast, i))
+      unit = arith::MinUIOp::create(builder, unit, builder.int32(stream.reader->units() - 1));
     llvm::append_range(loaded, stream.reader->load(builder, tile, unit, lane, position));
     if (stream.reader->isOrdered())
       position = loaded.back();
@@ -158,22 +171,22 @@ Values MatvecEmitter::loadFirst(const Stream &stream, Value tile, Value slot) {
     position = arith::SelectOp::create(builder, isBefore, position, builder.int32(0));
     position = builder.reduceLanes(Reduction::Sum, position, builder.getTarget().warpThreads - 1);
   }
-  return loadChunk(stream, tile, builder.int32(0), position);
+  return loadChunk(stream, tile, builder.int32(0), stream.unitsOf(0), stream.chunks == 1, position);
 }
 
-Values MatvecEmitter::multiplyChunk(const Stream &stream, Value chunk, Values loaded, Values sums) {
-  int64_t units = stream.reader->units();
-  size_t each = loaded.size() / stream.atOnce;
-  for (int64_t i = 0; i < stream.atOnce; ++i) {
+Values MatvecEmitter::multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast,
+                                    Values loaded, Values sums) {
+  size_t each = loaded.size() / units;
+  for (int64_t i = 0; i < units; ++i) {
     Value unit = unitOf(stream, chunk, i);
     ValueRange own = ValueRange(loaded).slice(i * each, each);
-    if (!stream.needsCheck(builder.warps())) {
+    if (!mayBeMissing(stream, builder, units, isLast, i)) {
       sums = stream.reader->multiply(builder, own, unit, lane, stream.inputs, sums);
       continue;
     }
     // All lanes of a warp have the same unit.
-    Value exists =
-        arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, unit, builder.int32(units));
+    Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, unit,
+                                         builder.int32(stream.reader->units()));
     SmallVector<Type> types(sums.size(), builder.getF32Type());
     auto branch = scf::IfOp::create(builder, types, exists, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(builder);
@@ -194,11 +207,9 @@ Value MatvecEmitter::slotOf(Value number, int64_t stream) {
   return arith::AddIOp::create(builder, slot, builder.int32(stream));
 }
 
-/// How many chunks a warp has of a tile, one at least.
+/// How many chunks a warp has of a tile, one at least, where tiles differ.
 Value MatvecEmitter::chunksOf(const Stream &stream, Value tile) {
   Value units = stream.reader->tileUnits(builder, tile);
-  if (!units)
-    return builder.int32(stream.chunks);
   int64_t each = stream.atOnce * builder.warps();
   units = arith::AddIOp::create(builder, units, builder.int32(each - 1));
   Value chunks = arith::DivUIOp::create(builder, units, builder.int32(each));
@@ -208,31 +219,45 @@ Value MatvecEmitter::chunksOf(const Stream &stream, Value tile) {
 Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stream &next,
                                Value nextIteration, Value slot, Value nextSlot, Values current) {
   Values sums(stream.reader->rowsPerLane(), builder.constant(builder.getF32Type(), 0.0));
-  Value nextTile = tileAddress(next, nextIteration);
-  Value last = builder.int32(0);
-  if (stream.chunks > 1) {
+  int64_t last = stream.chunks - 1;
+  Value lastChunk = builder.int32(last);
+  auto positionOf = [&](const Values &loaded) {
+    return stream.reader->isOrdered() ? loaded.back() : Value();
+  };
+  if (last > 0) {
     Value tile = tileAddress(stream, iteration);
-    last = arith::SubIOp::create(builder, chunksOf(stream, tile), builder.int32(1));
-    Values carried = current;
-    llvm::append_range(carried, sums);
-    // All but the last chunk, each while the next one of the same tile is under way.
-    carried = builder.loop(
-        builder.index(0), builder.toIndex(last), 1, carried, [&](Value index, ValueRange values) {
-          Value chunk = builder.toI32(index);
-          Value following = arith::AddIOp::create(builder, chunk, builder.int32(1));
-          Values loaded(values.take_front(current.size()));
-          Values before(values.drop_front(current.size()));
-          Value position = stream.reader->isOrdered() ? loaded.back() : Value();
-          Values results = loadChunk(stream, tile, following, position);
-          llvm::append_range(results, multiplyChunk(stream, chunk, loaded, before));
-          return results;
-        });
-    sums.assign(carried.begin() + current.size(), carried.end());
-    carried.truncate(current.size());
-    current = carried;
+    bool varies = stream.reader->variesUnits();
+    if (varies)
+      lastChunk = arith::SubIOp::create(builder, chunksOf(stream, tile), builder.int32(1));
+    // Each chunk while the next one of the same tile is under way. All but the last are full.
+    if (last > 1 || varies) {
+      Values carried = current;
+      llvm::append_range(carried, sums);
+      Value limit = varies ? builder.toIndex(lastChunk) : builder.index(last - 1);
+      carried =
+          builder.loop(builder.index(0), limit, 1, carried, [&](Value index, ValueRange values) {
+            Value chunk = builder.toI32(index);
+            Value following = arith::AddIOp::create(builder, chunk, builder.int32(1));
+            Values loaded(values.take_front(current.size()));
+            Values results =
+                loadChunk(stream, tile, following, stream.atOnce, false, positionOf(loaded));
+            llvm::append_range(results, multiplyChunk(stream, chunk, stream.atOnce, false, loaded,
+                                                      Values(values.drop_front(current.size()))));
+            return results;
+          });
+      sums.assign(carried.begin() + current.size(), carried.end());
+      carried.truncate(current.size());
+      current = carried;
+    }
+    if (!varies) {
+      Values tail =
+          loadChunk(stream, tile, lastChunk, stream.unitsOf(last), true, positionOf(current));
+      sums = multiplyChunk(stream, builder.int32(last - 1), stream.atOnce, false, current, sums);
+      current = tail;
+    }
   }
-  Values ahead = loadFirst(next, nextTile, nextSlot);
-  sums = multiplyChunk(stream, last, current, sums);
+  Values ahead = loadFirst(next, tileAddress(next, nextIteration), nextSlot);
+  sums = multiplyChunk(stream, lastChunk, stream.unitsOf(last), true, current, sums);
   storeSums(stream, slot, sums);
   return ahead;
 }
@@ -253,7 +278,8 @@ void MatvecEmitter::countValues(Value begin, Value iterations) {
       if (!stream.reader->isOrdered())
         continue;
       Value firstUnit = unitOf(stream, builder.int32(0), 0);
-      Value endUnit = unitOf(stream, builder.int32(stream.chunks), 0);
+      Value endUnit =
+          arith::AddIOp::create(builder, firstUnit, builder.int32(stream.perWarp)).getResult();
       Value bytes = stream.reader->valueBytes(builder, tileAddress(stream, iteration), firstUnit,
                                               endUnit, lane);
       Value isWriter =
@@ -319,6 +345,32 @@ void MatvecEmitter::emit() {
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(stages.getBody());
   emitStage(stages.getInductionVar());
+}
+
+/// Each thread asks for one tile of each stream.
+int64_t MatvecEmitter::emitPrefetch(ValueRange weights, int64_t most) {
+  int64_t bytes = 0;
+  for (const Stream &stream : streams) {
+    if (stream.reader->tileBytes() == 0)
+      return 0;
+    bytes += stream.reader->tileBytes();
+  }
+  int64_t iterations = std::min(most / bytes, builder.threads());
+  if (iterations == 0)
+    return 0;
+  builder.forThreads(iterations, [&](Value number) {
+    Value iteration = builder.add(first, arith::MulIOp::create(builder, number, step).getResult());
+    Value exists =
+        arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, iteration, builder.index(count));
+    builder.ifThen(exists, [&] {
+      for (const Stream &stream : streams) {
+        size_t op = stream.op == streams.front().op ? 0 : 1;
+        Value start = tileAddress(stream, iteration, weights[op]);
+        builder.prefetchBulk(start, stream.reader->tileBytes());
+      }
+    });
+  });
+  return iterations * bytes;
 }
 
 /// Iterations begin, begin + step, ... as many as there is room for.
@@ -460,4 +512,10 @@ void MatvecEmitter::finishRow(Value iteration, Value slot, Value row) {
 void stc::gpu::emitMatvec(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles, Value first,
                           int64_t count, Value step) {
   MatvecEmitter(builder, tiles, first, count, step).emit();
+}
+
+int64_t stc::gpu::emitPrefetch(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles,
+                               ValueRange weights, Value first, int64_t count, Value step,
+                               int64_t most) {
+  return MatvecEmitter(builder, tiles, first, count, step).emitPrefetch(weights, most);
 }

@@ -38,7 +38,7 @@ public:
     }
     gpu::declareSharedMemory(module, *description);
     auto scratch = module->getAttrOfType<IntegerAttr>(gpu::kScratchBytesAttr);
-    int64_t offset = scratch ? scratch.getInt() : 0;
+    int64_t offset = gpu::kBarrierBytes + (scratch ? scratch.getInt() : 0);
     auto shared = LLVM::LLVMPointerType::get(&getContext(), gpu::kShared);
     auto generic = LLVM::LLVMPointerType::get(&getContext());
     auto result = module.walk([&](memref::AllocaOp op) {

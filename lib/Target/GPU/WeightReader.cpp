@@ -38,6 +38,10 @@ Value WeightReader::tileAddress(BlockBuilder &builder, Value weight, Value tile)
   return builder.address(base, start);
 }
 
+Value WeightReader::tileUnits(BlockBuilder &builder, Value) const {
+  return builder.int32(unitCount);
+}
+
 Value WeightReader::valueBytes(BlockBuilder &, Value, Value, Value, Value) const {
   llvm_unreachable("units are found without what lies before them");
 }

@@ -28,10 +28,14 @@ public:
   int64_t units() const { return unitCount; }
   /// Whether units past a tile's last may be loaded and multiplied too: they add nothing.
   virtual bool boundsUnits() const { return false; }
-  /// The units (i32) of a tile where tiles differ, else null.
-  virtual Value tileUnits(BlockBuilder &, Value) const { return {}; }
+  /// Whether tiles differ in their units, and those (i32) of a tile then.
+  virtual bool variesUnits() const { return false; }
+  virtual Value tileUnits(BlockBuilder &builder, Value tile) const;
   /// Units whose loads a lane should have under way at once, so that they fit into registers.
   int64_t unitsAtOnce() const { return atOnce; }
+
+  /// Bytes of a tile; 0 where they differ.
+  int64_t tileBytes() const { return geometry.tileBytes; }
 
   /// What a lane holds of unit `unit` (i32, below units()) of a tile that begins at `tile`, a
   /// pointer to global memory. Little but loads, so that they can be started long before their use.

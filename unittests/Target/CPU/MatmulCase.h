@@ -52,6 +52,7 @@ struct MatmulData {
   InputPattern inputs = InputPattern::Random;
   Guard guard = Guard::After;
   uint32_t seed = 1;
+  bool splitsInputs = false; // a kernel that makes split activations of real ones
   /// Real results are within 1e-6 of the magnitude too, which rounding that goes either way stays
   /// in for a few hundred columns.
   bool isStrict = false;
@@ -67,8 +68,10 @@ public:
   MatmulRun(const MatmulProblem &problem, const MatmulData &data, int64_t tokens);
 
   std::vector<Argument> arguments() const;
-  /// Runs a kernel on poisoned results and compares all of them, the bytes around them and the
-  /// modes of arithmetic. `furtherArguments` come last.
+  /// Calls `run` with the arguments, on poisoned results, and compares all of those, the bytes
+  /// around them and the modes of arithmetic.
+  testing::AssertionResult agrees(llvm::function_ref<void(std::vector<Argument>)> run) const;
+  /// The same of a kernel. `furtherArguments` come last.
   testing::AssertionResult agrees(const CompiledKernel &kernel,
                                   std::vector<Argument> furtherArguments = {}) const;
   Buffer<float> &results() { return out; }

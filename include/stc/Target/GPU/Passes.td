@@ -80,12 +80,12 @@ def EmitKernelsPass : Pass<"stc-emit-kernels", "::mlir::ModuleOp"> {
     caches are found. `packed.thread` is the number of the block in the grid, `packed.barrier` waits
     for all blocks.
 
-    For `simt` they are called `decode_kernel` ..., and entry points as a CPU's run them as blocks
+    For `simt` and `simt-mma` they are called `decode_kernel` ..., and entry points as a CPU's run them as blocks
     whose threads the runtime simulates.
   }];
   let options = [GpuTargetOption,
                  Option<"variant", "variant", "int64_t", "-1",
-                        "Of simt: number of the target among several, a suffix of the names">];
+                        "Of simulated targets: number of the target among several, a suffix of the names">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
                            "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::NVVM::NVVMDialect", "::stc::packed::PackedDialect"];
@@ -95,7 +95,7 @@ def LowerToGPUPass : Pass<"stc-lower-to-gpu", "::mlir::ModuleOp"> {
   let summary = "Converts everything left to the LLVM dialect of a GPU";
   let description = [{
     As `stc-lower-to-llvm`, and the operations of the `gpu` dialect become the target's. For `simt`
-    they become calls of stc/Runtime/Simt.h, and all pointers those of one address space.
+    and `simt-mma` they become calls of stc/Runtime/Simt.h, and all pointers those of one address space.
   }];
   let options = [GpuTargetOption];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect"];

@@ -1,0 +1,312 @@
+// Runs kernels of GPUs in this process.
+#include "BlockEmulator.h"
+#include "WarpInstructions.h"
+
+#include "stc/Dialect/Packed/IR/Packed.h"
+#include "stc/Dialect/Packed/Transforms/Passes.h"
+#include "stc/Support/Error.h"
+#include "stc/Target/Emission/CodeGenerator.h"
+#include "stc/Target/GPU/Passes.h"
+#include "stc/Target/GPU/TargetDescription.h"
+
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/Transforms/Passes.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/TargetSelect.h"
+
+#include <map>
+#include <mutex>
+#include <ucontext.h>
+
+using namespace stc;
+
+namespace {
+
+constexpr size_t kStackBytes = 128 << 10, kSharedBytes = 256 << 10, kPlaceBytes = 8;
+
+/// The shared memory of the block that runs.
+alignas(128) uint8_t sharedMemory[kSharedBytes];
+
+/// A thread, which runs until others have to catch up.
+struct Fiber {
+  ucontext_t context;
+  std::vector<char> stack;
+  const std::string *waiting = nullptr; // the instruction it has reached
+  WarpCall call;
+  bool isDone = false;
+};
+
+/// The threads of a block.
+class EmulatedBlock {
+public:
+  EmulatedBlock(int64_t threads, std::function<void()> body)
+      : fibers(threads), body(std::move(body)) {}
+  void run();
+  /// Called by threads: waits for the others where the instruction makes them meet.
+  void reach(const std::string &intrinsic, const uint64_t *operands, size_t count, void *results,
+             size_t resultBytes);
+  static EmulatedBlock *current;
+
+private:
+  static void enter() {
+    current->body();
+    Fiber &fiber = current->fibers[current->running];
+    fiber.isDone = true;
+    swapcontext(&fiber.context, &current->scheduler);
+  }
+  /// Runs all threads of a warp until they meet at a barrier of the block, or end.
+  void runWarpThreads(size_t first);
+
+  std::vector<Fiber> fibers;
+  std::function<void()> body;
+  ucontext_t scheduler;
+  size_t running = 0;
+};
+
+EmulatedBlock *EmulatedBlock::current = nullptr;
+
+bool isBlockBarrier(const std::string &intrinsic) {
+  return llvm::StringRef(intrinsic).starts_with("llvm.nvvm.barrier");
+}
+
+void emulate(const std::string *intrinsic, const uint64_t *operands, uint64_t count, void *results,
+             uint64_t resultBytes) {
+  EmulatedBlock::current->reach(*intrinsic, operands, count, results, resultBytes);
+}
+
+} // namespace
+
+void EmulatedBlock::reach(const std::string &intrinsic, const uint64_t *operands, size_t count,
+                          void *results, size_t resultBytes) {
+  Fiber &fiber = fibers[running];
+  fiber.call = WarpCall();
+  std::copy_n(operands, count, fiber.call.operands.begin());
+  if (intrinsic == "llvm.nvvm.read.ptx.sreg.tid.x") {
+    fiber.call.results[0] = uint32_t(running);
+  } else if (meetsWarp(intrinsic) || isBlockBarrier(intrinsic)) {
+    fiber.waiting = &intrinsic;
+    swapcontext(&fiber.context, &scheduler);
+  } else {
+    runThread(intrinsic, fiber.call);
+  }
+  std::memcpy(results, fiber.call.results.data(), resultBytes);
+}
+
+void EmulatedBlock::runWarpThreads(size_t first) {
+  for (;;) {
+    for (running = first; running < first + kWarpThreads; ++running)
+      if (!fibers[running].isDone && !fibers[running].waiting)
+        swapcontext(&scheduler, &fibers[running].context);
+    std::vector<WarpCall *> calls;
+    for (size_t i = first; i < first + kWarpThreads; ++i) {
+      if (fibers[i].isDone != fibers[first].isDone || fibers[i].waiting != fibers[first].waiting)
+        llvm::report_fatal_error(llvm::Twine("threads of a warp part ways, one at ") +
+                                 (fibers[first].waiting ? *fibers[first].waiting : "the end") +
+                                 " and one at " +
+                                 (fibers[i].waiting ? *fibers[i].waiting : "the end"));
+      calls.push_back(&fibers[i].call);
+    }
+    if (fibers[first].isDone || isBlockBarrier(*fibers[first].waiting))
+      return;
+    runWarp(*fibers[first].waiting, calls);
+    for (size_t i = first; i < first + kWarpThreads; ++i)
+      fibers[i].waiting = nullptr;
+  }
+}
+
+void EmulatedBlock::run() {
+  current = this;
+  for (Fiber &fiber : fibers) {
+    fiber.stack.resize(kStackBytes);
+    getcontext(&fiber.context);
+    fiber.context.uc_stack.ss_sp = fiber.stack.data();
+    fiber.context.uc_stack.ss_size = fiber.stack.size();
+    makecontext(&fiber.context, enter, 0);
+  }
+  for (bool isDone = false; !isDone;) {
+    for (size_t first = 0; first < fibers.size(); first += kWarpThreads)
+      runWarpThreads(first);
+    isDone = fibers[0].isDone;
+    for (Fiber &fiber : fibers) {
+      if (fiber.isDone != isDone)
+        llvm::report_fatal_error("not all threads of a block reach a barrier");
+      fiber.waiting = nullptr;
+    }
+  }
+  current = nullptr;
+}
+
+//===----------------------------------------------------------------------===//
+// Code
+//===----------------------------------------------------------------------===//
+
+struct EmulatedKernel::State {
+  std::unique_ptr<llvm::orc::LLJIT> jit;
+  std::map<std::string, int64_t> intrinsics; // and how often each is called
+  int64_t threads = 0;
+  void *function = nullptr;
+};
+
+EmulatedKernel::EmulatedKernel() : state(std::make_unique<State>()) {}
+EmulatedKernel::~EmulatedKernel() = default;
+
+int64_t EmulatedKernel::countIntrinsics(const std::string &prefix) const {
+  int64_t count = 0;
+  for (const auto &[name, calls] : state->intrinsics)
+    if (llvm::StringRef(name).starts_with(prefix))
+      count += calls;
+  return count;
+}
+
+static mlir::LogicalResult lower(mlir::ModuleOp module, const std::string &target) {
+  mlir::PassManager manager(module.getContext());
+  manager.addPass(createSelectBlockConfigPass({target}));
+  manager.addPass(createTileOpsPass());
+  manager.addPass(mlir::createForallToForLoopPass());
+  manager.addPass(createLowerBlockTilesPass({target}));
+  manager.addPass(createApproximateGPUMathPass());
+  manager.addPass(mlir::createCanonicalizerPass());
+  manager.addPass(mlir::createCSEPass());
+  manager.addPass(mlir::createLoopInvariantCodeMotionPass());
+  manager.addPass(createPlaceSharedMemoryPass({target}));
+  manager.addPass(mlir::createSCFToControlFlowPass());
+  manager.addPass(mlir::memref::createExpandStridedMetadataPass());
+  manager.addPass(mlir::createLowerAffinePass());
+  manager.addPass(mlir::createCanonicalizerPass());
+  manager.addPass(mlir::createCSEPass());
+  manager.addPass(createLowerToGPUPass({target}));
+  manager.addPass(mlir::createReconcileUnrealizedCastsPass());
+  return manager.run(module);
+}
+
+/// Calls of intrinsics become calls of `emulate`: operands and results go through memory.
+static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_t> &intrinsics) {
+  llvm::LLVMContext &context = module.getContext();
+  llvm::Type *i64 = llvm::Type::getInt64Ty(context);
+  auto *pointer = llvm::PointerType::get(context, 0);
+  auto constantPointer = [&](const void *address, unsigned space = 0) {
+    return llvm::ConstantExpr::getIntToPtr(
+        llvm::ConstantInt::get(i64, reinterpret_cast<uintptr_t>(address)),
+        llvm::PointerType::get(context, space));
+  };
+  if (llvm::GlobalVariable *shared = module.getGlobalVariable("stc_shared")) {
+    shared->replaceAllUsesWith(constantPointer(sharedMemory, shared->getAddressSpace()));
+    shared->eraseFromParent();
+  }
+  auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context),
+                                       {pointer, pointer, i64, pointer, i64}, false);
+  llvm::Value *function = constantPointer(reinterpret_cast<void *>(&emulate));
+  std::vector<llvm::CallInst *> calls;
+  for (llvm::Function &f : module)
+    for (llvm::Instruction &instruction : llvm::instructions(f))
+      if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction))
+        if (call->getCalledFunction() &&
+            call->getCalledFunction()->getName().starts_with("llvm.nvvm."))
+          calls.push_back(call);
+  for (llvm::CallInst *call : calls) {
+    auto entry = intrinsics.try_emplace(call->getCalledFunction()->getName().str(), 0).first;
+    ++entry->second;
+    llvm::IRBuilder<> start(&*call->getFunction()->getEntryBlock().begin());
+    llvm::Value *memory = start.CreateAlloca(i64, start.getInt64(24));
+    llvm::Value *results = start.CreateAlloca(i64, start.getInt64(2));
+    llvm::IRBuilder<> builder(call);
+    for (auto [i, operand] : llvm::enumerate(call->args()))
+      builder.CreateStore(operand,
+                          builder.CreateConstGEP1_64(builder.getInt8Ty(), memory, i * kPlaceBytes));
+    bool isVoid = call->getType()->isVoidTy();
+    uint64_t bytes = isVoid ? 0 : module.getDataLayout().getTypeStoreSize(call->getType());
+    builder.CreateCall(type, function,
+                       {constantPointer(&entry->first), memory, builder.getInt64(call->arg_size()),
+                        results, builder.getInt64(bytes)});
+    if (!isVoid)
+      call->replaceAllUsesWith(builder.CreateLoad(call->getType(), results));
+    call->eraseFromParent();
+  }
+}
+
+absl::StatusOr<std::unique_ptr<EmulatedKernel>>
+EmulatedKernel::create(const std::string &parameters, const std::string &body,
+                       const std::string &target) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+  });
+  mlir::DialectRegistry registry;
+  registry
+      .insert<packed::PackedDialect, STCDialect, mlir::arith::ArithDialect, mlir::func::FuncDialect,
+              mlir::memref::MemRefDialect, mlir::scf::SCFDialect, mlir::vector::VectorDialect,
+              mlir::LLVM::LLVMDialect, mlir::NVVM::NVVMDialect, mlir::gpu::GPUDialect>();
+  registerTranslations(registry);
+  mlir::registerNVVMDialectTranslation(registry);
+  mlir::registerGPUDialectTranslation(registry);
+  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+  context.loadAllAvailableDialects();
+  std::string text = "func.func @kernel(" + parameters +
+                     ") attributes {llvm.emit_c_interface} {\n" + body + "\nreturn\n}\n";
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+  STC_ASSIGN_OR_RETURN(auto description, gpu::TargetDescription::parse(target));
+  if (!module || failed(lower(*module, target)))
+    return absl::InvalidArgumentError("cannot lower for " + target + ":\n" + text);
+
+  auto toStatus = [](llvm::Error error) {
+    return absl::InternalError(llvm::toString(std::move(error)));
+  };
+  std::unique_ptr<EmulatedKernel> kernel(new EmulatedKernel());
+  State &state = *kernel->state;
+  state.threads = description.blockThreads;
+  auto jit = llvm::orc::LLJITBuilder().create();
+  if (!jit)
+    return toStatus(jit.takeError());
+  state.jit = std::move(*jit);
+  auto llvmContext = std::make_unique<llvm::LLVMContext>();
+  auto llvmModule = mlir::translateModuleToLLVMIR(*module, *llvmContext, "kernel");
+  if (!llvmModule)
+    return absl::InternalError("no LLVM IR:\n" + text);
+  llvmModule->setDataLayout(state.jit->getDataLayout());
+  llvmModule->setTargetTriple(state.jit->getTargetTriple());
+  replaceIntrinsics(*llvmModule, state.intrinsics);
+  if (llvm::Error error = state.jit->addIRModule(
+          llvm::orc::ThreadSafeModule(std::move(llvmModule), std::move(llvmContext))))
+    return toStatus(std::move(error));
+  auto symbol = state.jit->lookup("_mlir_ciface_kernel");
+  if (!symbol)
+    return toStatus(symbol.takeError());
+  state.function = symbol->toPtr<void *>();
+  return kernel;
+}
+
+void EmulatedKernel::run(std::vector<Argument> arguments) const {
+  constexpr size_t most = JitKernel::kMaxArguments;
+  if (arguments.size() > most)
+    llvm::report_fatal_error("too many arguments");
+  void *p[most] = {};
+  for (size_t i = 0; i < arguments.size(); ++i)
+    p[i] = arguments[i].get();
+  std::memset(sharedMemory, 0xFF, sizeof sharedMemory);
+  EmulatedBlock block(state->threads, [&] {
+    // Arguments a C function does not have are ignored.
+    using Function = void (*)(void *, void *, void *, void *, void *, void *, void *, void *,
+                              void *, void *, void *, void *);
+    reinterpret_cast<Function>(state->function)(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7],
+                                                p[8], p[9], p[10], p[11]);
+  });
+  block.run();
+}

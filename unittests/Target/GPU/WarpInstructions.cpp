@@ -1,0 +1,134 @@
+// What the instructions that the threads of a warp run together do, as PTX's manual describes them.
+#include "WarpInstructions.h"
+
+#include "stc/Support/Float.h"
+
+#include "llvm/Support/ErrorHandling.h"
+
+#include <cstring>
+
+using namespace stc;
+using llvm::MutableArrayRef;
+using llvm::StringRef;
+
+namespace {
+
+template <typename To, typename From> To bitsAs(From value) {
+  static_assert(sizeof(To) == sizeof(From));
+  To result;
+  std::memcpy(&result, &value, sizeof result);
+  return result;
+}
+
+/// A matrix of integers or floats that a warp's registers hold.
+template <typename T, int rows, int columns> struct Matrix {
+  T at[rows][columns] = {};
+};
+
+int byteOf(uint32_t word, int i, bool isSigned) {
+  uint8_t byte = word >> (8 * i);
+  return isSigned ? int(int8_t(byte)) : int(byte);
+}
+
+/// mma.m16n8k32 of bytes: operands are four words of A, two of B, four of C.
+void multiplyBytes(MutableArrayRef<WarpCall *> calls, bool aSigned, bool bSigned) {
+  Matrix<int, 16, 32> a;
+  Matrix<int, 32, 8> b;
+  for (int lane = 0; lane < kWarpThreads; ++lane) {
+    int group = lane / 4, inGroup = lane % 4;
+    for (int i = 0; i < 16; ++i) {
+      int row = i % 8 < 4 ? group : group + 8;
+      int column = inGroup * 4 + i % 4 + (i < 8 ? 0 : 16);
+      a.at[row][column] = byteOf(uint32_t(calls[lane]->operands[i / 4]), i % 4, aSigned);
+    }
+    for (int i = 0; i < 8; ++i)
+      b.at[inGroup * 4 + i % 4 + (i < 4 ? 0 : 16)][group] =
+          byteOf(uint32_t(calls[lane]->operands[4 + i / 4]), i % 4, bSigned);
+  }
+  for (int lane = 0; lane < kWarpThreads; ++lane)
+    for (int i = 0; i < 4; ++i) {
+      int row = lane / 4 + (i < 2 ? 0 : 8), column = lane % 4 * 2 + i % 2;
+      uint32_t sum = uint32_t(calls[lane]->operands[6 + i]);
+      for (int k = 0; k < 32; ++k)
+        sum += uint32_t(a.at[row][k] * b.at[k][column]);
+      calls[lane]->results[i] = sum;
+    }
+}
+
+/// mma.m16n8k16 of bf16: operands are four words of A, two of B, four floats of C.
+void multiplyHalves(MutableArrayRef<WarpCall *> calls) {
+  Matrix<float, 16, 16> a;
+  Matrix<float, 16, 8> b;
+  auto half = [](uint64_t word, int i) { return bfloat16ToFloat(uint16_t(word >> (16 * i))); };
+  for (int lane = 0; lane < kWarpThreads; ++lane) {
+    int group = lane / 4, inGroup = lane % 4;
+    for (int i = 0; i < 8; ++i) {
+      int row = i % 4 < 2 ? group : group + 8;
+      int column = inGroup * 2 + i % 2 + (i < 4 ? 0 : 8);
+      a.at[row][column] = half(calls[lane]->operands[i / 2], i % 2);
+    }
+    for (int i = 0; i < 4; ++i)
+      b.at[inGroup * 2 + i % 2 + (i < 2 ? 0 : 8)][group] =
+          half(calls[lane]->operands[4 + i / 2], i % 2);
+  }
+  for (int lane = 0; lane < kWarpThreads; ++lane)
+    for (int i = 0; i < 4; ++i) {
+      int row = lane / 4 + (i < 2 ? 0 : 8), column = lane % 4 * 2 + i % 2;
+      double sum = 0;
+      for (int k = 0; k < 16; ++k)
+        sum += double(a.at[row][k]) * b.at[k][column];
+      sum += bitsAs<float>(uint32_t(calls[lane]->operands[6 + i]));
+      calls[lane]->results[i] = bitsAs<uint32_t>(float(sum));
+    }
+}
+
+} // namespace
+
+bool stc::meetsWarp(StringRef intrinsic) {
+  return intrinsic.starts_with("llvm.nvvm.mma.") || intrinsic.starts_with("llvm.nvvm.shfl.sync") ||
+         intrinsic == "llvm.nvvm.bar.warp.sync";
+}
+
+void stc::runWarp(StringRef intrinsic, MutableArrayRef<WarpCall *> calls) {
+  if (intrinsic == "llvm.nvvm.bar.warp.sync")
+    return;
+  if (intrinsic == "llvm.nvvm.mma.m16n8k32.row.col.u8.s8")
+    return multiplyBytes(calls, false, true);
+  if (intrinsic == "llvm.nvvm.mma.m16n8k32.row.col.s8")
+    return multiplyBytes(calls, true, true);
+  if (intrinsic == "llvm.nvvm.mma.m16n8k16.row.col.bf16")
+    return multiplyHalves(calls);
+  if (intrinsic.starts_with("llvm.nvvm.shfl.sync.bfly")) {
+    for (int lane = 0; lane < kWarpThreads; ++lane) {
+      int other = lane ^ int(calls[lane]->operands[2]);
+      calls[lane]->results = {uint32_t(calls[other]->operands[1]), 1};
+    }
+    return;
+  }
+  llvm::report_fatal_error(llvm::Twine("the emulator does not know ") + intrinsic);
+}
+
+void stc::runThread(StringRef intrinsic, WarpCall &call) {
+  auto word = [&](int i) { return uint32_t(call.operands[i]); };
+  if (intrinsic.starts_with("llvm.nvvm.idp4a.")) {
+    bool aSigned = intrinsic[16] == 's', bSigned = intrinsic[18] == 's';
+    uint32_t sum = word(2);
+    for (int i = 0; i < 4; ++i)
+      sum += uint32_t(byteOf(word(0), i, aSigned) * byteOf(word(1), i, bSigned));
+    call.results[0] = sum;
+  } else if (intrinsic == "llvm.nvvm.prmt") {
+    uint64_t both = uint64_t(word(1)) << 32 | word(0);
+    for (int i = 0; i < 4; ++i) {
+      int place = word(2) >> (4 * i) & 15;
+      uint32_t byte = both >> (8 * (place & 7)) & 255;
+      if (place & 8)
+        byte = byte & 128 ? 255 : 0;
+      call.results[0] |= byte << (8 * i);
+    }
+  } else if (intrinsic == "llvm.nvvm.ff2bf16x2.rn") {
+    uint32_t high = floatToBfloat16(bitsAs<float>(word(0)));
+    call.results[0] = high << 16 | floatToBfloat16(bitsAs<float>(word(1)));
+  } else {
+    llvm::report_fatal_error(llvm::Twine("the emulator does not know ") + intrinsic);
+  }
+}
