@@ -31,7 +31,7 @@ if platform.machine() == "x86_64":
 ptxas = shutil.which("ptxas") or "/usr/local/cuda/bin/ptxas"
 if os.access(ptxas, os.X_OK):
     config.available_features.add("ptxas")
-config.substitutions.append(("%ptxas", ptxas))
+config.substitutions.append(("%ptxas", ptxas + " -v -arch=sm_90"))
 config.substitutions.append(("%shared", shared))
 config.substitutions.append(("%root", config.stc_source_root))
 config.substitutions.append(("%python", config.python))

@@ -2,7 +2,7 @@
 // RUN: stc-opt %s --stc-phase-vector=target=nvptx-sm_90 | stc-opt --stc-phase-llvm=target=nvptx-sm_90 \
 // RUN:   | mlir-translate --mlir-to-llvmir | opt -O3 -mtriple=nvptx64-nvidia-cuda -mcpu=sm_90 \
 // RUN:   | llc -O3 -mcpu=sm_90 -mattr=+ptx80 -o %t.ptx
-// RUN: %ptxas -arch=sm_90 -v %t.ptx -o %t.cubin 2>&1 | FileCheck %s
+// RUN: %ptxas %t.ptx -o %t.cubin 2>&1 | FileCheck %s
 // RUN: FileCheck %s --check-prefix=PTX < %t.ptx
 
 // A block's 512 threads have 128 registers each: readers of wide tiles keep what they loaded there.
