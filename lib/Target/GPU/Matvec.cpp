@@ -54,8 +54,8 @@ private:
                   Value slot, Values current);
   /// Loads, or multiplies, the `units` units of chunk `chunk`; `isLast`: some may not exist.
   Values loadChunk(const Stream &stream, Value tile, Value chunk, int64_t units, bool isLast);
-  Values multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast,
-                       Values loaded, Values sums);
+  Values multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast, Values loaded,
+                       Values sums);
   Values loadFirst(const Stream &stream, Value tile) {
     return loadChunk(stream, tile, builder.int32(0), stream.unitsOf(0), stream.chunks == 1);
   }
@@ -181,10 +181,9 @@ Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stre
             Value chunk = builder.toI32(index);
             Value following = arith::AddIOp::create(builder, chunk, builder.int32(1));
             Values results = loadChunk(stream, tile, following, kUnitsAtOnce, false);
-            llvm::append_range(
-                results, multiplyChunk(stream, chunk, kUnitsAtOnce, false,
-                                       Values(values.take_front(current.size())),
-                                       Values(values.drop_front(current.size()))));
+            llvm::append_range(results, multiplyChunk(stream, chunk, kUnitsAtOnce, false,
+                                                      Values(values.take_front(current.size())),
+                                                      Values(values.drop_front(current.size()))));
             return results;
           });
       sums.assign(carried.begin() + current.size(), carried.end());
@@ -253,8 +252,8 @@ int64_t MatvecEmitter::emitPrefetch(ValueRange weights, int64_t most) {
     return 0;
   builder.forThreads(iterations, [&](Value number) {
     Value iteration = builder.add(first, arith::MulIOp::create(builder, number, step).getResult());
-    Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, iteration,
-                                         builder.index(count));
+    Value exists =
+        arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, iteration, builder.index(count));
     builder.ifThen(exists, [&] {
       for (const Stream &stream : streams) {
         size_t op = stream.op == streams.front().op ? 0 : 1;

@@ -17,6 +17,20 @@ def SelectBlockConfigPass : Pass<"packed-select-block-config", "::mlir::ModuleOp
   let dependentDialects = ["::stc::packed::PackedDialect"];
 }
 
+def ReplicateSmallWorkPass : Pass<"packed-replicate-small-work", "::mlir::ModuleOp"> {
+  let summary = "Lets every block do what is quicker done than waited for";
+  let description = [{
+    One token's keys and values are put into the cache by every block, and the few pieces of its
+    attention are added up by every block: all write the same, each reads what it has written itself,
+    and none waits for another. Such loops are marked `packed.replicated`; they may have several
+    iterations.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::stc::packed::PackedDialect"];
+  let statistics = [
+    Statistic<"replicated", "replicated", "Number of loops that every block runs">,
+  ];
+}
+
 def DistributeBlocksPass : Pass<"packed-distribute-blocks", "::mlir::ModuleOp"> {
   let summary = "Gives every block of threads its share of each scf.forall";
   let description = [{
