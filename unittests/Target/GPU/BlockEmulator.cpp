@@ -46,6 +46,14 @@ constexpr size_t kStackBytes = 128 << 10, kSharedBytes = 256 << 10, kPlaceBytes 
 /// The shared memory of the block that runs.
 alignas(128) uint8_t sharedMemory[kSharedBytes];
 
+/// Stacks, which are used again by the next block.
+char *stackOf(size_t thread) {
+  static std::vector<std::unique_ptr<char[]>> stacks;
+  while (stacks.size() <= thread)
+    stacks.emplace_back(new char[kStackBytes]);
+  return stacks[thread].get();
+}
+
 /// A copy to shared memory that has been started.
 struct Copy {
   void *to;
@@ -58,7 +66,6 @@ struct Fiber {
   ucontext_t context; // where it begins
   jmp_buf place;      // and where it goes on
   bool hasBegun = false;
-  std::vector<char> stack;
   std::vector<Copy> copies;                 // not yet in a group
   std::deque<std::vector<Copy>> copyGroups; // not yet waited for, which is when they happen
   const std::string *waiting = nullptr;     // the instruction it has reached
@@ -188,11 +195,10 @@ bool EmulatedBlock::releaseBarriers() {
 
 void EmulatedBlock::run() {
   current = this;
-  for (Fiber &fiber : fibers) {
-    fiber.stack.resize(kStackBytes);
+  for (auto [i, fiber] : llvm::enumerate(fibers)) {
     getcontext(&fiber.context);
-    fiber.context.uc_stack.ss_sp = fiber.stack.data();
-    fiber.context.uc_stack.ss_size = fiber.stack.size();
+    fiber.context.uc_stack.ss_sp = stackOf(i);
+    fiber.context.uc_stack.ss_size = kStackBytes;
     makecontext(&fiber.context, enter, 0);
   }
   auto isDone = [](const Fiber &fiber) { return fiber.isDone; };
