@@ -4,116 +4,23 @@
 // Every case is run on integer data first (scales that are powers of two), where results are exact
 // whatever the order of sums, and then timed: a launch multiplies by `copies` matrices in turn, at
 // different addresses, so that no cache holds them.
+#include "GpuCases.h"
+
 #include "stc/Packing/Pack.h"
 #include "stc/Runtime/Gpu/CudaDevice.h"
 #include "stc/Runtime/ModelABI.h"
-#include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <map>
 #include <random>
-#include <sstream>
 
 using namespace stc;
 
 namespace {
-
-/// One line of cases.txt: key=value words.
-struct Case {
-  std::map<std::string, std::string> words;
-  std::string text(const std::string &key) const { return words.at(key); }
-  int64_t number(const std::string &key) const { return std::stoll(words.at(key)); }
-  Layout layout() const {
-    Layout layout;
-    layout.kind = LayoutKind(number("kind"));
-    layout.element = ElementKind(number("element"));
-    layout.group = number("group");
-    layout.n = number("n");
-    layout.m = number("m");
-    layout.asymmetric = number("asymmetric") != 0;
-    layout.perRow = number("per_row") != 0;
-    return layout;
-  }
-};
-
-std::vector<Case> readCases(const std::string &folder) {
-  std::vector<Case> cases;
-  std::ifstream file(folder + "/cases.txt");
-  for (std::string line; std::getline(file, line);) {
-    Case entry;
-    std::istringstream words(line);
-    for (std::string word; words >> word;) {
-      size_t at = word.find('=');
-      entry.words[word.substr(0, at)] = word.substr(at + 1);
-    }
-    if (!entry.words.empty())
-      cases.push_back(std::move(entry));
-  }
-  return cases;
-}
-
-std::string readFile(const std::string &path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream content;
-  content << file.rdbuf();
-  return content.str();
-}
-
-/// Random codes that the layout can hold; `density` is the share of those that are not zero where
-/// the layout does not say it.
-QuantizedMatrix randomMatrix(const Layout &layout, int64_t rows, int64_t columns, double density,
-                             std::mt19937 &random) {
-  QuantizedMatrix matrix;
-  matrix.rows = rows;
-  matrix.columns = columns;
-  matrix.group = layout.scaleColumns(columns);
-  matrix.codes.resize(size_t(rows * columns));
-  int low = -int(layout.zeroPoint()), high = int(layout.zeroPoint()) - 1;
-  auto code = [&] {
-    int value = 0;
-    while (value == 0)
-      value = low + int(random() % uint32_t(high - low + 1));
-    return int8_t(value);
-  };
-  for (int64_t row = 0; row < rows; ++row) {
-    int8_t *codes = matrix.codes.data() + row * columns;
-    if (layout.kind == LayoutKind::NM || layout.kind == LayoutKind::Pairs) {
-      for (int64_t first = 0; first < columns; first += layout.m) {
-        std::vector<int64_t> places(size_t(std::min(layout.m, columns - first)));
-        for (size_t i = 0; i < places.size(); ++i)
-          places[i] = int64_t(i);
-        std::shuffle(places.begin(), places.end(), random);
-        for (int64_t i = 0; i < std::min<int64_t>(layout.n, int64_t(places.size())); ++i)
-          codes[first + places[size_t(i)]] = code();
-      }
-    } else if (layout.kind != LayoutKind::Block) {
-      bool dense = layout.kind == LayoutKind::Dense;
-      for (int64_t column = 0; column < columns; ++column)
-        if (dense || random() % 1000 < 1000 * density)
-          codes[column] = code();
-    }
-  }
-  if (layout.kind == LayoutKind::Block)
-    for (int64_t row = 0; row < rows; row += kTileRows)
-      for (int64_t column = 0; column < columns; column += kDotColumns)
-        if (random() % 1000 < 1000 * density)
-          for (int64_t r = row; r < std::min(row + kTileRows, rows); ++r)
-            for (int64_t c = column; c < std::min(column + kDotColumns, columns); ++c)
-              matrix.codes[size_t(r * columns + c)] = code();
-  for (int64_t i = 0; i < rows * matrix.groups(); ++i)
-    matrix.scales.push_back(floatToHalf(std::ldexp(1.0f, -4 - int(random() % 3))));
-  if (layout.asymmetric)
-    for (int64_t i = 0; i < rows * matrix.groups(); ++i)
-      matrix.zeros.push_back(int8_t(low + int(random() % uint32_t(high - low + 1))));
-  return matrix;
-}
 
 /// Activations as packed.quantize_activations would give them, with scales that are powers of two.
 struct Activations {
@@ -121,10 +28,10 @@ struct Activations {
   std::vector<float> values;  // [tokens][columns]
 };
 
-Activations randomActivations(const Case &entry, const Layout &layout, std::mt19937 &random) {
-  int64_t tokens = entry.number("tokens"), columns = entry.number("columns");
+Activations randomActivations(const Words &entry, const Layout &layout, std::mt19937 &random) {
+  int64_t tokens = number(entry, "tokens"), columns = number(entry, "columns");
   Activations result;
-  result.arena.resize(size_t(entry.number("arena")));
+  result.arena.resize(size_t(number(entry, "arena")));
   result.values.resize(size_t(tokens * columns));
   uint8_t *base = result.arena.data();
   if (!layout.isQuantized()) {
@@ -134,8 +41,8 @@ Activations randomActivations(const Case &entry, const Layout &layout, std::mt19
     return result;
   }
   int64_t groups = (columns + layout.group - 1) / layout.group, padded = groups * layout.group;
-  auto *scales = reinterpret_cast<float *>(base + entry.number("scales"));
-  auto *sums = reinterpret_cast<int32_t *>(base + entry.number("sums"));
+  auto *scales = reinterpret_cast<float *>(base + number(entry, "scales"));
+  auto *sums = reinterpret_cast<int32_t *>(base + number(entry, "sums"));
   for (int64_t token = 0; token < tokens; ++token)
     for (int64_t g = 0; g < groups; ++g) {
       float scale = std::ldexp(1.0f, -int(random() % 3));
@@ -159,8 +66,7 @@ public:
   absl::Status run(int seeds, bool timing);
 
 private:
-  absl::Status runCase(const Case &entry, int seeds, bool timing);
-  absl::Status measureCopy();
+  absl::Status runCase(const Words &entry, int seeds, bool timing);
 
   std::string folder;
   std::unique_ptr<GpuDevice> device;
@@ -168,47 +74,22 @@ private:
   int failures = 0, checked = 0;
 };
 
-absl::Status Bench::measureCopy() {
-  const uint64_t bytes = 2ull << 30;
-  STC_ASSIGN_OR_RETURN(GpuMemory from, GpuMemory::allocate(*device, bytes, "the copy"));
-  STC_ASSIGN_OR_RETURN(GpuMemory to, GpuMemory::allocate(*device, bytes, "the copy"));
-  std::vector<double> rates;
-  for (int i = 0; i < 12; ++i) {
-    STC_ASSIGN_OR_RETURN(double seconds, device->measure([&] {
-      return device->copy(to.address(), from.address(), bytes);
-    }));
-    rates.push_back(2.0 * double(bytes) / seconds);
-  }
-  std::sort(rates.begin(), rates.end());
-  copyRate = rates[rates.size() / 2];
-  std::printf("%s, %d multiprocessors, driver %s: copy %.0f GB/s (read and written)\n",
-              device->properties().name.c_str(), device->properties().multiprocessors,
-              device->properties().driver.c_str(), copyRate * 1e-9);
-  return absl::OkStatus();
-}
-
-absl::Status Bench::runCase(const Case &entry, int seeds, bool timing) {
-  std::string code = readFile(folder + "/" + entry.text("image"));
-  StcGpuImage image = {};
-  image.target = "nvptx-sm_90";
-  image.format = "cubin";
-  image.bytes = reinterpret_cast<const uint8_t *>(code.data());
-  image.size = code.size();
-  image.block_threads = uint64_t(entry.number("threads"));
-  image.shared_bytes = uint64_t(entry.number("shared"));
+absl::Status Bench::runCase(const Words &entry, int seeds, bool timing) {
+  std::string code = readFile(folder + "/" + text(entry, "image"));
+  StcGpuImage image = cubinImage(code, entry);
   STC_ASSIGN_OR_RETURN(GpuProgram program, device->load(image, 1u << 20));
 
-  Layout layout = entry.layout();
-  int64_t rows = entry.number("rows"), columns = entry.number("columns");
-  int64_t tokens = entry.number("tokens"), copies = entry.number("copies");
-  double density = double(entry.number("density")) / 1000;
-  std::mt19937 random(uint32_t(entry.number("seed")));
-  uint64_t stride = uint64_t(entry.number("stride"));
+  Layout layout = layoutOf(entry);
+  int64_t rows = number(entry, "rows"), columns = number(entry, "columns");
+  int64_t tokens = number(entry, "tokens"), copies = number(entry, "copies");
+  double density = double(number(entry, "density")) / 1000;
+  std::mt19937 random(uint32_t(number(entry, "seed")));
+  uint64_t stride = uint64_t(number(entry, "stride"));
 
   STC_ASSIGN_OR_RETURN(GpuMemory weights,
                        GpuMemory::allocate(*device, stride * uint64_t(copies), "weights"));
-  STC_ASSIGN_OR_RETURN(GpuMemory arena, GpuMemory::allocate(
-                                            *device, uint64_t(entry.number("arena")), "arena"));
+  STC_ASSIGN_OR_RETURN(GpuMemory arena,
+                       GpuMemory::allocate(*device, uint64_t(number(entry, "arena")), "arena"));
   uint64_t outBytes = uint64_t(tokens * rows) * sizeof(float);
   STC_ASSIGN_OR_RETURN(GpuMemory out, GpuMemory::allocate(*device, outBytes, "results"));
   STC_ASSIGN_OR_RETURN(GpuMemory sync, GpuMemory::allocate(*device, 64, "the barrier"));
@@ -281,7 +162,7 @@ absl::Status Bench::runCase(const Case &entry, int seeds, bool timing) {
   }
   if (!timing) {
     if (verdict != "exact" && verdict != "rounded")
-      std::printf("%-44s %s\n", entry.text("name").c_str(), verdict.c_str());
+      std::printf("%-44s %s\n", text(entry, "name").c_str(), verdict.c_str());
     return absl::OkStatus();
   }
   std::vector<double> times;
@@ -295,7 +176,7 @@ absl::Status Bench::runCase(const Case &entry, int seeds, bool timing) {
   double seconds = times[times.size() / 2] / double(copies);
   double rate = double(weightBytes) / seconds;
   std::printf("%-44s %-8s %9.2f us  %7.0f GB/s  %5.1f %% of copy  %7.2f Tops/s  %u x %u\n",
-              entry.text("name").c_str(), verdict.c_str(), seconds * 1e6, rate * 1e-9,
+              text(entry, "name").c_str(), verdict.c_str(), seconds * 1e6, rate * 1e-9,
               100 * rate / copyRate, 2e-12 * double(rows * columns * tokens) / seconds,
               function.blocks, function.blockThreads);
   return absl::OkStatus();
@@ -304,13 +185,14 @@ absl::Status Bench::runCase(const Case &entry, int seeds, bool timing) {
 absl::Status Bench::run(int seeds, bool timing) {
   STC_ASSIGN_OR_RETURN(CudaDriver driver, CudaDriver::load());
   STC_ASSIGN_OR_RETURN(device, CudaDevice::open(driver, 0));
-  if (timing)
-    STC_RETURN_IF_ERROR(measureCopy());
-  for (const Case &entry : readCases(folder)) {
+  if (timing) {
+    STC_ASSIGN_OR_RETURN(copyRate, measureCopy(*device));
+  }
+  for (const Words &entry : readWords(folder + "/cases.txt")) {
     absl::Status status = runCase(entry, seeds, timing);
     if (!status.ok()) {
       ++failures;
-      std::printf("%-44s FAILED: %s\n", entry.text("name").c_str(),
+      std::printf("%-44s FAILED: %s\n", text(entry, "name").c_str(),
                   std::string(status.message()).c_str());
       if (status.message().find("CUDA_ERROR") != std::string::npos)
         return status;

@@ -53,10 +53,10 @@ Order readOrder() {
 
 /// One thread of the block.
 struct Fiber {
-  enum State { Runs, AtBarrier, AtShuffle, Returned };
+  enum State { Runs, AtBarrier, AtWarp, Returned };
   FiberContext context;
   State state = Runs;
-  int32_t place = 0; // of the barrier or shuffle
+  int32_t place = 0; // where it waits
 };
 
 /// The exchange of values between the lanes of a warp. Of two sets of values, one is read while the
@@ -201,7 +201,7 @@ int32_t Block::shuffleXor(int32_t value, int32_t mask, int32_t place) {
     warp.first = running;
     warp.mask = mask;
   }
-  arrive(Fiber::AtShuffle, place, warp.first);
+  arrive(Fiber::AtWarp, place, warp.first);
   if (mask != warp.mask || mask < 0 || mask >= warpThreads)
     endProcess(absl::StrCat("simt: block ", number, ": expected one mask below ", warpThreads,
                             " for all lanes, got ", warp.mask, " and ", mask, ": ",
@@ -223,9 +223,9 @@ std::string Block::describe(int32_t thread) const {
   case Fiber::Runs:
     return absl::StrCat("thread ", thread, " runs");
   case Fiber::AtBarrier:
-    return absl::StrCat("thread ", thread, " waits at barrier ", fiber.place);
-  case Fiber::AtShuffle:
-    return absl::StrCat("thread ", thread, " waits at shuffle ", fiber.place);
+    return absl::StrCat("thread ", thread, " waits for its block at place ", fiber.place);
+  case Fiber::AtWarp:
+    return absl::StrCat("thread ", thread, " waits for its warp at place ", fiber.place);
   case Fiber::Returned:
     return absl::StrCat("thread ", thread, " has returned");
   }
@@ -234,8 +234,8 @@ std::string Block::describe(int32_t thread) const {
 
 void Block::fail(int32_t a, int32_t b) const {
   endProcess(absl::StrCat("simt: block ", number,
-                          ": expected all threads at the same barrier or shuffle, got ",
-                          describe(a), ", ", describe(b)));
+                          ": expected all threads to wait at the same place, got ", describe(a),
+                          ", ", describe(b)));
 }
 
 /// What one thread of the pool needs to run blocks, kept for the next call.
@@ -296,6 +296,7 @@ int64_t stc_simt_block(void) { return current->number; }
 int64_t stc_simt_blocks(void) { return current->blocks; }
 uint8_t *stc_simt_shared(void) { return current->shared; }
 void stc_simt_barrier(int32_t place) { current->barrier(place); }
+void stc_simt_warp_barrier(int32_t place) { current->shuffleXor(0, 0, place); }
 int32_t stc_simt_shuffle_xor(int32_t value, int32_t mask, int32_t place) {
   return current->shuffleXor(value, mask, place);
 }

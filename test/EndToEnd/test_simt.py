@@ -25,11 +25,12 @@ class Library:
         self.vocab = self.code.model_vocab_size(self.model)
 
     def logits(self, tokens):
-        """Appends tokens; the bytes of one row per token."""
+        """Appends tokens; the bytes of one row per token. A single one is decoded."""
         count = len(tokens)
         rows = (ctypes.c_float * (count * self.vocab))()
         status = self.code.model_logits(self.model, (ctypes.c_int32 * count)(*tokens),
-                                        ctypes.c_int64(count), rows, 1, self.error, 512)
+                                        ctypes.c_int64(count), rows, int(count > 1), self.error,
+                                        512)
         assert status == 0, self.error.value
         return bytes(rows)
 

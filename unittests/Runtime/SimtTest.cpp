@@ -122,6 +122,24 @@ TEST(Simt, WarpsShuffleApart) {
   }
 }
 
+TEST(Simt, WarpsWaitApart) {
+  for (const char *order : kOrders) {
+    std::vector<float> result = run(
+        [](const StcFrame *frame) {
+          int32_t thread = stc_simt_thread();
+          for (int32_t i = 0; i < thread / kWarp; ++i) {
+            shared()[thread] = float(thread + i);
+            stc_simt_warp_barrier(0);
+            output(frame)[thread] = shared()[thread ^ 1];
+            stc_simt_warp_barrier(1);
+          }
+        },
+        order);
+    for (int32_t i = 0; i < kThreads; ++i)
+      EXPECT_EQ(result[size_t(i)], i < kWarp ? -1.0f : float((i ^ 1) + i / kWarp - 1)) << order;
+  }
+}
+
 // As the entry points of a model do: one thread of each block speaks for it at the grid's barrier.
 TEST(Simt, BlocksMeetOnThePool) {
   constexpr int64_t blocks = 3;
@@ -176,8 +194,10 @@ TEST(Simt, FibersKeepTheirValues) {
 
 TEST(SimtDeath, DifferentBarriers) {
   auto kernel = [](const StcFrame *) { stc_simt_barrier(stc_simt_thread() < 40 ? 3 : 4); };
-  EXPECT_DEATH(run(kernel), "simt: block 0: expected all threads at the same barrier or shuffle, "
-                            "got thread 0 waits at barrier 3, thread 40 waits at barrier 4");
+  EXPECT_DEATH(
+      run(kernel),
+      "simt: block 0: expected all threads to wait at the same place, "
+      "got thread 0 waits for its block at place 3, thread 40 waits for its block at place 4");
 }
 
 TEST(SimtDeath, SomeReturned) {
@@ -185,7 +205,7 @@ TEST(SimtDeath, SomeReturned) {
     if (stc_simt_thread() != 100)
       stc_simt_barrier(3);
   };
-  EXPECT_DEATH(run(kernel), "got thread 0 waits at barrier 3, thread 100 has returned");
+  EXPECT_DEATH(run(kernel), "got thread 0 waits for its block at place 3, thread 100 has returned");
 }
 
 TEST(SimtDeath, ShuffleOfHalfAWarp) {
@@ -194,15 +214,19 @@ TEST(SimtDeath, ShuffleOfHalfAWarp) {
       stc_simt_shuffle_xor(0, 1, 5);
     stc_simt_barrier(6);
   };
-  EXPECT_DEATH(run(kernel), "got thread 0 waits at shuffle 5, thread 16 waits at barrier 6");
+  EXPECT_DEATH(
+      run(kernel),
+      "got thread 0 waits for its warp at place 5, thread 16 waits for its block at place 6");
 }
 
 TEST(SimtDeath, DifferentShuffles) {
   auto places = [](const StcFrame *) { stc_simt_shuffle_xor(0, 1, stc_simt_thread() % 2); };
-  EXPECT_DEATH(run(places), "got thread 0 waits at shuffle 0, thread 1 waits at shuffle 1");
+  EXPECT_DEATH(
+      run(places),
+      "got thread 0 waits for its warp at place 0, thread 1 waits for its warp at place 1");
   auto masks = [](const StcFrame *) { stc_simt_shuffle_xor(0, 1 + stc_simt_thread() % 2, 5); };
   EXPECT_DEATH(run(masks), "expected one mask below 32 for all lanes, got 1 and 2: thread 1 waits "
-                           "at shuffle 5");
+                           "for its warp at place 5");
 }
 
 TEST(SimtDeath, BehindSharedMemory) {

@@ -34,6 +34,9 @@ uint8_t *stc_simt_shared(void);
  * its threads are checked to be at the same one. */
 void stc_simt_barrier(int32_t place);
 
+/* Waits for all threads of the warp: those of the simulation run in no lockstep. */
+void stc_simt_warp_barrier(int32_t place);
+
 /* Waits for all threads of the warp, and returns the `value` of the one whose number differs by
  * `mask`, which must be the same for all. `place` is as above. */
 int32_t stc_simt_shuffle_xor(int32_t value, int32_t mask, int32_t place);

@@ -62,7 +62,9 @@ private:
   Values outPlace(Value row, Value d);
 
   // AttentionProducts.cpp
-  /// The lane's score of each row: f32.
+  /// The number in the step of the key whose scores the lane has, index.
+  Value ownKey();
+  /// The score of the lane's own key for each row: f32.
   Values scores(Value first);
   Values floatProducts(Value first);
   Values codeProducts(Value first);

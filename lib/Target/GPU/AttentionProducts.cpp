@@ -15,12 +15,19 @@ constexpr int64_t kUnroll = 4;
 // Scores
 //===----------------------------------------------------------------------===//
 
+Value AttentionEmitter::ownKey() {
+  int64_t groups = warpThreads() / keyWidth;
+  return builder.add(builder.times(builder.remainder(lane, groups), keyWidth),
+                     builder.quotient(lane, groups));
+}
+
 Values AttentionEmitter::scores(Value first) {
   return isInt8() ? codeProducts(first) : floatProducts(first);
 }
 
 /// Lanes with the same keys differ in the upper bits of their numbers. In each round a lane keeps
-/// half of its keys, and sends what it has of the other half to the lane that keeps those.
+/// half of its keys, and sends what it has of the other half to the lane that keeps those: in the
+/// end those bits are the number of the lane's own key among them.
 Value AttentionEmitter::exchange(Values sums) {
   int64_t groups = warpThreads() / keyWidth;
   Value number = builder.lane();
@@ -135,7 +142,7 @@ Values AttentionEmitter::codeProducts(Value first) {
         }
         return inner;
       });
-  Value offset = builder.times(builder.add(inBlock, lane), kFloat);
+  Value offset = builder.times(builder.add(inBlock, ownKey()), kFloat);
   Value address = builder.address(stepKeys, layout.keyScalesInBlock());
   Value keyScale = builder.loadAligned(f32, builder.address(address, offset), kFloat);
   Values result;

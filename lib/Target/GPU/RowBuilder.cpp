@@ -61,7 +61,7 @@ void RowBuilder::forWarps(int64_t count, int64_t workers, function_ref<void(Valu
 void RowBuilder::syncWarp() {
   if (getTarget().warpThreads == 1)
     return;
-  if (getTarget().isNvidia()) {
+  if (getTarget().isNvidia() || getTarget().isSimulated()) {
     NVVM::SyncWarpOp::create(*this, int32(-1));
     return;
   }

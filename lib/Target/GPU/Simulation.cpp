@@ -2,6 +2,7 @@
 #include "Simulation.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -13,8 +14,9 @@ namespace {
 
 constexpr StringLiteral kThread = "stc_simt_thread", kBlock = "stc_simt_block",
                         kBlocks = "stc_simt_blocks", kSharedBase = "stc_simt_shared",
-                        kBarrier = "stc_simt_barrier", kShuffle = "stc_simt_shuffle_xor",
-                        kRunBlock = "stc_simt_run_block", kGridBarrier = "stc_rt_barrier";
+                        kBarrier = "stc_simt_barrier", kWarpBarrier = "stc_simt_warp_barrier",
+                        kShuffle = "stc_simt_shuffle_xor", kRunBlock = "stc_simt_run_block",
+                        kGridBarrier = "stc_rt_barrier";
 
 /// Calls a function of the runtime, declared at the first use. `result` may be null. `isConstant`:
 /// it reads nothing that changes while a kernel runs, so that calls may be merged and moved.
@@ -41,7 +43,8 @@ Value callFunction(ImplicitLocOpBuilder &builder, StringRef name, Type result, V
   return result ? call.getResult() : Value();
 }
 
-/// What calls of the runtime have instead of operations of the gpu dialect.
+/// What calls of the runtime have instead of operations of the gpu dialect, and of the one of NVVM
+/// that the gpu dialect has no counterpart for.
 class Calls {
 public:
   explicit Calls(const TargetDescription &target) : target(target) {}
@@ -61,6 +64,11 @@ public:
         })
         .Case([&](mlir::gpu::BarrierOp) {
           callFunction(builder, kBarrier, Type(), nextPlace(builder));
+          op->erase();
+          return success();
+        })
+        .Case([&](NVVM::SyncWarpOp) {
+          callFunction(builder, kWarpBarrier, Type(), nextPlace(builder));
           op->erase();
           return success();
         })
@@ -142,7 +150,7 @@ void stc::gpu::emitSimulatedEntryPoint(func::FuncOp kernel, StringRef name,
 LogicalResult stc::gpu::callRuntime(ModuleOp module, const TargetDescription &target) {
   SmallVector<Operation *> operations;
   module.walk([&](Operation *op) {
-    if (isa_and_nonnull<mlir::gpu::GPUDialect>(op->getDialect()))
+    if (isa_and_nonnull<mlir::gpu::GPUDialect, NVVM::NVVMDialect>(op->getDialect()))
       operations.push_back(op);
   });
   Calls calls(target);

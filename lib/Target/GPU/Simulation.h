@@ -19,8 +19,8 @@ void emitBlocksBarrier(mlir::ImplicitLocOpBuilder &builder, Value sync);
 void emitSimulatedEntryPoint(mlir::func::FuncOp kernel, llvm::StringRef name,
                              const TargetDescription &target, int64_t sharedBytes);
 
-/// Replaces operations of the gpu dialect by calls of the runtime, in which barriers and shuffles
-/// are numbered. Fails on those that the runtime has nothing for.
+/// Replaces operations of the gpu dialect and nvvm.bar.warp.sync by calls of the runtime, in which
+/// barriers and shuffles are numbered. Fails on those that the runtime has nothing for.
 mlir::LogicalResult callRuntime(mlir::ModuleOp module, const TargetDescription &target);
 
 /// Turns all pointers of a module of the LLVM dialect into those of one address space, and shared
