@@ -13,7 +13,7 @@
 
 // CHECK-LABEL: .entry codes
 // CHECK: cp.async.cg.shared.global
-// CHECK: ld.global.nc.v2
+// CHECK: ld.global{{(.nc)?}}.v2.b32
 // CHECK: mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32
 // CHECK-NOT: .local
 // CHECK-LABEL: .entry halves
