@@ -1,6 +1,7 @@
 # lit configuration: where the tests, the tools and the shared data are.
 import os
 import platform
+import shutil
 
 import lit.formats
 
@@ -16,6 +17,11 @@ config.environment["PATH"] = os.pathsep.join(tools + [os.environ.get("PATH", "")
 for name in ("HOME", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
+
+ptxas = shutil.which("ptxas") or "/usr/local/cuda/bin/ptxas"
+if os.access(ptxas, os.X_OK):
+    config.available_features.add("ptxas")
+config.substitutions.append(("%ptxas", ptxas))
 
 shared = os.environ.get("STC_SHARED_DIR", os.path.join(config.stc_source_root, "..", "shared"))
 if os.path.isdir(os.path.join(shared, "models")):

@@ -11,7 +11,7 @@ def SelectBlockConfigPass : Pass<"packed-select-block-config", "::mlir::ModuleOp
   let summary = "Chooses how blocks of threads tile every packed.matmul";
   let description = [{
     One token: row tiles go round the blocks one by one. More: as many row tiles per piece of work
-    as leave every multiprocessor a piece.
+    as make the busiest multiprocessor's products and activations least.
   }];
   let options = [GpuTargetOption];
   let dependentDialects = ["::stc::packed::PackedDialect"];
