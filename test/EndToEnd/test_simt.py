@@ -139,6 +139,21 @@ class Simt(TemporaryDirectoryTest):
     def test_two_of_four(self):
         self.check_both("--quantize", "int8", "--prune", "2:4")
 
+    def test_two_of_four_int4(self):
+        self.check_both("--quantize", "int4-g32", "--prune", "2:4")
+
+    def test_eight_of_sixteen(self):
+        self.check_both("--quantize", "int4-g32", "--prune", "8:16")
+
+    def test_one_of_sixteen(self):
+        self.check_both("--quantize", "int4-g64", "--prune", "1:16")
+
+    def test_unstructured_int4(self):
+        self.check_both("--quantize", "int4-g32", "--prune", "magnitude:0.5")
+
+    def test_blocks_int4(self):
+        self.check_both("--quantize", "int4-g32", "--prune", "block16x4:0.5")
+
     def test_four_of_sixteen(self):
         self.check_both("--quantize", "int4-g32", "--prune", "4:16")
 
