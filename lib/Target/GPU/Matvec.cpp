@@ -185,8 +185,8 @@ Values MatvecEmitter::multiplyChunk(const Stream &stream, Value chunk, int64_t u
       continue;
     }
     // All lanes of a warp have the same unit.
-    Value exists =
-        arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, unit, builder.int32(units));
+    Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, unit,
+                                         builder.int32(stream.reader->units()));
     SmallVector<Type> types(sums.size(), builder.getF32Type());
     auto branch = scf::IfOp::create(builder, types, exists, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(builder);
