@@ -41,6 +41,16 @@ void stc_simt_warp_barrier(int32_t place);
  * `mask`, which must be the same for all. `place` is as above. */
 int32_t stc_simt_shuffle_xor(int32_t value, int32_t mask, int32_t place);
 
+/* The matrix multiplications of tensor cores, by all lanes of a warp of 32: sums += a * b with `a`
+ * 16 rows, `b` 8 columns, and 32 columns of `a` (bytes) or 16 (bf16). What of them is in which
+ * lane's registers is as in PTX's mma.sync.m16n8k32 and m16n8k16. Sums of integers wrap around. */
+void stc_simt_mma_int8(int32_t sums[4], const int32_t a[4], const int32_t b[2], int32_t a_signed,
+                       int32_t b_signed, int32_t place);
+void stc_simt_mma_bf16(float sums[4], const int32_t a[4], const int32_t b[2], int32_t place);
+
+/* Both rounded to bf16, to nearest even; `low` in the lower 16 bits. */
+int32_t stc_simt_pair_bf16(float high, float low);
+
 #ifdef __cplusplus
 }
 #endif

@@ -160,7 +160,11 @@ void DistributeBlocks::distribute(scf::ForallOp op) {
   orderScalars(op, description);
   BlockBuilder builder(op, description);
   if (isReplicated(op)) {
-    inlineBody(op, op, Values(op.getRank(), builder.index(0)));
+    if (hasOneIteration(op))
+      return inlineBody(op, op, Values(op.getRank(), builder.index(0)));
+    // What has several iterations for every block is one head each.
+    for (auto combine : op.getBody()->getOps<packed::AttentionCombineOp>())
+      emitAttentionCombineAll(builder, combine);
     return;
   }
   Values sizes = op.getUpperBound(builder);
