@@ -140,6 +140,54 @@ TEST(Simt, WarpsWaitApart) {
   }
 }
 
+// Halves of the block go through barriers of their own, one of them more often.
+TEST(Simt, SomeThreadsWaitAtNamedBarriers) {
+  for (const char *order : kOrders) {
+    std::vector<float> result = run(
+        [](const StcFrame *frame) {
+          int32_t thread = stc_simt_thread(), half = thread / (kThreads / 2);
+          int32_t first = half * kThreads / 2, place = thread - first;
+          for (int32_t round = 0; round < 3 + 4 * half; ++round) {
+            shared()[thread] = float(thread + round);
+            stc_simt_named_barrier(1 + half, kThreads / 2, 0);
+            output(frame)[thread] = shared()[first + (place + 33) % (kThreads / 2)];
+            stc_simt_named_barrier(1 + half, kThreads / 2, 1);
+          }
+        },
+        order);
+    for (int32_t i = 0; i < kThreads; ++i) {
+      int32_t half = i / (kThreads / 2), first = half * kThreads / 2;
+      EXPECT_EQ(result[size_t(i)], float(first + (i - first + 33) % (kThreads / 2) + 2 + 4 * half));
+    }
+  }
+}
+
+// Two copies under way; what is awaited is there in every order.
+void copyAhead(const StcFrame *frame, int32_t waitsFor) {
+  static const float source[4] = {10, 20, 30, 40};
+  int32_t thread = stc_simt_thread();
+  float *own = shared() + thread;
+  stc_simt_copy_async(own, &source[0], 4);
+  stc_simt_copy_commit();
+  stc_simt_copy_async(own, &source[1], 4);
+  stc_simt_copy_commit();
+  stc_simt_copy_wait(waitsFor);
+  output(frame)[thread] = *own;
+  stc_simt_copy_wait(0);
+}
+
+TEST(Simt, CopiesAreDoneWhenAwaited) {
+  for (const char *order : kOrders)
+    EXPECT_EQ(run([](const StcFrame *frame) { copyAhead(frame, 0); }, order),
+              std::vector<float>(kThreads, 20.0f));
+}
+
+TEST(Simt, OrdersShowACopyThatNobodyAwaits) {
+  auto kernel = [](const StcFrame *frame) { copyAhead(frame, 1); };
+  EXPECT_EQ(run(kernel, "ascending"), std::vector<float>(kThreads, 10.0f));
+  EXPECT_EQ(run(kernel, "descending"), std::vector<float>(kThreads, 20.0f));
+}
+
 /// Numbers of matrices a (16 x 32) and b (32 x 8), bytes with and without sign.
 uint8_t byteOfA(int32_t row, int32_t column) { return uint8_t(row * 37 + column * 11 + 5); }
 uint8_t byteOfB(int32_t row, int32_t column) { return uint8_t(row * 7 + column * 91 + 200); }
@@ -304,6 +352,20 @@ TEST(SimtDeath, DifferentShuffles) {
       "got thread 0 waits for its warp at place 0, thread 1 waits for its warp at place 1");
   auto masks = [](const StcFrame *) { stc_simt_shuffle_xor(0, 1 + stc_simt_thread() % 2, 5); };
   EXPECT_DEATH(run(masks), "expected one mask below 32 for all lanes, got 1 and others at place 5");
+}
+
+TEST(SimtDeath, CopiesUnderWay) {
+  auto kernel = [](const StcFrame *) {
+    static const float source = 1;
+    stc_simt_copy_async(shared(), &source, 4);
+    stc_simt_copy_commit();
+  };
+  EXPECT_DEATH(run(kernel), "expected no copies under way, got 1 of thread 0 at its end");
+}
+
+TEST(SimtDeath, PartsOfWarps) {
+  EXPECT_DEATH(run([](const StcFrame *) { stc_simt_named_barrier(1, 40, 2); }),
+               "expected whole warps at a barrier from 0 to 15, got 40 threads at 1 at place 2");
 }
 
 TEST(SimtDeath, BehindSharedMemory) {
