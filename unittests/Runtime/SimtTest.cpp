@@ -162,30 +162,37 @@ TEST(Simt, SomeThreadsWaitAtNamedBarriers) {
   }
 }
 
-// Two copies under way; what is awaited is there in every order.
-void copyAhead(const StcFrame *frame, int32_t waitsFor) {
-  static const float source[4] = {10, 20, 30, 40};
-  int32_t thread = stc_simt_thread();
-  float *own = shared() + thread;
-  stc_simt_copy_async(own, &source[0], 4);
-  stc_simt_copy_commit();
-  stc_simt_copy_async(own, &source[1], 4);
-  stc_simt_copy_commit();
-  stc_simt_copy_wait(waitsFor);
-  output(frame)[thread] = *own;
-  stc_simt_copy_wait(0);
-}
-
 TEST(Simt, CopiesAreDoneWhenAwaited) {
-  for (const char *order : kOrders)
-    EXPECT_EQ(run([](const StcFrame *frame) { copyAhead(frame, 0); }, order),
-              std::vector<float>(kThreads, 20.0f));
+  for (const char *order : kOrders) {
+    std::vector<float> result = run(
+        [](const StcFrame *frame) {
+          static const float source[kThreads] = {0, 10, 20};
+          int32_t thread = stc_simt_thread();
+          stc_simt_copy_async(shared() + thread, source + thread, 4);
+          stc_simt_copy_commit();
+          stc_simt_copy_commit(); // of nothing
+          stc_simt_copy_wait(1);
+          output(frame)[thread] = shared()[thread];
+        },
+        order);
+    EXPECT_EQ(std::vector<float>(result.begin(), result.begin() + 4),
+              (std::vector<float>{0, 10, 20, 0}));
+  }
 }
 
 TEST(Simt, OrdersShowACopyThatNobodyAwaits) {
-  auto kernel = [](const StcFrame *frame) { copyAhead(frame, 1); };
-  EXPECT_EQ(run(kernel, "ascending"), std::vector<float>(kThreads, 10.0f));
-  EXPECT_EQ(run(kernel, "descending"), std::vector<float>(kThreads, 20.0f));
+  auto kernel = [](const StcFrame *frame) {
+    static const float source = 10;
+    int32_t thread = stc_simt_thread();
+    shared()[thread] = 5;
+    stc_simt_copy_async(shared() + thread, &source, 4);
+    stc_simt_copy_commit();
+    stc_simt_copy_wait(1);
+    output(frame)[thread] = shared()[thread];
+    stc_simt_copy_wait(0);
+  };
+  EXPECT_EQ(run(kernel, "ascending"), std::vector<float>(kThreads, 5.0f));
+  EXPECT_EQ(run(kernel, "descending"), std::vector<float>(kThreads, 10.0f));
 }
 
 /// Numbers of matrices a (16 x 32) and b (32 x 8), bytes with and without sign.
