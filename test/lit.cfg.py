@@ -18,11 +18,6 @@ for name in ("HOME", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
 
-ptxas = shutil.which("ptxas") or "/usr/local/cuda/bin/ptxas"
-if os.access(ptxas, os.X_OK):
-    config.available_features.add("ptxas")
-config.substitutions.append(("%ptxas", ptxas))
-
 shared = os.environ.get("STC_SHARED_DIR", os.path.join(config.stc_source_root, "..", "shared"))
 if os.path.isdir(os.path.join(shared, "models")):
     config.available_features.add("shared")
@@ -33,6 +28,10 @@ if platform.machine() == "x86_64":
     if "avx512_vbmi2" in flags and "avx512_vnni" in flags:
         config.available_features.add("avx512-vbmi2-host")
 
+ptxas = shutil.which("ptxas") or "/usr/local/cuda/bin/ptxas"
+if os.access(ptxas, os.X_OK):
+    config.available_features.add("ptxas")
+config.substitutions.append(("%ptxas", ptxas + " -v -arch=sm_90"))
 config.substitutions.append(("%shared", shared))
 config.substitutions.append(("%root", config.stc_source_root))
 config.substitutions.append(("%python", config.python))

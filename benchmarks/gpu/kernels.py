@@ -200,6 +200,9 @@ def check_cases():
         for rows, columns, tokens in [(48, 384, 3), (40, 160, 8), (256, 512, 33), (128, 1024, 70)]:
             yield Case(layout, rows, columns, tokens=tokens)
             yield Case(layout, rows, columns, tokens=tokens, row_tiles=2)
+        if layout.startswith("dense") or layout.startswith("2:4"):
+            yield Case(layout, 208, 14336, tokens=70, row_tiles=8)
+            yield Case(layout, 1024, 4096, tokens=200, row_tiles=4)
 
 
 def time_cases():
@@ -217,7 +220,8 @@ def time_cases():
     for layout in ["dense-i8-g128", "dense-i4-g128", "2:4-nm-i8-g128", "2:4-nm-i4-g128",
                    "dense-bf16"]:
         for tokens in (8, 64, 256):
-            yield Case(layout, 4096, 4096, tokens=tokens, copies=8, row_tiles=1)
+            yield Case(layout, 4096, 4096, tokens=tokens, copies=8, row_tiles=2)
+        yield Case(layout, 14336, 4096, tokens=256, copies=4, row_tiles=8)
 
 
 def tool(name):
@@ -227,41 +231,52 @@ def tool(name):
     return found
 
 
-def build(case, number, folder, chip, features):
-    base = folder / str(number)
-    source = base.with_suffix(".mlir")
-    source.write_text(case.module())
+def run(*command):
+    """Runs a program; raises with the first line it complains with."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
+        raise RuntimeError(f"{pathlib.Path(str(command[0])).name}: {lines[0]}")
+    return done.stderr
 
-    def run(*command):
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-        if done.returncode:
-            return done.stderr.strip().splitlines()[0:1] or ["failed"]
-        return None
 
-    target = f"nvptx-{chip}"
-    vector, lowered = base.with_suffix(".v.mlir"), base.with_suffix(".l.mlir")
+def lower(source, base, chip, features, phases=("vector", "llvm"), prefill_chunk=0):
+    """Lowers a module to BASE.cubin; returns the text of its last phase, and what ptxas says."""
+    options = f"target=nvptx-{chip}" + (f" prefill-chunk={prefill_chunk}" if prefill_chunk else "")
+    if prefill_chunk:
+        phases = ("tiled", *phases)
+    for phase in phases:
+        result = base.with_suffix(f".{phase}.mlir")
+        run(BIN / "stc-opt", source, f"--stc-phase-{phase}={options}", "-o", result)
+        source = result
     ir, better = base.with_suffix(".ll"), base.with_suffix(".o.ll")
     ptx, cubin = base.with_suffix(".ptx"), base.with_suffix(".cubin")
-    steps = [
-        (BIN / "stc-opt", source, f"--stc-phase-vector=target={target}", "-o", vector),
-        (BIN / "stc-opt", vector, f"--stc-phase-llvm=target={target}", "-o", lowered),
-        (LLVM / "mlir-translate", "--mlir-to-llvmir", lowered, "-o", ir),
-        (LLVM / "opt", "-O3", "-vectorize-slp=false", "-mtriple=nvptx64-nvidia-cuda",
-         f"-mcpu={chip}", ir, "-S", "-o", better),
-        (LLVM / "llc", "-O3", "-fp-contract=off", "-mtriple=nvptx64-nvidia-cuda", f"-mcpu={chip}",
-         f"-mattr={features}", better, "-o", ptx),
-        (tool("ptxas"), f"-arch={chip}", ptx, "-o", cubin),
-    ]
-    for step in steps:
-        problem = run(*step)
-        if problem:
-            return None, f"{case.name()}: {pathlib.Path(str(step[0])).name}: {problem[0]}"
-    text = lowered.read_text()
+    run(LLVM / "mlir-translate", "--mlir-to-llvmir", source, "-o", ir)
+    run(LLVM / "opt", "-O3", "-vectorize-slp=false", "-mtriple=nvptx64-nvidia-cuda",
+        f"-mcpu={chip}", ir, "-S", "-o", better)
+    run(LLVM / "llc", "-O3", "-fp-contract=off", "-mtriple=nvptx64-nvidia-cuda", f"-mcpu={chip}",
+        f"-mattr={features}", better, "-o", ptx)
+    said = run(tool("ptxas"), "-v", f"-arch={chip}", ptx, "-o", cubin)
+    text = source.read_text()
+    for extra in base.parent.glob(base.name + ".*"):
+        if extra != cubin:
+            extra.unlink()
+    return text, said
+
+
+def build(case, number, folder, chip, features):
+    base = folder / str(number)
+    source = folder / f"source{number}.mlir"
+    source.write_text(case.module())
+    try:
+        text, _ = lower(source, base, chip, features)
+    except RuntimeError as problem:
+        return None, f"{case.name()}: {problem}"
+    finally:
+        source.unlink()
     shared = re.search(r"stc.block_shared_bytes = (\d+)", text)
     threads = re.search(r"nvvm.maxntid = array<i32: (\d+)>", text)
-    for extra in (source, vector, lowered, ir, better, ptx):
-        extra.unlink()
-    return case.line(number, target, threads.group(1), shared.group(1)), None
+    return case.line(number, f"nvptx-{chip}", threads.group(1), shared.group(1)), None
 
 
 def main():

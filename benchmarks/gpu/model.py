@@ -1,24 +1,82 @@
 #!/usr/bin/env python3
 """Prepares a whole model for `stc-gpu-model`, which fills it with random weights on the GPU's machine.
 
-    model.py CHECKPOINT OUT [--target sm_90] [-- OPTIONS OF stc compile, as --quantize int4-g128]
+    model.py SHAPE OUT [--layout dense-i4-g128] [--target sm_90] [--layers N] [--context N]
 
-The checkpoint's values do not matter where layouts do not depend on them: its tensors may be a
-sparse file. OUT gets model.cubin and model.txt, a few MB however large the model is.
+SHAPE is llama-3-8b or tinyllama. A checkpoint of that shape whose tensors are a sparse file is taken
+to the packed phase without compression, and every matrix then gets the layout asked for. OUT gets
+model.cubin and model.txt, a few hundred KB however large the model is.
 """
 import argparse
-import os
+import json
+import math
 import pathlib
 import re
-import subprocess
-import sys
+import shutil
+import struct
 import tempfile
 import time
 
-from kernels import BIN, ELEMENTS, KINDS, tool
+from kernels import BIN, ELEMENTS, KINDS, Layout, lower, run, up
+
+CHUNK = 256  # tokens of a prompt that the driver lets a GPU take at once
 
 WEIGHT = re.compile(r"packed\.weight @(\S+) : !packed\.weight<(\d+)x(\d+), #packed\.layout<(\w+), "
                     r"(\w+)([^>]*)>> offset (\d+) bytes (\d+)")
+SHAPES = {"llama-3-8b": (4096, 32, 32, 8, 14336, 128256), "tinyllama": (2048, 22, 32, 4, 5632, 32000)}
+
+
+def write_checkpoint(folder, shape, layers):
+    """config.json, and a safetensors file of the right size without data blocks."""
+    hidden, _, heads, kv_heads, ffn, vocabulary = shape
+    config = dict(architectures=["LlamaForCausalLM"], model_type="llama", hidden_size=hidden,
+                  intermediate_size=ffn, num_hidden_layers=layers, num_attention_heads=heads,
+                  num_key_value_heads=kv_heads, vocab_size=vocabulary, rms_norm_eps=1e-5,
+                  rope_theta=500000.0, max_position_embeddings=8192, hidden_act="silu",
+                  tie_word_embeddings=False, torch_dtype="bfloat16")
+    (folder / "config.json").write_text(json.dumps(config))
+    kv = hidden // heads * kv_heads
+    tensors = {"model.embed_tokens.weight": (vocabulary, hidden), "model.norm.weight": (hidden,),
+               "lm_head.weight": (vocabulary, hidden)}
+    for layer in range(layers):
+        tensors.update({f"model.layers.{layer}.{name}.weight": size for name, size in {
+            "input_layernorm": (hidden,), "post_attention_layernorm": (hidden,),
+            "self_attn.q_proj": (hidden, hidden), "self_attn.k_proj": (kv, hidden),
+            "self_attn.v_proj": (kv, hidden), "self_attn.o_proj": (hidden, hidden),
+            "mlp.gate_proj": (ffn, hidden), "mlp.up_proj": (ffn, hidden),
+            "mlp.down_proj": (hidden, ffn)}.items()})
+    header, end = {}, 0
+    for name, size in tensors.items():
+        start, end = end, end + 2 * math.prod(size)
+        header[name] = dict(dtype="BF16", shape=size, data_offsets=[start, end])
+    text = json.dumps(header).encode()
+    with open(folder / "model.safetensors", "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + end)
+
+
+def with_layout(packed, layout):
+    """The module with every matrix in `layout`, at new offsets. (Zeros became bitmaps.)"""
+    packed = re.sub(r"#packed\.layout<bitmap, i4[^>]*>", layout.attribute(), packed)
+    packed = re.sub(r"#packed\.layout<bitmap, i8[^>]*>",
+                    f"#packed.layout<dense, i8, group = {layout.group}>", packed)
+    offset = {"pairs": " offset 128", "block": " offset 128"}.get(layout.kind, "")
+    factor = f"sum_factor {-(1 << layout.bits >> 1)}"
+    packed = packed.replace("sum_factor -8 ", factor + offset + " ")
+    end = 0
+
+    def place(match):
+        nonlocal end
+        symbol, rows, columns, kind, element, rest, _, size = match.groups()
+        if kind != "rows":
+            own = layout if kind != "dense" or element != "i8" else Layout(f"dense-i8-g{layout.group}")
+            size = own.bytes(int(rows), int(columns))
+        text = match.group(0)
+        text = re.sub(r" offset \d+ bytes \d+$", f" offset {end} bytes {size}", text)
+        end = up(end + int(size))
+        return text
+
+    return re.sub(WEIGHT, place, packed)
 
 
 def field(text, name, default=0):
@@ -30,34 +88,30 @@ def field(text, name, default=0):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("checkpoint")
+    parser.add_argument("shape", choices=SHAPES)
     parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--layout", default="dense-i4-g128")
     parser.add_argument("--target", default="sm_90")
-    parser.add_argument("options", nargs="*")
+    parser.add_argument("--layers", type=int, default=0)
+    parser.add_argument("--context", type=int, default=4096)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    name = pathlib.Path(args.checkpoint).name
-    with tempfile.TemporaryDirectory() as folder:
-        ptx = pathlib.Path(folder, "model.ptx")
+    layout, shape = Layout(args.layout), SHAPES[args.shape]
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        write_checkpoint(folder, shape, args.layers or shape[1])
+        packed = folder / "packed.mlir"
+        run(BIN / "stc", "compile", folder, "-o", packed, "--emit=mlir:packed", "--quiet",
+            "--quantize", f"rtn:int4-g{layout.group}", "--max-context", args.context)
+        packed.write_text(with_layout(packed.read_text(), layout))
         start = time.time()
-        subprocess.run([BIN / "stc", "compile", args.checkpoint, "-o", ptx, "--emit=ptx", "--quiet",
-                        "--target", f"nvptx-{args.target}", "--dump-ir", folder, *args.options],
-                       check=True)
-        print(f"compiled in {time.time() - start:.1f} s")
-        write(args, name, ptx, pathlib.Path(folder))
+        lowered, _ = lower(packed, folder / "model", args.target, "+ptx80", prefill_chunk=CHUNK)
+        shutil.copy(folder / "model.cubin", args.out / "model.cubin")
+        print(f"lowered in {time.time() - start:.1f} s")
+        write(args, packed.read_text(), lowered)
 
 
-def write(args, name, ptx, dump):
-    done = subprocess.run([tool("ptxas"), "-v", f"-arch={args.target}", str(ptx), "-o",
-                           str(args.out / "model.cubin")], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr)
-    for line in re.findall(r"(?:Compiling entry function '(\w+)'|Used (\d+) registers|"
-                           r"(\d+) bytes spill stores)", done.stderr):
-        print(" ".join(word for word in line if word), end=" ")
-    print()
-    packed = next(dump.glob("*-packed.mlir")).read_text()
-    lowered = next(dump.glob("*-llvm.mlir")).read_text()
+def write(args, packed, lowered):
     cache = re.search(r"!stc\.kv_cache<layers = (\d+), kv_heads = (\d+), head_dim = (\d+), "
                       r"capacity = (\d+)(?:, element = (\w+))?", packed)
     layers, heads, dim, capacity = map(int, cache.groups()[:4])
@@ -66,10 +120,6 @@ def write(args, name, ptx, dump):
     padded = (dim + 15) // 16 * 16
     vocabulary = int(re.search(r"@decode\(.*-> tensor<1x(\d+)xf32>", packed).group(1))
     hidden = int(re.search(r"@prefill\(.*-> tensor<\?x(\d+)xf32>", packed).group(1))
-    chunk = 256
-    gathered = {m for m in re.findall(r"packed\.get_weight @(\S+)", packed)
-                if re.search(rf"(%\S+) = packed\.get_weight @{re.escape(m)} .*\n(?:.*\n)*?.*"
-                             rf"table\(\1 ", packed)}
     weights, end = [], 0
     for match in WEIGHT.finditer(packed):
         symbol, rows, columns, kind, stored, rest, offset, size = match.groups()
@@ -78,16 +128,16 @@ def write(args, name, ptx, dump):
                      group=field(rest, "group"), n=field(rest, "n"), m=field(rest, "m"),
                      asymmetric=field(rest, "asymmetric"), per_row=field(rest, "per_row"),
                      offset=offset, bytes=size)
-        if kind == "rows" and int(rows) > 1 and symbol in gathered:
+        if kind == "rows" and int(rows) > 1:
             words["gathered"] = 1
         weights.append(words)
         end = max(end, int(offset) + int(size))
     number = lambda text: re.search(rf"{text} = (\d+)", lowered).group(1)
-    model = dict(name=name, target=f"nvptx-{args.target}", weights=end + 256,
+    model = dict(name=f"{args.shape}-{args.layout}", target=f"nvptx-{args.target}", weights=end + 256,
                  arena=number(r"stc\.arena_bytes"),
                  keys=layers * heads * blocks * 64 * dim * element,
-                 values=layers * heads * blocks * 64 * padded * element, hidden=4 * chunk * hidden,
-                 logits=4 * vocabulary, vocabulary=vocabulary, capacity=capacity, chunk=chunk,
+                 values=layers * heads * blocks * 64 * padded * element, hidden=4 * CHUNK * hidden,
+                 logits=4 * vocabulary, vocabulary=vocabulary, capacity=capacity, chunk=CHUNK,
                  threads=re.search(r"nvvm\.maxntid = array<i32: (\d+)>", lowered).group(1),
                  shared=number(r"stc\.block_shared_bytes"))
     lines = [" ".join(f"{key}={value}" for key, value in words.items())

@@ -279,11 +279,10 @@ absl::Status Compilation::advanceTo(Phase last) {
 /// Names of GPUs stand beside those of processors, which then default to this one's: what a GPU
 /// cannot hold, or where there is none, runs there.
 absl::Status Compilation::parseTargets() {
-  constexpr absl::string_view simulated = gpu::TargetDescription::kSimulated;
-  if (options.target == simulated) {
+  if (gpu::TargetDescription::isSimulated(options.target)) {
     // A GPU's phases, and then code for this processor like any other.
     STC_ASSIGN_OR_RETURN(targets.emplace_back(), cpu::TargetDescription::parse("native"));
-    pipeline.target = targets.front().name = std::string(simulated);
+    pipeline.target = targets.front().name = options.target;
     pipeline.prefillChunk = kGpuPrefillChunk;
     return absl::OkStatus();
   }
@@ -295,7 +294,8 @@ absl::Status Compilation::parseTargets() {
     }
     STC_ASSIGN_OR_RETURN(gpu::TargetDescription target, gpu::TargetDescription::parse(name));
     if (target.isSimulated())
-      return formatError({"", "--target", {}}, "no other beside simt", printable(options.target));
+      return formatError({"", "--target", {}}, absl::StrCat("no other beside ", name),
+                         printable(options.target));
     for (const gpu::TargetDescription &other : gpuTargets)
       if (other.name == target.name)
         return formatError({"", "--target", {}}, "targets that differ",
@@ -572,7 +572,7 @@ static absl::Status checkSingleTarget(const CompileOptions &options) {
                        "for exe, shared and object)",
                        printable(options.target));
   bool isGpu = gpu::TargetDescription::isGpu(options.target) &&
-               options.target != gpu::TargetDescription::kSimulated;
+               !gpu::TargetDescription::isSimulated(options.target);
   if (options.emit == EmitKind::Ptx && !isGpu)
     return formatError(site, "a GPU beside --emit=ptx, as in nvptx-sm_90",
                        printable(options.target));

@@ -9,11 +9,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <vector>
 
 namespace stc {
@@ -51,21 +53,42 @@ Order readOrder() {
   return order;
 }
 
+/// A copy under way, which belongs to a group by its number.
+struct Copy {
+  void *to;
+  const void *from;
+  size_t bytes;
+  int64_t group;
+};
+
 /// One thread of the block.
 struct Fiber {
   enum State { Runs, AtBarrier, AtWarp, Returned };
+  std::vector<Copy> copies; // the oldest first
+  int64_t group = 0;        // of copies that are started now
   FiberContext context;
   State state = Runs;
   int32_t place = 0; // where it waits
 };
 
-/// The exchange of values between the lanes of a warp. Of two sets of values, one is read while the
-/// other is written by those who are already at the next shuffle.
+/// Most words that a lane gives the others at once.
+constexpr int32_t kMostWords = 6;
+
+/// The exchange of words between the lanes of a warp. Of two sets of words, one is read while the
+/// other is written by those who are already at the next exchange.
 struct Warp {
-  int32_t arrived = 0, first = 0, mask = 0; // `first`: the thread that came first
+  int32_t arrived = 0, first = 0; // `first`: the thread that came first
   int parity = 0;
-  std::vector<int32_t> values[2];
+  std::vector<int32_t> words[2];
 };
+
+/// Who waits at a barrier; number 0 is that of all threads.
+struct NamedBarrier {
+  std::vector<int32_t> waiting;
+  int32_t expected = 0;
+};
+
+constexpr int32_t kBarriers = 16;
 
 /// One block while its kernel runs. What may run is a stack, so that a warp whose lanes have met
 /// goes on as far as it can before others do: this spreads warps the most.
@@ -75,17 +98,27 @@ public:
         int64_t number, int64_t blocks, uint8_t *shared);
 
   void run(StcSimtKernel kernelToRun, const StcFrame *frameOfCall);
-  void barrier(int32_t place);
+  void barrier(int32_t place) { barrier(0, threads, place); }
+  void barrier(int32_t number, int32_t expected, int32_t place);
+  void startCopy(const Copy &copy);
+  void commitCopies() { ++fibers[size_t(running)].group; }
+  void awaitCopies(int32_t groups);
+  /// Gives `count` words to the lanes of the warp, and returns where the words of lane i lie, from
+  /// i * kMostWords on, until this lane exchanges again.
+  const int32_t *exchange(const int32_t *words, int32_t count, int32_t place);
   int32_t shuffleXor(int32_t value, int32_t mask, int32_t place);
 
   int32_t thread() const { return running; }
+  int32_t lane() const { return running % warpThreads; }
+  int32_t warpSize() const { return warpThreads; }
   const int64_t number, blocks;
   uint8_t *const shared;
 
 private:
   static void fiberMain();
-  /// Lets fibers first .. first + count - 1 run.
-  void release(int32_t first, int32_t count);
+  /// Lets fibers run, whose numbers ascend.
+  void release(const std::vector<int32_t> &group);
+  void releaseRange(int32_t first, int32_t count);
   /// Lets others run until this fiber may; `ends`: it never will again.
   void runNext(FiberContext &from, bool ends = false);
   /// The running fiber waits; `first` came to this barrier or warp first and must wait at the same.
@@ -102,8 +135,8 @@ private:
   FiberContext caller;
   StcSimtKernel kernel = nullptr;
   const StcFrame *frame = nullptr;
+  NamedBarrier barriers[kBarriers];
   int32_t running = 0, returned = 0;
-  int32_t atBarrier = 0, firstAtBarrier = 0;
 };
 
 /// The block whose fibers run on this thread; they never change threads.
@@ -117,8 +150,8 @@ Block::Block(int32_t threads, int32_t warpThreads, const GuardedMemory &stacks, 
   for (size_t i = 0; i < fibers.size(); ++i)
     prepareFiber(fibers[i].context, stacks.piece(i), stacks.bytes(), fiberMain);
   for (Warp &warp : warps)
-    for (std::vector<int32_t> &values : warp.values)
-      values.resize(size_t(warpThreads));
+    for (std::vector<int32_t> &words : warp.words)
+      words.resize(size_t(warpThreads * kMostWords));
   ready.reserve(fibers.size());
 }
 
@@ -126,7 +159,7 @@ void Block::run(StcSimtKernel kernelToRun, const StcFrame *frameOfCall) {
   kernel = kernelToRun;
   frame = frameOfCall;
   current = this;
-  release(0, threads);
+  releaseRange(0, threads);
   runNext(caller);
   current = nullptr;
 }
@@ -137,6 +170,9 @@ void Block::fiberMain() {
   block.kernel(block.frame);
   Fiber &self = block.fibers[size_t(block.running)];
   self.state = Fiber::Returned;
+  if (!self.copies.empty())
+    endProcess(absl::StrCat("simt: block ", block.number, ": expected no copies under way, got ",
+                            self.copies.size(), " of thread ", block.running, " at its end"));
   if (++block.returned == block.threads)
     switchFiber(self.context, block.caller, /*ends=*/true);
   else
@@ -144,16 +180,22 @@ void Block::fiberMain() {
   std::abort(); // nobody comes back
 }
 
-void Block::release(int32_t first, int32_t count) {
-  size_t start = ready.size();
-  for (int32_t i = 0; i < count; ++i) {
-    // The last one pushed runs first.
-    int32_t thread = first + (order.kind == Order::Ascending ? count - 1 - i : i);
+void Block::releaseRange(int32_t first, int32_t count) {
+  std::vector<int32_t> group(static_cast<size_t>(count));
+  std::iota(group.begin(), group.end(), first);
+  release(group);
+}
+
+void Block::release(const std::vector<int32_t> &group) {
+  for (int32_t thread : group)
     fibers[size_t(thread)].state = Fiber::Runs;
-    ready.push_back(thread);
-  }
+  // The last one pushed runs first.
+  if (order.kind == Order::Ascending)
+    ready.insert(ready.end(), group.rbegin(), group.rend());
+  else
+    ready.insert(ready.end(), group.begin(), group.end());
   if (order.kind == Order::Shuffled)
-    for (size_t i = size_t(count) - 1; i > 0; --i)
+    for (size_t i = group.size() - 1, start = ready.size() - group.size(); i > 0; --i)
       std::swap(ready[start + i], ready[start + random.next() % (i + 1)]);
 }
 
@@ -181,40 +223,72 @@ void Block::arrive(Fiber::State state, int32_t place, int32_t first) {
     fail(first, running);
 }
 
-void Block::barrier(int32_t place) {
+void Block::barrier(int32_t number, int32_t expected, int32_t place) {
   Fiber &self = fibers[size_t(running)];
-  if (atBarrier == 0)
-    firstAtBarrier = running;
-  arrive(Fiber::AtBarrier, place, firstAtBarrier);
-  if (++atBarrier == threads) {
-    atBarrier = 0;
-    release(0, threads);
+  if (number < 0 || number >= kBarriers || expected <= 0 || expected > threads ||
+      expected % warpThreads != 0)
+    endProcess(absl::StrCat("simt: expected whole warps at a barrier from 0 to ", kBarriers - 1,
+                            ", got ", expected, " threads at ", number, " at place ", place));
+  NamedBarrier &barrier = barriers[number];
+  if (barrier.waiting.empty())
+    barrier.expected = expected;
+  barrier.waiting.push_back(running);
+  arrive(Fiber::AtBarrier, place, barrier.waiting.front());
+  if (expected != barrier.expected)
+    endProcess(absl::StrCat("simt: expected ", barrier.expected, " threads at barrier ", number,
+                            ", got ", expected, " at place ", place));
+  if (int32_t(barrier.waiting.size()) == expected) {
+    std::vector<int32_t> group = std::move(barrier.waiting);
+    barrier.waiting.clear();
+    std::sort(group.begin(), group.end());
+    release(group);
   }
   runNext(self.context);
 }
 
-int32_t Block::shuffleXor(int32_t value, int32_t mask, int32_t place) {
+void Block::startCopy(const Copy &copy) {
   Fiber &self = fibers[size_t(running)];
-  int32_t lane = running % warpThreads, start = running - lane;
+  if (order.kind == Order::Descending || (order.kind == Order::Shuffled && random.next() % 2))
+    std::memcpy(copy.to, copy.from, copy.bytes);
+  else
+    self.copies.push_back({copy.to, copy.from, copy.bytes, self.group});
+}
+
+void Block::awaitCopies(int32_t groups) {
+  Fiber &self = fibers[size_t(running)];
+  auto isDone = [&](const Copy &copy) { return copy.group < self.group - groups; };
+  auto end = std::find_if_not(self.copies.begin(), self.copies.end(), isDone);
+  for (auto copy = self.copies.begin(); copy != end; ++copy)
+    std::memcpy(copy->to, copy->from, copy->bytes);
+  self.copies.erase(self.copies.begin(), end);
+}
+
+const int32_t *Block::exchange(const int32_t *words, int32_t count, int32_t place) {
+  Fiber &self = fibers[size_t(running)];
+  int32_t start = running - lane();
   Warp &warp = warps[size_t(running / warpThreads)];
-  if (warp.arrived == 0) {
+  if (warp.arrived == 0)
     warp.first = running;
-    warp.mask = mask;
-  }
   arrive(Fiber::AtWarp, place, warp.first);
-  if (mask != warp.mask || mask < 0 || mask >= warpThreads)
-    endProcess(absl::StrCat("simt: block ", number, ": expected one mask below ", warpThreads,
-                            " for all lanes, got ", warp.mask, " and ", mask, ": ",
-                            describe(running)));
-  std::vector<int32_t> &values = warp.values[warp.parity];
-  values[size_t(lane)] = value;
+  int32_t *all = warp.words[warp.parity].data();
+  std::copy_n(words, count, all + lane() * kMostWords);
   if (++warp.arrived == warpThreads) {
     warp.arrived = 0;
     warp.parity ^= 1;
-    release(start, warpThreads);
+    releaseRange(start, warpThreads);
   }
   runNext(self.context);
-  return values[size_t(lane ^ mask)];
+  return all;
+}
+
+int32_t Block::shuffleXor(int32_t value, int32_t mask, int32_t place) {
+  int32_t words[] = {value, mask};
+  const int32_t *all = exchange(words, 2, place);
+  int32_t other = lane() ^ mask;
+  if (mask < 0 || mask >= warpThreads || all[other * kMostWords + 1] != mask)
+    endProcess(absl::StrCat("simt: block ", number, ": expected one mask below ", warpThreads,
+                            " for all lanes, got ", mask, " and others at place ", place));
+  return all[other * kMostWords];
 }
 
 std::string Block::describe(int32_t thread) const {
@@ -236,6 +310,49 @@ void Block::fail(int32_t a, int32_t b) const {
   endProcess(absl::StrCat("simt: block ", number,
                           ": expected all threads to wait at the same place, got ", describe(a),
                           ", ", describe(b)));
+}
+
+/// One lane's part of the multiplication of two matrices in the registers of a warp. A register
+/// holds sizeof(int32_t) / sizeof(Stored) neighbouring numbers of a row of `a` or a column of `b`;
+/// `toA` and `toB` make one number of what is stored.
+template <typename Stored, typename Sum, typename ToA, typename ToB>
+void multiplyFragments(Block &block, Sum sums[4], const int32_t a[4], const int32_t b[2],
+                       int32_t place, ToA toA, ToB toB) {
+  constexpr int32_t perWord = sizeof(int32_t) / sizeof(Stored), quads = 4;
+  if (block.warpSize() != 32)
+    endProcess("simt: expected warps of 32 threads for tensor cores");
+  int32_t words[] = {a[0], a[1], a[2], a[3], b[0], b[1]};
+  const int32_t *all = block.exchange(words, kMostWords, place);
+  int32_t pair = block.lane() / quads, quad = block.lane() % quads;
+  // Lane 4 p + t has rows p and p + 8 of `a` and column p of `b`, at places t and t + 4.
+  auto number = [&](int32_t of, int32_t word, int32_t i) {
+    Stored stored[perWord];
+    std::memcpy(stored, &all[of * kMostWords + word], sizeof(stored));
+    return stored[i];
+  };
+  for (int32_t result = 0; result < 4; ++result) {
+    int32_t lower = result / 2, column = 2 * quad + result % 2;
+    for (int32_t half = 0; half < 2; ++half)
+      for (int32_t t = 0; t < quads; ++t)
+        for (int32_t i = 0; i < perWord; ++i)
+          sums[result] += toA(number(quads * pair + t, 2 * half + lower, i)) *
+                          toB(number(quads * column + t, 4 + half, i));
+  }
+}
+
+float floatOfBF16(uint16_t bits) {
+  uint32_t wide = uint32_t(bits) << 16;
+  float value;
+  std::memcpy(&value, &wide, sizeof(value));
+  return value;
+}
+
+uint32_t roundToBF16(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  if (value != value)
+    return bits >> 16 | 0x40;
+  return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
 }
 
 /// What one thread of the pool needs to run blocks, kept for the next call.
@@ -296,9 +413,37 @@ int64_t stc_simt_block(void) { return current->number; }
 int64_t stc_simt_blocks(void) { return current->blocks; }
 uint8_t *stc_simt_shared(void) { return current->shared; }
 void stc_simt_barrier(int32_t place) { current->barrier(place); }
+void stc_simt_named_barrier(int32_t number, int32_t threads, int32_t place) {
+  current->barrier(number, threads, place);
+}
+void stc_simt_copy_async(void *to, const void *from, int32_t bytes) {
+  current->startCopy({to, from, size_t(bytes), 0});
+}
+void stc_simt_copy_commit(void) { current->commitCopies(); }
+void stc_simt_copy_wait(int32_t groups) { current->awaitCopies(groups); }
 void stc_simt_warp_barrier(int32_t place) { current->shuffleXor(0, 0, place); }
 int32_t stc_simt_shuffle_xor(int32_t value, int32_t mask, int32_t place) {
   return current->shuffleXor(value, mask, place);
+}
+
+void stc_simt_mma_int8(int32_t sums[4], const int32_t a[4], const int32_t b[2], int32_t a_signed,
+                       int32_t b_signed, int32_t place) {
+  // Unsigned, as sums wrap around.
+  auto byteOf = [](int32_t isSigned) {
+    return [isSigned](uint8_t byte) { return isSigned ? uint32_t(int8_t(byte)) : uint32_t(byte); };
+  };
+  uint32_t wrapped[4];
+  std::memcpy(wrapped, sums, sizeof(wrapped));
+  multiplyFragments<uint8_t>(*current, wrapped, a, b, place, byteOf(a_signed), byteOf(b_signed));
+  std::memcpy(sums, wrapped, sizeof(wrapped));
+}
+
+void stc_simt_mma_bf16(float sums[4], const int32_t a[4], const int32_t b[2], int32_t place) {
+  multiplyFragments<uint16_t>(*current, sums, a, b, place, floatOfBF16, floatOfBF16);
+}
+
+int32_t stc_simt_pair_bf16(float high, float low) {
+  return int32_t(roundToBF16(high) << 16 | roundToBF16(low));
 }
 
 } // extern "C"

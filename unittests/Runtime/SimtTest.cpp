@@ -140,6 +140,139 @@ TEST(Simt, WarpsWaitApart) {
   }
 }
 
+// Halves of the block go through barriers of their own, one of them more often.
+TEST(Simt, SomeThreadsWaitAtNamedBarriers) {
+  for (const char *order : kOrders) {
+    std::vector<float> result = run(
+        [](const StcFrame *frame) {
+          int32_t thread = stc_simt_thread(), half = thread / (kThreads / 2);
+          int32_t first = half * kThreads / 2, place = thread - first;
+          for (int32_t round = 0; round < 3 + 4 * half; ++round) {
+            shared()[thread] = float(thread + round);
+            stc_simt_named_barrier(1 + half, kThreads / 2, 0);
+            output(frame)[thread] = shared()[first + (place + 33) % (kThreads / 2)];
+            stc_simt_named_barrier(1 + half, kThreads / 2, 1);
+          }
+        },
+        order);
+    for (int32_t i = 0; i < kThreads; ++i) {
+      int32_t half = i / (kThreads / 2), first = half * kThreads / 2;
+      EXPECT_EQ(result[size_t(i)], float(first + (i - first + 33) % (kThreads / 2) + 2 + 4 * half));
+    }
+  }
+}
+
+TEST(Simt, CopiesAreDoneWhenAwaited) {
+  for (const char *order : kOrders) {
+    std::vector<float> result = run(
+        [](const StcFrame *frame) {
+          static const float source[kThreads] = {0, 10, 20};
+          int32_t thread = stc_simt_thread();
+          stc_simt_copy_async(shared() + thread, source + thread, 4);
+          stc_simt_copy_commit();
+          stc_simt_copy_commit(); // of nothing
+          stc_simt_copy_wait(1);
+          output(frame)[thread] = shared()[thread];
+        },
+        order);
+    EXPECT_EQ(std::vector<float>(result.begin(), result.begin() + 4),
+              (std::vector<float>{0, 10, 20, 0}));
+  }
+}
+
+TEST(Simt, OrdersShowACopyThatNobodyAwaits) {
+  auto kernel = [](const StcFrame *frame) {
+    static const float source = 10;
+    int32_t thread = stc_simt_thread();
+    shared()[thread] = 5;
+    stc_simt_copy_async(shared() + thread, &source, 4);
+    stc_simt_copy_commit();
+    stc_simt_copy_wait(1);
+    output(frame)[thread] = shared()[thread];
+    stc_simt_copy_wait(0);
+  };
+  EXPECT_EQ(run(kernel, "ascending"), std::vector<float>(kThreads, 5.0f));
+  EXPECT_EQ(run(kernel, "descending"), std::vector<float>(kThreads, 10.0f));
+}
+
+/// Numbers of matrices a (16 x 32) and b (32 x 8), bytes with and without sign.
+uint8_t byteOfA(int32_t row, int32_t column) { return uint8_t(row * 37 + column * 11 + 5); }
+uint8_t byteOfB(int32_t row, int32_t column) { return uint8_t(row * 7 + column * 91 + 200); }
+
+template <typename Byte> int32_t word(Byte byte) {
+  return int32_t(uint32_t(byte(0)) | uint32_t(byte(1)) << 8 | uint32_t(byte(2)) << 16 |
+                 uint32_t(byte(3)) << 24);
+}
+
+// The places of numbers in registers are those of PTX ISA, "Matrix Fragments for mma.m16n8k32".
+TEST(Simt, MultipliesMatricesOfBytes) {
+  std::vector<float> result = run(
+      [](const StcFrame *frame) {
+        int32_t lane = stc_simt_thread() % kWarp, group = lane / 4, inGroup = lane % 4;
+        int32_t a[4], b[2], sums[4] = {1000, 2000, 3000, 4000};
+        for (int32_t i = 0; i < 4; ++i)
+          a[i] = word([&](int32_t byte) {
+            return byteOfA(group + (i % 2 ? 8 : 0), inGroup * 4 + byte + (i >= 2 ? 16 : 0));
+          });
+        for (int32_t i = 0; i < 2; ++i)
+          b[i] =
+              word([&](int32_t byte) { return byteOfB(inGroup * 4 + byte + (i ? 16 : 0), group); });
+        stc_simt_mma_int8(sums, a, b, /*a_signed=*/0, /*b_signed=*/1, 0);
+        bool isRight = true;
+        for (int32_t i = 0; i < 4; ++i) {
+          int32_t row = group + (i >= 2 ? 8 : 0), column = inGroup * 2 + i % 2;
+          int32_t expected = 1000 * (i + 1);
+          for (int32_t k = 0; k < 32; ++k)
+            expected += byteOfA(row, k) * int8_t(byteOfB(k, column));
+          isRight &= sums[i] == expected;
+        }
+        output(frame)[stc_simt_thread()] = isRight;
+      },
+      "7");
+  EXPECT_EQ(result, std::vector<float>(kThreads, 1.0f));
+}
+
+// "Matrix Fragments for mma.m16n8k16" of bf16.
+TEST(Simt, MultipliesMatricesOfBF16) {
+  std::vector<float> result = run([](const StcFrame *frame) {
+    int32_t lane = stc_simt_thread() % kWarp, group = lane / 4, inGroup = lane % 4;
+    // Small integers, whose sums are exact.
+    auto numberOfA = [](int32_t row, int32_t column) {
+      return float((row * 5 + column * 3) % 17 - 8);
+    };
+    auto numberOfB = [](int32_t row, int32_t column) { return float((row * 7 + column) % 13 - 6); };
+    int32_t a[4], b[2];
+    for (int32_t i = 0; i < 4; ++i) {
+      int32_t row = group + (i % 2 ? 8 : 0), column = inGroup * 2 + (i >= 2 ? 8 : 0);
+      a[i] = stc_simt_pair_bf16(numberOfA(row, column + 1), numberOfA(row, column));
+    }
+    for (int32_t i = 0; i < 2; ++i) {
+      int32_t row = inGroup * 2 + (i ? 8 : 0);
+      b[i] = stc_simt_pair_bf16(numberOfB(row + 1, group), numberOfB(row, group));
+    }
+    float sums[4] = {0.5f, 0.25f, 0, 0};
+    stc_simt_mma_bf16(sums, a, b, 0);
+    bool isRight = true;
+    for (int32_t i = 0; i < 4; ++i) {
+      float expected = i == 0 ? 0.5f : i == 1 ? 0.25f : 0.0f;
+      for (int32_t k = 0; k < 16; ++k)
+        expected += numberOfA(group + (i >= 2 ? 8 : 0), k) * numberOfB(k, inGroup * 2 + i % 2);
+      isRight &= sums[i] == expected;
+    }
+    output(frame)[stc_simt_thread()] = isRight;
+  });
+  EXPECT_EQ(result, std::vector<float>(kThreads, 1.0f));
+}
+
+TEST(Simt, RoundsToBF16) {
+  auto bits = [](float value) { return uint32_t(stc_simt_pair_bf16(value, 1.0f)); };
+  EXPECT_EQ(bits(1.0f), 0x3f803f80u);
+  EXPECT_EQ(bits(1.00390625f), 0x3f803f80u); // halfway, to even
+  EXPECT_EQ(bits(1.01171875f), 0x3f823f80u); // halfway, to even
+  EXPECT_EQ(bits(-1.005f), 0xbf813f80u);
+  EXPECT_EQ(bits(floatOf(0x7fffffff)) >> 16 & 0x7fc0, 0x7fc0u); // NaN stays one
+}
+
 // As the entry points of a model do: one thread of each block speaks for it at the grid's barrier.
 TEST(Simt, BlocksMeetOnThePool) {
   constexpr int64_t blocks = 3;
@@ -225,8 +358,21 @@ TEST(SimtDeath, DifferentShuffles) {
       run(places),
       "got thread 0 waits for its warp at place 0, thread 1 waits for its warp at place 1");
   auto masks = [](const StcFrame *) { stc_simt_shuffle_xor(0, 1 + stc_simt_thread() % 2, 5); };
-  EXPECT_DEATH(run(masks), "expected one mask below 32 for all lanes, got 1 and 2: thread 1 waits "
-                           "for its warp at place 5");
+  EXPECT_DEATH(run(masks), "expected one mask below 32 for all lanes, got 1 and others at place 5");
+}
+
+TEST(SimtDeath, CopiesUnderWay) {
+  auto kernel = [](const StcFrame *) {
+    static const float source = 1;
+    stc_simt_copy_async(shared(), &source, 4);
+    stc_simt_copy_commit();
+  };
+  EXPECT_DEATH(run(kernel), "expected no copies under way, got 1 of thread 0 at its end");
+}
+
+TEST(SimtDeath, PartsOfWarps) {
+  EXPECT_DEATH(run([](const StcFrame *) { stc_simt_named_barrier(1, 40, 2); }),
+               "expected whole warps at a barrier from 0 to 15, got 40 threads at 1 at place 2");
 }
 
 TEST(SimtDeath, BehindSharedMemory) {

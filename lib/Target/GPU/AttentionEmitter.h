@@ -62,15 +62,14 @@ private:
   Values outPlace(Value row, Value d);
 
   // AttentionProducts.cpp
-  /// The number in the step of the key whose scores the lane has, index.
-  Value ownKey();
-  /// The score of the lane's own key for each row: f32.
+  /// The lane's score of each row: f32.
   Values scores(Value first);
   Values floatProducts(Value first);
   Values codeProducts(Value first);
   /// What `width` keys per lane and every few elements add up to -> the lane's own key's.
   Value exchange(Values sums);
   Values addValues(ValueRange outs);
+  Value seenPlace(Value place);
   Values loadValues(Value key, int64_t keys, int64_t vector);
 
   packed::AttentionTileOp op;

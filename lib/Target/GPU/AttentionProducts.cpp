@@ -15,32 +15,23 @@ constexpr int64_t kUnroll = 4;
 // Scores
 //===----------------------------------------------------------------------===//
 
-Value AttentionEmitter::ownKey() {
-  int64_t groups = warpThreads() / keyWidth;
-  return builder.add(builder.times(builder.remainder(lane, groups), keyWidth),
-                     builder.quotient(lane, groups));
-}
-
 Values AttentionEmitter::scores(Value first) {
   return isInt8() ? codeProducts(first) : floatProducts(first);
 }
 
-/// Lanes with the same keys differ in the upper bits of their numbers. In each round a lane keeps
-/// half of its keys, and sends what it has of the other half to the lane that keeps those: in the
-/// end those bits are the number of the lane's own key among them.
+/// Neighbouring lanes have the same keys, as many as there are keys. In each round a lane keeps
+/// half of its keys, and sends what it has of the other half to the lane that keeps those.
 Value AttentionEmitter::exchange(Values sums) {
-  int64_t groups = warpThreads() / keyWidth;
   Value number = builder.lane();
   for (int64_t half = keyWidth / 2; half > 0; half /= 2) {
-    Value bit = arith::AndIOp::create(builder, number, builder.int32(half * groups));
+    Value bit = arith::AndIOp::create(builder, number, builder.int32(half));
     Value keepsUpper =
         arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, bit, builder.int32(0));
     Values kept;
     for (int64_t i = 0; i < half; ++i) {
       Value own = builder.choose(keepsUpper, sums[i + half], sums[i]);
       Value other = builder.choose(keepsUpper, sums[i], sums[i + half]);
-      kept.push_back(
-          builder.combine(Reduction::Sum, own, builder.shuffleXor(other, half * groups)));
+      kept.push_back(builder.combine(Reduction::Sum, own, builder.shuffleXor(other, half)));
     }
     sums = kept;
   }
@@ -49,14 +40,13 @@ Value AttentionEmitter::exchange(Values sums) {
 
 Values AttentionEmitter::floatProducts(Value first) {
   int64_t headDim = layout.headDim, bytes = elementBytes();
-  int64_t groups = warpThreads() / keyWidth;
   int64_t rounds = llvm::divideCeil(headDim, keyWidth);
   int64_t unroll = kUnroll;
   while (rounds % unroll != 0)
     unroll /= 2;
   // The lane's first key in the tile, and the first of the elements it takes.
-  Value key = builder.add(inBlock, builder.times(builder.remainder(lane, groups), keyWidth));
-  Value phase = builder.quotient(lane, groups);
+  Value key = builder.add(inBlock, builder.times(builder.quotient(lane, keyWidth), keyWidth));
+  Value phase = builder.remainder(lane, keyWidth);
   Value tile = builder.address(
       stepKeys, builder.times(builder.quotient(key, kKVTile), layout.keyTileBytes()));
   tile = builder.address(tile, builder.times(builder.remainder(key, kKVTile), bytes));
@@ -101,15 +91,15 @@ Values AttentionEmitter::floatProducts(Value first) {
 }
 
 Values AttentionEmitter::codeProducts(Value first) {
-  int64_t padded = layout.paddedDim(), groups = warpThreads() / keyWidth;
+  int64_t padded = layout.paddedDim();
   int64_t fours = llvm::divideCeil(layout.headDim, kFour);
   int64_t rounds = llvm::divideCeil(fours, keyWidth);
   int64_t unroll = kUnroll;
   while (rounds % unroll != 0)
     unroll /= 2;
   Type i32 = builder.getI32Type(), f32 = builder.getF32Type();
-  Value key = builder.add(inBlock, builder.times(builder.remainder(lane, groups), keyWidth));
-  Value phase = builder.quotient(lane, groups);
+  Value key = builder.add(inBlock, builder.times(builder.quotient(lane, keyWidth), keyWidth));
+  Value phase = builder.remainder(lane, keyWidth);
   Value tile = builder.address(
       stepKeys, builder.times(builder.quotient(key, kKVTile), layout.keyTileBytes()));
   tile = builder.address(tile, builder.times(builder.remainder(key, kKVTile), kFour));
@@ -142,7 +132,7 @@ Values AttentionEmitter::codeProducts(Value first) {
         }
         return inner;
       });
-  Value offset = builder.times(builder.add(inBlock, ownKey()), kFloat);
+  Value offset = builder.times(builder.add(inBlock, lane), kFloat);
   Value address = builder.address(stepKeys, layout.keyScalesInBlock());
   Value keyScale = builder.loadAligned(f32, builder.address(address, offset), kFloat);
   Values result;
@@ -162,8 +152,33 @@ Values AttentionEmitter::codeProducts(Value first) {
 // Values
 //===----------------------------------------------------------------------===//
 
+/// The place of a key (index, within the block) that is read for it: its own, unless no row sees
+/// it. What lies there may be no number, and counts nothing, so a key that a row sees takes its
+/// place.
+Value AttentionEmitter::seenPlace(Value place) {
+  Value start = arith::SubIOp::create(builder, position, inBlock);
+  auto inThisBlock = [&](Value key) -> Value { return arith::SubIOp::create(builder, key, start); };
+  place = builder.smaller(place, inThisBlock(lastPosition));
+  if (op.getWindow() == 0)
+    return place;
+  // A block without sinks has keys of the window: nobody goes through others.
+  Value oldest = inThisBlock(builder.plus(firstPosition, 1 - int64_t(op.getWindow())));
+  oldest = arith::MaxSIOp::create(builder, oldest, builder.index(0));
+  if (op.getSinks() == 0)
+    return arith::MaxUIOp::create(builder, place, oldest);
+  auto isLess = [&](Value a, Value b) -> Value {
+    return arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, a, b);
+  };
+  Value sinks = inThisBlock(builder.index(op.getSinks()));
+  Value isSink = isLess(place, sinks);
+  Value isUnseen = arith::AndIOp::create(
+      builder, isLess(place, oldest),
+      arith::XOrIOp::create(builder, isSink, builder.constant(builder.getI1Type(), int64_t(1))));
+  Value hasSinks = isLess(builder.index(0), sinks);
+  return builder.choose(isUnseen, builder.choose(hasSinks, builder.index(0), oldest), place);
+}
+
 /// The lane's vector number `vector` of `keys` keys from `key` (index, within the step) on, as f32.
-/// Keys behind the last position repeat it: what lies there may be no number.
 Values AttentionEmitter::loadValues(Value key, int64_t keys, int64_t vector) {
   int64_t lanes = warpThreads(), padded = layout.paddedDim(), bytes = elementBytes();
   Value number = builder.plus(lane, vector * lanes);
@@ -173,12 +188,10 @@ Values AttentionEmitter::loadValues(Value key, int64_t keys, int64_t vector) {
   Value first = builder.add(inBlock, key);
   Values result;
   if (!isInt8()) {
-    Value most = arith::SubIOp::create(builder, lastPosition,
-                                       builder.createOrFold<arith::SubIOp>(position, inBlock));
     auto type = VectorType::get(valueWidth, storedType());
     Value start = builder.address(stepValues, builder.times(element, bytes));
     for (int64_t k = 0; k < keys; ++k) {
-      Value place = builder.smaller(builder.plus(first, k), most);
+      Value place = seenPlace(builder.plus(first, k));
       Value address = builder.address(start, builder.times(place, padded * bytes));
       result.push_back(
           builder.loadAligned(type, address, std::min<int64_t>(16, valueWidth * bytes)));

@@ -269,9 +269,9 @@ AttentionEmitter::State AttentionEmitter::addKeys(Value first, ValueRange lasts,
   Type f32 = builder.getF32Type();
   Value zero = builder.constant(f32, 0.0), lowest = builder.constant(f32, kLowest);
   Values products = scores(first);
-  Value key = ownKey(), own = builder.add(position, key), valueScale;
+  Value own = builder.add(position, lane), valueScale;
   if (isInt8()) {
-    Value offset = builder.times(builder.add(inBlock, key), kFloat);
+    Value offset = builder.times(builder.add(inBlock, lane), kFloat);
     Value address = builder.address(stepValues, layout.valueScalesInBlock());
     valueScale = builder.loadAligned(f32, builder.address(address, offset), kFloat);
   }
@@ -291,7 +291,7 @@ AttentionEmitter::State AttentionEmitter::addKeys(Value first, ValueRange lasts,
     // The scale of a position that nobody sees may be anything.
     if (isInt8())
       weight = builder.choose(visible, builder.productOf(weight, valueScale), zero);
-    Value place = builder.plus(key, r * lanes);
+    Value place = builder.plus(lane, r * lanes);
     builder.storeAligned(weight, builder.address(ownWeights, builder.times(place, kFloat)), kFloat);
     Value factor = builder.broadcast(alpha, valueWidth);
     for (int64_t v = 0; v < valueVectors; ++v)

@@ -8,6 +8,8 @@
 namespace stc::gpu {
 
 void emitAttentionCombine(packed::AttentionCombineOp op, const TargetDescription &target);
+/// As the one above of every head, at the builder's place: for few pieces.
+void emitAttentionCombineAll(BlockBuilder &builder, packed::AttentionCombineOp op);
 void emitAttentionTile(packed::AttentionTileOp op, const TargetDescription &target);
 void emitCacheUpdate(CacheUpdateOp op, const TargetDescription &target);
 void emitGather(packed::GatherOp op, const TargetDescription &target);
@@ -31,6 +33,16 @@ void emitMatvec(BlockBuilder &builder, llvm::ArrayRef<packed::MatmulTileOp> tile
 /// for.
 int64_t emitPrefetch(BlockBuilder &builder, llvm::ArrayRef<packed::MatmulTileOp> tiles,
                      ValueRange weights, Value first, int64_t count, Value step, int64_t most);
+
+/// Inserts barriers in the body of a parallel loop, all of which the threads of a block run: before
+/// a number is stored to memory that they have read since the last barrier. One of them could
+/// otherwise read what another stored early. Kernels and loops over columns have their own
+/// barriers.
+void orderScalars(mlir::scf::ForallOp loop, const TargetDescription &target);
+
+/// The reduction by which a loop over columns with a result is divided among the threads of a block
+/// and its sums put together, with barriers; null if every thread runs all of the loop.
+mlir::vector::ReductionOp dividedSum(mlir::scf::ForOp loop);
 
 /// Calls `body` for each token of `tokens x columns` memref `matrix`: once with 0 if it is known to
 /// hold one token. All threads of a block take the same tokens.

@@ -124,8 +124,8 @@ void DistributeBlocks::pass(BlockBuilder &builder, Value iterations) {
     passed += *known;
     return;
   }
-  passedMore = passedMore ? arith::AddIOp::create(builder, passedMore, iterations).getResult()
-                          : iterations;
+  passedMore =
+      passedMore ? arith::AddIOp::create(builder, passedMore, iterations).getResult() : iterations;
 }
 
 void DistributeBlocks::inlineBody(scf::ForallOp op, Operation *before, ValueRange indices) {
@@ -157,9 +157,14 @@ void DistributeBlocks::prefetch(ArrayRef<packed::MatmulTileOp> tiles, int64_t co
 }
 
 void DistributeBlocks::distribute(scf::ForallOp op) {
+  orderScalars(op, description);
   BlockBuilder builder(op, description);
   if (isReplicated(op)) {
-    inlineBody(op, op, Values(op.getRank(), builder.index(0)));
+    if (hasOneIteration(op))
+      return inlineBody(op, op, Values(op.getRank(), builder.index(0)));
+    // What has several iterations for every block is one head each.
+    for (auto combine : op.getBody()->getOps<packed::AttentionCombineOp>())
+      emitAttentionCombineAll(builder, combine);
     return;
   }
   Values sizes = op.getUpperBound(builder);

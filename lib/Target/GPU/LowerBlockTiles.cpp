@@ -22,6 +22,15 @@ void stc::gpu::forEachToken(BlockBuilder &builder, Value matrix, function_ref<vo
   builder.loop(zero, builder.createOrFold<memref::DimOp>(matrix, zero), 1, body);
 }
 
+vector::ReductionOp stc::gpu::dividedSum(scf::ForOp loop) {
+  // Vectors start as zeros; single columns go on from those sums and are few.
+  if (loop.getNumResults() != 1 || !loop.getResult(0).hasOneUse())
+    return {};
+  auto reduction = dyn_cast<vector::ReductionOp>(*loop.getResult(0).user_begin());
+  return reduction && reduction.getKind() == vector::CombiningKind::ADD ? reduction
+                                                                        : vector::ReductionOp();
+}
+
 namespace stc {
 
 #define GEN_PASS_DEF_LOWERBLOCKTILESPASS
@@ -37,11 +46,8 @@ LogicalResult divideColumns(scf::ForOp loop, const TargetDescription &target) {
   if (!step)
     return loop.emitOpError("expects a constant step of columns");
   if (loop.getNumResults() != 0) {
-    // Vectors start as zeros; single columns go on from those sums and are few.
-    auto reduction = loop.getNumResults() == 1 && loop.getResult(0).hasOneUse()
-                         ? dyn_cast<vector::ReductionOp>(*loop.getResult(0).user_begin())
-                         : vector::ReductionOp();
-    if (!reduction || reduction.getKind() != vector::CombiningKind::ADD)
+    vector::ReductionOp reduction = dividedSum(loop);
+    if (!reduction)
       return success(); // every thread computes all of it
     builder.setInsertionPoint(reduction);
     Value own = vector::ReductionOp::create(builder, vector::CombiningKind::ADD,

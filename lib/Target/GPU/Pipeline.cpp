@@ -27,7 +27,8 @@ void stc::gpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &opt
   SelectBlockConfigPassOptions select;
   select.target = options.target;
   manager.addPass(createSelectBlockConfigPass(select));
-  addLoopPasses(manager, options.maxTokens, kPrivateBytes);
+  addLoopPasses(manager, options.maxTokens, kPrivateBytes,
+                [](OpPassManager &loops) { loops.addPass(createReplicateSmallWorkPass()); });
 }
 
 void stc::gpu::addVectorPasses(OpPassManager &manager, const PipelineOptions &options) {

@@ -15,8 +15,11 @@ namespace {
 constexpr StringLiteral kThread = "stc_simt_thread", kBlock = "stc_simt_block",
                         kBlocks = "stc_simt_blocks", kSharedBase = "stc_simt_shared",
                         kBarrier = "stc_simt_barrier", kWarpBarrier = "stc_simt_warp_barrier",
-                        kShuffle = "stc_simt_shuffle_xor", kRunBlock = "stc_simt_run_block",
-                        kGridBarrier = "stc_rt_barrier";
+                        kNamedBarrier = "stc_simt_named_barrier", kCopy = "stc_simt_copy_async",
+                        kCopyCommit = "stc_simt_copy_commit", kCopyWait = "stc_simt_copy_wait",
+                        kShuffle = "stc_simt_shuffle_xor", kMmaInt8 = "stc_simt_mma_int8",
+                        kMmaBF16 = "stc_simt_mma_bf16", kPairBF16 = "stc_simt_pair_bf16",
+                        kRunBlock = "stc_simt_run_block", kGridBarrier = "stc_rt_barrier";
 
 /// Calls a function of the runtime, declared at the first use. `result` may be null. `isConstant`:
 /// it reads nothing that changes while a kernel runs, so that calls may be merged and moved.
@@ -73,6 +76,31 @@ public:
           return success();
         })
         .Case([&](mlir::gpu::ShuffleOp shuffle) { return replaceShuffle(builder, shuffle); })
+        .Case([&](NVVM::BarrierOp barrier) { return replaceBarrier(builder, barrier); })
+        .Case([&](NVVM::CpAsyncOp copy) -> LogicalResult {
+          if (copy.getCpSize())
+            return op->emitOpError("expects a size that is known");
+          callFunction(builder, kCopy, Type(),
+                       {copy.getDst(), copy.getSrc(), constant(builder, copy.getSize())});
+          op->erase();
+          return success();
+        })
+        .Case([&](NVVM::CpAsyncCommitGroupOp) {
+          callFunction(builder, kCopyCommit, Type(), {});
+          op->erase();
+          return success();
+        })
+        .Case([&](NVVM::CpAsyncWaitGroupOp wait) {
+          callFunction(builder, kCopyWait, Type(), constant(builder, wait.getN()));
+          op->erase();
+          return success();
+        })
+        .Case([&](NVVM::CpAsyncBulkPrefetchOp) { // a hint
+          op->erase();
+          return success();
+        })
+        .Case([&](NVVM::MmaOp mma) { return replaceMma(builder, mma); })
+        .Case([&](LLVM::CallIntrinsicOp call) { return replaceIntrinsic(builder, call); })
         .Default([](Operation *other) {
           return other->emitOpError("is nothing that simulated threads can do");
         });
@@ -80,9 +108,11 @@ public:
 
 private:
   /// Different for each place of the code, whatever copies of it LLVM makes.
-  Value nextPlace(ImplicitLocOpBuilder &builder) {
+  Value nextPlace(ImplicitLocOpBuilder &builder) { return constant(builder, places++); }
+
+  static Value constant(ImplicitLocOpBuilder &builder, int64_t value) {
     return LLVM::ConstantOp::create(builder, builder.getI32Type(),
-                                    builder.getI32IntegerAttr(places++));
+                                    builder.getI32IntegerAttr(static_cast<int32_t>(value)));
   }
 
   static LogicalResult replaceNumber(ImplicitLocOpBuilder &builder, Operation *op,
@@ -115,9 +145,81 @@ private:
     return success();
   }
 
+  LogicalResult replaceBarrier(ImplicitLocOpBuilder &builder, NVVM::BarrierOp barrier) {
+    if (barrier.getNumResults() != 0 || !barrier.getBarrierId() || !barrier.getNumberOfThreads())
+      return barrier.emitOpError("expects a number, threads and no reduction");
+    callFunction(builder, kNamedBarrier, Type(),
+                 {barrier.getBarrierId(), barrier.getNumberOfThreads(), nextPlace(builder)});
+    barrier.erase();
+    return success();
+  }
+  LogicalResult replaceMma(ImplicitLocOpBuilder &builder, NVVM::MmaOp mma);
+  static LogicalResult replaceIntrinsic(ImplicitLocOpBuilder &builder, LLVM::CallIntrinsicOp call);
+
   const TargetDescription &target;
   int32_t places = 0;
 };
+
+/// The values as an array on the stack of the thread.
+Value storeArray(ImplicitLocOpBuilder &builder, ValueRange values) {
+  Value array;
+  {
+    // Not in a loop, where each round would take more of the stack.
+    OpBuilder::InsertionGuard guard(builder);
+    auto function = builder.getInsertionBlock()->getParentOp();
+    if (!isa<func::FuncOp>(function))
+      function = function->getParentOfType<func::FuncOp>();
+    builder.setInsertionPointToStart(&function->getRegion(0).front());
+    Value count =
+        LLVM::ConstantOp::create(builder, builder.getI32Type(),
+                                 builder.getI32IntegerAttr(static_cast<int32_t>(values.size())));
+    array = LLVM::AllocaOp::create(builder, LLVM::LLVMPointerType::get(builder.getContext()),
+                                   values[0].getType(), count);
+  }
+  for (auto [i, value] : llvm::enumerate(values)) {
+    Value place = LLVM::GEPOp::create(builder, array.getType(), value.getType(), array,
+                                      ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
+    LLVM::StoreOp::create(builder, value, place);
+  }
+  return array;
+}
+
+LogicalResult Calls::replaceMma(ImplicitLocOpBuilder &builder, NVVM::MmaOp mma) {
+  using NVVM::MMATypes;
+  NVVM::MMAShapeAttr shape = mma.getShape();
+  MMATypes a = mma.getMultiplicandAPtxType().value_or(MMATypes::f64);
+  MMATypes b = mma.getMultiplicandBPtxType().value_or(MMATypes::f64);
+  auto isByte = [](MMATypes type) { return type == MMATypes::s8 || type == MMATypes::u8; };
+  bool isBytes = isByte(a) && isByte(b) && shape.getK() == 32 &&
+                 mma.getIntOverflowBehavior() == NVVM::MMAIntOverflow::wrapped;
+  bool isBF16 = a == MMATypes::bf16 && b == MMATypes::bf16 && shape.getK() == 16;
+  if (shape.getM() != 16 || shape.getN() != 8 || (!isBytes && !isBF16) ||
+      !mma.getOperandC()[0].getType().isIntOrFloat())
+    return mma.emitOpError("expects m16n8k32 of bytes or m16n8k16 of bf16");
+  Value sums = storeArray(builder, mma.getOperandC());
+  Values operands{sums, storeArray(builder, mma.getOperandA()),
+                  storeArray(builder, mma.getOperandB())};
+  if (isBytes)
+    for (MMATypes type : {a, b})
+      operands.push_back(LLVM::ConstantOp::create(builder, builder.getI32Type(),
+                                                  builder.getI32IntegerAttr(type == MMATypes::s8)));
+  operands.push_back(nextPlace(builder));
+  callFunction(builder, isBytes ? kMmaInt8 : kMmaBF16, Type(), operands);
+  mma.getResult().replaceAllUsesWith(LLVM::LoadOp::create(builder, mma.getType(), sums));
+  mma.erase();
+  return success();
+}
+
+LogicalResult Calls::replaceIntrinsic(ImplicitLocOpBuilder &builder, LLVM::CallIntrinsicOp call) {
+  if (call.getIntrin() != "llvm.nvvm.ff2bf16x2.rn")
+    return success(); // LLVM's own
+  Value pair = callFunction(builder, kPairBF16, builder.getI32Type(), call.getArgs(),
+                            /*isConstant=*/true);
+  call.getResult(0).replaceAllUsesWith(
+      LLVM::BitcastOp::create(builder, call.getResult(0).getType(), pair));
+  call.erase();
+  return success();
+}
 
 } // namespace
 
@@ -150,7 +252,8 @@ void stc::gpu::emitSimulatedEntryPoint(func::FuncOp kernel, StringRef name,
 LogicalResult stc::gpu::callRuntime(ModuleOp module, const TargetDescription &target) {
   SmallVector<Operation *> operations;
   module.walk([&](Operation *op) {
-    if (isa_and_nonnull<mlir::gpu::GPUDialect, NVVM::NVVMDialect>(op->getDialect()))
+    if (isa_and_nonnull<mlir::gpu::GPUDialect, NVVM::NVVMDialect>(op->getDialect()) ||
+        isa<LLVM::CallIntrinsicOp>(op))
       operations.push_back(op);
   });
   Calls calls(target);

@@ -29,12 +29,17 @@ constexpr Chip kNvidiaChips[] = {
     {"sm_120a", "+ptx87", 170, 99, true, false}};
 
 constexpr absl::string_view kNvidia = "nvptx-", kAmd = "amdgpu-", kOpenCL = "opencl-";
+constexpr absl::string_view kSimulated = "simt", kSimulatedMma = "simt-mma";
 
 } // namespace
 
 bool TargetDescription::isGpu(absl::string_view name) {
   return absl::StartsWith(name, kNvidia) || absl::StartsWith(name, kAmd) ||
-         absl::StartsWith(name, kOpenCL) || name == kSimulated;
+         absl::StartsWith(name, kOpenCL) || isSimulated(name);
+}
+
+bool TargetDescription::isSimulated(absl::string_view name) {
+  return name == kSimulated || name == kSimulatedMma;
 }
 
 std::vector<std::string> TargetDescription::names() {
@@ -42,22 +47,24 @@ std::vector<std::string> TargetDescription::names() {
   for (const Chip &chip : kNvidiaChips)
     names.push_back(absl::StrCat(kNvidia, chip.name));
   names.emplace_back(kSimulated);
+  names.emplace_back(kSimulatedMma);
   return names;
 }
 
-/// A GPU whose kernels use what all GPUs have. Its multiprocessors are threads of the pool.
-static TargetDescription simulated() {
+/// A GPU whose multiprocessors are threads of the pool.
+static TargetDescription simulated(absl::string_view name) {
   TargetDescription target;
-  target.name = std::string(TargetDescription::kSimulated);
+  target.name = std::string(name);
   target.vendor = Vendor::Host;
   target.multiprocessors = 2;
   target.sharedBytes = 227 << 10;
+  target.hasMma = name == kSimulatedMma;
   return target;
 }
 
 absl::StatusOr<TargetDescription> TargetDescription::parse(absl::string_view name) {
-  if (name == kSimulated)
-    return simulated();
+  if (isSimulated(name))
+    return simulated(name);
   for (const Chip &chip : kNvidiaChips) {
     if (name != absl::StrCat(kNvidia, chip.name))
       continue;

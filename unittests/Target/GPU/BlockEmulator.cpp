@@ -5,6 +5,7 @@
 #include "stc/Dialect/Packed/IR/Packed.h"
 #include "stc/Dialect/Packed/Transforms/Passes.h"
 #include "stc/Support/Error.h"
+#include "stc/Target/Autotune/StandaloneFunctions.h"
 #include "stc/Target/Emission/CodeGenerator.h"
 #include "stc/Target/GPU/Passes.h"
 #include "stc/Target/GPU/TargetDescription.h"
@@ -20,6 +21,7 @@
 #include "mlir/Dialect/SCF/Transforms/Passes.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -235,12 +237,19 @@ int64_t EmulatedKernel::countIntrinsics(const std::string &prefix) const {
   return count;
 }
 
-static mlir::LogicalResult lower(mlir::ModuleOp module, const std::string &target) {
+static mlir::LogicalResult lower(mlir::ModuleOp module, const std::string &target,
+                                 const std::string &passes) {
   mlir::PassManager manager(module.getContext());
+  if (failed(mlir::parsePassPipeline(passes, manager)))
+    return mlir::failure();
   manager.addPass(createSelectBlockConfigPass({target}));
   manager.addPass(createTileOpsPass());
   manager.addPass(mlir::createForallToForLoopPass());
   manager.addPass(createLowerBlockTilesPass({target}));
+  if (failed(manager.run(module)))
+    return mlir::failure();
+  makeStandalone(module);
+  manager.clear();
   manager.addPass(createApproximateGPUMathPass());
   manager.addPass(mlir::createCanonicalizerPass());
   manager.addPass(mlir::createCSEPass());
@@ -303,9 +312,10 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
 
 absl::StatusOr<std::unique_ptr<EmulatedKernel>>
 EmulatedKernel::create(const std::string &parameters, const std::string &body,
-                       const std::string &target) {
+                       const std::string &target, const std::string &passes) {
   static std::once_flag once;
   std::call_once(once, [] {
+    registerPackedTransformsPasses();
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
   });
@@ -323,7 +333,7 @@ EmulatedKernel::create(const std::string &parameters, const std::string &body,
                      ") attributes {llvm.emit_c_interface} {\n" + body + "\nreturn\n}\n";
   auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
   STC_ASSIGN_OR_RETURN(auto description, gpu::TargetDescription::parse(target));
-  if (!module || failed(lower(*module, target)))
+  if (!module || failed(lower(*module, target, passes)))
     return absl::InvalidArgumentError("cannot lower for " + target + ":\n" + text);
 
   auto toStatus = [](llvm::Error error) {

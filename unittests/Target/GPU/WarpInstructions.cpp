@@ -5,6 +5,7 @@
 
 #include "llvm/Support/ErrorHandling.h"
 
+#include <cmath>
 #include <cstring>
 
 using namespace stc;
@@ -155,6 +156,9 @@ void stc::runThread(StringRef intrinsic, WarpCall &call) {
         byte = byte & 128 ? 255 : 0;
       call.results[0] |= byte << (8 * i);
     }
+  } else if (intrinsic == "llvm.nvvm.ex2.approx.ftz.f32") {
+    float power = std::exp2(bitsAs<float>(word(0)));
+    call.results[0] = bitsAs<uint32_t>(std::fpclassify(power) == FP_SUBNORMAL ? 0.0f : power);
   } else if (intrinsic == "llvm.nvvm.ff2bf16x2.rn") {
     uint32_t high = floatToBfloat16(bitsAs<float>(word(0)));
     call.results[0] = high << 16 | floatToBfloat16(bitsAs<float>(word(1)));

@@ -17,6 +17,20 @@ def SelectBlockConfigPass : Pass<"packed-select-block-config", "::mlir::ModuleOp
   let dependentDialects = ["::stc::packed::PackedDialect"];
 }
 
+def ReplicateSmallWorkPass : Pass<"packed-replicate-small-work", "::mlir::ModuleOp"> {
+  let summary = "Lets every block do what is quicker done than waited for";
+  let description = [{
+    One token's keys and values are put into the cache by every block, and the few pieces of its
+    attention are added up by every block: all write the same, each reads what it has written itself,
+    and none waits for another. Such loops are marked `packed.replicated`; they may have several
+    iterations.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::stc::packed::PackedDialect"];
+  let statistics = [
+    Statistic<"replicated", "replicated", "Number of loops that every block runs">,
+  ];
+}
+
 def DistributeBlocksPass : Pass<"packed-distribute-blocks", "::mlir::ModuleOp"> {
   let summary = "Gives every block of threads its share of each scf.forall";
   let description = [{
@@ -80,12 +94,12 @@ def EmitKernelsPass : Pass<"stc-emit-kernels", "::mlir::ModuleOp"> {
     caches are found. `packed.thread` is the number of the block in the grid, `packed.barrier` waits
     for all blocks.
 
-    For `simt` they are called `decode_kernel` ..., and entry points as a CPU's run them as blocks
+    For `simt` and `simt-mma` they are called `decode_kernel` ..., and entry points as a CPU's run them as blocks
     whose threads the runtime simulates.
   }];
   let options = [GpuTargetOption,
                  Option<"variant", "variant", "int64_t", "-1",
-                        "Of simt: number of the target among several, a suffix of the names">];
+                        "Of simulated targets: number of the target among several, a suffix of the names">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
                            "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::NVVM::NVVMDialect", "::stc::packed::PackedDialect"];
@@ -95,7 +109,7 @@ def LowerToGPUPass : Pass<"stc-lower-to-gpu", "::mlir::ModuleOp"> {
   let summary = "Converts everything left to the LLVM dialect of a GPU";
   let description = [{
     As `stc-lower-to-llvm`, and the operations of the `gpu` dialect become the target's. For `simt`
-    they become calls of stc/Runtime/Simt.h, and all pointers those of one address space.
+    and `simt-mma` they become calls of stc/Runtime/Simt.h, and all pointers those of one address space.
   }];
   let options = [GpuTargetOption];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect"];

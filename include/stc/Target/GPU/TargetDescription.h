@@ -44,10 +44,11 @@ struct TargetDescription {
   int64_t warps() const { return blockThreads / warpThreads; }
 
   /// Whether `name` is meant for a GPU, known or not: "nvptx-...", "amdgpu-...", "opencl-..."
-  /// or "simt".
+  /// or "simt...".
   static bool isGpu(absl::string_view name);
-  /// The name of the target that runs GPU code on the processor of this machine.
-  static constexpr absl::string_view kSimulated = "simt";
+  /// Whether `name` is one of the targets that run a GPU's code on this machine's processor: "simt"
+  /// with what all GPUs have, "simt-mma" with tensor cores too.
+  static bool isSimulated(absl::string_view name);
   /// Parses a name of the command line. Errors name what is supported.
   static absl::StatusOr<TargetDescription> parse(absl::string_view name);
   /// All names `parse` takes.

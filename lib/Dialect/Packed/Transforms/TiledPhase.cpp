@@ -8,7 +8,8 @@
 using namespace mlir;
 using namespace stc;
 
-void stc::addLoopPasses(OpPassManager &manager, int64_t maxTokens, int64_t privateBytes) {
+void stc::addLoopPasses(OpPassManager &manager, int64_t maxTokens, int64_t privateBytes,
+                        function_ref<void(OpPassManager &)> beforeBarriers) {
   manager.addPass(createTileOpsPass());
   manager.addPass(createFuseGatesPass());
   manager.addPass(createParallelizeRowsPass());
@@ -16,6 +17,8 @@ void stc::addLoopPasses(OpPassManager &manager, int64_t maxTokens, int64_t priva
   PrivatizeBuffersPassOptions privatize;
   privatize.maxBytes = privateBytes;
   manager.addPass(createPrivatizeBuffersPass(privatize));
+  if (beforeBarriers)
+    beforeBarriers(manager);
   manager.addPass(createPlaceBarriersPass());
   PlanArenaPassOptions arena;
   arena.maxTokens = maxTokens;

@@ -8,8 +8,10 @@ namespace stc {
 
 /// Operations on buffers, each with its configuration -> parallel loops on buffers at fixed places
 /// of the arena. `maxTokens`: most tokens of one call; `privateBytes`: most bytes of buffers that
-/// every thread (or block of threads) has for itself.
-void addLoopPasses(mlir::OpPassManager &manager, int64_t maxTokens, int64_t privateBytes);
+/// every thread (or block of threads) has for itself; `beforeBarriers` adds a target's own passes
+/// over the loops before their order is fixed.
+void addLoopPasses(mlir::OpPassManager &manager, int64_t maxTokens, int64_t privateBytes,
+                   llvm::function_ref<void(mlir::OpPassManager &)> beforeBarriers = nullptr);
 
 } // namespace stc
 

@@ -1,0 +1,44 @@
+// RUN: stc-opt %s %tiles | FileCheck %s
+// RUN: stc-opt %s %tiles %to_llvm | %to_ptx -o %t.ptx
+// RUN: FileCheck %s --check-prefix=PTX < %t.ptx
+// RUN: %if ptxas %{ %ptxas -arch=sm_90 -v %t.ptx -o %t.cubin 2>&1 | FileCheck %s --check-prefix=PTXAS %}
+
+// PTXAS: 0 bytes spill stores, 0 bytes spill loads
+
+// 32 threads, four columns each, take every 16th piece; slices are added up in their order.
+
+// CHECK-LABEL: func.func @decode
+// CHECK: gpu.barrier
+// CHECK: scf.for {{.*}} step %c512 iter_args
+// CHECK-COUNT-5: gpu.shuffle {{ *}}xor
+// CHECK: gpu.barrier
+// CHECK: gpu.barrier
+// CHECK: scf.for {{.*}} step %c16 iter_args
+// CHECK: vector.load %{{.*}} {alignment = 16 : i64} : memref<64x144xf32>, vector<4xf32>
+// CHECK: llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
+// CHECK: gpu.barrier
+// CHECK-COUNT-32: llvm.load %{{.*}} : !llvm.ptr<3> -> f32
+// CHECK: arith.divf
+// CHECK: memref.store {{.*}} : memref<1x1024xf32>
+// CHECK: gpu.barrier
+
+// PTX: ex2.approx.ftz.f32
+// PTX: st.shared.v4.b32
+
+!cache = !stc.kv_cache<layers = 2, kv_heads = 2, head_dim = 128, capacity = 4096, element = f16>
+module {
+  func.func @decode(%tokens: memref<1xi32>, %position: index,
+      %cache: !cache, %out: memref<1x1024xf32>) {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %c8 = arith.constant 8 : index
+    %q = packed.scratch() offset 0 bytes 1048576 : memref<1x1024xf32>
+    %p = packed.scratch() offset 1048576 bytes 36864 : memref<64x144xf32>
+    scf.forall (%h) in (8) {
+      packed.attention_combine %h, %c8 ins(%p : memref<64x144xf32>)
+          cache(%cache : !cache) outs(%out : memref<1x1024xf32>) heads 8
+    }
+    packed.barrier
+    return
+  }
+}
