@@ -16,7 +16,9 @@ constexpr int64_t kFloatBits = 0x4B400000;
 constexpr double kFloatOfBits = 12582912.0;
 static_assert(kRowScaleGroup * 255 * 127 < 1 << 22);
 
-/// Bytes of a span's codes of a token.
+/// Most spans of a block's slices that are in shared memory.
+constexpr int64_t kMostSpans = 32;
+/// Bytes of a span's codes that are copied at once.
 constexpr int64_t kCopyBytes = 16;
 static_assert(kSpanColumns % kCopyBytes == 0);
 
@@ -27,7 +29,9 @@ class CodeMatmul final : public TensorMatmul {
 public:
   CodeMatmul(packed::MatmulTileOp op, const TargetDescription &target)
       : TensorMatmul(op, target),
-        hasManyTokens(cast<MemRefType>(op.getOut().getType()).isDynamicDim(0)) {}
+        hasManyTokens(cast<MemRefType>(op.getOut().getType()).isDynamicDim(0)),
+        isPruned(target.hasSparseMma && layout.kind == LayoutKind::NM && layout.n == 2 &&
+                 layout.m == 4 && layout.group % (2 * kSpanColumns) == 0) {}
 
 private:
   /// A block of tokens times a tile, while it is emitted.
@@ -46,18 +50,24 @@ private:
 
   Values multiply(const Share &share, const TokenBlock &block) override;
   int64_t stagingBytes(const TokenBlock &block) const override {
-    return 2 * scaleBytes(block) + (copiesCodes() ? buffers() * codeBytes(block) : 0);
+    return 2 * scaleBytes(block) +
+           (copiesCodes() ? buffers() * spansAtOnce() * codeBytes(block) : 0);
   }
   /// Bytes of the scales and sums of a group, and of the codes of a span.
   int64_t scaleBytes(const TokenBlock &block) const { return 2 * block.count * sizeof(float); }
   int64_t codeBytes(const TokenBlock &block) const { return block.count * kSpanColumns; }
-  /// Spans whose codes are in shared memory or on the way there.
-  int64_t buffers() const { return slices() > 8 ? 2 : 4; }
+  /// Spans that an instruction takes, and how many times these, of all slices together, are in
+  /// shared memory or on the way there.
+  int64_t spansAtOnce() const { return isPruned ? 2 : 1; }
+  int64_t buffers() const { return std::min<int64_t>(4, kMostSpans / (slices() * spansAtOnce())); }
   /// Whether codes go through shared memory: those of any number of tokens are in global memory.
   /// Stored steps take codes from anywhere.
-  bool copiesCodes() const { return hasManyTokens && layout.kind != LayoutKind::Block; }
+  bool copiesCodes() const {
+    return hasManyTokens && layout.kind != LayoutKind::Block && buffers() > 1;
+  }
+  /// Whether codes are multiplied as they are, and not as signed weights.
   bool needsSums() const {
-    return layout.kind != LayoutKind::Pairs && layout.kind != LayoutKind::Block;
+    return !isPruned && layout.kind != LayoutKind::Pairs && layout.kind != LayoutKind::Block;
   }
 
   void initialize(State &state);
@@ -68,8 +78,8 @@ private:
   Value scalePlace(State &state, Value group);
   /// Where the buffer of a span (index) begins.
   Value buffer(State &state, Value span);
-  void copySpan(State &state, Value span);
-  void awaitSpan(State &state, Value span);
+  void copySpans(State &state, Value span);
+  void awaitSpans(State &state, Value span);
   /// What the integer sums of a group start from.
   Values startingSums(State &state, Value group);
   /// Adds the products of a span, whose words are those of `words`.
@@ -83,7 +93,16 @@ private:
 
   int64_t spansOfGroup() const { return layout.group / kSpanColumns; }
 
+  /// Two spans of a 2:4 matrix: words of one row of each span after the other, and the places of
+  /// their weights.
+  Values readPrunedSpans(State &state, Value span);
+  void addPrunedSpans(State &state, ValueRange words, Value span, Values &sums);
+  /// The words of a fragment's activations, `columns` after this thread's first one of a span.
+  Value loadCodes(State &state, Value start, Value row, Type type, int64_t columns);
+
   bool hasManyTokens;
+  /// Whether instructions leave out what a 2:4 matrix does not store. They take 64 columns.
+  bool isPruned;
 };
 
 } // namespace
@@ -115,9 +134,10 @@ void CodeMatmul::initialize(State &state) {
   }
 
   Value partOffset = builder.int32(0);
+  // Of a sparse instruction's columns, a thread has four, and the same after every 16.
+  int64_t partColumns = isPruned ? kDotColumns : kSpanColumns / kSpanParts;
   if (!state.reader.hasStoredSteps())
-    partOffset =
-        arith::MulIOp::create(builder, share.part, builder.int32(kSpanColumns / kSpanParts));
+    partOffset = arith::MulIOp::create(builder, share.part, builder.int32(partColumns));
   if (!copiesCodes()) {
     state.codes = fragmentRows(0, block, share, partOffset);
     return;
@@ -180,31 +200,36 @@ SmallVector<std::array<Value, 2>> CodeMatmul::staged(State &state, Value group, 
 }
 
 Value CodeMatmul::buffer(State &state, Value span) {
-  Value number = builder.toI32(arith::RemUIOp::create(builder, span, builder.index(buffers())));
+  Value number = builder.toI32(
+      arith::RemUIOp::create(builder, span, builder.index(buffers() * spansAtOnce())));
   number = arith::MulIOp::create(builder, number, builder.int32(codeBytes(state.block)));
   return builder.address(builder.address(state.share.staging, 2 * scaleBytes(state.block)), number);
 }
 
-/// Starts to copy a span if it is one of the slice.
-void CodeMatmul::copySpan(State &state, Value span) {
+/// Starts to copy what an instruction takes, from `span` on, if it belongs to the slice.
+void CodeMatmul::copySpans(State &state, Value span) {
   Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, span, state.end);
   if (state.isCopier)
     exists = arith::AndIOp::create(builder, exists, state.isCopier);
   builder.ifThen(exists, [&] {
-    Value start = buffer(state, span), column = builder.mul(span, kSpanColumns);
-    for (auto [from, place] : llvm::zip_equal(state.copies, state.copyPlaces))
-      NVVM::CpAsyncOp::create(builder, builder.address(start, place), builder.address(from, column),
-                              kCopyBytes, NVVM::LoadCacheModifierKind::CG, Value());
+    for (int64_t i = 0; i < spansAtOnce(); ++i) {
+      Value number = builder.add(span, i);
+      Value start = buffer(state, number), column = builder.mul(number, kSpanColumns);
+      for (auto [from, place] : llvm::zip_equal(state.copies, state.copyPlaces))
+        NVVM::CpAsyncOp::create(builder, builder.address(start, place),
+                                builder.address(from, column), kCopyBytes,
+                                NVVM::LoadCacheModifierKind::CG, Value());
+    }
   });
   NVVM::CpAsyncCommitGroupOp::create(builder);
 }
 
-/// Waits for a span, and starts to copy the one that comes where the span before was, which then
-/// nobody reads any more.
-void CodeMatmul::awaitSpan(State &state, Value span) {
+/// Waits for what an instruction takes, and starts to copy what comes where the spans before were,
+/// which then nobody reads any more.
+void CodeMatmul::awaitSpans(State &state, Value span) {
   NVVM::CpAsyncWaitGroupOp::create(builder, buffers() - 2);
   sliceBarrier(state.share);
-  copySpan(state, builder.add(span, buffers() - 1));
+  copySpans(state, builder.add(span, (buffers() - 1) * spansAtOnce()));
 }
 
 Values CodeMatmul::startingSums(State &state, Value group) {
@@ -303,13 +328,17 @@ void CodeMatmul::addFragments(State &state, ValueRange words, ValueRange inputs,
   }
 }
 
+Value CodeMatmul::loadCodes(State &state, Value start, Value row, Type type, int64_t columns) {
+  Value place = copiesCodes() ? builder.address(start, row) : builder.address(row, start);
+  return builder.loadAligned(type, builder.address(place, columns), isa<VectorType>(type) ? 8 : 4);
+}
+
 void CodeMatmul::addSpan(State &state, ValueRange words, Value span, Values &sums) {
   Value start = copiesCodes() ? buffer(state, span) : builder.mul(span, kSpanColumns);
   auto two = VectorType::get(2, builder.getI32Type());
   Values inputs;
   for (Value row : state.codes) {
-    Value place = copiesCodes() ? builder.address(start, row) : builder.address(row, start);
-    Value codes = builder.loadAligned(two, place, 8);
+    Value codes = loadCodes(state, start, row, two, 0);
     // What is stored with an offset is signed without its highest bit.
     if (state.reader.isSigned())
       codes = arith::XOrIOp::create(builder, codes,
@@ -318,6 +347,71 @@ void CodeMatmul::addSpan(State &state, ValueRange words, Value span, Values &sum
     inputs.push_back(vector::ExtractOp::create(builder, codes, 1));
   }
   addFragments(state, words, inputs, sums);
+}
+
+Values CodeMatmul::readPrunedSpans(State &state, Value span) {
+  Value part = state.share.part, zero = builder.int32(0);
+  auto isSet = [&](int64_t bit) -> Value {
+    Value masked = arith::AndIOp::create(builder, part, builder.int32(bit));
+    return arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, masked, zero);
+  };
+  auto select = [&](Value condition, Value a, Value b) -> Value {
+    return arith::SelectOp::create(builder, condition, a, b);
+  };
+  auto left = [&](Value value, Value bits) -> Value {
+    return arith::ShLIOp::create(builder, value, bits);
+  };
+  auto either = [&](Value a, Value b) -> Value { return arith::OrIOp::create(builder, a, b); };
+  Values words;
+  Value rows[2] = {zero, zero}; // the places of each row, the second span's in the upper half
+  for (int64_t i : {0, 1}) {
+    PrunedWords own = state.reader.readPruned(builder.add(span, i), part);
+    for (int64_t row : {0, 1}) {
+      words.push_back(own.words[row]);
+      rows[row] = either(rows[row], left(own.places[row], builder.int32(16 * i)));
+    }
+  }
+  // Thread 0 of four has the places of the first row and span, thread 1 those of the second row,
+  // threads 2 and 3 those of the second span. First neighbours exchange rows, then spans.
+  Value isOdd = isSet(1), isUpper = isSet(2);
+  Value kept = select(isOdd, rows[1], rows[0]), given = select(isOdd, rows[0], rows[1]);
+  Value other = builder.shuffleXor(given, 1);
+  Value eight = builder.int32(8);
+  Value both = select(isOdd, either(other, left(kept, eight)), either(kept, left(other, eight)));
+  Value half = builder.int32(0xFFFF), sixteen = builder.int32(16);
+  Value low = arith::AndIOp::create(builder, both, half);
+  Value high = arith::ShRUIOp::create(builder, both, sixteen);
+  kept = select(isUpper, high, low);
+  other = builder.shuffleXor(select(isUpper, low, high), 2);
+  words.push_back(
+      select(isUpper, either(other, left(kept, sixteen)), either(kept, left(other, sixteen))));
+  return words;
+}
+
+void CodeMatmul::addPrunedSpans(State &state, ValueRange words, Value span, Values &sums) {
+  Type i32 = builder.getI32Type();
+  Value starts[2];
+  for (int64_t i : {0, 1}) {
+    Value number = builder.add(span, i);
+    starts[i] = copiesCodes() ? buffer(state, number) : builder.mul(number, kSpanColumns);
+  }
+  auto result = LLVM::LLVMStructType::getLiteral(builder.getContext(), {i32, i32, i32, i32});
+  Value selector = builder.int32(0);
+  for (auto [i, row] : llvm::enumerate(state.codes)) {
+    Values inputs;
+    for (Value start : starts)
+      for (int64_t columns = 0; columns < kSpanColumns; columns += 16)
+        inputs.push_back(loadCodes(state, start, row, i32, columns));
+    Values fragment(ValueRange(sums).slice(i * kFragmentValues, kFragmentValues));
+    auto product = NVVM::MmaSpOp::create(
+        builder, result, words.take_front(4), inputs, fragment, words[4], selector,
+        ArrayRef<int64_t>{kTileRows, kFragmentTokens, 2 * kSpanColumns},
+        NVVM::MMAIntOverflow::wrapped,
+        std::array<NVVM::MMATypes, 2>{NVVM::MMATypes::s8, NVVM::MMATypes::s8});
+    product.setOrderedMetadata(builder.getTarget().ordersSparseMma);
+    for (int64_t value = 0; value < kFragmentValues; ++value)
+      sums[i * kFragmentValues + value] = LLVM::ExtractValueOp::create(builder, product, value);
+  }
 }
 
 /// Products of what is stored of a group: eight steps make a span, wherever they belong.
@@ -363,7 +457,7 @@ Values CodeMatmul::multiply(const Share &share, const TokenBlock &block) {
   auto [begin, end] = sliceOf(share.slice, geometry.groups);
   State state{share,
               block,
-              CodeReader(builder, type, share.tile, share.rowPair),
+              CodeReader(builder, type, share.tile, share.rowPair, isPruned),
               builder.mul(end, spansOfGroup()),
               {},
               {},
@@ -374,7 +468,7 @@ Values CodeMatmul::multiply(const Share &share, const TokenBlock &block) {
   CodeReader &reader = state.reader;
   initialize(state);
   for (int64_t i = 0; copiesCodes() && i + 1 < buffers(); ++i)
-    copySpan(state, builder.add(builder.mul(begin, spansOfGroup()), i));
+    copySpans(state, builder.add(builder.mul(begin, spansOfGroup()), i * spansAtOnce()));
 
   // The last group again, where there is no next one.
   Value last = builder.index(geometry.groups - 1);
@@ -386,8 +480,11 @@ Values CodeMatmul::multiply(const Share &share, const TokenBlock &block) {
   Value first = known(begin), none;
   llvm::append_range(carried, loadStaged(state, first));
   size_t stagedEnd = carried.size();
+  auto readAhead = [&](Value span) {
+    return isPruned ? readPrunedSpans(state, span) : readSpan(state, span, none);
+  };
   if (readsAhead)
-    llvm::append_range(carried, readSpan(state, builder.mul(first, spansOfGroup()), none));
+    llvm::append_range(carried, readAhead(builder.mul(first, spansOfGroup())));
   else if (reader.countsPositions())
     carried.push_back(firstPosition(state, begin));
   carried = builder.loop(begin, end, 1, carried, [&](Value group, ValueRange values) {
@@ -397,23 +494,27 @@ Values CodeMatmul::multiply(const Share &share, const TokenBlock &block) {
     Values ahead = loadStaged(state, following);
     // The barrier of a group's first span is also that of its scales.
     if (copiesCodes())
-      awaitSpan(state, builder.mul(group, spansOfGroup()));
+      awaitSpans(state, builder.mul(group, spansOfGroup()));
     auto awaitNext = [&](Value span, int64_t i) {
       if (copiesCodes() && i > 0)
-        awaitSpan(state, span);
+        awaitSpans(state, span);
     };
     sums = startingSums(state, group);
     if (reader.hasStoredSteps()) {
       addStored(state, group, sums);
     } else if (readsAhead) {
       Values words(values.drop_front(stagedEnd));
-      for (int64_t i = 0; i < spansOfGroup(); ++i) {
+      for (int64_t i = 0; i < spansOfGroup(); i += spansAtOnce()) {
         Value span = builder.add(builder.mul(group, spansOfGroup()), i);
-        Value nextSpan =
-            i + 1 < spansOfGroup() ? builder.add(span, 1) : builder.mul(following, spansOfGroup());
-        Values nextWords = readSpan(state, nextSpan, none);
+        Value nextSpan = i + spansAtOnce() < spansOfGroup()
+                             ? builder.add(span, spansAtOnce())
+                             : builder.mul(following, spansOfGroup());
+        Values nextWords = readAhead(nextSpan);
         awaitNext(span, i);
-        addSpan(state, words, span, sums);
+        if (isPruned)
+          addPrunedSpans(state, words, span, sums);
+        else
+          addSpan(state, words, span, sums);
         words = nextWords;
       }
       llvm::append_range(ahead, words);
