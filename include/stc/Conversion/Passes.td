@@ -9,10 +9,13 @@ def ConvertSTCToLinalgPass : Pass<"convert-stc-to-linalg", "::mlir::ModuleOp"> {
   let description = [{
     `stc.rms_norm`, `stc.activation`, `stc.gated_activation` and `stc.rotary_table` become
     `linalg.generic` operations on tensors. Operations with a packed form (`linear`, `embedding`,
-    attention) stay. Sums may be reassociated; angles are computed in double precision.
+    attention) stay. Sums may be reassociated; angles are computed in double precision. With
+    `keep-norms` a `stc.rms_norm` of f32 becomes `packed.rms_norm`, for targets with a kernel of it.
   }];
+  let options = [Option<"keepNorms", "keep-norms", "bool", "false", "Keep norms one operation">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
-                           "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
+                           "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect",
+                           "::stc::packed::PackedDialect"];
 }
 
 def ConvertSTCToPackedPass : Pass<"convert-stc-to-packed", "::mlir::ModuleOp"> {

@@ -1,5 +1,6 @@
 // convert-stc-to-linalg: elementwise and normalization operations as linalg.generic.
 #include "stc/Conversion/Passes.h"
+#include "stc/Dialect/Packed/IR/Packed.h"
 #include "stc/Dialect/STC/Utils/ActivationMath.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -119,6 +120,25 @@ struct ConvertRMSNorm : OpConversionPattern<RMSNormOp> {
           linalg::YieldOp::create(builder, loc, result);
         });
     rewriter.replaceOp(op, normalized);
+    return success();
+  }
+};
+
+/// Keeps the norm of rows of f32 one operation.
+struct KeepRMSNorm : OpConversionPattern<RMSNormOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(RMSNormOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto isFloat = [](Value value) {
+      return cast<RankedTensorType>(value.getType()).getElementType().isF32();
+    };
+    if (!isFloat(adaptor.getInput()) || !isFloat(adaptor.getWeight()))
+      return rewriter.notifyMatchFailure(op, "packed.rms_norm is of f32");
+    auto type = cast<RankedTensorType>(op.getType());
+    Value out = createEmpty(rewriter, op.getLoc(), type, adaptor.getInput());
+    rewriter.replaceOpWithNewOp<packed::RMSNormOp>(op, type, adaptor.getInput(),
+                                                   adaptor.getWeight(), out, op.getGroupsAttr(),
+                                                   op.getEpsilonAttr());
     return success();
   }
 };
@@ -273,6 +293,8 @@ struct ConvertRotaryTable : OpConversionPattern<RotaryTableOp> {
 
 class ConvertSTCToLinalg final : public impl::ConvertSTCToLinalgPassBase<ConvertSTCToLinalg> {
 public:
+  using ConvertSTCToLinalgPassBase::ConvertSTCToLinalgPassBase;
+
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     ConversionTarget target(*context);
@@ -283,6 +305,8 @@ public:
     patterns.add<ConvertRMSNorm, ConvertLayerNorm, ConvertElementwise<ActivationOp>,
                  ConvertElementwise<GatedActivationOp>, ConvertElementwise<ScaleOp>,
                  ConvertElementwise<SoftCapOp>, ConvertRotaryTable, ConvertPositions>(context);
+    if (keepNorms)
+      patterns.add<KeepRMSNorm>(context, /*benefit=*/2);
     if (failed(applyPartialConversion(getOperation(), target, std::move(patterns))))
       signalPassFailure();
   }

@@ -28,7 +28,7 @@ void cpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &options)
   SplitActivationsPassOptions split;
   split.target = options.target;
   manager.addPass(createSplitActivationsPass(split));
-  addBufferPasses(manager);
+  addBufferPasses(manager, /*keepsNorms=*/false);
   SelectLoweringConfigPassOptions select;
   select.target = options.target;
   manager.addPass(createSelectLoweringConfigPass(select, options.chooser));

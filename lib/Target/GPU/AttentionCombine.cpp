@@ -27,8 +27,8 @@ void stc::gpu::emitAttentionCombine(packed::AttentionCombineOp op,
     return builder.loadElement(op.getPartials(), {line(piece), builder.index(padded + column)});
   };
   constexpr int64_t kFloat = sizeof(float);
-  Value scratch =
-      builder.scratch(std::max(builder.threads() * kFloat, slices * (padded + 1) * kFloat));
+  int64_t sliceBytes = llvm::alignTo(slices * (padded + 1) * kFloat, 16);
+  Value scratch = builder.scratch(sliceBytes + builder.warps() * kFloat);
   Value sliceSums = builder.address(scratch, slices * padded * kFloat);
 
   Value lowest = builder.constant(f32, -double(std::numeric_limits<float>::max()));
@@ -37,7 +37,7 @@ void stc::gpu::emitAttentionCombine(packed::AttentionCombineOp op,
                                [&](Value piece, ValueRange carried) {
                                  return Values{builder.maximum(number(piece, 0), carried[0])};
                                })[0];
-  maximum = builder.reduceBlock(Reduction::Maximum, maximum, scratch);
+  maximum = builder.reduceBlock(Reduction::Maximum, maximum, builder.address(scratch, sliceBytes));
 
   // Few threads and long rows: a thread has several fours.
   int64_t perThread = llvm::divideCeil(fours * slices, builder.threads());

@@ -123,13 +123,30 @@ Value BlockBuilder::combine(Reduction kind, Value a, Value b) {
 }
 
 Value BlockBuilder::reduceLanes(Reduction kind, Value value, int64_t mask) {
-  for (int64_t bit = target.warpThreads / 2; bit > 0; bit /= 2)
-    if (mask & bit)
-      value = combine(kind, value, shuffleXor(value, bit));
+  reduceLanes(kind, MutableArrayRef<Value>(value), mask);
   return value;
 }
 
+void BlockBuilder::reduceLanes(Reduction kind, MutableArrayRef<Value> values, int64_t mask) {
+  // One instruction does it for integers, where all lanes take part.
+  if (target.isNvidia() && mask == target.warpThreads - 1 && !values.empty() &&
+      values[0].getType().isInteger(32)) {
+    NVVM::ReduxKind redux = kind == Reduction::Sum       ? NVVM::ReduxKind::ADD
+                            : kind == Reduction::Maximum ? NVVM::ReduxKind::MAX
+                                                         : NVVM::ReduxKind::UMAX;
+    for (Value &value : values)
+      value = NVVM::ReduxOp::create(*this, getI32Type(), value, redux, int32(-1));
+    return;
+  }
+  // Step by step for all values: the steps of one would wait for each other.
+  for (int64_t bit = target.warpThreads / 2; bit > 0; bit /= 2)
+    if (mask & bit)
+      for (Value &value : values)
+        value = combine(kind, value, shuffleXor(value, bit));
+}
+
 Value BlockBuilder::reduceBlock(Reduction kind, Value value, Value scratch) {
+  constexpr int64_t kWide = 4; // values of one load
   Type type = value.getType();
   auto slot = [&](Value number) {
     Value offset = arith::MulIOp::create(*this, toI32(number), int32(4));
@@ -142,18 +159,27 @@ Value BlockBuilder::reduceBlock(Reduction kind, Value value, Value scratch) {
   Value writer = arith::CmpIOp::create(*this, arith::CmpIPredicate::eq, lane(), int32(0));
   ifThen(writer, [&] { storeAligned(value, slot(warp()), 4); });
   barrier();
-  Value first = loadAligned(type, slot(int32(0)), 4);
-  Value result = first;
-  if (parts <= 32) {
-    for (int64_t i = 1; i < parts; ++i)
-      result = combine(kind, result, loadAligned(type, slot(int32(i)), 4));
-  } else {
-    result = loop(index(1), index(parts), 1, first, [&](Value i, ValueRange carried) -> Values {
+  if (parts > 32) {
+    Value first = loadAligned(type, slot(int32(0)), 4);
+    return loop(index(1), index(parts), 1, first, [&](Value i, ValueRange carried) -> Values {
       return {combine(kind, carried[0], loadAligned(type, slot(i), 4))};
     })[0];
   }
-  barrier();
-  return result;
+  // Few loads, all under way together, and few steps one after the other.
+  int64_t wide = parts % kWide == 0 ? kWide : 1;
+  SmallVector<Value> values;
+  for (int64_t i = 0; i < parts; i += wide) {
+    Value loaded = loadAligned(VectorType::get(wide, type), slot(int32(i)), unsigned(4 * wide));
+    for (int64_t j = 0; j < wide; ++j)
+      values.push_back(vector::ExtractOp::create(*this, loaded, j));
+  }
+  while (values.size() > 1) {
+    size_t half = llvm::divideCeil(values.size(), 2);
+    for (size_t i = half; i < values.size(); ++i)
+      values[i - half] = combine(kind, values[i - half], values[i]);
+    values.truncate(half);
+  }
+  return values[0];
 }
 
 //===----------------------------------------------------------------------===//

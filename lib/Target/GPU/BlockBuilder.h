@@ -86,8 +86,11 @@ public:
   /// The values of lanes whose numbers differ in the bits of `mask` (a set of powers of two)
   /// together; every lane gets the result. The target must have warps.
   Value reduceLanes(Reduction kind, Value value, int64_t mask);
+  /// The same for several values, whose exchanges are under way together.
+  void reduceLanes(Reduction kind, llvm::MutableArrayRef<Value> values, int64_t mask);
   /// The values (32 bits) of all threads of the block together; every thread gets the result. Uses
-  /// the first bytes of `scratch` (threads() x 4 bytes at most) and contains barriers.
+  /// the first bytes of `scratch` (4 x warps(), aligned to 16) and contains one barrier: another
+  /// must come before these bytes are used again.
   Value reduceBlock(Reduction kind, Value value, Value scratch);
 
   /// acc + the four products of bytes of a and b (i32 each), whose bytes are signed or not.

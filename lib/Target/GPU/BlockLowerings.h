@@ -14,7 +14,6 @@ void emitAttentionTile(packed::AttentionTileOp op, const TargetDescription &targ
 void emitCacheUpdate(CacheUpdateOp op, const TargetDescription &target);
 void emitGather(packed::GatherOp op, const TargetDescription &target);
 void emitQuantizeActivations(packed::QuantizeActivationsOp op, const TargetDescription &target);
-void emitRMSNorm(packed::RMSNormOp op, const TargetDescription &target);
 void emitRotary(packed::RotaryOp op, const TargetDescription &target);
 
 /// A piece of a matrix multiplication for any number of tokens: row tiles of 16 rows, each taken

@@ -1,5 +1,6 @@
 // packed-lower-block-tiles: writes the code by which a block of threads computes each tile.
 #include "BlockLowerings.h"
+#include "NormFusion.h"
 #include "SharedMemory.h"
 
 #include "stc/Dialect/Packed/Transforms/ColumnLoops.h"
@@ -52,10 +53,11 @@ LogicalResult divideColumns(scf::ForOp loop, const TargetDescription &target) {
     builder.setInsertionPoint(reduction);
     Value own = vector::ReductionOp::create(builder, vector::CombiningKind::ADD,
                                             reduction.getVector(), reduction.getFastmath());
-    // Four floats fill a thread's slot; a double would not.
+    // Slots are of four bytes; a double would not fit.
     if (!own.getType().isF32())
       return loop.emitOpError("expects sums of f32");
-    Value sum = builder.reduceBlock(Reduction::Sum, own, builder.scratch(4 * builder.threads()));
+    Value sum = builder.reduceBlock(Reduction::Sum, own, builder.scratch(4 * builder.warps()));
+    builder.barrier();
     if (reduction.getAcc())
       sum = arith::AddFOp::create(builder, sum, reduction.getAcc());
     reduction.replaceAllUsesWith(sum);
@@ -95,6 +97,8 @@ public:
     for (scf::ForOp loop : loops)
       if (failed(divideColumns(loop, *description)))
         return signalPassFailure();
+    // Quantizations that the norm before them has done.
+    llvm::SmallPtrSet<Operation *, 4> fused;
     for (Operation *op : operations) {
       if (llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>)) {
         op->emitOpError("expects memrefs: bufferization comes before kernels");
@@ -108,9 +112,14 @@ public:
           .Case([&](packed::GatherOp gather) { emitGather(gather, *description); })
           .Case([&](packed::MatmulTileOp tile) { emitMatmulTile(tile, *description); })
           .Case([&](packed::QuantizeActivationsOp quantize) {
-            emitQuantizeActivations(quantize, *description);
+            if (!fused.contains(quantize))
+              emitQuantizeActivations(quantize, *description);
           })
-          .Case([&](packed::RMSNormOp norm) { emitRMSNorm(norm, *description); })
+          .Case([&](packed::RMSNormOp norm) {
+            NormFusion fusion = fuseNorm(norm, *description);
+            fused.insert_range(fusion.quantizations);
+            emitRMSNorm(norm, fusion, *description);
+          })
           .Case([&](packed::RotaryOp rotary) { emitRotary(rotary, *description); })
           .Case([&](CacheUpdateOp update) { emitCacheUpdate(update, *description); });
       op->erase();

@@ -23,7 +23,7 @@ static void cleanUp(OpPassManager &manager) {
 constexpr int64_t kPrivateBytes = 96 << 10;
 
 void stc::gpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &options) {
-  addBufferPasses(manager);
+  addBufferPasses(manager, /*keepsNorms=*/true);
   SelectBlockConfigPassOptions select;
   select.target = options.target;
   manager.addPass(createSelectBlockConfigPass(select));

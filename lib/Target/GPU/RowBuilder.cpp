@@ -145,30 +145,42 @@ void RowBuilder::storeFour(ValueRange four, Value matrix, ValueRange prefix, Val
 //===----------------------------------------------------------------------===//
 
 QuantizedLanes RowBuilder::quantize(ValueRange inputs, int64_t mask) {
+  return quantizeGroups(Values(inputs), mask)[0];
+}
+
+SmallVector<QuantizedLanes> RowBuilder::quantizeGroups(ArrayRef<Values> groups, int64_t mask) {
   Type f32 = getF32Type(), i32 = getI32Type();
-  Value largest;
-  for (Value x : inputs) {
-    // Magnitudes of floats are ordered as their bits are.
-    Value bits = arith::BitcastOp::create(*this, i32, x);
-    bits = arith::AndIOp::create(*this, bits, int32(0x7FFFFFFF));
-    largest = largest ? combine(Reduction::UnsignedMaximum, largest, bits) : bits;
+  Values largest;
+  for (const Values &inputs : groups) {
+    Value inner;
+    for (Value x : inputs) {
+      // Magnitudes of floats are ordered as their bits are.
+      Value bits = arith::BitcastOp::create(*this, i32, x);
+      bits = arith::AndIOp::create(*this, bits, int32(0x7FFFFFFF));
+      inner = inner ? combine(Reduction::UnsignedMaximum, inner, bits) : bits;
+    }
+    largest.push_back(inner);
   }
-  largest = reduceLanes(Reduction::UnsignedMaximum, largest, mask);
-  Value magnitude = arith::BitcastOp::create(*this, f32, largest);
-  Value scale = arith::DivFOp::create(*this, magnitude, constant(f32, 127.0));
-  Value inverse = arith::DivFOp::create(*this, constant(f32, 1.0), scale);
-  // Infinite where all is zero, or too small for a scale: zeros, of padding too, must stay zeros.
+  reduceLanes(Reduction::UnsignedMaximum, largest, mask);
   Value infinity = constant(f32, std::numeric_limits<double>::infinity());
-  Value isFinite = arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, inverse, infinity);
-  inverse = choose(isFinite, inverse, constant(f32, 0.0));
-  QuantizedLanes result{{}, scale};
-  for (Value x : inputs) {
-    Value rounded = roundToEven(productOf(x, inverse));
-    // Only what no promise covers is outside; NaN becomes the lowest code.
-    rounded = minimum(maximum(rounded, constant(f32, -127.0)), constant(f32, 127.0));
-    result.codes.push_back(arith::FPToSIOp::create(*this, i32, rounded));
+  SmallVector<QuantizedLanes> results;
+  for (auto [inputs, bits] : llvm::zip_equal(groups, largest)) {
+    Value magnitude = arith::BitcastOp::create(*this, f32, bits);
+    Value scale = arith::DivFOp::create(*this, magnitude, constant(f32, 127.0));
+    Value inverse = arith::DivFOp::create(*this, constant(f32, 1.0), scale);
+    // Infinite where all is zero, or too small for a scale: zeros, of padding too, must stay zeros.
+    Value isFinite = arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, inverse, infinity);
+    inverse = choose(isFinite, inverse, constant(f32, 0.0));
+    QuantizedLanes result{{}, scale};
+    for (Value x : inputs) {
+      Value rounded = roundToEven(productOf(x, inverse));
+      // Only what no promise covers is outside; NaN becomes the lowest code.
+      rounded = minimum(maximum(rounded, constant(f32, -127.0)), constant(f32, 127.0));
+      result.codes.push_back(arith::FPToSIOp::create(*this, i32, rounded));
+    }
+    results.push_back(std::move(result));
   }
-  return result;
+  return results;
 }
 
 Value RowBuilder::packBytes(ValueRange four) {

@@ -55,6 +55,8 @@ public:
   /// Quantizes together the inputs of all lanes whose numbers differ in the bits of `mask`, as
   /// Packing's quantizeActivations does.
   QuantizedLanes quantize(ValueRange inputs, int64_t mask);
+  /// The same for several groups of each lane, whose exchanges are under way together.
+  llvm::SmallVector<QuantizedLanes> quantizeGroups(llvm::ArrayRef<Values> groups, int64_t mask);
   /// The lowest bytes of four i32, the first one lowest.
   Value packBytes(ValueRange four);
   /// The sum of i32.

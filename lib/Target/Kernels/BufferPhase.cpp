@@ -10,8 +10,10 @@
 
 using namespace mlir;
 
-void stc::addBufferPasses(OpPassManager &manager) {
-  manager.addPass(createConvertSTCToLinalgPass());
+void stc::addBufferPasses(OpPassManager &manager, bool keepsNorms) {
+  ConvertSTCToLinalgPassOptions convert;
+  convert.keepNorms = keepsNorms;
+  manager.addPass(createConvertSTCToLinalgPass(convert));
   manager.addPass(createConvertElementwiseToLinalgPass());
   manager.addPass(createLinalgElementwiseOpFusionPass());
   manager.addPass(createLowerExpertsPass());

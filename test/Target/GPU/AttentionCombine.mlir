@@ -12,7 +12,8 @@
 // CHECK: scf.for {{.*}} step %c512 iter_args
 // CHECK-COUNT-5: gpu.shuffle {{ *}}xor
 // CHECK: gpu.barrier
-// CHECK: gpu.barrier
+// CHECK-COUNT-4: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xf32>
+// CHECK-NOT: gpu.barrier
 // CHECK: scf.for {{.*}} step %c16 iter_args
 // CHECK: vector.load %{{.*}} {alignment = 16 : i64} : memref<64x144xf32>, vector<4xf32>
 // CHECK: llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>

@@ -9,15 +9,15 @@
 // four bytes apart.
 
 // CHECK-LABEL: func.func @prefill
-// CHECK-COUNT-5: gpu.shuffle {{ *}}xor
+// CHECK: nvvm.redux.sync umax
 // CHECK: llvm.store %{{.*}} {alignment = 4 : i64} : i32, !llvm.ptr<1>
 // CHECK: llvm.store %{{.*}} {alignment = 4 : i64} : f32, !llvm.ptr<1>
-// CHECK-COUNT-5: gpu.shuffle {{ *}}xor
+// CHECK: nvvm.redux.sync umax
 // CHECK-COUNT-4: llvm.store %{{.*}} {alignment = 1 : i64} : i8, !llvm.ptr<1>
 // CHECK: llvm.store %{{.*}} {alignment = 4 : i64} : f32, !llvm.ptr<1>
 // CHECK: gpu.barrier
 
-// PTX: shfl.sync.bfly.b32
+// PTX: redux.sync.max.u32
 // PTX: st.global.b8
 
 !cache = !stc.kv_cache<layers = 2, kv_heads = 2, head_dim = 64, capacity = 4096, element = i8>

@@ -6,11 +6,11 @@
 // PTXAS: 0 bytes spill stores, 0 bytes spill loads
 
 // A group of 32 columns is the work of eight lanes: four columns each, loaded and stored at once.
-// 1000 columns are 31 groups and a quarter, so some lanes have zeros and some groups do not exist.
+// 1000 columns are 31 groups and a quarter, so some lanes have zeros and some groups do not exist. What a warp takes of a row is loaded at once.
 
 // CHECK-LABEL: func.func @prefill
 // CHECK: gpu.barrier
-// CHECK: scf.for
+// CHECK-NOT: scf.for
 // CHECK: vector.load %{{.*}} {alignment = 16 : i64} : {{.*}}, vector<4xf32>
 // CHECK-COUNT-3: gpu.shuffle {{ *}}xor
 // CHECK: arith.divf %{{.*}}, %{{.*}} : f32

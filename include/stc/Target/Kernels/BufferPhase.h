@@ -6,8 +6,9 @@
 
 namespace stc {
 
-/// A packed module -> packed and linalg operations on buffers.
-void addBufferPasses(mlir::OpPassManager &manager);
+/// A packed module -> packed and linalg operations on buffers. `keepsNorms`: the target has a
+/// kernel of packed.rms_norm for whole rows.
+void addBufferPasses(mlir::OpPassManager &manager, bool keepsNorms);
 
 } // namespace stc
 

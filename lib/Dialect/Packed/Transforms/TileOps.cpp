@@ -185,7 +185,7 @@ void TileOps::tileNorm(ImplicitLocOpBuilder &builder, packed::RMSNormOp op) {
     packed::RMSNormOp::create(builder, TypeRange(), input, op.getWeight(), out,
                               builder.getI64IntegerAttr(count), op.getEpsilonAttr());
   };
-  if (!isDivided(op.getInput())) {
+  if (groups == 1 || !isDivided(op.getInput())) {
     parallel(builder, tokensOf(builder, op.getInput()), [&](ValueRange indices) {
       normalize(rowOf(builder, op.getInput(), indices[0]), rowOf(builder, op.getOut(), indices[0]),
                 groups);
