@@ -190,7 +190,8 @@ def check_cases():
     layouts = ["dense-i8-g32", "dense-i8-g128", "dense-i4-g32", "dense-i4-g64", "dense-i4-g128",
                "dense-i2-g32", "dense-i3-g32", "dense-i3-g128", "dense-i4-g32-asym",
                "dense-i3-g64-asym", "dense-i8-row", "dense-i4-row", "dense-bf16", "dense-f16",
-               "dense-f32", "2:4-nm-i4-g32", "2:4-nm-i4-g128", "2:4-nm-i8-g32", "4:8-nm-i4-g64",
+               "dense-f32", "2:4-nm-i4-g32", "2:4-nm-i4-g128", "2:4-nm-i8-g32", "2:4-nm-i8-g128", "2:4-nm-i4-g64",
+               "4:8-nm-i4-g64",
                "1:4-nm-i4-g32", "8:16-nm-i4-g128", "1:16-pairs-i4-g64", "2:16-pairs-i4-g32",
                "4:16-pairs-i4-g32", "4:16-pairs-i4-g128", "8:16-pairs-i4-g64", "bitmap-i4-g32",
                "bitmap-i4-g128", "bitmap-i8-g64", "block-i4-g128", "block-i8-g32"]
