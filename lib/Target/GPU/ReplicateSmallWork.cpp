@@ -14,7 +14,7 @@ namespace stc {
 namespace {
 
 /// Most pieces of attention that every block adds up for itself.
-constexpr int64_t kMostPieces = 8;
+constexpr int64_t kMostPieces = 16;
 
 /// The operation that is all a loop does besides computing indices and parts of buffers, or null.
 template <typename Op> Op onlyOperation(scf::ForallOp loop) {

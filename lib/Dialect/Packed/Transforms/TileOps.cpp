@@ -20,9 +20,6 @@ namespace {
 
 /// Columns of one piece of work of a row that is divided among threads.
 constexpr int64_t kBlockColumns = 512;
-/// Shorter rows are not divided: waiting for another thread takes longer than the row.
-constexpr int64_t kSplitColumns = 8192;
-
 class TileOps final : public impl::TileOpsPassBase<TileOps> {
 public:
   using TileOpsPassBase::TileOpsPassBase;
@@ -69,6 +66,13 @@ public:
   }
 
 private:
+  /// Whether rows are divided: long ones, of a number of tokens that is known and so small. For
+  /// shorter ones, waiting for another thread takes longer than the row.
+  bool isDivided(Value matrix) const {
+    auto type = cast<MemRefType>(matrix.getType());
+    return !type.isDynamicDim(0) && type.getDimSize(1) >= splitColumns;
+  }
+
   void tileAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp op);
   void splitAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp op, int64_t most);
   void tileCacheUpdate(ImplicitLocOpBuilder &builder, CacheUpdateOp op);
@@ -79,12 +83,6 @@ private:
   void tileRotary(ImplicitLocOpBuilder &builder, packed::RotaryOp op);
   void tileSplit(ImplicitLocOpBuilder &builder, packed::SplitActivationsOp op);
 };
-
-/// Whether rows are divided: long ones, of a number of tokens that is known and so small.
-bool isDivided(Value matrix) {
-  auto type = cast<MemRefType>(matrix.getType());
-  return !type.isDynamicDim(0) && type.getDimSize(1) >= kSplitColumns;
-}
 
 Value scaled(ImplicitLocOpBuilder &builder, Value value, int64_t factor) {
   return arith::MulIOp::create(builder, value, arith::ConstantIndexOp::create(builder, factor));

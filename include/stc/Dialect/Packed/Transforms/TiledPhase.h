@@ -6,12 +6,19 @@
 
 namespace stc {
 
+/// What differs between targets.
+struct LoopPassOptions {
+  int64_t maxTokens = 64;      // most tokens of one call
+  int64_t privateBytes = 0;    // most bytes of buffers that every thread (or block) has for itself
+  int64_t splitColumns = 8192; // from which the row of a single token is divided among threads
+  int64_t pieceKeys = 512;     // positions of one piece of a single token's attention
+  /// Adds a target's own passes over the loops before their order is fixed. May be null.
+  llvm::function_ref<void(mlir::OpPassManager &)> beforeBarriers = nullptr;
+};
+
 /// Operations on buffers, each with its configuration -> parallel loops on buffers at fixed places
-/// of the arena. `maxTokens`: most tokens of one call; `privateBytes`: most bytes of buffers that
-/// every thread (or block of threads) has for itself; `beforeBarriers` adds a target's own passes
-/// over the loops before their order is fixed.
-void addLoopPasses(mlir::OpPassManager &manager, int64_t maxTokens, int64_t privateBytes,
-                   llvm::function_ref<void(mlir::OpPassManager &)> beforeBarriers = nullptr);
+/// of the arena.
+void addLoopPasses(mlir::OpPassManager &manager, const LoopPassOptions &options);
 
 } // namespace stc
 
