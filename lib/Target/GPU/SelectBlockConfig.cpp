@@ -1,4 +1,5 @@
 // packed-select-block-config: chooses how blocks of threads tile every packed.matmul.
+#include "stc/Dialect/Packed/Transforms/TiledPhase.h"
 #include "stc/Target/GPU/Passes.h"
 #include "stc/Target/GPU/TargetDescription.h"
 
@@ -15,6 +16,9 @@ namespace {
 constexpr int64_t kMostRowTiles = 8;
 /// Tokens a block of threads computes at once.
 constexpr int64_t kTokensAtOnce = 32;
+/// Columns of a single token's row up to which every block quantizes all of it for itself: reading
+/// the row takes less time than a barrier of the grid.
+constexpr int64_t kWholeColumns = 16 << 10;
 
 class SelectBlockConfig final : public impl::SelectBlockConfigPassBase<SelectBlockConfig> {
 public:
@@ -26,6 +30,11 @@ public:
       getOperation().emitError() << std::string(description.status().message());
       return signalPassFailure();
     }
+    getOperation().walk([&](packed::QuantizeActivationsOp op) {
+      auto type = cast<ShapedType>(op.getInput().getType());
+      if (type.getDimSize(0) == 1 && type.getDimSize(1) <= kWholeColumns)
+        op->setAttr(kWholeRowsAttr, UnitAttr::get(&getContext()));
+    });
     getOperation().walk([&](packed::MatmulOp op) {
       if (op.getConfigAttr())
         return;

@@ -2,6 +2,7 @@
 #include "TileBuilders.h"
 
 #include "stc/Dialect/Packed/Transforms/Passes.h"
+#include "stc/Dialect/Packed/Transforms/TiledPhase.h"
 #include "stc/Dialect/Packed/Transforms/VisibleKeys.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -132,7 +133,7 @@ void TileOps::tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op) {
 void TileOps::tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActivationsOp op) {
   int64_t columns = columnsOf(op.getInput()), group = op.getGroup();
   int64_t block = columns;
-  if (isDivided(op.getInput()) && columns % group == 0)
+  if (isDivided(op.getInput()) && columns % group == 0 && !op->hasAttr(kWholeRowsAttr))
     for (int64_t size = kBlockColumns; size >= group; size -= group)
       if (columns % size == 0) {
         block = size;

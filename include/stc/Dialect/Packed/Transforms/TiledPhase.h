@@ -6,6 +6,10 @@
 
 namespace stc {
 
+/// On operations: long rows of a single token are not divided, as every thread computes them for
+/// itself.
+constexpr llvm::StringLiteral kWholeRowsAttr = "packed.whole_rows";
+
 /// Operations on buffers, each with its configuration -> parallel loops on buffers at fixed places
 /// of the arena. `maxTokens`: most tokens of one call; `privateBytes`: most bytes of buffers that
 /// every thread (or block of threads) has for itself.
