@@ -1,6 +1,7 @@
 // The passes that lead from a packed module to the LLVM dialect of a GPU, phase by phase.
 #include "stc/Target/GPU/Pipeline.h"
 
+#include "stc/Dialect/Packed/Transforms/Passes.h"
 #include "stc/Dialect/Packed/Transforms/TiledPhase.h"
 #include "stc/Target/GPU/Passes.h"
 #include "stc/Target/Kernels/BufferPhase.h"
@@ -27,6 +28,9 @@ void stc::gpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &opt
   SelectBlockConfigPassOptions select;
   select.target = options.target;
   manager.addPass(createSelectBlockConfigPass(select));
+  // Before buffers and barriers get their places; what is tiled then stays as it is.
+  manager.addPass(createTileOpsPass());
+  manager.addPass(createFuseCacheUpdatesPass());
   addLoopPasses(manager, options.maxTokens, kPrivateBytes);
 }
 

@@ -17,6 +17,17 @@ def SelectBlockConfigPass : Pass<"packed-select-block-config", "::mlir::ModuleOp
   let dependentDialects = ["::stc::packed::PackedDialect"];
 }
 
+def FuseCacheUpdatesPass : Pass<"packed-fuse-cache-updates", "::mlir::ModuleOp"> {
+  let summary = "Lets the blocks that attend to a new key store it first";
+  let description = [{
+    A lone token's `stc.cache_update` is the work of one block, for which all others would wait. It
+    moves into the loop of the `packed.attention_tile` behind it: those pieces that see the newest
+    position store it. They all store all heads, and so the same values.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
+  let statistics = [Statistic<"fused", "fused", "Number of updates fused into attention">];
+}
+
 def DistributeBlocksPass : Pass<"packed-distribute-blocks", "::mlir::ModuleOp"> {
   let summary = "Gives every block of threads its share of each scf.forall";
   let description = [{
