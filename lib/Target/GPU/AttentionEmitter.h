@@ -20,6 +20,12 @@ namespace stc::gpu {
 ///
 /// Where there are few rows (one token), the warps of the block share the keys, and their results
 /// are put together through shared memory; else each warp takes chunks of rows and all keys.
+///
+/// One token is a chain of waits, and up to 512 keys one step of each warp: keys and values are
+/// asked for, all of them; queries arrive, go to shared memory (a barrier) and back; the step's
+/// keys arrive in one or two rounds of loads; scores, their maximum (exchanges between lanes),
+/// weights (shared memory of the warp); its values arrive in one round, from the second cache by
+/// now; a barrier, after which the warps' results are put together and stored.
 class AttentionEmitter {
 public:
   AttentionEmitter(packed::AttentionTileOp op, const TargetDescription &target);
@@ -44,6 +50,8 @@ private:
 
   // AttentionTile.cpp
   void placeBuffers();
+  /// Asks for the keys and values of blocks [begin, end).
+  void prefetch(Value begin, Value end);
   void prepareRows();
   void prepareFloats();
   void prepareCodes();
@@ -62,6 +70,8 @@ private:
   Values outPlace(Value row, Value d);
 
   // AttentionProducts.cpp
+  int64_t keyLoads(int64_t rounds) const;
+  int64_t valueKeys() const;
   /// The lane's score of each row: f32.
   Values scores(Value first);
   Values floatProducts(Value first);

@@ -8,12 +8,22 @@ using namespace stc;
 using namespace stc::gpu;
 
 constexpr int64_t kFloat = sizeof(float);
-/// Loads of keys, and keys of values, that are under way together.
-constexpr int64_t kUnroll = 4;
+/// Registers of a lane for loads that are under way together and the sums they are added to: a
+/// block's threads have 128 each, and addresses and weights take some.
+constexpr int64_t kBusyRegisters = 88;
 
 //===----------------------------------------------------------------------===//
 // Scores
 //===----------------------------------------------------------------------===//
+
+/// Loads of 16 bytes of keys, of `rounds` that a lane makes in a step, that are under way together:
+/// memory is waited for once if they all are.
+int64_t AttentionEmitter::keyLoads(int64_t rounds) const {
+  int64_t loads = rounds & -rounds;
+  while (loads > 1 && loads * 4 + chunk * keyWidth > kBusyRegisters)
+    loads /= 2;
+  return loads;
+}
 
 Values AttentionEmitter::scores(Value first) {
   return isInt8() ? codeProducts(first) : floatProducts(first);
@@ -41,9 +51,7 @@ Value AttentionEmitter::exchange(Values sums) {
 Values AttentionEmitter::floatProducts(Value first) {
   int64_t headDim = layout.headDim, bytes = elementBytes();
   int64_t rounds = llvm::divideCeil(headDim, keyWidth);
-  int64_t unroll = kUnroll;
-  while (rounds % unroll != 0)
-    unroll /= 2;
+  int64_t unroll = keyLoads(rounds);
   // The lane's first key in the tile, and the first of the elements it takes.
   Value key = builder.add(inBlock, builder.times(builder.quotient(lane, keyWidth), keyWidth));
   Value phase = builder.remainder(lane, keyWidth);
@@ -94,9 +102,7 @@ Values AttentionEmitter::codeProducts(Value first) {
   int64_t padded = layout.paddedDim();
   int64_t fours = llvm::divideCeil(layout.headDim, kFour);
   int64_t rounds = llvm::divideCeil(fours, keyWidth);
-  int64_t unroll = kUnroll;
-  while (rounds % unroll != 0)
-    unroll /= 2;
+  int64_t unroll = keyLoads(rounds);
   Type i32 = builder.getI32Type(), f32 = builder.getF32Type();
   Value key = builder.add(inBlock, builder.times(builder.quotient(lane, keyWidth), keyWidth));
   Value phase = builder.remainder(lane, keyWidth);
@@ -206,17 +212,20 @@ Values AttentionEmitter::loadValues(Value key, int64_t keys, int64_t vector) {
   Value group = builder.quotient(first, kFour);
   Value address = builder.address(stepValues, builder.times(group, kFour * padded));
   address = builder.address(address, builder.times(element, kFour));
-  Value words = builder.loadAligned(builder.ints(valueWidth), address,
-                                    std::min<int64_t>(16, valueWidth * kFour));
+  Values words;
+  for (int64_t k = 0; k < keys; k += kFour)
+    words.push_back(builder.loadAligned(builder.ints(valueWidth),
+                                        builder.address(address, k * padded),
+                                        std::min<int64_t>(16, valueWidth * kFour)));
   Value inGroup = builder.toI32(builder.remainder(first, kFour));
   Value bias = builder.constant(builder.floats(valueWidth), -(8388608.0 + 128.0));
   for (int64_t k = 0; k < keys; ++k) {
-    Value selector = builder.int32(0x7440 | k);
+    Value selector = builder.int32(0x7440 | (k % kFour));
     if (keys < kFour)
       selector = arith::OrIOp::create(builder, inGroup, builder.int32(0x7440));
     Values numbers;
     for (int64_t i = 0; i < valueWidth; ++i) {
-      Value word = vector::ExtractOp::create(builder, words, i);
+      Value word = vector::ExtractOp::create(builder, words[k / kFour], i);
       word = arith::XOrIOp::create(builder, word, builder.int32(int32_t(0x80808080)));
       Value bits = builder.permuteBytes(word, builder.int32(0x4B000000), selector);
       numbers.push_back(arith::BitcastOp::create(builder, f32, bits));
@@ -227,28 +236,39 @@ Values AttentionEmitter::loadValues(Value key, int64_t keys, int64_t vector) {
   return result;
 }
 
+/// Keys whose values a lane loads together: all of a step's if registers allow.
+int64_t AttentionEmitter::valueKeys() const {
+  int64_t bytesOfKey = valueVectors * valueWidth * elementBytes();
+  int64_t sums = chunk * valueVectors * valueWidth, keys = warpThreads();
+  while (keys > kFour && llvm::divideCeil(keys * bytesOfKey, 4) + sums > kBusyRegisters)
+    keys /= 2;
+  return keys;
+}
+
 Values AttentionEmitter::addValues(ValueRange outs) {
-  int64_t lanes = warpThreads(), together = std::min(kUnroll, lanes);
+  int64_t lanes = warpThreads(), together = valueKeys(), wide = std::min(together, kFour);
   // Keys behind the last position have the weight zero, and are not read.
   Value count = builder.plus(arith::SubIOp::create(builder, lastPosition, position), 1);
   count = arith::MinSIOp::create(builder, count, builder.index(lanes));
   return builder.loop(builder.index(0), count, together, outs, [&](Value key, ValueRange carried) {
-    Values sums(carried);
+    Values sums(carried), weightsOfRow(chunk);
     SmallVector<Values> loaded;
     for (int64_t v = 0; v < valueVectors; ++v)
       loaded.push_back(loadValues(key, together, v));
     Value start = builder.address(ownWeights, builder.times(key, kFloat));
-    for (int64_t r = 0; r < chunk; ++r) {
-      Value some = builder.loadAligned(
-          builder.floats(together), builder.address(start, r * lanes * kFloat), together * kFloat);
-      for (int64_t k = 0; k < together; ++k) {
-        Value weight = builder.broadcast(vector::ExtractOp::create(builder, some, k), valueWidth);
+    for (int64_t k = 0; k < together; ++k)
+      for (int64_t r = 0; r < chunk; ++r) {
+        if (k % wide == 0)
+          weightsOfRow[r] =
+              builder.loadAligned(builder.floats(wide),
+                                  builder.address(start, (r * lanes + k) * kFloat), wide * kFloat);
+        Value weight = builder.broadcast(
+            vector::ExtractOp::create(builder, weightsOfRow[r], k % wide), valueWidth);
         for (int64_t v = 0; v < valueVectors; ++v) {
           Value &sum = sums[r * valueVectors + v];
           sum = builder.multiplyAdd(loaded[v][k], weight, sum);
         }
       }
-    }
     return sums;
   });
 }

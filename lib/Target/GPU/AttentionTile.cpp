@@ -87,6 +87,20 @@ void AttentionEmitter::placeBuffers() {
     *place = builder.address(scratch, offset);
 }
 
+void AttentionEmitter::prefetch(Value begin, Value end) {
+  constexpr int64_t kUnit = 16; // of bulk prefetches
+  int64_t keyBytes = layout.keyBlockBytes(), valueBytes = layout.valueBlockBytes();
+  if (!builder.getTarget().hasBulkPrefetch || keyBytes % kUnit != 0 || valueBytes % kUnit != 0)
+    return;
+  builder.loop(
+      builder.add(begin, builder.toIndex(builder.thread())), end, builder.threads(),
+      [&](Value number) {
+        Value block = blocks.block(builder, number);
+        builder.prefetchBulk(builder.address(keys, builder.times(block, keyBytes)), keyBytes);
+        builder.prefetchBulk(builder.address(values, builder.times(block, valueBytes)), valueBytes);
+      });
+}
+
 void AttentionEmitter::emit() {
   placeBuffers();
   auto [keyPointer, valuePointer] = builder.cachePointers(op.getCache(), op.getLayer());
@@ -110,15 +124,17 @@ void AttentionEmitter::emit() {
   warp = builder.toIndex(builder.warp());
   Value offset = builder.times(warp, chunk * warpThreads() * kFloat);
   ownWeights = builder.address(weights, offset);
-  prepareRows();
-  builder.barrier();
-
   Value begin = builder.index(0), end = blocks.count;
   if (Value piece = op.getPiece()) {
     int64_t perPiece = op.getPieceKeys() / kKVBlock;
     begin = builder.times(piece, perPiece);
     end = arith::MinSIOp::create(builder, end, builder.plus(begin, perPiece));
   }
+  if (isDecode())
+    prefetch(begin, end);
+  prepareRows();
+  builder.barrier();
+
   int64_t stepsOfBlock = kKVBlock / warpThreads();
   begin = builder.times(begin, stepsOfBlock);
   end = builder.times(end, stepsOfBlock);
@@ -276,11 +292,16 @@ AttentionEmitter::State AttentionEmitter::addKeys(Value first, ValueRange lasts,
     valueScale = builder.loadAligned(f32, builder.address(address, offset), kFloat);
   }
   State after;
+  Values seen, capped;
   for (int64_t r = 0; r < chunk; ++r) {
-    Value visible = isVisible(own, lasts[r]);
-    Value score = builder.choose(visible, capScore(products[r]), lowest);
-    Value largest = builder.reduceLanes(Reduction::Maximum, score, lanes - 1);
-    Value now = builder.maximum(largest, before.maxima[r]);
+    seen.push_back(isVisible(own, lasts[r]));
+    capped.push_back(builder.choose(seen[r], capScore(products[r]), lowest));
+  }
+  Values largest = capped;
+  builder.reduceLanes(Reduction::Maximum, largest, lanes - 1);
+  for (int64_t r = 0; r < chunk; ++r) {
+    Value visible = seen[r], score = capped[r];
+    Value now = builder.maximum(largest[r], before.maxima[r]);
     auto exponential = [&](Value x) {
       return builder.fastExp(arith::SubFOp::create(builder, x, now));
     };
@@ -345,9 +366,8 @@ void AttentionEmitter::writeMerged(Value first, const State &state) {
   Type f32 = builder.getF32Type();
   bool areAll = workers == builder.warps();
   auto isWorker = [&] { return builder.isBelow(warp, workers); };
-  Values sumsOfWarp;
-  for (int64_t r = 0; r < chunk; ++r)
-    sumsOfWarp.push_back(builder.reduceLanes(Reduction::Sum, state.sums[r], lanes - 1));
+  Values sumsOfWarp = state.sums;
+  builder.reduceLanes(Reduction::Sum, sumsOfWarp, lanes - 1);
   builder.guard(!areAll, isWorker, [&] {
     builder.guard(
         lanes > 1, [&] { return builder.isBelow(lane, 1); },

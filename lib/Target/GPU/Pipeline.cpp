@@ -33,14 +33,17 @@ void stc::gpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &opt
   SelectBlockConfigPassOptions select;
   select.target = options.target;
   manager.addPass(createSelectBlockConfigPass(select));
-  auto replicate = [](OpPassManager &loops) { loops.addPass(createReplicateSmallWorkPass()); };
+  auto shareLess = [](OpPassManager &loops) {
+    loops.addPass(createFuseCacheUpdatesPass());
+    loops.addPass(createReplicateSmallWorkPass());
+  };
   LoopPassOptions loops;
   loops.maxTokens = options.maxTokens;
   loops.privateBytes = kPrivateBytes;
   // A block reads a long row in less time than it waits for others.
   loops.splitColumns = std::numeric_limits<int64_t>::max();
   loops.pieceKeys = kPieceKeys;
-  loops.beforeBarriers = replicate;
+  loops.beforeBarriers = shareLess;
   addLoopPasses(manager, loops);
 }
 

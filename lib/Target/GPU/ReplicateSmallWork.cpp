@@ -32,8 +32,6 @@ template <typename Op> Op onlyOperation(scf::ForallOp loop) {
 bool isSmall(scf::ForallOp loop) {
   if (loop.getNumResults() != 0 || !loop.isNormalized())
     return false;
-  if (onlyOperation<CacheUpdateOp>(loop))
-    return hasOneIteration(loop);
   auto combine = onlyOperation<packed::AttentionCombineOp>(loop);
   if (!combine || loop.getRank() != 1)
     return false;

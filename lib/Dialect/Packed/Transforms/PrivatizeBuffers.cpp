@@ -1,6 +1,6 @@
 // packed-privatize-buffers: small work is done by every thread for itself.
-#include "stc/Dialect/Packed/Transforms/ForallUtils.h"
 #include "MemoryAccess.h"
+#include "stc/Dialect/Packed/Transforms/ForallUtils.h"
 
 #include "stc/Dialect/Packed/Transforms/Passes.h"
 
@@ -33,6 +33,7 @@ public:
 
 private:
   void collect(func::FuncOp function);
+  void settle();
   void privatize(func::FuncOp function);
 
   /// Buffers that may become private and loops that may be replicated, with what each writes.
@@ -45,15 +46,11 @@ void PrivatizeBuffers::collect(func::FuncOp function) {
   buffers.clear();
   loops.clear();
   accesses.clear();
-  int64_t total = 0;
   function.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
       MemRefType type = alloc.getType();
-      if (!type.hasStaticShape() || !type.getElementType().isIntOrFloat() ||
-          total + bytesOf(alloc) > maxBytes)
-        return WalkResult::advance();
-      total += bytesOf(alloc);
-      buffers.insert(alloc);
+      if (type.hasStaticShape() && type.getElementType().isIntOrFloat())
+        buffers.insert(alloc);
     } else if (auto loop = dyn_cast<scf::ForallOp>(op)) {
       accesses[op] = MemoryAccesses(op);
       if (hasOneIteration(loop))
@@ -68,8 +65,7 @@ void PrivatizeBuffers::collect(func::FuncOp function) {
 
 /// Drops buffers that something else than a candidate loop writes, and loops that write something
 /// else than candidate buffers, until nothing changes.
-void PrivatizeBuffers::privatize(func::FuncOp function) {
-  collect(function);
+void PrivatizeBuffers::settle() {
   for (bool changed = true; changed;) {
     changed = false;
     for (auto &[op, own] : accesses) {
@@ -89,6 +85,21 @@ void PrivatizeBuffers::privatize(func::FuncOp function) {
       }
     }
   }
+}
+
+void PrivatizeBuffers::privatize(func::FuncOp function) {
+  collect(function);
+  settle();
+  // Only those that could be private count: the first ones that fit together stay.
+  int64_t total = 0;
+  buffers.remove_if([&](Value buffer) {
+    int64_t bytes = bytesOf(buffer.getDefiningOp<memref::AllocOp>());
+    if (total + bytes > maxBytes)
+      return true;
+    total += bytes;
+    return false;
+  });
+  settle();
 
   for (Operation *loop : loops) {
     loop->setAttr(kReplicatedAttr, UnitAttr::get(&getContext()));

@@ -1,5 +1,5 @@
 // packed-tile-ops: attention becomes key/value heads x tiles of tokens, or x pieces of the cache;
-// splitting activations, tokens.
+// splitting activations, tokens; long rows of one token blocks of columns.
 // RUN: stc-opt %s --packed-tile-ops | FileCheck %s
 // RUN: stc-opt %s --packed-tile-ops='rows-per-tile=4 piece-keys=64' | FileCheck %s --check-prefix=SMALL
 // RUN: not stc-opt %s --packed-tile-ops=rows-per-tile=0 2>&1 | FileCheck %s --check-prefix=ROWS
@@ -80,5 +80,23 @@ func.func @rotated(%x: memref<?x32xf32>, %y: memref<?x128xf32>, %c: memref<?x32x
 // CHECK: packed.split_activations ins(%[[ROW]] : {{.*}}) outs(%[[OUT]] :
 func.func @split(%x: memref<?x40xf32>, %h: memref<?x192xbf16>) {
   packed.split_activations ins(%x : memref<?x40xf32>) outs(%h : memref<?x192xbf16>)
+  return
+}
+
+// A long row of one token is divided, unless every thread computes it for itself.
+
+// CHECK-LABEL: func.func @long_rows
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in (1, 16) {
+// CHECK: packed.quantize_activations ins(%{{.*}} : memref<1x512xf32
+// CHECK: scf.forall (%{{.*}}) in (1) {
+// CHECK: packed.quantize_activations ins(%{{.*}} : memref<1x8192xf32
+func.func @long_rows(%x: memref<1x8192xf32>, %codes: memref<1x8192xi8>, %scales: memref<1x64xf32>,
+    %sums: memref<1x64xi32>) {
+  packed.quantize_activations ins(%x : memref<1x8192xf32>)
+      outs(%codes, %scales, %sums : memref<1x8192xi8>, memref<1x64xf32>, memref<1x64xi32>)
+      group 128 sum_factor 0 offset 0
+  packed.quantize_activations ins(%x : memref<1x8192xf32>)
+      outs(%codes, %scales, %sums : memref<1x8192xi8>, memref<1x64xf32>, memref<1x64xi32>)
+      group 128 sum_factor 0 offset 0 {packed.whole_rows}
   return
 }
