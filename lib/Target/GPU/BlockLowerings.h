@@ -26,13 +26,6 @@ void emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &target);
 void emitMatvec(BlockBuilder &builder, llvm::ArrayRef<packed::MatmulTileOp> tiles, Value first,
                 int64_t count, Value step);
 
-/// Asks for the first tiles of an emitMatvec to be brought into the second cache, `most` bytes of
-/// them at most, or nothing where a tile's size is not known. `weights` are those of the
-/// multiplications, as values that exist at the builder's place. Returns how many bytes were asked
-/// for.
-int64_t emitPrefetch(BlockBuilder &builder, llvm::ArrayRef<packed::MatmulTileOp> tiles,
-                     ValueRange weights, Value first, int64_t count, Value step, int64_t most);
-
 /// Inserts barriers in the body of a parallel loop, all of which the threads of a block run: before
 /// a number is stored to memory that they have read since the last barrier. One of them could
 /// otherwise read what another stored early. Kernels and loops over columns have their own

@@ -40,16 +40,6 @@ SmallVector<packed::MatmulTileOp> streamedTiles(scf::ForallOp loop) {
   return tiles;
 }
 
-/// Bytes of weights that a block asks for ahead: together what half of the second cache of the
-/// smallest large chips holds, and as much as the memory delivers during a few barriers.
-constexpr int64_t kPrefetchBytes = 96 << 10;
-
-/// An operation before `op` that does nothing and stays.
-Operation *placeBefore(Operation *op) {
-  OpBuilder builder(op);
-  return arith::ConstantIndexOp::create(builder, op->getLoc(), 0);
-}
-
 class DistributeBlocks final : public impl::DistributeBlocksPassBase<DistributeBlocks> {
 public:
   using DistributeBlocksPassBase::DistributeBlocksPassBase;
@@ -85,7 +75,6 @@ private:
   LogicalResult distribute(Block &block);
   void distribute(scf::ForallOp op);
   void inlineBody(scf::ForallOp op, Operation *before, ValueRange indices);
-  void prefetch(ArrayRef<packed::MatmulTileOp> tiles, int64_t count);
   /// The first iteration of the next loop that this block takes.
   Value firstOf(BlockBuilder &builder);
   /// Counts the iterations of a loop: they are known, or a value.
@@ -96,11 +85,6 @@ private:
   /// Iterations since the last barrier: those of loops that say how many, and of others.
   int64_t passed = 0;
   Value passedMore;
-  /// Where weights of coming multiplications can be asked for: before the barrier at which blocks
-  /// wait after they have read those of the ones before. Null: nowhere.
-  Operation *window = nullptr;
-  int64_t windowBytes = 0; // that a block has asked for there
-  bool multiplied = false; // since the window
 };
 
 Value DistributeBlocks::firstOf(BlockBuilder &builder) {
@@ -136,26 +120,6 @@ void DistributeBlocks::inlineBody(scf::ForallOp op, Operation *before, ValueRang
                                              body->begin(), std::prev(body->end()));
 }
 
-/// Asks for the block's weights of a multiplication while it waits for what the others compute: the
-/// memory would have nothing to do until then.
-void DistributeBlocks::prefetch(ArrayRef<packed::MatmulTileOp> tiles, int64_t count) {
-  // What the loop's share depends on must be known at the window.
-  if (!window || passedMore || !description.hasBulkPrefetch)
-    return;
-  BlockBuilder builder(window, description);
-  Values weights;
-  for (packed::MatmulTileOp tile : tiles) {
-    Value weight = tile.getWeight();
-    auto get = weight.getDefiningOp<packed::GetWeightOp>();
-    bool isArgument = isa<BlockArgument>(weight);
-    if (!get && !isArgument)
-      return;
-    weights.push_back(isArgument ? weight : builder.clone(*get)->getResult(0));
-  }
-  windowBytes += emitPrefetch(builder, tiles, weights, firstOf(builder), count, thread.getCount(),
-                              kPrefetchBytes - windowBytes);
-}
-
 void DistributeBlocks::distribute(scf::ForallOp op) {
   orderScalars(op, description);
   BlockBuilder builder(op, description);
@@ -172,8 +136,6 @@ void DistributeBlocks::distribute(scf::ForallOp op) {
   for (Value size : ArrayRef(sizes).drop_front())
     count = builder.createOrFold<arith::MulIOp>(count, size);
   if (SmallVector<packed::MatmulTileOp> tiles = streamedTiles(op); !tiles.empty()) {
-    prefetch(tiles, tripCount(op));
-    multiplied = true;
     emitMatvec(builder, tiles, firstOf(builder), tripCount(op), thread.getCount());
     return pass(builder, count);
   }
@@ -193,17 +155,11 @@ void DistributeBlocks::distribute(scf::ForallOp op) {
 }
 
 LogicalResult DistributeBlocks::distribute(Block &block) {
-  auto openWindow = [&](Operation *op) {
-    window = op;
-    windowBytes = 0;
-    multiplied = false;
-  };
   auto startAnew = [&] {
     passed = 0;
     passedMore = Value();
   };
   startAnew();
-  openWindow(thread->getBlock() == &block ? thread->getNextNode() : &block.front());
   for (Operation &op : llvm::make_early_inc_range(block)) {
     auto loop = dyn_cast<scf::ForallOp>(op);
     if (!loop) {
@@ -211,17 +167,10 @@ LogicalResult DistributeBlocks::distribute(Block &block) {
       bool mayContain = isa<func::CallOp>(op) || op.getNumRegions() != 0;
       if (mayContain || isa<packed::BarrierOp>(op))
         startAnew();
-      if (mayContain)
-        openWindow(op.getNextNode());
-      else if (isa<packed::BarrierOp>(op) && multiplied)
-        openWindow(&op);
       continue;
     }
     if (!loop.isNormalized() || loop.getNumResults() != 0)
       return loop.emitOpError("expects bounds from 0 in steps of 1, and no results");
-    // A loop that goes away must not be where something is still to be put.
-    if (window == loop.getOperation())
-      window = placeBefore(loop);
     distribute(loop);
     loop.erase();
   }

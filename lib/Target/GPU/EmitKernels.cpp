@@ -45,12 +45,13 @@ static StringRef gridScope(const TargetDescription &target) {
   return target.isNvidia() ? "device" : "agent";
 }
 
-/// The counter behind the grid's barrier, in order with nothing: the fences around it order.
+/// The counter behind the grid's barrier. What its block reads after it is as new as the counter.
+/// (A load without order and a fence behind the last one take a third longer on an H100.)
 static Value loadCounter(BlockBuilder &builder, Value counter) {
   return LLVM::LoadOp::create(builder, builder.getI64Type(), counter, /*alignment=*/8,
                               /*isVolatile=*/false, /*isNonTemporal=*/false,
                               /*isInvariant=*/false, /*isInvariantGroup=*/false,
-                              LLVM::AtomicOrdering::monotonic, gridScope(builder.getTarget()));
+                              LLVM::AtomicOrdering::acquire, gridScope(builder.getTarget()));
 }
 
 /// Notes where the counter stands before the first barrier of a launch: at the multiple of the
@@ -73,14 +74,12 @@ static void countBlocks(BlockBuilder &builder, Value sync) {
       arith::AddIOp::create(builder, builder.loadAligned(i64, builder.barrierGoal(), 8), blocks);
   builder.storeAligned(goal, builder.barrierGoal(), 8);
   StringRef scope = gridScope(builder.getTarget());
-  // Atomic operations of their own order nothing on NVIDIA's targets of LLVM.
-  auto fence = [&] { LLVM::FenceOp::create(builder, LLVM::AtomicOrdering::acq_rel, scope); };
-  fence();
+  // Additions of their own order nothing on NVIDIA's targets of LLVM.
+  LLVM::FenceOp::create(builder, LLVM::AtomicOrdering::acq_rel, scope);
   LLVM::AtomicRMWOp::create(builder, LLVM::AtomicBinOp::add, counter,
                             builder.constant(i64, int64_t(1)), LLVM::AtomicOrdering::monotonic,
                             scope);
   auto wait = scf::WhileOp::create(builder, TypeRange(), ValueRange());
-  fence();
   OpBuilder::InsertionGuard guard(builder);
   builder.createBlock(&wait.getBefore());
   Value isEarly = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult,

@@ -44,7 +44,6 @@ public:
   MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles, Value first,
                 int64_t count, Value step);
   void emit();
-  int64_t emitPrefetch(ValueRange weights, int64_t most);
 
 private:
   void emitStage(Value first);
@@ -59,7 +58,7 @@ private:
   Values multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast, Values loaded,
                        Values sums);
   Values loadFirst(const Stream &stream, Value tile, Value slot);
-  Value tileAddress(const Stream &stream, Value iteration, Value weight = {});
+  Value tileAddress(const Stream &stream, Value iteration);
   Value unitOf(const Stream &stream, Value chunk, int64_t i);
   void storeSums(const Stream &stream, Value slot, Values sums);
   void finish(Value first, Value iterations);
@@ -112,7 +111,7 @@ MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileO
   atOnce = std::max<int64_t>(1, kPartialBytes / (slotBytes() * streams.size()));
 }
 
-Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration, Value weight) {
+Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration) {
   Value tile = iteration;
   if (stream.apart) {
     Value apart = builder.index(stream.apart);
@@ -123,7 +122,7 @@ Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration, Value we
       tile = builder.add(tile, stream.apart);
   }
   packed::MatmulTileOp op = stream.op;
-  return stream.reader->tileAddress(builder, weight ? weight : op.getWeight(), tile);
+  return stream.reader->tileAddress(builder, op.getWeight(), tile);
 }
 
 /// Unit i of a chunk. Neighbouring warps take neighbouring units, or where units are ordered a
@@ -347,32 +346,6 @@ void MatvecEmitter::emit() {
   emitStage(stages.getInductionVar());
 }
 
-/// Each thread asks for one tile of each stream.
-int64_t MatvecEmitter::emitPrefetch(ValueRange weights, int64_t most) {
-  int64_t bytes = 0;
-  for (const Stream &stream : streams) {
-    if (stream.reader->tileBytes() == 0)
-      return 0;
-    bytes += stream.reader->tileBytes();
-  }
-  int64_t iterations = std::min(most / bytes, builder.threads());
-  if (iterations == 0)
-    return 0;
-  builder.forThreads(iterations, [&](Value number) {
-    Value iteration = builder.add(first, arith::MulIOp::create(builder, number, step).getResult());
-    Value exists =
-        arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, iteration, builder.index(count));
-    builder.ifThen(exists, [&] {
-      for (const Stream &stream : streams) {
-        size_t op = stream.op == streams.front().op ? 0 : 1;
-        Value start = tileAddress(stream, iteration, weights[op]);
-        builder.prefetchBulk(start, stream.reader->tileBytes());
-      }
-    });
-  });
-  return iterations * bytes;
-}
-
 /// Iterations begin, begin + step, ... as many as there is room for.
 void MatvecEmitter::emitStage(Value begin) {
   Value limit = builder.index(count), one = builder.index(1);
@@ -512,10 +485,4 @@ void MatvecEmitter::finishRow(Value iteration, Value slot, Value row) {
 void stc::gpu::emitMatvec(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles, Value first,
                           int64_t count, Value step) {
   MatvecEmitter(builder, tiles, first, count, step).emit();
-}
-
-int64_t stc::gpu::emitPrefetch(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles,
-                               ValueRange weights, Value first, int64_t count, Value step,
-                               int64_t most) {
-  return MatvecEmitter(builder, tiles, first, count, step).emitPrefetch(weights, most);
 }

@@ -34,9 +34,6 @@ public:
   /// Units whose loads a lane should have under way at once, so that they fit into registers.
   int64_t unitsAtOnce() const { return atOnce; }
 
-  /// Bytes of a tile; 0 where they differ.
-  int64_t tileBytes() const { return geometry.tileBytes; }
-
   /// What a lane holds of unit `unit` (i32, below units()) of a tile that begins at `tile`, a
   /// pointer to global memory. Little but loads, so that they can be started long before their use.
   /// Where units are ordered, `position` is what of the tile's values lies before the unit, and the
