@@ -1,6 +1,7 @@
 # lit configuration: where the tests, the tools and the shared data are.
 import os
 import platform
+import shutil
 
 import lit.formats
 
@@ -27,6 +28,10 @@ if platform.machine() == "x86_64":
     if "avx512_vbmi2" in flags and "avx512_vnni" in flags:
         config.available_features.add("avx512-vbmi2-host")
 
+ptxas = shutil.which("ptxas") or "/usr/local/cuda/bin/ptxas"
+if os.access(ptxas, os.X_OK):
+    config.available_features.add("ptxas")
+config.substitutions.append(("%ptxas", ptxas + " -v -arch=sm_90"))
 config.substitutions.append(("%shared", shared))
 config.substitutions.append(("%root", config.stc_source_root))
 config.substitutions.append(("%python", config.python))

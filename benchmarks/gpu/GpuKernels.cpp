@@ -77,7 +77,7 @@ private:
 absl::Status Bench::runCase(const Words &entry, int seeds, bool timing) {
   std::string code = readFile(folder + "/" + text(entry, "image"));
   StcGpuImage image = cubinImage(code, entry);
-  STC_ASSIGN_OR_RETURN(GpuProgram program, device->load(image, 1u << 20));
+  STC_ASSIGN_OR_RETURN(GpuProgram program, device->load(image, unsigned(device->properties().multiprocessors)));
 
   Layout layout = layoutOf(entry);
   int64_t rows = number(entry, "rows"), columns = number(entry, "columns");

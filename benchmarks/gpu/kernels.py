@@ -190,7 +190,8 @@ def check_cases():
     layouts = ["dense-i8-g32", "dense-i8-g128", "dense-i4-g32", "dense-i4-g64", "dense-i4-g128",
                "dense-i2-g32", "dense-i3-g32", "dense-i3-g128", "dense-i4-g32-asym",
                "dense-i3-g64-asym", "dense-i8-row", "dense-i4-row", "dense-bf16", "dense-f16",
-               "dense-f32", "2:4-nm-i4-g32", "2:4-nm-i4-g128", "2:4-nm-i8-g32", "4:8-nm-i4-g64",
+               "dense-f32", "2:4-nm-i4-g32", "2:4-nm-i4-g128", "2:4-nm-i8-g32", "2:4-nm-i8-g128", "2:4-nm-i4-g64",
+               "4:8-nm-i4-g64",
                "1:4-nm-i4-g32", "8:16-nm-i4-g128", "1:16-pairs-i4-g64", "2:16-pairs-i4-g32",
                "4:16-pairs-i4-g32", "4:16-pairs-i4-g128", "8:16-pairs-i4-g64", "bitmap-i4-g32",
                "bitmap-i4-g128", "bitmap-i8-g64", "block-i4-g128", "block-i8-g32"]
@@ -200,6 +201,9 @@ def check_cases():
         for rows, columns, tokens in [(48, 384, 3), (40, 160, 8), (256, 512, 33), (128, 1024, 70)]:
             yield Case(layout, rows, columns, tokens=tokens)
             yield Case(layout, rows, columns, tokens=tokens, row_tiles=2)
+        if layout.startswith("dense") or layout.startswith("2:4"):
+            yield Case(layout, 208, 14336, tokens=70, row_tiles=8)
+            yield Case(layout, 1024, 4096, tokens=200, row_tiles=4)
 
 
 def time_cases():
@@ -217,7 +221,8 @@ def time_cases():
     for layout in ["dense-i8-g128", "dense-i4-g128", "2:4-nm-i8-g128", "2:4-nm-i4-g128",
                    "dense-bf16"]:
         for tokens in (8, 64, 256):
-            yield Case(layout, 4096, 4096, tokens=tokens, copies=8, row_tiles=1)
+            yield Case(layout, 4096, 4096, tokens=tokens, copies=8, row_tiles=2)
+        yield Case(layout, 14336, 4096, tokens=256, copies=4, row_tiles=8)
 
 
 def tool(name):

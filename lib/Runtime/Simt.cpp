@@ -15,6 +15,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <vector>
 
 namespace stc {
@@ -52,9 +53,19 @@ Order readOrder() {
   return order;
 }
 
+/// A copy under way, which belongs to a group by its number.
+struct Copy {
+  void *to;
+  const void *from;
+  size_t bytes;
+  int64_t group;
+};
+
 /// One thread of the block.
 struct Fiber {
   enum State { Runs, AtBarrier, AtWarp, Returned };
+  std::vector<Copy> copies; // the oldest first
+  int64_t group = 0;        // of copies that are started now
   FiberContext context;
   State state = Runs;
   int32_t place = 0; // where it waits
@@ -71,6 +82,14 @@ struct Warp {
   std::vector<int32_t> words[2];
 };
 
+/// Who waits at a barrier; number 0 is that of all threads.
+struct NamedBarrier {
+  std::vector<int32_t> waiting;
+  int32_t expected = 0;
+};
+
+constexpr int32_t kBarriers = 16;
+
 /// One block while its kernel runs. What may run is a stack, so that a warp whose lanes have met
 /// goes on as far as it can before others do: this spreads warps the most.
 class Block {
@@ -79,7 +98,11 @@ public:
         int64_t number, int64_t blocks, uint8_t *shared);
 
   void run(StcSimtKernel kernelToRun, const StcFrame *frameOfCall);
-  void barrier(int32_t place);
+  void barrier(int32_t place) { barrier(0, threads, place); }
+  void barrier(int32_t number, int32_t expected, int32_t place);
+  void startCopy(const Copy &copy);
+  void commitCopies() { ++fibers[size_t(running)].group; }
+  void awaitCopies(int32_t groups);
   /// Gives `count` words to the lanes of the warp, and returns where the words of lane i lie, from
   /// i * kMostWords on, until this lane exchanges again.
   const int32_t *exchange(const int32_t *words, int32_t count, int32_t place);
@@ -93,8 +116,9 @@ public:
 
 private:
   static void fiberMain();
-  /// Lets fibers first .. first + count - 1 run.
-  void release(int32_t first, int32_t count);
+  /// Lets fibers run, whose numbers ascend.
+  void release(const std::vector<int32_t> &group);
+  void releaseRange(int32_t first, int32_t count);
   /// Lets others run until this fiber may; `ends`: it never will again.
   void runNext(FiberContext &from, bool ends = false);
   /// The running fiber waits; `first` came to this barrier or warp first and must wait at the same.
@@ -111,8 +135,8 @@ private:
   FiberContext caller;
   StcSimtKernel kernel = nullptr;
   const StcFrame *frame = nullptr;
+  NamedBarrier barriers[kBarriers];
   int32_t running = 0, returned = 0;
-  int32_t atBarrier = 0, firstAtBarrier = 0;
 };
 
 /// The block whose fibers run on this thread; they never change threads.
@@ -135,7 +159,7 @@ void Block::run(StcSimtKernel kernelToRun, const StcFrame *frameOfCall) {
   kernel = kernelToRun;
   frame = frameOfCall;
   current = this;
-  release(0, threads);
+  releaseRange(0, threads);
   runNext(caller);
   current = nullptr;
 }
@@ -146,6 +170,9 @@ void Block::fiberMain() {
   block.kernel(block.frame);
   Fiber &self = block.fibers[size_t(block.running)];
   self.state = Fiber::Returned;
+  if (!self.copies.empty())
+    endProcess(absl::StrCat("simt: block ", block.number, ": expected no copies under way, got ",
+                            self.copies.size(), " of thread ", block.running, " at its end"));
   if (++block.returned == block.threads)
     switchFiber(self.context, block.caller, /*ends=*/true);
   else
@@ -153,16 +180,22 @@ void Block::fiberMain() {
   std::abort(); // nobody comes back
 }
 
-void Block::release(int32_t first, int32_t count) {
-  size_t start = ready.size();
-  for (int32_t i = 0; i < count; ++i) {
-    // The last one pushed runs first.
-    int32_t thread = first + (order.kind == Order::Ascending ? count - 1 - i : i);
+void Block::releaseRange(int32_t first, int32_t count) {
+  std::vector<int32_t> group(static_cast<size_t>(count));
+  std::iota(group.begin(), group.end(), first);
+  release(group);
+}
+
+void Block::release(const std::vector<int32_t> &group) {
+  for (int32_t thread : group)
     fibers[size_t(thread)].state = Fiber::Runs;
-    ready.push_back(thread);
-  }
+  // The last one pushed runs first.
+  if (order.kind == Order::Ascending)
+    ready.insert(ready.end(), group.rbegin(), group.rend());
+  else
+    ready.insert(ready.end(), group.begin(), group.end());
   if (order.kind == Order::Shuffled)
-    for (size_t i = size_t(count) - 1; i > 0; --i)
+    for (size_t i = group.size() - 1, start = ready.size() - group.size(); i > 0; --i)
       std::swap(ready[start + i], ready[start + random.next() % (i + 1)]);
 }
 
@@ -190,16 +223,44 @@ void Block::arrive(Fiber::State state, int32_t place, int32_t first) {
     fail(first, running);
 }
 
-void Block::barrier(int32_t place) {
+void Block::barrier(int32_t number, int32_t expected, int32_t place) {
   Fiber &self = fibers[size_t(running)];
-  if (atBarrier == 0)
-    firstAtBarrier = running;
-  arrive(Fiber::AtBarrier, place, firstAtBarrier);
-  if (++atBarrier == threads) {
-    atBarrier = 0;
-    release(0, threads);
+  if (number < 0 || number >= kBarriers || expected <= 0 || expected > threads ||
+      expected % warpThreads != 0)
+    endProcess(absl::StrCat("simt: expected whole warps at a barrier from 0 to ", kBarriers - 1,
+                            ", got ", expected, " threads at ", number, " at place ", place));
+  NamedBarrier &barrier = barriers[number];
+  if (barrier.waiting.empty())
+    barrier.expected = expected;
+  barrier.waiting.push_back(running);
+  arrive(Fiber::AtBarrier, place, barrier.waiting.front());
+  if (expected != barrier.expected)
+    endProcess(absl::StrCat("simt: expected ", barrier.expected, " threads at barrier ", number,
+                            ", got ", expected, " at place ", place));
+  if (int32_t(barrier.waiting.size()) == expected) {
+    std::vector<int32_t> group = std::move(barrier.waiting);
+    barrier.waiting.clear();
+    std::sort(group.begin(), group.end());
+    release(group);
   }
   runNext(self.context);
+}
+
+void Block::startCopy(const Copy &copy) {
+  Fiber &self = fibers[size_t(running)];
+  if (order.kind == Order::Descending || (order.kind == Order::Shuffled && random.next() % 2))
+    std::memcpy(copy.to, copy.from, copy.bytes);
+  else
+    self.copies.push_back({copy.to, copy.from, copy.bytes, self.group});
+}
+
+void Block::awaitCopies(int32_t groups) {
+  Fiber &self = fibers[size_t(running)];
+  auto isDone = [&](const Copy &copy) { return copy.group < self.group - groups; };
+  auto end = std::find_if_not(self.copies.begin(), self.copies.end(), isDone);
+  for (auto copy = self.copies.begin(); copy != end; ++copy)
+    std::memcpy(copy->to, copy->from, copy->bytes);
+  self.copies.erase(self.copies.begin(), end);
 }
 
 const int32_t *Block::exchange(const int32_t *words, int32_t count, int32_t place) {
@@ -214,7 +275,7 @@ const int32_t *Block::exchange(const int32_t *words, int32_t count, int32_t plac
   if (++warp.arrived == warpThreads) {
     warp.arrived = 0;
     warp.parity ^= 1;
-    release(start, warpThreads);
+    releaseRange(start, warpThreads);
   }
   runNext(self.context);
   return all;
@@ -352,6 +413,14 @@ int64_t stc_simt_block(void) { return current->number; }
 int64_t stc_simt_blocks(void) { return current->blocks; }
 uint8_t *stc_simt_shared(void) { return current->shared; }
 void stc_simt_barrier(int32_t place) { current->barrier(place); }
+void stc_simt_named_barrier(int32_t number, int32_t threads, int32_t place) {
+  current->barrier(number, threads, place);
+}
+void stc_simt_copy_async(void *to, const void *from, int32_t bytes) {
+  current->startCopy({to, from, size_t(bytes), 0});
+}
+void stc_simt_copy_commit(void) { current->commitCopies(); }
+void stc_simt_copy_wait(int32_t groups) { current->awaitCopies(groups); }
 void stc_simt_warp_barrier(int32_t place) { current->shuffleXor(0, 0, place); }
 int32_t stc_simt_shuffle_xor(int32_t value, int32_t mask, int32_t place) {
   return current->shuffleXor(value, mask, place);

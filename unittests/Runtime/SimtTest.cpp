@@ -140,6 +140,61 @@ TEST(Simt, WarpsWaitApart) {
   }
 }
 
+// Halves of the block go through barriers of their own, one of them more often.
+TEST(Simt, SomeThreadsWaitAtNamedBarriers) {
+  for (const char *order : kOrders) {
+    std::vector<float> result = run(
+        [](const StcFrame *frame) {
+          int32_t thread = stc_simt_thread(), half = thread / (kThreads / 2);
+          int32_t first = half * kThreads / 2, place = thread - first;
+          for (int32_t round = 0; round < 3 + 4 * half; ++round) {
+            shared()[thread] = float(thread + round);
+            stc_simt_named_barrier(1 + half, kThreads / 2, 0);
+            output(frame)[thread] = shared()[first + (place + 33) % (kThreads / 2)];
+            stc_simt_named_barrier(1 + half, kThreads / 2, 1);
+          }
+        },
+        order);
+    for (int32_t i = 0; i < kThreads; ++i) {
+      int32_t half = i / (kThreads / 2), first = half * kThreads / 2;
+      EXPECT_EQ(result[size_t(i)], float(first + (i - first + 33) % (kThreads / 2) + 2 + 4 * half));
+    }
+  }
+}
+
+TEST(Simt, CopiesAreDoneWhenAwaited) {
+  for (const char *order : kOrders) {
+    std::vector<float> result = run(
+        [](const StcFrame *frame) {
+          static const float source[kThreads] = {0, 10, 20};
+          int32_t thread = stc_simt_thread();
+          stc_simt_copy_async(shared() + thread, source + thread, 4);
+          stc_simt_copy_commit();
+          stc_simt_copy_commit(); // of nothing
+          stc_simt_copy_wait(1);
+          output(frame)[thread] = shared()[thread];
+        },
+        order);
+    EXPECT_EQ(std::vector<float>(result.begin(), result.begin() + 4),
+              (std::vector<float>{0, 10, 20, 0}));
+  }
+}
+
+TEST(Simt, OrdersShowACopyThatNobodyAwaits) {
+  auto kernel = [](const StcFrame *frame) {
+    static const float source = 10;
+    int32_t thread = stc_simt_thread();
+    shared()[thread] = 5;
+    stc_simt_copy_async(shared() + thread, &source, 4);
+    stc_simt_copy_commit();
+    stc_simt_copy_wait(1);
+    output(frame)[thread] = shared()[thread];
+    stc_simt_copy_wait(0);
+  };
+  EXPECT_EQ(run(kernel, "ascending"), std::vector<float>(kThreads, 5.0f));
+  EXPECT_EQ(run(kernel, "descending"), std::vector<float>(kThreads, 10.0f));
+}
+
 /// Numbers of matrices a (16 x 32) and b (32 x 8), bytes with and without sign.
 uint8_t byteOfA(int32_t row, int32_t column) { return uint8_t(row * 37 + column * 11 + 5); }
 uint8_t byteOfB(int32_t row, int32_t column) { return uint8_t(row * 7 + column * 91 + 200); }
@@ -304,6 +359,20 @@ TEST(SimtDeath, DifferentShuffles) {
       "got thread 0 waits for its warp at place 0, thread 1 waits for its warp at place 1");
   auto masks = [](const StcFrame *) { stc_simt_shuffle_xor(0, 1 + stc_simt_thread() % 2, 5); };
   EXPECT_DEATH(run(masks), "expected one mask below 32 for all lanes, got 1 and others at place 5");
+}
+
+TEST(SimtDeath, CopiesUnderWay) {
+  auto kernel = [](const StcFrame *) {
+    static const float source = 1;
+    stc_simt_copy_async(shared(), &source, 4);
+    stc_simt_copy_commit();
+  };
+  EXPECT_DEATH(run(kernel), "expected no copies under way, got 1 of thread 0 at its end");
+}
+
+TEST(SimtDeath, PartsOfWarps) {
+  EXPECT_DEATH(run([](const StcFrame *) { stc_simt_named_barrier(1, 40, 2); }),
+               "expected whole warps at a barrier from 0 to 15, got 40 threads at 1 at place 2");
 }
 
 TEST(SimtDeath, BehindSharedMemory) {

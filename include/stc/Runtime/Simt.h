@@ -34,6 +34,9 @@ uint8_t *stc_simt_shared(void);
  * its threads are checked to be at the same one. */
 void stc_simt_barrier(int32_t place);
 
+/* The same for some: `threads` of the block that wait at barrier `number`, from 1 to 15. */
+void stc_simt_named_barrier(int32_t number, int32_t threads, int32_t place);
+
 /* Waits for all threads of the warp: those of the simulation run in no lockstep. */
 void stc_simt_warp_barrier(int32_t place);
 
@@ -47,6 +50,13 @@ int32_t stc_simt_shuffle_xor(int32_t value, int32_t mask, int32_t place);
 void stc_simt_mma_int8(int32_t sums[4], const int32_t a[4], const int32_t b[2], int32_t a_signed,
                        int32_t b_signed, int32_t place);
 void stc_simt_mma_bf16(float sums[4], const int32_t a[4], const int32_t b[2], int32_t place);
+
+/* Copies that a thread starts and waits for: those before its last `groups` commits are done when
+ * `wait` returns. The order of fibers also says when they happen: as late as they may (ascending),
+ * at once (descending), or now so and now so. A thread must not return with any under way. */
+void stc_simt_copy_async(void *to, const void *from, int32_t bytes);
+void stc_simt_copy_commit(void);
+void stc_simt_copy_wait(int32_t groups);
 
 /* Both rounded to bf16, to nearest even; `low` in the lower 16 bits. */
 int32_t stc_simt_pair_bf16(float high, float low);

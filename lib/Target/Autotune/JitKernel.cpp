@@ -1,5 +1,6 @@
 // Compiles small functions of packed operations on memrefs and runs them in this process.
 #include "stc/Target/Autotune/JitKernel.h"
+#include "stc/Target/Autotune/StandaloneFunctions.h"
 
 #include "stc/Dialect/Packed/IR/Packed.h"
 #include "stc/Dialect/Packed/Transforms/Passes.h"
@@ -54,38 +55,6 @@ struct JitKernel::State {
 JitKernel::JitKernel() : state(std::make_unique<State>()) {}
 JitKernel::~JitKernel() = default;
 
-/// The caches of a test are the last two arguments of its function.
-static void replaceCachePointers(func::FuncOp function) {
-  SmallVector<packed::CachePointersOp> operations;
-  function.walk([&](packed::CachePointersOp op) { operations.push_back(op); });
-  for (auto op : operations) {
-    KVCacheLayout layout = cast<KVCacheType>(op.getCache().getType()).getLayout();
-    OpBuilder builder(op);
-    Location loc = op.getLoc();
-    for (unsigned i : {0, 1}) {
-      Value bytes =
-          arith::ConstantIndexOp::create(builder, loc, i ? layout.valueBytes() : layout.keyBytes());
-      Value offset = arith::MulIOp::create(builder, loc, op.getLayer(), bytes);
-      offset = arith::IndexCastOp::create(builder, loc, builder.getI64Type(), offset);
-      Value base = function.getArgument(function.getNumArguments() - 2 + i);
-      op->getResult(i).replaceAllUsesWith(
-          LLVM::GEPOp::create(builder, loc, base.getType(), builder.getI8Type(), base, offset));
-    }
-    op.erase();
-  }
-}
-
-/// So are the number of the thread and how many there are, where loops were distributed.
-static void replaceThreads(func::FuncOp function) {
-  SmallVector<packed::ThreadOp> operations;
-  function.walk([&](packed::ThreadOp op) { operations.push_back(op); });
-  for (auto op : operations) {
-    for (unsigned i : {0, 1})
-      op->getResult(i).replaceAllUsesWith(function.getArgument(function.getNumArguments() - 2 + i));
-    op.erase();
-  }
-}
-
 /// As the phases tiled, vector and llvm order the passes, without threads.
 static LogicalResult lower(ModuleOp module, const std::string &target, const std::string &passes) {
   PassManager tiling(module.getContext());
@@ -101,16 +70,7 @@ static LogicalResult lower(ModuleOp module, const std::string &target, const std
   tiling.addPass(createLowerMicroOpsPass({target}));
   if (failed(tiling.run(module)))
     return failure();
-  module.walk([](func::FuncOp function) {
-    replaceCachePointers(function);
-    replaceThreads(function);
-  });
-  // There is no arena: buffers are on the stack.
-  module.walk([](memref::AllocOp op) {
-    OpBuilder builder(op);
-    op.replaceAllUsesWith(memref::AllocaOp::create(builder, op.getLoc(), op.getType()).getResult());
-    op.erase();
-  });
+  makeStandalone(module);
 
   PassManager llvm(module.getContext());
   llvm.addPass(createSCFToControlFlowPass());

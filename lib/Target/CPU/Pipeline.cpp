@@ -32,7 +32,10 @@ void cpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &options)
   SelectLoweringConfigPassOptions select;
   select.target = options.target;
   manager.addPass(createSelectLoweringConfigPass(select, options.chooser));
-  addLoopPasses(manager, options.maxTokens, kPrivateBytes);
+  LoopPassOptions loops;
+  loops.maxTokens = options.maxTokens;
+  loops.privateBytes = kPrivateBytes;
+  addLoopPasses(manager, loops);
 }
 
 void cpu::addVectorPasses(OpPassManager &manager, const PipelineOptions &options) {

@@ -90,3 +90,45 @@ void stc::gpu::emitAttentionCombine(packed::AttentionCombineOp op,
   });
   builder.barrier();
 }
+
+/// Every thread takes a few columns of a head through the pieces, in order: what it reads of one
+/// piece it reads at once.
+void stc::gpu::emitAttentionCombineAll(BlockBuilder &builder, packed::AttentionCombineOp op) {
+  KVCacheLayout layout = cast<KVCacheType>(op.getCache().getType()).getLayout();
+  int64_t heads = op.getHeads(), padded = layout.paddedDim(), columns = layout.headDim;
+  int64_t width = columns % kFour == 0 ? int64_t(kFour) : 1, perHead = columns / width;
+  Type f32 = builder.getF32Type();
+  VectorType type = builder.floats(width);
+  Value one = builder.constant(f32, 1.0);
+  builder.forThreads(heads * perHead, [&](Value number) {
+    Value head = arith::DivUIOp::create(builder, number, builder.index(perHead));
+    Value column =
+        builder.mul(arith::RemUIOp::create(builder, number, builder.index(perHead)), width);
+    // The largest score so far, and relative to it the sums of probabilities and of values.
+    Values initial{builder.constant(f32, -double(std::numeric_limits<float>::max())),
+                   builder.constant(f32, 0.0), builder.constant(type, 0.0)};
+    Values sums = builder.loop(
+        builder.index(0), op.getPieces(), 1, initial, [&](Value piece, ValueRange carried) {
+          Value line = builder.add(builder.mul(piece, heads), head);
+          auto element = [&](int64_t place) {
+            return builder.loadElement(op.getPartials(), {line, builder.index(padded + place)});
+          };
+          Value score = element(0), sum = element(1);
+          Value values = builder.loadVector(type, op.getPartials(), {line, column});
+          Value largest = builder.maximum(carried[0], score);
+          auto factor = [&](Value from) {
+            return builder.fastExp(arith::SubFOp::create(builder, from, largest));
+          };
+          Value before = factor(carried[0]), now = factor(score);
+          Value total = arith::MulFOp::create(builder, carried[1], before);
+          Value all = arith::MulFOp::create(builder, carried[2], builder.broadcast(before, width));
+          return Values{largest, builder.multiplyAdd(sum, now, total),
+                        builder.multiplyAdd(values, builder.broadcast(now, width), all)};
+        });
+    Value inverse = arith::DivFOp::create(builder, one, sums[1]);
+    Value result = arith::MulFOp::create(builder, sums[2], builder.broadcast(inverse, width));
+    Value place = builder.add(builder.mul(head, columns), column);
+    builder.storeVector(result, op.getOut(), {builder.index(0), place});
+  });
+  builder.barrier();
+}

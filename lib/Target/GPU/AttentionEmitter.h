@@ -79,6 +79,7 @@ private:
   /// What `width` keys per lane and every few elements add up to -> the lane's own key's.
   Value exchange(Values sums);
   Values addValues(ValueRange outs);
+  Value seenPlace(Value place);
   Values loadValues(Value key, int64_t keys, int64_t vector);
 
   packed::AttentionTileOp op;

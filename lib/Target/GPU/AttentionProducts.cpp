@@ -158,8 +158,33 @@ Values AttentionEmitter::codeProducts(Value first) {
 // Values
 //===----------------------------------------------------------------------===//
 
+/// The place of a key (index, within the block) that is read for it: its own, unless no row sees
+/// it. What lies there may be no number, and counts nothing, so a key that a row sees takes its
+/// place.
+Value AttentionEmitter::seenPlace(Value place) {
+  Value start = arith::SubIOp::create(builder, position, inBlock);
+  auto inThisBlock = [&](Value key) -> Value { return arith::SubIOp::create(builder, key, start); };
+  place = builder.smaller(place, inThisBlock(lastPosition));
+  if (op.getWindow() == 0)
+    return place;
+  // A block without sinks has keys of the window: nobody goes through others.
+  Value oldest = inThisBlock(builder.plus(firstPosition, 1 - int64_t(op.getWindow())));
+  oldest = arith::MaxSIOp::create(builder, oldest, builder.index(0));
+  if (op.getSinks() == 0)
+    return arith::MaxUIOp::create(builder, place, oldest);
+  auto isLess = [&](Value a, Value b) -> Value {
+    return arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, a, b);
+  };
+  Value sinks = inThisBlock(builder.index(op.getSinks()));
+  Value isSink = isLess(place, sinks);
+  Value isUnseen = arith::AndIOp::create(
+      builder, isLess(place, oldest),
+      arith::XOrIOp::create(builder, isSink, builder.constant(builder.getI1Type(), int64_t(1))));
+  Value hasSinks = isLess(builder.index(0), sinks);
+  return builder.choose(isUnseen, builder.choose(hasSinks, builder.index(0), oldest), place);
+}
+
 /// The lane's vector number `vector` of `keys` keys from `key` (index, within the step) on, as f32.
-/// Keys behind the last position repeat it: what lies there may be no number.
 Values AttentionEmitter::loadValues(Value key, int64_t keys, int64_t vector) {
   int64_t lanes = warpThreads(), padded = layout.paddedDim(), bytes = elementBytes();
   Value number = builder.plus(lane, vector * lanes);
@@ -169,12 +194,10 @@ Values AttentionEmitter::loadValues(Value key, int64_t keys, int64_t vector) {
   Value first = builder.add(inBlock, key);
   Values result;
   if (!isInt8()) {
-    Value most = arith::SubIOp::create(builder, lastPosition,
-                                       builder.createOrFold<arith::SubIOp>(position, inBlock));
     auto type = VectorType::get(valueWidth, storedType());
     Value start = builder.address(stepValues, builder.times(element, bytes));
     for (int64_t k = 0; k < keys; ++k) {
-      Value place = builder.smaller(builder.plus(first, k), most);
+      Value place = seenPlace(builder.plus(first, k));
       Value address = builder.address(start, builder.times(place, padded * bytes));
       result.push_back(
           builder.loadAligned(type, address, std::min<int64_t>(16, valueWidth * bytes)));

@@ -8,6 +8,8 @@
 namespace stc::gpu {
 
 void emitAttentionCombine(packed::AttentionCombineOp op, const TargetDescription &target);
+/// As the one above of every head, at the builder's place: for few pieces.
+void emitAttentionCombineAll(BlockBuilder &builder, packed::AttentionCombineOp op);
 void emitAttentionTile(packed::AttentionTileOp op, const TargetDescription &target);
 void emitCacheUpdate(CacheUpdateOp op, const TargetDescription &target);
 void emitGather(packed::GatherOp op, const TargetDescription &target);

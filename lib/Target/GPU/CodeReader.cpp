@@ -13,10 +13,11 @@ constexpr int64_t kSpanSteps = kSpanColumns / kDotColumns;
 /// `byte` in each byte of a word.
 static int64_t inEachByte(uint32_t byte) { return static_cast<int32_t>(byte * 0x01010101u); }
 
-CodeReader::CodeReader(BlockBuilder &builder, packed::WeightType type, Value tile, Value rowPair)
+CodeReader::CodeReader(BlockBuilder &builder, packed::WeightType type, Value tile, Value rowPair,
+                       bool isPruned)
     : builder(builder), layout(type.getLayout().getLayout()),
-      geometry(tileGeometry(layout, type.getRows(), type.getColumns())), tile(tile),
-      rowPair(rowPair) {
+      geometry(tileGeometry(layout, type.getRows(), type.getColumns())), isPruned(isPruned),
+      tile(tile), rowPair(rowPair) {
   rows = builder.address(tile, times(rowPair, kRowPairBytes));
   if (!hasStoredSteps())
     return;
@@ -242,6 +243,51 @@ Value CodeReader::expandWord(Value stored, Value bits) {
   Value isAbsent = arith::XOrIOp::create(builder, isStored, builder.int32(0xFFFF));
   Value selector = either(places, masked(isAbsent, 0x4444));
   return builder.permuteBytes(stored, builder.int32(inEachByte(layout.zeroPoint())), selector);
+}
+
+/// Both rows of a step have two values each, so that all places are known.
+PrunedWords CodeReader::readPruned(Value span, Value part) {
+  Type i32 = builder.getI32Type(), i64 = builder.getI64Type();
+  // A step's values take 32 bytes, four of them for two rows; i4 has two steps in those.
+  int64_t stepBytes = 2 * kTileRows, lanes = layout.lanes();
+  Value start = builder.address(
+      tile, builder.add(builder.mul(span, kSpanSteps * stepBytes / lanes), geometry.valuesOffset));
+  Value offset = plus(times(part, 2 * stepBytes / lanes), times(rowPair, kWordBytes));
+  start = builder.address(start, offset);
+  Value steps[2] = {loadWord(start), Value()};
+  if (lanes == 1) {
+    steps[1] = loadWord(builder.address(start, stepBytes));
+  } else {
+    // Nibbles become the upper half of a byte.
+    steps[1] = masked(steps[0], inEachByte(0xF0));
+    steps[0] = masked(left(steps[0], 4), inEachByte(0xF0));
+  }
+  // Without the zero point, 128 or 16 times 8, codes are signed weights.
+  for (Value &word : steps)
+    word = arith::XOrIOp::create(builder, word, builder.int32(inEachByte(0x80)));
+  PrunedWords result;
+  result.words[0] = builder.permuteBytes(steps[0], steps[1], builder.int32(0x5410));
+  result.words[1] = builder.permuteBytes(steps[0], steps[1], builder.int32(0x7632));
+
+  // Entry n has the numbers of both bits that are set in n.
+  Value table = builder.constant(i64, int64_t(0x000E0DC009804000));
+  Value step = builder.add(builder.mul(span, kSpanSteps), builder.toIndex(times(part, 2)));
+  Value distance = arith::ExtUIOp::create(builder, i64, times(rowPair, 8));
+  Value bits[2];
+  for (int64_t i : {0, 1}) {
+    Value mask = arith::ShRUIOp::create(builder, loadMask(builder.add(step, i)), distance);
+    bits[i] = arith::TruncIOp::create(builder, i32, mask);
+  }
+  for (int64_t row : {0, 1}) {
+    auto placesOf = [&](Value mask) -> Value {
+      Value entry = arith::ExtUIOp::create(builder, i64, left(masked(right(mask, 4 * row), 15), 2));
+      Value shifted = arith::ShRUIOp::create(builder, table, entry);
+      return masked(arith::TruncIOp::create(builder, i32, shifted), 15);
+    };
+    result.places[row] =
+        arith::OrIOp::create(builder, placesOf(bits[0]), left(placesOf(bits[1]), 4));
+  }
+  return result;
 }
 
 //===----------------------------------------------------------------------===//

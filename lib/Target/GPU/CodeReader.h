@@ -18,6 +18,12 @@ struct CodeWords {
   Value words[2][2]; // [step][row]
 };
 
+/// Of a part of a span and two neighbouring rows of a 2:4 matrix: words with two weights of each of
+/// two steps, and bytes with the places of those, low step first, two bits for each weight.
+struct PrunedWords {
+  Value words[2], places[2]; // of each row, i32
+};
+
 /// Reads two neighbouring rows of one tile. What part of a span they are read of may differ between
 /// the threads of a warp: in the fragments of an instruction of tensor cores, thread 4 p + t has
 /// row pair p and part t, so that each matrix that is multiplied can be read in words of 8 bytes
@@ -25,11 +31,13 @@ struct CodeWords {
 class CodeReader {
 public:
   /// `tile`: where the tile begins in global memory. `rowPair` (i32): half the first row's number.
-  CodeReader(BlockBuilder &builder, packed::WeightType type, Value tile, Value rowPair);
+  /// `isPruned`: the matrix is 2:4 and is read by `readPruned`.
+  CodeReader(BlockBuilder &builder, packed::WeightType type, Value tile, Value rowPair,
+             bool isPruned = false);
 
   /// Whether bytes are weights, signed, and not codes, to which a zero point belongs.
   bool isSigned() const {
-    return layout.kind == LayoutKind::Pairs || layout.kind == LayoutKind::Block;
+    return isPruned || layout.kind == LayoutKind::Pairs || layout.kind == LayoutKind::Block;
   }
   /// What signed bytes are multiplied with: 16 where they are the upper half of a byte.
   int64_t storedFactor() const { return isSigned() && layout.element == ElementKind::I4 ? 16 : 1; }
@@ -46,6 +54,7 @@ public:
   /// The codes of part `part` (i32) of span `span` (index). `position` (i32): bytes from where
   /// values begin to those of the part, where positions are counted.
   CodeWords read(Value span, Value part, Value position = {});
+  PrunedWords readPruned(Value span, Value part);
   /// How many bytes (i32) the part's values take, where positions are counted.
   Value bytesOf(Value span, Value part);
 
@@ -85,6 +94,7 @@ private:
   BlockBuilder &builder;
   Layout layout;
   TileGeometry geometry;
+  bool isPruned;
   Value tile, rowPair;
   Value rows;   // `tile` plus the 8 bytes of each row pair before, of 4 bytes for each row
   Value values; // Block: where stored steps begin

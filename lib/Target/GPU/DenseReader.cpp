@@ -7,8 +7,6 @@ using namespace stc::gpu;
 
 namespace {
 
-constexpr int64_t kLaneBytes = 16, kWarp = 32;
-
 /// A lane's sixteen bytes are four rows of one vector of the layout: 16 rows, four bytes each,
 /// whose fields belong to as many steps of four columns as a byte has codes. int3 has two such
 /// vectors of the low bits and one of the high bits for eight steps; those are taken as two units'
@@ -19,19 +17,19 @@ public:
       : ScaledReader(type, kLaneBytes / kDotColumns), bits(layout.codeBits()),
         isThree(layout.element == ElementKind::I3), steps(isThree ? 4 : 8 / bits) {
     vectors = geometry.steps / steps;
-    unitCount = llvm::divideCeil(vectors, kWarp / rowLanes());
+    unitCount = unitsFor(vectors);
   }
 
-  Values load(BlockBuilder &builder, Value tile, Value unit, Value lane) const override {
+  Values load(BlockBuilder &builder, Value tile, Value unit, Value lane, Value) const override {
     Place place = placeOf(builder, unit, lane);
     // Of int3, vectors 2 i and 2 i + 1 of low bits and then the high bits lie together.
-    Value number = place.vector;
+    Value number = place.piece;
     if (isThree)
       number = arith::AddIOp::create(builder, number,
                                      arith::DivUIOp::create(builder, number, builder.int32(2)));
     Values values{loadVector(builder, tile, number, place.firstRow)};
     if (isThree) {
-      Value pair = arith::DivUIOp::create(builder, place.vector, builder.int32(2));
+      Value pair = arith::DivUIOp::create(builder, place.piece, builder.int32(2));
       Value high = arith::MulIOp::create(builder, pair, builder.int32(3));
       high = arith::AddIOp::create(builder, high, builder.int32(2));
       values.push_back(loadVector(builder, tile, high, place.firstRow));
@@ -57,29 +55,8 @@ public:
   }
 
 private:
-  struct Place {
-    Value vector;    // number of the vector in the tile
-    Value column;    // first column
-    Value firstRow;  // of the lane
-    Value isPresent; // null: always
-  };
-
   Place placeOf(BlockBuilder &builder, Value unit, Value lane) const {
-    int64_t perUnit = kWarp / rowLanes();
-    Value inUnit = arith::DivUIOp::create(builder, lane, builder.int32(rowLanes()));
-    Value number = arith::AddIOp::create(
-        builder, arith::MulIOp::create(builder, unit, builder.int32(perUnit)), inUnit);
-    Place place;
-    place.vector = number;
-    if (vectors % perUnit != 0) {
-      place.isPresent =
-          arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, number, builder.int32(vectors));
-      place.vector = arith::SelectOp::create(builder, place.isPresent, number, builder.int32(0));
-    }
-    place.column = arith::MulIOp::create(builder, place.vector, builder.int32(steps * kDotColumns));
-    Value row = arith::RemUIOp::create(builder, lane, builder.int32(rowLanes()));
-    place.firstRow = arith::MulIOp::create(builder, row, builder.int32(laneRows));
-    return place;
+    return ScaledReader::placeOf(builder, unit, lane, vectors, steps * kDotColumns);
   }
 
   Value loadVector(BlockBuilder &builder, Value tile, Value number, Value firstRow) const {
@@ -110,7 +87,7 @@ private:
       return low;
     // Bit s of the high bits is step s of eight: this vector has the first four or the last.
     Value high = vector::ExtractOp::create(builder, loaded[1], row);
-    Value half = arith::RemUIOp::create(builder, place.vector, builder.int32(2));
+    Value half = arith::RemUIOp::create(builder, place.piece, builder.int32(2));
     Value count = arith::AddIOp::create(
         builder, arith::MulIOp::create(builder, half, builder.int32(4)), builder.int32(step));
     high = masked(shifted(high, count), 1);
@@ -130,10 +107,10 @@ public:
   explicit FloatReader(packed::WeightType type)
       : WeightReader(type, kLaneBytes / type.getLayout().getLayout().floatBytes()),
         element(type.getLayout().getElement()) {
-    unitCount = llvm::divideCeil(columns, kWarp / rowLanes());
+    unitCount = llvm::divideCeil(columns, kWarpLanes / rowLanes());
   }
 
-  Values load(BlockBuilder &builder, Value tile, Value unit, Value lane) const override {
+  Values load(BlockBuilder &builder, Value tile, Value unit, Value lane, Value) const override {
     auto [column, isPresent] = columnOf(builder, unit, lane);
     Value row = arith::RemUIOp::create(builder, lane, builder.int32(rowLanes()));
     Value offset = arith::AddIOp::create(
@@ -165,7 +142,7 @@ public:
 private:
   /// The lane's column, and whether it exists (null: it always does).
   std::pair<Value, Value> columnOf(BlockBuilder &builder, Value unit, Value lane) const {
-    int64_t perUnit = kWarp / rowLanes();
+    int64_t perUnit = kWarpLanes / rowLanes();
     Value column =
         arith::AddIOp::create(builder, arith::MulIOp::create(builder, unit, builder.int32(perUnit)),
                               arith::DivUIOp::create(builder, lane, builder.int32(rowLanes())));

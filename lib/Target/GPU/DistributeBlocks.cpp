@@ -85,6 +85,7 @@ private:
   LogicalResult distribute(Block &block);
   void distribute(scf::ForallOp op);
   void inlineBody(scf::ForallOp op, Operation *before, ValueRange indices);
+  Value readersOf(BlockBuilder &builder, scf::ForallOp op);
   void prefetch(ArrayRef<packed::MatmulTileOp> tiles, int64_t count);
   /// The first iteration of the next loop that this block takes.
   Value firstOf(BlockBuilder &builder);
@@ -136,6 +137,31 @@ void DistributeBlocks::inlineBody(scf::ForallOp op, Operation *before, ValueRang
                                              body->begin(), std::prev(body->end()));
 }
 
+/// How many blocks, the first ones, read what a replicated loop writes to the cache before the next
+/// barrier: those that take pieces of the attention behind it, if nothing that is divided stands
+/// between. Null if that is not known.
+Value DistributeBlocks::readersOf(BlockBuilder &builder, scf::ForallOp op) {
+  if (op.getBody()->getOps<CacheUpdateOp>().empty() || passed != 0 || passedMore)
+    return {};
+  for (Operation *next = op->getNextNode(); next; next = next->getNextNode()) {
+    auto loop = dyn_cast<scf::ForallOp>(next);
+    if (!loop) {
+      if (isMemoryEffectFree(next))
+        continue;
+      return {};
+    }
+    if (isReplicated(loop))
+      continue;
+    if (loop.getBody()->getOps<packed::AttentionTileOp>().empty())
+      return {};
+    Value count;
+    for (Value size : loop.getUpperBound(builder))
+      count = count ? builder.createOrFold<arith::MulIOp>(count, size) : size;
+    return count;
+  }
+  return {};
+}
+
 /// Asks for the block's weights of a multiplication while it waits for what the others compute: the
 /// memory would have nothing to do until then.
 void DistributeBlocks::prefetch(ArrayRef<packed::MatmulTileOp> tiles, int64_t count) {
@@ -160,7 +186,20 @@ void DistributeBlocks::distribute(scf::ForallOp op) {
   orderScalars(op, description);
   BlockBuilder builder(op, description);
   if (isReplicated(op)) {
-    inlineBody(op, op, Values(op.getRank(), builder.index(0)));
+    if (hasOneIteration(op)) {
+      Values zeros(op.getRank(), builder.index(0));
+      if (Value readers = readersOf(builder, op)) {
+        // Writing the same place takes longer the more blocks do it.
+        Value isOne = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, thread.getNumber(),
+                                            readers);
+        auto branch = scf::IfOp::create(builder, isOne);
+        return inlineBody(op, branch.thenBlock()->getTerminator(), zeros);
+      }
+      return inlineBody(op, op, zeros);
+    }
+    // What has several iterations for every block is one head each.
+    for (auto combine : op.getBody()->getOps<packed::AttentionCombineOp>())
+      emitAttentionCombineAll(builder, combine);
     return;
   }
   Values sizes = op.getUpperBound(builder);

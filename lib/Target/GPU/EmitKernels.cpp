@@ -69,8 +69,8 @@ static void countBlocks(BlockBuilder &builder, Value sync) {
   Type i64 = builder.getI64Type();
   Value counter = builder.global(sync);
   Value blocks = builder.toI64(mlir::gpu::GridDimOp::create(builder, mlir::gpu::Dimension::x));
-  Value goal = arith::AddIOp::create(
-      builder, builder.loadAligned(i64, builder.barrierGoal(), 8), blocks);
+  Value goal =
+      arith::AddIOp::create(builder, builder.loadAligned(i64, builder.barrierGoal(), 8), blocks);
   builder.storeAligned(goal, builder.barrierGoal(), 8);
   StringRef scope = gridScope(builder.getTarget());
   // Atomic operations of their own order nothing on NVIDIA's targets of LLVM.

@@ -16,12 +16,22 @@ constexpr int64_t kFloatBits = 0x4B400000;
 constexpr double kFloatOfBits = 12582912.0;
 static_assert(kRowScaleGroup * 255 * 127 < 1 << 22);
 
-/// Goes through the groups of a tile: sums of integers for each group, which then are scaled. What
-/// the scales and sums of a group of activations are, all threads of a warp learn through shared
-/// memory, as each needs those of many tokens.
+/// Most spans of a block's slices that are in shared memory.
+constexpr int64_t kMostSpans = 32;
+/// Bytes of a span's codes that are copied at once.
+constexpr int64_t kCopyBytes = 16;
+static_assert(kSpanColumns % kCopyBytes == 0);
+
+/// Goes through the groups of a tile: sums of integers for each group, which then are scaled. The
+/// warps of a slice bring its activations to shared memory together: the scales and sums of a group
+/// one group ahead, the codes of spans as far ahead as there is room.
 class CodeMatmul final : public TensorMatmul {
 public:
-  CodeMatmul(packed::MatmulTileOp op, const TargetDescription &target) : TensorMatmul(op, target) {}
+  CodeMatmul(packed::MatmulTileOp op, const TargetDescription &target)
+      : TensorMatmul(op, target),
+        hasManyTokens(cast<MemRefType>(op.getOut().getType()).isDynamicDim(0)),
+        isPruned(target.hasSparseMma && layout.kind == LayoutKind::NM && layout.n == 2 &&
+                 layout.m == 4 && layout.group % (2 * kSpanColumns) == 0) {}
 
 private:
   /// A block of tokens times a tile, while it is emitted.
@@ -29,26 +39,47 @@ private:
     const Share &share;
     const TokenBlock &block;
     CodeReader reader;
-    Values codes; // of each fragment's token of this thread, from its part of a span on
-    Values scaleRows, sumRows; // of the tokens whose values this thread brings
+    Value end; // index: the slice's end, in spans
+    /// Where the codes of each fragment's token of this thread begin: in shared memory in a span's
+    /// buffer, or else in the matrix.
+    Values codes;
+    Value isCopier;            // whether this thread copies codes; null: it does
+    Values copies, copyPlaces; // where this thread copies codes from, and to in a buffer
+    Values rows, places;       // where it loads scales and sums of tokens, and stores them
   };
 
   Values multiply(const Share &share, const TokenBlock &block) override;
   int64_t stagingBytes(const TokenBlock &block) const override {
-    return 2 * stagedTokens(block) * sizeof(float);
+    return 2 * scaleBytes(block) +
+           (copiesCodes() ? buffers() * spansAtOnce() * codeBytes(block) : 0);
   }
-  /// Tokens of a warp's shared memory: every thread brings some.
-  int64_t stagedTokens(const TokenBlock &block) const {
-    return std::max(block.count, builder.getTarget().warpThreads);
+  /// Bytes of the scales and sums of a group, and of the codes of a span.
+  int64_t scaleBytes(const TokenBlock &block) const { return 2 * block.count * sizeof(float); }
+  int64_t codeBytes(const TokenBlock &block) const { return block.count * kSpanColumns; }
+  /// Spans that an instruction takes, and how many times these, of all slices together, are in
+  /// shared memory or on the way there.
+  int64_t spansAtOnce() const { return isPruned ? 2 : 1; }
+  int64_t buffers() const { return std::min<int64_t>(4, kMostSpans / (slices() * spansAtOnce())); }
+  /// Whether codes go through shared memory: those of any number of tokens are in global memory.
+  /// Stored steps take codes from anywhere.
+  bool copiesCodes() const {
+    return hasManyTokens && layout.kind != LayoutKind::Block && buffers() > 1;
   }
+  /// Whether codes are multiplied as they are, and not as signed weights.
   bool needsSums() const {
-    return layout.kind != LayoutKind::Pairs && layout.kind != LayoutKind::Block;
+    return !isPruned && layout.kind != LayoutKind::Pairs && layout.kind != LayoutKind::Block;
   }
 
+  void initialize(State &state);
   Values loadStaged(State &state, Value group);
-  void stage(State &state, ValueRange values);
-  /// The pair of values of each fragment that the warp's shared memory has; 0: scales, 1: sums.
-  SmallVector<std::array<Value, 2>> staged(State &state, int64_t array);
+  void stage(State &state, Value group, ValueRange values);
+  /// The pair of values of each fragment that shared memory has of a group; 0: scales, 1: sums.
+  SmallVector<std::array<Value, 2>> staged(State &state, Value group, int64_t array);
+  Value scalePlace(State &state, Value group);
+  /// Where the buffer of a span (index) begins.
+  Value buffer(State &state, Value span);
+  void copySpans(State &state, Value span);
+  void awaitSpans(State &state, Value span);
   /// What the integer sums of a group start from.
   Values startingSums(State &state, Value group);
   /// Adds the products of a span, whose words are those of `words`.
@@ -61,42 +92,103 @@ private:
   void addScaled(State &state, Value group, ArrayRef<Value> sums, Values &results);
 
   int64_t spansOfGroup() const { return layout.group / kSpanColumns; }
+
+  /// Two spans of a 2:4 matrix: words of one row of each span after the other, and the places of
+  /// their weights.
+  Values readPrunedSpans(State &state, Value span);
+  void addPrunedSpans(State &state, ValueRange words, Value span, Values &sums);
+  /// The words of a fragment's activations, `columns` after this thread's first one of a span.
+  Value loadCodes(State &state, Value start, Value row, Type type, int64_t columns);
+
+  bool hasManyTokens;
+  /// Whether instructions leave out what a 2:4 matrix does not store. They take 64 columns.
+  bool isPruned;
 };
 
 } // namespace
 
 //===----------------------------------------------------------------------===//
-// Scales and sums of activations
+// What comes through shared memory
 //===----------------------------------------------------------------------===//
+
+void CodeMatmul::initialize(State &state) {
+  const Share &share = state.share;
+  const TokenBlock &block = state.block;
+  auto numberOf = [&](int64_t first) -> Value {
+    return arith::AddIOp::create(builder, share.number, builder.int32(first));
+  };
+  // Scales, then sums. Threads beyond those do what the last one does.
+  int64_t values = (needsSums() ? 2 : 1) * block.count;
+  for (int64_t first = 0; first < values; first += sliceThreads()) {
+    Value number = arith::MinUIOp::create(builder, numberOf(first), builder.int32(values - 1));
+    Value token = arith::RemUIOp::create(builder, number, builder.int32(block.count));
+    Value row = inputRow(1, block, token);
+    if (needsSums()) {
+      Value isScale = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, number,
+                                            builder.int32(block.count));
+      row = LLVM::SelectOp::create(builder, isScale, row, inputRow(2, block, token));
+    }
+    state.rows.push_back(row);
+    Value offset = arith::MulIOp::create(builder, number, builder.int32(4));
+    state.places.push_back(builder.address(share.staging, offset));
+  }
+
+  Value partOffset = builder.int32(0);
+  // Of a sparse instruction's columns, a thread has four, and the same after every 16.
+  int64_t partColumns = isPruned ? kDotColumns : kSpanColumns / kSpanParts;
+  if (!state.reader.hasStoredSteps())
+    partOffset = arith::MulIOp::create(builder, share.part, builder.int32(partColumns));
+  if (!copiesCodes()) {
+    state.codes = fragmentRows(0, block, share, partOffset);
+    return;
+  }
+  Value row = arith::MulIOp::create(builder, share.rowPair, builder.int32(kSpanColumns));
+  row = arith::AddIOp::create(builder, row, partOffset);
+  for (int64_t first = 0; first < block.count; first += kFragmentTokens)
+    state.codes.push_back(arith::AddIOp::create(builder, row, builder.int32(first * kSpanColumns)));
+  constexpr int64_t perToken = kSpanColumns / kCopyBytes;
+  int64_t copies = perToken * block.count;
+  if (copies < sliceThreads())
+    state.isCopier = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, share.number,
+                                           builder.int32(copies));
+  for (int64_t first = 0; first < copies; first += sliceThreads()) {
+    Value number = arith::MinUIOp::create(builder, numberOf(first), builder.int32(copies - 1));
+    Value token = arith::DivUIOp::create(builder, number, builder.int32(perToken));
+    Value inToken = arith::RemUIOp::create(builder, number, builder.int32(perToken));
+    inToken = arith::MulIOp::create(builder, inToken, builder.int32(kCopyBytes));
+    state.copies.push_back(builder.global(builder.address(inputRow(0, block, token), inToken)));
+    state.copyPlaces.push_back(arith::MulIOp::create(builder, number, builder.int32(kCopyBytes)));
+  }
+}
+
+Value CodeMatmul::scalePlace(State &state, Value group) {
+  Value number = builder.toI32(arith::RemUIOp::create(builder, group, builder.index(2)));
+  return arith::MulIOp::create(builder, number, builder.int32(scaleBytes(state.block)));
+}
 
 Values CodeMatmul::loadStaged(State &state, Value group) {
   Values values;
-  Value offset = builder.mul(group, 4);
-  for (Value row : state.scaleRows)
-    values.push_back(builder.loadAligned(builder.getF32Type(), builder.address(row, offset), 4));
-  for (Value row : state.sumRows)
-    values.push_back(builder.loadAligned(builder.getI32Type(), builder.address(row, offset), 4));
+  for (Value row : state.rows)
+    values.push_back(
+        builder.loadAligned(builder.getI32Type(), builder.address(row, builder.mul(group, 4)), 4));
   return values;
 }
 
-void CodeMatmul::stage(State &state, ValueRange values) {
-  // What the group before read.
-  NVVM::SyncWarpOp::create(builder, builder.int32(-1));
-  Value own = builder.address(
-      state.share.staging,
-      arith::MulIOp::create(builder, state.share.lane, builder.int32(4)).getResult());
-  for (auto [i, value] : llvm::enumerate(values))
-    builder.storeAligned(value,
-                         builder.address(own, int64_t(i) * builder.getTarget().warpThreads * 4), 4);
-  NVVM::SyncWarpOp::create(builder, builder.int32(-1));
+/// Two groups take turns: while one is written, slower warps still read the other.
+void CodeMatmul::stage(State &state, Value group, ValueRange values) {
+  Value offset = scalePlace(state, group);
+  for (auto [place, value] : llvm::zip_equal(state.places, values))
+    builder.storeAligned(value, builder.address(place, offset), 4);
+  if (!copiesCodes())
+    sliceBarrier(state.share);
 }
 
-SmallVector<std::array<Value, 2>> CodeMatmul::staged(State &state, int64_t array) {
+SmallVector<std::array<Value, 2>> CodeMatmul::staged(State &state, Value group, int64_t array) {
   Type element = array == 0 ? Type(builder.getF32Type()) : Type(builder.getI32Type());
-  Value start = builder.address(
-      state.share.staging,
-      arith::MulIOp::create(builder, state.share.part, builder.int32(8)).getResult());
-  start = builder.address(start, array * stagedTokens(state.block) * 4);
+  Value offset = arith::MulIOp::create(builder, state.share.part, builder.int32(8));
+  offset = arith::AddIOp::create(builder, offset, scalePlace(state, group));
+  Value start =
+      builder.address(builder.address(state.share.staging, offset), array * state.block.count * 4);
   SmallVector<std::array<Value, 2>> values;
   for (int64_t first = 0; first < state.block.count; first += kFragmentTokens) {
     Value two =
@@ -107,6 +199,39 @@ SmallVector<std::array<Value, 2>> CodeMatmul::staged(State &state, int64_t array
   return values;
 }
 
+Value CodeMatmul::buffer(State &state, Value span) {
+  Value number = builder.toI32(
+      arith::RemUIOp::create(builder, span, builder.index(buffers() * spansAtOnce())));
+  number = arith::MulIOp::create(builder, number, builder.int32(codeBytes(state.block)));
+  return builder.address(builder.address(state.share.staging, 2 * scaleBytes(state.block)), number);
+}
+
+/// Starts to copy what an instruction takes, from `span` on, if it belongs to the slice.
+void CodeMatmul::copySpans(State &state, Value span) {
+  Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, span, state.end);
+  if (state.isCopier)
+    exists = arith::AndIOp::create(builder, exists, state.isCopier);
+  builder.ifThen(exists, [&] {
+    for (int64_t i = 0; i < spansAtOnce(); ++i) {
+      Value number = builder.add(span, i);
+      Value start = buffer(state, number), column = builder.mul(number, kSpanColumns);
+      for (auto [from, place] : llvm::zip_equal(state.copies, state.copyPlaces))
+        NVVM::CpAsyncOp::create(builder, builder.address(start, place),
+                                builder.address(from, column), kCopyBytes,
+                                NVVM::LoadCacheModifierKind::CG, Value());
+    }
+  });
+  NVVM::CpAsyncCommitGroupOp::create(builder);
+}
+
+/// Waits for what an instruction takes, and starts to copy what comes where the spans before were,
+/// which then nobody reads any more.
+void CodeMatmul::awaitSpans(State &state, Value span) {
+  NVVM::CpAsyncWaitGroupOp::create(builder, buffers() - 2);
+  sliceBarrier(state.share);
+  copySpans(state, builder.add(span, (buffers() - 1) * spansAtOnce()));
+}
+
 Values CodeMatmul::startingSums(State &state, Value group) {
   Value bits = builder.int32(kFloatBits);
   if (!needsSums())
@@ -115,7 +240,7 @@ Values CodeMatmul::startingSums(State &state, Value group) {
   if (layout.asymmetric)
     std::tie(zeros[0], zeros[1]) = state.reader.loadZeros(layout.perRow ? builder.index(0) : group);
   Values sums;
-  for (const std::array<Value, 2> &ofTokens : staged(state, 1))
+  for (const std::array<Value, 2> &ofTokens : staged(state, group, 1))
     for (int64_t row : {0, 1})
       for (Value sum : ofTokens) {
         if (layout.asymmetric)
@@ -132,7 +257,7 @@ void CodeMatmul::addScaled(State &state, Value group, ArrayRef<Value> sums, Valu
     std::tie(weightScales[0], weightScales[1]) = state.reader.loadScales(group);
   Value offset = builder.constant(f32, kFloatOfBits);
   size_t i = 0;
-  for (const std::array<Value, 2> &ofTokens : staged(state, 0))
+  for (const std::array<Value, 2> &ofTokens : staged(state, group, 0))
     for (int64_t row : {0, 1})
       for (Value scale : ofTokens) {
         Value sum = arith::BitcastOp::create(builder, f32, sums[i]);
@@ -203,12 +328,17 @@ void CodeMatmul::addFragments(State &state, ValueRange words, ValueRange inputs,
   }
 }
 
+Value CodeMatmul::loadCodes(State &state, Value start, Value row, Type type, int64_t columns) {
+  Value place = copiesCodes() ? builder.address(start, row) : builder.address(row, start);
+  return builder.loadAligned(type, builder.address(place, columns), isa<VectorType>(type) ? 8 : 4);
+}
+
 void CodeMatmul::addSpan(State &state, ValueRange words, Value span, Values &sums) {
-  Value column = builder.mul(span, kSpanColumns);
+  Value start = copiesCodes() ? buffer(state, span) : builder.mul(span, kSpanColumns);
   auto two = VectorType::get(2, builder.getI32Type());
   Values inputs;
   for (Value row : state.codes) {
-    Value codes = builder.loadAligned(two, builder.address(row, column), 8);
+    Value codes = loadCodes(state, start, row, two, 0);
     // What is stored with an offset is signed without its highest bit.
     if (state.reader.isSigned())
       codes = arith::XOrIOp::create(builder, codes,
@@ -217,6 +347,71 @@ void CodeMatmul::addSpan(State &state, ValueRange words, Value span, Values &sum
     inputs.push_back(vector::ExtractOp::create(builder, codes, 1));
   }
   addFragments(state, words, inputs, sums);
+}
+
+Values CodeMatmul::readPrunedSpans(State &state, Value span) {
+  Value part = state.share.part, zero = builder.int32(0);
+  auto isSet = [&](int64_t bit) -> Value {
+    Value masked = arith::AndIOp::create(builder, part, builder.int32(bit));
+    return arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, masked, zero);
+  };
+  auto select = [&](Value condition, Value a, Value b) -> Value {
+    return arith::SelectOp::create(builder, condition, a, b);
+  };
+  auto left = [&](Value value, Value bits) -> Value {
+    return arith::ShLIOp::create(builder, value, bits);
+  };
+  auto either = [&](Value a, Value b) -> Value { return arith::OrIOp::create(builder, a, b); };
+  Values words;
+  Value rows[2] = {zero, zero}; // the places of each row, the second span's in the upper half
+  for (int64_t i : {0, 1}) {
+    PrunedWords own = state.reader.readPruned(builder.add(span, i), part);
+    for (int64_t row : {0, 1}) {
+      words.push_back(own.words[row]);
+      rows[row] = either(rows[row], left(own.places[row], builder.int32(16 * i)));
+    }
+  }
+  // Thread 0 of four has the places of the first row and span, thread 1 those of the second row,
+  // threads 2 and 3 those of the second span. First neighbours exchange rows, then spans.
+  Value isOdd = isSet(1), isUpper = isSet(2);
+  Value kept = select(isOdd, rows[1], rows[0]), given = select(isOdd, rows[0], rows[1]);
+  Value other = builder.shuffleXor(given, 1);
+  Value eight = builder.int32(8);
+  Value both = select(isOdd, either(other, left(kept, eight)), either(kept, left(other, eight)));
+  Value half = builder.int32(0xFFFF), sixteen = builder.int32(16);
+  Value low = arith::AndIOp::create(builder, both, half);
+  Value high = arith::ShRUIOp::create(builder, both, sixteen);
+  kept = select(isUpper, high, low);
+  other = builder.shuffleXor(select(isUpper, low, high), 2);
+  words.push_back(
+      select(isUpper, either(other, left(kept, sixteen)), either(kept, left(other, sixteen))));
+  return words;
+}
+
+void CodeMatmul::addPrunedSpans(State &state, ValueRange words, Value span, Values &sums) {
+  Type i32 = builder.getI32Type();
+  Value starts[2];
+  for (int64_t i : {0, 1}) {
+    Value number = builder.add(span, i);
+    starts[i] = copiesCodes() ? buffer(state, number) : builder.mul(number, kSpanColumns);
+  }
+  auto result = LLVM::LLVMStructType::getLiteral(builder.getContext(), {i32, i32, i32, i32});
+  Value selector = builder.int32(0);
+  for (auto [i, row] : llvm::enumerate(state.codes)) {
+    Values inputs;
+    for (Value start : starts)
+      for (int64_t columns = 0; columns < kSpanColumns; columns += 16)
+        inputs.push_back(loadCodes(state, start, row, i32, columns));
+    Values fragment(ValueRange(sums).slice(i * kFragmentValues, kFragmentValues));
+    auto product = NVVM::MmaSpOp::create(
+        builder, result, words.take_front(4), inputs, fragment, words[4], selector,
+        ArrayRef<int64_t>{kTileRows, kFragmentTokens, 2 * kSpanColumns},
+        NVVM::MMAIntOverflow::wrapped,
+        std::array<NVVM::MMATypes, 2>{NVVM::MMATypes::s8, NVVM::MMATypes::s8});
+    product.setOrderedMetadata(builder.getTarget().ordersSparseMma);
+    for (int64_t value = 0; value < kFragmentValues; ++value)
+      sums[i * kFragmentValues + value] = LLVM::ExtractValueOp::create(builder, product, value);
+  }
 }
 
 /// Products of what is stored of a group: eight steps make a span, wherever they belong.
@@ -259,23 +454,22 @@ void CodeMatmul::addStored(State &state, Value group, Values &sums) {
 }
 
 Values CodeMatmul::multiply(const Share &share, const TokenBlock &block) {
-  State state{share, block, CodeReader(builder, type, share.tile, share.rowPair), {}, {}, {}};
-  CodeReader &reader = state.reader;
-  Value partOffset = builder.int32(0);
-  if (!reader.hasStoredSteps())
-    partOffset =
-        arith::MulIOp::create(builder, share.part, builder.int32(kSpanColumns / kSpanParts));
-  state.codes = fragmentRows(0, block, share, partOffset);
-  for (int64_t first = 0; first < block.count; first += builder.getTarget().warpThreads) {
-    Value token = arith::AddIOp::create(builder, share.lane, builder.int32(first));
-    if (block.count < builder.getTarget().warpThreads)
-      token = arith::MinUIOp::create(builder, token, builder.int32(block.count - 1));
-    state.scaleRows.push_back(inputRow(1, block, token));
-    if (needsSums())
-      state.sumRows.push_back(inputRow(2, block, token));
-  }
-
   auto [begin, end] = sliceOf(share.slice, geometry.groups);
+  State state{share,
+              block,
+              CodeReader(builder, type, share.tile, share.rowPair, isPruned),
+              builder.mul(end, spansOfGroup()),
+              {},
+              {},
+              {},
+              {},
+              {},
+              {}};
+  CodeReader &reader = state.reader;
+  initialize(state);
+  for (int64_t i = 0; copiesCodes() && i + 1 < buffers(); ++i)
+    copySpans(state, builder.add(builder.mul(begin, spansOfGroup()), i * spansAtOnce()));
+
   // The last group again, where there is no next one.
   Value last = builder.index(geometry.groups - 1);
   auto known = [&](Value group) -> Value { return arith::MinUIOp::create(builder, group, last); };
@@ -286,26 +480,41 @@ Values CodeMatmul::multiply(const Share &share, const TokenBlock &block) {
   Value first = known(begin), none;
   llvm::append_range(carried, loadStaged(state, first));
   size_t stagedEnd = carried.size();
+  auto readAhead = [&](Value span) {
+    return isPruned ? readPrunedSpans(state, span) : readSpan(state, span, none);
+  };
   if (readsAhead)
-    llvm::append_range(carried, readSpan(state, builder.mul(first, spansOfGroup()), none));
+    llvm::append_range(carried, readAhead(builder.mul(first, spansOfGroup())));
   else if (reader.countsPositions())
     carried.push_back(firstPosition(state, begin));
   carried = builder.loop(begin, end, 1, carried, [&](Value group, ValueRange values) {
     Values sums, next(values.take_front(results));
     Value following = known(builder.add(group, 1));
-    stage(state, values.slice(results, stagedEnd - results));
+    stage(state, group, values.slice(results, stagedEnd - results));
     Values ahead = loadStaged(state, following);
+    // The barrier of a group's first span is also that of its scales.
+    if (copiesCodes())
+      awaitSpans(state, builder.mul(group, spansOfGroup()));
+    auto awaitNext = [&](Value span, int64_t i) {
+      if (copiesCodes() && i > 0)
+        awaitSpans(state, span);
+    };
     sums = startingSums(state, group);
     if (reader.hasStoredSteps()) {
       addStored(state, group, sums);
     } else if (readsAhead) {
       Values words(values.drop_front(stagedEnd));
-      for (int64_t i = 0; i < spansOfGroup(); ++i) {
+      for (int64_t i = 0; i < spansOfGroup(); i += spansAtOnce()) {
         Value span = builder.add(builder.mul(group, spansOfGroup()), i);
-        Value nextSpan =
-            i + 1 < spansOfGroup() ? builder.add(span, 1) : builder.mul(following, spansOfGroup());
-        Values nextWords = readSpan(state, nextSpan, none);
-        addSpan(state, words, span, sums);
+        Value nextSpan = i + spansAtOnce() < spansOfGroup()
+                             ? builder.add(span, spansAtOnce())
+                             : builder.mul(following, spansOfGroup());
+        Values nextWords = readAhead(nextSpan);
+        awaitNext(span, i);
+        if (isPruned)
+          addPrunedSpans(state, words, span, sums);
+        else
+          addSpan(state, words, span, sums);
         words = nextWords;
       }
       llvm::append_range(ahead, words);
@@ -313,7 +522,9 @@ Values CodeMatmul::multiply(const Share &share, const TokenBlock &block) {
       Value position = values.back();
       for (int64_t i = 0; i < spansOfGroup(); ++i) {
         Value span = builder.add(builder.mul(group, spansOfGroup()), i);
-        addSpan(state, readSpan(state, span, position), span, sums);
+        Values words = readSpan(state, span, position);
+        awaitNext(span, i);
+        addSpan(state, words, span, sums);
       }
       ahead.push_back(position);
     }

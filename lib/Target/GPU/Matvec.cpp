@@ -14,8 +14,6 @@ namespace {
 
 /// Shared memory for the sums of warps.
 constexpr int64_t kPartialBytes = 32 << 10;
-/// Units a lane has under way at once, and the same again of what comes next.
-constexpr int64_t kUnitsAtOnce = 4;
 
 /// The row tiles of one matrix in order: one per iteration, or with rotary embeddings the first or
 /// the second of a pair.
@@ -28,17 +26,19 @@ struct Stream {
 
   int64_t firstSlot = 0;
   /// Units that each warp takes of a tile (fewer in some warps if they do not go up in its units),
-  /// and how often it takes up to kUnitsAtOnce of them.
-  int64_t perWarp = 0, chunks = 0;
+  /// and how often it takes up to `atOnce` of them. A lane has as many under way, and the same
+  /// again of what comes next.
+  int64_t perWarp = 0, chunks = 0, atOnce = 0;
   int64_t unitsOf(int64_t chunk) const {
-    return chunk + 1 < chunks ? kUnitsAtOnce : perWarp - chunk * kUnitsAtOnce;
+    return chunk + 1 < chunks ? atOnce : perWarp - chunk * atOnce;
   }
 };
 
 /// All warps of a block share each row tile: warp w takes every warps-th unit of its columns, so
-/// that together they read on and on, and no warp waits for another between tiles. Each leaves its
-/// sums of a tile's rows in shared memory; when all tiles are through, the sums of all warps are
-/// added and finished, one thread per row.
+/// that together they read on and on, and no warp waits for another between tiles. (Where units are
+/// ordered, a warp has neighbouring ones, and what lies before them in each tile is counted first.)
+/// Each leaves its sums of a tile's rows in shared memory; when all tiles are through, the sums of
+/// all warps are added and finished, one thread per row.
 class MatvecEmitter {
 public:
   MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles, Value first,
@@ -51,24 +51,32 @@ private:
   /// Multiplies one tile; `current` are the loaded values of its first chunk, and those of the next
   /// tile's first chunk are returned.
   Values emitTile(const Stream &stream, Value iteration, const Stream &next, Value nextIteration,
-                  Value slot, Values current);
+                  Value slot, Value nextSlot, Values current);
   /// Loads, or multiplies, the `units` units of chunk `chunk`; `isLast`: some may not exist.
-  Values loadChunk(const Stream &stream, Value tile, Value chunk, int64_t units, bool isLast);
-  Values multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast,
-                       Values loaded, Values sums);
-  Values loadFirst(const Stream &stream, Value tile) {
-    return loadChunk(stream, tile, builder.int32(0), stream.unitsOf(0), stream.chunks == 1);
-  }
+  /// `position`: of its first unit where units are ordered, else null.
+  Values loadChunk(const Stream &stream, Value tile, Value chunk, int64_t units, bool isLast,
+                   Value position);
+  Values multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast, Values loaded,
+                       Values sums);
+  Values loadFirst(const Stream &stream, Value tile, Value slot);
   Value tileAddress(const Stream &stream, Value iteration, Value weight = {});
-  Value unitOf(Value chunk, int64_t i);
+  Value unitOf(const Stream &stream, Value chunk, int64_t i);
   void storeSums(const Stream &stream, Value slot, Values sums);
   void finish(Value first, Value iterations);
   void finishRow(Value iteration, Value slot, Value row);
   Value sumOf(Value slot, int64_t stream, Value row);
   Value activate(packed::MatmulTileOp op, Value gate, Value sum);
   void storeRow(packed::MatmulTileOp op, Value row, Value sum);
+  Value chunksOf(const Stream &stream, Value tile);
+  Value slotOf(Value number, int64_t stream);
+  Value countAddress(Value slot, Value warp);
+  void countValues(Value begin, Value iterations);
   /// Bytes of the sums of one tile.
   int64_t slotBytes() const { return builder.warps() * kTileRows * sizeof(float); }
+  int64_t slots() const { return atOnce * static_cast<int64_t>(streams.size()); }
+  bool isOrdered() const {
+    return llvm::any_of(streams, [](const Stream &stream) { return stream.reader->isOrdered(); });
+  }
 
   BlockBuilder &builder;
   std::vector<Stream> streams;
@@ -91,7 +99,13 @@ MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileO
       if (op.getCos())
         stream.apart = cast<MemRefType>(op.getCos().getType()).getDimSize(1) / kTileRows;
       stream.perWarp = llvm::divideCeil(stream.reader->units(), builder.warps());
-      stream.chunks = llvm::divideCeil(stream.perWarp, kUnitsAtOnce);
+      stream.atOnce = stream.reader->unitsAtOnce();
+      stream.chunks = llvm::divideCeil(stream.perWarp, stream.atOnce);
+      // As many chunks as a tile needs are known too late for the last one to be shorter.
+      if (stream.reader->variesUnits()) {
+        stream.atOnce = llvm::divideCeil(stream.perWarp, stream.chunks);
+        stream.perWarp = stream.chunks * stream.atOnce;
+      }
       streams.push_back(std::move(stream));
     }
   }
@@ -112,10 +126,15 @@ Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration, Value we
   return stream.reader->tileAddress(builder, weight ? weight : op.getWeight(), tile);
 }
 
-/// Unit i of a chunk. Neighbouring warps take neighbouring units.
-Value MatvecEmitter::unitOf(Value chunk, int64_t i) {
-  Value number = arith::MulIOp::create(builder, chunk, builder.int32(kUnitsAtOnce));
+/// Unit i of a chunk. Neighbouring warps take neighbouring units, or where units are ordered a
+/// warp's units are neighbours.
+Value MatvecEmitter::unitOf(const Stream &stream, Value chunk, int64_t i) {
+  Value number = arith::MulIOp::create(builder, chunk, builder.int32(stream.atOnce));
   number = arith::AddIOp::create(builder, number, builder.int32(i));
+  if (stream.reader->isOrdered()) {
+    Value first = arith::MulIOp::create(builder, warp, builder.int32(stream.perWarp));
+    return arith::AddIOp::create(builder, first, number);
+  }
   number = arith::MulIOp::create(builder, number, builder.int32(builder.warps()));
   return arith::AddIOp::create(builder, number, warp);
 }
@@ -123,26 +142,43 @@ Value MatvecEmitter::unitOf(Value chunk, int64_t i) {
 /// Whether unit i of a chunk may lie behind the tile's last one: the last one of a warp may.
 static bool mayBeMissing(const Stream &stream, const BlockBuilder &builder, int64_t units,
                          bool isLast, int64_t i) {
-  return isLast && i + 1 == units && stream.reader->units() % builder.warps() != 0;
+  return isLast && i + 1 == units && stream.reader->units() % builder.warps() != 0 &&
+         !stream.reader->boundsUnits();
 }
 
 Values MatvecEmitter::loadChunk(const Stream &stream, Value tile, Value chunk, int64_t units,
-                                bool isLast) {
+                                bool isLast, Value position) {
   Values loaded;
   for (int64_t i = 0; i < units; ++i) {
-    Value unit = unitOf(chunk, i);
+    Value unit = unitOf(stream, chunk, i);
     if (mayBeMissing(stream, builder, units, isLast, i))
       unit = arith::MinUIOp::create(builder, unit, builder.int32(stream.reader->units() - 1));
-    llvm::append_range(loaded, stream.reader->load(builder, tile, unit, lane));
+    llvm::append_range(loaded, stream.reader->load(builder, tile, unit, lane, position));
+    if (stream.reader->isOrdered())
+      position = loaded.back();
   }
   return loaded;
+}
+
+/// The first chunk of a tile.
+Values MatvecEmitter::loadFirst(const Stream &stream, Value tile, Value slot) {
+  Value position;
+  if (stream.reader->isOrdered()) {
+    // What the warps before have of the tile.
+    Value isBefore = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, lane, warp);
+    Value other = arith::SelectOp::create(builder, isBefore, lane, builder.int32(0));
+    position = builder.loadAligned(builder.getI32Type(), countAddress(slot, other), 4);
+    position = arith::SelectOp::create(builder, isBefore, position, builder.int32(0));
+    position = builder.reduceLanes(Reduction::Sum, position, builder.getTarget().warpThreads - 1);
+  }
+  return loadChunk(stream, tile, builder.int32(0), stream.unitsOf(0), stream.chunks == 1, position);
 }
 
 Values MatvecEmitter::multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast,
                                     Values loaded, Values sums) {
   size_t each = loaded.size() / units;
   for (int64_t i = 0; i < units; ++i) {
-    Value unit = unitOf(chunk, i);
+    Value unit = unitOf(stream, chunk, i);
     ValueRange own = ValueRange(loaded).slice(i * each, each);
     if (!mayBeMissing(stream, builder, units, isLast, i)) {
       sums = stream.reader->multiply(builder, own, unit, lane, stream.inputs, sums);
@@ -164,71 +200,142 @@ Values MatvecEmitter::multiplyChunk(const Stream &stream, Value chunk, int64_t u
   return sums;
 }
 
+/// The slot of a stream's tile in iteration `number` (index) of a stage.
+Value MatvecEmitter::slotOf(Value number, int64_t stream) {
+  Value slot = arith::MulIOp::create(builder, builder.toI32(number),
+                                     builder.int32(static_cast<int64_t>(streams.size())));
+  return arith::AddIOp::create(builder, slot, builder.int32(stream));
+}
+
+/// How many chunks a warp has of a tile, one at least, where tiles differ.
+Value MatvecEmitter::chunksOf(const Stream &stream, Value tile) {
+  Value units = stream.reader->tileUnits(builder, tile);
+  int64_t each = stream.atOnce * builder.warps();
+  units = arith::AddIOp::create(builder, units, builder.int32(each - 1));
+  Value chunks = arith::DivUIOp::create(builder, units, builder.int32(each));
+  return arith::MaxUIOp::create(builder, chunks, builder.int32(1));
+}
+
 Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stream &next,
-                               Value nextIteration, Value slot, Values current) {
+                               Value nextIteration, Value slot, Value nextSlot, Values current) {
   Values sums(stream.reader->rowsPerLane(), builder.constant(builder.getF32Type(), 0.0));
   int64_t last = stream.chunks - 1;
   Value lastChunk = builder.int32(last);
+  auto positionOf = [&](const Values &loaded) {
+    return stream.reader->isOrdered() ? loaded.back() : Value();
+  };
   if (last > 0) {
     Value tile = tileAddress(stream, iteration);
+    bool varies = stream.reader->variesUnits();
+    if (varies)
+      lastChunk = arith::SubIOp::create(builder, chunksOf(stream, tile), builder.int32(1));
     // Each chunk while the next one of the same tile is under way. All but the last are full.
-    if (last > 1) {
+    if (last > 1 || varies) {
       Values carried = current;
       llvm::append_range(carried, sums);
-      carried = builder.loop(
-          builder.index(0), builder.index(last - 1), 1, carried,
-          [&](Value index, ValueRange values) {
+      Value limit = varies ? builder.toIndex(lastChunk) : builder.index(last - 1);
+      carried =
+          builder.loop(builder.index(0), limit, 1, carried, [&](Value index, ValueRange values) {
             Value chunk = builder.toI32(index);
             Value following = arith::AddIOp::create(builder, chunk, builder.int32(1));
-            Values results = loadChunk(stream, tile, following, kUnitsAtOnce, false);
-            llvm::append_range(
-                results, multiplyChunk(stream, chunk, kUnitsAtOnce, false,
-                                       Values(values.take_front(current.size())),
-                                       Values(values.drop_front(current.size()))));
+            Values loaded(values.take_front(current.size()));
+            Values results =
+                loadChunk(stream, tile, following, stream.atOnce, false, positionOf(loaded));
+            llvm::append_range(results, multiplyChunk(stream, chunk, stream.atOnce, false, loaded,
+                                                      Values(values.drop_front(current.size()))));
             return results;
           });
       sums.assign(carried.begin() + current.size(), carried.end());
       carried.truncate(current.size());
       current = carried;
     }
-    Values tail = loadChunk(stream, tile, lastChunk, stream.unitsOf(last), true);
-    sums = multiplyChunk(stream, builder.int32(last - 1), kUnitsAtOnce, false, current, sums);
-    current = tail;
+    if (!varies) {
+      Values tail =
+          loadChunk(stream, tile, lastChunk, stream.unitsOf(last), true, positionOf(current));
+      sums = multiplyChunk(stream, builder.int32(last - 1), stream.atOnce, false, current, sums);
+      current = tail;
+    }
   }
-  Values ahead = loadFirst(next, tileAddress(next, nextIteration));
+  Values ahead = loadFirst(next, tileAddress(next, nextIteration), nextSlot);
   sums = multiplyChunk(stream, lastChunk, stream.unitsOf(last), true, current, sums);
   storeSums(stream, slot, sums);
   return ahead;
 }
 
-/// Where a warp leaves its sums of a row: [slot][warp][16 rows] f32.
+/// Where the bytes of values are counted that a warp has of a tile: behind the sums, [slot][warp].
+Value MatvecEmitter::countAddress(Value slot, Value warp) {
+  Value place = arith::MulIOp::create(builder, slot, builder.int32(builder.warps()));
+  place = arith::AddIOp::create(builder, place, warp);
+  Value offset = arith::MulIOp::create(builder, place, builder.int32(sizeof(uint32_t)));
+  return builder.address(builder.address(partials, slots() * slotBytes()), offset);
+}
+
+/// Counts, for the tiles of a stage, what each warp has of the values of those with ordered units.
+void MatvecEmitter::countValues(Value begin, Value iterations) {
+  builder.loop(builder.index(0), iterations, 1, [&](Value number) {
+    Value iteration = builder.add(begin, arith::MulIOp::create(builder, number, step).getResult());
+    for (auto [s, stream] : llvm::enumerate(streams)) {
+      if (!stream.reader->isOrdered())
+        continue;
+      Value firstUnit = unitOf(stream, builder.int32(0), 0);
+      Value endUnit =
+          arith::AddIOp::create(builder, firstUnit, builder.int32(stream.perWarp)).getResult();
+      Value bytes = stream.reader->valueBytes(builder, tileAddress(stream, iteration), firstUnit,
+                                              endUnit, lane);
+      Value isWriter =
+          arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, lane, builder.int32(0));
+      Value slot = slotOf(number, s);
+      builder.ifThen(isWriter, [&, slot = slot] {
+        builder.storeAligned(bytes, countAddress(slot, warp), sizeof(uint32_t));
+      });
+    }
+  });
+  builder.barrier();
+}
+
+/// Leaves a warp's sums of a tile's rows where those of all warps are: [slot][warp][16 rows] f32.
 void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
   int64_t rows = stream.reader->rowsPerLane(), rowLanes = stream.reader->rowLanes();
-  for (Value &sum : sums)
-    sum = builder.reduceLanes(Reduction::Sum, sum,
-                              (builder.getTarget().warpThreads - 1) & ~(rowLanes - 1));
-  Value isWriter =
-      arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, lane, builder.int32(rowLanes));
-  builder.ifThen(isWriter, [&] {
-    Value offset = arith::MulIOp::create(builder, slot, builder.int32(slotBytes()));
-    offset = arith::AddIOp::create(
-        builder, offset,
-        arith::MulIOp::create(builder, warp, builder.int32(kTileRows * sizeof(float))));
-    offset = arith::AddIOp::create(
-        builder, offset, arith::MulIOp::create(builder, lane, builder.int32(rows * sizeof(float))));
-    for (int64_t row = 0; row < rows; row += 4) {
-      Value four = vector::FromElementsOp::create(builder, VectorType::get(4, builder.getF32Type()),
-                                                  ValueRange(sums).slice(row, 4));
-      builder.storeAligned(
-          four, builder.address(builder.address(partials, offset), row * sizeof(float)), 16);
+  auto hasBit = [&](int64_t bit) -> Value {
+    Value masked = arith::AndIOp::create(builder, lane, builder.int32(bit));
+    return arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, masked, builder.int32(0));
+  };
+  // Lanes that have the same rows give each other halves of those, until each has one row left.
+  int64_t bit = builder.getTarget().warpThreads / 2;
+  for (; sums.size() > 1; bit /= 2) {
+    size_t half = sums.size() / 2;
+    Value isUpper = hasBit(bit);
+    for (size_t i = 0; i < half; ++i) {
+      Value lower = sums[i], upper = sums[i + half];
+      Value kept = arith::SelectOp::create(builder, isUpper, upper, lower);
+      Value given = arith::SelectOp::create(builder, isUpper, lower, upper);
+      sums[i] = arith::AddFOp::create(builder, kept, builder.shuffleXor(given, bit));
     }
+    sums.resize(half);
+  }
+  Value sum = builder.reduceLanes(Reduction::Sum, sums[0], bit * 2 - rowLanes);
+  Value isWriter = arith::CmpIOp::create(
+      builder, arith::CmpIPredicate::ult,
+      arith::RemUIOp::create(builder, lane, builder.int32(2 * bit)), builder.int32(rowLanes));
+  builder.ifThen(isWriter, [&] {
+    Value row = arith::RemUIOp::create(builder, lane, builder.int32(rowLanes));
+    row = arith::MulIOp::create(builder, row, builder.int32(rows));
+    row = arith::AddIOp::create(builder, row,
+                                arith::DivUIOp::create(builder, lane, builder.int32(2 * bit)));
+    Value place = arith::MulIOp::create(builder, warp, builder.int32(kTileRows));
+    Value offset = arith::MulIOp::create(builder, arith::AddIOp::create(builder, place, row),
+                                         builder.int32(sizeof(float)));
+    offset = arith::AddIOp::create(
+        builder, offset, arith::MulIOp::create(builder, slot, builder.int32(slotBytes())));
+    builder.storeAligned(sum, builder.address(partials, offset), sizeof(float));
   });
 }
 
 void MatvecEmitter::emit() {
   lane = builder.lane();
   warp = builder.warp();
-  partials = builder.scratch(atOnce * streams.size() * slotBytes());
+  int64_t countBytes = isOrdered() ? slots() * builder.warps() * int64_t(sizeof(uint32_t)) : 0;
+  partials = builder.scratch(slots() * slotBytes() + countBytes);
   for (Stream &stream : streams)
     for (Value input : stream.op.getInputs())
       stream.inputs.push_back(builder.rowAddress(input, builder.index(0)));
@@ -253,8 +360,8 @@ int64_t MatvecEmitter::emitPrefetch(ValueRange weights, int64_t most) {
     return 0;
   builder.forThreads(iterations, [&](Value number) {
     Value iteration = builder.add(first, arith::MulIOp::create(builder, number, step).getResult());
-    Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, iteration,
-                                         builder.index(count));
+    Value exists =
+        arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, iteration, builder.index(count));
     builder.ifThen(exists, [&] {
       for (const Stream &stream : streams) {
         size_t op = stream.op == streams.front().op ? 0 : 1;
@@ -274,21 +381,22 @@ void MatvecEmitter::emitStage(Value begin) {
   left = arith::DivUIOp::create(builder, left, step);
   Value iterations = arith::MinUIOp::create(builder, left, builder.index(atOnce));
 
-  Values loaded = loadFirst(streams[0], tileAddress(streams[0], begin));
+  if (isOrdered())
+    countValues(begin, iterations);
+  Values loaded = loadFirst(streams[0], tileAddress(streams[0], begin), builder.int32(0));
   builder.loop(builder.index(0), iterations, 1, loaded, [&](Value number, ValueRange carried) {
-    Value iteration = builder.add(begin, arith::MulIOp::create(builder, number, step).getResult());
-    Value following = builder.add(iteration, step);
+    auto iterationOf = [&](Value number) -> Value {
+      return builder.add(begin, arith::MulIOp::create(builder, number, step).getResult());
+    };
     // What follows the last tile is loaded for nothing: it is the last tile again, and in a cache.
-    Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, following, limit);
-    following = arith::SelectOp::create(builder, exists, following, iteration);
+    Value following = arith::MinUIOp::create(builder, builder.add(number, 1),
+                                             arith::SubIOp::create(builder, iterations, one));
     Values current(carried);
     for (size_t s = 0; s < streams.size(); ++s) {
-      bool isLast = s + 1 == streams.size();
-      Value slot =
-          arith::MulIOp::create(builder, builder.toI32(number), builder.int32(streams.size()));
-      slot = arith::AddIOp::create(builder, slot, builder.int32(s));
-      current = emitTile(streams[s], iteration, streams[isLast ? 0 : s + 1],
-                         isLast ? following : iteration, slot, current);
+      size_t next = (s + 1) % streams.size();
+      Value nextNumber = next == 0 ? following : number;
+      current = emitTile(streams[s], iterationOf(number), streams[next], iterationOf(nextNumber),
+                         slotOf(number, s), slotOf(nextNumber, next), current);
     }
     return current;
   });

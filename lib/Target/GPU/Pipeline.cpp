@@ -1,7 +1,6 @@
 // The passes that lead from a packed module to the LLVM dialect of a GPU, phase by phase.
 #include "stc/Target/GPU/Pipeline.h"
 
-#include "stc/Dialect/Packed/Transforms/Passes.h"
 #include "stc/Dialect/Packed/Transforms/TiledPhase.h"
 #include "stc/Target/GPU/Passes.h"
 #include "stc/Target/Kernels/BufferPhase.h"
@@ -11,6 +10,8 @@
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Transforms/Passes.h"
+
+#include <limits>
 
 using namespace mlir;
 using namespace stc;
@@ -23,15 +24,24 @@ static void cleanUp(OpPassManager &manager) {
 /// Private buffers are in shared memory, beside what kernels need there.
 constexpr int64_t kPrivateBytes = 96 << 10;
 
+/// Positions of one piece of a single token's attention: in long texts, pieces of a few key/value
+/// heads for every multiprocessor.
+constexpr int64_t kPieceKeys = 256;
+
 void stc::gpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &options) {
   addBufferPasses(manager, /*keepsNorms=*/true);
   SelectBlockConfigPassOptions select;
   select.target = options.target;
   manager.addPass(createSelectBlockConfigPass(select));
-  // Before buffers and barriers get their places; what is tiled then stays as it is.
-  manager.addPass(createTileOpsPass());
-  manager.addPass(createFuseCacheUpdatesPass());
-  addLoopPasses(manager, options.maxTokens, kPrivateBytes);
+  auto replicate = [](OpPassManager &loops) { loops.addPass(createReplicateSmallWorkPass()); };
+  LoopPassOptions loops;
+  loops.maxTokens = options.maxTokens;
+  loops.privateBytes = kPrivateBytes;
+  // A block reads a long row in less time than it waits for others.
+  loops.splitColumns = std::numeric_limits<int64_t>::max();
+  loops.pieceKeys = kPieceKeys;
+  loops.beforeBarriers = replicate;
+  addLoopPasses(manager, loops);
 }
 
 void stc::gpu::addVectorPasses(OpPassManager &manager, const PipelineOptions &options) {

@@ -15,6 +15,8 @@ namespace {
 constexpr StringLiteral kThread = "stc_simt_thread", kBlock = "stc_simt_block",
                         kBlocks = "stc_simt_blocks", kSharedBase = "stc_simt_shared",
                         kBarrier = "stc_simt_barrier", kWarpBarrier = "stc_simt_warp_barrier",
+                        kNamedBarrier = "stc_simt_named_barrier", kCopy = "stc_simt_copy_async",
+                        kCopyCommit = "stc_simt_copy_commit", kCopyWait = "stc_simt_copy_wait",
                         kShuffle = "stc_simt_shuffle_xor", kMmaInt8 = "stc_simt_mma_int8",
                         kMmaBF16 = "stc_simt_mma_bf16", kPairBF16 = "stc_simt_pair_bf16",
                         kRunBlock = "stc_simt_run_block", kGridBarrier = "stc_rt_barrier";
@@ -74,6 +76,29 @@ public:
           return success();
         })
         .Case([&](mlir::gpu::ShuffleOp shuffle) { return replaceShuffle(builder, shuffle); })
+        .Case([&](NVVM::BarrierOp barrier) { return replaceBarrier(builder, barrier); })
+        .Case([&](NVVM::CpAsyncOp copy) -> LogicalResult {
+          if (copy.getCpSize())
+            return op->emitOpError("expects a size that is known");
+          callFunction(builder, kCopy, Type(),
+                       {copy.getDst(), copy.getSrc(), constant(builder, copy.getSize())});
+          op->erase();
+          return success();
+        })
+        .Case([&](NVVM::CpAsyncCommitGroupOp) {
+          callFunction(builder, kCopyCommit, Type(), {});
+          op->erase();
+          return success();
+        })
+        .Case([&](NVVM::CpAsyncWaitGroupOp wait) {
+          callFunction(builder, kCopyWait, Type(), constant(builder, wait.getN()));
+          op->erase();
+          return success();
+        })
+        .Case([&](NVVM::CpAsyncBulkPrefetchOp) { // a hint
+          op->erase();
+          return success();
+        })
         .Case([&](NVVM::MmaOp mma) { return replaceMma(builder, mma); })
         .Case([&](LLVM::CallIntrinsicOp call) { return replaceIntrinsic(builder, call); })
         .Default([](Operation *other) {
@@ -83,9 +108,11 @@ public:
 
 private:
   /// Different for each place of the code, whatever copies of it LLVM makes.
-  Value nextPlace(ImplicitLocOpBuilder &builder) {
+  Value nextPlace(ImplicitLocOpBuilder &builder) { return constant(builder, places++); }
+
+  static Value constant(ImplicitLocOpBuilder &builder, int64_t value) {
     return LLVM::ConstantOp::create(builder, builder.getI32Type(),
-                                    builder.getI32IntegerAttr(places++));
+                                    builder.getI32IntegerAttr(static_cast<int32_t>(value)));
   }
 
   static LogicalResult replaceNumber(ImplicitLocOpBuilder &builder, Operation *op,
@@ -118,6 +145,14 @@ private:
     return success();
   }
 
+  LogicalResult replaceBarrier(ImplicitLocOpBuilder &builder, NVVM::BarrierOp barrier) {
+    if (barrier.getNumResults() != 0 || !barrier.getBarrierId() || !barrier.getNumberOfThreads())
+      return barrier.emitOpError("expects a number, threads and no reduction");
+    callFunction(builder, kNamedBarrier, Type(),
+                 {barrier.getBarrierId(), barrier.getNumberOfThreads(), nextPlace(builder)});
+    barrier.erase();
+    return success();
+  }
   LogicalResult replaceMma(ImplicitLocOpBuilder &builder, NVVM::MmaOp mma);
   static LogicalResult replaceIntrinsic(ImplicitLocOpBuilder &builder, LLVM::CallIntrinsicOp call);
 

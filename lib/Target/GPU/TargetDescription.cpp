@@ -77,6 +77,7 @@ absl::StatusOr<TargetDescription> TargetDescription::parse(absl::string_view nam
     target.sharedBytes = chip.sharedKilobytes << 10;
     target.hasDot4 = target.hasMma = true;
     target.hasSparseMma = chip.sparseMma;
+    target.ordersSparseMma = absl::string_view(chip.ptx) >= "+ptx85";
     target.hasWarpgroupMma = chip.warpgroupMma;
     target.hasBulkPrefetch = !absl::StartsWith(chip.name, "sm_8"); // since sm_90
     return target;

@@ -1,6 +1,8 @@
 // What the ways of multiplying by tensor cores share.
 #include "TensorMatmul.h"
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
 using namespace mlir;
 using namespace stc;
 using namespace stc::gpu;
@@ -37,27 +39,44 @@ Values TensorMatmul::fragmentRows(unsigned number, const TokenBlock &block, cons
   return rows;
 }
 
+void TensorMatmul::sliceBarrier(const Share &share) {
+  if (slices() == 1)
+    return builder.barrier();
+  if (slotsAtOnce() == 1) {
+    NVVM::SyncWarpOp::create(builder, builder.int32(-1));
+    return;
+  }
+  // Barrier 0 is the block's.
+  Value number = arith::AddIOp::create(builder, share.slice, builder.int32(1));
+  NVVM::BarrierOp::create(builder, TypeRange(), number, builder.int32(sliceThreads()),
+                          NVVM::BarrierReductionAttr(), Value());
+}
+
 void TensorMatmul::emitBlock(const TokenBlock &block) {
   int64_t atOnce = slotsAtOnce(), sumBytes = block.count * kTokenBytes;
-  Value sums = builder.scratch(builder.warps() * (sumBytes + stagingBytes(block)));
-  Value warp = builder.warp(), lane = builder.lane();
-  auto placeOf = [&](int64_t bytes) -> Value {
-    return arith::MulIOp::create(builder, warp, builder.int32(bytes));
+  // The sums come where the staging was.
+  int64_t bytes = std::max(builder.warps() * sumBytes, slices() * stagingBytes(block));
+  Value memory = builder.scratch(bytes), warp = builder.warp(), lane = builder.lane();
+  auto times = [&](Value number, int64_t factor) -> Value {
+    return arith::MulIOp::create(builder, number, builder.int32(factor));
   };
+  Value inBatch = arith::RemUIOp::create(builder, warp, builder.int32(atOnce));
   Share share;
   share.lane = lane;
   share.rowPair = arith::DivUIOp::create(builder, lane, builder.int32(kSpanParts));
   share.part = arith::RemUIOp::create(builder, lane, builder.int32(kSpanParts));
   share.slice = arith::DivUIOp::create(builder, warp, builder.int32(atOnce));
-  share.staging = builder.address(builder.address(sums, builder.warps() * sumBytes),
-                                  placeOf(stagingBytes(block)));
-  Value inBatch =
-      builder.toIndex(arith::RemUIOp::create(builder, warp, builder.int32(atOnce)).getResult());
+  share.number =
+      arith::AddIOp::create(builder, times(inBatch, builder.getTarget().warpThreads), lane);
+  share.staging = builder.address(memory, times(share.slice, stagingBytes(block)));
   for (int64_t first = 0; first < slots(); first += atOnce) {
-    share.tile = tileAddress(tileOf(builder.add(inBatch, first)));
-    storeSums(share, builder.address(sums, placeOf(sumBytes)), multiply(share, block));
+    share.tile = tileAddress(tileOf(builder.add(builder.toIndex(inBatch), first)));
+    Values sums = multiply(share, block);
+    if (stagingBytes(block) > 0)
+      builder.barrier();
+    storeSums(share, builder.address(memory, times(warp, sumBytes)), sums);
     builder.barrier();
-    finishSlots(first, block, sums);
+    finishSlots(first, block, memory);
     builder.barrier();
   }
 }

@@ -23,7 +23,8 @@ protected:
   struct Share {
     Value tile;    // where it begins
     Value slice;   // i32, below slices()
-    Value staging; // stagingBytes() of shared memory
+    Value number;  // i32: of the thread among those of the slice
+    Value staging; // stagingBytes() of shared memory, the slice's own
     Value lane, rowPair, part;
   };
 
@@ -32,11 +33,15 @@ protected:
 
   /// The sums (f32) of a warp's share: kFragmentValues for every kFragmentTokens tokens.
   virtual Values multiply(const Share &share, const TokenBlock &block) = 0;
-  /// Shared memory that `multiply` of a warp needs.
+  /// Shared memory that `multiply` of a slice needs.
   virtual int64_t stagingBytes(const TokenBlock &block) const { return 0; }
 
   int64_t slotsAtOnce() const;
   int64_t slices() const { return builder.warps() / slotsAtOnce(); }
+  /// Threads of the warps that have the same slice.
+  int64_t sliceThreads() const { return slotsAtOnce() * builder.getTarget().warpThreads; }
+  /// Waits for the threads of the slice.
+  void sliceBarrier(const Share &share);
   /// [begin, end) (index) of the share of `count` pieces that a slice has.
   std::pair<Value, Value> sliceOf(Value slice, int64_t count);
   /// Where input `number` of each fragment's token of this thread begins, plus `offset` (i32)

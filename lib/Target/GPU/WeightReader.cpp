@@ -1,6 +1,8 @@
 // How the lanes of a warp read a row tile: what layouts have in common.
 #include "WeightReader.h"
 
+#include "Words.h"
+
 using namespace mlir;
 using namespace stc;
 using namespace stc::gpu;
@@ -34,6 +36,34 @@ Value WeightReader::tileAddress(BlockBuilder &builder, Value weight, Value tile)
   start = arith::MulIOp::create(builder, start,
                                 builder.constant(builder.getI64Type(), kSectionAlignment));
   return builder.address(base, start);
+}
+
+Value WeightReader::tileUnits(BlockBuilder &builder, Value) const {
+  return builder.int32(unitCount);
+}
+
+Value WeightReader::valueBytes(BlockBuilder &, Value, Value, Value, Value) const {
+  llvm_unreachable("units are found without what lies before them");
+}
+
+int64_t ScaledReader::unitsFor(int64_t pieces) const {
+  return llvm::divideCeil(pieces, kWarpLanes / rowLanes());
+}
+
+ScaledReader::Place ScaledReader::placeOf(BlockBuilder &builder, Value unit, Value lane,
+                                          int64_t pieces, int64_t pieceColumns,
+                                          bool anyUnit) const {
+  Words words(builder);
+  int64_t perUnit = kWarpLanes / rowLanes();
+  Place place;
+  place.piece = words.add(words.mul(unit, perUnit), words.div(lane, rowLanes()));
+  if (anyUnit || pieces % perUnit != 0) {
+    place.isPresent = words.isBelow(place.piece, pieces);
+    place.piece = words.select(place.isPresent, place.piece, words.number(0));
+  }
+  place.column = words.mul(place.piece, pieceColumns);
+  place.firstRow = words.mul(words.rem(lane, rowLanes()), laneRows);
+  return place;
 }
 
 /// Which group of scales `column` belongs to.

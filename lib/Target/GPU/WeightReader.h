@@ -24,15 +24,29 @@ public:
   int64_t rowsPerLane() const { return laneRows; }
   /// Lanes that have different rows of the same columns.
   int64_t rowLanes() const { return kTileRows / laneRows; }
-  /// Units of a tile.
+  /// Units of a tile, or the most of any where they differ.
   int64_t units() const { return unitCount; }
+  /// Whether units past a tile's last may be loaded and multiplied too: they add nothing.
+  virtual bool boundsUnits() const { return false; }
+  /// Whether tiles differ in their units, and those (i32) of a tile then.
+  virtual bool variesUnits() const { return false; }
+  virtual Value tileUnits(BlockBuilder &builder, Value tile) const;
+  /// Units whose loads a lane should have under way at once, so that they fit into registers.
+  int64_t unitsAtOnce() const { return atOnce; }
 
   /// Bytes of a tile; 0 where they differ.
   int64_t tileBytes() const { return geometry.tileBytes; }
 
   /// What a lane holds of unit `unit` (i32, below units()) of a tile that begins at `tile`, a
-  /// pointer to global memory. Only loads, so that they can be started long before their use.
-  virtual Values load(BlockBuilder &builder, Value tile, Value unit, Value lane) const = 0;
+  /// pointer to global memory. Little but loads, so that they can be started long before their use.
+  /// Where units are ordered, `position` is what of the tile's values lies before the unit, and the
+  /// last result what lies before the next one; else it is null.
+  virtual Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
+                      Value position) const = 0;
+  /// Whether a unit is only found by what lies before it (then units past the last may be loaded
+  /// too). `valueBytes` counts that for units begin to end (i32), the lanes of a warp together.
+  virtual bool isOrdered() const { return false; }
+  virtual Value valueBytes(BlockBuilder &, Value tile, Value begin, Value end, Value lane) const;
   /// `sums` (f32, one per row of the lane) plus the products of the unit's weights and a token.
   virtual Values multiply(BlockBuilder &builder, ValueRange loaded, Value unit, Value lane,
                           const TokenInputs &token, ValueRange sums) const = 0;
@@ -54,12 +68,17 @@ protected:
   int64_t columns;
   int64_t laneRows;
   int64_t unitCount = 0;
+  int64_t atOnce = 4;
 };
+
+/// Lanes of a warp, and bytes that one of them loads at once.
+constexpr int64_t kWarpLanes = 32, kLaneBytes = 16;
 
 /// Readers of families of layouts.
 std::unique_ptr<WeightReader> createDenseReader(packed::WeightType type);
 std::unique_ptr<WeightReader> createFloatReader(packed::WeightType type);
 std::unique_ptr<WeightReader> createMaskReader(packed::WeightType type);
+std::unique_ptr<WeightReader> createTwoOfFourReader(packed::WeightType type);
 std::unique_ptr<WeightReader> createPairsReader(packed::WeightType type);
 std::unique_ptr<WeightReader> createBlockReader(packed::WeightType type);
 
@@ -68,6 +87,20 @@ std::unique_ptr<WeightReader> createBlockReader(packed::WeightType type);
 class ScaledReader : public WeightReader {
 protected:
   using WeightReader::WeightReader;
+
+  /// Where a lane is: which of the tile's pieces (of all rows and some columns) it takes part of.
+  struct Place {
+    Value piece;     // its number in the tile
+    Value column;    // its first column
+    Value firstRow;  // of the lane
+    Value isPresent; // null: always; what a lane does that has no piece must not count
+  };
+  /// Units are as many neighbouring pieces as a warp's lanes have place for. A tile has `pieces` of
+  /// `pieceColumns` columns each. `anyUnit`: the unit may be past the tile's last.
+  Place placeOf(BlockBuilder &builder, Value unit, Value lane, int64_t pieces, int64_t pieceColumns,
+                bool anyUnit = false) const;
+  /// Units of so many pieces.
+  int64_t unitsFor(int64_t pieces) const;
 
   /// Loads the scales of the lane's rows (and their zeros) for the columns from `column` (i32) on.
   Values loadScales(BlockBuilder &builder, Value tile, Value column, Value firstRow) const;

@@ -1,7 +1,7 @@
 // RUN: stc-opt %s %tiles | FileCheck %s
 // RUN: stc-opt %s %tiles %to_llvm | %to_ptx -o %t.ptx
 // RUN: FileCheck %s --check-prefix=PTX < %t.ptx
-// RUN: %if ptxas %{ %ptxas %t.ptx -o %t.cubin 2>&1 | FileCheck %s --check-prefix=PTXAS %}
+// RUN: %if ptxas %{ %ptxas -arch=sm_90 -v %t.ptx -o %t.cubin 2>&1 | FileCheck %s --check-prefix=PTXAS %}
 
 // PTXAS: 0 bytes spill stores, 0 bytes spill loads
 

@@ -41,7 +41,7 @@
 // CHECK-DAG: %[[KERNEL:.*]] = llvm.mlir.addressof @decode_kernel
 // CHECK-DAG: %[[THREADS:.*]] = llvm.mlir.constant(512 : i32)
 // CHECK-DAG: %[[WARP:.*]] = llvm.mlir.constant(32 : i32)
-// CHECK-DAG: %[[SHARED:.*]] = llvm.mlir.constant(256 : i64)
+// CHECK-DAG: %[[SHARED:.*]] = llvm.mlir.constant(384 : i64)
 // CHECK: llvm.call @stc_simt_run_block(%[[KERNEL]], %[[FRAME]], %[[BLOCK]], %[[BLOCKS]], %[[THREADS]], %[[WARP]], %[[SHARED]])
 
 // Between the two barriers of its block, one thread waits for the other blocks.

@@ -22,3 +22,11 @@ func.func @nothing_simulated(%value: f32) -> f32 {
   %sum = gpu.subgroup_reduce add %value : (f32) -> f32
   return %sum : f32
 }
+
+// -----
+
+func.func @other_shape(%a: i32, %b: i32, %c: i32) -> !llvm.struct<(i32, i32, i32, i32)> {
+  // expected-error @below {{expects m16n8k32 of bytes or m16n8k16 of bf16}}
+  %d = nvvm.mma.sync A[%a, %a] B[%b] C[%c, %c, %c, %c] {intOverflowBehavior = #nvvm.mma_int_overflow<wrapped>, layoutA = #nvvm.mma_layout<row>, layoutB = #nvvm.mma_layout<col>, multiplicandAPtxType = #nvvm.mma_type<s8>, multiplicandBPtxType = #nvvm.mma_type<s8>, shape = #nvvm.shape<m = 16, n = 8, k = 16>} : (i32, i32, i32) -> !llvm.struct<(i32, i32, i32, i32)>
+  return %d : !llvm.struct<(i32, i32, i32, i32)>
+}

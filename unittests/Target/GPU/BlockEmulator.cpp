@@ -5,6 +5,7 @@
 #include "stc/Dialect/Packed/IR/Packed.h"
 #include "stc/Dialect/Packed/Transforms/Passes.h"
 #include "stc/Support/Error.h"
+#include "stc/Target/Autotune/StandaloneFunctions.h"
 #include "stc/Target/Emission/CodeGenerator.h"
 #include "stc/Target/GPU/Passes.h"
 #include "stc/Target/GPU/TargetDescription.h"
@@ -20,6 +21,7 @@
 #include "mlir/Dialect/SCF/Transforms/Passes.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -31,6 +33,8 @@
 #include "llvm/IR/Module.h"
 #include "llvm/Support/TargetSelect.h"
 
+#include <csetjmp>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <ucontext.h>
@@ -44,11 +48,29 @@ constexpr size_t kStackBytes = 128 << 10, kSharedBytes = 256 << 10, kPlaceBytes 
 /// The shared memory of the block that runs.
 alignas(128) uint8_t sharedMemory[kSharedBytes];
 
+/// Stacks, which are used again by the next block.
+char *stackOf(size_t thread) {
+  static std::vector<std::unique_ptr<char[]>> stacks;
+  while (stacks.size() <= thread)
+    stacks.emplace_back(new char[kStackBytes]);
+  return stacks[thread].get();
+}
+
+/// A copy to shared memory that has been started.
+struct Copy {
+  void *to;
+  const void *from;
+  size_t bytes;
+};
+
 /// A thread, which runs until others have to catch up.
 struct Fiber {
-  ucontext_t context;
-  std::vector<char> stack;
-  const std::string *waiting = nullptr; // the instruction it has reached
+  ucontext_t context; // where it begins
+  jmp_buf place;      // and where it goes on
+  bool hasBegun = false;
+  std::vector<Copy> copies;                 // not yet in a group
+  std::deque<std::vector<Copy>> copyGroups; // not yet waited for, which is when they happen
+  const std::string *waiting = nullptr;     // the instruction it has reached
   WarpCall call;
   bool isDone = false;
 };
@@ -69,14 +91,29 @@ private:
     current->body();
     Fiber &fiber = current->fibers[current->running];
     fiber.isDone = true;
-    swapcontext(&fiber.context, &current->scheduler);
+    _longjmp(current->scheduler, 1);
   }
-  /// Runs all threads of a warp until they meet at a barrier of the block, or end.
+  /// Lets a thread run until it waits or ends. Unlike swapcontext, jumps are no system calls.
+  void resume(Fiber &fiber) {
+    if (_setjmp(scheduler))
+      return;
+    if (fiber.hasBegun)
+      _longjmp(fiber.place, 1);
+    fiber.hasBegun = true;
+    setcontext(&fiber.context);
+  }
+  void waitForOthers(Fiber &fiber) {
+    if (!_setjmp(fiber.place))
+      _longjmp(scheduler, 1);
+  }
+  /// Runs all threads of a warp until they are at a barrier, or end.
   void runWarpThreads(size_t first);
+  /// Lets those go on that are at a barrier with all whom it waits for; false if there are none.
+  bool releaseBarriers();
 
   std::vector<Fiber> fibers;
   std::function<void()> body;
-  ucontext_t scheduler;
+  jmp_buf scheduler;
   size_t running = 0;
 };
 
@@ -100,9 +137,19 @@ void EmulatedBlock::reach(const std::string &intrinsic, const uint64_t *operands
   std::copy_n(operands, count, fiber.call.operands.begin());
   if (intrinsic == "llvm.nvvm.read.ptx.sreg.tid.x") {
     fiber.call.results[0] = uint32_t(running);
+  } else if (intrinsic == "llvm.nvvm.cp.async.cg.shared.global.16") {
+    fiber.copies.push_back(
+        {reinterpret_cast<void *>(operands[0]), reinterpret_cast<const void *>(operands[1]), 16});
+  } else if (intrinsic == "llvm.nvvm.cp.async.commit.group") {
+    fiber.copyGroups.push_back(std::move(fiber.copies));
+    fiber.copies.clear();
+  } else if (intrinsic == "llvm.nvvm.cp.async.wait.group") {
+    for (; fiber.copyGroups.size() > uint32_t(operands[0]); fiber.copyGroups.pop_front())
+      for (const Copy &copy : fiber.copyGroups.front())
+        std::memcpy(copy.to, copy.from, copy.bytes);
   } else if (meetsWarp(intrinsic) || isBlockBarrier(intrinsic)) {
     fiber.waiting = &intrinsic;
-    swapcontext(&fiber.context, &scheduler);
+    waitForOthers(fiber);
   } else {
     runThread(intrinsic, fiber.call);
   }
@@ -113,7 +160,7 @@ void EmulatedBlock::runWarpThreads(size_t first) {
   for (;;) {
     for (running = first; running < first + kWarpThreads; ++running)
       if (!fibers[running].isDone && !fibers[running].waiting)
-        swapcontext(&scheduler, &fibers[running].context);
+        resume(fibers[running]);
     std::vector<WarpCall *> calls;
     for (size_t i = first; i < first + kWarpThreads; ++i) {
       if (fibers[i].isDone != fibers[first].isDone || fibers[i].waiting != fibers[first].waiting)
@@ -124,31 +171,46 @@ void EmulatedBlock::runWarpThreads(size_t first) {
       calls.push_back(&fibers[i].call);
     }
     if (fibers[first].isDone || isBlockBarrier(*fibers[first].waiting))
-      return;
+      return; // of a warp that waits, nothing has changed
     runWarp(*fibers[first].waiting, calls);
     for (size_t i = first; i < first + kWarpThreads; ++i)
       fibers[i].waiting = nullptr;
   }
 }
 
+bool EmulatedBlock::releaseBarriers() {
+  std::map<uint32_t, std::vector<Fiber *>> barriers;
+  for (Fiber &fiber : fibers)
+    if (!fiber.isDone)
+      barriers[uint32_t(fiber.call.operands[0])].push_back(&fiber);
+  bool isReleased = false;
+  for (auto &[number, waiting] : barriers) {
+    bool hasCount = llvm::StringRef(*waiting[0]->waiting).ends_with(".count");
+    if (waiting.size() != (hasCount ? waiting[0]->call.operands[1] & 0xFFFFFFFF : fibers.size()))
+      continue;
+    for (Fiber *fiber : waiting)
+      fiber->waiting = nullptr;
+    isReleased = true;
+  }
+  return isReleased;
+}
+
 void EmulatedBlock::run() {
   current = this;
-  for (Fiber &fiber : fibers) {
-    fiber.stack.resize(kStackBytes);
+  for (auto [i, fiber] : llvm::enumerate(fibers)) {
     getcontext(&fiber.context);
-    fiber.context.uc_stack.ss_sp = fiber.stack.data();
-    fiber.context.uc_stack.ss_size = fiber.stack.size();
+    fiber.context.uc_stack.ss_sp = stackOf(i);
+    fiber.context.uc_stack.ss_size = kStackBytes;
     makecontext(&fiber.context, enter, 0);
   }
-  for (bool isDone = false; !isDone;) {
+  auto isDone = [](const Fiber &fiber) { return fiber.isDone; };
+  for (;;) {
     for (size_t first = 0; first < fibers.size(); first += kWarpThreads)
       runWarpThreads(first);
-    isDone = fibers[0].isDone;
-    for (Fiber &fiber : fibers) {
-      if (fiber.isDone != isDone)
-        llvm::report_fatal_error("not all threads of a block reach a barrier");
-      fiber.waiting = nullptr;
-    }
+    if (llvm::all_of(fibers, isDone))
+      break;
+    if (!releaseBarriers())
+      llvm::report_fatal_error("not all threads reach a barrier");
   }
   current = nullptr;
 }
@@ -175,12 +237,19 @@ int64_t EmulatedKernel::countIntrinsics(const std::string &prefix) const {
   return count;
 }
 
-static mlir::LogicalResult lower(mlir::ModuleOp module, const std::string &target) {
+static mlir::LogicalResult lower(mlir::ModuleOp module, const std::string &target,
+                                 const std::string &passes) {
   mlir::PassManager manager(module.getContext());
+  if (failed(mlir::parsePassPipeline(passes, manager)))
+    return mlir::failure();
   manager.addPass(createSelectBlockConfigPass({target}));
   manager.addPass(createTileOpsPass());
   manager.addPass(mlir::createForallToForLoopPass());
   manager.addPass(createLowerBlockTilesPass({target}));
+  if (failed(manager.run(module)))
+    return mlir::failure();
+  makeStandalone(module);
+  manager.clear();
   manager.addPass(createApproximateGPUMathPass());
   manager.addPass(mlir::createCanonicalizerPass());
   manager.addPass(mlir::createCSEPass());
@@ -243,9 +312,10 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
 
 absl::StatusOr<std::unique_ptr<EmulatedKernel>>
 EmulatedKernel::create(const std::string &parameters, const std::string &body,
-                       const std::string &target) {
+                       const std::string &target, const std::string &passes) {
   static std::once_flag once;
   std::call_once(once, [] {
+    registerPackedTransformsPasses();
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
   });
@@ -263,7 +333,7 @@ EmulatedKernel::create(const std::string &parameters, const std::string &body,
                      ") attributes {llvm.emit_c_interface} {\n" + body + "\nreturn\n}\n";
   auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
   STC_ASSIGN_OR_RETURN(auto description, gpu::TargetDescription::parse(target));
-  if (!module || failed(lower(*module, target)))
+  if (!module || failed(lower(*module, target, passes)))
     return absl::InvalidArgumentError("cannot lower for " + target + ":\n" + text);
 
   auto toStatus = [](llvm::Error error) {

@@ -19,9 +19,11 @@ namespace stc {
 /// the same one, and blocks whose threads do not all reach a barrier, end the program.
 class EmulatedKernel {
 public:
-  /// `parameters` and `body` as those of generateKernel.
-  static absl::StatusOr<std::unique_ptr<EmulatedKernel>>
-  create(const std::string &parameters, const std::string &body, const std::string &target);
+  /// `parameters`, `body` and `passes` as those of generateKernel.
+  static absl::StatusOr<std::unique_ptr<EmulatedKernel>> create(const std::string &parameters,
+                                                                const std::string &body,
+                                                                const std::string &target,
+                                                                const std::string &passes = "");
   ~EmulatedKernel();
   void run(std::vector<Argument> arguments) const;
   /// How often an instruction whose intrinsic's name begins so is in the code.

@@ -90,6 +90,27 @@ TEST_P(BlockMatmul, RoundsNoMoreThanItsTermsDo) {
 INSTANTIATE_TEST_SUITE_P(Layouts, BlockMatmul, testing::ValuesIn(allLayouts()),
                          [](auto info) { return testName(absl::StrCat(info.param.str())); });
 
+TEST(BlockMatmul, LeavesOutWhatIsPruned) {
+  for (ElementKind element : {ElementKind::I8, ElementKind::I4})
+    for (int64_t group : {32, 64, 128})
+      for (bool isDynamic : {true, false}) {
+        MatmulProblem problem;
+        problem.layout = makeLayout(LayoutKind::NM, element, group, 2, 4);
+        problem.rows = 100;
+        problem.columns = 500;
+        problem.tokens = isDynamic ? "?" : "13";
+        problem.config = configOf(4);
+        auto kernel = compile(problem);
+        ASSERT_NE(kernel, nullptr);
+        EXPECT_EQ(kernel->countIntrinsics("llvm.nvvm.mma.sp.") > 0, group != 32);
+        for (double density : {1.0, 0.5}) {
+          MatmulData data;
+          data.density = density;
+          EXPECT_TRUE(agrees(*kernel, problem, data, 13));
+        }
+      }
+}
+
 TEST(BlockMatmul, TakesStaticNumbersOfTokensAndOddNumbersOfTiles) {
   for (int64_t tokens : {1, 3, 20, 65, 100})
     for (int64_t rowTiles : {3, 8, 20}) {

@@ -5,6 +5,7 @@
 
 #include "llvm/Support/ErrorHandling.h"
 
+#include <cmath>
 #include <cstring>
 
 using namespace stc;
@@ -55,6 +56,34 @@ void multiplyBytes(MutableArrayRef<WarpCall *> calls, bool aSigned, bool bSigned
     }
 }
 
+/// mma.sp.m16n8k64 of bytes: operands are four words of A, four of B, four of C, and the places of
+/// A's values, four bits for every four columns. Of four threads, two have the places of the first
+/// 32 columns: one for the first row, one for the second; two those of the others.
+void multiplyPruned(MutableArrayRef<WarpCall *> calls) {
+  Matrix<int, 16, 64> a;
+  Matrix<int, 64, 8> b;
+  for (int lane = 0; lane < kWarpThreads; ++lane) {
+    int group = lane / 4, inGroup = lane % 4;
+    for (int i = 0; i < 16; ++i) {
+      int isSecondRow = i % 8 >= 4, isSecondHalf = i >= 8, chunk = inGroup * 2 + i % 4 / 2;
+      uint64_t places = calls[group * 4 + isSecondHalf * 2 + isSecondRow]->operands[12];
+      int place = places >> (4 * chunk + 2 * (i % 2)) & 3;
+      a.at[group + 8 * isSecondRow][32 * isSecondHalf + 4 * chunk + place] =
+          byteOf(uint32_t(calls[lane]->operands[i / 4]), i % 4, true);
+      b.at[inGroup * 4 + i % 4 + i / 4 * 16][group] =
+          byteOf(uint32_t(calls[lane]->operands[4 + i / 4]), i % 4, true);
+    }
+  }
+  for (int lane = 0; lane < kWarpThreads; ++lane)
+    for (int i = 0; i < 4; ++i) {
+      int row = lane / 4 + (i < 2 ? 0 : 8), column = lane % 4 * 2 + i % 2;
+      uint32_t sum = uint32_t(calls[lane]->operands[8 + i]);
+      for (int k = 0; k < 64; ++k)
+        sum += uint32_t(a.at[row][k] * b.at[k][column]);
+      calls[lane]->results[i] = sum;
+    }
+}
+
 /// mma.m16n8k16 of bf16: operands are four words of A, two of B, four floats of C.
 void multiplyHalves(MutableArrayRef<WarpCall *> calls) {
   Matrix<float, 16, 16> a;
@@ -96,6 +125,8 @@ void stc::runWarp(StringRef intrinsic, MutableArrayRef<WarpCall *> calls) {
     return multiplyBytes(calls, false, true);
   if (intrinsic == "llvm.nvvm.mma.m16n8k32.row.col.s8")
     return multiplyBytes(calls, true, true);
+  if (intrinsic == "llvm.nvvm.mma.sp.m16n8k64.row.col.s8")
+    return multiplyPruned(calls);
   if (intrinsic == "llvm.nvvm.mma.m16n8k16.row.col.bf16")
     return multiplyHalves(calls);
   if (intrinsic.starts_with("llvm.nvvm.shfl.sync.bfly")) {
@@ -125,6 +156,9 @@ void stc::runThread(StringRef intrinsic, WarpCall &call) {
         byte = byte & 128 ? 255 : 0;
       call.results[0] |= byte << (8 * i);
     }
+  } else if (intrinsic == "llvm.nvvm.ex2.approx.ftz.f32") {
+    float power = std::exp2(bitsAs<float>(word(0)));
+    call.results[0] = bitsAs<uint32_t>(std::fpclassify(power) == FP_SUBNORMAL ? 0.0f : power);
   } else if (intrinsic == "llvm.nvvm.ff2bf16x2.rn") {
     uint32_t high = floatToBfloat16(bitsAs<float>(word(0)));
     call.results[0] = high << 16 | floatToBfloat16(bitsAs<float>(word(1)));

@@ -11,21 +11,24 @@ def SelectBlockConfigPass : Pass<"packed-select-block-config", "::mlir::ModuleOp
   let summary = "Chooses how blocks of threads tile every packed.matmul";
   let description = [{
     One token: row tiles go round the blocks one by one. More: as many row tiles per piece of work
-    as leave every multiprocessor a piece.
+    as make the busiest multiprocessor's products and activations least.
   }];
   let options = [GpuTargetOption];
   let dependentDialects = ["::stc::packed::PackedDialect"];
 }
 
-def FuseCacheUpdatesPass : Pass<"packed-fuse-cache-updates", "::mlir::ModuleOp"> {
-  let summary = "Lets the blocks that attend to a new key store it first";
+def ReplicateSmallWorkPass : Pass<"packed-replicate-small-work", "::mlir::ModuleOp"> {
+  let summary = "Lets every block do what is quicker done than waited for";
   let description = [{
-    A lone token's `stc.cache_update` is the work of one block, for which all others would wait. It
-    moves into the loop of the `packed.attention_tile` behind it: those pieces that see the newest
-    position store it. They all store all heads, and so the same values.
+    One token's keys and values are put into the cache by every block, and the few pieces of its
+    attention are added up by every block: all write the same, each reads what it has written itself,
+    and none waits for another. Such loops are marked `packed.replicated`; they may have several
+    iterations.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
-  let statistics = [Statistic<"fused", "fused", "Number of updates fused into attention">];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::stc::packed::PackedDialect"];
+  let statistics = [
+    Statistic<"replicated", "replicated", "Number of loops that every block runs">,
+  ];
 }
 
 def DistributeBlocksPass : Pass<"packed-distribute-blocks", "::mlir::ModuleOp"> {

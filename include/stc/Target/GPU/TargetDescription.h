@@ -35,6 +35,7 @@ struct TargetDescription {
   bool hasDot4 = false;         // four products of bytes added to a 32-bit sum (dp4a)
   bool hasMma = false;          // mma.sync of int8, f16 and bf16, ldmatrix, cp.async
   bool hasSparseMma = false;    // mma.sp: 2:4
+  bool ordersSparseMma = false; // its faster form, whose places must ascend
   bool hasWarpgroupMma = false; // wgmma
   bool hasBulkPrefetch = false; // one instruction brings many lines into the second cache
 

@@ -114,6 +114,13 @@ bool MemoryAccesses::racesWith(const MemoryAccesses &other) const {
   return conflict(read, written, other.read, other.written, /*betweenThreads=*/true);
 }
 
+MemoryAccesses MemoryAccesses::asReads() const {
+  MemoryAccesses result;
+  result.read = read;
+  result.read.append(written);
+  return result;
+}
+
 void MemoryAccesses::merge(const MemoryAccesses &other) {
   llvm::append_range(read, other.read);
   llvm::append_range(written, other.written);

@@ -34,6 +34,9 @@ public:
   /// ... or between threads (which share the others).
   bool racesWith(const MemoryAccesses &other) const;
   void merge(const MemoryAccesses &other);
+  /// What these are to others where every thread does them itself, and all write the same: a thread
+  /// need not wait to read what it has written, but must before something else is written there.
+  MemoryAccesses asReads() const;
   bool empty() const { return read.empty() && written.empty(); }
   llvm::ArrayRef<MemoryPiece> getWritten() const { return written; }
   void clear() {

@@ -71,7 +71,8 @@ void PlaceBarriers::schedule(Operation *end) {
         continue;
       }
       item.loop->moveBefore(end);
-      (item.isSingle ? single : shared).merge(item.accesses);
+      (item.isSingle ? single : shared)
+          .merge(isReplicated(item.loop) ? item.accesses.asReads() : item.accesses);
     }
     segment = std::move(later);
     if (!segment.empty())

@@ -2,7 +2,6 @@
 #include "TileBuilders.h"
 
 #include "stc/Dialect/Packed/Transforms/Passes.h"
-#include "stc/Dialect/Packed/Transforms/TiledPhase.h"
 #include "stc/Dialect/Packed/Transforms/VisibleKeys.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -21,9 +20,6 @@ namespace {
 
 /// Columns of one piece of work of a row that is divided among threads.
 constexpr int64_t kBlockColumns = 512;
-/// Shorter rows are not divided: waiting for another thread takes longer than the row.
-constexpr int64_t kSplitColumns = 8192;
-
 class TileOps final : public impl::TileOpsPassBase<TileOps> {
 public:
   using TileOpsPassBase::TileOpsPassBase;
@@ -70,6 +66,13 @@ public:
   }
 
 private:
+  /// Whether rows are divided: long ones, of a number of tokens that is known and so small. For
+  /// shorter ones, waiting for another thread takes longer than the row.
+  bool isDivided(Value matrix) const {
+    auto type = cast<MemRefType>(matrix.getType());
+    return !type.isDynamicDim(0) && type.getDimSize(1) >= splitColumns;
+  }
+
   void tileAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp op);
   void splitAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp op, int64_t most);
   void tileCacheUpdate(ImplicitLocOpBuilder &builder, CacheUpdateOp op);
@@ -80,12 +83,6 @@ private:
   void tileRotary(ImplicitLocOpBuilder &builder, packed::RotaryOp op);
   void tileSplit(ImplicitLocOpBuilder &builder, packed::SplitActivationsOp op);
 };
-
-/// Whether rows are divided: long ones, of a number of tokens that is known and so small.
-bool isDivided(Value matrix) {
-  auto type = cast<MemRefType>(matrix.getType());
-  return !type.isDynamicDim(0) && type.getDimSize(1) >= kSplitColumns;
-}
 
 Value scaled(ImplicitLocOpBuilder &builder, Value value, int64_t factor) {
   return arith::MulIOp::create(builder, value, arith::ConstantIndexOp::create(builder, factor));
@@ -133,7 +130,7 @@ void TileOps::tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op) {
 void TileOps::tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActivationsOp op) {
   int64_t columns = columnsOf(op.getInput()), group = op.getGroup();
   int64_t block = columns;
-  if (isDivided(op.getInput()) && columns % group == 0 && !op->hasAttr(kWholeRowsAttr))
+  if (isDivided(op.getInput()) && columns % group == 0)
     for (int64_t size = kBlockColumns; size >= group; size -= group)
       if (columns % size == 0) {
         block = size;

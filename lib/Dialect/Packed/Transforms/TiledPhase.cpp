@@ -8,17 +8,22 @@
 using namespace mlir;
 using namespace stc;
 
-void stc::addLoopPasses(OpPassManager &manager, int64_t maxTokens, int64_t privateBytes) {
-  manager.addPass(createTileOpsPass());
+void stc::addLoopPasses(OpPassManager &manager, const LoopPassOptions &options) {
+  TileOpsPassOptions tile;
+  tile.splitColumns = options.splitColumns;
+  tile.pieceKeys = options.pieceKeys;
+  manager.addPass(createTileOpsPass(tile));
   manager.addPass(createFuseGatesPass());
   manager.addPass(createParallelizeRowsPass());
   manager.addPass(createFuseRowsPass());
   PrivatizeBuffersPassOptions privatize;
-  privatize.maxBytes = privateBytes;
+  privatize.maxBytes = options.privateBytes;
   manager.addPass(createPrivatizeBuffersPass(privatize));
+  if (options.beforeBarriers)
+    options.beforeBarriers(manager);
   manager.addPass(createPlaceBarriersPass());
   PlanArenaPassOptions arena;
-  arena.maxTokens = maxTokens;
+  arena.maxTokens = options.maxTokens;
   manager.addPass(createPlanArenaPass(arena));
   // No canonicalization here: it would dissolve parallel loops of one iteration, and with them the
   // knowledge that only one thread may run their bodies.

@@ -7,7 +7,15 @@
 // CHECK: scf.for
 // CHECK: arith.cmpf ogt
 // CHECK: math.exp
+// Gates are stored once, from logits alone: several threads may do it at once.
+// CHECK-NOT: memref.store
+// CHECK: scf.for
+// CHECK: memref.load %arg0
+// CHECK: math.exp
 // CHECK: arith.divf
+// CHECK: memref.store {{.*}} %arg1
+// CHECK: packed.columns
+// CHECK-NOT: memref.store
 func.func @gate(%l: memref<?x8xf32>, %g: memref<?x8xf32>) {
   packed.top_k_gate normalized ins(%l : memref<?x8xf32>) outs(%g : memref<?x8xf32>) k 2
   return
@@ -28,6 +36,7 @@ func.func @select(%g: memref<?x8xf32>, %t: memref<?xi32>, %e: index) {
 // CHECK: %[[TOKEN:.*]] = arith.index_cast
 // CHECK: vector.load %{{.*}}[%[[TOKEN]], %{{.*}}] : memref<?x40xf32>, vector<16xf32>
 // CHECK: vector.store %{{.*}}[%[[I]], %{{.*}}]
+// CHECK: packed.columns
 // CHECK: memref.load %{{.*}}[%[[TOKEN]], %{{.*}}] : memref<?x40xf32>
 func.func @gather(%x: memref<?x40xf32>, %t: memref<?xi32>, %y: memref<?x40xf32>) {
   packed.gather_tokens ins(%x, %t : memref<?x40xf32>, memref<?xi32>) outs(%y : memref<?x40xf32>)
@@ -39,6 +48,7 @@ func.func @gather(%x: memref<?x40xf32>, %t: memref<?xi32>, %y: memref<?x40xf32>)
 // CHECK: arith.mulf
 // CHECK: arith.addf
 // CHECK: vector.store
+// CHECK: packed.columns
 func.func @scatter(%y: memref<1x16xf32>, %g: memref<1x8xf32>, %s: memref<1x16xf32>, %e: index) {
   packed.scatter_add ins(%y : memref<1x16xf32>) gates(%g[%e] : memref<1x8xf32>)
       outs(%s : memref<1x16xf32>)

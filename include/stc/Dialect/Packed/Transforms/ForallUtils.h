@@ -6,7 +6,8 @@
 
 namespace stc {
 
-/// On a forall of one iteration: every thread runs it, for itself.
+/// On a forall that every thread runs for itself, all of its iterations (one, unless it writes what
+/// threads share: then all write the same).
 constexpr llvm::StringLiteral kReplicatedAttr = "packed.replicated";
 
 inline bool isReplicated(mlir::scf::ForallOp op) { return op->hasAttr(kReplicatedAttr); }

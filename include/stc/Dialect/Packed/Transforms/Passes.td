@@ -175,6 +175,8 @@ def TileOpsPass : Pass<"packed-tile-ops", "::mlir::ModuleOp"> {
            "Positions of one piece of attention of one token, a multiple of 64">,
     Option<"rowsPerTile", "rows-per-tile", "int64_t", "32",
            "Most pairs of token and query head of one piece of attention of several tokens">,
+    Option<"splitColumns", "split-columns", "int64_t", "8192",
+           "Columns from which the row of one token is divided">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",

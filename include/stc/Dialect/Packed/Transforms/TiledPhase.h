@@ -6,14 +6,19 @@
 
 namespace stc {
 
-/// On operations: long rows of a single token are not divided, as every thread computes them for
-/// itself.
-constexpr llvm::StringLiteral kWholeRowsAttr = "packed.whole_rows";
+/// What differs between targets.
+struct LoopPassOptions {
+  int64_t maxTokens = 64;      // most tokens of one call
+  int64_t privateBytes = 0;    // most bytes of buffers that every thread (or block) has for itself
+  int64_t splitColumns = 8192; // from which the row of a single token is divided among threads
+  int64_t pieceKeys = 512;     // positions of one piece of a single token's attention
+  /// Adds a target's own passes over the loops before their order is fixed. May be null.
+  llvm::function_ref<void(mlir::OpPassManager &)> beforeBarriers = nullptr;
+};
 
 /// Operations on buffers, each with its configuration -> parallel loops on buffers at fixed places
-/// of the arena. `maxTokens`: most tokens of one call; `privateBytes`: most bytes of buffers that
-/// every thread (or block of threads) has for itself.
-void addLoopPasses(mlir::OpPassManager &manager, int64_t maxTokens, int64_t privateBytes);
+/// of the arena.
+void addLoopPasses(mlir::OpPassManager &manager, const LoopPassOptions &options);
 
 } // namespace stc
 

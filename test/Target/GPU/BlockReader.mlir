@@ -1,0 +1,41 @@
+// RUN: stc-opt %s --stc-phase-vector=target=nvptx-sm_90 | FileCheck %s
+
+// How many steps are stored, the tile says; lanes past the last one add nothing.
+
+// CHECK-LABEL: func.func @block
+// CHECK: %[[COUNT:.*]] = llvm.load {{.*}} invariant {alignment = 2 : i64} : !llvm.ptr<1> -> i16
+// CHECK: %[[STORED:.*]] = arith.extui %[[COUNT]] : i16 to i32
+// CHECK: %[[EXISTS:.*]] = arith.cmpi ult, %{{.*}}, %[[STORED]]
+// CHECK: llvm.load {{.*}} invariant {alignment = 2 : i64} : !llvm.ptr<1> -> i16
+// CHECK: llvm.load {{.*}} invariant {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32>
+// CHECK: scf.for {{.*}}%[[EXISTS]]
+// CHECK: arith.shli
+// CHECK: nvvm.dot.accumulate.4way {{.*}} <signed>, {{.*}} <signed>
+// CHECK: arith.select {{.*}} : f32
+func.func @block(%w: !packed.weight<32x512, #packed.layout<block, i4, group = 32>>, %codes: memref<1x512xi8>, %scales: memref<1x16xf32>,
+                 %sums: memref<1x16xi32>, %out: memref<1x32xf32>) {
+  scf.forall (%tile) in (2) {
+    packed.matmul_tile %tile ins(%codes, %scales, %sums : memref<1x512xi8>, memref<1x16xf32>, memref<1x16xi32>)
+        weight(%w : <32x512, #packed.layout<block, i4, group = 32>>) outs(%out : memref<1x32xf32>)
+        config <tokens = 1, accumulators = 1, prefetch = 0>
+  }
+  return
+}
+
+// Of a wide tile a warp takes as many chunks of steps as there are.
+
+// CHECK-LABEL: func.func @wide
+// CHECK: %[[MORE:.*]] = arith.divui %{{.*}}, %c64_i32
+// CHECK: %[[CHUNKS:.*]] = arith.maxui %[[MORE]], %c1_i32
+// CHECK: %[[LAST:.*]] = arith.subi %[[CHUNKS]], %c1_i32
+// CHECK: %[[LIMIT:.*]] = arith.index_castui %[[LAST]] : i32 to index
+// CHECK: scf.for %{{.*}} = %c0 to %[[LIMIT]]
+func.func @wide(%w: !packed.weight<32x4096, #packed.layout<block, i8, group = 128>>, %codes: memref<1x4096xi8>, %scales: memref<1x32xf32>,
+                %sums: memref<1x32xi32>, %out: memref<1x32xf32>) {
+  scf.forall (%tile) in (2) {
+    packed.matmul_tile %tile ins(%codes, %scales, %sums : memref<1x4096xi8>, memref<1x32xf32>, memref<1x32xi32>)
+        weight(%w : <32x4096, #packed.layout<block, i8, group = 128>>) outs(%out : memref<1x32xf32>)
+        config <tokens = 1, accumulators = 1, prefetch = 0>
+  }
+  return
+}
