@@ -9,12 +9,12 @@
 // CHECK: %[[SUM:.*]] = scf.for
 // CHECK-COUNT-2: llvm.load {{.*}} invariant {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32>
 // CHECK: arith.maxui
-// CHECK: gpu.shuffle xor %[[SUM]], %c16_i32
+// CHECK: nvvm.redux.sync add %[[SUM]]
 // CHECK: scf.if
 // CHECK: llvm.store {{.*}} {alignment = 4 : i64} : i32, !llvm.ptr<3>
 // CHECK: gpu.barrier
 // CHECK: llvm.load {{.*}} {alignment = 4 : i64} : !llvm.ptr<3> -> i32
-// CHECK-COUNT-5: gpu.shuffle xor
+// CHECK: nvvm.redux.sync add
 // CHECK-COUNT-4: llvm.load {{.*}} invariant {alignment = 2 : i64} : !llvm.ptr<1> -> i16
 // CHECK-COUNT-4: llvm.intr.ctpop
 // CHECK: gpu.shuffle xor %{{.*}}, %c1_i32

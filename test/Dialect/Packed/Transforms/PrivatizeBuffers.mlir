@@ -1,5 +1,6 @@
 // RUN: stc-opt %s --packed-privatize-buffers | FileCheck %s
 // RUN: stc-opt %s --packed-privatize-buffers=max-bytes=3 | FileCheck %s --check-prefix=NONE
+// RUN: stc-opt %s --packed-privatize-buffers=max-bytes=64 | FileCheck %s --check-prefix=BUDGET
 
 // NONE-NOT: memref.alloca()
 // NONE-NOT: packed.replicated
@@ -63,5 +64,32 @@ func.func @shared(%x: memref<4xf32>, %v: f32, %n: index) {
     memref.store %v, %c[%i] : memref<4xf32>
   }
   func.call @use(%c) : (memref<4xf32>) -> ()
+  return
+}
+
+// What stays shared takes no place from what could be private; of that, the first ones that fit stay.
+
+// CHECK-LABEL: func.func @budget
+// BUDGET-LABEL: func.func @budget
+// BUDGET-COUNT-1: memref.alloca() {alignment = 64 : i64} : memref<8xf32>
+// BUDGET-NOT: memref.alloca()
+// BUDGET-DAG: memref.alloc() : memref<16xf32>
+// BUDGET-DAG: memref.alloc() : memref<12xf32>
+// BUDGET: scf.forall (%{{.*}}) in (1) {
+// BUDGET: } {packed.replicated}
+// BUDGET-NOT: packed.replicated
+func.func @budget(%v: f32) {
+  %large = memref.alloc() : memref<16xf32>
+  %a = memref.alloc() : memref<8xf32>
+  %b = memref.alloc() : memref<12xf32>
+  scf.forall (%i) in (16) {
+    memref.store %v, %large[%i] : memref<16xf32>
+  }
+  scf.forall (%i) in (1) {
+    memref.store %v, %a[%i] : memref<8xf32>
+  }
+  scf.forall (%i) in (1) {
+    memref.store %v, %b[%i] : memref<12xf32>
+  }
   return
 }

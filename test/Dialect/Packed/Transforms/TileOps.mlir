@@ -2,6 +2,7 @@
 // splitting activations, tokens; long rows of one token blocks of columns.
 // RUN: stc-opt %s --packed-tile-ops | FileCheck %s
 // RUN: stc-opt %s --packed-tile-ops='rows-per-tile=4 piece-keys=64' | FileCheck %s --check-prefix=SMALL
+// RUN: stc-opt %s --packed-tile-ops=split-columns=10000 | FileCheck %s --check-prefix=WHOLE
 // RUN: not stc-opt %s --packed-tile-ops=rows-per-tile=0 2>&1 | FileCheck %s --check-prefix=ROWS
 // RUN: not stc-opt %s --packed-tile-ops=piece-keys=100 2>&1 | FileCheck %s --check-prefix=KEYS
 // ROWS: error: packed-tile-ops: expects rows-per-tile of at least 1, but got 0
@@ -83,20 +84,18 @@ func.func @split(%x: memref<?x40xf32>, %h: memref<?x192xbf16>) {
   return
 }
 
-// A long row of one token is divided, unless every thread computes it for itself.
+// A long row of one token is divided, from as many columns on as the target says.
 
 // CHECK-LABEL: func.func @long_rows
 // CHECK: scf.forall (%{{.*}}, %{{.*}}) in (1, 16) {
 // CHECK: packed.quantize_activations ins(%{{.*}} : memref<1x512xf32
-// CHECK: scf.forall (%{{.*}}) in (1) {
-// CHECK: packed.quantize_activations ins(%{{.*}} : memref<1x8192xf32
+// WHOLE-LABEL: func.func @long_rows
+// WHOLE: scf.forall (%{{.*}}) in (1) {
+// WHOLE: packed.quantize_activations ins(%{{.*}} : memref<1x8192xf32
 func.func @long_rows(%x: memref<1x8192xf32>, %codes: memref<1x8192xi8>, %scales: memref<1x64xf32>,
     %sums: memref<1x64xi32>) {
   packed.quantize_activations ins(%x : memref<1x8192xf32>)
       outs(%codes, %scales, %sums : memref<1x8192xi8>, memref<1x64xf32>, memref<1x64xi32>)
       group 128 sum_factor 0 offset 0
-  packed.quantize_activations ins(%x : memref<1x8192xf32>)
-      outs(%codes, %scales, %sums : memref<1x8192xi8>, memref<1x64xf32>, memref<1x64xi32>)
-      group 128 sum_factor 0 offset 0 {packed.whole_rows}
   return
 }
