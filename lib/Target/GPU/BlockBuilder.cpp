@@ -209,7 +209,27 @@ Value BlockBuilder::dot4(Value a, bool aSigned, Value b, bool bSigned, Value acc
   return acc;
 }
 
+Value BlockBuilder::permuteBytesOrSigns(Value a, Value b, Value selector) {
+  if (target.isNvidia())
+    return NVVM::PermuteOp::create(*this, getI32Type(), a, b, selector, NVVM::PermuteMode::DEFAULT);
+  Value bytes = permuteBytes(a, b, selector);
+  Value result = int32(0);
+  for (int64_t i = 0; i < 4; ++i) {
+    // Shifts that keep the sign bring down the byte, or nothing but its highest bit.
+    Value byte = arith::ShLIOp::create(*this, bytes, int32(24 - 8 * i));
+    Value sign = arith::ShRSIOp::create(*this, byte, int32(31));
+    byte = arith::ShRUIOp::create(*this, byte, int32(24));
+    Value isSign = arith::AndIOp::create(*this, selector, int32(8 << (4 * i)));
+    isSign = arith::CmpIOp::create(*this, arith::CmpIPredicate::ne, isSign, int32(0));
+    byte = arith::SelectOp::create(*this, isSign, arith::AndIOp::create(*this, sign, int32(255)),
+                                   byte);
+    result = arith::OrIOp::create(*this, result, arith::ShLIOp::create(*this, byte, int32(8 * i)));
+  }
+  return result;
+}
+
 Value BlockBuilder::permuteBytes(Value a, Value b, Value selector) {
+  // Which nibbles are below 8, where signs do not count.
   if (target.isNvidia())
     return NVVM::PermuteOp::create(*this, getI32Type(), a, b, selector, NVVM::PermuteMode::DEFAULT);
   Type i64 = getI64Type();

@@ -98,6 +98,8 @@ public:
   /// Byte i of the result is byte (nibble i of `selector`, lower 3 bits) of the eight bytes b:a,
   /// those of `a` first. Nibbles must be below 8.
   Value permuteBytes(Value a, Value b, Value selector);
+  /// The same, but where a nibble is 8 or more the byte's highest bit fills its place.
+  Value permuteBytesOrSigns(Value a, Value b, Value selector);
 
   /// exp(x) by the target's instruction, about 2 ulp; x of any sign.
   Value fastExp(Value x);

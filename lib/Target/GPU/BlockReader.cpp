@@ -26,7 +26,8 @@ public:
     return words.div(words.add(storedSteps(builder, tile), perUnit - 1), perUnit);
   }
 
-  Values load(BlockBuilder &builder, Value tile, Value unit, Value lane, Value) const override {
+  Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
+              const UnitBytes &) const override {
     Words words(builder);
     Value stored = storedSteps(builder, tile);
     Value number = words.add(words.mul(unit, kWarpLanes / rowLanes()), words.div(lane, rowLanes()));

@@ -1,5 +1,5 @@
-// Layouts of masks and stored codes whose places follow from counting: bitmaps, and N:M but for
-// 2:4 with codes of 4 bits.
+// Layouts of masks and stored codes whose places follow from counting: N:M but for 2:4 with codes
+// of 4 bits, and bitmaps with codes of 8.
 #include "WeightReader.h"
 #include "Words.h"
 
@@ -81,7 +81,7 @@ public:
     chunkSteps = isFour ? layout.chunkSteps() : kMaxSteps;
     chunks = 1;
     if (isFour && 2 * chunkSteps <= kMaxSteps)
-      chunks = isBitmap ? kMaxSteps : 2;
+      chunks = 2;
     pieces = geometry.steps / steps();
     window = !isBitmap && layout.n < kDotColumns ? layout.n : kDotColumns;
     unitCount = unitsFor(pieces);
@@ -91,37 +91,33 @@ public:
   bool boundsUnits() const override { return true; }
   bool isOrdered() const override { return isBitmap; }
 
-  Value valueBytes(BlockBuilder &builder, Value tile, Value begin, Value end,
-                   Value lane) const override {
+  Values loadCounted(BlockBuilder &builder, Value tile, Value unit, Value lane) const override {
+    return loadOwnMasks(builder, tile, placeOf(builder, unit, lane));
+  }
+
+  Value countBytes(BlockBuilder &builder, ValueRange masks, Value unit, Value lane) const override {
     Words words(builder);
-    int64_t perUnit = kWarpLanes / rowLanes();
-    auto toPieces = [&](Value units) {
-      Value number = words.mul(units, perUnit);
-      return arith::MinUIOp::create(builder, number, builder.int32(pieces)).getResult();
-    };
-    Value first = builder.toIndex(words.add(toPieces(begin), lane));
-    Value total = builder.loop(first, builder.toIndex(toPieces(end)), kWarpLanes, builder.int32(0),
-                               [&](Value piece, ValueRange sum) -> Values {
-                                 Values counts = countPiece(builder, tile, builder.toI32(piece));
-                                 return {words.add(sum[0], pieceBytes(builder, counts))};
-                               })[0];
-    return builder.reduceLanes(Reduction::Sum, total, kWarpLanes - 1);
+    Value bytes = words.number(0);
+    for (Value mask : masks)
+      bytes = words.add(bytes, words.countOnes(mask));
+    return words.select(placeOf(builder, unit, lane).isPresent, bytes, words.number(0));
   }
 
   Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
-              Value position) const override {
+              const UnitBytes &bytes) const override {
     Words words(builder);
     Place place = placeOf(builder, unit, lane);
     Values masks = loadOwnMasks(builder, tile, place);
     Counts counts = countCodes(builder, masks, lane);
-    Value start, next;
+    Value start;
     if (isBitmap) {
       // What lies before a piece: that of the unit, and of the pieces of lanes before.
-      Value bytes = words.select(place.isPresent, pieceBytes(builder, counts.all), words.number(0));
-      Value before;
-      std::tie(before, next) = addLanes(builder, bytes, lane, rowLanes(), kWarpLanes);
-      next = words.add(position, next);
-      start = words.select(place.isPresent, words.add(position, before), words.number(0));
+      Value own = words.number(0);
+      for (Value count : counts.all)
+        own = words.add(own, count);
+      own = words.select(place.isPresent, own, words.number(0));
+      Value before = words.addLanes(own, lane, rowLanes(), kWarpLanes).first;
+      start = words.select(place.isPresent, words.add(bytes.begin, before), words.number(0));
     } else {
       // One chunk of a pair has the same bytes as the other one.
       int64_t stride = geometry.chunkPairBytes;
@@ -131,8 +127,6 @@ public:
     }
     Values loaded = loadCodes(builder, tile, masks, counts, start);
     llvm::append_range(loaded, loadScales(builder, tile, place.column, place.firstRow));
-    if (next)
-      loaded.push_back(next);
     return loaded;
   }
 
@@ -159,8 +153,6 @@ private:
   int64_t steps() const { return chunks * chunkSteps; }
   /// Pieces that lie in the same bytes.
   int64_t lanesPerBytes() const { return isFour && chunks == 1 ? 2 : 1; }
-  /// Neighbouring steps of a bitmap that have the same bytes.
-  int64_t sharing() const { return isFour ? 2 : 1; }
   /// What is loaded of a step: masks, the place in the first word, words.
   int64_t stepValues() const { return window + 3; }
 
@@ -173,22 +165,6 @@ private:
   struct Counts {
     Values before, all;
   };
-
-  /// The sum of the `value`s of lanes before this one, and of all, among those whose numbers differ
-  /// in bits from `begin` to below `end`.
-  static std::pair<Value, Value> addLanes(BlockBuilder &builder, Value value, Value lane,
-                                          int64_t begin, int64_t end) {
-    Words words(builder);
-    Value before = words.number(0);
-    for (int64_t bit = begin; bit < end; bit *= 2) {
-      Value others = builder.shuffleXor(value, bit);
-      Value isBehind = arith::CmpIOp::create(builder, arith::CmpIPredicate::ne,
-                                             words.both(lane, bit), words.number(0));
-      before = words.add(before, words.select(isBehind, others, words.number(0)));
-      value = words.add(value, others);
-    }
-    return {before, value};
-  }
 
   /// The mask bits of the lane's rows in each step.
   Values loadOwnMasks(BlockBuilder &builder, Value tile, const Place &place) const {
@@ -211,8 +187,8 @@ private:
     // 64 at most: a byte of each step.
     Value own = words.number(0);
     for (int64_t step = 0; step < steps(); ++step)
-      own = words.either(own, words.left(count(builder, masks[step]), 8 * step));
-    auto [before, all] = addLanes(builder, own, lane, 1, rowLanes());
+      own = words.either(own, words.left(words.countOnes(masks[step]), 8 * step));
+    auto [before, all] = words.addLanes(own, lane, 1, rowLanes());
     auto split = [&](Value bytes) {
       Values results;
       for (int64_t step = 0; step < steps(); ++step)
@@ -220,40 +196,6 @@ private:
       return results;
     };
     return {split(before), split(all)};
-  }
-
-  /// How many codes each step of a piece has, counted by one lane.
-  Values countPiece(BlockBuilder &builder, Value tile, Value piece) const {
-    Words words(builder);
-    Value start = builder.address(builder.address(tile, geometry.masksOffset),
-                                  words.mul(piece, steps() * sizeof(uint64_t)));
-    Values counts;
-    for (int64_t step = 0; step < steps(); step += 2) {
-      Value masks = words.load(builder.address(start, step * sizeof(uint64_t)), 4, true);
-      for (int64_t i : {0, 2})
-        counts.push_back(words.add(count(builder, words.part(masks, i)),
-                                   count(builder, words.part(masks, i + 1))));
-    }
-    return counts;
-  }
-
-  static Value count(BlockBuilder &builder, Value bits) {
-    return LLVM::CtPopOp::create(builder, builder.getI32Type(), bits);
-  }
-
-  /// How many bytes the values of a bitmap's piece take, whose steps have so many codes.
-  Value pieceBytes(BlockBuilder &builder, ValueRange counts) const {
-    Value bytes = builder.int32(0);
-    for (int64_t step = 0; step < steps(); step += sharing())
-      bytes = Words(builder).add(bytes, sharedBytes(builder, counts, step));
-    return bytes;
-  }
-
-  /// How many bytes step `step` takes, and the next one if it has the same bytes.
-  Value sharedBytes(BlockBuilder &builder, ValueRange counts, int64_t step) const {
-    if (sharing() == 1)
-      return counts[step];
-    return arith::MaxUIOp::create(builder, counts[step], counts[step + 1]);
   }
 
   /// For each step the masks of the lane's rows, and the words that their codes begin in. `start`
@@ -264,11 +206,9 @@ private:
     Values loaded;
     Value position = start;
     for (int64_t step = 0; step < steps(); ++step) {
-      if (isBitmap && step > 0 && step % sharing() == 0)
-        position = words.add(position, sharedBytes(builder, counts.all, step - sharing()));
-      else if (!isBitmap && step % chunkSteps == 0)
+      if (step % chunkSteps == 0)
         position = start;
-      else if (!isBitmap)
+      else
         position = words.add(position, counts.all[step - 1]);
       Value first = words.add(position, counts.before[step]);
       loaded.push_back(masks[step]);

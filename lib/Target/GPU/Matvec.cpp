@@ -14,6 +14,9 @@ namespace {
 
 /// Shared memory for the sums of warps.
 constexpr int64_t kPartialBytes = 32 << 10;
+/// Tiles whose counts are kept, a power of two: one that is multiplied, the next one, which begins
+/// to be loaded, and the one after it, which is counted.
+constexpr int64_t kCountedTiles = 4, kCountedAhead = 2;
 
 /// The row tiles of one matrix in order: one per iteration, or with rotary embeddings the first or
 /// the second of a pair.
@@ -36,7 +39,7 @@ struct Stream {
 
 /// All warps of a block share each row tile: warp w takes every warps-th unit of its columns, so
 /// that together they read on and on, and no warp waits for another between tiles. (Where units are
-/// ordered, a warp has neighbouring ones, and what lies before them in each tile is counted first.)
+/// ordered, their sizes are counted two tiles ahead, and warps wait for each other's counts.)
 /// Each leaves its sums of a tile's rows in shared memory; when all tiles are through, the sums of
 /// all warps are added and finished, one thread per row.
 class MatvecEmitter {
@@ -48,13 +51,13 @@ public:
 private:
   void emitStage(Value first);
   /// Multiplies one tile; `current` are the loaded values of its first chunk, and those of the next
-  /// tile's first chunk are returned.
+  /// tile's first chunk are returned. The units of `counted`, the tile after that, are counted.
   Values emitTile(const Stream &stream, Value iteration, const Stream &next, Value nextIteration,
-                  Value slot, Value nextSlot, Values current);
+                  const Stream &counted, Value countedIteration, Value slot, Values current);
   /// Loads, or multiplies, the `units` units of chunk `chunk`; `isLast`: some may not exist.
-  /// `position`: of its first unit where units are ordered, else null.
-  Values loadChunk(const Stream &stream, Value tile, Value chunk, int64_t units, bool isLast,
-                   Value position);
+  /// `slot`: of the tile.
+  Values loadChunk(const Stream &stream, Value tile, Value slot, Value chunk, int64_t units,
+                   bool isLast);
   Values multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast, Values loaded,
                        Values sums);
   Values loadFirst(const Stream &stream, Value tile, Value slot);
@@ -68,8 +71,12 @@ private:
   void storeRow(packed::MatmulTileOp op, Value row, Value sum);
   Value chunksOf(const Stream &stream, Value tile);
   Value slotOf(Value number, int64_t stream);
-  Value countAddress(Value slot, Value warp);
-  void countValues(Value begin, Value iterations);
+  Value countAddress(Value slot, Value unit);
+  UnitBytes bytesOf(const Stream &stream, Value slot, Value unit);
+  Values loadCounted(const Stream &stream, Value tile);
+  void storeCounts(const Stream &stream, Value slot, Values counted);
+  /// Bytes of the counts of one tile's units.
+  int64_t countBytes() const;
   /// Bytes of the sums of one tile.
   int64_t slotBytes() const { return builder.warps() * kTileRows * sizeof(float); }
   int64_t slots() const { return atOnce * static_cast<int64_t>(streams.size()); }
@@ -81,7 +88,7 @@ private:
   std::vector<Stream> streams;
   Value first, step;
   int64_t count, atOnce; // iterations, and how many fit into shared memory
-  Value lane, warp, partials;
+  Value lane, warp, partials, counts;
 };
 
 } // namespace
@@ -125,15 +132,10 @@ Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration) {
   return stream.reader->tileAddress(builder, op.getWeight(), tile);
 }
 
-/// Unit i of a chunk. Neighbouring warps take neighbouring units, or where units are ordered a
-/// warp's units are neighbours.
+/// Unit i of a chunk. Neighbouring warps take neighbouring units.
 Value MatvecEmitter::unitOf(const Stream &stream, Value chunk, int64_t i) {
   Value number = arith::MulIOp::create(builder, chunk, builder.int32(stream.atOnce));
   number = arith::AddIOp::create(builder, number, builder.int32(i));
-  if (stream.reader->isOrdered()) {
-    Value first = arith::MulIOp::create(builder, warp, builder.int32(stream.perWarp));
-    return arith::AddIOp::create(builder, first, number);
-  }
   number = arith::MulIOp::create(builder, number, builder.int32(builder.warps()));
   return arith::AddIOp::create(builder, number, warp);
 }
@@ -145,32 +147,24 @@ static bool mayBeMissing(const Stream &stream, const BlockBuilder &builder, int6
          !stream.reader->boundsUnits();
 }
 
-Values MatvecEmitter::loadChunk(const Stream &stream, Value tile, Value chunk, int64_t units,
-                                bool isLast, Value position) {
+Values MatvecEmitter::loadChunk(const Stream &stream, Value tile, Value slot, Value chunk,
+                                int64_t units, bool isLast) {
   Values loaded;
   for (int64_t i = 0; i < units; ++i) {
     Value unit = unitOf(stream, chunk, i);
     if (mayBeMissing(stream, builder, units, isLast, i))
       unit = arith::MinUIOp::create(builder, unit, builder.int32(stream.reader->units() - 1));
-    llvm::append_range(loaded, stream.reader->load(builder, tile, unit, lane, position));
+    UnitBytes bytes;
     if (stream.reader->isOrdered())
-      position = loaded.back();
+      bytes = bytesOf(stream, slot, unit);
+    llvm::append_range(loaded, stream.reader->load(builder, tile, unit, lane, bytes));
   }
   return loaded;
 }
 
 /// The first chunk of a tile.
 Values MatvecEmitter::loadFirst(const Stream &stream, Value tile, Value slot) {
-  Value position;
-  if (stream.reader->isOrdered()) {
-    // What the warps before have of the tile.
-    Value isBefore = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, lane, warp);
-    Value other = arith::SelectOp::create(builder, isBefore, lane, builder.int32(0));
-    position = builder.loadAligned(builder.getI32Type(), countAddress(slot, other), 4);
-    position = arith::SelectOp::create(builder, isBefore, position, builder.int32(0));
-    position = builder.reduceLanes(Reduction::Sum, position, builder.getTarget().warpThreads - 1);
-  }
-  return loadChunk(stream, tile, builder.int32(0), stream.unitsOf(0), stream.chunks == 1, position);
+  return loadChunk(stream, tile, slot, builder.int32(0), stream.unitsOf(0), stream.chunks == 1);
 }
 
 Values MatvecEmitter::multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast,
@@ -216,13 +210,17 @@ Value MatvecEmitter::chunksOf(const Stream &stream, Value tile) {
 }
 
 Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stream &next,
-                               Value nextIteration, Value slot, Value nextSlot, Values current) {
+                               Value nextIteration, const Stream &counted, Value countedIteration,
+                               Value slot, Values current) {
   Values sums(stream.reader->rowsPerLane(), builder.constant(builder.getF32Type(), 0.0));
+  // What is counted of a tile becomes known to other warps with the next tile's barrier.
+  Values masks;
+  if (isOrdered())
+    builder.barrier();
+  if (counted.reader->isOrdered())
+    masks = loadCounted(counted, tileAddress(counted, countedIteration));
   int64_t last = stream.chunks - 1;
   Value lastChunk = builder.int32(last);
-  auto positionOf = [&](const Values &loaded) {
-    return stream.reader->isOrdered() ? loaded.back() : Value();
-  };
   if (last > 0) {
     Value tile = tileAddress(stream, iteration);
     bool varies = stream.reader->variesUnits();
@@ -238,8 +236,7 @@ Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stre
             Value chunk = builder.toI32(index);
             Value following = arith::AddIOp::create(builder, chunk, builder.int32(1));
             Values loaded(values.take_front(current.size()));
-            Values results =
-                loadChunk(stream, tile, following, stream.atOnce, false, positionOf(loaded));
+            Values results = loadChunk(stream, tile, slot, following, stream.atOnce, false);
             llvm::append_range(results, multiplyChunk(stream, chunk, stream.atOnce, false, loaded,
                                                       Values(values.drop_front(current.size()))));
             return results;
@@ -249,47 +246,72 @@ Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stre
       current = carried;
     }
     if (!varies) {
-      Values tail =
-          loadChunk(stream, tile, lastChunk, stream.unitsOf(last), true, positionOf(current));
+      Values tail = loadChunk(stream, tile, slot, lastChunk, stream.unitsOf(last), true);
       sums = multiplyChunk(stream, builder.int32(last - 1), stream.atOnce, false, current, sums);
       current = tail;
     }
   }
+  Value nextSlot = arith::AddIOp::create(builder, slot, builder.int32(1));
   Values ahead = loadFirst(next, tileAddress(next, nextIteration), nextSlot);
   sums = multiplyChunk(stream, lastChunk, stream.unitsOf(last), true, current, sums);
+  if (counted.reader->isOrdered())
+    storeCounts(counted, arith::AddIOp::create(builder, slot, builder.int32(kCountedAhead)), masks);
   storeSums(stream, slot, sums);
   return ahead;
 }
 
-/// Where the bytes of values are counted that a warp has of a tile: behind the sums, [slot][warp].
-Value MatvecEmitter::countAddress(Value slot, Value warp) {
-  Value place = arith::MulIOp::create(builder, slot, builder.int32(builder.warps()));
-  place = arith::AddIOp::create(builder, place, warp);
-  Value offset = arith::MulIOp::create(builder, place, builder.int32(sizeof(uint32_t)));
-  return builder.address(builder.address(partials, slots() * slotBytes()), offset);
+int64_t MatvecEmitter::countBytes() const {
+  int64_t units = 0;
+  for (const Stream &stream : streams)
+    if (stream.reader->isOrdered())
+      units = std::max(units, stream.chunks * stream.atOnce * builder.warps());
+  return units * static_cast<int64_t>(sizeof(uint32_t));
 }
 
-/// Counts, for the tiles of a stage, what each warp has of the values of those with ordered units.
-void MatvecEmitter::countValues(Value begin, Value iterations) {
-  builder.loop(builder.index(0), iterations, 1, [&](Value number) {
-    Value iteration = builder.add(begin, arith::MulIOp::create(builder, number, step).getResult());
-    for (auto [s, stream] : llvm::enumerate(streams)) {
-      if (!stream.reader->isOrdered())
-        continue;
-      Value firstUnit = unitOf(stream, builder.int32(0), 0);
-      Value endUnit =
-          arith::AddIOp::create(builder, firstUnit, builder.int32(stream.perWarp)).getResult();
-      Value bytes = stream.reader->valueBytes(builder, tileAddress(stream, iteration), firstUnit,
-                                              endUnit, lane);
-      Value isWriter =
-          arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, lane, builder.int32(0));
-      Value slot = slotOf(number, s);
-      builder.ifThen(isWriter, [&, slot = slot] {
-        builder.storeAligned(bytes, countAddress(slot, warp), sizeof(uint32_t));
-      });
-    }
-  });
-  builder.barrier();
+/// Where the bytes of a unit are counted: behind the sums, for the last few tiles.
+Value MatvecEmitter::countAddress(Value slot, Value unit) {
+  Value place = arith::AndIOp::create(builder, slot, builder.int32(kCountedTiles - 1));
+  place = arith::MulIOp::create(builder, place, builder.int32(countBytes()));
+  Value offset = arith::MulIOp::create(builder, unit, builder.int32(sizeof(uint32_t)));
+  return builder.address(counts, arith::AddIOp::create(builder, place, offset).getResult());
+}
+
+/// Adds up what lies before a unit, the lanes of a warp together.
+UnitBytes MatvecEmitter::bytesOf(const Stream &stream, Value slot, Value unit) {
+  Value zero = builder.int32(0), before = zero;
+  for (int64_t first = 0; first < stream.reader->units(); first += kWarpLanes) {
+    Value other = arith::AddIOp::create(builder, lane, builder.int32(first));
+    Value isBefore = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, other, unit);
+    other = arith::SelectOp::create(builder, isBefore, other, zero);
+    Value size = builder.loadAligned(builder.getI32Type(), countAddress(slot, other), 4);
+    size = arith::SelectOp::create(builder, isBefore, size, zero);
+    before = arith::AddIOp::create(builder, before, size);
+  }
+  return {builder.reduceLanes(Reduction::Sum, before, builder.getTarget().warpThreads - 1),
+          builder.loadAligned(builder.getI32Type(), countAddress(slot, unit), 4)};
+}
+
+/// What a warp counts of a tile.
+Values MatvecEmitter::loadCounted(const Stream &stream, Value tile) {
+  Values counted;
+  for (int64_t i = 0; i < stream.chunks * stream.atOnce; ++i)
+    llvm::append_range(counted, stream.reader->loadCounted(
+                                    builder, tile, unitOf(stream, builder.int32(0), i), lane));
+  return counted;
+}
+
+void MatvecEmitter::storeCounts(const Stream &stream, Value slot, Values counted) {
+  int64_t units = stream.chunks * stream.atOnce;
+  size_t each = counted.size() / units;
+  Value isWriter = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, lane, builder.int32(0));
+  for (int64_t i = 0; i < units; ++i) {
+    Value unit = unitOf(stream, builder.int32(0), i);
+    Value bytes =
+        stream.reader->countBytes(builder, ValueRange(counted).slice(i * each, each), unit, lane);
+    bytes = builder.reduceLanes(Reduction::Sum, bytes, builder.getTarget().warpThreads - 1);
+    builder.ifThen(
+        isWriter, [&] { builder.storeAligned(bytes, countAddress(slot, unit), sizeof(uint32_t)); });
+  }
 }
 
 /// Leaves a warp's sums of a tile's rows where those of all warps are: [slot][warp][16 rows] f32.
@@ -333,8 +355,27 @@ void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
 void MatvecEmitter::emit() {
   lane = builder.lane();
   warp = builder.warp();
-  int64_t countBytes = isOrdered() ? slots() * builder.warps() * int64_t(sizeof(uint32_t)) : 0;
-  partials = builder.scratch(slots() * slotBytes() + countBytes);
+  // The sums, the counts, and what readers need: all of a kind the same, and one at a time.
+  int64_t sumsEnd = slots() * slotBytes();
+  int64_t countsEnd = llvm::alignTo(sumsEnd + kCountedTiles * countBytes(), 128);
+  const WeightReader *filling = nullptr; // what a block needs is written once
+  int64_t warpBytes = 0, blockBytes = 0;
+  for (const Stream &stream : streams) {
+    warpBytes = std::max(warpBytes, stream.reader->warpBytes());
+    blockBytes = std::max(blockBytes, stream.reader->blockBytes());
+    if (!filling && stream.reader->blockBytes() > 0)
+      filling = stream.reader.get();
+  }
+  partials = builder.scratch(countsEnd + blockBytes + builder.warps() * warpBytes);
+  counts = builder.address(partials, sumsEnd);
+  Value ofBlock = builder.address(partials, countsEnd);
+  Value ofWarp =
+      builder.address(builder.address(partials, countsEnd + blockBytes),
+                      arith::MulIOp::create(builder, warp, builder.int32(warpBytes)).getResult());
+  for (Stream &stream : streams)
+    stream.reader->useShared(ofWarp, ofBlock);
+  if (filling)
+    filling->fillShared(builder);
   for (Stream &stream : streams)
     for (Value input : stream.op.getInputs())
       stream.inputs.push_back(builder.rowAddress(input, builder.index(0)));
@@ -354,23 +395,33 @@ void MatvecEmitter::emitStage(Value begin) {
   left = arith::DivUIOp::create(builder, left, step);
   Value iterations = arith::MinUIOp::create(builder, left, builder.index(atOnce));
 
-  if (isOrdered())
-    countValues(begin, iterations);
+  // What follows the last tile is loaded for nothing: it is the last tile again, and in a cache.
+  auto iterationOf = [&](Value number) -> Value {
+    Value existing =
+        arith::MinUIOp::create(builder, number, arith::SubIOp::create(builder, iterations, one));
+    return builder.add(begin, arith::MulIOp::create(builder, existing, step).getResult());
+  };
+  auto followingStream = [&](size_t place) -> Stream & { return streams[place % streams.size()]; };
+  auto followingIteration = [&](Value number, size_t place) {
+    return iterationOf(builder.add(number, static_cast<int64_t>(place / streams.size())));
+  };
+  if (isOrdered()) {
+    for (size_t place = 0; place < kCountedAhead; ++place) {
+      Stream &stream = followingStream(place);
+      if (stream.reader->isOrdered())
+        storeCounts(
+            stream, builder.int32(place),
+            loadCounted(stream, tileAddress(stream, followingIteration(builder.index(0), place))));
+    }
+    builder.barrier();
+  }
   Values loaded = loadFirst(streams[0], tileAddress(streams[0], begin), builder.int32(0));
   builder.loop(builder.index(0), iterations, 1, loaded, [&](Value number, ValueRange carried) {
-    auto iterationOf = [&](Value number) -> Value {
-      return builder.add(begin, arith::MulIOp::create(builder, number, step).getResult());
-    };
-    // What follows the last tile is loaded for nothing: it is the last tile again, and in a cache.
-    Value following = arith::MinUIOp::create(builder, builder.add(number, 1),
-                                             arith::SubIOp::create(builder, iterations, one));
     Values current(carried);
-    for (size_t s = 0; s < streams.size(); ++s) {
-      size_t next = (s + 1) % streams.size();
-      Value nextNumber = next == 0 ? following : number;
-      current = emitTile(streams[s], iterationOf(number), streams[next], iterationOf(nextNumber),
-                         slotOf(number, s), slotOf(nextNumber, next), current);
-    }
+    for (size_t s = 0; s < streams.size(); ++s)
+      current = emitTile(streams[s], iterationOf(number), followingStream(s + 1),
+                         followingIteration(number, s + 1), followingStream(s + kCountedAhead),
+                         followingIteration(number, s + kCountedAhead), slotOf(number, s), current);
     return current;
   });
   builder.barrier();

@@ -23,7 +23,8 @@ public:
     unitCount = unitsFor(vectors);
   }
 
-  Values load(BlockBuilder &builder, Value tile, Value unit, Value lane, Value) const override {
+  Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
+              const UnitBytes &) const override {
     Words words(builder);
     Place place = placeOf(builder, unit, lane);
     Value offset =

@@ -31,7 +31,8 @@ public:
     atOnce = 4 / pairs;
   }
 
-  Values load(BlockBuilder &builder, Value tile, Value unit, Value lane, Value) const override {
+  Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
+              const UnitBytes &) const override {
     Words words(builder);
     Place place = placeOf(builder, unit, lane);
     Value values = builder.address(

@@ -15,6 +15,7 @@ std::unique_ptr<WeightReader> WeightReader::create(packed::WeightType type) {
   case LayoutKind::Dense:
     return layout.isQuantized() ? createDenseReader(type) : createFloatReader(type);
   case LayoutKind::Bitmap:
+    return layout.codeBits() == 4 ? createBitmapReader(type) : createMaskReader(type);
   case LayoutKind::NM:
     return createMaskReader(type);
   case LayoutKind::Pairs:
@@ -42,7 +43,11 @@ Value WeightReader::tileUnits(BlockBuilder &builder, Value) const {
   return builder.int32(unitCount);
 }
 
-Value WeightReader::valueBytes(BlockBuilder &, Value, Value, Value, Value) const {
+Values WeightReader::loadCounted(BlockBuilder &, Value, Value, Value) const {
+  llvm_unreachable("units are found without what lies before them");
+}
+
+Value WeightReader::countBytes(BlockBuilder &, ValueRange, Value, Value) const {
   llvm_unreachable("units are found without what lies before them");
 }
 

@@ -12,6 +12,11 @@ namespace stc::gpu {
 /// (codes, scales and sums, or floats).
 using TokenInputs = Values;
 
+/// Where a unit's bytes lie among the values of a tile, and how many those are (i32).
+struct UnitBytes {
+  Value begin, size;
+};
+
 /// Reads tiles of 16 rows unit by unit. A unit is what the lanes of a warp load together, 16 bytes
 /// of weights each, and covers all rows of some columns; a lane adds up the products of
 /// `rowsPerLane` consecutive rows of the tile, for some of the unit's columns.
@@ -36,14 +41,27 @@ public:
 
   /// What a lane holds of unit `unit` (i32, below units()) of a tile that begins at `tile`, a
   /// pointer to global memory. Little but loads, so that they can be started long before their use.
-  /// Where units are ordered, `position` is what of the tile's values lies before the unit, and the
-  /// last result what lies before the next one; else it is null.
+  /// `bytes` is of the unit where units are ordered.
   virtual Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
-                      Value position) const = 0;
-  /// Whether a unit is only found by what lies before it (then units past the last may be loaded
-  /// too). `valueBytes` counts that for units begin to end (i32), the lanes of a warp together.
+                      const UnitBytes &bytes) const = 0;
+  /// Whether a unit is only found by the sizes of those before it (then units past the last may be
+  /// loaded too, and have no bytes).
   virtual bool isOrdered() const { return false; }
-  virtual Value valueBytes(BlockBuilder &, Value tile, Value begin, Value end, Value lane) const;
+  /// Where they are: a lane's share of a unit's bytes (i32), from what it loaded for that.
+  virtual Values loadCounted(BlockBuilder &builder, Value tile, Value unit, Value lane) const;
+  virtual Value countBytes(BlockBuilder &builder, ValueRange counted, Value unit, Value lane) const;
+
+  /// Bytes of shared memory that a warp, and that a block needs to multiply; `multiply` contains
+  /// barriers of warps if there are any. `fillShared` writes what the block's has to hold, before a
+  /// barrier of the block.
+  virtual int64_t warpBytes() const { return 0; }
+  virtual int64_t blockBytes() const { return 0; }
+  virtual void fillShared(BlockBuilder &) const {}
+  /// Sets where those begin.
+  void useShared(Value ofWarp, Value ofBlock) {
+    warpShared = ofWarp;
+    blockShared = ofBlock;
+  }
   /// `sums` (f32, one per row of the lane) plus the products of the unit's weights and a token.
   virtual Values multiply(BlockBuilder &builder, ValueRange loaded, Value unit, Value lane,
                           const TokenInputs &token, ValueRange sums) const = 0;
@@ -66,6 +84,7 @@ protected:
   int64_t laneRows;
   int64_t unitCount = 0;
   int64_t atOnce = 4;
+  Value warpShared, blockShared;
 };
 
 /// Lanes of a warp, and bytes that one of them loads at once.
@@ -74,6 +93,7 @@ constexpr int64_t kWarpLanes = 32, kLaneBytes = 16;
 /// Readers of families of layouts.
 std::unique_ptr<WeightReader> createDenseReader(packed::WeightType type);
 std::unique_ptr<WeightReader> createFloatReader(packed::WeightType type);
+std::unique_ptr<WeightReader> createBitmapReader(packed::WeightType type);
 std::unique_ptr<WeightReader> createMaskReader(packed::WeightType type);
 std::unique_ptr<WeightReader> createTwoOfFourReader(packed::WeightType type);
 std::unique_ptr<WeightReader> createPairsReader(packed::WeightType type);

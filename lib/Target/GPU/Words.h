@@ -29,6 +29,7 @@ public:
   Value left(Value a, uint32_t bits) {
     return bits == 0 ? a : mlir::arith::ShLIOp::create(builder, a, number(bits)).getResult();
   }
+  Value shiftLeft(Value a, Value bits) { return mlir::arith::ShLIOp::create(builder, a, bits); }
   Value right(Value a, uint32_t bits) {
     return bits == 0 ? a : mlir::arith::ShRUIOp::create(builder, a, number(bits)).getResult();
   }
@@ -43,6 +44,25 @@ public:
   Value isBelow(Value a, uint32_t b) { return isBelow(a, number(b)); }
   Value select(Value condition, Value a, Value b) {
     return mlir::arith::SelectOp::create(builder, condition, a, b);
+  }
+  /// How many bits are set.
+  Value countOnes(Value a) { return mlir::LLVM::CtPopOp::create(builder, builder.getI32Type(), a); }
+  /// The lower 32 bits of high:low, shifted right by `bits` modulo 32.
+  Value funnel(Value high, Value low, Value bits) {
+    return mlir::LLVM::FshrOp::create(builder, high, low, bits);
+  }
+  /// The sum of the `value`s of lanes before this one, and of all, among those whose numbers differ
+  /// in bits from `begin` to below `end`.
+  std::pair<Value, Value> addLanes(Value value, Value lane, int64_t begin, int64_t end) {
+    Value before = number(0);
+    for (int64_t bit = begin; bit < end; bit *= 2) {
+      Value others = builder.shuffleXor(value, bit);
+      Value isBehind = mlir::arith::CmpIOp::create(builder, mlir::arith::CmpIPredicate::ne,
+                                                   both(lane, bit), number(0));
+      before = add(before, select(isBehind, others, number(0)));
+      value = add(value, others);
+    }
+    return {before, value};
   }
   /// Word `index` of a vector.
   Value part(Value vector, int64_t index) {
