@@ -50,8 +50,12 @@ Value CodeReader::apply(Value a, Value b, char operation) {
 std::pair<Value, Value> CodeReader::loadScales(Value group) {
   Value start =
       builder.address(tile, builder.add(builder.mul(group, 2 * kTileRows), geometry.scalesOffset));
+  return scalesAt(start, /*invariant=*/true);
+}
+
+std::pair<Value, Value> CodeReader::scalesAt(Value start, bool invariant) {
   auto type = VectorType::get(2, builder.getF16Type());
-  Value halves = builder.loadAligned(type, builder.address(start, times(rowPair, 4)), 4, true);
+  Value halves = builder.loadAligned(type, builder.address(start, times(rowPair, 4)), 4, invariant);
   auto scaleOf = [&](int64_t row) -> Value {
     Value half = vector::ExtractOp::create(builder, halves, row);
     Value scale = arith::ExtFOp::create(builder, builder.getF32Type(), half);
@@ -67,8 +71,12 @@ std::pair<Value, Value> CodeReader::loadScales(Value group) {
 std::pair<Value, Value> CodeReader::loadZeros(Value group) {
   Value start =
       builder.address(tile, builder.add(builder.mul(group, kTileRows), geometry.zerosOffset));
-  Value bytes =
-      builder.loadAligned(builder.bytes(2), builder.address(start, times(rowPair, 2)), 2, true);
+  return zerosAt(start, /*invariant=*/true);
+}
+
+std::pair<Value, Value> CodeReader::zerosAt(Value start, bool invariant) {
+  Value bytes = builder.loadAligned(builder.bytes(2), builder.address(start, times(rowPair, 2)), 2,
+                                    invariant);
   auto zeroOf = [&](int64_t row) -> Value {
     Value byte = vector::ExtractOp::create(builder, bytes, row);
     return arith::ExtUIOp::create(builder, builder.getI32Type(), byte);
@@ -86,25 +94,49 @@ CodeWords CodeReader::read(Value span, Value part, Value position) {
   return layout.kind == LayoutKind::Pairs ? readPairs(span, part) : readDense(span, part);
 }
 
-std::pair<Value, Value> CodeReader::loadRows(Value address) {
+std::pair<Value, Value> CodeReader::loadRows(Value address, bool invariant) {
   auto type = VectorType::get(2, builder.getI32Type());
-  Value words = builder.loadAligned(type, address, kRowPairBytes, true);
+  Value words = builder.loadAligned(type, address, kRowPairBytes, invariant);
   return {vector::ExtractOp::create(builder, words, 0),
           vector::ExtractOp::create(builder, words, 1)};
 }
 
 CodeWords CodeReader::readDense(Value span, Value part) {
-  int64_t bits = layout.codeBits(), spanBytes = kSpanColumns * kTileRows * bits / 8;
   Value start =
-      builder.address(rows, builder.add(builder.mul(span, spanBytes), geometry.valuesOffset));
+      builder.address(rows, builder.add(builder.mul(span, spanBytes()), geometry.valuesOffset));
+  return decodeDense(part, [&](Value vector, int64_t more) {
+    Value address = builder.address(start, times(vector, kStepBytes));
+    return loadRows(builder.address(address, more * kStepBytes));
+  });
+}
+
+Value CodeReader::stagedPlace(Value offset) {
+  // What the threads of half a warp read at once are 32 bytes of each of four steps or vectors,
+  // which without this would begin in the same bank, or in two.
+  int64_t bits = layout.lanes() == 1 ? 0x60 : layout.lanes() == 2 ? 0x20 : 0;
+  if (bits == 0)
+    return offset;
+  return arith::XOrIOp::create(builder, offset, masked(right(offset, 2), bits));
+}
+
+CodeWords CodeReader::readStaged(Value start, int64_t span, Value part) {
+  return decodeDense(part, [&](Value vector, int64_t more) {
+    Value offset = plus(times(plus(vector, more), kStepBytes), times(rowPair, kRowPairBytes));
+    Value address = builder.address(start, stagedPlace(offset));
+    return loadRows(builder.address(address, span * spanBytes()), /*invariant=*/false);
+  });
+}
+
+CodeWords
+CodeReader::decodeDense(Value part,
+                        function_ref<std::pair<Value, Value>(Value vector, int64_t more)> load) {
   // A vector of 64 bytes has a word of each row, and holds one step, or two, or four.
   int64_t steps = layout.lanes();
   Value vector = steps == 1 ? times(part, 2) : steps == 2 ? part : right(part, 1);
-  Value address = builder.address(start, times(vector, kStepBytes));
-  auto [first, second] = loadRows(address);
+  auto [first, second] = load(vector, 0);
   CodeWords result;
   if (steps == 1) {
-    auto [third, fourth] = loadRows(builder.address(address, kStepBytes));
+    auto [third, fourth] = load(vector, 1);
     return {{{first, second}, {third, fourth}}};
   }
   // What the part's steps are shifted by in their vector.
@@ -119,7 +151,7 @@ CodeWords CodeReader::readDense(Value span, Value part) {
   if (layout.element != ElementKind::I3)
     return result;
   // Behind both vectors with the low bits, bit s of each byte is step s's highest.
-  auto [highFirst, highSecond] = loadRows(builder.address(start, 2 * kStepBytes));
+  auto [highFirst, highSecond] = load(builder.int32(0), 2);
   for (int64_t step : {0, 1})
     for (int64_t row : {0, 1}) {
       Value high = right(row == 0 ? highFirst : highSecond, plus(times(part, 2), step));

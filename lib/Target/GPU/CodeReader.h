@@ -51,9 +51,23 @@ public:
   /// Zeros (i32) of both rows, of an asymmetric layout.
   std::pair<Value, Value> loadZeros(Value group);
 
+  /// The same two of the group whose 16 scales or zeros begin at `start`. `invariant`: it is not
+  /// shared memory.
+  std::pair<Value, Value> scalesAt(Value start, bool invariant);
+  std::pair<Value, Value> zerosAt(Value start, bool invariant);
+
   /// The codes of part `part` (i32) of span `span` (index). `position` (i32): bytes from where
   /// values begin to those of the part, where positions are counted.
   CodeWords read(Value span, Value part, Value position = {});
+  /// The same in a dense layout, of span number `span` of those whose values begin at `start` in
+  /// shared memory, each 16 bytes where `stagedPlace` says.
+  CodeWords readStaged(Value start, int64_t span, Value part);
+  /// Where bytes of values that were at `offset` (i32) are kept in shared memory, so that the
+  /// threads of a warp which read a span find them in different banks. Keeps places in 128 bytes
+  /// together, and those in 16 in order.
+  Value stagedPlace(Value offset);
+  /// Bytes of a span of a dense layout.
+  int64_t spanBytes() const { return kSpanColumns * kTileRows * layout.codeBits() / 8; }
   PrunedWords readPruned(Value span, Value part);
   /// How many bytes (i32) the part's values take, where positions are counted.
   Value bytesOf(Value span, Value part);
@@ -69,9 +83,14 @@ private:
   Value loadWord(Value address) {
     return builder.loadAligned(builder.getI32Type(), address, 4, true);
   }
-  /// Two words of neighbouring rows, `offset` (i64) bytes behind the first row's in the tile.
-  std::pair<Value, Value> loadRows(Value offset);
+  /// Two words of neighbouring rows.
+  std::pair<Value, Value> loadRows(Value address, bool invariant = true);
   CodeWords readDense(Value span, Value part);
+  /// The words of a part of a span. `load` gives both rows' words of the span's vector of 64 bytes
+  /// number `vector` (i32) + `more`.
+  CodeWords
+  decodeDense(Value part,
+              llvm::function_ref<std::pair<Value, Value>(Value vector, int64_t more)> load);
   CodeWords readMasked(Value span, Value part, Value position);
   CodeWords readPairs(Value span, Value part);
   /// The words of both rows of a step with mask `mask` (i64), whose values begin at `position`

@@ -9,13 +9,6 @@ using namespace stc::gpu;
 
 namespace {
 
-/// 1.5 * 2^23: an integer below 2^22 that is added to these bits is one that is added to this
-/// number, so that integers become floats by a subtraction. The sum of a group's products is below
-/// that: 128 columns times 255 times 127.
-constexpr int64_t kFloatBits = 0x4B400000;
-constexpr double kFloatOfBits = 12582912.0;
-static_assert(kRowScaleGroup * 255 * 127 < 1 << 22);
-
 /// Most spans of a block's slices that are in shared memory.
 constexpr int64_t kMostSpans = 32;
 /// Bytes of a span's codes that are copied at once.
@@ -251,20 +244,16 @@ Values CodeMatmul::startingSums(State &state, Value group) {
 }
 
 void CodeMatmul::addScaled(State &state, Value group, ArrayRef<Value> sums, Values &results) {
-  Type f32 = builder.getF32Type();
   std::array<Value, 2> weightScales;
   if (!layout.perRow)
     std::tie(weightScales[0], weightScales[1]) = state.reader.loadScales(group);
-  Value offset = builder.constant(f32, kFloatOfBits);
   size_t i = 0;
   for (const std::array<Value, 2> &ofTokens : staged(state, group, 0))
     for (int64_t row : {0, 1})
       for (Value scale : ofTokens) {
-        Value sum = arith::BitcastOp::create(builder, f32, sums[i]);
-        sum = arith::SubFOp::create(builder, sum, offset);
         if (!layout.perRow)
           scale = arith::MulFOp::create(builder, weightScales[row], scale);
-        results[i] = builder.multiplyAdd(sum, scale, results[i]);
+        results[i] = addScaledSum(sums[i], scale, results[i]);
         ++i;
       }
 }
@@ -312,20 +301,9 @@ Value CodeMatmul::firstPosition(State &state, Value group) {
 }
 
 void CodeMatmul::addFragments(State &state, ValueRange words, ValueRange inputs, Values &sums) {
-  Type i32 = builder.getI32Type();
-  auto result = LLVM::LLVMStructType::getLiteral(builder.getContext(), {i32, i32, i32, i32});
-  NVVM::MMATypes weightType = state.reader.isSigned() ? NVVM::MMATypes::s8 : NVVM::MMATypes::u8;
-  for (size_t i = 0; i < state.codes.size(); ++i) {
-    Values fragment(ValueRange(sums).slice(i * kFragmentValues, kFragmentValues));
-    Value product = NVVM::MmaOp::create(
-        builder, result, words, inputs.slice(2 * i, 2), fragment,
-        ArrayRef<int64_t>{kTileRows, kFragmentTokens, kSpanColumns}, std::nullopt,
-        NVVM::MMAIntOverflow::wrapped,
-        std::array<NVVM::MMATypes, 2>{weightType, NVVM::MMATypes::s8},
-        std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
-    for (int64_t value = 0; value < kFragmentValues; ++value)
-      sums[i * kFragmentValues + value] = LLVM::ExtractValueOp::create(builder, product, value);
-  }
+  for (size_t i = 0; i < state.codes.size(); ++i)
+    addProducts(words, state.reader.isSigned(), inputs.slice(2 * i, 2),
+                MutableArrayRef<Value>(sums).slice(i * kFragmentValues, kFragmentValues));
 }
 
 Value CodeMatmul::loadCodes(State &state, Value start, Value row, Type type, int64_t columns) {

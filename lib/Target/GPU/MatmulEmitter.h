@@ -74,6 +74,10 @@ std::unique_ptr<MatmulEmitter> createGenericMatmul(packed::MatmulTileOp op,
 /// Products of int8 activations by tensor cores, for quantized layouts.
 std::unique_ptr<MatmulEmitter> createCodeMatmul(packed::MatmulTileOp op,
                                                 const TargetDescription &target);
+/// The same for dense layouts with weights and activations in shared memory long before their use;
+/// null where that does not take the operation.
+std::unique_ptr<MatmulEmitter> createStagedMatmul(packed::MatmulTileOp op,
+                                                  const TargetDescription &target);
 /// Products of f32 activations, as sums of two bf16, by tensor cores: bf16 and f16 weights.
 std::unique_ptr<MatmulEmitter> createSplitMatmul(packed::MatmulTileOp op,
                                                  const TargetDescription &target);

@@ -32,7 +32,7 @@ private:
   std::pair<Values, Values> readWeights(const Share &share, Value first, bool mayEnd);
   Values loadInputs(Value row, Value first, const Share &share, bool mayEnd);
   void addStep(const Share &share, ValueRange rows, Value first, bool mayEnd, Values &sums);
-  void addProducts(ValueRange weights, ValueRange inputs, Values &sums, size_t place);
+  void addHalves(ValueRange weights, ValueRange inputs, Values &sums, size_t place);
 
   Halves split(Value first, Value second);
   Value roundPair(Value first, Value second);
@@ -133,7 +133,7 @@ Values SplitMatmul::loadInputs(Value row, Value first, const Share &share, bool 
   return inputs;
 }
 
-void SplitMatmul::addProducts(ValueRange weights, ValueRange inputs, Values &sums, size_t place) {
+void SplitMatmul::addHalves(ValueRange weights, ValueRange inputs, Values &sums, size_t place) {
   Type f32 = builder.getF32Type();
   auto result = LLVM::LLVMStructType::getLiteral(builder.getContext(), {f32, f32, f32, f32});
   Values fragment(ValueRange(sums).slice(place, kFragmentValues));
@@ -154,10 +154,10 @@ void SplitMatmul::addStep(const Share &share, ValueRange rows, Value first, bool
     Halves front = split(x[0], x[1]), back = split(x[2], x[3]);
     size_t place = i * kFragmentValues;
     // The smaller ones first.
-    addProducts(high, {front.low, back.low}, sums, place);
+    addHalves(high, {front.low, back.low}, sums, place);
     if (!low.empty())
-      addProducts(low, {front.high, back.high}, sums, place);
-    addProducts(high, {front.high, back.high}, sums, place);
+      addHalves(low, {front.high, back.high}, sums, place);
+    addHalves(high, {front.high, back.high}, sums, place);
   }
 }
 

@@ -49,23 +49,23 @@ void MatmulEmitter::emit() {
   emitBlocks(whole, tokens);
 }
 
-/// Tokens [begin, end), too few for the largest block: the next one, and where they fit into it
-/// the smallest.
+/// Tokens [begin, end), too few for the largest block: the next one, and where they fit into a
+/// smaller one that.
 void MatmulEmitter::emitBlocks(Value begin, Value end) {
   SmallVector<int64_t> sizes = blockSizes();
   int64_t next = sizes.size() > 1 ? sizes[1] : sizes[0];
   builder.loop(begin, end, next, [&](Value first) {
     Value left = builder.toI32(arith::SubIOp::create(builder, end, first));
     Value present = arith::MinUIOp::create(builder, left, builder.int32(next));
-    if (sizes.back() == next)
-      return emitBlock({first, next, present});
-    Value isSmall = arith::CmpIOp::create(builder, arith::CmpIPredicate::ule, left,
-                                          builder.int32(sizes.back()));
-    auto branch = scf::IfOp::create(builder, isSmall, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(branch.thenBlock());
-    emitBlock({first, sizes.back(), present});
-    builder.setInsertionPointToStart(branch.elseBlock());
+    for (; sizes.back() < next; sizes.pop_back()) {
+      Value isSmall = arith::CmpIOp::create(builder, arith::CmpIPredicate::ule, left,
+                                            builder.int32(sizes.back()));
+      auto branch = scf::IfOp::create(builder, isSmall, /*withElseRegion=*/true);
+      builder.setInsertionPointToStart(branch.thenBlock());
+      emitBlock({first, sizes.back(), present});
+      builder.setInsertionPointToStart(branch.elseBlock());
+    }
     emitBlock({first, next, present});
   });
 }
@@ -190,7 +190,11 @@ void stc::gpu::emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &
   auto type = cast<packed::WeightType>(op.getWeight().getType());
   Layout layout = type.getLayout().getLayout();
   bool isHalf = layout.element == ElementKind::BF16 || layout.element == ElementKind::F16;
-  if (target.hasMma && layout.isQuantized())
+  std::unique_ptr<MatmulEmitter> staged =
+      target.hasMma ? createStagedMatmul(op, target) : std::unique_ptr<MatmulEmitter>();
+  if (staged)
+    staged->emit();
+  else if (target.hasMma && layout.isQuantized())
     createCodeMatmul(op, target)->emit();
   else if (target.hasMma && isHalf)
     createSplitMatmul(op, target)->emit();

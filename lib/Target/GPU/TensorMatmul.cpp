@@ -8,8 +8,7 @@ using namespace stc;
 using namespace stc::gpu;
 
 constexpr int64_t kFloatBytes = sizeof(float);
-/// Bytes of the sums of a token in a row tile.
-constexpr int64_t kTokenBytes = kTileRows * kFloatBytes;
+constexpr double kFloatOfBits = 12582912.0; // kFloatBits
 
 int64_t TensorMatmul::slotsAtOnce() const {
   return std::min<int64_t>(builder.warps(), llvm::bit_floor(uint64_t(slots())));
@@ -52,22 +51,47 @@ void TensorMatmul::sliceBarrier(const Share &share) {
                           NVVM::BarrierReductionAttr(), Value());
 }
 
+void TensorMatmul::setLane(Share &share) {
+  share.lane = builder.lane();
+  share.rowPair = arith::DivUIOp::create(builder, share.lane, builder.int32(kSpanParts));
+  share.part = arith::RemUIOp::create(builder, share.lane, builder.int32(kSpanParts));
+}
+
+void TensorMatmul::addProducts(ValueRange weights, bool isSigned, ValueRange inputs,
+                               MutableArrayRef<Value> sums) {
+  Type i32 = builder.getI32Type();
+  auto result = LLVM::LLVMStructType::getLiteral(builder.getContext(), {i32, i32, i32, i32});
+  NVVM::MMATypes weightType = isSigned ? NVVM::MMATypes::s8 : NVVM::MMATypes::u8;
+  Value product = NVVM::MmaOp::create(
+      builder, result, weights, inputs, ValueRange(sums),
+      ArrayRef<int64_t>{kTileRows, kFragmentTokens, kSpanColumns}, std::nullopt,
+      NVVM::MMAIntOverflow::wrapped, std::array<NVVM::MMATypes, 2>{weightType, NVVM::MMATypes::s8},
+      std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
+  for (auto [i, sum] : llvm::enumerate(sums))
+    sum = LLVM::ExtractValueOp::create(builder, product, static_cast<int64_t>(i));
+}
+
+Value TensorMatmul::addScaledSum(Value sum, Value scale, Value result) {
+  Type f32 = builder.getF32Type();
+  sum = arith::BitcastOp::create(builder, f32, sum);
+  sum = arith::SubFOp::create(builder, sum, builder.constant(f32, kFloatOfBits));
+  return builder.multiplyAdd(sum, scale, result);
+}
+
 void TensorMatmul::emitBlock(const TokenBlock &block) {
   int64_t atOnce = slotsAtOnce(), sumBytes = block.count * kTokenBytes;
   // The sums come where the staging was.
   int64_t bytes = std::max(builder.warps() * sumBytes, slices() * stagingBytes(block));
-  Value memory = builder.scratch(bytes), warp = builder.warp(), lane = builder.lane();
+  Value memory = builder.scratch(bytes), warp = builder.warp();
   auto times = [&](Value number, int64_t factor) -> Value {
     return arith::MulIOp::create(builder, number, builder.int32(factor));
   };
   Value inBatch = arith::RemUIOp::create(builder, warp, builder.int32(atOnce));
   Share share;
-  share.lane = lane;
-  share.rowPair = arith::DivUIOp::create(builder, lane, builder.int32(kSpanParts));
-  share.part = arith::RemUIOp::create(builder, lane, builder.int32(kSpanParts));
+  setLane(share);
   share.slice = arith::DivUIOp::create(builder, warp, builder.int32(atOnce));
   share.number =
-      arith::AddIOp::create(builder, times(inBatch, builder.getTarget().warpThreads), lane);
+      arith::AddIOp::create(builder, times(inBatch, builder.getTarget().warpThreads), share.lane);
   share.staging = builder.address(memory, times(share.slice, stagingBytes(block)));
   for (int64_t first = 0; first < slots(); first += atOnce) {
     share.tile = tileAddress(tileOf(builder.add(builder.toIndex(inBatch), first)));
@@ -76,17 +100,17 @@ void TensorMatmul::emitBlock(const TokenBlock &block) {
       builder.barrier();
     storeSums(share, builder.address(memory, times(warp, sumBytes)), sums);
     builder.barrier();
-    finishSlots(first, block, memory);
+    finishSlots(builder.index(first), atOnce, slices(), block, memory);
     builder.barrier();
   }
 }
 
-void TensorMatmul::storeSums(const Share &share, Value warpSums, Values sums) {
+void TensorMatmul::storeSums(const Share &share, Value start, ValueRange sums) {
   Value place = arith::MulIOp::create(builder, share.part, builder.int32(2 * kTokenBytes));
   place = arith::AddIOp::create(
       builder, place,
       arith::MulIOp::create(builder, share.rowPair, builder.int32(2 * kFloatBytes)));
-  Value start = builder.address(warpSums, place);
+  start = builder.address(start, place);
   auto two = VectorType::get(2, builder.getF32Type());
   for (size_t i = 0; i < sums.size(); i += kFragmentValues)
     for (int64_t token : {0, 1}) {
@@ -97,16 +121,16 @@ void TensorMatmul::storeSums(const Share &share, Value warpSums, Values sums) {
     }
 }
 
-/// Adds up the slices of the slots from `first` on, always in the same order, and finishes them.
-void TensorMatmul::finishSlots(int64_t first, const TokenBlock &block, Value sums) {
-  int64_t atOnce = slotsAtOnce(), units = atOnce / parts();
+void TensorMatmul::finishSlots(Value first, int64_t atOnce, int64_t sliceCount,
+                               const TokenBlock &block, Value sums) {
+  int64_t units = atOnce / parts();
   bool isWithin = slots() % atOnce == 0;
   builder.forThreads(units * block.count * kTileRows, [&](Value number) {
     Value row = arith::RemUIOp::create(builder, number, builder.index(kTileRows));
     Value rest = arith::DivUIOp::create(builder, number, builder.index(kTileRows));
     Value token = arith::RemUIOp::create(builder, rest, builder.index(block.count));
     Value unit = arith::DivUIOp::create(builder, rest, builder.index(block.count));
-    Value inBatch = builder.mul(unit, parts()), slot = builder.add(inBatch, first);
+    Value inBatch = builder.mul(unit, parts()), slot = builder.add(first, inBatch);
     Value exists = existsSlot(slot, isWithin);
     if (block.present) {
       Value isPresent = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult,
@@ -120,7 +144,7 @@ void TensorMatmul::finishSlots(int64_t first, const TokenBlock &block, Value sum
         place = builder.mul(builder.add(place, token), kTokenBytes);
         place = builder.add(place, builder.mul(row, kFloatBytes));
         Value start = builder.address(sums, builder.toI32(place)), sum;
-        for (int64_t slice = 0; slice < slices(); ++slice) {
+        for (int64_t slice = 0; slice < sliceCount; ++slice) {
           Value own = builder.loadAligned(
               builder.getF32Type(),
               builder.address(start, slice * atOnce * block.count * kTokenBytes), kFloatBytes);

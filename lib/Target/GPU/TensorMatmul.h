@@ -10,6 +10,14 @@ namespace stc::gpu {
 constexpr int64_t kFragmentTokens = 8;
 /// Values of an instruction's result that a thread has: two rows times two tokens, row by row.
 constexpr int64_t kFragmentValues = 4;
+/// Bytes of the sums of a token in a row tile.
+constexpr int64_t kTokenBytes = kTileRows * sizeof(float);
+
+/// 1.5 * 2^23: an integer below 2^22 that is added to these bits is one that is added to this
+/// number, so that integers become floats by a subtraction. The sum of a group's products is below
+/// that: 128 columns times 255 times 127.
+constexpr int64_t kFloatBits = 0x4B400000;
+static_assert(kRowScaleGroup * 255 * 127 < 1 << 22);
 
 /// Every warp takes one slot and a slice of its columns; the sums of all slices meet in shared
 /// memory, from where each thread finishes some results.
@@ -29,8 +37,10 @@ protected:
   };
 
   llvm::SmallVector<int64_t> blockSizes() const override { return {64, 32, 8}; }
-  void emitBlock(const TokenBlock &block) final;
+  void emitBlock(const TokenBlock &block) override;
 
+  /// The share of a warp's place among the threads that read a fragment.
+  void setLane(Share &share);
   /// The sums (f32) of a warp's share: kFragmentValues for every kFragmentTokens tokens.
   virtual Values multiply(const Share &share, const TokenBlock &block) = 0;
   /// Shared memory that `multiply` of a slice needs.
@@ -48,9 +58,20 @@ protected:
   /// bytes.
   Values fragmentRows(unsigned number, const TokenBlock &block, const Share &share, Value offset);
 
-private:
-  void storeSums(const Share &share, Value warpSums, Values sums);
-  void finishSlots(int64_t first, const TokenBlock &block, Value sums);
+  /// `sums` (i32) of kFragmentTokens tokens plus the products of 32 columns: bytes of weights,
+  /// signed or not, and of signed activations.
+  void addProducts(ValueRange weights, bool isSigned, ValueRange inputs,
+                   llvm::MutableArrayRef<Value> sums);
+  /// result + sum * scale, of a sum (i32) of a group that was started from kFloatBits.
+  Value addScaledSum(Value sum, Value scale, Value result);
+
+  /// Writes a warp's sums of a row tile to `place`: for each token those of 16 rows (f32).
+  void storeSums(const Share &share, Value place, ValueRange sums);
+  /// Adds up what `sliceCount` slices have of the `atOnce` slots from `first` (index) on, always in
+  /// the same order, and finishes them. `sums`: of each slice, slot by slot, what `storeSums` wrote
+  /// of all tokens.
+  void finishSlots(Value first, int64_t atOnce, int64_t sliceCount, const TokenBlock &block,
+                   Value sums);
 };
 
 } // namespace stc::gpu
