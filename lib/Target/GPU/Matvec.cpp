@@ -64,11 +64,19 @@ private:
   Value tileAddress(const Stream &stream, Value iteration);
   Value unitOf(const Stream &stream, Value chunk, int64_t i);
   void storeSums(const Stream &stream, Value slot, Values sums);
+  /// Where the row of an output lies that a thread finishes.
+  struct Finished {
+    Value iteration, slot, row;
+  };
+  Finished finishedBy(Value number, Value begin);
+  /// Asks for what a thread's row is finished with while weights are under way: it comes from other
+  /// multiprocessors. Only where all rows exist.
+  void loadOperands(Value begin, Value iterations);
+  Value operand(Value memref, ValueRange indices, bool isEarly);
   void finish(Value first, Value iterations);
-  void finishRow(Value iteration, Value slot, Value row);
+  void finishRow(const Finished &place, bool loads);
   Value sumOf(Value slot, int64_t stream, Value row);
   Value activate(packed::MatmulTileOp op, Value gate, Value sum);
-  void storeRow(packed::MatmulTileOp op, Value row, Value sum);
   Value chunksOf(const Stream &stream, Value tile);
   Value slotOf(Value number, int64_t stream);
   Value countAddress(Value slot, Value unit);
@@ -88,6 +96,8 @@ private:
   std::vector<Stream> streams;
   Value first, step;
   int64_t count, atOnce; // iterations, and how many fit into shared memory
+  Values early;          // operands of a thread's row, loaded before its sums are known
+  size_t nextEarly = 0;
   Value lane, warp, partials, counts;
 };
 
@@ -224,19 +234,21 @@ Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stre
   if (last > 0) {
     Value tile = tileAddress(stream, iteration);
     bool varies = stream.reader->variesUnits();
+    // Then one loop takes all chunks: code for a shorter last one took a quarter longer on an H100.
+    bool allFull = varies || stream.perWarp == stream.chunks * stream.atOnce;
     if (varies)
       lastChunk = arith::SubIOp::create(builder, chunksOf(stream, tile), builder.int32(1));
-    // Each chunk while the next one of the same tile is under way. All but the last are full.
-    if (last > 1 || varies) {
+    // Each chunk while the next one of the same tile is under way.
+    if (last > 1 || allFull) {
       Values carried = current;
       llvm::append_range(carried, sums);
-      Value limit = varies ? builder.toIndex(lastChunk) : builder.index(last - 1);
+      Value limit = allFull ? builder.toIndex(lastChunk) : builder.index(last - 1);
       carried =
           builder.loop(builder.index(0), limit, 1, carried, [&](Value index, ValueRange values) {
             Value chunk = builder.toI32(index);
             Value following = arith::AddIOp::create(builder, chunk, builder.int32(1));
             Values loaded(values.take_front(current.size()));
-            Values results = loadChunk(stream, tile, slot, following, stream.atOnce, false);
+            Values results = loadChunk(stream, tile, slot, following, stream.atOnce, allFull);
             llvm::append_range(results, multiplyChunk(stream, chunk, stream.atOnce, false, loaded,
                                                       Values(values.drop_front(current.size()))));
             return results;
@@ -245,7 +257,7 @@ Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stre
       carried.truncate(current.size());
       current = carried;
     }
-    if (!varies) {
+    if (!allFull) {
       Values tail = loadChunk(stream, tile, slot, lastChunk, stream.unitsOf(last), true);
       sums = multiplyChunk(stream, builder.int32(last - 1), stream.atOnce, false, current, sums);
       current = tail;
@@ -415,6 +427,7 @@ void MatvecEmitter::emitStage(Value begin) {
     }
     builder.barrier();
   }
+  loadOperands(begin, iterations);
   Values loaded = loadFirst(streams[0], tileAddress(streams[0], begin), builder.int32(0));
   builder.loop(builder.index(0), iterations, 1, loaded, [&](Value number, ValueRange carried) {
     Values current(carried);
@@ -433,13 +446,40 @@ void MatvecEmitter::emitStage(Value begin) {
 // What follows the products
 //===----------------------------------------------------------------------===//
 
-void MatvecEmitter::finish(Value begin, Value iterations) {
-  builder.forThreads(builder.mul(iterations, kTileRows), [&](Value number) {
-    Value slot = arith::DivUIOp::create(builder, number, builder.index(kTileRows));
-    Value row = arith::RemUIOp::create(builder, number, builder.index(kTileRows));
-    Value iteration = builder.add(begin, arith::MulIOp::create(builder, slot, step).getResult());
-    finishRow(iteration, slot, row);
+MatvecEmitter::Finished MatvecEmitter::finishedBy(Value number, Value begin) {
+  Value slot = arith::DivUIOp::create(builder, number, builder.index(kTileRows));
+  Value row = arith::RemUIOp::create(builder, number, builder.index(kTileRows));
+  return {builder.add(begin, arith::MulIOp::create(builder, slot, step).getResult()), slot, row};
+}
+
+void MatvecEmitter::loadOperands(Value begin, Value iterations) {
+  early.clear();
+  bool allExist = llvm::all_of(streams, [](const Stream &stream) {
+    packed::MatmulTileOp op = stream.op;
+    return cast<packed::WeightType>(op.getWeight().getType()).getRows() % kTileRows == 0;
   });
+  if (!allExist || atOnce * kTileRows > builder.threads())
+    return;
+  // Threads without a row take the last one's.
+  Value last = arith::SubIOp::create(builder, builder.mul(iterations, kTileRows), builder.index(1));
+  Value number = arith::MinUIOp::create(builder, builder.toIndex(builder.thread()), last);
+  finishRow(finishedBy(number, begin), /*loads=*/true);
+}
+
+/// What is loaded early is taken in the order in which it was loaded.
+Value MatvecEmitter::operand(Value memref, ValueRange indices, bool isEarly) {
+  if (!isEarly && nextEarly < early.size())
+    return early[nextEarly++];
+  Value value = memref::LoadOp::create(builder, memref, indices);
+  if (isEarly)
+    early.push_back(value);
+  return value;
+}
+
+void MatvecEmitter::finish(Value begin, Value iterations) {
+  nextEarly = 0;
+  builder.forThreads(builder.mul(iterations, kTileRows),
+                     [&](Value number) { finishRow(finishedBy(number, begin), /*loads=*/false); });
 }
 
 /// The sum of all warps for a row of a stream's tile.
@@ -460,64 +500,63 @@ Value MatvecEmitter::activate(packed::MatmulTileOp op, Value gate, Value sum) {
   return arith::MulFOp::create(builder, gate, sum);
 }
 
-void MatvecEmitter::storeRow(packed::MatmulTileOp op, Value row, Value sum) {
-  Values indices{builder.index(0), row};
-  if (op.getResidual())
-    sum = arith::AddFOp::create(builder, sum,
-                                memref::LoadOp::create(builder, op.getResidual(), indices));
-  memref::StoreOp::create(builder, sum, op.getOut(), indices);
-}
-
-void MatvecEmitter::finishRow(Value iteration, Value slot, Value row) {
-  Value gate; // of the row, computed by the multiplication before
+/// With `loads`, only loads what the row will be finished with.
+void MatvecEmitter::finishRow(const Finished &place, bool loads) {
+  Value zero = builder.index(0), gate; // of the row, computed by the multiplication before
   Value gateOut;
   for (size_t s = 0; s < streams.size();) {
     packed::MatmulTileOp op = streams[s].op;
     int64_t apart = streams[s].apart, parts = apart ? 2 : 1;
-    Value tile = iteration;
+    Value tile = place.iteration, inHead;
     if (apart) {
-      Value head = arith::DivUIOp::create(builder, iteration, builder.index(apart));
-      tile = builder.add(builder.mul(head, 2 * apart),
-                         arith::RemUIOp::create(builder, iteration, builder.index(apart)));
+      Value head = arith::DivUIOp::create(builder, tile, builder.index(apart));
+      inHead = arith::RemUIOp::create(builder, tile, builder.index(apart));
+      tile = builder.add(builder.mul(head, 2 * apart), inHead);
     }
-    Values rows, sums;
+    Values rows, sums(parts);
     for (int64_t part = 0; part < parts; ++part) {
-      rows.push_back(builder.add(builder.mul(builder.add(tile, part * apart), kTileRows), row));
-      sums.push_back(sumOf(slot, s + part, row));
+      rows.push_back(
+          builder.add(builder.mul(builder.add(tile, part * apart), kTileRows), place.row));
+      if (!loads)
+        sums[part] = sumOf(place.slot, s + part, place.row);
     }
-    int64_t known = cast<packed::WeightType>(op.getWeight().getType()).getRows();
     auto finishSums = [&] {
       for (int64_t part = 0; part < parts; ++part) {
-        if (op.getBias())
-          sums[part] = arith::AddFOp::create(
-              builder, sums[part], memref::LoadOp::create(builder, op.getBias(), rows[part]));
-        if (!op.getGate())
+        Value bias = op.getBias() ? operand(op.getBias(), rows[part], loads) : Value();
+        bool isOwn = op.getGate() && gateOut == op.getGate(); // the gate was computed here
+        Value factor = op.getGate() && !isOwn
+                           ? operand(op.getGate(), ValueRange{zero, rows[part]}, loads)
+                           : gate;
+        if (loads)
           continue;
-        Value factor = gateOut == op.getGate() && gate
-                           ? gate
-                           : memref::LoadOp::create(builder, op.getGate(),
-                                                    ValueRange{builder.index(0), rows[part]})
-                                 .getResult();
-        sums[part] = activate(op, factor, sums[part]);
+        if (bias)
+          sums[part] = arith::AddFOp::create(builder, sums[part], bias);
+        if (op.getGate())
+          sums[part] = activate(op, factor, sums[part]);
       }
       if (apart) {
-        Value pair = builder.add(
-            builder.mul(arith::RemUIOp::create(builder, iteration, builder.index(apart)),
-                        kTileRows),
-            row);
-        Values angle{builder.index(0), pair};
-        Value cos = memref::LoadOp::create(builder, op.getCos(), angle);
-        Value sin = memref::LoadOp::create(builder, op.getSin(), angle);
-        auto times = [&](Value a, Value b) -> Value {
-          return arith::MulFOp::create(builder, a, b);
-        };
-        Value a = sums[0], b = sums[1];
-        sums[0] = arith::SubFOp::create(builder, times(a, cos), times(b, sin));
-        sums[1] = arith::AddFOp::create(builder, times(a, sin), times(b, cos));
+        Values angle{zero, builder.add(builder.mul(inHead, kTileRows), place.row)};
+        Value cos = operand(op.getCos(), angle, loads), sin = operand(op.getSin(), angle, loads);
+        if (!loads) {
+          auto times = [&](Value a, Value b) -> Value {
+            return arith::MulFOp::create(builder, a, b);
+          };
+          Value a = sums[0], b = sums[1];
+          sums[0] = arith::SubFOp::create(builder, times(a, cos), times(b, sin));
+          sums[1] = arith::AddFOp::create(builder, times(a, sin), times(b, cos));
+        }
       }
-      for (int64_t part = 0; part < parts; ++part)
-        storeRow(op, rows[part], sums[part]);
+      for (int64_t part = 0; part < parts; ++part) {
+        Values indices{zero, rows[part]};
+        Value residual = op.getResidual() ? operand(op.getResidual(), indices, loads) : Value();
+        if (loads)
+          continue;
+        if (residual)
+          sums[part] = arith::AddFOp::create(builder, sums[part], residual);
+        memref::StoreOp::create(builder, sums[part], op.getOut(), indices);
+      }
     };
+    int64_t known = cast<packed::WeightType>(op.getWeight().getType()).getRows();
     if (known % kTileRows == 0) {
       finishSums();
       gate = sums[0];
