@@ -3,6 +3,7 @@
 
 #include "stc/Dialect/Packed/Transforms/TiledPhase.h"
 #include "stc/Target/GPU/Passes.h"
+#include "stc/Target/GPU/TargetDescription.h"
 #include "stc/Target/Kernels/BufferPhase.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
@@ -11,6 +12,7 @@
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Transforms/Passes.h"
 
+#include <algorithm>
 #include <limits>
 
 using namespace mlir;
@@ -21,8 +23,13 @@ static void cleanUp(OpPassManager &manager) {
   manager.addPass(createCSEPass());
 }
 
-/// Private buffers are in shared memory, beside what kernels need there.
-constexpr int64_t kPrivateBytes = 96 << 10;
+/// Private buffers are in shared memory, beside what kernels need there. A target that does not
+/// exist is the passes' to complain about.
+static int64_t privateBytes(const std::string &target) {
+  constexpr int64_t most = 96 << 10;
+  auto description = stc::gpu::TargetDescription::parse(target);
+  return description.ok() ? std::min(most, description->sharedBytes * 2 / 5) : most;
+}
 
 /// Positions of one piece of a single token's attention: in long texts, pieces of a few key/value
 /// heads for every multiprocessor.
@@ -39,7 +46,7 @@ void stc::gpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &opt
   };
   LoopPassOptions loops;
   loops.maxTokens = options.maxTokens;
-  loops.privateBytes = kPrivateBytes;
+  loops.privateBytes = privateBytes(options.target);
   // A block reads a long row in less time than it waits for others.
   loops.splitColumns = std::numeric_limits<int64_t>::max();
   loops.pieceKeys = kPieceKeys;
