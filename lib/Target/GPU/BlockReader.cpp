@@ -20,16 +20,21 @@ public:
   bool boundsUnits() const override { return true; }
   bool variesUnits() const override { return true; }
 
-  Value tileUnits(BlockBuilder &builder, Value tile) const override {
+  Value storedSteps(BlockBuilder &builder, Value tile) const override {
+    int64_t last = geometry.endsOffset + (geometry.groups - 1) * sizeof(uint16_t);
+    return loadShort(builder, builder.address(tile, last));
+  }
+
+  Value unitsOf(BlockBuilder &builder, Value stored) const override {
     Words words(builder);
     int64_t perUnit = kWarpLanes / rowLanes();
-    return words.div(words.add(storedSteps(builder, tile), perUnit - 1), perUnit);
+    return words.div(words.add(stored, perUnit - 1), perUnit);
   }
 
   Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
-              const UnitBytes &) const override {
+              const UnitPlace &at) const override {
     Words words(builder);
-    Value stored = storedSteps(builder, tile);
+    Value stored = at.stored;
     Value number = words.add(words.mul(unit, kWarpLanes / rowLanes()), words.div(lane, rowLanes()));
     Value isPresent = words.isBelow(number, stored), zero = builder.int32(0);
     number = words.select(isPresent, number, zero);
@@ -47,16 +52,16 @@ public:
         offset,
         words.mul(isFour ? words.rem(rowLane(words, lane), 2) : rowLane(words, lane), kLaneBytes));
     Value values = builder.address(builder.address(tile, geometry.indicesOffset), offset);
-    Values loaded{words.load(values, 4, /*invariant=*/true), column, isPresent};
-    Value firstRow = words.mul(rowLane(words, lane), laneRows);
-    llvm::append_range(loaded, loadScales(builder, tile, column, firstRow));
-    return loaded;
+    // Scales are loaded when the index is here, as what is loaded after it would wait too.
+    return {words.load(values, 4, /*invariant=*/true), column, isPresent, tile};
   }
 
   Values multiply(BlockBuilder &builder, ValueRange loaded, Value, Value lane,
                   const TokenInputs &token, ValueRange sums) const override {
     Words words(builder);
     Value column = loaded[1], isPresent = loaded[2];
+    Value firstRow = words.mul(rowLane(words, lane), laneRows);
+    Values scales = loadScales(builder, loaded[3], column, firstRow);
     // Codes come with an offset of 128, without which they are signed as dot products take them.
     Value x = words.flip(words.load(builder.address(token[0], column), 1, false), 0x80808080);
     // The low nibbles of a step are rows 0 to 7.
@@ -73,7 +78,7 @@ public:
       products.push_back(
           builder.dot4(weights, /*aSigned=*/true, x, /*bSigned=*/true, builder.int32(0)));
     }
-    return addScaled(builder, loaded.drop_front(3), products, column, token, sums, isPresent,
+    return addScaled(builder, scales, products, column, token, sums, isPresent,
                      isFour ? 1.0 / 16 : 1);
   }
 
@@ -83,12 +88,6 @@ private:
   static Value loadShort(BlockBuilder &builder, Value address) {
     Value value = builder.loadAligned(builder.getIntegerType(16), address, 2, /*invariant=*/true);
     return arith::ExtUIOp::create(builder, builder.getI32Type(), value);
-  }
-
-  /// How many steps a tile has stored.
-  Value storedSteps(BlockBuilder &builder, Value tile) const {
-    int64_t last = geometry.endsOffset + (geometry.groups - 1) * sizeof(uint16_t);
-    return loadShort(builder, builder.address(tile, last));
   }
 
   bool isFour; // codes of 4 bits

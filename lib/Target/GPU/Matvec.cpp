@@ -17,6 +17,13 @@ constexpr int64_t kPartialBytes = 32 << 10;
 /// Tiles whose counts are kept, a power of two: one that is multiplied, the next one, which begins
 /// to be loaded, and the one after it, which is counted.
 constexpr int64_t kCountedTiles = 4, kCountedAhead = 2;
+/// How far ahead tiles are brought into the second cache: before they are counted.
+constexpr int64_t kPrefetchedAhead = 3;
+/// Units of a warp whose masks wait in registers to be counted.
+constexpr int64_t kWaitingUnits = 2;
+/// What is known of a tile: where the table says that it begins and ends, and its stored steps.
+enum Fact : int64_t { kStart, kEnd, kStored, kFacts };
+constexpr int64_t kFactBytes = kFacts * sizeof(uint32_t);
 
 /// The row tiles of one matrix in order: one per iteration, or with rotary embeddings the first or
 /// the second of a pair.
@@ -62,7 +69,21 @@ private:
   Values multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast, Values loaded,
                        Values sums);
   Values loadFirst(const Stream &stream, Value tile, Value slot);
-  Value tileAddress(const Stream &stream, Value iteration, Value weight = {});
+  /// The row tile of a matrix in an iteration, and where it begins; `slot`: of the tile.
+  Value tileOf(const Stream &stream, Value iteration);
+  Value tileAddress(const Stream &stream, Value iteration, Value slot);
+  /// Where a fact of a tile is kept, u32 each: of all tiles of a stage, because what is loaded of
+  /// them would have to wait for it.
+  Value factAddress(Value slot, Fact fact);
+  Value factOf(Value slot, Fact fact) {
+    return builder.loadAligned(builder.getI32Type(), factAddress(slot, fact), 4);
+  }
+  void storeFacts(llvm::function_ref<Value(Value)> iterationOf);
+  int64_t factBytes() const {
+    return kFactBytes * (atOnce + kPrefetchedAhead) * static_cast<int64_t>(streams.size());
+  }
+  /// Asks for a tile whose bytes a table says.
+  void prefetchTile(const Stream &stream, Value iteration, Value slot);
   Value unitOf(const Stream &stream, Value chunk, int64_t i);
   void storeSums(const Stream &stream, Value slot, Values sums);
   void finish(Value first, Value iterations);
@@ -70,10 +91,10 @@ private:
   Value sumOf(Value slot, int64_t stream, Value row);
   Value activate(packed::MatmulTileOp op, Value gate, Value sum);
   void storeRow(packed::MatmulTileOp op, Value row, Value sum);
-  Value chunksOf(const Stream &stream, Value tile);
+  Value chunksOf(const Stream &stream, Value slot);
   Value slotOf(Value number, int64_t stream);
   Value countAddress(Value slot, Value unit);
-  UnitBytes bytesOf(const Stream &stream, Value slot, Value unit);
+  UnitPlace placeOf(const Stream &stream, Value slot, Value unit);
   Values loadCounted(const Stream &stream, Value tile);
   void storeCounts(const Stream &stream, Value slot, Values counted);
   /// Bytes of the counts of one tile's units.
@@ -81,6 +102,9 @@ private:
   /// Bytes of the sums of one tile.
   int64_t slotBytes() const { return builder.warps() * kTileRows * sizeof(float); }
   int64_t slots() const { return atOnce * static_cast<int64_t>(streams.size()); }
+  bool hasTables() const {
+    return llvm::any_of(streams, [](const Stream &stream) { return stream.reader->hasTable(); });
+  }
   bool isOrdered() const {
     return llvm::any_of(streams, [](const Stream &stream) { return stream.reader->isOrdered(); });
   }
@@ -89,7 +113,7 @@ private:
   std::vector<Stream> streams;
   Value first, step;
   int64_t count, atOnce; // iterations, and how many fit into shared memory
-  Value lane, warp, partials, counts;
+  Value lane, warp, partials, counts, facts;
 };
 
 } // namespace
@@ -119,7 +143,7 @@ MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileO
   atOnce = std::max<int64_t>(1, kPartialBytes / (slotBytes() * streams.size()));
 }
 
-Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration, Value weight) {
+Value MatvecEmitter::tileOf(const Stream &stream, Value iteration) {
   Value tile = iteration;
   if (stream.apart) {
     Value apart = builder.index(stream.apart);
@@ -129,8 +153,50 @@ Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration, Value we
     if (stream.isSecond)
       tile = builder.add(tile, stream.apart);
   }
+  return tile;
+}
+
+Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration, Value slot) {
   packed::MatmulTileOp op = stream.op;
-  return stream.reader->tileAddress(builder, weight ? weight : op.getWeight(), tile);
+  Value start = stream.reader->hasTable() ? factOf(slot, kStart) : Value();
+  return stream.reader->tileAddress(builder, op.getWeight(), tileOf(stream, iteration), start);
+}
+
+Value MatvecEmitter::factAddress(Value slot, Fact fact) {
+  Value offset = arith::MulIOp::create(builder, slot, builder.int32(kFactBytes));
+  return builder.address(builder.address(facts, offset),
+                         static_cast<int64_t>(fact * sizeof(uint32_t)));
+}
+
+void MatvecEmitter::storeFacts(function_ref<Value(Value)> iterationOf) {
+  for (auto [s, stream] : llvm::enumerate(streams)) {
+    if (!stream.reader->hasTable())
+      continue;
+    builder.forThreads(atOnce + kPrefetchedAhead, [&, s = s, &stream = stream](Value number) {
+      packed::MatmulTileOp op = stream.op;
+      Value tile = tileOf(stream, iterationOf(number)), slot = slotOf(number, s);
+      Value start = stream.reader->tileStart(builder, op.getWeight(), tile);
+      Value end = stream.reader->tileStart(builder, op.getWeight(), builder.add(tile, 1));
+      builder.storeAligned(start, factAddress(slot, kStart), 4);
+      builder.storeAligned(end, factAddress(slot, kEnd), 4);
+      if (!stream.reader->variesUnits())
+        return;
+      tile = stream.reader->tileAddress(builder, op.getWeight(), tile, start);
+      builder.storeAligned(stream.reader->storedSteps(builder, tile), factAddress(slot, kStored),
+                           4);
+    });
+  }
+  builder.barrier();
+}
+
+void MatvecEmitter::prefetchTile(const Stream &stream, Value iteration, Value slot) {
+  Value isFirst =
+      arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, builder.thread(), builder.int32(0));
+  builder.ifThen(isFirst, [&] {
+    Value size = arith::SubIOp::create(builder, factOf(slot, kEnd), factOf(slot, kStart));
+    size = arith::MulIOp::create(builder, size, builder.int32(kSectionAlignment));
+    builder.prefetchBulk(tileAddress(stream, iteration, slot), size);
+  });
 }
 
 /// Unit i of a chunk. Neighbouring warps take neighbouring units.
@@ -155,10 +221,12 @@ Values MatvecEmitter::loadChunk(const Stream &stream, Value tile, Value slot, Va
     Value unit = unitOf(stream, chunk, i);
     if (mayBeMissing(stream, builder, units, isLast, i))
       unit = arith::MinUIOp::create(builder, unit, builder.int32(stream.reader->units() - 1));
-    UnitBytes bytes;
+    UnitPlace at;
     if (stream.reader->isOrdered())
-      bytes = bytesOf(stream, slot, unit);
-    llvm::append_range(loaded, stream.reader->load(builder, tile, unit, lane, bytes));
+      at = placeOf(stream, slot, unit);
+    if (stream.reader->variesUnits())
+      at.stored = factOf(slot, kStored);
+    llvm::append_range(loaded, stream.reader->load(builder, tile, unit, lane, at));
   }
   return loaded;
 }
@@ -202,8 +270,8 @@ Value MatvecEmitter::slotOf(Value number, int64_t stream) {
 }
 
 /// How many chunks a warp has of a tile, one at least, where tiles differ.
-Value MatvecEmitter::chunksOf(const Stream &stream, Value tile) {
-  Value units = stream.reader->tileUnits(builder, tile);
+Value MatvecEmitter::chunksOf(const Stream &stream, Value slot) {
+  Value units = stream.reader->unitsOf(builder, factOf(slot, kStored));
   int64_t each = stream.atOnce * builder.warps();
   units = arith::AddIOp::create(builder, units, builder.int32(each - 1));
   Value chunks = arith::DivUIOp::create(builder, units, builder.int32(each));
@@ -214,24 +282,34 @@ Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stre
                                Value nextIteration, const Stream &counted, Value countedIteration,
                                Value slot, Values current) {
   Values sums(stream.reader->rowsPerLane(), builder.constant(builder.getF32Type(), 0.0));
+  Value nextSlot = arith::AddIOp::create(builder, slot, builder.int32(1));
+  Value countedSlot = arith::AddIOp::create(builder, slot, builder.int32(kCountedAhead));
   // What is counted of a tile becomes known to other warps with the next tile's barrier.
   Values masks;
   if (isOrdered())
     builder.barrier();
   if (counted.reader->isOrdered())
-    masks = loadCounted(counted, tileAddress(counted, countedIteration));
+    masks = loadCounted(counted, tileAddress(counted, countedIteration, countedSlot));
+  // They wait in registers until the products are there, unless those would not be enough.
+  if (!masks.empty() && counted.chunks * counted.atOnce > kWaitingUnits) {
+    storeCounts(counted, countedSlot, masks);
+    masks.clear();
+  }
   int64_t last = stream.chunks - 1;
   Value lastChunk = builder.int32(last);
   if (last > 0) {
-    Value tile = tileAddress(stream, iteration);
+    Value tile = tileAddress(stream, iteration, slot);
     bool varies = stream.reader->variesUnits();
     if (varies)
-      lastChunk = arith::SubIOp::create(builder, chunksOf(stream, tile), builder.int32(1));
+      lastChunk = arith::SubIOp::create(builder, chunksOf(stream, slot), builder.int32(1));
+    // Where the last chunk is as long as others, it needs no code of its own.
+    bool isUniform =
+        stream.reader->boundsUnits() && stream.perWarp == stream.chunks * stream.atOnce;
     // Each chunk while the next one of the same tile is under way. All but the last are full.
-    if (last > 1 || varies) {
+    if (last > 1 || isUniform) {
       Values carried = current;
       llvm::append_range(carried, sums);
-      Value limit = varies ? builder.toIndex(lastChunk) : builder.index(last - 1);
+      Value limit = builder.toIndex(isUniform ? lastChunk : builder.int32(last - 1));
       carried =
           builder.loop(builder.index(0), limit, 1, carried, [&](Value index, ValueRange values) {
             Value chunk = builder.toI32(index);
@@ -246,17 +324,16 @@ Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stre
       carried.truncate(current.size());
       current = carried;
     }
-    if (!varies) {
+    if (!isUniform) {
       Values tail = loadChunk(stream, tile, slot, lastChunk, stream.unitsOf(last), true);
       sums = multiplyChunk(stream, builder.int32(last - 1), stream.atOnce, false, current, sums);
       current = tail;
     }
   }
-  Value nextSlot = arith::AddIOp::create(builder, slot, builder.int32(1));
-  Values ahead = loadFirst(next, tileAddress(next, nextIteration), nextSlot);
+  Values ahead = loadFirst(next, tileAddress(next, nextIteration, nextSlot), nextSlot);
   sums = multiplyChunk(stream, lastChunk, stream.unitsOf(last), true, current, sums);
-  if (counted.reader->isOrdered())
-    storeCounts(counted, arith::AddIOp::create(builder, slot, builder.int32(kCountedAhead)), masks);
+  if (!masks.empty())
+    storeCounts(counted, countedSlot, masks);
   storeSums(stream, slot, sums);
   return ahead;
 }
@@ -278,7 +355,7 @@ Value MatvecEmitter::countAddress(Value slot, Value unit) {
 }
 
 /// Adds up what lies before a unit, the lanes of a warp together.
-UnitBytes MatvecEmitter::bytesOf(const Stream &stream, Value slot, Value unit) {
+UnitPlace MatvecEmitter::placeOf(const Stream &stream, Value slot, Value unit) {
   Value zero = builder.int32(0), before = zero;
   for (int64_t first = 0; first < stream.reader->units(); first += kWarpLanes) {
     Value other = arith::AddIOp::create(builder, lane, builder.int32(first));
@@ -289,7 +366,7 @@ UnitBytes MatvecEmitter::bytesOf(const Stream &stream, Value slot, Value unit) {
     before = arith::AddIOp::create(builder, before, size);
   }
   return {builder.reduceLanes(Reduction::Sum, before, builder.getTarget().warpThreads - 1),
-          builder.loadAligned(builder.getI32Type(), countAddress(slot, unit), 4)};
+          builder.loadAligned(builder.getI32Type(), countAddress(slot, unit), 4), Value()};
 }
 
 /// What a warp counts of a tile.
@@ -356,9 +433,11 @@ void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
 void MatvecEmitter::emit() {
   lane = builder.lane();
   warp = builder.warp();
-  // The sums, the counts, and what readers need: all of a kind the same, and one at a time.
+  // The sums, what is known of tiles, the counts, and what readers need: all of a kind the same,
+  // and one at a time.
   int64_t sumsEnd = slots() * slotBytes();
-  int64_t countsEnd = llvm::alignTo(sumsEnd + kCountedTiles * countBytes(), 128);
+  int64_t factsEnd = sumsEnd + (hasTables() ? factBytes() : 0);
+  int64_t countsEnd = llvm::alignTo(factsEnd + kCountedTiles * countBytes(), 128);
   const WeightReader *filling = nullptr; // what a block needs is written once
   int64_t warpBytes = 0, blockBytes = 0;
   for (const Stream &stream : streams) {
@@ -368,7 +447,8 @@ void MatvecEmitter::emit() {
       filling = stream.reader.get();
   }
   partials = builder.scratch(countsEnd + blockBytes + builder.warps() * warpBytes);
-  counts = builder.address(partials, sumsEnd);
+  facts = builder.address(partials, sumsEnd);
+  counts = builder.address(partials, factsEnd);
   Value ofBlock = builder.address(partials, countsEnd);
   Value ofWarp =
       builder.address(builder.address(partials, countsEnd + blockBytes),
@@ -406,7 +486,8 @@ int64_t MatvecEmitter::emitPrefetch(ValueRange weights, int64_t most) {
     builder.ifThen(exists, [&] {
       for (const Stream &stream : streams) {
         size_t op = stream.op == streams.front().op ? 0 : 1;
-        Value start = tileAddress(stream, iteration, weights[op]);
+        Value start = stream.reader->tileAddress(builder, weights[op], tileOf(stream, iteration),
+                                                 /*start=*/Value());
         builder.prefetchBulk(start, stream.reader->tileBytes());
       }
     });
@@ -432,23 +513,33 @@ void MatvecEmitter::emitStage(Value begin) {
   auto followingIteration = [&](Value number, size_t place) {
     return iterationOf(builder.add(number, static_cast<int64_t>(place / streams.size())));
   };
+  if (hasTables())
+    storeFacts(iterationOf);
   if (isOrdered()) {
     for (size_t place = 0; place < kCountedAhead; ++place) {
       Stream &stream = followingStream(place);
       if (stream.reader->isOrdered())
         storeCounts(
             stream, builder.int32(place),
-            loadCounted(stream, tileAddress(stream, followingIteration(builder.index(0), place))));
+            loadCounted(stream, tileAddress(stream, followingIteration(builder.index(0), place),
+                                            builder.int32(place))));
     }
     builder.barrier();
   }
-  Values loaded = loadFirst(streams[0], tileAddress(streams[0], begin), builder.int32(0));
+  Values loaded =
+      loadFirst(streams[0], tileAddress(streams[0], begin, builder.int32(0)), builder.int32(0));
   builder.loop(builder.index(0), iterations, 1, loaded, [&](Value number, ValueRange carried) {
     Values current(carried);
-    for (size_t s = 0; s < streams.size(); ++s)
+    for (size_t s = 0; s < streams.size(); ++s) {
+      if (followingStream(s + kPrefetchedAhead).reader->hasTable() &&
+          builder.getTarget().hasBulkPrefetch)
+        prefetchTile(
+            followingStream(s + kPrefetchedAhead), followingIteration(number, s + kPrefetchedAhead),
+            arith::AddIOp::create(builder, slotOf(number, s), builder.int32(kPrefetchedAhead)));
       current = emitTile(streams[s], iterationOf(number), followingStream(s + 1),
                          followingIteration(number, s + 1), followingStream(s + kCountedAhead),
                          followingIteration(number, s + kCountedAhead), slotOf(number, s), current);
+    }
     return current;
   });
   builder.barrier();

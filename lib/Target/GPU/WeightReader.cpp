@@ -26,21 +26,30 @@ std::unique_ptr<WeightReader> WeightReader::create(packed::WeightType type) {
   llvm_unreachable("rows are not multiplied");
 }
 
-Value WeightReader::tileAddress(BlockBuilder &builder, Value weight, Value tile) const {
+Value WeightReader::tileStart(BlockBuilder &builder, Value weight, Value tile) const {
   Value base = builder.global(builder.weightAddress(weight));
-  if (!layout.hasTable())
-    return builder.address(base, builder.mul(tile, geometry.tileBytes));
-  // The table says where tiles begin, in units of 64 bytes.
   Value entry = builder.address(base, builder.mul(tile, sizeof(uint32_t)));
-  Value start = builder.loadAligned(builder.getI32Type(), entry, 4, /*invariant=*/true);
+  return builder.loadAligned(builder.getI32Type(), entry, 4, /*invariant=*/true);
+}
+
+Value WeightReader::tileAddress(BlockBuilder &builder, Value weight, Value tile,
+                                Value start) const {
+  Value base = builder.global(builder.weightAddress(weight));
+  if (!hasTable())
+    return builder.address(base, builder.mul(tile, geometry.tileBytes));
+  // The table counts units of 64 bytes.
   start = arith::ExtUIOp::create(builder, builder.getI64Type(), start);
   start = arith::MulIOp::create(builder, start,
                                 builder.constant(builder.getI64Type(), kSectionAlignment));
   return builder.address(base, start);
 }
 
-Value WeightReader::tileUnits(BlockBuilder &builder, Value) const {
-  return builder.int32(unitCount);
+Value WeightReader::storedSteps(BlockBuilder &, Value) const {
+  llvm_unreachable("all tiles have the same units");
+}
+
+Value WeightReader::unitsOf(BlockBuilder &, Value) const {
+  llvm_unreachable("all tiles have the same units");
 }
 
 Values WeightReader::loadCounted(BlockBuilder &, Value, Value, Value) const {
