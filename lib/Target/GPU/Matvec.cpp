@@ -269,11 +269,12 @@ Value MatvecEmitter::slotOf(Value number, int64_t stream) {
   return arith::AddIOp::create(builder, slot, builder.int32(stream));
 }
 
-/// How many chunks a warp has of a tile, one at least, where tiles differ.
+/// How many chunks the warp has of a tile, one at least, where tiles differ.
 Value MatvecEmitter::chunksOf(const Stream &stream, Value slot) {
   Value units = stream.reader->unitsOf(builder, factOf(slot, kStored));
   int64_t each = stream.atOnce * builder.warps();
-  units = arith::AddIOp::create(builder, units, builder.int32(each - 1));
+  Value rounding = arith::SubIOp::create(builder, builder.int32(each - 1), warp);
+  units = arith::AddIOp::create(builder, units, rounding);
   Value chunks = arith::DivUIOp::create(builder, units, builder.int32(each));
   return arith::MaxUIOp::create(builder, chunks, builder.int32(1));
 }
@@ -394,7 +395,7 @@ void MatvecEmitter::storeCounts(const Stream &stream, Value slot, Values counted
 
 /// Leaves a warp's sums of a tile's rows where those of all warps are: [slot][warp][16 rows] f32.
 void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
-  int64_t rows = stream.reader->rowsPerLane(), rowLanes = stream.reader->rowLanes();
+  int64_t rowLanes = stream.reader->rowLanes();
   auto hasBit = [&](int64_t bit) -> Value {
     Value masked = arith::AndIOp::create(builder, lane, builder.int32(bit));
     return arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, masked, builder.int32(0));
@@ -418,9 +419,8 @@ void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
       arith::RemUIOp::create(builder, lane, builder.int32(2 * bit)), builder.int32(rowLanes));
   builder.ifThen(isWriter, [&] {
     Value row = arith::RemUIOp::create(builder, lane, builder.int32(rowLanes));
-    row = arith::MulIOp::create(builder, row, builder.int32(rows));
-    row = arith::AddIOp::create(builder, row,
-                                arith::DivUIOp::create(builder, lane, builder.int32(2 * bit)));
+    row = stream.reader->rowOf(builder, row,
+                               arith::DivUIOp::create(builder, lane, builder.int32(2 * bit)));
     Value place = arith::MulIOp::create(builder, warp, builder.int32(kTileRows));
     Value offset = arith::MulIOp::create(builder, arith::AddIOp::create(builder, place, row),
                                          builder.int32(sizeof(float)));

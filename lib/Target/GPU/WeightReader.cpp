@@ -26,6 +26,11 @@ std::unique_ptr<WeightReader> WeightReader::create(packed::WeightType type) {
   llvm_unreachable("rows are not multiplied");
 }
 
+Value WeightReader::rowOf(BlockBuilder &builder, Value rowLane, Value number) const {
+  Words words(builder);
+  return words.add(words.mul(rowLane, laneRows), number);
+}
+
 Value WeightReader::tileStart(BlockBuilder &builder, Value weight, Value tile) const {
   Value base = builder.global(builder.weightAddress(weight));
   Value entry = builder.address(base, builder.mul(tile, sizeof(uint32_t)));
@@ -85,8 +90,8 @@ static Value groupOf(BlockBuilder &builder, Value column, int64_t group) {
   return arith::DivUIOp::create(builder, column, builder.int32(group));
 }
 
-Values ScaledReader::loadScales(BlockBuilder &builder, Value tile, Value column,
-                                Value firstRow) const {
+Values ScaledReader::loadScales(BlockBuilder &builder, Value tile, Value column, Value firstRow,
+                                int64_t rows) const {
   Value place = firstRow;
   if (!layout.perRow) {
     Value group = groupOf(builder, column, layout.group);
@@ -95,12 +100,12 @@ Values ScaledReader::loadScales(BlockBuilder &builder, Value tile, Value column,
   }
   Value offset = arith::MulIOp::create(builder, place, builder.int32(2));
   Value start = builder.address(builder.address(tile, geometry.scalesOffset), offset);
-  auto halves = VectorType::get(laneRows, builder.getF16Type());
-  Values values{builder.loadAligned(halves, start, 2 * laneRows, /*invariant=*/true)};
+  auto halves = VectorType::get(rows, builder.getF16Type());
+  Values values{builder.loadAligned(halves, start, 2 * rows, /*invariant=*/true)};
   if (layout.asymmetric) {
     start = builder.address(builder.address(tile, geometry.zerosOffset), place);
-    auto bytes = VectorType::get(laneRows, builder.getI8Type());
-    values.push_back(builder.loadAligned(bytes, start, laneRows, /*invariant=*/true));
+    auto bytes = VectorType::get(rows, builder.getI8Type());
+    values.push_back(builder.loadAligned(bytes, start, rows, /*invariant=*/true));
   }
   return values;
 }

@@ -22,14 +22,15 @@ struct UnitPlace {
 
 /// Reads tiles of 16 rows unit by unit. A unit is what the lanes of a warp load together, 16 bytes
 /// of weights each, and covers all rows of some columns; a lane adds up the products of
-/// `rowsPerLane` consecutive rows of the tile, for some of the unit's columns.
+/// `rowsPerLane` rows of the tile, for some of the unit's columns.
 class WeightReader {
 public:
   virtual ~WeightReader() = default;
 
-  /// Rows that one lane adds up, a power of two; lanes l, l + 1, ... of the same columns have the
-  /// rows behind each other.
+  /// Rows that one lane adds up, a power of two.
   int64_t rowsPerLane() const { return laneRows; }
+  /// The row of the tile (i32) that is number `number` of lane `rowLane` (both i32) of those.
+  virtual Value rowOf(BlockBuilder &builder, Value rowLane, Value number) const;
   /// Lanes that have different rows of the same columns.
   int64_t rowLanes() const { return kTileRows / laneRows; }
   /// Units of a tile, or the most of any where they differ.
@@ -130,8 +131,13 @@ protected:
   /// Units of so many pieces.
   int64_t unitsFor(int64_t pieces) const;
 
-  /// Loads the scales of the lane's rows (and their zeros) for the columns from `column` (i32) on.
-  Values loadScales(BlockBuilder &builder, Value tile, Value column, Value firstRow) const;
+  /// Loads the scales of `rows` rows, by default the lane's (and their zeros) for the columns from
+  /// `column` (i32) on.
+  Values loadScales(BlockBuilder &builder, Value tile, Value column, Value firstRow,
+                    int64_t rows) const;
+  Values loadScales(BlockBuilder &builder, Value tile, Value column, Value firstRow) const {
+    return loadScales(builder, tile, column, firstRow, laneRows);
+  }
   /// How many values loadScales gives.
   int64_t scaleValues() const { return layout.asymmetric ? 2 : 1; }
   /// The sums that dot products of the lane's rows start from: what unsigned codes have to be
