@@ -33,7 +33,9 @@ func.func @block(%w: !packed.weight<32x512, #packed.layout<block, i4, group = 32
 // Of a wide tile a warp takes as many chunks of steps as there are.
 
 // CHECK-LABEL: func.func @wide
-// CHECK: %[[MORE:.*]] = arith.divui %{{.*}}, %c32_i32
+// CHECK: %[[UNITS:.*]] = arith.divui %{{.*}}, %c8_i32
+// CHECK: %[[OWN:.*]] = arith.addi %[[UNITS]]
+// CHECK: %[[MORE:.*]] = arith.divui %[[OWN]], %c32_i32
 // CHECK: %[[CHUNKS:.*]] = arith.maxui %[[MORE]], %c1_i32
 // CHECK: %[[LAST:.*]] = arith.subi %[[CHUNKS]], %c1_i32
 // CHECK: %[[LIMIT:.*]] = arith.index_castui %[[LAST]] : i32 to index
