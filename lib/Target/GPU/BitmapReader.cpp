@@ -83,13 +83,13 @@ public:
   }
 
   Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
-              const UnitBytes &bytes) const override {
+              const UnitPlace &at) const override {
     Words words(builder);
     Values loaded{loadMasks(builder, tile, pairOf(builder, unit, lane))};
     // From an aligned place on; lanes that find nothing there load what others do.
-    Value shift = words.both(bytes.begin, kLaneBytes - 1);
-    Value begin = arith::SubIOp::create(builder, bytes.begin, shift);
-    Value end = words.both(words.add(shift, bytes.size), ~uint32_t(kLaneBytes - 1));
+    Value shift = words.both(at.begin, kLaneBytes - 1);
+    Value begin = arith::SubIOp::create(builder, at.begin, shift);
+    Value end = words.both(words.add(shift, at.size), ~uint32_t(kLaneBytes - 1));
     Value values = builder.address(builder.address(tile, geometry.valuesOffset), begin);
     auto place = [&](Value offset) {
       return builder.address(values, arith::MinUIOp::create(builder, offset, end).getResult());

@@ -93,8 +93,8 @@ void BlockBuilder::storeAligned(Value value, Value address, unsigned alignment) 
   LLVM::StoreOp::create(*this, value, address, alignment);
 }
 
-void BlockBuilder::prefetchBulk(Value address, int64_t bytes) {
-  NVVM::CpAsyncBulkPrefetchOp::create(*this, address, int32(bytes), /*l2CacheHint=*/Value());
+void BlockBuilder::prefetchBulk(Value address, Value bytes) {
+  NVVM::CpAsyncBulkPrefetchOp::create(*this, address, bytes, /*l2CacheHint=*/Value());
 }
 
 //===----------------------------------------------------------------------===//

@@ -78,7 +78,8 @@ public:
 
   /// Asks for `bytes` bytes (a multiple of 16) of global memory to be brought into the second
   /// cache. The target must have bulk prefetches.
-  void prefetchBulk(Value address, int64_t bytes);
+  void prefetchBulk(Value address, Value bytes);
+  void prefetchBulk(Value address, int64_t bytes) { prefetchBulk(address, int32(bytes)); }
 
   /// The value (32 bits) of the lane whose number differs by `mask`.
   Value shuffleXor(Value value, int64_t mask);

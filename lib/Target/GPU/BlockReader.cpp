@@ -8,73 +8,95 @@ using namespace stc::gpu;
 
 namespace {
 
-/// A piece is a stored step; a lane has four of its rows. With codes of 4 bits lanes that have
-/// different rows load the same sixteen bytes and take one of their halves.
+/// Rows of a step that a lane's words belong to, and how far those are that the words' upper halves
+/// belong to, with codes of 4 bits.
+constexpr int64_t kWordRows = kLaneBytes / kDotColumns, kUpperRows = kTileRows / 2;
+/// Where tiles have so many units, a lane has two of them under way.
+constexpr int64_t kManyUnits = 128;
+
+/// A piece is a stored step; a lane's sixteen bytes are four of its rows, or with codes of 4 bits
+/// twice four.
 class BlockReader final : public ScaledReader {
 public:
   explicit BlockReader(packed::WeightType type)
-      : ScaledReader(type, kLaneBytes / kDotColumns), isFour(layout.codeBits() == 4) {
+      : ScaledReader(type,
+                     type.getLayout().getLayout().codeBits() == 4 ? 2 * kWordRows : kWordRows),
+        isFour(layout.codeBits() == 4) {
     unitCount = unitsFor(geometry.steps);
+    // Not more, as tiles end anywhere among them.
+    atOnce = unitCount >= kManyUnits ? 2 : 1;
   }
 
   bool boundsUnits() const override { return true; }
   bool variesUnits() const override { return true; }
 
-  Value tileUnits(BlockBuilder &builder, Value tile) const override {
+  Value storedSteps(BlockBuilder &builder, Value tile) const override {
+    int64_t last = geometry.endsOffset + (geometry.groups - 1) * sizeof(uint16_t);
+    return loadShort(builder, builder.address(tile, last));
+  }
+
+  Value unitsOf(BlockBuilder &builder, Value stored) const override {
     Words words(builder);
     int64_t perUnit = kWarpLanes / rowLanes();
-    return words.div(words.add(storedSteps(builder, tile), perUnit - 1), perUnit);
+    return words.div(words.add(stored, perUnit - 1), perUnit);
+  }
+
+  Value rowOf(BlockBuilder &builder, Value rowLane, Value number) const override {
+    Words words(builder);
+    Value row = words.add(words.mul(rowLane, kWordRows), number);
+    if (!isFour)
+      return row;
+    Value isUpper = words.div(number, kWordRows);
+    return words.add(row, words.mul(isUpper, kUpperRows - kWordRows));
   }
 
   Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
-              const UnitBytes &) const override {
+              const UnitPlace &at) const override {
     Words words(builder);
-    Value stored = storedSteps(builder, tile);
+    Value stored = at.stored;
     Value number = words.add(words.mul(unit, kWarpLanes / rowLanes()), words.div(lane, rowLanes()));
     Value isPresent = words.isBelow(number, stored), zero = builder.int32(0);
     number = words.select(isPresent, number, zero);
     Value index = builder.address(builder.address(tile, geometry.indicesOffset),
                                   words.mul(number, sizeof(uint16_t)));
     index = loadShort(builder, index);
-    // Without stored steps there is no index either.
-    Value column = words.mul(words.select(isPresent, index, zero), kDotColumns);
-
     // Values begin behind the indices.
     Value offset = words.add(words.mul(stored, sizeof(uint16_t)), kSectionAlignment - 1);
     offset = words.both(offset, -kSectionAlignment);
     offset = words.add(offset, words.mul(number, blockStepBytes(layout)));
-    offset = words.add(
-        offset,
-        words.mul(isFour ? words.rem(rowLane(words, lane), 2) : rowLane(words, lane), kLaneBytes));
+    offset = words.add(offset, words.mul(rowLane(words, lane), kLaneBytes));
     Value values = builder.address(builder.address(tile, geometry.indicesOffset), offset);
-    Values loaded{words.load(values, 4, /*invariant=*/true), column, isPresent};
-    Value firstRow = words.mul(rowLane(words, lane), laneRows);
-    llvm::append_range(loaded, loadScales(builder, tile, column, firstRow));
-    return loaded;
+    // What needs the index comes later, as everything behind that would wait too.
+    return {words.load(values, 4, /*invariant=*/true), index, isPresent, tile};
   }
 
   Values multiply(BlockBuilder &builder, ValueRange loaded, Value, Value lane,
                   const TokenInputs &token, ValueRange sums) const override {
     Words words(builder);
-    Value column = loaded[1], isPresent = loaded[2];
+    Value isPresent = loaded[2];
+    // Without stored steps there is no index either.
+    Value column = words.mul(words.select(isPresent, loaded[1], builder.int32(0)), kDotColumns);
     // Codes come with an offset of 128, without which they are signed as dot products take them.
     Value x = words.flip(words.load(builder.address(token[0], column), 1, false), 0x80808080);
-    // The low nibbles of a step are rows 0 to 7.
-    Value shift;
-    if (isFour)
-      shift =
-          words.select(words.isBelow(rowLane(words, lane), 2), builder.int32(4), builder.int32(0));
-    Values products;
-    for (int64_t row = 0; row < laneRows; ++row) {
-      Value weights = words.part(loaded[0], row);
-      // In the upper half of a byte a weight is 16 times as large.
-      if (isFour)
-        weights = words.both(arith::ShLIOp::create(builder, weights, shift), 0xF0F0F0F0);
-      products.push_back(
-          builder.dot4(weights, /*aSigned=*/true, x, /*bSigned=*/true, builder.int32(0)));
+    Value firstRow = words.mul(rowLane(words, lane), kWordRows);
+    Values results;
+    for (int64_t half = 0; half < laneRows / kWordRows; ++half) {
+      Value row = words.add(firstRow, half * kUpperRows);
+      Values scales = loadScales(builder, loaded[3], column, row, kWordRows);
+      Values products;
+      for (int64_t i = 0; i < kWordRows; ++i) {
+        Value weights = words.part(loaded[0], i);
+        // In the upper half of a byte a weight is 16 times as large.
+        if (isFour)
+          weights = words.both(words.left(weights, half == 0 ? 4 : 0), 0xF0F0F0F0);
+        products.push_back(
+            builder.dot4(weights, /*aSigned=*/true, x, /*bSigned=*/true, builder.int32(0)));
+      }
+      llvm::append_range(results, addScaled(builder, scales, products, column, token,
+                                            sums.slice(half * kWordRows, kWordRows), isPresent,
+                                            isFour ? 1.0 / 16 : 1));
     }
-    return addScaled(builder, loaded.drop_front(3), products, column, token, sums, isPresent,
-                     isFour ? 1.0 / 16 : 1);
+    return results;
   }
 
 private:
@@ -83,12 +105,6 @@ private:
   static Value loadShort(BlockBuilder &builder, Value address) {
     Value value = builder.loadAligned(builder.getIntegerType(16), address, 2, /*invariant=*/true);
     return arith::ExtUIOp::create(builder, builder.getI32Type(), value);
-  }
-
-  /// How many steps a tile has stored.
-  Value storedSteps(BlockBuilder &builder, Value tile) const {
-    int64_t last = geometry.endsOffset + (geometry.groups - 1) * sizeof(uint16_t);
-    return loadShort(builder, builder.address(tile, last));
   }
 
   bool isFour; // codes of 4 bits

@@ -21,7 +21,7 @@ public:
   }
 
   Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
-              const UnitBytes &) const override {
+              const UnitPlace &) const override {
     Place place = placeOf(builder, unit, lane);
     // Of int3, vectors 2 i and 2 i + 1 of low bits and then the high bits lie together.
     Value number = place.piece;
@@ -112,7 +112,7 @@ public:
   }
 
   Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
-              const UnitBytes &) const override {
+              const UnitPlace &) const override {
     auto [column, isPresent] = columnOf(builder, unit, lane);
     Value row = arith::RemUIOp::create(builder, lane, builder.int32(rowLanes()));
     Value offset = arith::AddIOp::create(

@@ -104,7 +104,7 @@ public:
   }
 
   Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
-              const UnitBytes &bytes) const override {
+              const UnitPlace &at) const override {
     Words words(builder);
     Place place = placeOf(builder, unit, lane);
     Values masks = loadOwnMasks(builder, tile, place);
@@ -117,7 +117,7 @@ public:
         own = words.add(own, count);
       own = words.select(place.isPresent, own, words.number(0));
       Value before = words.addLanes(own, lane, rowLanes(), kWarpLanes).first;
-      start = words.select(place.isPresent, words.add(bytes.begin, before), words.number(0));
+      start = words.select(place.isPresent, words.add(at.begin, before), words.number(0));
     } else {
       // One chunk of a pair has the same bytes as the other one.
       int64_t stride = geometry.chunkPairBytes;

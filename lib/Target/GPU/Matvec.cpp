@@ -1,107 +1,9 @@
 // A weight matrix times one token: row tiles streamed through the warps of a block.
-#include "BlockLowerings.h"
-#include "WeightReader.h"
-
-#include "stc/Dialect/STC/Utils/ActivationMath.h"
-
-#include <optional>
+#include "MatvecEmitter.h"
 
 using namespace mlir;
 using namespace stc;
 using namespace stc::gpu;
-
-namespace {
-
-/// Shared memory for the sums of warps.
-constexpr int64_t kPartialBytes = 32 << 10;
-/// Tiles whose counts are kept, a power of two: one that is multiplied, the next one, which begins
-/// to be loaded, and the one after it, which is counted.
-constexpr int64_t kCountedTiles = 4, kCountedAhead = 2;
-
-/// The row tiles of one matrix in order: one per iteration, or with rotary embeddings the first or
-/// the second of a pair.
-struct Stream {
-  packed::MatmulTileOp op;
-  std::unique_ptr<WeightReader> reader;
-  int64_t apart = 0; // row tiles from the first to the second of a pair; 0 where there are none
-  bool isSecond = false;
-  Values inputs; // addresses of the token's row of each input
-
-  int64_t firstSlot = 0;
-  /// Units that each warp takes of a tile (fewer in some warps if they do not go up in its units),
-  /// and how often it takes up to `atOnce` of them. A lane has as many under way, and the same
-  /// again of what comes next.
-  int64_t perWarp = 0, chunks = 0, atOnce = 0;
-  int64_t unitsOf(int64_t chunk) const {
-    return chunk + 1 < chunks ? atOnce : perWarp - chunk * atOnce;
-  }
-};
-
-/// All warps of a block share each row tile: warp w takes every warps-th unit of its columns, so
-/// that together they read on and on, and no warp waits for another between tiles. (Where units are
-/// ordered, their sizes are counted two tiles ahead, and warps wait for each other's counts.)
-/// Each leaves its sums of a tile's rows in shared memory; when all tiles are through, the sums of
-/// all warps are added and finished, one thread per row.
-class MatvecEmitter {
-public:
-  MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles, Value first,
-                int64_t count, Value step);
-  void emit();
-
-private:
-  void emitStage(Value first);
-  /// Multiplies one tile; `current` are the loaded values of its first chunk, and those of the next
-  /// tile's first chunk are returned. The units of `counted`, the tile after that, are counted.
-  Values emitTile(const Stream &stream, Value iteration, const Stream &next, Value nextIteration,
-                  const Stream &counted, Value countedIteration, Value slot, Values current);
-  /// Loads, or multiplies, the `units` units of chunk `chunk`; `isLast`: some may not exist.
-  /// `slot`: of the tile.
-  Values loadChunk(const Stream &stream, Value tile, Value slot, Value chunk, int64_t units,
-                   bool isLast);
-  Values multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast, Values loaded,
-                       Values sums);
-  Values loadFirst(const Stream &stream, Value tile, Value slot);
-  Value tileAddress(const Stream &stream, Value iteration);
-  Value unitOf(const Stream &stream, Value chunk, int64_t i);
-  void storeSums(const Stream &stream, Value slot, Values sums);
-  /// Where the row of an output lies that a thread finishes.
-  struct Finished {
-    Value iteration, slot, row;
-  };
-  Finished finishedBy(Value number, Value begin);
-  /// Asks for what a thread's row is finished with while weights are under way: it comes from other
-  /// multiprocessors. Only where all rows exist.
-  void loadOperands(Value begin, Value iterations);
-  Value operand(Value memref, ValueRange indices, bool isEarly);
-  void finish(Value first, Value iterations);
-  void finishRow(const Finished &place, bool loads);
-  Value sumOf(Value slot, int64_t stream, Value row);
-  Value activate(packed::MatmulTileOp op, Value gate, Value sum);
-  Value chunksOf(const Stream &stream, Value tile);
-  Value slotOf(Value number, int64_t stream);
-  Value countAddress(Value slot, Value unit);
-  UnitBytes bytesOf(const Stream &stream, Value slot, Value unit);
-  Values loadCounted(const Stream &stream, Value tile);
-  void storeCounts(const Stream &stream, Value slot, Values counted);
-  /// Bytes of the counts of one tile's units.
-  int64_t countBytes() const;
-  /// Bytes of the sums of one tile.
-  int64_t slotBytes() const { return builder.warps() * kTileRows * sizeof(float); }
-  int64_t slots() const { return atOnce * static_cast<int64_t>(streams.size()); }
-  bool isOrdered() const {
-    return llvm::any_of(streams, [](const Stream &stream) { return stream.reader->isOrdered(); });
-  }
-
-  BlockBuilder &builder;
-  std::vector<Stream> streams;
-  Value first, step;
-  int64_t count, atOnce; // iterations, and how many fit into shared memory
-  Values early;          // operands of a thread's row, loaded before its sums are known
-  size_t nextEarly = 0;
-  Value lane, warp, partials, counts;
-};
-
-} // namespace
 
 MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles,
                              Value first, int64_t count, Value step)
@@ -128,7 +30,7 @@ MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileO
   atOnce = std::max<int64_t>(1, kPartialBytes / (slotBytes() * streams.size()));
 }
 
-Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration) {
+Value MatvecEmitter::tileOf(const Stream &stream, Value iteration) {
   Value tile = iteration;
   if (stream.apart) {
     Value apart = builder.index(stream.apart);
@@ -138,8 +40,13 @@ Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration) {
     if (stream.isSecond)
       tile = builder.add(tile, stream.apart);
   }
+  return tile;
+}
+
+Value MatvecEmitter::tileAddress(const Stream &stream, Value iteration, Value slot) {
   packed::MatmulTileOp op = stream.op;
-  return stream.reader->tileAddress(builder, op.getWeight(), tile);
+  Value start = stream.reader->hasTable() ? factOf(slot, kStart) : Value();
+  return stream.reader->tileAddress(builder, op.getWeight(), tileOf(stream, iteration), start);
 }
 
 /// Unit i of a chunk. Neighbouring warps take neighbouring units.
@@ -164,10 +71,12 @@ Values MatvecEmitter::loadChunk(const Stream &stream, Value tile, Value slot, Va
     Value unit = unitOf(stream, chunk, i);
     if (mayBeMissing(stream, builder, units, isLast, i))
       unit = arith::MinUIOp::create(builder, unit, builder.int32(stream.reader->units() - 1));
-    UnitBytes bytes;
+    UnitPlace at;
     if (stream.reader->isOrdered())
-      bytes = bytesOf(stream, slot, unit);
-    llvm::append_range(loaded, stream.reader->load(builder, tile, unit, lane, bytes));
+      at = placeOf(stream, slot, unit);
+    if (stream.reader->variesUnits())
+      at.stored = factOf(slot, kStored);
+    llvm::append_range(loaded, stream.reader->load(builder, tile, unit, lane, at));
   }
   return loaded;
 }
@@ -210,11 +119,12 @@ Value MatvecEmitter::slotOf(Value number, int64_t stream) {
   return arith::AddIOp::create(builder, slot, builder.int32(stream));
 }
 
-/// How many chunks a warp has of a tile, one at least, where tiles differ.
-Value MatvecEmitter::chunksOf(const Stream &stream, Value tile) {
-  Value units = stream.reader->tileUnits(builder, tile);
+/// How many chunks the warp has of a tile, one at least, where tiles differ.
+Value MatvecEmitter::chunksOf(const Stream &stream, Value slot) {
+  Value units = stream.reader->unitsOf(builder, factOf(slot, kStored));
   int64_t each = stream.atOnce * builder.warps();
-  units = arith::AddIOp::create(builder, units, builder.int32(each - 1));
+  Value rounding = arith::SubIOp::create(builder, builder.int32(each - 1), warp);
+  units = arith::AddIOp::create(builder, units, rounding);
   Value chunks = arith::DivUIOp::create(builder, units, builder.int32(each));
   return arith::MaxUIOp::create(builder, chunks, builder.int32(1));
 }
@@ -223,32 +133,40 @@ Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stre
                                Value nextIteration, const Stream &counted, Value countedIteration,
                                Value slot, Values current) {
   Values sums(stream.reader->rowsPerLane(), builder.constant(builder.getF32Type(), 0.0));
+  Value nextSlot = arith::AddIOp::create(builder, slot, builder.int32(1));
+  Value countedSlot = arith::AddIOp::create(builder, slot, builder.int32(kCountedAhead));
   // What is counted of a tile becomes known to other warps with the next tile's barrier.
   Values masks;
   if (isOrdered())
     builder.barrier();
   if (counted.reader->isOrdered())
-    masks = loadCounted(counted, tileAddress(counted, countedIteration));
+    masks = loadCounted(counted, tileAddress(counted, countedIteration, countedSlot));
+  // They wait in registers until the products are there, unless those would not be enough.
+  if (!masks.empty() && counted.chunks * counted.atOnce > kWaitingUnits) {
+    storeCounts(counted, countedSlot, masks);
+    masks.clear();
+  }
   int64_t last = stream.chunks - 1;
   Value lastChunk = builder.int32(last);
   if (last > 0) {
-    Value tile = tileAddress(stream, iteration);
+    Value tile = tileAddress(stream, iteration, slot);
     bool varies = stream.reader->variesUnits();
-    // Then one loop takes all chunks: code for a shorter last one took a quarter longer on an H100.
-    bool allFull = varies || stream.perWarp == stream.chunks * stream.atOnce;
     if (varies)
-      lastChunk = arith::SubIOp::create(builder, chunksOf(stream, tile), builder.int32(1));
-    // Each chunk while the next one of the same tile is under way.
-    if (last > 1 || allFull) {
+      lastChunk = arith::SubIOp::create(builder, chunksOf(stream, slot), builder.int32(1));
+    // Where the last chunk is as long as others, it needs no code of its own, which took a quarter
+    // of the time on an H100 (int8, 14336 columns).
+    bool isUniform = stream.perWarp == stream.chunks * stream.atOnce;
+    // Each chunk while the next one of the same tile is under way. All but the last are full.
+    if (last > 1 || isUniform) {
       Values carried = current;
       llvm::append_range(carried, sums);
-      Value limit = allFull ? builder.toIndex(lastChunk) : builder.index(last - 1);
+      Value limit = builder.toIndex(isUniform ? lastChunk : builder.int32(last - 1));
       carried =
           builder.loop(builder.index(0), limit, 1, carried, [&](Value index, ValueRange values) {
             Value chunk = builder.toI32(index);
             Value following = arith::AddIOp::create(builder, chunk, builder.int32(1));
             Values loaded(values.take_front(current.size()));
-            Values results = loadChunk(stream, tile, slot, following, stream.atOnce, allFull);
+            Values results = loadChunk(stream, tile, slot, following, stream.atOnce, isUniform);
             llvm::append_range(results, multiplyChunk(stream, chunk, stream.atOnce, false, loaded,
                                                       Values(values.drop_front(current.size()))));
             return results;
@@ -257,78 +175,23 @@ Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stre
       carried.truncate(current.size());
       current = carried;
     }
-    if (!allFull) {
+    if (!isUniform) {
       Values tail = loadChunk(stream, tile, slot, lastChunk, stream.unitsOf(last), true);
       sums = multiplyChunk(stream, builder.int32(last - 1), stream.atOnce, false, current, sums);
       current = tail;
     }
   }
-  Value nextSlot = arith::AddIOp::create(builder, slot, builder.int32(1));
-  Values ahead = loadFirst(next, tileAddress(next, nextIteration), nextSlot);
+  Values ahead = loadFirst(next, tileAddress(next, nextIteration, nextSlot), nextSlot);
   sums = multiplyChunk(stream, lastChunk, stream.unitsOf(last), true, current, sums);
-  if (counted.reader->isOrdered())
-    storeCounts(counted, arith::AddIOp::create(builder, slot, builder.int32(kCountedAhead)), masks);
+  if (!masks.empty())
+    storeCounts(counted, countedSlot, masks);
   storeSums(stream, slot, sums);
   return ahead;
 }
 
-int64_t MatvecEmitter::countBytes() const {
-  int64_t units = 0;
-  for (const Stream &stream : streams)
-    if (stream.reader->isOrdered())
-      units = std::max(units, stream.chunks * stream.atOnce * builder.warps());
-  return units * static_cast<int64_t>(sizeof(uint32_t));
-}
-
-/// Where the bytes of a unit are counted: behind the sums, for the last few tiles.
-Value MatvecEmitter::countAddress(Value slot, Value unit) {
-  Value place = arith::AndIOp::create(builder, slot, builder.int32(kCountedTiles - 1));
-  place = arith::MulIOp::create(builder, place, builder.int32(countBytes()));
-  Value offset = arith::MulIOp::create(builder, unit, builder.int32(sizeof(uint32_t)));
-  return builder.address(counts, arith::AddIOp::create(builder, place, offset).getResult());
-}
-
-/// Adds up what lies before a unit, the lanes of a warp together.
-UnitBytes MatvecEmitter::bytesOf(const Stream &stream, Value slot, Value unit) {
-  Value zero = builder.int32(0), before = zero;
-  for (int64_t first = 0; first < stream.reader->units(); first += kWarpLanes) {
-    Value other = arith::AddIOp::create(builder, lane, builder.int32(first));
-    Value isBefore = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, other, unit);
-    other = arith::SelectOp::create(builder, isBefore, other, zero);
-    Value size = builder.loadAligned(builder.getI32Type(), countAddress(slot, other), 4);
-    size = arith::SelectOp::create(builder, isBefore, size, zero);
-    before = arith::AddIOp::create(builder, before, size);
-  }
-  return {builder.reduceLanes(Reduction::Sum, before, builder.getTarget().warpThreads - 1),
-          builder.loadAligned(builder.getI32Type(), countAddress(slot, unit), 4)};
-}
-
-/// What a warp counts of a tile.
-Values MatvecEmitter::loadCounted(const Stream &stream, Value tile) {
-  Values counted;
-  for (int64_t i = 0; i < stream.chunks * stream.atOnce; ++i)
-    llvm::append_range(counted, stream.reader->loadCounted(
-                                    builder, tile, unitOf(stream, builder.int32(0), i), lane));
-  return counted;
-}
-
-void MatvecEmitter::storeCounts(const Stream &stream, Value slot, Values counted) {
-  int64_t units = stream.chunks * stream.atOnce;
-  size_t each = counted.size() / units;
-  Value isWriter = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, lane, builder.int32(0));
-  for (int64_t i = 0; i < units; ++i) {
-    Value unit = unitOf(stream, builder.int32(0), i);
-    Value bytes =
-        stream.reader->countBytes(builder, ValueRange(counted).slice(i * each, each), unit, lane);
-    bytes = builder.reduceLanes(Reduction::Sum, bytes, builder.getTarget().warpThreads - 1);
-    builder.ifThen(
-        isWriter, [&] { builder.storeAligned(bytes, countAddress(slot, unit), sizeof(uint32_t)); });
-  }
-}
-
 /// Leaves a warp's sums of a tile's rows where those of all warps are: [slot][warp][16 rows] f32.
 void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
-  int64_t rows = stream.reader->rowsPerLane(), rowLanes = stream.reader->rowLanes();
+  int64_t rowLanes = stream.reader->rowLanes();
   auto hasBit = [&](int64_t bit) -> Value {
     Value masked = arith::AndIOp::create(builder, lane, builder.int32(bit));
     return arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, masked, builder.int32(0));
@@ -352,9 +215,8 @@ void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
       arith::RemUIOp::create(builder, lane, builder.int32(2 * bit)), builder.int32(rowLanes));
   builder.ifThen(isWriter, [&] {
     Value row = arith::RemUIOp::create(builder, lane, builder.int32(rowLanes));
-    row = arith::MulIOp::create(builder, row, builder.int32(rows));
-    row = arith::AddIOp::create(builder, row,
-                                arith::DivUIOp::create(builder, lane, builder.int32(2 * bit)));
+    row = stream.reader->rowOf(builder, row,
+                               arith::DivUIOp::create(builder, lane, builder.int32(2 * bit)));
     Value place = arith::MulIOp::create(builder, warp, builder.int32(kTileRows));
     Value offset = arith::MulIOp::create(builder, arith::AddIOp::create(builder, place, row),
                                          builder.int32(sizeof(float)));
@@ -367,9 +229,11 @@ void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
 void MatvecEmitter::emit() {
   lane = builder.lane();
   warp = builder.warp();
-  // The sums, the counts, and what readers need: all of a kind the same, and one at a time.
+  // The sums, what is known of tiles, the counts, and what readers need: all of a kind the same,
+  // and one at a time.
   int64_t sumsEnd = slots() * slotBytes();
-  int64_t countsEnd = llvm::alignTo(sumsEnd + kCountedTiles * countBytes(), 128);
+  int64_t factsEnd = sumsEnd + (hasTables() ? factBytes() : 0);
+  int64_t countsEnd = llvm::alignTo(factsEnd + kCountedTiles * countBytes(), 128);
   const WeightReader *filling = nullptr; // what a block needs is written once
   int64_t warpBytes = 0, blockBytes = 0;
   for (const Stream &stream : streams) {
@@ -379,7 +243,8 @@ void MatvecEmitter::emit() {
       filling = stream.reader.get();
   }
   partials = builder.scratch(countsEnd + blockBytes + builder.warps() * warpBytes);
-  counts = builder.address(partials, sumsEnd);
+  facts = builder.address(partials, sumsEnd);
+  counts = builder.address(partials, factsEnd);
   Value ofBlock = builder.address(partials, countsEnd);
   Value ofWarp =
       builder.address(builder.address(partials, countsEnd + blockBytes),
@@ -417,159 +282,39 @@ void MatvecEmitter::emitStage(Value begin) {
   auto followingIteration = [&](Value number, size_t place) {
     return iterationOf(builder.add(number, static_cast<int64_t>(place / streams.size())));
   };
+  if (hasTables())
+    storeFacts(iterationOf);
   if (isOrdered()) {
     for (size_t place = 0; place < kCountedAhead; ++place) {
       Stream &stream = followingStream(place);
       if (stream.reader->isOrdered())
         storeCounts(
             stream, builder.int32(place),
-            loadCounted(stream, tileAddress(stream, followingIteration(builder.index(0), place))));
+            loadCounted(stream, tileAddress(stream, followingIteration(builder.index(0), place),
+                                            builder.int32(place))));
     }
     builder.barrier();
   }
   loadOperands(begin, iterations);
-  Values loaded = loadFirst(streams[0], tileAddress(streams[0], begin), builder.int32(0));
+  Values loaded =
+      loadFirst(streams[0], tileAddress(streams[0], begin, builder.int32(0)), builder.int32(0));
   builder.loop(builder.index(0), iterations, 1, loaded, [&](Value number, ValueRange carried) {
     Values current(carried);
-    for (size_t s = 0; s < streams.size(); ++s)
+    for (size_t s = 0; s < streams.size(); ++s) {
+      if (followingStream(s + kPrefetchedAhead).reader->hasTable() &&
+          builder.getTarget().hasBulkPrefetch)
+        prefetchTile(
+            followingStream(s + kPrefetchedAhead), followingIteration(number, s + kPrefetchedAhead),
+            arith::AddIOp::create(builder, slotOf(number, s), builder.int32(kPrefetchedAhead)));
       current = emitTile(streams[s], iterationOf(number), followingStream(s + 1),
                          followingIteration(number, s + 1), followingStream(s + kCountedAhead),
                          followingIteration(number, s + kCountedAhead), slotOf(number, s), current);
+    }
     return current;
   });
   builder.barrier();
   finish(begin, iterations);
   builder.barrier();
-}
-
-//===----------------------------------------------------------------------===//
-// What follows the products
-//===----------------------------------------------------------------------===//
-
-MatvecEmitter::Finished MatvecEmitter::finishedBy(Value number, Value begin) {
-  Value slot = arith::DivUIOp::create(builder, number, builder.index(kTileRows));
-  Value row = arith::RemUIOp::create(builder, number, builder.index(kTileRows));
-  return {builder.add(begin, arith::MulIOp::create(builder, slot, step).getResult()), slot, row};
-}
-
-void MatvecEmitter::loadOperands(Value begin, Value iterations) {
-  early.clear();
-  bool allExist = llvm::all_of(streams, [](const Stream &stream) {
-    packed::MatmulTileOp op = stream.op;
-    return cast<packed::WeightType>(op.getWeight().getType()).getRows() % kTileRows == 0;
-  });
-  if (!allExist || atOnce * kTileRows > builder.threads())
-    return;
-  // Threads without a row take the last one's.
-  Value last = arith::SubIOp::create(builder, builder.mul(iterations, kTileRows), builder.index(1));
-  Value number = arith::MinUIOp::create(builder, builder.toIndex(builder.thread()), last);
-  finishRow(finishedBy(number, begin), /*loads=*/true);
-}
-
-/// What is loaded early is taken in the order in which it was loaded.
-Value MatvecEmitter::operand(Value memref, ValueRange indices, bool isEarly) {
-  if (!isEarly && nextEarly < early.size())
-    return early[nextEarly++];
-  Value value = memref::LoadOp::create(builder, memref, indices);
-  if (isEarly)
-    early.push_back(value);
-  return value;
-}
-
-void MatvecEmitter::finish(Value begin, Value iterations) {
-  nextEarly = 0;
-  builder.forThreads(builder.mul(iterations, kTileRows),
-                     [&](Value number) { finishRow(finishedBy(number, begin), /*loads=*/false); });
-}
-
-/// The sum of all warps for a row of a stream's tile.
-Value MatvecEmitter::sumOf(Value slot, int64_t stream, Value row) {
-  Value place = builder.add(builder.mul(slot, streams.size()), stream);
-  Value offset = builder.add(builder.mul(place, slotBytes()), builder.mul(row, sizeof(float)));
-  Value start = builder.address(partials, builder.toI32(offset)), sum;
-  for (int64_t w = 0; w < builder.warps(); ++w) {
-    Value part = builder.loadAligned(builder.getF32Type(),
-                                     builder.address(start, w * kTileRows * sizeof(float)), 4);
-    sum = sum ? arith::AddFOp::create(builder, sum, part).getResult() : part;
-  }
-  return sum;
-}
-
-Value MatvecEmitter::activate(packed::MatmulTileOp op, Value gate, Value sum) {
-  gate = createActivation(builder, builder.getLoc(), *op.getActivation(), gate);
-  return arith::MulFOp::create(builder, gate, sum);
-}
-
-/// With `loads`, only loads what the row will be finished with.
-void MatvecEmitter::finishRow(const Finished &place, bool loads) {
-  Value zero = builder.index(0), gate; // of the row, computed by the multiplication before
-  Value gateOut;
-  for (size_t s = 0; s < streams.size();) {
-    packed::MatmulTileOp op = streams[s].op;
-    int64_t apart = streams[s].apart, parts = apart ? 2 : 1;
-    Value tile = place.iteration, inHead;
-    if (apart) {
-      Value head = arith::DivUIOp::create(builder, tile, builder.index(apart));
-      inHead = arith::RemUIOp::create(builder, tile, builder.index(apart));
-      tile = builder.add(builder.mul(head, 2 * apart), inHead);
-    }
-    Values rows, sums(parts);
-    for (int64_t part = 0; part < parts; ++part) {
-      rows.push_back(
-          builder.add(builder.mul(builder.add(tile, part * apart), kTileRows), place.row));
-      if (!loads)
-        sums[part] = sumOf(place.slot, s + part, place.row);
-    }
-    auto finishSums = [&] {
-      for (int64_t part = 0; part < parts; ++part) {
-        Value bias = op.getBias() ? operand(op.getBias(), rows[part], loads) : Value();
-        bool isOwn = op.getGate() && gateOut == op.getGate(); // the gate was computed here
-        Value factor = op.getGate() && !isOwn
-                           ? operand(op.getGate(), ValueRange{zero, rows[part]}, loads)
-                           : gate;
-        if (loads)
-          continue;
-        if (bias)
-          sums[part] = arith::AddFOp::create(builder, sums[part], bias);
-        if (op.getGate())
-          sums[part] = activate(op, factor, sums[part]);
-      }
-      if (apart) {
-        Values angle{zero, builder.add(builder.mul(inHead, kTileRows), place.row)};
-        Value cos = operand(op.getCos(), angle, loads), sin = operand(op.getSin(), angle, loads);
-        if (!loads) {
-          auto times = [&](Value a, Value b) -> Value {
-            return arith::MulFOp::create(builder, a, b);
-          };
-          Value a = sums[0], b = sums[1];
-          sums[0] = arith::SubFOp::create(builder, times(a, cos), times(b, sin));
-          sums[1] = arith::AddFOp::create(builder, times(a, sin), times(b, cos));
-        }
-      }
-      for (int64_t part = 0; part < parts; ++part) {
-        Values indices{zero, rows[part]};
-        Value residual = op.getResidual() ? operand(op.getResidual(), indices, loads) : Value();
-        if (loads)
-          continue;
-        if (residual)
-          sums[part] = arith::AddFOp::create(builder, sums[part], residual);
-        memref::StoreOp::create(builder, sums[part], op.getOut(), indices);
-      }
-    };
-    int64_t known = cast<packed::WeightType>(op.getWeight().getType()).getRows();
-    if (known % kTileRows == 0) {
-      finishSums();
-      gate = sums[0];
-      gateOut = apart ? Value() : op.getOut();
-    } else {
-      // A gate is then read back, as its value ends with the branch.
-      Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, rows.back(),
-                                           builder.index(known));
-      builder.ifThen(exists, finishSums);
-      gateOut = Value();
-    }
-    s += parts;
-  }
 }
 
 void stc::gpu::emitMatvec(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles, Value first,

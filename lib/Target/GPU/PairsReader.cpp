@@ -24,7 +24,7 @@ public:
   }
 
   Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
-              const UnitBytes &) const override {
+              const UnitPlace &) const override {
     Words words(builder);
     Place place = placeOf(builder, unit, lane);
     Value offset =

@@ -26,21 +26,35 @@ std::unique_ptr<WeightReader> WeightReader::create(packed::WeightType type) {
   llvm_unreachable("rows are not multiplied");
 }
 
-Value WeightReader::tileAddress(BlockBuilder &builder, Value weight, Value tile) const {
+Value WeightReader::rowOf(BlockBuilder &builder, Value rowLane, Value number) const {
+  Words words(builder);
+  return words.add(words.mul(rowLane, laneRows), number);
+}
+
+Value WeightReader::tileStart(BlockBuilder &builder, Value weight, Value tile) const {
   Value base = builder.global(builder.weightAddress(weight));
-  if (!layout.hasTable())
-    return builder.address(base, builder.mul(tile, geometry.tileBytes));
-  // The table says where tiles begin, in units of 64 bytes.
   Value entry = builder.address(base, builder.mul(tile, sizeof(uint32_t)));
-  Value start = builder.loadAligned(builder.getI32Type(), entry, 4, /*invariant=*/true);
+  return builder.loadAligned(builder.getI32Type(), entry, 4, /*invariant=*/true);
+}
+
+Value WeightReader::tileAddress(BlockBuilder &builder, Value weight, Value tile,
+                                Value start) const {
+  Value base = builder.global(builder.weightAddress(weight));
+  if (!hasTable())
+    return builder.address(base, builder.mul(tile, geometry.tileBytes));
+  // The table counts units of 64 bytes.
   start = arith::ExtUIOp::create(builder, builder.getI64Type(), start);
   start = arith::MulIOp::create(builder, start,
                                 builder.constant(builder.getI64Type(), kSectionAlignment));
   return builder.address(base, start);
 }
 
-Value WeightReader::tileUnits(BlockBuilder &builder, Value) const {
-  return builder.int32(unitCount);
+Value WeightReader::storedSteps(BlockBuilder &, Value) const {
+  llvm_unreachable("all tiles have the same units");
+}
+
+Value WeightReader::unitsOf(BlockBuilder &, Value) const {
+  llvm_unreachable("all tiles have the same units");
 }
 
 Values WeightReader::loadCounted(BlockBuilder &, Value, Value, Value) const {
@@ -76,8 +90,8 @@ static Value groupOf(BlockBuilder &builder, Value column, int64_t group) {
   return arith::DivUIOp::create(builder, column, builder.int32(group));
 }
 
-Values ScaledReader::loadScales(BlockBuilder &builder, Value tile, Value column,
-                                Value firstRow) const {
+Values ScaledReader::loadScales(BlockBuilder &builder, Value tile, Value column, Value firstRow,
+                                int64_t rows) const {
   Value place = firstRow;
   if (!layout.perRow) {
     Value group = groupOf(builder, column, layout.group);
@@ -86,12 +100,12 @@ Values ScaledReader::loadScales(BlockBuilder &builder, Value tile, Value column,
   }
   Value offset = arith::MulIOp::create(builder, place, builder.int32(2));
   Value start = builder.address(builder.address(tile, geometry.scalesOffset), offset);
-  auto halves = VectorType::get(laneRows, builder.getF16Type());
-  Values values{builder.loadAligned(halves, start, 2 * laneRows, /*invariant=*/true)};
+  auto halves = VectorType::get(rows, builder.getF16Type());
+  Values values{builder.loadAligned(halves, start, 2 * rows, /*invariant=*/true)};
   if (layout.asymmetric) {
     start = builder.address(builder.address(tile, geometry.zerosOffset), place);
-    auto bytes = VectorType::get(laneRows, builder.getI8Type());
-    values.push_back(builder.loadAligned(bytes, start, laneRows, /*invariant=*/true));
+    auto bytes = VectorType::get(rows, builder.getI8Type());
+    values.push_back(builder.loadAligned(bytes, start, rows, /*invariant=*/true));
   }
   return values;
 }

@@ -12,38 +12,43 @@ namespace stc::gpu {
 /// (codes, scales and sums, or floats).
 using TokenInputs = Values;
 
-/// Where a unit's bytes lie among the values of a tile, and how many those are (i32).
-struct UnitBytes {
+/// What has to be known of a unit before it can be loaded (i32): where units are ordered, where its
+/// bytes lie among the values of a tile, and how many those are; where tiles differ in their units,
+/// how many steps the tile has stored. Null where a layout says it.
+struct UnitPlace {
   Value begin, size;
+  Value stored;
 };
 
 /// Reads tiles of 16 rows unit by unit. A unit is what the lanes of a warp load together, 16 bytes
 /// of weights each, and covers all rows of some columns; a lane adds up the products of
-/// `rowsPerLane` consecutive rows of the tile, for some of the unit's columns.
+/// `rowsPerLane` rows of the tile, for some of the unit's columns.
 class WeightReader {
 public:
   virtual ~WeightReader() = default;
 
-  /// Rows that one lane adds up, a power of two; lanes l, l + 1, ... of the same columns have the
-  /// rows behind each other.
+  /// Rows that one lane adds up, a power of two.
   int64_t rowsPerLane() const { return laneRows; }
+  /// The row of the tile (i32) that is number `number` of lane `rowLane` (both i32) of those.
+  virtual Value rowOf(BlockBuilder &builder, Value rowLane, Value number) const;
   /// Lanes that have different rows of the same columns.
   int64_t rowLanes() const { return kTileRows / laneRows; }
   /// Units of a tile, or the most of any where they differ.
   int64_t units() const { return unitCount; }
   /// Whether units past a tile's last may be loaded and multiplied too: they add nothing.
   virtual bool boundsUnits() const { return false; }
-  /// Whether tiles differ in their units, and those (i32) of a tile then.
+  /// Whether tiles differ in their units; how many steps a tile has stored then (i32), which takes
+  /// a load, and the units of those.
   virtual bool variesUnits() const { return false; }
-  virtual Value tileUnits(BlockBuilder &builder, Value tile) const;
+  virtual Value storedSteps(BlockBuilder &builder, Value tile) const;
+  virtual Value unitsOf(BlockBuilder &builder, Value stored) const;
   /// Units whose loads a lane should have under way at once, so that they fit into registers.
   int64_t unitsAtOnce() const { return atOnce; }
 
   /// What a lane holds of unit `unit` (i32, below units()) of a tile that begins at `tile`, a
   /// pointer to global memory. Little but loads, so that they can be started long before their use.
-  /// `bytes` is of the unit where units are ordered.
   virtual Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
-                      const UnitBytes &bytes) const = 0;
+                      const UnitPlace &at) const = 0;
   /// Whether a unit is only found by the sizes of those before it (then units past the last may be
   /// loaded too, and have no bytes).
   virtual bool isOrdered() const { return false; }
@@ -66,8 +71,12 @@ public:
   virtual Values multiply(BlockBuilder &builder, ValueRange loaded, Value unit, Value lane,
                           const TokenInputs &token, ValueRange sums) const = 0;
 
-  /// Where row tile `tile` (index) of a weight begins.
-  Value tileAddress(BlockBuilder &builder, Value weight, Value tile) const;
+  /// Whether a table says where tiles begin.
+  bool hasTable() const { return layout.hasTable(); }
+  /// What it says of row tile `tile` (index) of a weight (i32), which takes a load.
+  Value tileStart(BlockBuilder &builder, Value weight, Value tile) const;
+  /// Where row tile `tile` (index) of a weight begins; `start` is of it where there is a table.
+  Value tileAddress(BlockBuilder &builder, Value weight, Value tile, Value start) const;
 
   /// The reader of a weight.
   static std::unique_ptr<WeightReader> create(packed::WeightType type);
@@ -119,8 +128,13 @@ protected:
   /// Units of so many pieces.
   int64_t unitsFor(int64_t pieces) const;
 
-  /// Loads the scales of the lane's rows (and their zeros) for the columns from `column` (i32) on.
-  Values loadScales(BlockBuilder &builder, Value tile, Value column, Value firstRow) const;
+  /// Loads the scales of `rows` rows, by default the lane's (and their zeros) for the columns from
+  /// `column` (i32) on.
+  Values loadScales(BlockBuilder &builder, Value tile, Value column, Value firstRow,
+                    int64_t rows) const;
+  Values loadScales(BlockBuilder &builder, Value tile, Value column, Value firstRow) const {
+    return loadScales(builder, tile, column, firstRow, laneRows);
+  }
   /// How many values loadScales gives.
   int64_t scaleValues() const { return layout.asymmetric ? 2 : 1; }
   /// The sums that dot products of the lane's rows start from: what unsigned codes have to be

@@ -1,0 +1,125 @@
+// Emits the code of a weight matrix times one token: the class that several files define.
+#ifndef STC_LIB_TARGET_GPU_MATVECEMITTER_H
+#define STC_LIB_TARGET_GPU_MATVECEMITTER_H
+
+#include "BlockLowerings.h"
+#include "WeightReader.h"
+
+namespace stc::gpu {
+
+/// Shared memory for the sums of warps.
+constexpr int64_t kPartialBytes = 32 << 10;
+/// Tiles whose counts are kept, a power of two: one that is multiplied, the next one, which begins
+/// to be loaded, and the one after it, which is counted.
+constexpr int64_t kCountedTiles = 4, kCountedAhead = 2;
+/// How far ahead tiles are brought into the second cache: before they are counted.
+constexpr int64_t kPrefetchedAhead = 3;
+/// Units of a warp whose masks wait in registers to be counted.
+constexpr int64_t kWaitingUnits = 2;
+/// What is known of a tile: where the table says that it begins and ends, and its stored steps.
+enum Fact : int64_t { kStart, kEnd, kStored, kFacts };
+constexpr int64_t kFactBytes = kFacts * sizeof(uint32_t);
+
+/// The row tiles of one matrix in order: one per iteration, or with rotary embeddings the first or
+/// the second of a pair.
+struct Stream {
+  packed::MatmulTileOp op;
+  std::unique_ptr<WeightReader> reader;
+  int64_t apart = 0; // row tiles from the first to the second of a pair; 0 where there are none
+  bool isSecond = false;
+  Values inputs; // addresses of the token's row of each input
+
+  int64_t firstSlot = 0;
+  /// Units that each warp takes of a tile (fewer in some warps if they do not go up in its units),
+  /// and how often it takes up to `atOnce` of them. A lane has as many under way, and the same
+  /// again of what comes next.
+  int64_t perWarp = 0, chunks = 0, atOnce = 0;
+  int64_t unitsOf(int64_t chunk) const {
+    return chunk + 1 < chunks ? atOnce : perWarp - chunk * atOnce;
+  }
+};
+
+/// All warps of a block share each row tile: warp w takes every warps-th unit of its columns, so
+/// that together they read on and on, and no warp waits for another between tiles. (Where units are
+/// ordered, their sizes are counted two tiles ahead, and warps wait for each other's counts.)
+/// Each leaves its sums of a tile's rows in shared memory; when all tiles are through, the sums of
+/// all warps are added and finished, one thread per row.
+class MatvecEmitter {
+public:
+  MatvecEmitter(BlockBuilder &builder, llvm::ArrayRef<packed::MatmulTileOp> tiles, Value first,
+                int64_t count, Value step);
+  void emit();
+
+private:
+  void emitStage(Value first);
+  /// Multiplies one tile; `current` are the loaded values of its first chunk, and those of the next
+  /// tile's first chunk are returned. The units of `counted`, the tile after that, are counted.
+  Values emitTile(const Stream &stream, Value iteration, const Stream &next, Value nextIteration,
+                  const Stream &counted, Value countedIteration, Value slot, Values current);
+  /// Loads, or multiplies, the `units` units of chunk `chunk`; `isLast`: some may not exist.
+  /// `slot`: of the tile.
+  Values loadChunk(const Stream &stream, Value tile, Value slot, Value chunk, int64_t units,
+                   bool isLast);
+  Values multiplyChunk(const Stream &stream, Value chunk, int64_t units, bool isLast, Values loaded,
+                       Values sums);
+  Values loadFirst(const Stream &stream, Value tile, Value slot);
+  /// The row tile of a matrix in an iteration, and where it begins; `slot`: of the tile.
+  Value tileOf(const Stream &stream, Value iteration);
+  Value tileAddress(const Stream &stream, Value iteration, Value slot);
+  /// Where a fact of a tile is kept, u32 each: of all tiles of a stage, because what is loaded of
+  /// them would have to wait for it.
+  Value factAddress(Value slot, Fact fact);
+  Value factOf(Value slot, Fact fact) {
+    return builder.loadAligned(builder.getI32Type(), factAddress(slot, fact), 4);
+  }
+  void storeFacts(llvm::function_ref<Value(Value)> iterationOf);
+  int64_t factBytes() const {
+    return kFactBytes * (atOnce + kPrefetchedAhead) * static_cast<int64_t>(streams.size());
+  }
+  /// Asks for a tile whose bytes a table says.
+  void prefetchTile(const Stream &stream, Value iteration, Value slot);
+  Value unitOf(const Stream &stream, Value chunk, int64_t i);
+  void storeSums(const Stream &stream, Value slot, Values sums);
+  /// Where the row of an output lies that a thread finishes.
+  struct Finished {
+    Value iteration, slot, row;
+  };
+  Finished finishedBy(Value number, Value begin);
+  /// Asks for what a thread's row is finished with while weights are under way: it comes from other
+  /// multiprocessors. Only where all rows exist.
+  void loadOperands(Value begin, Value iterations);
+  Value operand(Value memref, ValueRange indices, bool isEarly);
+  void finish(Value first, Value iterations);
+  void finishRow(const Finished &place, bool loads);
+  Value sumOf(Value slot, int64_t stream, Value row);
+  Value activate(packed::MatmulTileOp op, Value gate, Value sum);
+  Value chunksOf(const Stream &stream, Value slot);
+  Value slotOf(Value number, int64_t stream);
+  Value countAddress(Value slot, Value unit);
+  UnitPlace placeOf(const Stream &stream, Value slot, Value unit);
+  Values loadCounted(const Stream &stream, Value tile);
+  void storeCounts(const Stream &stream, Value slot, Values counted);
+  /// Bytes of the counts of one tile's units.
+  int64_t countBytes() const;
+  /// Bytes of the sums of one tile.
+  int64_t slotBytes() const { return builder.warps() * kTileRows * sizeof(float); }
+  int64_t slots() const { return atOnce * static_cast<int64_t>(streams.size()); }
+  bool hasTables() const {
+    return llvm::any_of(streams, [](const Stream &stream) { return stream.reader->hasTable(); });
+  }
+  bool isOrdered() const {
+    return llvm::any_of(streams, [](const Stream &stream) { return stream.reader->isOrdered(); });
+  }
+
+  BlockBuilder &builder;
+  std::vector<Stream> streams;
+  Value first, step;
+  int64_t count, atOnce; // iterations, and how many fit into shared memory
+  Values early;          // operands of a thread's row, loaded before its sums are known
+  size_t nextEarly = 0;
+  Value lane, warp, partials, counts, facts;
+};
+
+} // namespace stc::gpu
+
+#endif // STC_LIB_TARGET_GPU_MATVECEMITTER_H
