@@ -51,6 +51,11 @@ private:
     int64_t tokenWarps, slices, buffers; // slices: 0 where shared memory is too small
     int64_t rowWarps() const { return atOnce / warpTiles; }
     int64_t sliceWarps() const { return rowWarps() * tokenWarps; }
+    /// Whether copies are on their way to all buffers: to the one that was just read as soon as a
+    /// warp alone has read it. Several warps wait for each other once for each portion, and then
+    /// copy to the buffer before.
+    bool fillsAll() const { return sliceWarps() == 1; }
+    int64_t portionsAhead() const { return fillsAll() ? buffers : buffers - 1; }
   };
   /// Where the parts of a portion lie in a buffer.
   struct Places {
@@ -272,10 +277,11 @@ void StagedMatmul::copyPortion(State &state, Value number, Value end, Value buff
   NVVM::CpAsyncCommitGroupOp::create(builder);
 }
 
-/// Waits for the portion that is next, and until no thread reads the one before any more.
+/// Waits for the portion that is next, and until no thread of the slice reads the one before any
+/// more.
 void StagedMatmul::await(State &state) {
-  NVVM::CpAsyncWaitGroupOp::create(builder, state.division.buffers - 2);
-  if (state.division.sliceWarps() == 1) {
+  NVVM::CpAsyncWaitGroupOp::create(builder, state.division.portionsAhead() - 1);
+  if (state.division.fillsAll()) {
     NVVM::SyncWarpOp::create(builder, builder.int32(-1));
     return;
   }
@@ -410,7 +416,7 @@ Values StagedMatmul::multiplyPortions(State &state) {
   Value end = boundary(arith::AddIOp::create(builder, slice, builder.int32(1)), division.slices);
 
   int64_t bytes = state.places.end, last = (division.buffers - 1) * bytes;
-  for (int64_t i = 0; i + 1 < division.buffers; ++i)
+  for (int64_t i = 0; i < division.portionsAhead(); ++i)
     copyPortion(state, builder.add(begin, i), end, builder.int32(i * bytes));
   Values carried(division.warpTiles * division.warpFragments * kFragmentValues,
                  builder.constant(builder.getF32Type(), 0.0));
@@ -425,10 +431,18 @@ Values StagedMatmul::multiplyPortions(State &state) {
           builder, isThere, builder.int32(instead),
           arith::AddIOp::create(builder, buffer, builder.int32(step)).getResult());
     };
+    auto copyNext = [&](Value to) {
+      copyPortion(state, builder.add(number, division.portionsAhead()), end, to);
+    };
     await(state);
-    copyPortion(state, builder.add(number, division.buffers - 1), end, unless(0, last, -bytes));
+    if (!division.fillsAll())
+      copyNext(unless(0, last, -bytes));
     for (int64_t group = 0; group < portionGroups(); ++group)
       multiplyGroup(state, buffer, group, results);
+    if (division.fillsAll()) {
+      NVVM::SyncWarpOp::create(builder, builder.int32(-1));
+      copyNext(buffer);
+    }
     results.push_back(unless(last, 0, bytes));
     return results;
   });
@@ -456,8 +470,7 @@ void StagedMatmul::emitBlock(const TokenBlock &block) {
   Value memory =
       builder.scratch(division.slices * std::max(sliceBytes, division.atOnce * tileSums));
   Share &share = state.share;
-  setLane(share);
-  Value warp = builder.warp();
+  Value warp = setPlaces(share);
   Value inSlice = words.rem(warp, division.sliceWarps());
   share.slice = words.div(warp, division.sliceWarps());
   share.number = words.add(words.mul(inSlice, builder.getTarget().warpThreads), share.lane);
