@@ -20,6 +20,9 @@ constexpr int64_t kWarpTiles = 2, kWarpFragments = 4;
 constexpr int64_t kMostSlots = 8;
 /// Portions of a slice in shared memory: one that is multiplied, the others on their way.
 constexpr int64_t kFewestBuffers = 2, kMostBuffers = 4;
+/// Of shared memory, in percent: the rest remains a cache, which streams of weights go through when
+/// a single token is computed.
+constexpr int64_t kShare = 72;
 
 /// Slices of the columns are computed by warps of their own, which go through them portion by
 /// portion and wait only for each other. The warps of a slice divide its slots and its tokens, so
@@ -27,7 +30,7 @@ constexpr int64_t kFewestBuffers = 2, kMostBuffers = 4;
 class StagedMatmul final : public TensorMatmul {
 public:
   StagedMatmul(packed::MatmulTileOp op, const TargetDescription &target)
-      : TensorMatmul(op, target), freeBytes(target.sharedBytes - kBarrierBytes) {
+      : TensorMatmul(op, target), freeBytes(target.sharedBytes * kShare / 100 - kBarrierBytes) {
     op->getParentOfType<ModuleOp>().walk([&](memref::AllocaOp buffer) {
       MemRefType type = buffer.getType();
       if (type.hasStaticShape())
@@ -82,6 +85,8 @@ private:
   };
 
   Division divide(int64_t tokens) const;
+  /// Whether shared memory has room for so many slices; sets what follows from them.
+  bool fit(Division &division, int64_t slices) const;
   Places place(const Division &division) const;
   void emitBlock(const TokenBlock &block) override;
   Values multiply(const Share &, const TokenBlock &) override {
@@ -125,23 +130,34 @@ private:
 // Who does what
 //===----------------------------------------------------------------------===//
 
+bool StagedMatmul::fit(Division &division, int64_t slices) const {
+  int64_t buffers = std::min(kMostBuffers, freeBytes / (slices * place(division).end));
+  int64_t sumBytes = slices * division.atOnce * division.tokens * kTokenBytes;
+  if (buffers < kFewestBuffers || sumBytes > freeBytes)
+    return false;
+  division.slices = slices;
+  division.buffers = buffers;
+  return true;
+}
+
 StagedMatmul::Division StagedMatmul::divide(int64_t tokens) const {
   Division division{};
   division.tokens = tokens;
   division.atOnce = std::min<int64_t>(kMostSlots, llvm::bit_floor(uint64_t(slots())));
   division.warpTiles = std::min(division.atOnce, kWarpTiles);
-  division.warpFragments = std::min(tokens / kFragmentTokens, kWarpFragments);
-  division.tokenWarps = tokens / (division.warpFragments * kFragmentTokens);
-  int64_t portionBytes = place(division).end;
-  for (int64_t slices = builder.warps() / division.sliceWarps(); slices > 0; slices /= 2) {
-    int64_t buffers = std::min(kMostBuffers, freeBytes / (slices * portionBytes));
-    int64_t sumBytes = slices * division.atOnce * tokens * kTokenBytes;
-    if (buffers < kFewestBuffers || sumBytes > freeBytes)
-      continue;
-    division.slices = slices;
-    division.buffers = buffers;
-    break;
-  }
+  auto setFragments = [&](int64_t count) {
+    division.warpFragments = count;
+    division.tokenWarps = tokens / (count * kFragmentTokens);
+    return builder.warps() / division.sliceWarps();
+  };
+  int64_t most = std::min(tokens / kFragmentTokens, kWarpFragments);
+  // As much for each warp as leaves all of them something; else some have nothing to do.
+  for (int64_t count = most; count > 0; count /= 2)
+    if (int64_t slices = setFragments(count); slices > 0 && fit(division, slices))
+      return division;
+  for (int64_t slices = setFragments(most) / 2; slices > 0; slices /= 2)
+    if (fit(division, slices))
+      break;
   return division;
 }
 
