@@ -20,6 +20,9 @@ constexpr int64_t kWarpTiles = 2, kWarpFragments = 4;
 constexpr int64_t kMostSlots = 8;
 /// Portions of a slice in shared memory: one that is multiplied, the others on their way.
 constexpr int64_t kFewestBuffers = 2, kMostBuffers = 4;
+/// Of shared memory, in percent: the rest remains a cache, which streams of weights go through when
+/// a single token is computed.
+constexpr int64_t kShare = 72;
 
 /// Slices of the columns are computed by warps of their own, which go through them portion by
 /// portion and wait only for each other. The warps of a slice divide its slots and its tokens, so
@@ -27,7 +30,7 @@ constexpr int64_t kFewestBuffers = 2, kMostBuffers = 4;
 class StagedMatmul final : public TensorMatmul {
 public:
   StagedMatmul(packed::MatmulTileOp op, const TargetDescription &target)
-      : TensorMatmul(op, target), freeBytes(target.sharedBytes - kBarrierBytes) {
+      : TensorMatmul(op, target), freeBytes(target.sharedBytes * kShare / 100 - kBarrierBytes) {
     op->getParentOfType<ModuleOp>().walk([&](memref::AllocaOp buffer) {
       MemRefType type = buffer.getType();
       if (type.hasStaticShape())
@@ -51,6 +54,11 @@ private:
     int64_t tokenWarps, slices, buffers; // slices: 0 where shared memory is too small
     int64_t rowWarps() const { return atOnce / warpTiles; }
     int64_t sliceWarps() const { return rowWarps() * tokenWarps; }
+    /// Whether copies are on their way to all buffers: to the one that was just read as soon as a
+    /// warp alone has read it. Several warps wait for each other once for each portion, and then
+    /// copy to the buffer before.
+    bool fillsAll() const { return sliceWarps() == 1; }
+    int64_t portionsAhead() const { return fillsAll() ? buffers : buffers - 1; }
   };
   /// Where the parts of a portion lie in a buffer.
   struct Places {
@@ -77,6 +85,8 @@ private:
   };
 
   Division divide(int64_t tokens) const;
+  /// Whether shared memory has room for so many slices; sets what follows from them.
+  bool fit(Division &division, int64_t slices) const;
   Places place(const Division &division) const;
   void emitBlock(const TokenBlock &block) override;
   Values multiply(const Share &, const TokenBlock &) override {
@@ -120,23 +130,34 @@ private:
 // Who does what
 //===----------------------------------------------------------------------===//
 
+bool StagedMatmul::fit(Division &division, int64_t slices) const {
+  int64_t buffers = std::min(kMostBuffers, freeBytes / (slices * place(division).end));
+  int64_t sumBytes = slices * division.atOnce * division.tokens * kTokenBytes;
+  if (buffers < kFewestBuffers || sumBytes > freeBytes)
+    return false;
+  division.slices = slices;
+  division.buffers = buffers;
+  return true;
+}
+
 StagedMatmul::Division StagedMatmul::divide(int64_t tokens) const {
   Division division{};
   division.tokens = tokens;
   division.atOnce = std::min<int64_t>(kMostSlots, llvm::bit_floor(uint64_t(slots())));
   division.warpTiles = std::min(division.atOnce, kWarpTiles);
-  division.warpFragments = std::min(tokens / kFragmentTokens, kWarpFragments);
-  division.tokenWarps = tokens / (division.warpFragments * kFragmentTokens);
-  int64_t portionBytes = place(division).end;
-  for (int64_t slices = builder.warps() / division.sliceWarps(); slices > 0; slices /= 2) {
-    int64_t buffers = std::min(kMostBuffers, freeBytes / (slices * portionBytes));
-    int64_t sumBytes = slices * division.atOnce * tokens * kTokenBytes;
-    if (buffers < kFewestBuffers || sumBytes > freeBytes)
-      continue;
-    division.slices = slices;
-    division.buffers = buffers;
-    break;
-  }
+  auto setFragments = [&](int64_t count) {
+    division.warpFragments = count;
+    division.tokenWarps = tokens / (count * kFragmentTokens);
+    return builder.warps() / division.sliceWarps();
+  };
+  int64_t most = std::min(tokens / kFragmentTokens, kWarpFragments);
+  // As much for each warp as leaves all of them something; else some have nothing to do.
+  for (int64_t count = most; count > 0; count /= 2)
+    if (int64_t slices = setFragments(count); slices > 0 && fit(division, slices))
+      return division;
+  for (int64_t slices = setFragments(most) / 2; slices > 0; slices /= 2)
+    if (fit(division, slices))
+      break;
   return division;
 }
 
@@ -272,10 +293,11 @@ void StagedMatmul::copyPortion(State &state, Value number, Value end, Value buff
   NVVM::CpAsyncCommitGroupOp::create(builder);
 }
 
-/// Waits for the portion that is next, and until no thread reads the one before any more.
+/// Waits for the portion that is next, and until no thread of the slice reads the one before any
+/// more.
 void StagedMatmul::await(State &state) {
-  NVVM::CpAsyncWaitGroupOp::create(builder, state.division.buffers - 2);
-  if (state.division.sliceWarps() == 1) {
+  NVVM::CpAsyncWaitGroupOp::create(builder, state.division.portionsAhead() - 1);
+  if (state.division.fillsAll()) {
     NVVM::SyncWarpOp::create(builder, builder.int32(-1));
     return;
   }
@@ -410,7 +432,7 @@ Values StagedMatmul::multiplyPortions(State &state) {
   Value end = boundary(arith::AddIOp::create(builder, slice, builder.int32(1)), division.slices);
 
   int64_t bytes = state.places.end, last = (division.buffers - 1) * bytes;
-  for (int64_t i = 0; i + 1 < division.buffers; ++i)
+  for (int64_t i = 0; i < division.portionsAhead(); ++i)
     copyPortion(state, builder.add(begin, i), end, builder.int32(i * bytes));
   Values carried(division.warpTiles * division.warpFragments * kFragmentValues,
                  builder.constant(builder.getF32Type(), 0.0));
@@ -425,10 +447,18 @@ Values StagedMatmul::multiplyPortions(State &state) {
           builder, isThere, builder.int32(instead),
           arith::AddIOp::create(builder, buffer, builder.int32(step)).getResult());
     };
+    auto copyNext = [&](Value to) {
+      copyPortion(state, builder.add(number, division.portionsAhead()), end, to);
+    };
     await(state);
-    copyPortion(state, builder.add(number, division.buffers - 1), end, unless(0, last, -bytes));
+    if (!division.fillsAll())
+      copyNext(unless(0, last, -bytes));
     for (int64_t group = 0; group < portionGroups(); ++group)
       multiplyGroup(state, buffer, group, results);
+    if (division.fillsAll()) {
+      NVVM::SyncWarpOp::create(builder, builder.int32(-1));
+      copyNext(buffer);
+    }
     results.push_back(unless(last, 0, bytes));
     return results;
   });
@@ -456,8 +486,7 @@ void StagedMatmul::emitBlock(const TokenBlock &block) {
   Value memory =
       builder.scratch(division.slices * std::max(sliceBytes, division.atOnce * tileSums));
   Share &share = state.share;
-  setLane(share);
-  Value warp = builder.warp();
+  Value warp = setPlaces(share);
   Value inSlice = words.rem(warp, division.sliceWarps());
   share.slice = words.div(warp, division.sliceWarps());
   share.number = words.add(words.mul(inSlice, builder.getTarget().warpThreads), share.lane);

@@ -51,10 +51,19 @@ void TensorMatmul::sliceBarrier(const Share &share) {
                           NVVM::BarrierReductionAttr(), Value());
 }
 
-void TensorMatmul::setLane(Share &share) {
-  share.lane = builder.lane();
+Value TensorMatmul::setPlaces(Share &share) {
+  Value thread = builder.thread(), count = builder.int32(builder.getTarget().warpThreads);
+  if (builder.getTarget().isNvidia())
+    thread =
+        LLVM::InlineAsmOp::create(builder, builder.getI32Type(), thread, "mov.b32 $0, $1;", "=r,r",
+                                  /*has_side_effects=*/true,
+                                  /*is_align_stack=*/false, LLVM::tailcallkind::TailCallKind::None,
+                                  LLVM::AsmDialectAttr(), ArrayAttr())
+            .getResult(0);
+  share.lane = arith::RemUIOp::create(builder, thread, count);
   share.rowPair = arith::DivUIOp::create(builder, share.lane, builder.int32(kSpanParts));
   share.part = arith::RemUIOp::create(builder, share.lane, builder.int32(kSpanParts));
+  return arith::DivUIOp::create(builder, thread, count);
 }
 
 void TensorMatmul::addProducts(ValueRange weights, bool isSigned, ValueRange inputs,
@@ -82,13 +91,13 @@ void TensorMatmul::emitBlock(const TokenBlock &block) {
   int64_t atOnce = slotsAtOnce(), sumBytes = block.count * kTokenBytes;
   // The sums come where the staging was.
   int64_t bytes = std::max(builder.warps() * sumBytes, slices() * stagingBytes(block));
-  Value memory = builder.scratch(bytes), warp = builder.warp();
+  Value memory = builder.scratch(bytes);
   auto times = [&](Value number, int64_t factor) -> Value {
     return arith::MulIOp::create(builder, number, builder.int32(factor));
   };
-  Value inBatch = arith::RemUIOp::create(builder, warp, builder.int32(atOnce));
   Share share;
-  setLane(share);
+  Value warp = setPlaces(share);
+  Value inBatch = arith::RemUIOp::create(builder, warp, builder.int32(atOnce));
   share.slice = arith::DivUIOp::create(builder, warp, builder.int32(atOnce));
   share.number =
       arith::AddIOp::create(builder, times(inBatch, builder.getTarget().warpThreads), share.lane);

@@ -39,8 +39,10 @@ protected:
   llvm::SmallVector<int64_t> blockSizes() const override { return {64, 32, 8}; }
   void emitBlock(const TokenBlock &block) override;
 
-  /// The share of a warp's place among the threads that read a fragment.
-  void setLane(Share &share);
+  /// Sets the thread's places in its warp; gives the warp's number (i32). What is computed from
+  /// these is not moved out of the code of a block of tokens: of several blocks that the code is
+  /// there for, it would be more than registers can hold.
+  Value setPlaces(Share &share);
   /// The sums (f32) of a warp's share: kFragmentValues for every kFragmentTokens tokens.
   virtual Values multiply(const Share &share, const TokenBlock &block) = 0;
   /// Shared memory that `multiply` of a slice needs.

@@ -1,20 +1,21 @@
 // RUN: stc-opt %s --packed-lower-block-tiles=target=nvptx-sm_90 --canonicalize --cse | FileCheck %s
 
-// Codes go from memory into the fragments of tensor cores as they are; activations go through shared
-// memory, copied ahead, and every slice of the columns waits for its own warps.
+// Weights and activations go through shared memory, copied ahead; every slice of the columns waits
+// for its own warps. A warp multiplies 32 rows by 32 tokens.
 
 // CHECK-LABEL: func.func @codes
 // CHECK-DAG: %[[LOW:.*]] = arith.constant 252645135 : i32
 // CHECK-DAG: %[[BITS:.*]] = arith.constant 1262485504 : i32
 // CHECK: nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 16, cache = cg
 // CHECK: nvvm.cp.async.commit.group
-// CHECK: llvm.load %{{.*}} invariant {alignment = 8 : i64} : !llvm.ptr<1> -> vector<2xi32>
-// CHECK: arith.andi %{{.*}}, %[[LOW]] : i32
 // CHECK: scf.for
-// CHECK: nvvm.cp.async.wait.group 2
+// CHECK: nvvm.cp.async.wait.group
 // CHECK: nvvm.barrier id = %{{.*}} number_of_threads = %{{.*}}
+// CHECK: nvvm.cp.async.commit.group
 // CHECK: arith.addi %{{.*}}, %[[BITS]] : i32
-// CHECK-COUNT-8: nvvm.mma.sync {{.*}}multiplicandAPtxType = #nvvm.mma_type<u8>, multiplicandBPtxType = #nvvm.mma_type<s8>, shape = #nvvm.shape<m = 16, n = 8, k = 32>
+// CHECK: llvm.load %{{.*}} {alignment = 8 : i64} : !llvm.ptr<3> -> vector<2xi32>
+// CHECK: arith.andi %{{.*}}, %[[LOW]] : i32
+// CHECK-COUNT-32: nvvm.mma.sync {{.*}}multiplicandAPtxType = #nvvm.mma_type<u8>, multiplicandBPtxType = #nvvm.mma_type<s8>, shape = #nvvm.shape<m = 16, n = 8, k = 32>
 // CHECK-NOT: nvvm.mma.sync
 // CHECK: scf.yield
 // CHECK: gpu.barrier
@@ -25,6 +26,25 @@ func.func @codes(%tile: index, %q: memref<?x128xi8>, %s: memref<?x4xf32>, %n: me
                  %out: memref<?x64xf32>) {
   packed.matmul_tile %tile ins(%q, %s, %n : memref<?x128xi8>, memref<?x4xf32>, memref<?x4xi32>)
     weight(%w : !packed.weight<64x128, #packed.layout<dense, i4, group = 32>>)
+    outs(%out : memref<?x64xf32>)
+    config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 2>
+  return
+}
+
+// Layouts that have to be searched for their values are read where they are, and activations
+// copied ahead.
+
+// CHECK-LABEL: func.func @pairs
+// CHECK: nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 16, cache = cg
+// CHECK: scf.for
+// CHECK: nvvm.cp.async.wait.group 2
+// CHECK: nvvm.barrier id = %{{.*}} number_of_threads = %{{.*}}
+// CHECK: nvvm.mma.sync {{.*}}multiplicandAPtxType = #nvvm.mma_type<s8>
+func.func @pairs(%tile: index, %q: memref<?x128xi8>, %s: memref<?x4xf32>, %n: memref<?x4xi32>,
+                 %w: !packed.weight<64x128, #packed.layout<pairs, i4, group = 32, n = 4, m = 16>>,
+                 %out: memref<?x64xf32>) {
+  packed.matmul_tile %tile ins(%q, %s, %n : memref<?x128xi8>, memref<?x4xf32>, memref<?x4xi32>)
+    weight(%w : !packed.weight<64x128, #packed.layout<pairs, i4, group = 32, n = 4, m = 16>>)
     outs(%out : memref<?x64xf32>)
     config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 2>
   return
