@@ -1,7 +1,7 @@
 // RUN: stc-opt %s --stc-phase-vector=target=nvptx-sm_90 | FileCheck %s
 
-// Four pairs of a row choose four activations of 16: from the lower and the upper eight, and then
-// one of both.
+// Four pairs of each of two rows choose activations of 16: from the lower and the upper eight, then
+// one of both; those of the rows take turns.
 
 // CHECK-LABEL: func.func @four
 // CHECK: llvm.load {{.*}} invariant {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32>
@@ -11,10 +11,11 @@
 // CHECK: %[[X1:.*]] = arith.xori %{{.*}}, %c-2139062144_i32
 // CHECK: %[[X2:.*]] = arith.xori %{{.*}}, %c-2139062144_i32
 // CHECK: %[[X3:.*]] = arith.xori %{{.*}}, %c-2139062144_i32
-// CHECK: nvvm.prmt <default> %c32_i32
 // CHECK: %[[LOW:.*]] = nvvm.prmt <default> %[[PLACES:.*]], %[[X0]], %[[X1]]
 // CHECK: %[[HIGH:.*]] = nvvm.prmt <default> %[[PLACES]], %[[X2]], %[[X3]]
 // CHECK: nvvm.prmt <default> %{{.*}}, %[[LOW]], %[[HIGH]]
+// CHECK: nvvm.prmt <default> %c25632_i32
+// CHECK: nvvm.prmt <default> %c30001_i32
 // CHECK: arith.andi %{{.*}}, %c-252645136_i32
 // CHECK: nvvm.dot.accumulate.4way {{.*}} <signed>, {{.*}} <signed>
 // CHECK-COUNT-3: nvvm.dot.accumulate.4way
