@@ -1,7 +1,7 @@
 // RUN: stc-opt %s --packed-lower-block-tiles=target=nvptx-sm_90 --canonicalize --cse | FileCheck %s
 
 // Weights and activations go through shared memory, copied ahead; every slice of the columns waits
-// for its own warps. A warp multiplies 32 rows by 32 tokens.
+// for its own warps. Of 128 tokens a warp multiplies 16 by 32 rows.
 
 // CHECK-LABEL: func.func @codes
 // CHECK-DAG: %[[LOW:.*]] = arith.constant 252645135 : i32
@@ -15,7 +15,7 @@
 // CHECK: arith.addi %{{.*}}, %[[BITS]] : i32
 // CHECK: llvm.load %{{.*}} {alignment = 8 : i64} : !llvm.ptr<3> -> vector<2xi32>
 // CHECK: arith.andi %{{.*}}, %[[LOW]] : i32
-// CHECK-COUNT-32: nvvm.mma.sync {{.*}}multiplicandAPtxType = #nvvm.mma_type<u8>, multiplicandBPtxType = #nvvm.mma_type<s8>, shape = #nvvm.shape<m = 16, n = 8, k = 32>
+// CHECK-COUNT-16: nvvm.mma.sync {{.*}}multiplicandAPtxType = #nvvm.mma_type<u8>, multiplicandBPtxType = #nvvm.mma_type<s8>, shape = #nvvm.shape<m = 16, n = 8, k = 32>
 // CHECK-NOT: nvvm.mma.sync
 // CHECK: scf.yield
 // CHECK: gpu.barrier

@@ -28,6 +28,7 @@
 #include "mlir/Transforms/Passes.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/Module.h"
@@ -137,9 +138,12 @@ void EmulatedBlock::reach(const std::string &intrinsic, const uint64_t *operands
   std::copy_n(operands, count, fiber.call.operands.begin());
   if (intrinsic == "llvm.nvvm.read.ptx.sreg.tid.x") {
     fiber.call.results[0] = uint32_t(running);
-  } else if (intrinsic == "llvm.nvvm.cp.async.cg.shared.global.16") {
-    fiber.copies.push_back(
-        {reinterpret_cast<void *>(operands[0]), reinterpret_cast<const void *>(operands[1]), 16});
+  } else if (llvm::StringRef name = intrinsic; name.consume_front("llvm.nvvm.cp.async.c") &&
+                                               name.drop_front().consume_front(".shared.global.")) {
+    size_t bytes = 0;
+    name.rsplit('.').second.getAsInteger(10, bytes);
+    fiber.copies.push_back({reinterpret_cast<void *>(operands[0]),
+                            reinterpret_cast<const void *>(operands[1]), bytes});
   } else if (intrinsic == "llvm.nvvm.cp.async.commit.group") {
     fiber.copyGroups.push_back(std::move(fiber.copies));
     fiber.copies.clear();
@@ -282,13 +286,21 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
   auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context),
                                        {pointer, pointer, i64, pointer, i64}, false);
   llvm::Value *function = constantPointer(reinterpret_cast<void *>(&emulate));
-  std::vector<llvm::CallInst *> calls;
+  std::vector<llvm::CallInst *> calls, moves; // moves: what only keeps code at its place
   for (llvm::Function &f : module)
     for (llvm::Instruction &instruction : llvm::instructions(f))
-      if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction))
-        if (call->getCalledFunction() &&
-            call->getCalledFunction()->getName().starts_with("llvm.nvvm."))
+      if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction)) {
+        if (auto *code = llvm::dyn_cast<llvm::InlineAsm>(call->getCalledOperand());
+            code && code->getAsmString() == "mov.b32 $0, $1;")
+          moves.push_back(call);
+        else if (call->getCalledFunction() &&
+                 call->getCalledFunction()->getName().starts_with("llvm.nvvm."))
           calls.push_back(call);
+      }
+  for (llvm::CallInst *move : moves) {
+    move->replaceAllUsesWith(move->getArgOperand(0));
+    move->eraseFromParent();
+  }
   for (llvm::CallInst *call : calls) {
     auto entry = intrinsics.try_emplace(call->getCalledFunction()->getName().str(), 0).first;
     ++entry->second;
