@@ -166,8 +166,8 @@ private:
   std::shared_ptr<Checkpoint> checkpoint;
   std::unique_ptr<Tokenizer> tokenizer;
   std::string chatTemplate;
-  std::vector<cpu::TargetDescription> targets; // the best first
-  std::vector<gpu::TargetDescription> gpuTargets;
+  std::vector<cpu::TargetDescription> targets;    // the best first
+  std::vector<gpu::TargetDescription> gpuTargets; // the best first
   std::unique_ptr<ModelArtifacts> artifacts;
   std::unique_ptr<Autotuner> autotuner;
   std::unique_ptr<Report> page; // of --report
@@ -300,7 +300,10 @@ absl::Status Compilation::parseTargets() {
       if (other.name == target.name)
         return formatError({"", "--target", {}}, "targets that differ",
                            absl::StrCat(target.name, " and ", target.name));
-    gpuTargets.push_back(std::move(target));
+    auto place = llvm::find_if(gpuTargets, [&](const gpu::TargetDescription &other) {
+      return target.isBetterThan(other);
+    });
+    gpuTargets.insert(place, std::move(target));
   }
   STC_ASSIGN_OR_RETURN(targets, cpu::TargetDescription::parseList(
                                     names.empty() ? "native" : absl::StrJoin(names, ",")));

@@ -18,19 +18,6 @@ namespace stc {
 
 namespace {
 
-/// The one operation with effects in a loop's body, if it is an `Op`.
-template <typename Op> Op onlyOperation(scf::ForallOp loop) {
-  Op found;
-  for (Operation &op : loop.getBody()->without_terminator()) {
-    if (isMemoryEffectFree(&op))
-      continue;
-    if (found || !isa<Op>(op))
-      return {};
-    found = cast<Op>(op);
-  }
-  return found;
-}
-
 /// The loop that comes next, if nothing with effects is before it.
 scf::ForallOp nextLoop(scf::ForallOp loop) {
   for (Operation *op = loop->getNextNode(); op; op = op->getNextNode()) {

@@ -16,19 +16,6 @@ namespace {
 /// Most pieces of attention that every block adds up for itself.
 constexpr int64_t kMostPieces = 16;
 
-/// The operation that is all a loop does besides computing indices and parts of buffers, or null.
-template <typename Op> Op onlyOperation(scf::ForallOp loop) {
-  Op found;
-  for (Operation &op : loop.getBody()->without_terminator()) {
-    if (isMemoryEffectFree(&op))
-      continue;
-    if (found || !isa<Op>(op))
-      return {};
-    found = cast<Op>(op);
-  }
-  return found;
-}
-
 bool isSmall(scf::ForallOp loop) {
   if (loop.getNumResults() != 0 || !loop.isNormalized())
     return false;

@@ -20,7 +20,8 @@ struct Chip {
   bool sparseMma, warpgroupMma;
 };
 
-/// Shared memory and instructions: CUDA C++ Programming Guide, "Compute Capabilities".
+/// The oldest first. Shared memory and instructions: CUDA C++ Programming Guide, "Compute
+/// Capabilities".
 constexpr Chip kNvidiaChips[] = {
     {"sm_80", "+ptx80", 108, 163, true, false},   {"sm_86", "+ptx80", 84, 99, true, false},
     {"sm_89", "+ptx80", 128, 99, true, false},    {"sm_90", "+ptx80", 132, 227, true, false},
@@ -72,6 +73,7 @@ absl::StatusOr<TargetDescription> TargetDescription::parse(absl::string_view nam
     target.name = std::string(name);
     target.triple = "nvptx64-nvidia-cuda";
     target.chip = chip.name;
+    target.rank = &chip - kNvidiaChips;
     target.features = chip.ptx;
     target.multiprocessors = chip.multiprocessors;
     target.sharedBytes = chip.sharedKilobytes << 10;

@@ -43,6 +43,11 @@ struct TargetDescription {
   bool isSimulated() const { return vendor == Vendor::Host; }
   int64_t warps() const { return blockThreads / warpThreads; }
 
+  /// Whether code for this target is to be taken where code for `other` runs as well: that for newer
+  /// chips, and for exactly one.
+  bool isBetterThan(const TargetDescription &other) const { return rank > other.rank; }
+  int64_t rank = 0; // the row of the table
+
   /// Whether `name` is meant for a GPU, known or not: "nvptx-...", "amdgpu-...", "opencl-..."
   /// or "simt...".
   static bool isGpu(absl::string_view name);

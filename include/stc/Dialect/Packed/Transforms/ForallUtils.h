@@ -3,6 +3,7 @@
 #define STC_DIALECT_PACKED_TRANSFORMS_FORALLUTILS_H
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace stc {
 
@@ -20,6 +21,19 @@ inline bool hasOneIteration(mlir::scf::ForallOp op) {
 
 /// The iterations of a loop of one dimension, or ShapedType::kDynamic.
 inline int64_t tripCount(mlir::scf::ForallOp op) { return op.getStaticUpperBound()[0]; }
+
+/// The one operation with effects in a loop's body, if it is an `Op`; else null.
+template <typename Op> Op onlyOperation(mlir::scf::ForallOp loop) {
+  Op found;
+  for (mlir::Operation &op : loop.getBody()->without_terminator()) {
+    if (mlir::isMemoryEffectFree(&op))
+      continue;
+    if (found || !mlir::isa<Op>(op))
+      return {};
+    found = mlir::cast<Op>(op);
+  }
+  return found;
+}
 
 /// Moves the body of `first` before that of `second`, another loop of one dimension with as many
 /// iterations, and erases `first`.
