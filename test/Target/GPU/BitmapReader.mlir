@@ -12,7 +12,7 @@
 // CHECK: scf.for
 // CHECK: gpu.barrier
 // CHECK: %[[MASKS:.*]] = llvm.load {{.*}} invariant {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32>
-// CHECK-COUNT-5: gpu.shuffle xor
+// CHECK: nvvm.redux.sync add
 // CHECK-COUNT-5: llvm.load {{.*}} invariant {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32>
 // CHECK: nvvm.bar.warp.sync
 // CHECK-COUNT-6: llvm.store {{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>

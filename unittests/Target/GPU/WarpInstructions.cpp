@@ -5,6 +5,7 @@
 
 #include "llvm/Support/ErrorHandling.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -115,7 +116,7 @@ void multiplyHalves(MutableArrayRef<WarpCall *> calls) {
 
 bool stc::meetsWarp(StringRef intrinsic) {
   return intrinsic.starts_with("llvm.nvvm.mma.") || intrinsic.starts_with("llvm.nvvm.shfl.sync") ||
-         intrinsic == "llvm.nvvm.bar.warp.sync";
+         intrinsic.starts_with("llvm.nvvm.redux.sync.") || intrinsic == "llvm.nvvm.bar.warp.sync";
 }
 
 void stc::runWarp(StringRef intrinsic, MutableArrayRef<WarpCall *> calls) {
@@ -134,6 +135,23 @@ void stc::runWarp(StringRef intrinsic, MutableArrayRef<WarpCall *> calls) {
       int other = lane ^ int(calls[lane]->operands[2]);
       calls[lane]->results = {uint32_t(calls[other]->operands[1]), 1};
     }
+    return;
+  }
+  if (StringRef kind = intrinsic; kind.consume_front("llvm.nvvm.redux.sync.")) {
+    uint32_t result = uint32_t(calls[0]->operands[0]);
+    for (int lane = 1; lane < kWarpThreads; ++lane) {
+      uint32_t value = uint32_t(calls[lane]->operands[0]);
+      if (kind == "add")
+        result += value;
+      else if (kind == "umax")
+        result = std::max(result, value);
+      else if (kind == "max")
+        result = uint32_t(std::max(int32_t(result), int32_t(value)));
+      else
+        llvm::report_fatal_error(llvm::Twine("the emulator does not know ") + intrinsic);
+    }
+    for (int lane = 0; lane < kWarpThreads; ++lane)
+      calls[lane]->results[0] = result;
     return;
   }
   llvm::report_fatal_error(llvm::Twine("the emulator does not know ") + intrinsic);
@@ -162,7 +180,7 @@ void stc::runThread(StringRef intrinsic, WarpCall &call) {
   } else if (intrinsic == "llvm.nvvm.ff2bf16x2.rn") {
     uint32_t high = floatToBfloat16(bitsAs<float>(word(0)));
     call.results[0] = high << 16 | floatToBfloat16(bitsAs<float>(word(1)));
-  } else {
+  } else if (intrinsic != "llvm.nvvm.cp.async.bulk.prefetch.L2") { // which is a hint
     llvm::report_fatal_error(llvm::Twine("the emulator does not know ") + intrinsic);
   }
 }
