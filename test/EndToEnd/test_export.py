@@ -219,7 +219,7 @@ class Safetensors(Export):
         module = self.tmp / "m.mlir"
         stc("compile", model, "--emit=mlir:import", "-o", module, "--quiet")
         refuse("--emit: expected a checkpoint for safetensors and gguf", module)
-        refuse("exe, shared, object, safetensors, gguf, asm, llvm or mlir", model, emit="onnx")
+        refuse("exe, shared, object, safetensors, gguf, asm, ptx, llvm or mlir", model, emit="onnx")
         gguf = self.export(model, self.tmp / "m.gguf", "gguf")
         refuse(r"--emit=safetensors: expected a Hugging Face checkpoint \(of a GGUF: --emit=gguf\)",
                gguf)

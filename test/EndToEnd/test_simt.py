@@ -113,10 +113,12 @@ class Simt(TemporaryDirectoryTest):
         self.check(self.random(), "--prune", "magnitude:0.5")
 
     def check_both(self, *options, **config):
+        # All rows behind one that sees a step see its keys and values: which row that is depends on
+        # the processor, whose kernels add in an order of their own.
+        rounds = 0.9 if "--quantize" in options else 0
         for target in ("simt", "simt-mma"):
             with self.subTest(target):
-                self.check(self.random(**config), *options, rounds=0.25 if "--quantize" in options else 0,
-                           target=target)
+                self.check(self.random(**config), *options, rounds=rounds, target=target)
 
     def test_bf16(self):
         self.check_both(dtype="BF16")
