@@ -104,7 +104,7 @@ class Targets(TemporaryDirectoryTest):
             result = stc("compile", BOOKS, "-o", self.model, f"--emit={kind}", "--target",
                          "x86-64-v2,x86-64-v3", check=False)
             self.assertEqual(result.returncode, 1)
-            self.assertIn("--target: expected one target for --emit=asm, llvm",
+            self.assertIn("--target: expected one target for --emit=asm, ptx, llvm",
                           result.stderr.decode())
             self.assertFalse(self.model.exists())
         # Until the weights are packed, targets do not differ.
