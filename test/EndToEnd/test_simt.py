@@ -112,10 +112,8 @@ class Simt(TemporaryDirectoryTest):
     def test_pruned_floats(self):
         self.check(self.random(), "--prune", "magnitude:0.5")
 
-    def check_both(self, *options, **config):
-        # All rows behind one that sees a step see its keys and values: which row that is depends on
-        # the processor, whose kernels add in an order of their own.
-        rounds = 0.9 if "--quantize" in options else 0
+    def check_both(self, *options, share=0.25, **config):
+        rounds = share if "--quantize" in options else 0
         for target in ("simt", "simt-mma"):
             with self.subTest(target):
                 self.check(self.random(**config), *options, rounds=rounds, target=target)
@@ -136,7 +134,8 @@ class Simt(TemporaryDirectoryTest):
         self.check_both("--quantize", "int3-g128", hidden=128)
 
     def test_int2(self):
-        self.check_both("--quantize", "int2-g32")
+        # One code turns at the seventh of 65 tokens, and most later ones see its key and value.
+        self.check_both("--quantize", "int2-g32", share=0.75)
 
     def test_two_of_four(self):
         self.check_both("--quantize", "int8", "--prune", "2:4")
