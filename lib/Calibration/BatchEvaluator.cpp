@@ -2,6 +2,7 @@
 #include "stc/Calibration/BatchEvaluator.h"
 
 #include "stc/Compress/LinearAlgebra.h"
+#include "stc/Dialect/STC/Utils/AttentionBias.h"
 #include "stc/Support/Parallel.h"
 
 #include "absl/strings/str_cat.h"
@@ -67,7 +68,8 @@ absl::Status BatchEvaluator::set(Operation *op, Activations result) {
 absl::Status BatchEvaluator::evaluate(Operation *op) {
   return llvm::TypeSwitch<Operation *, absl::Status>(op)
       // What asks for positions knows them.
-      .Case<GetWeightOp, PositionsOp, arith::ConstantOp>([](auto) { return absl::OkStatus(); })
+      .Case<GetWeightOp, PositionsOp, arith::ConstantOp, tensor::DimOp>(
+          [](auto) { return absl::OkStatus(); })
       .Case([&](EmbeddingOp embedding) { return embed(embedding); })
       .Case([&](LinearOp linear) { return multiply(linear); })
       .Case([&](RMSNormOp norm) { return normalize(norm); })
@@ -371,25 +373,56 @@ absl::Status BatchEvaluator::gate(GatedActivationOp op) {
   return set(op, std::move(result));
 }
 
-/// softmax(scores) of one query at `position`, over the keys it sees; zero elsewhere.
-static void softmax(float *scores, int64_t length, int64_t position, AttentionOp op) {
+namespace {
+
+/// What attention adds to scores, from weights; empty where it adds nothing.
+struct AttentionTerms {
+  std::vector<float> bias, sinkLogits;
+
+  float biasOf(AttentionOp op, int64_t head, int64_t distance) const {
+    int64_t heads = op.getHeads();
+    float result = 0;
+    if (!bias.empty()) {
+      int64_t bucket = relativeBucket(distance, int64_t(bias.size()) / heads, op.getBiasDistance(),
+                                      op.getEnd() != nullptr);
+      result += bias[size_t(bucket * heads + head)];
+    }
+    if (op.getSlopes())
+      result -= float((*op.getSlopes())[size_t(head)] * double(std::abs(distance)));
+    return result;
+  }
+};
+
+} // namespace
+
+/// softmax(scores + bias) of one query at `position`, over the keys it sees; zero elsewhere.
+static void softmax(float *scores, int64_t length, int64_t position, int64_t head, AttentionOp op,
+                    const AttentionTerms &terms) {
   auto scale = float(op.getScale().convertToDouble());
   auto cap = float(op.getSoftCap().convertToDouble());
   int64_t window = op.getWindow(), sinks = op.getSinks();
-  for (int64_t key = 0; key <= position; ++key) {
+  bool causal = !op.getEnd();
+  auto isVisible = [&](int64_t key) {
+    return (!causal || key <= position) &&
+           (window == 0 || std::abs(position - key) < window || key < sinks);
+  };
+  float largest = -std::numeric_limits<float>::infinity(), total = 0;
+  if (!terms.sinkLogits.empty())
+    largest = terms.sinkLogits[size_t(head)];
+  for (int64_t key = 0; key < length; ++key) {
+    if (!isVisible(key))
+      continue;
     scores[key] *= scale;
     if (cap != 0)
       scores[key] = cap * std::tanh(scores[key] / cap);
+    scores[key] += terms.biasOf(op, head, key - position);
+    largest = std::max(largest, scores[key]);
   }
-  int64_t first = window > 0 ? std::max<int64_t>(0, position - window + 1) : 0;
-  auto isVisible = [&](int64_t key) { return key <= position && (key >= first || key < sinks); };
-  float largest = -std::numeric_limits<float>::infinity(), total = 0;
-  for (int64_t key = 0; key <= position; ++key)
-    if (isVisible(key))
-      largest = std::max(largest, scores[key]);
+  if (!terms.sinkLogits.empty())
+    total = std::exp(terms.sinkLogits[size_t(head)] - largest);
   for (int64_t key = 0; key < length; ++key)
     total += scores[key] = isVisible(key) ? std::exp(scores[key] - largest) : 0;
-  for (int64_t key = 0; key <= position; ++key)
+  for (int64_t key = 0; key < length; ++key)
     scores[key] /= total;
 }
 
@@ -398,6 +431,13 @@ absl::Status BatchEvaluator::attend(AttentionOp op) {
   auto [keys, cachedValues] = cached;
   if (!queries || !keys)
     return unknownOperation(op);
+  AttentionTerms terms;
+  if (op.getBias()) {
+    STC_ASSIGN_OR_RETURN(terms.bias, weight(op.getBias()));
+  }
+  if (op.getSinkLogits()) {
+    STC_ASSIGN_OR_RETURN(terms.sinkLogits, weight(op.getSinkLogits()));
+  }
   auto cache = cast<KVCacheType>(op.getCache().getType());
   int64_t heads = op.getHeads(), shared = heads / cache.getKvHeads(), dim = cache.getHeadDim();
   int64_t length = sequences.length;
@@ -412,7 +452,7 @@ absl::Status BatchEvaluator::attend(AttentionOp op) {
         {queries->values.data() + first * queries->columns + head * dim, queries->columns},
         {keyData + first * keyColumns + kvHead * dim, keyColumns, true}, 0, scores.data(), length);
     for (int64_t t = 0; t < length; ++t)
-      softmax(scores.data() + t * length, length, t, op);
+      softmax(scores.data() + t * length, length, t, head, op, terms);
     linalg::multiply(length, dim, length, 1, {scores.data(), length},
                      {valueData + first * keyColumns + kvHead * dim, keyColumns}, 0,
                      result.values.data() + first * result.columns + head * dim, result.columns);

@@ -113,11 +113,10 @@ Value DecoderBuilder::attention(const std::string &layer, int64_t index, Value i
   bool hidesKeys = config.isWindowed(index) && config.slidingWindow < settings.capacity;
   double scores = config.attentionScale != 0 ? config.attentionScale
                                              : 1 / std::sqrt(static_cast<double>(config.headDim));
-  Value mixed = AttentionOp::create(
-      builder, loc, queries, cache, layerIndex, position, builder.getI64IntegerAttr(config.heads),
-      builder.getF64FloatAttr(scores),
-      builder.getI64IntegerAttr(hidesKeys ? config.slidingWindow : 0), builder.getI64IntegerAttr(0),
-      builder.getF64FloatAttr(config.attentionSoftCap));
+  auto mixed =
+      AttentionOp::create(builder, loc, queries, cache, layerIndex, position, config.heads, scores);
+  mixed.setWindow(hidesKeys ? config.slidingWindow : 0);
+  mixed.setSoftCap(llvm::APFloat(config.attentionSoftCap));
   return linear(layer + ".o", mixed);
 }
 

@@ -29,7 +29,7 @@ static absl::Status evaluate(Evaluator &evaluator, Frame &frame, packed::WeightR
 
 static absl::Status evaluate(Evaluator &, Frame &frame, packed::VectorOp op) {
   ReferenceTensor result = frame.weight(op.getWeight()).values;
-  result.shape = {columnsOf(result)};
+  result.shape = {int64_t(result.values.size())};
   frame.set(op.getResult(), std::move(result));
   return absl::OkStatus();
 }
@@ -199,7 +199,8 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::AttentionOp op) 
   CachePlace place = frame.place(op.getCache(), op.getLayer(), op.getPosition());
   STC_RETURN_IF_ERROR(checkColumns(op, queries, op.getHeads() * place.type.getHeadDim()));
   STC_RETURN_IF_ERROR(checkCache(place, rowsOf(queries)));
-  frame.set(op.getResult(), attend(place, queries, attentionSettings(op)));
+  STC_RETURN_IF_ERROR(checkEnd(frame, op));
+  frame.set(op.getResult(), attend(place, queries, attentionSettings(frame, op)));
   return absl::OkStatus();
 }
 

@@ -215,7 +215,8 @@ static absl::Status evaluate(Evaluator &, Frame &frame, AttentionOp op) {
   CachePlace place = frame.place(op.getCache(), op.getLayer(), op.getPosition());
   STC_RETURN_IF_ERROR(checkColumns(op, queries, op.getHeads() * place.type.getHeadDim()));
   STC_RETURN_IF_ERROR(checkCache(place, rowsOf(queries)));
-  frame.set(op.getResult(), attend(place, queries, attentionSettings(op)));
+  STC_RETURN_IF_ERROR(checkEnd(frame, op));
+  frame.set(op.getResult(), attend(place, queries, attentionSettings(frame, op)));
   return absl::OkStatus();
 }
 

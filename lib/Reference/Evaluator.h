@@ -4,6 +4,7 @@
 
 #include "Math.h"
 
+#include "absl/strings/str_cat.h"
 #include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/DenseMap.h"
 
@@ -95,10 +96,30 @@ absl::Status checkColumns(mlir::Operation *op, const ReferenceTensor &tensor, in
 absl::Status checkRotary(mlir::Operation *op, const ReferenceTensor &input,
                          const ReferenceTensor &cosines, const ReferenceTensor &sines,
                          int64_t headDim);
+/// Errors unless the positions that an attention reads to are in the cache, and there are some.
+template <typename Op> absl::Status checkEnd(const Frame &frame, Op op) {
+  int64_t capacity = mlir::cast<KVCacheType>(op.getCache().getType()).getCapacity();
+  if (op.getEnd() && (frame.integer(op.getEnd()) < 1 || frame.integer(op.getEnd()) > capacity))
+    return opError(op, absl::StrCat("an end from 1 to ", capacity),
+                   absl::StrCat(frame.integer(op.getEnd())));
+  return absl::OkStatus();
+}
 /// Those of stc.attention or packed.attention.
-template <typename Op> AttentionSettings attentionSettings(Op op) {
-  return {int64_t(op.getHeads()), op.getScale().convertToDouble(), int64_t(op.getWindow()),
-          int64_t(op.getSinks()), op.getSoftCap().convertToDouble()};
+template <typename Op> AttentionSettings attentionSettings(const Frame &frame, Op op) {
+  AttentionSettings settings;
+  settings.heads = op.getHeads();
+  settings.scale = op.getScale().convertToDouble();
+  settings.softCap = op.getSoftCap().convertToDouble();
+  settings.window = op.getWindow();
+  settings.sinks = op.getSinks();
+  if (op.getEnd())
+    settings.end = frame.integer(op.getEnd());
+  settings.bias = frame.optionalTensor(op.getBias());
+  settings.biasDistance = op.getBiasDistance();
+  settings.sinkLogits = frame.optionalTensor(op.getSinkLogits());
+  if (op.getSlopes())
+    settings.slopes = *op.getSlopes();
+  return settings;
 }
 /// "2x3".
 std::string shapeText(llvm::ArrayRef<int64_t> shape);

@@ -1,6 +1,8 @@
 // What the operations compute, on plain arrays of float64.
 #include "Math.h"
 
+#include "stc/Dialect/STC/Utils/AttentionBias.h"
+
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
@@ -218,12 +220,31 @@ void stc::updateCache(const CachePlace &place, const ReferenceTensor &keys,
     }
 }
 
+bool AttentionSettings::sees(int64_t query, int64_t key) const {
+  if (end ? key >= *end : key > query)
+    return false;
+  return window == 0 || std::abs(query - key) < window || key < sinks;
+}
+
+double AttentionSettings::biasOf(int64_t head, int64_t query, int64_t key) const {
+  double result = 0;
+  if (bias) {
+    int64_t buckets = int64_t(bias->values.size()) / heads;
+    int64_t bucket = relativeBucket(key - query, buckets, biasDistance, end.has_value());
+    result += bias->values[size_t(bucket * heads + head)];
+  }
+  if (!slopes.empty())
+    result -= slopes[size_t(head)] * double(std::abs(query - key));
+  return result;
+}
+
 ReferenceTensor stc::attend(const CachePlace &place, const ReferenceTensor &queries,
                             const AttentionSettings &settings) {
-  auto [heads, scale, window, sinks, cap] = settings;
+  int64_t heads = settings.heads;
   int64_t headDim = place.type.getHeadDim(), shared = heads / place.type.getKvHeads();
   ReferenceTensor result = makeTensor(queries.shape);
   std::vector<double> scores;
+  std::vector<int64_t> visible;
   for (int64_t row = 0; row < rowsOf(queries); ++row)
     for (int64_t head = 0; head < heads; ++head) {
       const double *given = queries.values.data() + (row * heads + head) * headDim;
@@ -231,26 +252,30 @@ ReferenceTensor stc::attend(const CachePlace &place, const ReferenceTensor &quer
       if (place.type.getLayout().element == KVElement::Int8)
         roundAs(place.type, query.data());
       double *out = result.values.data() + (row * heads + head) * headDim;
-      int64_t last = place.position + row;
-      int64_t first = window > 0 ? std::max<int64_t>(0, last - window + 1) : 0;
-      std::vector<int64_t> visible;
-      for (int64_t s = 0; s <= last; s = s + 1 < sinks ? s + 1 : std::max(s + 1, first))
-        if (s >= first || s < sinks)
-          visible.push_back(s);
+      int64_t position = place.position + row;
       scores.clear();
-      double largest = -std::numeric_limits<double>::infinity();
-      for (int64_t s : visible) {
+      visible.clear();
+      double largest = -std::numeric_limits<double>::infinity(), sink = largest;
+      for (int64_t s = 0, end = settings.end.value_or(position + 1); s < end; ++s) {
+        if (!settings.sees(position, s))
+          continue;
         const double *key = place.cache->keys.data() + place.at(head / shared, s);
         double score = 0;
         for (int64_t d = 0; d < headDim; ++d)
           score += query[d] * key[d];
-        score *= scale;
-        if (cap != 0)
-          score = softCap(score, cap);
+        score *= settings.scale;
+        if (settings.softCap != 0)
+          score = softCap(score, settings.softCap);
+        score += settings.biasOf(head, position, s);
+        visible.push_back(s);
         scores.push_back(score);
         largest = std::max(largest, score);
       }
-      double total = 0;
+      if (settings.sinkLogits) {
+        sink = settings.sinkLogits->values[size_t(head)];
+        largest = std::max(largest, sink);
+      }
+      double total = settings.sinkLogits ? std::exp(sink - largest) : 0;
       for (double &score : scores)
         total += score = std::exp(score - largest);
       for (size_t i = 0; i < visible.size(); ++i) {

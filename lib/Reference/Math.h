@@ -53,12 +53,21 @@ absl::Status checkCache(const CachePlace &place, int64_t tokens);
 /// Stores what a reader of the cache would see: rounded as its element says.
 void updateCache(const CachePlace &place, const ReferenceTensor &keys,
                  const ReferenceTensor &values);
-/// What attention has beside its operands. A soft cap of 0 is none.
+/// What attention has beside its operands, as stc.attention says; no end: causal.
 struct AttentionSettings {
-  int64_t heads;
-  double scale;
-  int64_t window, sinks;
-  double softCap;
+  int64_t heads = 0;
+  double scale = 1, softCap = 0;
+  int64_t window = 0, sinks = 0;
+  std::optional<int64_t> end;
+  const ReferenceTensor *bias = nullptr; // bucket b of head h at b * heads + h
+  int64_t biasDistance = 0;
+  const ReferenceTensor *sinkLogits = nullptr;
+  llvm::ArrayRef<double> slopes;
+
+  /// Whether a token at position `query` sees `key`.
+  bool sees(int64_t query, int64_t key) const;
+  /// What is added to the head's score.
+  double biasOf(int64_t head, int64_t query, int64_t key) const;
 };
 ReferenceTensor attend(const CachePlace &place, const ReferenceTensor &queries,
                        const AttentionSettings &settings);

@@ -3,6 +3,9 @@
 // RUN: stc-opt %s --stc-interpret=function=packed_attention -o /dev/null | FileCheck %s --check-prefix=PACKED
 // RUN: stc-opt %s --stc-interpret=function=sinks -o /dev/null | FileCheck %s --check-prefix=SINKS
 // RUN: stc-opt %s --stc-interpret=function=rounded -o /dev/null | FileCheck %s --check-prefix=ROUNDED
+// RUN: stc-opt %s --stc-interpret=function=all -o /dev/null | FileCheck %s --check-prefix=ALL
+// RUN: stc-opt %s --stc-interpret=function=biased -o /dev/null | FileCheck %s --check-prefix=BIASED
+// RUN: not stc-opt %s --stc-interpret=function=no_end -o /dev/null 2>&1 | FileCheck %s --check-prefix=NOEND
 // RUN: not stc-opt %s --stc-interpret=function=full -o /dev/null 2>&1 | FileCheck %s --check-prefix=FULL
 // RUN: not stc-opt %s --stc-interpret=function=no_layer -o /dev/null 2>&1 | FileCheck %s --check-prefix=NOLAYER
 
@@ -127,4 +130,72 @@ func.func @capped(%cache: !cache) -> tensor<2x2xf32> {
   %x = stc.attention %q, %cache[%zero, %zero] heads 1 scale 1.0 window 0 soft_cap 1.0
       : (tensor<2x2xf32>, !cache, index, index) -> tensor<2x2xf32>
   return %x : tensor<2x2xf32>
+}
+
+// Equal scores. With an end every token sees all three positions, and with a window of two those
+// next to it on both sides.
+// ALL: 2x4
+// ALL-NEXT: 20 18 20 18
+// ALL-NEXT: 20 18 20 18
+// ALL-NEXT: 2x4
+// ALL-NEXT: 26 27 26 27
+// ALL-NEXT: 20 18 20 18
+func.func @all(%cache: !cache) -> (tensor<2x4xf32>, tensor<2x4xf32>) {
+  %zero = arith.constant 0 : index
+  %three = arith.constant 3 : index
+  %k = arith.constant dense<0.0> : tensor<3x2xf32>
+  %v = arith.constant dense<[[2., 6.], [50., 48.], [8., 0.]]> : tensor<3x2xf32>
+  %q = arith.constant dense<1.0> : tensor<2x4xf32>
+  stc.cache_update %k, %v, %cache[%zero, %zero] : tensor<3x2xf32>, tensor<3x2xf32>, !cache
+  %x = stc.attention %q, %cache[%zero, %zero] to %three heads 2 scale 1.0 window 0
+      : (tensor<2x4xf32>, !cache, index, index, index) -> tensor<2x4xf32>
+  %y = stc.attention %q, %cache[%zero, %zero] to %three heads 2 scale 1.0 window 2
+      : (tensor<2x4xf32>, !cache, index, index, index) -> tensor<2x4xf32>
+  return %x, %y : tensor<2x4xf32>, tensor<2x4xf32>
+}
+
+// Equal scores at position 2. Slopes of ln 2 and 0 weigh the first head's values by 1/4, 1/2 and 1.
+// BIASED: 1x4
+// BIASED-NEXT: 19.1428571 14.5714286 20 18
+// Logits of 0 and ln 3 for a sink: the first head's three values share 3/4 of the weight, the
+// second's 1/2.
+// BIASED-NEXT: 1x4
+// BIASED-NEXT: 15 13.5 10 9
+// Distances 0, 1 and 2 have buckets 0, 1 and 2: the first head weighs them 1, 2 and 1.
+// BIASED-NEXT: 1x4
+// BIASED-NEXT: 27.5 25.5 20 18
+// Seen from position 1 in both directions, buckets 1 and 3 are for the distances -1 and 1.
+// BIASED-NEXT: 1x4
+// BIASED-NEXT: 12.2857143 8.57142857 20 18
+func.func @biased(%cache: !cache) -> (tensor<1x4xf32>, tensor<1x4xf32>, tensor<1x4xf32>, tensor<1x4xf32>) {
+  %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %two = arith.constant 2 : index
+  %three = arith.constant 3 : index
+  %k = arith.constant dense<0.0> : tensor<3x2xf32>
+  %v = arith.constant dense<[[2., 6.], [50., 48.], [8., 0.]]> : tensor<3x2xf32>
+  %q = arith.constant dense<1.0> : tensor<1x4xf32>
+  stc.cache_update %k, %v, %cache[%zero, %zero] : tensor<3x2xf32>, tensor<3x2xf32>, !cache
+  %x = stc.attention %q, %cache[%zero, %two] heads 2 scale 1.0 window 0
+      slopes [0.69314718055994529, 0.0]
+      : (tensor<1x4xf32>, !cache, index, index) -> tensor<1x4xf32>
+  %logits = arith.constant dense<[0.0, 1.09861229]> : tensor<2xf32>
+  %y = stc.attention %q, %cache[%zero, %two] sink_logits %logits heads 2 scale 1.0 window 0
+      : (tensor<1x4xf32>, !cache, index, index, tensor<2xf32>) -> tensor<1x4xf32>
+  %b = arith.constant dense<[[0.0, 0.0], [0.693147182, 0.0], [0.0, 0.0], [1.38629436, 0.0]]> : tensor<4x2xf32>
+  %z = stc.attention %q, %cache[%zero, %two] bias %b within 8 heads 2 scale 1.0 window 0
+      : (tensor<1x4xf32>, !cache, index, index, tensor<4x2xf32>) -> tensor<1x4xf32>
+  %u = stc.attention %q, %cache[%zero, %one] to %three bias %b within 8 heads 2 scale 1.0 window 0
+      : (tensor<1x4xf32>, !cache, index, index, index, tensor<4x2xf32>) -> tensor<1x4xf32>
+  return %x, %y, %z, %u : tensor<1x4xf32>, tensor<1x4xf32>, tensor<1x4xf32>, tensor<1x4xf32>
+}
+
+// NOEND: expected an end from 1 to 16, got 17
+func.func @no_end(%cache: !cache) -> tensor<1x4xf32> {
+  %zero = arith.constant 0 : index
+  %end = arith.constant 17 : index
+  %q = arith.constant dense<1.0> : tensor<1x4xf32>
+  %x = stc.attention %q, %cache[%zero, %zero] to %end heads 2 scale 1.0 window 0
+      : (tensor<1x4xf32>, !cache, index, index, index) -> tensor<1x4xf32>
+  return %x : tensor<1x4xf32>
 }

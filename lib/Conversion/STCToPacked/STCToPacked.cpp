@@ -80,7 +80,7 @@ private:
 
   /// The packed weight of an operand that `stc.get_weight` reads, or null after an error.
   Value packedWeight(OpBuilder &builder, Operation *user, Value operand);
-  /// The same as an f32 vector.
+  /// The same as an f32 vector, of a matrix row after row.
   Value packedVector(OpBuilder &builder, Operation *user, Value operand);
   /// The operands of a matmul: the input itself, or its codes, scales and sums.
   SmallVector<Value> matmulInputs(OpBuilder &builder, Value input, packed::WeightType weight);
@@ -153,8 +153,8 @@ Value ConvertSTCToPacked::packedVector(OpBuilder &builder, Operation *user, Valu
   Value weight = packedWeight(builder, user, operand);
   if (!weight)
     return {};
-  int64_t columns = cast<packed::WeightType>(weight.getType()).getColumns();
-  auto type = RankedTensorType::get({columns}, builder.getF32Type());
+  auto stored = cast<packed::WeightType>(weight.getType());
+  auto type = RankedTensorType::get({stored.getRows() * stored.getColumns()}, builder.getF32Type());
   return packed::VectorOp::create(builder, operand.getLoc(), type, weight);
 }
 
@@ -304,11 +304,17 @@ LogicalResult ConvertSTCToPacked::convert(RotaryEmbeddingOp op) {
 
 LogicalResult ConvertSTCToPacked::convert(AttentionOp op) {
   OpBuilder builder(op);
+  Value bias, sinkLogits;
+  if (op.getBias() && !(bias = packedVector(builder, op, op.getBias())))
+    return failure();
+  if (op.getSinkLogits() && !(sinkLogits = packedVector(builder, op, op.getSinkLogits())))
+    return failure();
   Value out = emptyLike(builder, op.getLoc(), op.getResult());
   auto attention = packed::AttentionOp::create(
       builder, op.getLoc(), out.getType(), op.getQueries(), op.getCache(), op.getLayer(),
-      op.getPosition(), out, op.getHeadsAttr(), op.getScaleAttr(), op.getWindowAttr(),
-      op.getSinksAttr(), op.getSoftCapAttr());
+      op.getPosition(), op.getEnd(), bias, sinkLogits, out, op.getHeadsAttr(), op.getScaleAttr(),
+      op.getWindowAttr(), op.getSinksAttr(), op.getSoftCapAttr(), op.getBiasDistanceAttr(),
+      op.getSlopesAttr(), op.getPatternAttr());
   op.getResult().replaceAllUsesWith(attention.getResult());
   op.erase();
   return success();

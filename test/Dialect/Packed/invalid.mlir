@@ -187,16 +187,16 @@ func.func @f() {
 
 // packed.vector (C1): layout
 func.func @f(%w: !packed.weight<1x64, #packed.layout<rows, bf16>>) {
-  // expected-error @+1 {{expects a weight of one row with the layout rows, f32 (C1)}}
+  // expected-error @+1 {{expects a weight with the layout rows, f32 (C1)}}
   %v = packed.vector %w : !packed.weight<1x64, #packed.layout<rows, bf16>> -> tensor<64xf32>
   return
 }
 
 // -----
 
-// packed.vector (C1): rows
+// packed.vector (C2): rows
 func.func @f(%w: !packed.weight<2x64, #packed.layout<rows, f32>>) {
-  // expected-error @+1 {{expects a weight of one row with the layout rows, f32 (C1)}}
+  // expected-error @+1 {{expects 128 elements (C2), but got 64}}
   %v = packed.vector %w : !packed.weight<2x64, #packed.layout<rows, f32>> -> tensor<64xf32>
   return
 }
@@ -1067,5 +1067,41 @@ func.func @f(%x: memref<?x8xf32>, %g: memref<?x2xf32>, %y: memref<?x4xf32>, %e: 
 func.func @f(%x: memref<?x8xf32>, %g: memref<1x2xf32>, %y: memref<?x8xf32>, %e: index) {
   // expected-error @+1 {{expects out with the gates' tokens (C2), but got 'memref<?x8xf32>' for 'memref<1x2xf32>'}}
   packed.scatter_add ins(%x : memref<?x8xf32>) gates(%g[%e] : memref<1x2xf32>) outs(%y : memref<?x8xf32>)
+  return
+}
+
+// -----
+
+// packed.attention (C7)
+func.func @attention(%q: tensor<?x16xf32>, %y0: tensor<?x16xf32>, %i: index, %b: tensor<30xf32>,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects a bias of a multiple of 4 numbers (C7), but got 30}}
+  %y = packed.attention ins(%q : tensor<?x16xf32>)
+      cache(%cache[%i, %i] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+      bias(%b : tensor<30xf32>) within 16 outs(%y0 : tensor<?x16xf32>) heads 4 scale 5.0e-01 window 0 -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// packed.attention (C8)
+func.func @attention(%q: tensor<?x16xf32>, %y0: tensor<?x16xf32>, %i: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects 4 slopes (C8), but got 1}}
+  %y = packed.attention ins(%q : tensor<?x16xf32>)
+      cache(%cache[%i, %i] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+      outs(%y0 : tensor<?x16xf32>) heads 4 scale 5.0e-01 window 0 slopes [0.5] -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// packed.attention (C9)
+func.func @attention(%q: tensor<?x16xf32>, %y0: tensor<?x16xf32>, %i: index, %s: tensor<3xf32>,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects 4 sink logits (C9), but got 3}}
+  %y = packed.attention ins(%q : tensor<?x16xf32>)
+      cache(%cache[%i, %i] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+      sink_logits(%s : tensor<3xf32>) outs(%y0 : tensor<?x16xf32>) heads 4 scale 5.0e-01 window 0 -> tensor<?x16xf32>
   return
 }

@@ -174,6 +174,19 @@ func.func @attention(%q: tensor<?x16xf32>, %y0: tensor<?x16xf32>, %layer: index,
   return
 }
 
+// CHECK-LABEL: @biased_attention
+func.func @biased_attention(%q: tensor<?x16xf32>, %y0: tensor<?x16xf32>, %i: index,
+    %b: tensor<32xf32>, %s: tensor<4xf32>,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // CHECK: packed.attention {{.*}} to %{{.*}} bias(%{{.*}} : tensor<32xf32>) within 16 sink_logits(%{{.*}} : tensor<4xf32>) outs({{.*}}) heads 4 scale 5.000000e-01 window 0 slopes [0.000000e+00, 1.000000e-01, 1.000000e+00, 2.000000e+00] -> tensor<?x16xf32>
+  %y = packed.attention ins(%q : tensor<?x16xf32>)
+      cache(%cache[%i, %i] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+      to %i bias(%b : tensor<32xf32>) within 16 sink_logits(%s : tensor<4xf32>)
+      outs(%y0 : tensor<?x16xf32>) heads 4 scale 5.0e-01 window 0 slopes [0.0, 0.1, 1.0, 2.0]
+      -> tensor<?x16xf32>
+  return
+}
+
 // CHECK-LABEL: @memrefs
 func.func @memrefs(%x: memref<?x32xf32>, %y: memref<?x32xf32>, %tokens: memref<?xi32>,
     %c: memref<?x32xi8>, %s: memref<?x1xf32>, %t: memref<?x1xi32>, %cos: memref<?x4xf32>, %half: memref<?x16xf32>,

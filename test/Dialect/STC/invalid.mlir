@@ -758,3 +758,87 @@ func.func @f(%h: tensor<?x4xf32>, %row: index) {
   %y = stc.repeat @g(%h) first 0 rows %row count 2 weights [[], [], []] : tensor<?x4xf32>
   return
 }
+
+// -----
+
+// stc.attention (C7)
+func.func @attention(%q: tensor<?x16xf32>, %i: index, %b: tensor<8x2xf32>,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects a bias of 4 columns (C7), but got 2}}
+  %y = stc.attention %q, %cache[%i, %i] bias %b within 16 heads 4 scale 5.0e-01 window 0
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index, tensor<8x2xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C7)
+func.func @attention(%q: tensor<?x16xf32>, %i: index, %b: tensor<3x4xf32>,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects a bias of at least 4 buckets, an even number for two directions (C7), but got 3}}
+  %y = stc.attention %q, %cache[%i, %i] bias %b within 16 heads 4 scale 5.0e-01 window 0
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index, tensor<3x4xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C7)
+func.func @attention(%q: tensor<?x16xf32>, %i: index, %b: tensor<7x4xf32>,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects a bias of at least 4 buckets, an even number for two directions (C7), but got 7}}
+  %y = stc.attention %q, %cache[%i, %i] to %i bias %b within 16 heads 4 scale 5.0e-01 window 0
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index, index, tensor<7x4xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C7)
+func.func @attention(%q: tensor<?x16xf32>, %i: index, %b: tensor<8x4xf32>,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects a bias_distance above the buckets of a direction, and none without a bias (C7), but got 8}}
+  %y = stc.attention %q, %cache[%i, %i] bias %b within 8 heads 4 scale 5.0e-01 window 0
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index, tensor<8x4xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C8)
+func.func @attention(%q: tensor<?x16xf32>, %i: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects 4 slopes (C8), but got 1}}
+  %y = stc.attention %q, %cache[%i, %i] heads 4 scale 5.0e-01 window 0 slopes [0.5]
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C8)
+func.func @attention(%q: tensor<?x16xf32>, %i: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects finite slopes that are not negative (C8), but got -5.000000e-01}}
+  %y = stc.attention %q, %cache[%i, %i] heads 4 scale 5.0e-01 window 0 slopes [0.5, -0.5, 0.5, 0.5]
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C9)
+func.func @attention(%q: tensor<?x16xf32>, %i: index, %s: tensor<3xf32>,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects 4 sink logits (C9), but got 3}}
+  %y = stc.attention %q, %cache[%i, %i] sink_logits %s heads 4 scale 5.0e-01 window 0
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index, tensor<3xf32>) -> tensor<?x16xf32>
+  return
+}

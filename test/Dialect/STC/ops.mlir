@@ -225,6 +225,23 @@ func.func @capped_attention(%q: tensor<?x16xf32>, %layer: index, %position: inde
   return
 }
 
+// CHECK-LABEL: @biased_attention
+func.func @biased_attention(%q: tensor<?x16xf32>, %layer: index, %position: index, %end: index,
+    %b: tensor<8x4xf32>, %s: tensor<4xf32>,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // PRETTY: stc.attention %{{.*}}[%{{.*}}, %{{.*}}] to %{{.*}} bias %{{.*}} within 16 sink_logits %{{.*}} heads 4 scale 5.000000e-01 window 3 :
+  %y = stc.attention %q, %cache[%layer, %position] to %end bias %b within 16 sink_logits %s
+      heads 4 scale 5.0e-01 window 3
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index, index, tensor<8x4xf32>, tensor<4xf32>) -> tensor<?x16xf32>
+  // PRETTY: heads 4 scale 5.000000e-01 window 0 slopes [5.000000e-01, 0.33333333333333331, 1.250000e-01, 0.000000e+00] :
+  %z = stc.attention %q, %cache[%layer, %position] heads 4 scale 5.0e-01 window 0
+      slopes [0.5, 0.33333333333333331, 0.125, 0.0]
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index) -> tensor<?x16xf32>
+  return
+}
+
 // CHECK-LABEL: @experts
 func.func @experts(%x: tensor<?x4xf32>, %logits: tensor<?x8xf32>, %e: index) -> tensor<?x4xf32> {
   // CHECK: %[[G:.*]] = stc.top_k_gate normalized %{{.*}} k 2 : (tensor<?x8xf32>) -> tensor<?x8xf32>

@@ -1,5 +1,6 @@
 // Verifiers and effects of the packed operations.
 #include "stc/Dialect/Packed/IR/Packed.h"
+#include "stc/Dialect/STC/IR/VerifyAttention.h"
 #include "stc/Packing/Pack.h"
 
 #include "mlir/IR/Builders.h"
@@ -141,12 +142,12 @@ LogicalResult GetWeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
 LogicalResult VectorOp::verify() {
   auto type = cast<WeightType>(getWeight().getType());
   Layout layout = type.getLayout().getLayout();
-  if (type.getRows() != 1 || layout.kind != LayoutKind::Rows || layout.element != ElementKind::F32)
-    return emitOpError("expects a weight of one row with the layout rows, f32 (C1), but got ")
-           << type;
-  if (columnsOf(getResult()) != type.getColumns())
+  if (layout.kind != LayoutKind::Rows || layout.element != ElementKind::F32)
+    return emitOpError("expects a weight with the layout rows, f32 (C1), but got ") << type;
+  int64_t elements = type.getRows() * type.getColumns();
+  if (columnsOf(getResult()) != elements)
     return emitOpError("expects ")
-           << type.getColumns() << " elements (C2), but got " << columnsOf(getResult());
+           << elements << " elements (C2), but got " << columnsOf(getResult());
   return success();
 }
 
@@ -405,31 +406,21 @@ LogicalResult RMSNormOp::verify() {
   return verifyDestination(*this);
 }
 
-/// What packed.attention and packed.attention_tile share: C1 to C4 of the former.
+/// What packed.attention and packed.attention_tile share: C1 to C10 of the former.
 template <typename Op> static LogicalResult verifyAttention(Op op) {
-  auto cache = cast<KVCacheType>(op.getCache().getType());
+  if (failed(stc::verifyHeads(op)))
+    return failure();
   int64_t heads = op.getHeads();
-  if (heads <= 0 || heads % cache.getKvHeads() != 0)
-    return op.emitOpError("expects heads that are a positive multiple of ")
-           << cache.getKvHeads() << " (C1), but got " << heads;
-  int64_t columns = heads * cache.getHeadDim();
+  int64_t columns = heads * cast<KVCacheType>(op.getCache().getType()).getHeadDim();
   if (columnsOf(op.getQueries()) != columns || columnsOf(op.getOut()) != columns)
     return op.emitOpError("expects ")
            << columns << " query and outs columns (C2), but got " << columnsOf(op.getQueries())
            << " and " << columnsOf(op.getOut());
-  double scale = op.getScale().convertToDouble();
-  if (!std::isfinite(scale) || scale <= 0)
-    return op.emitOpError("expects a finite, positive scale (C3), but got ") << scale;
-  if (int64_t(op.getWindow()) < 0)
-    return op.emitOpError("expects a non-negative window (C4), but got ")
-           << int64_t(op.getWindow());
-  if (int64_t(op.getSinks()) < 0 || (op.getSinks() != 0 && op.getWindow() == 0))
-    return op.emitOpError("expects non-negative sinks, 0 without a window (C5), but got ")
-           << int64_t(op.getSinks());
-  double softCap = op.getSoftCap().convertToDouble();
-  if (!std::isfinite(softCap) || softCap < 0)
-    return op.emitOpError("expects a finite, non-negative soft_cap (C6), but got ") << softCap;
-  return success();
+  int64_t numbers = op.getBias() ? columnsOf(op.getBias()) : 0;
+  if (numbers % heads != 0)
+    return op.emitOpError("expects a bias of a multiple of ")
+           << heads << " numbers (C7), but got " << numbers;
+  return stc::verifyScores(op, numbers / heads);
 }
 
 LogicalResult AttentionOp::verify() {

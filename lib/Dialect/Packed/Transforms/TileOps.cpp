@@ -262,9 +262,10 @@ void TileOps::tileAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp o
     Value tile = arith::SelectOp::create(builder, isOdd, fromEnd, half);
     packed::AttentionTileOp::create(
         builder, indices[0], scaled(builder, tile, perTile), builder.getI64IntegerAttr(perTile),
-        op.getQueries(), op.getCache(), op.getLayer(), op.getPosition(), op.getOut(), Value(),
-        Value(), op.getHeadsAttr(), op.getScaleAttr(), op.getWindowAttr(), op.getSinksAttr(),
-        op.getSoftCapAttr(), builder.getI64IntegerAttr(0));
+        op.getQueries(), op.getCache(), op.getLayer(), op.getPosition(), op.getEnd(), op.getBias(),
+        op.getSinkLogits(), op.getOut(), Value(), Value(), op.getHeadsAttr(), op.getScaleAttr(),
+        op.getWindowAttr(), op.getSinksAttr(), op.getSoftCapAttr(), op.getBiasDistanceAttr(),
+        op.getSlopesAttr(), op.getPatternAttr(), builder.getI64IntegerAttr(0));
   });
 }
 
@@ -281,11 +282,12 @@ void TileOps::splitAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp 
   Value zero = arith::ConstantIndexOp::create(builder, 0);
   Value pieces = dividedUp(builder, blocks.count, pieceKeys / kKVBlock);
   parallel(builder, {builder.getIndexAttr(cache.getKvHeads()), pieces}, [&](ValueRange indices) {
-    packed::AttentionTileOp::create(builder, indices[0], zero, builder.getI64IntegerAttr(1),
-                                    op.getQueries(), op.getCache(), op.getLayer(), op.getPosition(),
-                                    op.getOut(), indices[1], partials, op.getHeadsAttr(),
-                                    op.getScaleAttr(), op.getWindowAttr(), op.getSinksAttr(),
-                                    op.getSoftCapAttr(), builder.getI64IntegerAttr(pieceKeys));
+    packed::AttentionTileOp::create(
+        builder, indices[0], zero, builder.getI64IntegerAttr(1), op.getQueries(), op.getCache(),
+        op.getLayer(), op.getPosition(), op.getEnd(), op.getBias(), op.getSinkLogits(), op.getOut(),
+        indices[1], partials, op.getHeadsAttr(), op.getScaleAttr(), op.getWindowAttr(),
+        op.getSinksAttr(), op.getSoftCapAttr(), op.getBiasDistanceAttr(), op.getSlopesAttr(),
+        op.getPatternAttr(), builder.getI64IntegerAttr(pieceKeys));
   });
   parallel(builder, {OpFoldResult(builder.getIndexAttr(heads))}, [&](ValueRange indices) {
     packed::AttentionCombineOp::create(builder, indices[0], pieces, partials, op.getCache(),

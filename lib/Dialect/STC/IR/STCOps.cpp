@@ -1,5 +1,6 @@
 // Verifiers, printers and symbol checks of the stc operations.
 #include "stc/Dialect/STC/IR/STC.h"
+#include "stc/Dialect/STC/IR/VerifyAttention.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpImplementation.h"
@@ -9,24 +10,22 @@
 using namespace mlir;
 using namespace stc;
 
-/// [1.0, 0.01]: upstream prints an array of doubles with six digits, which would change the model
-/// when it is written out and read back.
-static void printFrequencies(OpAsmPrinter &printer, Operation *, DenseF64ArrayAttr frequencies) {
-  Builder builder(frequencies.getContext());
+void stc::printDoubles(OpAsmPrinter &printer, Operation *, DenseF64ArrayAttr numbers) {
+  Builder builder(numbers.getContext());
   printer << '[';
-  llvm::interleaveComma(frequencies.asArrayRef(), printer, [&](double frequency) {
-    printer.printAttributeWithoutType(builder.getF64FloatAttr(frequency));
+  llvm::interleaveComma(numbers.asArrayRef(), printer, [&](double number) {
+    printer.printAttributeWithoutType(builder.getF64FloatAttr(number));
   });
   printer << ']';
 }
 
-static ParseResult parseFrequencies(OpAsmParser &parser, DenseF64ArrayAttr &frequencies) {
+ParseResult stc::parseDoubles(OpAsmParser &parser, DenseF64ArrayAttr &numbers) {
   SmallVector<double> values;
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&]() -> ParseResult {
         return parser.parseFloat(values.emplace_back());
       }))
     return failure();
-  frequencies = parser.getBuilder().getDenseF64ArrayAttr(values);
+  numbers = parser.getBuilder().getDenseF64ArrayAttr(values);
   return success();
 }
 
@@ -292,26 +291,24 @@ LogicalResult CacheUpdateOp::verify() {
   return success();
 }
 
+void AttentionOp::build(OpBuilder &builder, OperationState &state, Value queries, Value cache,
+                        Value layer, Value position, int64_t heads, double scale) {
+  build(builder, state, queries.getType(), queries, cache, layer, position, /*end=*/Value(),
+        /*bias=*/Value(), /*sink_logits=*/Value(), builder.getI64IntegerAttr(heads),
+        builder.getF64FloatAttr(scale), /*window=*/builder.getI64IntegerAttr(0), /*sinks=*/{},
+        /*soft_cap=*/{}, /*bias_distance=*/{}, /*slopes=*/{}, /*pattern=*/{});
+}
+
 LogicalResult AttentionOp::verify() {
   auto cache = cast<KVCacheType>(getCache().getType());
-  int64_t heads = getHeads();
-  if (heads <= 0 || heads % cache.getKvHeads() != 0)
-    return emitOpError("expects heads that are a positive multiple of ")
-           << cache.getKvHeads() << " (C1), but got " << heads;
-  if (columnsOf(getQueries()) != heads * cache.getHeadDim())
-    return emitOpError("expects ") << heads * cache.getHeadDim() << " query columns (C2), but got "
-                                   << columnsOf(getQueries());
-  double scale = getScale().convertToDouble();
-  if (!std::isfinite(scale) || scale <= 0)
-    return emitOpError("expects a finite, positive scale (C3), but got ") << scale;
-  if (static_cast<int64_t>(getWindow()) < 0)
-    return emitOpError("expects a non-negative window (C4), but got ")
-           << static_cast<int64_t>(getWindow());
-  if (static_cast<int64_t>(getSinks()) < 0 || (getSinks() != 0 && getWindow() == 0))
-    return emitOpError("expects non-negative sinks, 0 without a window (C5), but got ")
-           << static_cast<int64_t>(getSinks());
-  if (!isFiniteAndNotNegative(getSoftCap()))
-    return emitOpError("expects a finite, non-negative soft_cap (C6), but got ")
-           << getSoftCap().convertToDouble();
-  return success();
+  int64_t columns = int64_t(getHeads()) * cache.getHeadDim();
+  if (failed(verifyHeads(*this)))
+    return failure();
+  if (columnsOf(getQueries()) != columns)
+    return emitOpError("expects ")
+           << columns << " query columns (C2), but got " << columnsOf(getQueries());
+  if (getBias() && columnsOf(getBias()) != int64_t(getHeads()))
+    return emitOpError("expects a bias of ")
+           << int64_t(getHeads()) << " columns (C7), but got " << columnsOf(getBias());
+  return verifyScores(*this, getBias() ? tokensOf(getBias()) : 0);
 }

@@ -26,6 +26,11 @@ static bool recordUse(OpOperand &operand, WeightUses &uses) {
     uses.vector = true;
     return number > 0;
   }
+  if (auto attention = dyn_cast<AttentionOp>(user)) {
+    uses.vector = true;
+    Value value = operand.get();
+    return value == attention.getBias() || value == attention.getSinkLogits();
+  }
   return false;
 }
 
@@ -37,8 +42,8 @@ FailureOr<WeightUsesMap> collectWeightUses(ModuleOp module) {
       if (!recordUse(operand, weightUses)) {
         emitError(operand.getOwner()->getLoc(), "expected the weight ")
             << value.getWeightAttr()
-            << " to be read by stc.embedding, stc.linear, stc.rms_norm or stc.layer_norm, "
-               "got "
+            << " to be read by stc.embedding, stc.linear, stc.rms_norm, stc.layer_norm or "
+               "stc.attention, got "
             << operand.getOwner()->getName();
         return WalkResult::interrupt();
       }

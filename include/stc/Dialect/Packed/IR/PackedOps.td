@@ -89,13 +89,12 @@ def Packed_GetWeightOp : Packed_Op<"get_weight", [
 }
 
 def Packed_VectorOp : Packed_Op<"vector", [Pure]> {
-  let summary = "A one-row f32 weight as a vector.";
+  let summary = "An f32 weight as a vector.";
   let description = [{
-    Views a weight with one row and the layout `rows, f32` as a tensor or memref of its columns
-    (norm weights and biases). The result must not be written.
+    Views a weight with the layout `rows, f32` as a tensor or memref of its elements, row after row
+    (norm weights, biases, tables of attention biases). The result must not be written.
 
-    (C1) The weight has one row and the layout `rows, f32`. (C2) The result has as many elements as
-    the weight has columns.
+    (C1) The weight has the layout `rows, f32`. (C2) The result has as many elements as the weight.
 
     ```mlir
     %v = packed.vector %w : !packed.weight<1x64, #packed.layout<rows, f32>> -> tensor<64xf32>
@@ -443,15 +442,18 @@ def Packed_RMSNormOp : Packed_DestinationOp<"rms_norm"> {
   }];
 }
 
-def Packed_AttentionOp : Packed_DestinationOp<"attention"> {
+def Packed_AttentionOp : Packed_DestinationOp<"attention", [AttrSizedOperandSegments]> {
   let summary = "Attention over the cache in destination style.";
   let description = [{
-    As `stc.attention`, written to `out`.
+    As `stc.attention`, written to `out`; `bias` has bucket b of head h at b * heads + h.
 
     (C1) `heads` is a positive multiple of the cache's kv_heads. (C2) Queries and out have
     heads * head_dim columns. (C3) `scale` is finite and positive. (C4) `window` is not negative.
     (C5) `sinks` is not negative, and 0 without a window. (C6) `soft_cap` is finite and not
-    negative.
+    negative. (C7) `bias` has a multiple of `heads` numbers, for at least 4 buckets (an even number
+    with `to`); `bias_distance` is present with it alone, and more than the buckets of a direction.
+    (C8) `slopes` has `heads` finite numbers, none negative. (C9) `sink_logits` has `heads` numbers.
+    (C10) `pattern` is an attention pattern other than `none`, and there is no window then.
 
     ```mlir
     %y = packed.attention ins(%q : tensor<?x16xf32>)
@@ -460,15 +462,22 @@ def Packed_AttentionOp : Packed_DestinationOp<"attention"> {
     ```
   }];
   let arguments = (ins Packed_F32Matrix:$queries, STC_KVCacheType:$cache, Index:$layer,
-                       Index:$position, Packed_F32Matrix:$out, I64Attr:$heads, F64Attr:$scale,
+                       Index:$position, Optional<Index>:$end, Optional<Packed_F32Vector>:$bias,
+                       Optional<Packed_F32Vector>:$sink_logits, Packed_F32Matrix:$out,
+                       I64Attr:$heads, F64Attr:$scale,
                        I64Attr:$window, DefaultValuedAttr<I64Attr, "0">:$sinks,
-                       DefaultValuedAttr<F64Attr, "::llvm::APFloat(0.0)">:$soft_cap);
+                       DefaultValuedAttr<F64Attr, "::llvm::APFloat(0.0)">:$soft_cap,
+                       DefaultValuedAttr<I64Attr, "0">:$bias_distance,
+                       OptionalAttr<DenseF64ArrayAttr>:$slopes, OptionalAttr<StrAttr>:$pattern);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let assemblyFormat = [{
     `ins` `(` $queries `:` type($queries) `)`
-    `cache` `(` $cache `[` $layer `,` $position `]` `:` type($cache) `)`
+    `cache` `(` $cache `[` $layer `,` $position `]` `:` type($cache) `)` (`to` $end^)?
+    (`bias` `(` $bias^ `:` type($bias) `)` `within` $bias_distance)?
+    (`sink_logits` `(` $sink_logits^ `:` type($sink_logits) `)`)?
     `outs` `(` $out `:` type($out) `)` `heads` $heads `scale` $scale `window` $window
-    (`sinks` $sinks^)? (`soft_cap` $soft_cap^)? attr-dict (`->` type($result)^)?
+    (`sinks` $sinks^)? (`soft_cap` $soft_cap^)? (`slopes` custom<Doubles>($slopes)^)?
+    (`pattern` $pattern^)? attr-dict (`->` type($result)^)?
   }];
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
@@ -551,18 +560,25 @@ def Packed_AttentionTileOp : Packed_Op<"attention_tile", [
   }];
   let arguments = (ins Index:$kv_head, Index:$token, I64Attr:$tokens,
                        MemRefRankOf<[F32], [2]>:$queries, STC_KVCacheType:$cache, Index:$layer,
-                       Index:$position, MemRefRankOf<[F32], [2]>:$out, Optional<Index>:$piece,
+                       Index:$position, Optional<Index>:$end,
+                       Optional<MemRefRankOf<[F32], [1]>>:$bias,
+                       Optional<MemRefRankOf<[F32], [1]>>:$sink_logits,
+                       MemRefRankOf<[F32], [2]>:$out, Optional<Index>:$piece,
                        Optional<MemRefRankOf<[F32], [2]>>:$partials, I64Attr:$heads,
                        F64Attr:$scale, I64Attr:$window, DefaultValuedAttr<I64Attr, "0">:$sinks,
                        DefaultValuedAttr<F64Attr, "::llvm::APFloat(0.0)">:$soft_cap,
+                       DefaultValuedAttr<I64Attr, "0">:$bias_distance,
+                       OptionalAttr<DenseF64ArrayAttr>:$slopes, OptionalAttr<StrAttr>:$pattern,
                        DefaultValuedAttr<I64Attr, "0">:$piece_keys);
   let assemblyFormat = [{
     $kv_head `,` $token `tokens` $tokens `ins` `(` $queries `:` type($queries) `)`
-    `cache` `(` $cache `[` $layer `,` $position `]` `:` type($cache) `)`
+    `cache` `(` $cache `[` $layer `,` $position `]` `:` type($cache) `)` (`to` $end^)?
+    (`bias` `(` $bias^ `:` type($bias) `)` `within` $bias_distance)?
+    (`sink_logits` `(` $sink_logits^ `:` type($sink_logits) `)`)?
     `outs` `(` $out `:` type($out) `)`
     (`piece` $piece^ `of` $piece_keys `partials` `(` $partials `:` type($partials) `)`)?
     `heads` $heads `scale` $scale `window` $window (`sinks` $sinks^)? (`soft_cap` $soft_cap^)?
-    attr-dict
+    (`slopes` custom<Doubles>($slopes)^)? (`pattern` $pattern^)? attr-dict
   }];
   let hasVerifier = 1;
 }

@@ -25,6 +25,16 @@
 #define GET_TYPEDEF_CLASSES
 #include "stc/Dialect/STC/IR/STCTypes.h.inc"
 
+namespace stc {
+
+/// [1.0, 0.01]: upstream prints an array of doubles with six digits, which would change the model
+/// when it is written out and read back.
+void printDoubles(mlir::OpAsmPrinter &printer, mlir::Operation *op,
+                  mlir::DenseF64ArrayAttr numbers);
+mlir::ParseResult parseDoubles(mlir::OpAsmParser &parser, mlir::DenseF64ArrayAttr &numbers);
+
+} // namespace stc
+
 #define GET_OP_CLASSES
 #include "stc/Dialect/STC/IR/STCOps.h.inc"
 

@@ -463,7 +463,7 @@ def STC_RotaryTableOp : STC_PureOp<"rotary_table"> {
                        DefaultValuedAttr<F64Attr, "::llvm::APFloat(1.0)">:$scale);
   let results = (outs STC_Activations:$cos, STC_Activations:$sin);
   let assemblyFormat = [{
-    $tokens `,` $position `frequencies` custom<Frequencies>($inverse_frequencies)
+    $tokens `,` $position `frequencies` custom<Doubles>($inverse_frequencies)
     (`scale` $scale^)? attr-dict `:` functional-type(operands, results)
   }];
 }
@@ -527,37 +527,63 @@ def STC_CacheUpdateOp : STC_Op<"cache_update"> {
   let hasVerifier = 1;
 }
 
-def STC_AttentionOp : STC_Op<"attention", [InferTypeOpAdaptor]> {
-  let summary = "Causal softmax attention over the cache (Vaswani et al. 2017).";
+def STC_AttentionOp : STC_Op<"attention", [AttrSizedOperandSegments, InferTypeOpAdaptor]> {
+  let summary = "Softmax attention over the cache (Vaswani et al. 2017).";
   let description = [{
     For token t (at position p = `position` + t) and query head h, with key/value head
     h / (heads / kv_heads):
-    result = sum over s of softmax(scale * q . key[s]) * value[s] for all s <= p with
-    s >= p - window + 1 or s < sinks (`window` 0 means no window; the first `sinks` positions stay
-    visible behind it: Xiao et al. 2023). With `soft_cap` c each score s becomes c * tanh(s / c) before
-    the softmax. The tokens' own keys are already in the cache. Where the
-    cache holds i8, each head's query is rounded as a key of the cache would be.
+    result = sum over visible positions s of softmax(score[s]) * value[s], where
+    score[s] = scale * q . key[s], then `soft_cap` * tanh(score / soft_cap) unless soft_cap is 0,
+    then + bias. The tokens' own keys are already in the cache. Where the cache holds i8, each head's
+    query is rounded as a key of the cache would be.
+
+    Visible are s <= p; with `to %end`, all s < end instead, before or after p (an encoder, or a
+    decoder that reads what an encoder left). A `window` w (0: none) leaves those with |p - s| < w
+    and the first `sinks` positions (Xiao et al. 2023). A `pattern` leaves those that it names, as
+    AttentionPattern says.
+
+    The bias is the sum of what is there: `bias` [buckets, heads] gives bias[bucket(s - p), h], with
+    T5's buckets up to `bias_distance` (Raffel et al. 2020; for both directions with `to`, else for
+    the past); `slopes` give -slopes[h] * |p - s| (ALiBi: Press et al. 2022). `sink_logits` gives
+    each head one more score in the softmax, of no value (gpt-oss, 2025).
 
     (C1) `heads` is a positive multiple of the cache's kv_heads. (C2) The queries have
     heads * head_dim columns. (C3) `scale` is finite and positive. (C4) `window` is not negative.
     (C5) `sinks` is not negative, and 0 without a window. (C6) `soft_cap` is finite and not
-    negative; 0 is none.
+    negative; 0 is none. (C7) `bias` has `heads` columns, and at least 4 rows (an even number with
+    `to`); `bias_distance` is present with it alone, and more than the buckets of a direction.
+    (C8) `slopes` has `heads` finite numbers, none negative. (C9) `sink_logits` has `heads` numbers.
+    (C10) `pattern` is an attention pattern other than `none`, and there is no window then.
 
     ```mlir
     %y = stc.attention %q, %cache[%layer, %position] heads 4 scale 5.0e-01 window 0
         : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
            index, index) -> tensor<?x16xf32>
+    %z = stc.attention %q, %cache[%layer, %position] to %position bias %b within 16
+        heads 4 scale 5.0e-01 window 0
+        : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+           index, index, index, tensor<8x4xf32>) -> tensor<?x16xf32>
     ```
   }];
   let arguments = (ins STC_Activations:$queries, Arg<STC_KVCacheType, "", [MemRead]>:$cache,
-                       Index:$layer, Index:$position, I64Attr:$heads, F64Attr:$scale,
+                       Index:$layer, Index:$position, Optional<Index>:$end,
+                       Optional<STC_Matrix>:$bias, Optional<STC_Vector>:$sink_logits,
+                       I64Attr:$heads, F64Attr:$scale,
                        I64Attr:$window, DefaultValuedAttr<I64Attr, "0">:$sinks,
-                       DefaultValuedAttr<F64Attr, "::llvm::APFloat(0.0)">:$soft_cap);
+                       DefaultValuedAttr<F64Attr, "::llvm::APFloat(0.0)">:$soft_cap,
+                       DefaultValuedAttr<I64Attr, "0">:$bias_distance,
+                       OptionalAttr<DenseF64ArrayAttr>:$slopes, OptionalAttr<StrAttr>:$pattern);
   let results = (outs STC_Activations:$result);
   let assemblyFormat = [{
-    $queries `,` $cache `[` $layer `,` $position `]` `heads` $heads `scale` $scale
-    `window` $window (`sinks` $sinks^)? (`soft_cap` $soft_cap^)? attr-dict `:` functional-type(operands, results)
+    $queries `,` $cache `[` $layer `,` $position `]` (`to` $end^)?
+    (`bias` $bias^ `within` $bias_distance)? (`sink_logits` $sink_logits^)?
+    `heads` $heads `scale` $scale `window` $window (`sinks` $sinks^)? (`soft_cap` $soft_cap^)?
+    (`slopes` custom<Doubles>($slopes)^)? (`pattern` $pattern^)? attr-dict
+    `:` functional-type(operands, results)
   }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$queries, "::mlir::Value":$cache,
+                                 "::mlir::Value":$layer, "::mlir::Value":$position,
+                                 "int64_t":$heads, "double":$scale)>];
   let hasVerifier = 1;
 }
 

@@ -1,0 +1,25 @@
+// Which learned bias belongs to a distance between two positions.
+#include "stc/Dialect/STC/Utils/AttentionBias.h"
+
+#include <algorithm>
+#include <cmath>
+
+int64_t stc::relativeBucket(int64_t distance, int64_t buckets, int64_t maxDistance,
+                            bool bothDirections) {
+  int64_t first = 0;
+  if (bothDirections) {
+    buckets /= 2;
+    if (distance > 0)
+      first = buckets;
+    distance = std::abs(distance);
+  } else {
+    distance = std::max<int64_t>(-distance, 0);
+  }
+  int64_t exact = buckets / 2;
+  if (distance < exact)
+    return first + distance;
+  // In float32, as models were trained: a boundary may fall on either side.
+  float steps = std::log(float(distance) / float(exact)) /
+                float(std::log(double(maxDistance) / double(exact))) * float(buckets - exact);
+  return first + std::min<int64_t>(exact + int64_t(steps), buckets - 1);
+}
