@@ -368,12 +368,10 @@ constexpr ArchitectureRow gptNeoX() {
   return row;
 }
 
-constexpr FixedKey kFalconFixed[] = {{"alibi", false}};
-
 constexpr ArchitectureRow falcon() {
   ArchitectureRow row = plainDecoder();
   row.name = row.gguf = "falcon";
-  row.models = "Falcon 7B, 40B, 11B";
+  row.models = "Falcon 7B, 40B, 11B, RW";
   row.publishedCode = "falcon";
   row.intermediateFactor = 4;
   row.activation = "gelu";
@@ -384,14 +382,60 @@ constexpr ArchitectureRow falcon() {
   row.keys.normEpsilon = "layer_norm_epsilon";
   row.keys.activation = "activation";
   row.keys.attentionBias = row.keys.feedForwardBias = "bias";
-  row.fixed = kFalconFixed;
+  row.alibiSwitch = true;
+  return row;
+}
+
+constexpr FixedKey kBloomFixed[] = {{"apply_residual_connection_post_layernorm", false}};
+
+constexpr ArchitectureRow bloom() {
+  ArchitectureRow row = plainDecoder();
+  row.name = row.gguf = "bloom";
+  row.models = "BLOOM, BLOOMZ";
+  row.intermediateFactor = 4;
+  row.activation = "gelu_pytorch_tanh";
+  row.tiedEmbeddings = true;
+  row.block.embeddingNorm = true;
+  row.alibiBias = 8;
+  row.attentionBias = true;
+  row.keys.hiddenSize = "n_embed|hidden_size";
+  row.keys.intermediateSize = "n_inner";
+  row.keys.layers = "n_layer|num_hidden_layers";
+  row.keys.heads = "n_head|num_attention_heads";
+  row.keys.kvHeads = row.keys.activation = "";
+  row.keys.maxPositions = "seq_length";
+  row.keys.normEpsilon = "layer_norm_epsilon";
+  row.fixed = kBloomFixed;
+  return row;
+}
+
+constexpr FixedKey kMptFixed[] = {{"no_bias", true}};
+
+constexpr ArchitectureRow mpt() {
+  ArchitectureRow row = plainDecoder();
+  row.name = row.gguf = "mpt";
+  row.models = "MPT 7B, 30B";
+  row.publishedCode = "mpt";
+  row.intermediateFactor = 4;
+  row.activation = "gelu";
+  row.tiedEmbeddings = true;
+  row.alibiBias = 8;
+  row.keys.hiddenSize = "d_model";
+  row.keys.intermediateSize = row.keys.kvHeads = row.keys.activation = "";
+  row.keys.layers = "n_layers";
+  row.keys.heads = "n_heads";
+  row.keys.maxPositions = "max_seq_len";
+  row.keys.normEpsilon = "layer_norm_epsilon";
+  row.keys.attentionBias = row.keys.feedForwardBias = "";
+  row.fixed = kMptFixed;
   return row;
 }
 
 constexpr ArchitectureRow kRows[] = {
-    llama(),      mistral(), mixtral(), qwen2(), qwen2Moe(), qwen3(),   qwen3Moe(), smollm3(),
-    gemma(),      gemma2(),  gemma3(),  olmo2(), olmoe(),    granite(), cohere(),   cohere2(),
-    starcoder2(), phi(),     phi3(),    gpt2(),  gptj(),     gptNeoX(), falcon(),
+    llama(),   mistral(), mixtral(),    qwen2(),  qwen2Moe(), qwen3(), qwen3Moe(),
+    smollm3(), gemma(),   gemma2(),     gemma3(), olmo2(),    olmoe(), granite(),
+    cohere(),  cohere2(), starcoder2(), phi(),    phi3(),     gpt2(),  gptj(),
+    gptNeoX(), falcon(),  bloom(),      mpt(),
 };
 
 /// Insertions, deletions and replacements that lead from one text to the other (Levenshtein 1966).
@@ -442,7 +486,6 @@ constexpr MissingFeature kMissing[] = {
     {"lru_width", "", "recurrent layers"},
     {"linear_num_key_heads", "", "linear attention"},
     {"kv_lora_rank", "attention.kv_lora_rank", "latent attention"},
-    {"alibi", "attention.max_alibi_bias", "ALiBi positions"},
     {"num_decoder_layers", "decoder_block_count", "an encoder beside the decoder"},
     {"decoder_layers", "", "an encoder beside the decoder"},
     {"type_vocab_size", "pooling_type", "an encoder"},

@@ -295,7 +295,7 @@ absl::Status readExperts(const GgufFile &gguf, const MetadataReader &reader,
 
 absl::Status checkRotatedSize(const MetadataReader &reader, const ArchitectureRow &row,
                               const ModelConfig &config) {
-  if (row.rotaryFraction != 0 || row.block.learnedPositions)
+  if (row.rotaryFraction != 0 || !config.usesRotation())
     return absl::OkStatus();
   int64_t rotated = config.headDim;
   STC_RETURN_IF_ERROR(reader.integer("rope.dimension_count", rotated));
@@ -352,6 +352,17 @@ absl::Status readOwnKeys(const GgufFile &gguf, const MetadataReader &reader,
                                 : 0;
   if (row.gguf == "gptneox")
     STC_RETURN_IF_ERROR(reader.boolean("use_parallel_residual", config.block.parallel));
+  if (row.gguf == "mpt") {
+    STC_RETURN_IF_ERROR(reader.number("attention.max_alibi_bias", config.alibiBias));
+    if (!(config.alibiBias > 0 && config.alibiBias <= 64))
+      return reader.error("attention.max_alibi_bias", "a number above 0 and up to 64",
+                          absl::StrCat(config.alibiBias));
+    double clip = 0;
+    STC_RETURN_IF_ERROR(reader.number("attention.clamp_kqv", clip));
+    if (clip != 0)
+      return reader.error("attention.clamp_kqv", "0 (clipped projections are not supported yet)",
+                          absl::StrCat(clip));
+  }
   if (row.gguf == "falcon")
     config.block.sharedNorm = !findTensor(gguf, "blk.0.attn_norm_2.weight");
   return absl::OkStatus();
@@ -367,6 +378,7 @@ absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   config.block = row->block;
   config.activation = std::string(activationCalled(row->activation));
   config.ropeInterleaved = row->ggufInterleavedRope;
+  config.alibiBias = row->alibiBias;
   STC_RETURN_IF_ERROR(reader.integer("embedding_length", config.hiddenSize, true));
   STC_RETURN_IF_ERROR(reader.integer("feed_forward_length", config.intermediateSize, true));
   STC_RETURN_IF_ERROR(reader.integer("block_count", config.layers, true));

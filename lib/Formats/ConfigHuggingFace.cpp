@@ -175,18 +175,21 @@ absl::Status readActivation(const ConfigReader &reader, const ArchitectureRow &r
   return absl::OkStatus();
 }
 
+absl::Status readFixed(const ConfigReader &reader, const FixedKey &fixed) {
+  bool value = fixed.value;
+  STC_RETURN_IF_ERROR(reader.boolean(fixed.key, value));
+  if (value == fixed.value)
+    return absl::OkStatus();
+  return reader.error(
+      fixed.key, absl::StrCat(fixed.value ? "true" : "false", " (the other is not supported yet)"),
+      value ? "true" : "false");
+}
+
 /// The numbers and switches that only this family has.
 absl::Status readOwnKeys(const ConfigReader &reader, const ArchitectureRow &row,
                          ModelConfig &config) {
-  for (const FixedKey &fixed : row.fixed) {
-    bool value = fixed.value;
-    STC_RETURN_IF_ERROR(reader.boolean(fixed.key, value));
-    if (value != fixed.value)
-      return reader.error(
-          fixed.key,
-          absl::StrCat(fixed.value ? "true" : "false", " (the other is not supported yet)"),
-          value ? "true" : "false");
-  }
+  for (const FixedKey &fixed : row.fixed)
+    STC_RETURN_IF_ERROR(readFixed(reader, fixed));
   for (const NumberKey &key : row.numbers) {
     if (key.huggingFace.empty())
       continue;
@@ -259,6 +262,45 @@ absl::Status readFalcon(const ConfigReader &reader, ModelConfig &config) {
   return absl::OkStatus();
 }
 
+/// What MPT's attention is. transformers' model has this and nothing else.
+absl::Status readMpt(const ConfigReader &reader, const std::string &file, ModelConfig &config) {
+  int64_t ratio = 4;
+  STC_RETURN_IF_ERROR(reader.integer("expansion_ratio", ratio));
+  if (ratio != 4)
+    return reader.error("expansion_ratio", "4", absl::StrCat(ratio));
+  if (const JsonValue *scale = reader.find("logit_scale"))
+    return reader.error("logit_scale", "null (scaled logits are not supported yet)",
+                        ConfigReader::describe(*scale));
+  const JsonValue *json = reader.find("attn_config");
+  if (!json)
+    return absl::OkStatus();
+  if (!json->isObject())
+    return reader.error("attn_config", "an object", ConfigReader::describe(*json));
+  ConfigReader own(*json, file, "attn_config.");
+  constexpr FixedKey kFixed[] = {{"alibi", true},  {"qk_ln", false},
+                                 {"qk_gn", false}, {"prefix_lm", false},
+                                 {"rope", false},  {"attn_uses_sequence_id", false}};
+  for (const FixedKey &fixed : kFixed)
+    STC_RETURN_IF_ERROR(readFixed(own, fixed));
+  if (const JsonValue *clip = own.find("clip_qkv"))
+    return own.error("clip_qkv", "null (clipped projections are not supported yet)",
+                     ConfigReader::describe(*clip));
+  std::string kind = "multihead_attention";
+  STC_RETURN_IF_ERROR(own.text("attn_type", kind));
+  if (kind != "multihead_attention")
+    return own.error("attn_type", "multihead_attention (others are not supported yet)",
+                     absl::StrCat("'", printable(kind), "'"));
+  STC_RETURN_IF_ERROR(own.number("alibi_bias_max", config.alibiBias));
+  if (!(config.alibiBias > 0 && config.alibiBias <= 64))
+    return own.error("alibi_bias_max", "a number above 0 and up to 64",
+                     absl::StrCat(config.alibiBias));
+  STC_RETURN_IF_ERROR(own.number("softmax_scale", config.attentionScale));
+  if (own.find("softmax_scale") && !(config.attentionScale > 0))
+    return own.error("softmax_scale", "a number above 0, or null",
+                     absl::StrCat(config.attentionScale));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<const ArchitectureRow *> readArchitecture(const ConfigReader &reader,
                                                          const std::string &file) {
   std::string name;
@@ -279,6 +321,11 @@ absl::StatusOr<const ArchitectureRow *> readArchitecture(const ConfigReader &rea
 static absl::StatusOr<ModelConfig> parseDecoder(const JsonValue &json, const std::string &file,
                                                 const ArchitectureRow *row) {
   ConfigReader reader(json, file);
+  ArchitectureRow resolved = *row;
+  for (absl::string_view *key :
+       {&resolved.keys.hiddenSize, &resolved.keys.layers, &resolved.keys.heads})
+    *key = reader.given(*key);
+  row = &resolved;
   const ConfigKeys &keys = row->keys;
   ModelConfig config;
   config.architecture = std::string(row->name);
@@ -313,6 +360,11 @@ static absl::StatusOr<ModelConfig> parseDecoder(const JsonValue &json, const std
   if (!row->attentionBias)
     STC_RETURN_IF_ERROR(reader.boolean(keys.attentionBias, config.attentionBias));
   STC_RETURN_IF_ERROR(reader.boolean(keys.feedForwardBias, config.mlpBias));
+  config.alibiBias = row->alibiBias;
+  if (row->alibiSwitch) {
+    STC_RETURN_IF_ERROR(reader.boolean("alibi", config.alibiIsScaled));
+    config.alibiBias = config.alibiIsScaled ? 8 : 0;
+  }
   // Every per-layer list is as long as there are layers.
   if (config.layers < 1 || config.layers > kMostLayers)
     return checkConfig(huggingFaceNames(file, *row), config);
@@ -321,6 +373,8 @@ static absl::StatusOr<ModelConfig> parseDecoder(const JsonValue &json, const std
   STC_RETURN_IF_ERROR(readExperts(reader, *row, config));
   if (row->name == "falcon")
     STC_RETURN_IF_ERROR(readFalcon(reader, config));
+  if (row->name == "mpt")
+    STC_RETURN_IF_ERROR(readMpt(reader, file, config));
   STC_RETURN_IF_ERROR(readRope(json, reader, file, *row, config));
   STC_RETURN_IF_ERROR(readSlidingWindow(reader, *row, config));
   STC_RETURN_IF_ERROR(readRotatedLayers(reader, *row, config));

@@ -49,7 +49,7 @@ absl::Status checkHeads(const ConfigNames &names, ModelConfig &config) {
     return formatError({names.file, names.rotaryDim, {}},
                        absl::StrCat("1 to ", config.headDim, " columns of a head"),
                        absl::StrCat(config.rotaryDim));
-  if (!config.block.learnedPositions && config.rotaryDim % 2 != 0)
+  if (config.usesRotation() && config.rotaryDim % 2 != 0)
     return formatError(
         {names.file, config.rotaryDim == config.headDim ? names.headDim : names.rotaryDim, {}},
         "an even size, for rotation in pairs", absl::StrCat(config.rotaryDim));

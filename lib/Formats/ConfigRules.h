@@ -8,7 +8,8 @@
 
 namespace stc {
 
-/// What a family calls the common values in its config.json.
+/// What a family calls the common values in its config.json. Names that differ between its files
+/// are separated by "|": the first that exists counts.
 struct ConfigKeys {
   absl::string_view hiddenSize = "hidden_size", intermediateSize = "intermediate_size";
   absl::string_view layers = "num_hidden_layers", heads = "num_attention_heads";
@@ -80,6 +81,8 @@ struct ArchitectureRow {
   int64_t unrotatedPattern = 0;     // every n-th layer is not rotated; 0: all are
   bool rotatesWindowsOnly = false;  // layers that see everything are not rotated
   bool attentionBias = false;       // always; otherwise the key says
+  double alibiBias = 0;             // ModelConfig's, where no key says
+  bool alibiSwitch = false;         // `alibi` turns it on, with 8, and scaled
   bool interleavedRope = false;     // in Hugging Face checkpoints
   bool ggufInterleavedRope = false; // GGUF's converter permutes query and key rows, or as above
   bool ggufLayerNormKey = false; // attention.layer_norm_epsilon instead of layer_norm_rms_epsilon

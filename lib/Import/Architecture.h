@@ -103,6 +103,7 @@ struct Architecture {
 /// The families, one function per file.
 llvm::ArrayRef<Architecture> llamaArchitectures();
 llvm::ArrayRef<Architecture> gptArchitectures();
+llvm::ArrayRef<Architecture> alibiArchitectures();
 
 /// The family of that name, or null.
 const Architecture *findArchitectureTable(llvm::StringRef name);

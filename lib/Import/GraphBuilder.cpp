@@ -1,6 +1,8 @@
 // What the builders of all graphs share: weights, projections, norms, attention, feed-forward.
 #include "GraphBuilder.h"
 
+#include "stc/Dialect/STC/Utils/AttentionBias.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -57,7 +59,7 @@ void GraphBuilder::makeRotaryTables(Value tokens) {
                                  builder.getDenseF64ArrayAttr(rotation.inverseFrequencies),
                                  builder.getF64FloatAttr(rotation.scale));
   };
-  if (!config.block.learnedPositions)
+  if (config.usesRotation())
     table = create("rotary_table", settings.rotation);
   if (!settings.localRotation.inverseFrequencies.empty())
     localTable = create("local_rotary_table", settings.localRotation);
@@ -100,6 +102,12 @@ Value GraphBuilder::attention(const std::string &layer, int64_t index, Value inp
       AttentionOp::create(builder, loc, queries, cache, layerIndex, position, config.heads, scores);
   mixed.setWindow(hidesKeys ? config.slidingWindow : 0);
   mixed.setSoftCap(llvm::APFloat(config.attentionSoftCap));
+  if (config.alibiBias != 0) {
+    std::vector<double> slopes = alibiSlopes(config.heads, config.alibiBias);
+    for (double &slope : slopes)
+      slope *= config.alibiIsScaled ? scores : 1;
+    mixed.setSlopesAttr(builder.getDenseF64ArrayAttr(slopes));
+  }
   if (end)
     mixed.getEndMutable().assign(end);
   return linear(layer + ".o", mixed);

@@ -233,6 +233,50 @@ TEST(Config, familiesHaveTheirOwnDefaults) {
   EXPECT_EQ(large->kvHeads, 2);
   EXPECT_FALSE(large->block.sharedNorm);
 
+  auto sloped = falcon({{"alibi", "true"}});
+  EXPECT_EQ(sloped->alibiBias, 8);
+  EXPECT_TRUE(sloped->alibiIsScaled);
+  EXPECT_FALSE(sloped->usesRotation());
+  EXPECT_EQ(falcon({{"alibi", "false"}})->alibiBias, 0);
+
+  auto bloom = parse(R"({"model_type":"bloom","n_embed":64,"n_layer":2,"num_attention_heads":4,
+                         "vocab_size":9,"seq_length":100,"n_inner":null})");
+  ASSERT_TRUE(bloom.ok()) << bloom.status();
+  EXPECT_EQ(bloom->hiddenSize, 64);
+  EXPECT_EQ(bloom->heads, 4);
+  EXPECT_EQ(bloom->intermediateSize, 256);
+  EXPECT_EQ(bloom->activation, "gelu_tanh");
+  EXPECT_EQ(bloom->alibiBias, 8);
+  EXPECT_FALSE(bloom->alibiIsScaled);
+  EXPECT_FALSE(bloom->isRotated(0));
+
+  auto mpt = [](const std::string &attention) {
+    return parse(R"({"model_type":"mpt","d_model":64,"n_layers":2,"n_heads":4,"vocab_size":9,)"
+                 R"("max_seq_len":100,"attn_config":)" +
+                 attention + "}");
+  };
+  EXPECT_EQ(mpt("{}")->alibiBias, 8);
+  EXPECT_EQ(mpt(R"({"alibi_bias_max":6,"softmax_scale":0.5})")->alibiBias, 6);
+  EXPECT_EQ(mpt(R"({"softmax_scale":0.5})")->attentionScale, 0.5);
+  auto error = [&](const std::string &attention) {
+    return std::string(mpt(attention).status().message());
+  };
+  EXPECT_EQ(error("7"), "config.json: attn_config: expected an object, got 7");
+  EXPECT_EQ(error(R"({"alibi":false})"),
+            "config.json: attn_config.alibi: expected true (the other is not supported yet), "
+            "got false");
+  EXPECT_EQ(error(R"({"clip_qkv":6})"),
+            "config.json: attn_config.clip_qkv: expected null (clipped projections are not "
+            "supported yet), got 6");
+  EXPECT_EQ(error(R"({"alibi_bias_max":0})"),
+            "config.json: attn_config.alibi_bias_max: expected a number above 0 and up to 64, "
+            "got 0");
+  EXPECT_EQ(error(R"({"attn_type":"multiquery_attention"})"),
+            "config.json: attn_config.attn_type: expected multihead_attention (others are not "
+            "supported yet), got 'multiquery_attention'");
+  EXPECT_EQ(error(R"({"softmax_scale":-1})"),
+            "config.json: attn_config.softmax_scale: expected a number above 0, or null, got -1");
+
   auto cohere2 = parse(small({{"model_type", "\"cohere2\""}, {"num_hidden_layers", "5"}}));
   EXPECT_THAT(cohere2->windowedLayers, ElementsAre(true, true, true, false, true));
   EXPECT_THAT(cohere2->rotatedLayers, ElementsAre(true, true, true, false, true));
@@ -396,7 +440,12 @@ TEST(Config, everyRuleIsChecked) {
         {"n_head", "4"},
         {"rotary_dim", "32"}},
        "rotary_dim: expected 1 to 16 columns of a head, got 32"},
-      {{{"model_type", "\"falcon\""}, {"alibi", "true"}}, "alibi: expected false"},
+      {{{"model_type", "\"falcon\""}, {"alibi", "1"}}, "alibi: expected true or false, got 1"},
+      {{{"model_type", "\"bloom\""},
+        {"n_layer", "2"},
+        {"n_head", "4"},
+        {"apply_residual_connection_post_layernorm", "true"}},
+       "apply_residual_connection_post_layernorm: expected false (the other is not supported yet)"},
       {{{"model_type", "\"falcon\""},
         {"new_decoder_architecture", "true"},
         {"num_ln_in_parallel_attn", "3"}},

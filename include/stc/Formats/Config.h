@@ -35,6 +35,7 @@ struct BlockTraits {
   NormKind norm = NormKind::RootMeanSquare;
   bool preNorm = true;              // norms before attention and feed-forward
   bool postNorm = false;            // norms of what they add
+  bool embeddingNorm = false;       // a norm of the embeddings
   bool parallel = false;            // attention and feed-forward read the same hidden state
   bool sharedNorm = false;          // one norm for both (of a parallel block)
   bool gated = true;                // the feed-forward multiplies by an activated gate
@@ -62,6 +63,10 @@ struct ModelConfig {
   double embeddingScale = 1, residualScale = 1, logitScale = 1;
   double attentionScale = 0;                     // of scores; 0: 1 / sqrt(headDim)
   double attentionSoftCap = 0, logitSoftCap = 0; // 0: none
+  /// Instead of rotary embedding, scores lose slopes times distances (ALiBi: Press et al. 2022),
+  /// the smallest slope being 2^-alibiBias; 0: they do not. Falcon scales the slopes as scores.
+  double alibiBias = 0;
+  bool alibiIsScaled = false;
   /// attentionBias: the query, key and value projections have biases (and the output projection
   /// where the checkpoint holds one: Llama's does, Qwen2's does not).
   bool tiedEmbeddings = false, attentionBias = false, mlpBias = false;
@@ -78,8 +83,9 @@ struct ModelConfig {
   bool isWindowed(int64_t layer) const {
     return slidingWindow != 0 && (windowedLayers.empty() || windowedLayers[size_t(layer)]);
   }
+  bool usesRotation() const { return !block.learnedPositions && alibiBias == 0; }
   bool isRotated(int64_t layer) const {
-    return !block.learnedPositions && (rotatedLayers.empty() || rotatedLayers[size_t(layer)]);
+    return usesRotation() && (rotatedLayers.empty() || rotatedLayers[size_t(layer)]);
   }
 };
 

@@ -117,6 +117,12 @@ absl::Status cutLayer(LayerStructure layer, const LayerCut &cut, WeightStore &st
   STC_RETURN_IF_ERROR(cutRows(attention.q, queries, store));
   STC_RETURN_IF_ERROR(cutWeight(attention.o.getWeight(), 1, queries, store));
   attention.attention.setHeads(uint64_t(cut.heads.size()));
+  if (auto slopes = attention.attention.getSlopes()) {
+    SmallVector<double> left;
+    for (int64_t head : cut.heads)
+      left.push_back((*slopes)[size_t(head)]);
+    attention.attention.setSlopes(ArrayRef<double>(left));
+  }
   if (attention.qNorm)
     attention.qNorm.setGroups(uint64_t(cut.heads.size()));
   if (int64_t(cut.groups.size()) == attention.groups)

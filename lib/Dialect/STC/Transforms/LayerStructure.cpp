@@ -99,6 +99,9 @@ private:
     result.attention = o.getInput().getDefiningOp<AttentionOp>();
     if (!result.attention || !result.attention->hasOneUse() || !isOwn(o))
       return std::nullopt;
+    // Weights of heads that are not projections, which layers may share, are not cut.
+    if (result.attention.getBias() || result.attention.getSinkLogits())
+      return std::nullopt;
     for (auto update : block->getOps<CacheUpdateOp>()) {
       if (result.update)
         return std::nullopt;
