@@ -297,11 +297,11 @@ TEST(Config, everyRuleIsChecked) {
     std::string part;
   } cases[] = {
       {{{"model_type", "\"gpt3\""}}, "config.json: model_type: expected one of llama, mistral, "},
-      {{{"model_type", "\"gpt3\""}}, "falcon, got 'gpt3' (the nearest is gpt2)"},
+      {{{"model_type", "\"gpt3\""}}, ", got 'gpt3' (the nearest is gpt2)"},
       {{{"model_type", "\"mamba\""}, {"state_size", "16"}},
        "(the nearest is llama; missing: state space layers)"},
       {{{"model_type", "\"deepseek_v3\""}, {"kv_lora_rank", "512"}}, "missing: latent attention)"},
-      {{{"model_type", ""}}, "falcon, got none"},
+      {{{"model_type", ""}}, "model_type: expected one of llama, mistral, "},
       {{{"model_type", "7"}}, "model_type: expected a string, got 7"},
       {{{"auto_map", "{\"AutoModel\":\"evil.Model\"}"}}, "auto_map: expected no field that asks"},
       {{{"auto_map", "{}"}}, "auto_map: expected no field that asks"},
