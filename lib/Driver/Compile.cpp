@@ -200,7 +200,8 @@ absl::Status Compilation::fitToEncoder() {
     return formatError({"", "--target", {}}, "targets that are processors, for an encoder",
                        printable(options.target));
   if (!options.budget.empty() || !options.report.empty())
-    return formatError({"", options.budget.empty() ? "--report" : "--budget", {}}, "a decoder, whose predictions can be compared",
+    return formatError({"", options.budget.empty() ? "--report" : "--budget", {}},
+                       "a decoder, whose predictions can be compared",
                        "an encoder (--prune, --quantize, --calibrate and --recipe are for it too)");
   for (mlir::Type type : forward.getArgumentTypes())
     if (auto cache = mlir::dyn_cast<KVCacheType>(type))

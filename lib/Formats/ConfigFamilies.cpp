@@ -45,7 +45,8 @@ static std::vector<std::string> featuresOf(const ArchitectureRow &row) {
   if (row.windowRule == WindowRule::Pattern)
     features.push_back(absl::StrCat("sliding window but in one layer in ", row.windowPattern));
   if (row.windowRule == WindowRule::TwoSided)
-    features.push_back(absl::StrCat("window to both sides but in one layer in ", row.windowPattern));
+    features.push_back(
+        absl::StrCat("window to both sides but in one layer in ", row.windowPattern));
   if (row.tokenTypes != 0)
     features.push_back("token types, all of them the first");
   if (row.skipsPadding)
@@ -66,8 +67,7 @@ std::vector<SupportedFamily> supportedFamilies() {
     ModelConfig config;
     config.architecture = std::string(row.name);
     // GGUF files of Mistral and Mixtral call themselves llama, those of RoBERTa bert.
-    bool isRead =
-        !row.gguf.empty() || row.ggufInterleavedRope || row.kind == ModelKind::Encoder;
+    bool isRead = !row.gguf.empty() || row.ggufInterleavedRope || row.kind == ModelKind::Encoder;
     families.push_back({row.kind, config.architecture, isRead ? ggufFamilyOf(config).name : "",
                         std::string(row.models), featuresOf(row)});
   }

@@ -280,7 +280,7 @@ absl::StatusOr<const ArchitectureRow *> readArchitecture(const ConfigReader &rea
 
 /// The model that `json` describes.
 static absl::StatusOr<ModelConfig> parseModel(const JsonValue &json, const std::string &file,
-                                                const ArchitectureRow *row) {
+                                              const ArchitectureRow *row) {
   ConfigReader reader(json, file);
   const ConfigKeys &keys = row->keys;
   ModelConfig config;

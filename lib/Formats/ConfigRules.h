@@ -87,9 +87,9 @@ struct ArchitectureRow {
   bool ggufInterleavedRope = false; // GGUF's converter permutes query and key rows, or as above
   bool ggufLayerNormKey = false; // attention.layer_norm_epsilon instead of layer_norm_rms_epsilon
   bool ggufWritable = false;
-  int64_t tokenTypes = 0;      // of an encoder, where type_vocab_size is missing; 0: it has none
-  bool skipsPadding = false;   // positions begin behind pad_token_id in their table
-  int64_t paddingToken = 0;    // where pad_token_id is missing
+  int64_t tokenTypes = 0;    // of an encoder, where type_vocab_size is missing; 0: it has none
+  bool skipsPadding = false; // positions begin behind pad_token_id in their table
+  int64_t paddingToken = 0;  // where pad_token_id is missing
   MixtureDefaults mixture; // of no experts: there are none
   absl::Span<const NumberKey> numbers;
   absl::Span<const FixedKey> fixed;

@@ -37,7 +37,8 @@ llvm::SmallVector<WeightRow> Architecture::weights() const {
 }
 
 const Architecture *stc::findArchitectureTable(llvm::StringRef name) {
-  for (llvm::ArrayRef<Architecture> family : {llamaArchitectures(), gptArchitectures(), bertArchitectures()})
+  for (llvm::ArrayRef<Architecture> family :
+       {llamaArchitectures(), gptArchitectures(), bertArchitectures()})
     for (const Architecture &architecture : family)
       if (architecture.name == name)
         return &architecture;

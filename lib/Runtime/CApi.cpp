@@ -126,8 +126,7 @@ int stc_model_embed(stc_model_t *model, const int32_t *tokens, int64_t count, fl
     status = checkArgument(vector != nullptr, "vector", "room for the result");
   if (!status.ok())
     return fail(status, error, error_size);
-  absl::StatusOr<std::vector<float>> embedded =
-      model->session->embed({tokens, size_t(count)});
+  absl::StatusOr<std::vector<float>> embedded = model->session->embed({tokens, size_t(count)});
   if (!embedded.ok())
     return fail(embedded.status(), error, error_size);
   std::copy(embedded->begin(), embedded->end(), vector);

@@ -77,8 +77,7 @@ absl::StatusOr<std::vector<float>> Session::embed(absl::Span<const int32_t> toke
   const ModelSettings &settings = model.settings();
   STC_ASSIGN_OR_RETURN(absl::Span<const float> hidden, encode(tokens));
   std::optional<Pooling> pooling = parsePooling(settings.pooling);
-  std::vector<float> vector =
-      pool(hidden, settings.hiddenSize, pooling.value_or(Pooling::Mean));
+  std::vector<float> vector = pool(hidden, settings.hiddenSize, pooling.value_or(Pooling::Mean));
   if (settings.normalize)
     normalize(absl::MakeSpan(vector));
   return vector;

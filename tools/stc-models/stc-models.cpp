@@ -29,14 +29,15 @@ int main() {
             "context that\n"
             "a model is compiled for, so that what is in the cache stays right.");
   printFamilies(stc::ModelKind::Decoder, "Beside Llama");
-  std::puts("\n## Encoders\n\n"
-            "These turn texts into vectors (`OUT embed`). Every token sees all others; a text is read "
-            "in one\n"
-            "call, on processors. Pooling and scaling are what `modules.json` and "
-            "`1_Pooling/config.json`, or\n"
-            "a GGUF's `pooling_type`, say; without them the mean, scaled to length 1. Heads (`cls.`, "
-            "`pooler.`,\n"
-            "`classifier.`, `lm_head`) are not used.");
+  std::puts(
+      "\n## Encoders\n\n"
+      "These turn texts into vectors (`OUT embed`). Every token sees all others; a text is read "
+      "in one\n"
+      "call, on processors. Pooling and scaling are what `modules.json` and "
+      "`1_Pooling/config.json`, or\n"
+      "a GGUF's `pooling_type`, say; without them the mean, scaled to length 1. Heads (`cls.`, "
+      "`pooler.`,\n"
+      "`classifier.`, `lm_head`) are not used.");
   printFamilies(stc::ModelKind::Encoder, "What it has");
   return 0;
 }

@@ -250,8 +250,7 @@ TEST(Encoder, GivesHiddenStatesOfAWholeText) {
     std::vector<int32_t> tokens = someTokens(count);
     EXPECT_EQ(copy(session->encode(tokens).value()), fakeHiddenStates(tokens)) << count;
   }
-  EXPECT_THAT(std::string(session->encode({}).status().message()),
-              HasSubstr("at least one token"));
+  EXPECT_THAT(std::string(session->encode({}).status().message()), HasSubstr("at least one token"));
   EXPECT_THAT(std::string(session->encode(someTokens(65)).status().message()),
               HasSubstr("at most 64 tokens"));
   EXPECT_THAT(std::string(session->encode({1, 264}).status().message()), HasSubstr("token 1"));

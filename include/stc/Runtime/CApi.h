@@ -70,8 +70,8 @@ int64_t stc_model_generate(stc_model_t *model, const int32_t *tokens, int64_t co
                            void *user, char *error, size_t error_size);
 
 /* Reads `count` tokens, at least one, as a text of its own and writes its vector: hidden_size
- * floats, pooled and scaled as the model's checkpoint says. Only encoders have vectors; they have no
- * logits and generate nothing. */
+ * floats, pooled and scaled as the model's checkpoint says. Only encoders have vectors; they have
+ * no logits and generate nothing. */
 int stc_model_embed(stc_model_t *model, const int32_t *tokens, int64_t count, float *vector,
                     char *error, size_t error_size);
 

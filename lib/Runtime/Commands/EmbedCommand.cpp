@@ -78,9 +78,10 @@ absl::StatusOr<std::vector<Text>> readTexts(const Model &model, const Args &args
 absl::Status checkLength(const Text &text, int64_t most) {
   if (!text.ids.empty() && int64_t(text.ids.size()) <= most)
     return absl::OkStatus();
-  return formatError({text.name, "", {}},
-                     absl::StrCat("1 to ", most, " tokens (the context this model was compiled for)"),
-                     absl::StrCat(text.ids.size()));
+  return formatError(
+      {text.name, "", {}},
+      absl::StrCat("1 to ", most, " tokens (the context this model was compiled for)"),
+      absl::StrCat(text.ids.size()));
 }
 
 std::string printJson(const std::vector<Text> &texts, const std::vector<std::vector<float>> &rows) {
@@ -102,8 +103,8 @@ std::string printJson(const std::vector<Text> &texts, const std::vector<std::vec
 }
 
 absl::Status writeNpy(const std::string &path, const std::vector<std::vector<float>> &rows) {
-  STC_ASSIGN_OR_RETURN(NpyWriter writer, NpyWriter::create(path, int64_t(rows.size()),
-                                                           int64_t(rows.front().size())));
+  STC_ASSIGN_OR_RETURN(NpyWriter writer,
+                       NpyWriter::create(path, int64_t(rows.size()), int64_t(rows.front().size())));
   for (const std::vector<float> &row : rows)
     STC_RETURN_IF_ERROR(writer.write(row));
   return writer.commit();
