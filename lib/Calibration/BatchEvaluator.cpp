@@ -68,7 +68,7 @@ absl::Status BatchEvaluator::set(Operation *op, Activations result) {
 absl::Status BatchEvaluator::evaluate(Operation *op) {
   return llvm::TypeSwitch<Operation *, absl::Status>(op)
       // What asks for positions knows them.
-      .Case<GetWeightOp, PositionsOp, arith::ConstantOp, tensor::DimOp>(
+      .Case<GetWeightOp, PositionsOp, arith::ConstantOp, arith::SubIOp, tensor::DimOp>(
           [](auto) { return absl::OkStatus(); })
       .Case([&](EmbeddingOp embedding) { return embed(embedding); })
       .Case([&](LinearOp linear) { return multiply(linear); })
@@ -217,8 +217,12 @@ absl::Status BatchEvaluator::embed(EmbeddingOp op) {
   Activations result{columnsOf(op.getResult()), {}};
   result.values.resize(size_t(rows * result.columns));
   bool byPosition = op.getTokens().getDefiningOp<PositionsOp>();
+  // What computes indices makes zeros of them: types of tokens.
+  bool areZero = op.getTokens().getDefiningOp<arith::SubIOp>();
   for (int64_t row = 0; row < rows; ++row) {
-    int64_t index = byPosition ? row % sequences.length : sequences.tokens[size_t(row)];
+    int64_t index = areZero      ? 0
+                    : byPosition ? row % sequences.length
+                                 : sequences.tokens[size_t(row)];
     if ((index + 1) * result.columns > int64_t(table.size()))
       return formatError({"", "position", {}},
                          absl::StrCat("one of ", int64_t(table.size()) / result.columns, " rows"),

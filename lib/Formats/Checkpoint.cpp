@@ -2,6 +2,7 @@
 #include "stc/Formats/Checkpoint.h"
 
 #include "JoinEncoded.h"
+#include "SentenceModules.h"
 #include "stc/Formats/Encoding.h"
 
 #include "absl/strings/match.h"
@@ -79,6 +80,8 @@ absl::StatusOr<ModelConfig> readConfig(const std::string &folder,
     STC_ASSIGN_OR_RETURN(JsonValue settings, readJsonFile(generation));
     STC_RETURN_IF_ERROR(addGenerationConfig(settings, generation, config));
   }
+  if (config.kind == ModelKind::Encoder)
+    STC_RETURN_IF_ERROR(readSentenceModules(folder, config));
   return config;
 }
 

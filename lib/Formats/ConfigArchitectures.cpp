@@ -455,24 +455,31 @@ size_t editDistance(absl::string_view a, absl::string_view b) {
 
 } // namespace
 
-absl::Span<const ArchitectureRow> architectureRows() { return kRows; }
+absl::Span<const ArchitectureRow> architectureRows() {
+  static const std::vector<ArchitectureRow> all = [] {
+    std::vector<ArchitectureRow> rows(std::begin(kRows), std::end(kRows));
+    rows.insert(rows.end(), encoderRows().begin(), encoderRows().end());
+    return rows;
+  }();
+  return all;
+}
 
 const ArchitectureRow *findArchitecture(absl::string_view name) {
-  for (const ArchitectureRow &row : kRows)
+  for (const ArchitectureRow &row : architectureRows())
     if (row.name == name)
       return &row;
   return nullptr;
 }
 
 const ArchitectureRow *findMultimodal(absl::string_view name) {
-  for (const ArchitectureRow &row : kRows)
+  for (const ArchitectureRow &row : architectureRows())
     if (!row.multimodal.empty() && row.multimodal == name)
       return &row;
   return nullptr;
 }
 
 const ArchitectureRow *findGgufArchitecture(absl::string_view name) {
-  for (const ArchitectureRow &row : kRows)
+  for (const ArchitectureRow &row : architectureRows())
     if (!row.gguf.empty() && row.gguf == name)
       return &row;
   return nullptr;
@@ -488,7 +495,7 @@ constexpr MissingFeature kMissing[] = {
     {"kv_lora_rank", "attention.kv_lora_rank", "latent attention"},
     {"num_decoder_layers", "decoder_block_count", "an encoder beside the decoder"},
     {"decoder_layers", "", "an encoder beside the decoder"},
-    {"type_vocab_size", "pooling_type", "an encoder"},
+    {"type_vocab_size", "pooling_type", "an encoder of another kind"},
     {"audio_config", "", "sound"},
     {"vision_config", "", "images"},
 };
@@ -501,7 +508,7 @@ absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given,
   absl::string_view nearest;
   // No name is that long; a hostile one must not take long to compare.
   absl::string_view compared = given.substr(0, 64);
-  for (const ArchitectureRow &row : kRows) {
+  for (const ArchitectureRow &row : architectureRows()) {
     absl::string_view name = isGguf ? row.gguf : row.name;
     if (name.empty())
       continue;
@@ -523,7 +530,7 @@ GgufFamily ggufFamilyOf(const ModelConfig &config) {
   const ArchitectureRow *row = findArchitecture(config.architecture);
   bool isWritable = row && row->ggufWritable;
   if (!row || row->gguf.empty())
-    row = findGgufArchitecture("llama");
+    row = findGgufArchitecture(row && row->kind == ModelKind::Encoder ? "bert" : "llama");
   return {std::string(row->gguf), row->ggufInterleavedRope, isWritable};
 }
 

@@ -77,7 +77,8 @@ absl::Status refuseUnsafe(const ConfigReader &reader) {
   return absl::OkStatus();
 }
 
-/// Each layer's kind as newer files list it; empty where there is no list.
+} // namespace
+
 absl::StatusOr<std::vector<bool>> readLayerTypes(const ConfigReader &reader, int64_t layers) {
   std::vector<bool> windowed;
   const JsonValue *kinds = reader.find("layer_types");
@@ -95,10 +96,12 @@ absl::StatusOr<std::vector<bool>> readLayerTypes(const ConfigReader &reader, int
   return windowed;
 }
 
+namespace {
+
 /// Which layers have a window, and how long it is.
 absl::Status readSlidingWindow(const ConfigReader &reader, const ArchitectureRow &row,
                                ModelConfig &config) {
-  if (row.windowRule == WindowRule::Never)
+  if (row.windowRule == WindowRule::Never || row.windowRule == WindowRule::TwoSided)
     return absl::OkStatus();
   int64_t window = reader.isNull("sliding_window") ? 0 : row.slidingWindow;
   STC_RETURN_IF_ERROR(reader.integer("sliding_window", window));
@@ -317,9 +320,9 @@ absl::StatusOr<const ArchitectureRow *> readArchitecture(const ConfigReader &rea
 
 } // namespace
 
-/// The decoder that `json` describes.
-static absl::StatusOr<ModelConfig> parseDecoder(const JsonValue &json, const std::string &file,
-                                                const ArchitectureRow *row) {
+/// The model that `json` describes.
+static absl::StatusOr<ModelConfig> parseModel(const JsonValue &json, const std::string &file,
+                                              const ArchitectureRow *row) {
   ConfigReader reader(json, file);
   ArchitectureRow resolved = *row;
   for (absl::string_view *key :
@@ -328,6 +331,7 @@ static absl::StatusOr<ModelConfig> parseDecoder(const JsonValue &json, const std
   row = &resolved;
   const ConfigKeys &keys = row->keys;
   ModelConfig config;
+  config.kind = row->kind;
   config.architecture = std::string(row->name);
   config.block = row->block;
   config.ropeInterleaved = row->interleavedRope;
@@ -377,6 +381,8 @@ static absl::StatusOr<ModelConfig> parseDecoder(const JsonValue &json, const std
     STC_RETURN_IF_ERROR(readMpt(reader, file, config));
   STC_RETURN_IF_ERROR(readRope(json, reader, file, *row, config));
   STC_RETURN_IF_ERROR(readSlidingWindow(reader, *row, config));
+  if (row->kind == ModelKind::Encoder)
+    STC_RETURN_IF_ERROR(readEncoder(reader, *row, config));
   STC_RETURN_IF_ERROR(readRotatedLayers(reader, *row, config));
   if (reader.find("bos_token_id")) {
     config.bosToken = 0;
@@ -399,12 +405,12 @@ absl::StatusOr<ModelConfig> parseHuggingFaceConfig(const JsonValue &json, const 
   const ArchitectureRow *row = findMultimodal(name);
   if (!row) {
     STC_ASSIGN_OR_RETURN(row, readArchitecture(reader, file));
-    return parseDecoder(json, file, row);
+    return parseModel(json, file, row);
   }
   const JsonValue *text = reader.find("text_config");
   if (!text || !text->isObject())
     return reader.error("text_config", "an object", text ? ConfigReader::describe(*text) : "none");
-  STC_ASSIGN_OR_RETURN(ModelConfig config, parseDecoder(*text, file, row));
+  STC_ASSIGN_OR_RETURN(ModelConfig config, parseModel(*text, file, row));
   if (reader.find("tie_word_embeddings"))
     STC_RETURN_IF_ERROR(reader.boolean("tie_word_embeddings", config.tiedEmbeddings));
   if (config.eosToken)

@@ -13,7 +13,8 @@ namespace stc {
 enum class Dim {
   None,         // the weight is a vector: it has no second dimension
   Vocabulary,   // vocab_size
-  Positions,    // max_position_embeddings
+  Positions,    // max_position_embeddings, but those that no text has
+  TokenTypes,   // type_vocab_size
   Hidden,       // hidden_size
   Intermediate, // intermediate_size
   Queries,      // heads * head_dim
@@ -35,6 +36,8 @@ enum class Group {
   FeedForwardBias,
   SharedExpert,
   FeedForwardNorm, // but where one norm is for attention and feed-forward
+  AttentionNorm,   // but in a first layer that has none
+  TokenTypes,      // of models with token types
 };
 
 /// When the weights of a bias group exist.
@@ -57,6 +60,7 @@ enum class Part {
   GroupedQueries,
   GroupedKeys,
   GroupedValues,
+  AfterPadding, // the last ones: those of positions that no text has come first
   // Of two matrices of equal size one after another.
   FirstHalf,
   SecondHalf,
@@ -84,7 +88,8 @@ struct WeightRow {
   Gain huggingFaceGain = Gain::Itself;
 };
 
-/// An architecture family that the decoder builder can build.
+/// An architecture family that a builder can build: the decoder or the encoder builder, as the
+/// configuration's kind says.
 struct Architecture {
   llvm::StringLiteral name; // ModelConfig::architecture
   /// Its weights, in the order of their use; parts that families share are listed once.
@@ -104,6 +109,7 @@ struct Architecture {
 llvm::ArrayRef<Architecture> llamaArchitectures();
 llvm::ArrayRef<Architecture> gptArchitectures();
 llvm::ArrayRef<Architecture> alibiArchitectures();
+llvm::ArrayRef<Architecture> bertArchitectures();
 
 /// The family of that name, or null.
 const Architecture *findArchitectureTable(llvm::StringRef name);

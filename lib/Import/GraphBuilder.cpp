@@ -53,6 +53,19 @@ Value GraphBuilder::addTo(const llvm::Twine &part, Value hidden, Value output) {
   return arith::AddFOp::create(builder, loc, hidden, scale(loc, output, config.residualScale));
 }
 
+Value GraphBuilder::buildLayers(
+    Value hidden, llvm::function_ref<Value(const std::string &, int64_t, Value)> build) {
+  for (int64_t index = 0; index < config.layers; ++index) {
+    std::string layer = "layers." + std::to_string(index);
+    auto op = LayerOp::create(builder, at(layer), hidden, index);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(&op.getBody().front());
+    YieldOp::create(builder, at(layer), build(layer, index, op.getBody().getArgument(0)));
+    hidden = op.getResult();
+  }
+  return hidden;
+}
+
 void GraphBuilder::makeRotaryTables(Value tokens) {
   auto create = [&](const llvm::Twine &part, const Rotation &rotation) {
     return RotaryTableOp::create(builder, at(part), tokens, position,

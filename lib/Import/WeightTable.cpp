@@ -38,7 +38,7 @@ llvm::SmallVector<WeightRow> Architecture::weights() const {
 
 const Architecture *stc::findArchitectureTable(llvm::StringRef name) {
   for (llvm::ArrayRef<Architecture> family :
-       {llamaArchitectures(), gptArchitectures(), alibiArchitectures()})
+       {llamaArchitectures(), gptArchitectures(), alibiArchitectures(), bertArchitectures()})
     for (const Architecture &architecture : family)
       if (architecture.name == name)
         return &architecture;
@@ -53,7 +53,9 @@ static int64_t sizeOf(Dim dim, const ModelConfig &config) {
   case Dim::Vocabulary:
     return config.vocabSize;
   case Dim::Positions:
-    return config.maxPositions;
+    return config.usablePositions();
+  case Dim::TokenTypes:
+    return config.tokenTypes;
   case Dim::Hidden:
     return config.hiddenSize;
   case Dim::Intermediate:
@@ -115,6 +117,11 @@ static std::pair<llvm::SmallVector<int64_t>, int64_t> rangesOf(Part part, int64_
     return ofGroups(shared, config.headDim);
   case Part::GroupedValues:
     return ofGroups(shared + config.headDim, config.headDim);
+  case Part::AfterPadding:
+    if (config.positionOffset == 0)
+      return {{}, rows};
+    return {Ranges{config.positionOffset, config.positionOffset + rows},
+            config.positionOffset + rows};
   case Part::FirstHalf:
     return {Ranges{0, rows}, 2 * rows};
   case Part::SecondHalf:
@@ -182,6 +189,10 @@ bool WeightTable::applies(const WeightRow &row) const {
     return config.sharedExpertSize > 0;
   case Group::FeedForwardNorm:
     return !config.block.sharedNorm;
+  case Group::AttentionNorm:
+    return config.block.firstNorm || config.layers > 1;
+  case Group::TokenTypes:
+    return config.tokenTypes > 0;
   }
   llvm_unreachable("all groups are listed");
 }
@@ -253,7 +264,7 @@ static absl::StatusOr<bool> isBiasOfZeros(const Checkpoint &checkpoint, const Te
 }
 
 /// A tensor nobody reads means that the file is not the model its configuration describes.
-absl::Status WeightTable::refuseUnknown() const {
+absl::Status WeightTable::refuseUnknown() {
   const ModelConfig &config = checkpoint.config();
   llvm::StringSet<> known{kRopeFactorsTensor, "rope_factors_long.weight",
                           "rope_factors_short.weight"};
@@ -268,6 +279,8 @@ absl::Status WeightTable::refuseUnknown() const {
     bool isOther = llvm::any_of(architecture.otherParts, [&](llvm::StringRef beginning) {
       return llvm::StringRef(tensor.name).starts_with(beginning);
     });
+    if (isOther)
+      ignored.push_back(tensor.name);
     if (used.contains(tensor.name) || known.contains(tensor.name) || isOther)
       continue;
     STC_ASSIGN_OR_RETURN(bool isIgnored, isBiasOfZeros(checkpoint, tensor));
@@ -289,9 +302,14 @@ absl::Status WeightTable::declareRows(OpBuilder &builder, llvm::ArrayRef<const W
     bool perExpert = rows.front()->symbol.contains(kExpert);
     llvm::ArrayRef<const WeightRow *> run = rows.take_while(
         [&](const WeightRow *row) { return row->symbol.contains(kExpert) == perExpert; });
+    auto isAbsent = [&](const WeightRow &row) {
+      return row.group == Group::AttentionNorm && layer == 0 &&
+             !checkpoint.config().block.firstNorm;
+    };
     for (int64_t expert = 0; expert < (perExpert ? checkpoint.config().experts : 1); ++expert)
       for (const WeightRow *row : run)
-        STC_RETURN_IF_ERROR(declareRow(builder, *row, layer, expert));
+        if (!isAbsent(*row))
+          STC_RETURN_IF_ERROR(declareRow(builder, *row, layer, expert));
     rows = rows.drop_front(run.size());
   }
   return absl::OkStatus();
