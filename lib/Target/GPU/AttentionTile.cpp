@@ -119,7 +119,8 @@ void AttentionEmitter::emit() {
   firstPosition = builder.add(op.getPosition(), op.getToken());
   lastPosition = builder.add(builder.add(firstPosition, tokens), -1);
   blocks =
-      packed::visibleBlocks(builder, firstPosition, lastPosition, op.getWindow(), op.getSinks());
+      packed::visibleBlocks(builder, firstPosition, lastPosition, op.getWindow(), op.getSinks(),
+                            op.getEnd());
   lane = builder.toIndex(builder.lane());
   warp = builder.toIndex(builder.warp());
   Value offset = builder.times(warp, chunk * warpThreads() * kFloat);
