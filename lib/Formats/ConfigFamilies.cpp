@@ -18,6 +18,8 @@ static void addBlock(const BlockTraits &block, std::vector<std::string> &feature
   add(!block.gated, "feed-forward without gate");
   add(block.learnedPositions, "learned positions");
   add(block.normalizedEmbedding, "embeddings times sqrt(hidden size)");
+  add(block.sinkLogits, "sink logits in attention");
+  add(block.clampedGate, "a clamped gate");
   add(block.queryKeyNorm == QueryKeyNorm::PerHead, "norms of query and key heads");
   add(block.queryKeyNorm == QueryKeyNorm::WholeRow, "norms of queries and keys");
 }

@@ -42,6 +42,7 @@ struct MixtureDefaults {
   int64_t sharedExpertSize = 0;
   bool normalizedGates = false, hasGatesKey = true; // norm_topk_prob
   bool isGgufNormalized = false; // what GGUF files, which do not say, are taken to be
+  bool hasDenseLayers = false;   // decoder_sparse_step and mlp_only_layers say which
 };
 
 enum class WindowRule {
@@ -84,7 +85,9 @@ struct ArchitectureRow {
   bool ggufInterleavedRope = false; // GGUF's converter permutes query and key rows, or as above
   bool ggufLayerNormKey = false; // attention.layer_norm_epsilon instead of layer_norm_rms_epsilon
   bool ggufWritable = false;
-  MixtureDefaults mixture; // of no experts: there are none
+  double ggufGateLimit = 0;      // GGUF files do not say
+  bool ggufTruncatesYarn = true; // the bounds of yarn's blend in GGUF files, which do not say
+  MixtureDefaults mixture;       // of no experts: there are none
   absl::Span<const NumberKey> numbers;
   absl::Span<const FixedKey> fixed;
 };

@@ -28,7 +28,7 @@ public:
   WeightOp find(llvm::StringRef symbol) const { return weights.lookup(symbol); }
 
 private:
-  bool applies(const WeightRow &row) const;
+  bool applies(const WeightRow &row, int64_t layer) const;
   bool isGguf() const { return checkpoint.container() == Checkpoint::Container::Gguf; }
   /// The names that the container may have for a row's tensor, the usual one first.
   llvm::SmallVector<std::string> sourceNames(const WeightRow &row, int64_t layer,

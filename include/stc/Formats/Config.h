@@ -41,6 +41,8 @@ struct BlockTraits {
   bool learnedPositions = false;    // instead of rotary embedding
   bool normalizedEmbedding = false; // times sqrt(hidden_size), rounded to the table's type
   QueryKeyNorm queryKeyNorm = QueryKeyNorm::None; // before rotary embedding
+  bool sinkLogits = false;  // heads have one more score in their softmax, of no value
+  bool clampedGate = false; // gate * sigmoid(1.702 gate) * (up + 1), both bounded by gateLimit
 };
 
 /// The sizes and switches of a decoder, in one vocabulary for all containers. Every value is
@@ -71,12 +73,18 @@ struct ModelConfig {
   /// through one that is shared, unless its size is 0.
   int64_t experts = 0, expertsPerToken = 0, expertSize = 0, sharedExpertSize = 0;
   bool normalizedGates = false;
+  /// Per layer, where layers differ: whether it has experts.
+  std::vector<bool> sparseLayers;
+  double gateLimit = 0; // of a clampedGate
   std::string activation = "silu";
   std::optional<int64_t> bosToken, eosToken;
   std::vector<int64_t> extraEosTokens;
 
   bool isWindowed(int64_t layer) const {
     return slidingWindow != 0 && (windowedLayers.empty() || windowedLayers[size_t(layer)]);
+  }
+  bool hasExperts(int64_t layer) const {
+    return experts != 0 && (sparseLayers.empty() || sparseLayers[size_t(layer)]);
   }
   bool isRotated(int64_t layer) const {
     return !block.learnedPositions && (rotatedLayers.empty() || rotatedLayers[size_t(layer)]);
@@ -96,6 +104,7 @@ struct GgufFamily {
   std::string name;
   bool interleavedRope = false;
   bool writable = false; // the metadata that stc writes describes such a model
+  bool windowed = false; // and which of its layers have a window
 };
 GgufFamily ggufFamilyOf(const ModelConfig &config);
 
