@@ -85,10 +85,12 @@ absl::StatusOr<ModelConfig> readConfig(const std::string &folder,
   return config;
 }
 
-/// The matrices of a tensor of three dimensions, one per index of the first. Rows are whole blocks
-/// of every type, so each takes an equal share of the bytes.
+/// The matrices of a tensor of three dimensions, one per index of the first, and the vectors of a
+/// bias of two. Rows are whole blocks of every type, so each takes an equal share of the bytes.
 void addMatrices(const TensorView &tensor, std::map<std::string, TensorView, std::less<>> &found) {
-  if (tensor.encoding || tensor.shape.size() != 3 || tensor.shape[0] < 1 ||
+  bool isBiases = tensor.shape.size() == 2 &&
+                  (absl::EndsWith(tensor.name, ".bias") || absl::EndsWith(tensor.name, "_bias"));
+  if (tensor.encoding || !(tensor.shape.size() == 3 || isBiases) || tensor.shape[0] < 1 ||
       tensor.shape[0] > maxMatrices)
     return;
   uint64_t bytes = tensor.bytes.size() / uint64_t(tensor.shape[0]);

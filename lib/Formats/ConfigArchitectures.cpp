@@ -69,6 +69,7 @@ constexpr ArchitectureRow mixtral() {
   row.normEpsilon = 1e-5;
   row.ropeTheta = 1000000;
   row.ggufInterleavedRope = true;
+  row.ggufWritable = true;
   row.mixture.expertsKey = "num_local_experts";
   row.mixture.experts = 8;
   row.mixture.expertsPerToken = 2;
@@ -83,11 +84,11 @@ constexpr ArchitectureRow qwen2Moe() {
   row.models = "Qwen1.5-MoE, Qwen2-57B-A14B";
   row.gguf = "qwen2moe";
   row.kvHeads = 16;
-  row.ggufWritable = false;
   row.mixture.experts = 60;
   row.mixture.expertsPerToken = 4;
   row.mixture.expertSize = 1408;
   row.mixture.sharedExpertSize = 5632;
+  row.mixture.hasDenseLayers = true;
   return row;
 }
 
@@ -98,11 +99,46 @@ constexpr ArchitectureRow qwen3Moe() {
   row.models = "Qwen3-30B-A3B, Qwen3-235B-A22B";
   row.gguf = "qwen3moe";
   row.kvHeads = 4;
-  row.ggufWritable = false;
   row.mixture.experts = 128;
   row.mixture.expertsPerToken = 8;
   row.mixture.expertSize = 768;
   row.mixture.isGgufNormalized = true;
+  row.mixture.hasDenseLayers = true;
+  return row;
+}
+
+constexpr double kGptOssGateLimit = 7;
+constexpr NumberKey kGptOssNumbers[] = {
+    {"swiglu_limit", "", &ModelConfig::gateLimit, kGptOssGateLimit},
+};
+constexpr FixedKey kGptOssFixed[] = {{"attention_bias", true}};
+
+// OpenAI 2025, "gpt-oss-120b & gpt-oss-20b Model Card", and the model.py published with it.
+constexpr ArchitectureRow gptOss() {
+  ArchitectureRow row;
+  row.name = "gpt_oss";
+  row.models = "gpt-oss-20b, gpt-oss-120b";
+  row.gguf = "gpt-oss";
+  row.kvHeads = 8;
+  row.headDim = 64;
+  row.maxPositions = 131072;
+  row.normEpsilon = 1e-5;
+  row.ropeTheta = 150000;
+  row.windowRule = WindowRule::Pattern;
+  row.windowPattern = 2;
+  row.slidingWindow = 128;
+  row.attentionBias = true;
+  row.block.sinkLogits = row.block.clampedGate = true;
+  row.ggufWritable = true;
+  row.ggufTruncatesYarn = false;
+  row.ggufGateLimit = kGptOssGateLimit;
+  row.mixture.expertsKey = "num_local_experts";
+  row.mixture.experts = 128;
+  row.mixture.expertsPerToken = 4;
+  row.mixture.normalizedGates = row.mixture.isGgufNormalized = true;
+  row.mixture.hasGatesKey = false;
+  row.numbers = kGptOssNumbers;
+  row.fixed = kGptOssFixed;
   return row;
 }
 
@@ -198,6 +234,7 @@ constexpr ArchitectureRow olmoe() {
   row.maxPositions = 4096;
   row.normEpsilon = 1e-5;
   row.block.queryKeyNorm = QueryKeyNorm::WholeRow;
+  row.ggufWritable = true;
   row.mixture.experts = 64;
   row.mixture.expertsPerToken = 8;
   return row;
@@ -432,10 +469,10 @@ constexpr ArchitectureRow mpt() {
 }
 
 constexpr ArchitectureRow kRows[] = {
-    llama(),   mistral(), mixtral(),    qwen2(),  qwen2Moe(), qwen3(), qwen3Moe(),
-    smollm3(), gemma(),   gemma2(),     gemma3(), olmo2(),    olmoe(), granite(),
-    cohere(),  cohere2(), starcoder2(), phi(),    phi3(),     gpt2(),  gptj(),
-    gptNeoX(), falcon(),  bloom(),      mpt(),
+    llama(),   mistral(),    mixtral(), qwen2(),  qwen2Moe(), qwen3(), qwen3Moe(), gptOss(),
+    smollm3(), gemma(),      gemma2(),  gemma3(), olmo2(),    olmoe(), granite(),  cohere(),
+    cohere2(), starcoder2(), phi(),     phi3(),   gpt2(),     gptj(),  gptNeoX(),  falcon(),
+    bloom(),   mpt(),
 };
 
 /// Insertions, deletions and replacements that lead from one text to the other (Levenshtein 1966).
@@ -526,12 +563,28 @@ absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given,
                                   ")"));
 }
 
+/// Whether GGUF files of the family, which do not say such things, mean a model like this one.
+static bool isAsGgufMeans(const ArchitectureRow &row, const ModelConfig &config) {
+  using Kind = RopeScaling::Kind;
+  const RopeScaling &scaling = config.ropeScaling;
+  bool isYarn = scaling.kind == Kind::Yarn && scaling.truncate == row.ggufTruncatesYarn &&
+                scaling.attentionFactor == yarnMagnitude(scaling.factor);
+  return config.sparseLayers.empty() && config.gateLimit == row.ggufGateLimit &&
+         (config.experts == 0 || config.normalizedGates == row.mixture.isGgufNormalized) &&
+         (scaling.kind != Kind::Yarn || isYarn);
+}
+
 GgufFamily ggufFamilyOf(const ModelConfig &config) {
   const ArchitectureRow *row = findArchitecture(config.architecture);
-  bool isWritable = row && row->ggufWritable;
+  GgufFamily family;
+  family.writable = row && row->ggufWritable && isAsGgufMeans(*row, config);
+  family.windowed = row && row->windowRule == WindowRule::Pattern && config.slidingWindow != 0 &&
+                    config.windowedLayers == allButEvery(row->windowPattern, config.layers);
   if (!row || row->gguf.empty())
     row = findGgufArchitecture(row && row->kind == ModelKind::Encoder ? "bert" : "llama");
-  return {std::string(row->gguf), row->ggufInterleavedRope, isWritable};
+  family.name = std::string(row->gguf);
+  family.interleavedRope = row->ggufInterleavedRope;
+  return family;
 }
 
 } // namespace stc

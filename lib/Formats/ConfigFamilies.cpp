@@ -21,6 +21,8 @@ static void addBlock(const BlockTraits &block, std::vector<std::string> &feature
   add(block.embeddingNorm, "a norm of the embeddings");
   add(!block.firstNorm, "none before the first attention");
   add(block.normalizedEmbedding, "embeddings times sqrt(hidden size)");
+  add(block.sinkLogits, "sink logits in attention");
+  add(block.clampedGate, "a clamped gate");
   add(block.queryKeyNorm == QueryKeyNorm::PerHead, "norms of query and key heads");
   add(block.queryKeyNorm == QueryKeyNorm::WholeRow, "norms of queries and keys");
 }

@@ -202,8 +202,10 @@ absl::StatusOr<std::vector<double>> readFactors(const GgufFile &gguf, absl::stri
   return factors;
 }
 
-absl::Status readYarn(const MetadataReader &reader, ModelConfig &config) {
+absl::Status readYarn(const MetadataReader &reader, const ArchitectureRow &row,
+                      ModelConfig &config) {
   RopeScaling &scaling = config.ropeScaling;
+  scaling.truncate = row.ggufTruncatesYarn;
   scaling.kind = RopeScaling::Kind::Yarn;
   scaling.originalMaxPositions = double(config.maxPositions);
   STC_RETURN_IF_ERROR(reader.number("rope.scaling.factor", scaling.factor, true));
@@ -248,7 +250,7 @@ absl::Status readRope(const GgufFile &gguf, const MetadataReader &reader,
   std::string kind = "none";
   STC_RETURN_IF_ERROR(reader.text("rope.scaling.type", kind));
   if (kind == "yarn")
-    return readYarn(reader, config);
+    return readYarn(reader, row, config);
   if (kind != "none" && kind != "linear")
     return reader.error("rope.scaling.type",
                         "none, linear or yarn (llama3 as rope_freqs.weight, longrope as "
@@ -408,6 +410,7 @@ absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   config.activation = std::string(activationCalled(row->activation));
   config.ropeInterleaved = row->ggufInterleavedRope;
   config.alibiBias = row->alibiBias;
+  config.gateLimit = row->ggufGateLimit;
   STC_RETURN_IF_ERROR(reader.integer("embedding_length", config.hiddenSize, true));
   STC_RETURN_IF_ERROR(reader.integer("feed_forward_length", config.intermediateSize, true));
   STC_RETURN_IF_ERROR(reader.integer("block_count", config.layers, true));

@@ -213,7 +213,32 @@ absl::Status readOwnKeys(const ConfigReader &reader, const ArchitectureRow &row,
   return absl::OkStatus();
 }
 
-/// Every layer has experts, or none has.
+/// Which layers have experts: every decoder_sparse_step-th but those that mlp_only_layers lists.
+absl::Status readSparseLayers(const ConfigReader &reader, const ArchitectureRow &row,
+                              ModelConfig &config) {
+  int64_t step = 1;
+  STC_RETURN_IF_ERROR(reader.integer("decoder_sparse_step", step));
+  std::vector<int64_t> dense;
+  STC_RETURN_IF_ERROR(reader.integers("mlp_only_layers", dense));
+  if (step < 1)
+    return reader.error("decoder_sparse_step", "a number of 1 or more", absl::StrCat(step));
+  if (!row.mixture.hasDenseLayers && (step != 1 || !dense.empty()))
+    return reader.error(step != 1 ? "decoder_sparse_step" : "mlp_only_layers",
+                        absl::StrCat("experts in every layer of ", row.name),
+                        step != 1 ? absl::StrCat(step) : absl::StrCat(dense.size(), " layers"));
+  for (int64_t layer = 0; layer < config.layers; ++layer)
+    config.sparseLayers.push_back((layer + 1) % step == 0);
+  for (int64_t layer : dense) {
+    if (layer < 0 || layer >= config.layers)
+      return reader.error("mlp_only_layers", absl::StrCat("layers from 0 to ", config.layers - 1),
+                          absl::StrCat(layer));
+    config.sparseLayers[size_t(layer)] = false;
+  }
+  if (!std::count(config.sparseLayers.begin(), config.sparseLayers.end(), false))
+    config.sparseLayers.clear();
+  return absl::OkStatus();
+}
+
 absl::Status readExperts(const ConfigReader &reader, const ArchitectureRow &row,
                          ModelConfig &config) {
   const MixtureDefaults &mixture = row.mixture;
@@ -234,13 +259,7 @@ absl::Status readExperts(const ConfigReader &reader, const ArchitectureRow &row,
     STC_RETURN_IF_ERROR(reader.integer("shared_expert_intermediate_size", config.sharedExpertSize));
   if (mixture.hasGatesKey)
     STC_RETURN_IF_ERROR(reader.boolean("norm_topk_prob", config.normalizedGates));
-  int64_t step = 1;
-  STC_RETURN_IF_ERROR(reader.integer("decoder_sparse_step", step));
-  if (step != 1)
-    return reader.error("decoder_sparse_step", "1: experts in every layer", absl::StrCat(step));
-  if (const JsonValue *dense = reader.find("mlp_only_layers"); dense && !dense->array.empty())
-    return reader.error("mlp_only_layers", "none: experts in every layer",
-                        absl::StrCat(dense->array.size()));
+  STC_RETURN_IF_ERROR(readSparseLayers(reader, row, config));
   if (const JsonValue *clip = reader.find("clip_qkv"))
     return reader.error("clip_qkv", "null (clipped projections are not supported yet)",
                         ConfigReader::describe(*clip));

@@ -44,6 +44,7 @@ struct MixtureDefaults {
   int64_t sharedExpertSize = 0;
   bool normalizedGates = false, hasGatesKey = true; // norm_topk_prob
   bool isGgufNormalized = false; // what GGUF files, which do not say, are taken to be
+  bool hasDenseLayers = false;   // decoder_sparse_step and mlp_only_layers say which
 };
 
 enum class WindowRule {
@@ -90,10 +91,12 @@ struct ArchitectureRow {
   bool ggufInterleavedRope = false; // GGUF's converter permutes query and key rows, or as above
   bool ggufLayerNormKey = false; // attention.layer_norm_epsilon instead of layer_norm_rms_epsilon
   bool ggufWritable = false;
-  int64_t tokenTypes = 0;    // of an encoder, where type_vocab_size is missing; 0: it has none
-  bool skipsPadding = false; // positions begin behind pad_token_id in their table
-  int64_t paddingToken = 0;  // where pad_token_id is missing
-  MixtureDefaults mixture; // of no experts: there are none
+  int64_t tokenTypes = 0;        // of an encoder, where type_vocab_size is missing; 0: it has none
+  bool skipsPadding = false;     // positions begin behind pad_token_id in their table
+  int64_t paddingToken = 0;      // where pad_token_id is missing
+  double ggufGateLimit = 0;      // GGUF files do not say
+  bool ggufTruncatesYarn = true; // the bounds of yarn's blend in GGUF files, which do not say
+  MixtureDefaults mixture;       // of no experts: there are none
   absl::Span<const NumberKey> numbers;
   absl::Span<const FixedKey> fixed;
 };

@@ -1,6 +1,7 @@
 // Codes, scales, zeros and masks of several tensors -> the values of one matrix.
 #include "stc/Formats/Encoding.h"
 
+#include "Microscaling.h"
 #include "stc/Support/Float.h"
 
 #include "absl/strings/ascii.h"
@@ -28,6 +29,14 @@ uint32_t loadWord(const TensorView &tensor, int64_t index) {
 std::vector<int16_t> unpack(const PackedCodes &packed, int64_t rows, int64_t columns) {
   std::vector<int16_t> codes(size_t(rows * columns));
   const TensorView &tensor = packed.tensor;
+  if (packed.order == PackedCodes::Order::Float4) {
+    int64_t width = (columns + 1) / 2;
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t column = 0; column < columns; ++column)
+        codes[size_t(row * columns + column)] = twiceFloat4(
+            uint8_t(tensor.bytes[size_t(row * width + column / 2)] >> (column % 2 * 4)));
+    return codes;
+  }
   if (packed.order == PackedCodes::Order::Bytes) {
     for (size_t i = 0; i < codes.size(); ++i)
       codes[i] = int8_t(tensor.bytes[i]);
@@ -86,7 +95,8 @@ absl::StatusOr<std::vector<int8_t>> readSigned(const PackedCodes &packed, int64_
   std::vector<int16_t> stored = unpack(packed, rows, columns);
   std::vector<int8_t> codes(stored.size());
   int half = 1 << (packed.bits - 1), low = 2 * half - 1;
-  bool isSigned = packed.order == PackedCodes::Order::Bytes;
+  bool isSigned =
+      packed.order == PackedCodes::Order::Bytes || packed.order == PackedCodes::Order::Float4;
   for (size_t i = 0; i < stored.size(); ++i) {
     int code = isSigned ? stored[i] : ((stored[i] + offset) & low) - half;
     if (code < -half || code >= half)
@@ -248,8 +258,10 @@ uint64_t StoredEncoding::storedBytes() const {
 }
 
 std::string StoredEncoding::name() const {
-  std::string type =
-      codes ? absl::StrCat("int", codes->bits) : absl::AsciiStrToLower(dtypeName(values->dtype));
+  bool isFloat4 = codes && codes->order == PackedCodes::Order::Float4;
+  std::string type = isFloat4 ? "f4_e2m1"
+                     : codes  ? absl::StrCat("int", codes->bits)
+                              : absl::AsciiStrToLower(dtypeName(values->dtype));
   return mask ? type + "-bitmask" : type;
 }
 

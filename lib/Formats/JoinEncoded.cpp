@@ -3,6 +3,7 @@
 //   AWQ: AutoAWQ's modules/linear/gemm.py and utils/packing_utils.py.
 //   compressed-tensors: compressors/quantized_compressors and sparse_compressors of that library.
 //   FP8: transformers' integrations/finegrained_fp8.py, DeepSeek-V3's README_WEIGHTS.md.
+//   MXFP4: transformers' integrations/mxfp4.py (`convert_moe_packed_tensors`), OCP Microscaling.
 //   bitsandbytes: Dettmers et al. 2022, "LLM.int8()": row-wise absolute maxima beside the codes.
 #include "JoinEncoded.h"
 
@@ -87,6 +88,7 @@ private:
   absl::Status words();
   absl::Status bytes();
   absl::Status bitmask();
+  absl::Status addMicroscaled(const TensorView &blocks, std::vector<TensorView> &all);
   absl::Status addScales(absl::string_view suffix, const QuantizationScheme &scheme);
   absl::Status addZeros(absl::string_view suffix, const QuantizationScheme &scheme);
   absl::Status addGroupOf(absl::string_view suffix, int64_t groups);
@@ -328,6 +330,53 @@ absl::Status Joiner::bitmask() {
   return isQuantized ? bytes() : absl::OkStatus();
 }
 
+/// NAME_blocks [experts, rows, columns / 32, 16] of E2M1 numbers and NAME_scales [experts, rows,
+/// columns / 32] of E8M0 become the matrices NAME[0], NAME[1] ..., one for each expert.
+absl::Status Joiner::addMicroscaled(const TensorView &blocks, std::vector<TensorView> &all) {
+  constexpr int64_t kGroup = 32, kMostExperts = 1 << 16;
+  anchor = &blocks;
+  layer = std::string(absl::StripSuffix(blocks.name, "_blocks"));
+  const Shape &shape = blocks.shape;
+  if (blocks.dtype != DType::U8 || shape.size() != 4 || shape[3] != kGroup / 2 || shape[0] < 1 ||
+      shape[0] > kMostExperts || shape[2] >= kMost / kGroup)
+    return shapeError(blocks, "U8 [experts, rows, columns / 32, 16]");
+  Shape expected(shape.begin(), shape.begin() + 3);
+  STC_ASSIGN_OR_RETURN(const TensorView *scales, need("_scales", "the scales of the blocks"));
+  // Files that are older than the type call it U8.
+  if ((scales->dtype != DType::U8 && scales->dtype != DType::F8E8M0) || scales->shape != expected)
+    return shapeError(*scales, absl::StrCat("U8 ", text(expected)));
+  if (byName.contains(layer))
+    return formatError(siteOf(blocks), absl::StrCat("no plain ", layer, " beside it"), "one");
+  for (int64_t expert = 0; expert < shape[0]; ++expert) {
+    auto own = [&](const TensorView &tensor, DType dtype) {
+      TensorView view = tensor;
+      uint64_t size = tensor.bytes.size() / uint64_t(shape[0]);
+      view.dtype = dtype;
+      view.shape.erase(view.shape.begin());
+      view.bytes = tensor.bytes.subspan(uint64_t(expert) * size, size);
+      view.offset += uint64_t(expert) * size;
+      return view;
+    };
+    encoding = StoredEncoding();
+    STC_RETURN_IF_ERROR(setSize(shape[1], shape[2] * kGroup));
+    // Twice a value lies between -12 and 12, which takes five bits.
+    encoding.codes = PackedCodes{own(blocks, DType::U8), 5, Order::Float4, false, false};
+    encoding.scales = own(*scales, DType::F8E8M0);
+    encoding.scaleUnit = 0.5;
+    encoding.tileColumns = kGroup;
+    encoding.isLinear = true;
+    TensorView whole;
+    whole.name = absl::StrCat(layer, "[", expert, "]");
+    whole.shape = {encoding.rows, encoding.columns};
+    whole.file = blocks.file;
+    whole.offset = encoding.codes->tensor.offset;
+    whole.encoding = std::make_shared<const StoredEncoding>(std::move(encoding));
+    all.push_back(std::move(whole));
+  }
+  taken.insert(blocks.name);
+  return absl::OkStatus();
+}
+
 /// Fills `encoding` if the tensor is the one that stands for a compressed layer.
 absl::StatusOr<bool> Joiner::describe(const TensorView &tensor) {
   anchor = &tensor;
@@ -374,6 +423,10 @@ bool Joiner::isOfActivations(absl::string_view name) const {
 absl::StatusOr<std::vector<TensorView>> Joiner::join() {
   std::vector<TensorView> all;
   for (const TensorView &tensor : tensors) {
+    if (config.method == Method::Mxfp4 && absl::EndsWith(tensor.name, "_blocks")) {
+      STC_RETURN_IF_ERROR(addMicroscaled(tensor, all));
+      continue;
+    }
     STC_ASSIGN_OR_RETURN(bool isEncoded, describe(tensor));
     if (!isEncoded) {
       all.push_back(tensor);

@@ -228,8 +228,10 @@ absl::StatusOr<QuantizationConfig> parseQuantizationConfig(const JsonValue &json
   } else if (method == "compressed-tensors") {
     config.method = Method::CompressedTensors;
     STC_RETURN_IF_ERROR(readCompressedTensors(reader, file, key + ".", config));
+  } else if (method == "mxfp4") {
+    config.method = Method::Mxfp4; // its tensors say all there is to know
   } else {
-    return reader.error("quant_method", "gptq, awq, compressed-tensors, fp8 or bitsandbytes",
+    return reader.error("quant_method", "gptq, awq, compressed-tensors, fp8, bitsandbytes or mxfp4",
                         absl::StrCat("'", printable(method), "'"));
   }
   return config;

@@ -17,7 +17,7 @@ struct QuantizationScheme {
 };
 
 struct QuantizationConfig {
-  enum class Method { None, Gptq, Awq, CompressedTensors, Fp8, BitsAndBytes };
+  enum class Method { None, Gptq, Awq, CompressedTensors, Fp8, BitsAndBytes, Mxfp4 };
   Method method = Method::None;
   /// Where there are several, a layer's tensors say which of them it has.
   std::vector<QuantizationScheme> schemes;

@@ -2,6 +2,7 @@
 #include "stc/Formats/Tensor.h"
 
 #include "Dequantize.h"
+#include "Microscaling.h"
 #include "stc/Formats/Encoding.h"
 #include "stc/Support/Float.h"
 
@@ -35,7 +36,7 @@ constexpr DTypeRow table[] = {
     {DType::Q4_1, "Q4_1", 32, 20, true},    {DType::Q5_0, "Q5_0", 32, 22, true},
     {DType::Q5_1, "Q5_1", 32, 24, true},    {DType::Q4_K, "Q4_K", 256, 144, true},
     {DType::Q5_K, "Q5_K", 256, 176, true},  {DType::Q6_K, "Q6_K", 256, 210, true},
-    {DType::F8E4M3, "F8_E4M3", 1, 1, true},
+    {DType::F8E4M3, "F8_E4M3", 1, 1, true}, {DType::F8E8M0, "F8_E8M0", 1, 1, true},
 };
 
 const DTypeRow &row(DType dtype) { return table[size_t(dtype)]; }
@@ -164,6 +165,9 @@ absl::Status readFloats(const TensorView &tensor, int64_t first, absl::Span<floa
     convertPlain<uint8_t>(bytes, out, [&](uint8_t bits) { return values[bits]; });
     return absl::OkStatus();
   }
+  case DType::F8E8M0:
+    convertPlain<uint8_t>(bytes, out, float8E8M0ToFloat);
+    return absl::OkStatus();
   default:
     return readBlocks(tensor, first, out);
   }

@@ -68,7 +68,7 @@ Value DecoderBuilder::decoderLayer(const std::string &layer, int64_t index, Valu
   }
   Value mixed = after(".attn_post_norm", attention(layer, index, input));
   Value state = addTo(layer + ".attention", hidden, mixed);
-  if (config.experts > 0)
+  if (config.hasExperts(index))
     return mixture(layer, state, before(".ffn_norm", state));
   Value fed = after(".ffn_post_norm", feedForward(layer, before(".ffn_norm", state)));
   return addTo(layer + ".feed_forward", state, fed);

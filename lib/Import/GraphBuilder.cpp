@@ -121,6 +121,8 @@ Value GraphBuilder::attention(const std::string &layer, int64_t index, Value inp
       slope *= config.alibiIsScaled ? scores : 1;
     mixed.setSlopesAttr(builder.getDenseF64ArrayAttr(slopes));
   }
+  if (config.block.sinkLogits)
+    mixed.getSinkLogitsMutable().assign(weight(loc, layer + ".sinks"));
   if (end)
     mixed.getEndMutable().assign(end);
   return linear(layer + ".o", mixed);
@@ -135,7 +137,11 @@ Value GraphBuilder::feedForward(const std::string &layer, Value input) {
 Value GraphBuilder::gatedUnit(const std::string &part, Value input) {
   Value gate = linear(part + ".gate", input);
   Value up = linear(part + ".up", input);
-  Value gated =
+  auto gated =
       GatedActivationOp::create(builder, at(part + ".feed_forward"), gate, up, settings.activation);
+  if (config.block.clampedGate) {
+    gated.setLimit(llvm::APFloat(config.gateLimit));
+    gated.setOffset(llvm::APFloat(1.0));
+  }
   return linear(part + ".down", gated);
 }

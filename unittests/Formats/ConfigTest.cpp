@@ -325,6 +325,48 @@ TEST(Config, encodersSayOtherThings) {
   EXPECT_EQ(parse(small(modern))->slidingWindow, 0);
 }
 
+TEST(Config, mixturesSayWhichLayersHaveExperts) {
+  auto qwen = [](Fields fields) {
+    fields["model_type"] = "\"qwen3_moe\"";
+    fields["num_hidden_layers"] = "5";
+    return parse(small(fields));
+  };
+  EXPECT_THAT(qwen({})->sparseLayers, IsEmpty());
+  EXPECT_TRUE(qwen({})->hasExperts(4));
+  EXPECT_THAT(qwen({{"decoder_sparse_step", "2"}})->sparseLayers,
+              ElementsAre(false, true, false, true, false));
+  Fields both = {{"decoder_sparse_step", "2"}, {"mlp_only_layers", "[3]"}};
+  EXPECT_THAT(qwen(both)->sparseLayers, ElementsAre(false, true, false, false, false));
+  EXPECT_FALSE(qwen(both)->hasExperts(3));
+  EXPECT_FALSE(qwen({{"mlp_only_layers", "[-1]"}}).ok());
+}
+
+TEST(Config, gptOssIsReadAsPublished) {
+  // gpt-oss-20b's, but for layer_types, which say what is meant without them.
+  auto config = parse(R"({"attention_bias":true,"eos_token_id":200002,"experts_per_token":4,
+      "head_dim":64,"hidden_act":"silu","hidden_size":2880,"initial_context_length":4096,
+      "intermediate_size":2880,"max_position_embeddings":131072,"model_type":"gpt_oss",
+      "num_attention_heads":64,"num_experts_per_tok":4,"num_hidden_layers":24,
+      "num_key_value_heads":8,"num_local_experts":32,"rms_norm_eps":1e-05,"rope_scaling":
+      {"beta_fast":32.0,"beta_slow":1.0,"factor":32.0,"original_max_position_embeddings":4096,
+      "rope_type":"yarn","truncate":false},"rope_theta":150000,"sliding_window":128,
+      "swiglu_limit":7.0,"tie_word_embeddings":false,"vocab_size":201088})");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->experts, 32);
+  EXPECT_EQ(config->expertsPerToken, 4);
+  EXPECT_EQ(config->expertSize, 2880);
+  EXPECT_TRUE(config->normalizedGates && config->attentionBias);
+  EXPECT_EQ(config->gateLimit, 7);
+  EXPECT_TRUE(config->isWindowed(0) && !config->isWindowed(1) && config->isWindowed(22));
+  EXPECT_FALSE(config->ropeScaling.truncate);
+  EXPECT_NEAR(config->ropeScaling.attentionFactor, 1.34657359, 1e-8); // 0.1 ln 32 + 1
+  GgufFamily family = ggufFamilyOf(*config);
+  EXPECT_EQ(family.name, "gpt-oss");
+  EXPECT_TRUE(family.writable && family.windowed);
+  config->gateLimit = 6;
+  EXPECT_FALSE(ggufFamilyOf(*config).writable);
+}
+
 TEST(Config, everyRuleIsChecked) {
   EXPECT_EQ(errorOf({}), "OK");
   struct {

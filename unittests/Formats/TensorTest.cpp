@@ -110,7 +110,7 @@ TEST(Tensor, typesHaveTheirSizes) {
       {DType::Q4_1, "Q4_1", 32, 20},    {DType::Q5_0, "Q5_0", 32, 22},
       {DType::Q5_1, "Q5_1", 32, 24},    {DType::Q4_K, "Q4_K", 256, 144},
       {DType::Q5_K, "Q5_K", 256, 176},  {DType::Q6_K, "Q6_K", 256, 210},
-      {DType::F8E4M3, "F8_E4M3", 1, 1},
+      {DType::F8E4M3, "F8_E4M3", 1, 1}, {DType::F8E8M0, "F8_E8M0", 1, 1},
   };
   for (const auto &test : cases) {
     EXPECT_EQ(dtypeName(test.dtype), test.name);
@@ -184,6 +184,19 @@ TEST(Tensor, blocksConvertAsDefined) {
     }
     EXPECT_GT(nonZero, 0.8 * double(out.size())) << dtypeName(dtype);
   }
+}
+
+TEST(Tensor, powersOfTwoConvertAsDefined) {
+  // Section 5.4.1 of the OCP Microscaling Formats specification: a bias of 127, no infinity.
+  Bytes bytes = {0, 126, 127, 128, 254, 255};
+  std::vector<float> out(6);
+  ASSERT_TRUE(readFloats({"t", DType::F8E8M0, {6}, bytes}, 0, absl::MakeSpan(out)).ok());
+  EXPECT_EQ(out[0], std::ldexp(1.0f, -127));
+  EXPECT_EQ(out[1], 0.5f);
+  EXPECT_EQ(out[2], 1);
+  EXPECT_EQ(out[3], 2);
+  EXPECT_EQ(out[4], std::ldexp(1.0f, 127));
+  EXPECT_TRUE(std::isnan(out[5]));
 }
 
 TEST(Tensor, eightBitFloatsConvertAsDefined) {

@@ -31,9 +31,11 @@ struct PackedCodes {
     Bytes,  // signed bytes, one code in each
     Words,  // 32 / bits codes in every 32-bit word, from the lowest bit on
     Stream, // as Words, but codes go over the ends of words: no bit is left out
-    Awq     // as Words, but codes 0 2 4 6 1 3 5 7 of every eight, of four bits
+    Awq,    // as Words, but codes 0 2 4 6 1 3 5 7 of every eight, of four bits
+    Float4  // E2M1 numbers, two in every byte, the first in the low half; the code is twice its
+            // value
   };
-  TensorView tensor; // I8 or I32
+  TensorView tensor; // I8, I32 or U8 (Float4)
   int bits = 8;
   Order order = Order::Bytes;
   bool alongFirst = false; // the codes of a word are a column of the stored matrix, else a row
