@@ -65,6 +65,9 @@ TEST(AdoptedCodes, OrderOfWholeGroups) {
 
 TEST(AdoptedCodes, WhatNoLayoutHolds) {
   EXPECT_EQ(adoptCodes(coded(256, 16, 4)).why, "groups of 16 columns");
+  CodedMatrix lowered = coded(64, 32, 4);
+  lowered.minimums.resize(lowered.scales.size(), 0.5f);
+  EXPECT_EQ(adoptCodes(lowered).why, "minimums of groups");
   CodedMatrix matrix = coded(64, 32, 4);
   matrix.scales[3] = 70000;
   EXPECT_EQ(adoptCodes(matrix).why, "scales beyond f16");
@@ -87,6 +90,8 @@ TEST(AdoptedCodes, RoundedScalesTellTheirError) {
 
 TEST(AdoptedCodes, SlicesKeepTheScalesOfTheirColumns) {
   CodedMatrix matrix = coded(128, 32, 4, true);
+  for (size_t i = 0; i < matrix.scales.size(); ++i)
+    matrix.minimums.push_back(float(i) / 64);
   std::vector<float> whole = decode(matrix);
   std::vector<int64_t> rows = {1, 3}, columns(64);
   std::iota(columns.begin(), columns.begin() + 32, 32); // groups 1 and 3
@@ -97,6 +102,8 @@ TEST(AdoptedCodes, SlicesKeepTheScalesOfTheirColumns) {
     for (int64_t column : columns)
       expected.push_back(whole[size_t(row * 128 + column)]);
   EXPECT_EQ(decode(taken), expected);
+  taken.minimums.clear();
+  matrix.minimums.clear();
   expectExact(taken, "stored:int4-g32-asym");
   columns.erase(columns.begin());
   EXPECT_THAT(adoptCodes(takeCodes(matrix, rows, columns)).why, HasSubstr("not beside each other"));

@@ -61,6 +61,10 @@ AdoptedCodes adoptCodes(const CodedMatrix &stored) {
   spec.enabled = true;
   spec.element = elementOf(stored.bits);
   spec.asymmetric = !stored.zeros.empty();
+  if (!stored.minimums.empty()) {
+    adopted.why = "minimums of groups";
+    return adopted;
+  }
   std::optional<std::vector<int64_t>> groups = chooseGroups(stored, spec);
   if (!groups) {
     adopted.why = stored.groupOf.empty()
@@ -122,6 +126,9 @@ CodedMatrix takeCodes(const CodedMatrix &stored, absl::Span<const int64_t> rows,
     if (!stored.zeros.empty())
       taken.zeros.insert(taken.zeros.end(), stored.zeros.begin() + row * groups,
                          stored.zeros.begin() + (row + 1) * groups);
+    if (!stored.minimums.empty())
+      taken.minimums.insert(taken.minimums.end(), stored.minimums.begin() + row * groups,
+                            stored.minimums.begin() + (row + 1) * groups);
   }
   return taken;
 }
