@@ -126,7 +126,7 @@ TYPES = {
     "Q4_1": (BlockType(3, 32, 20, q4_1, (0, 0.01), (2, -0.08)), MINIMUMS),
     "Q5_1": (BlockType(7, 32, 24, q5_1, (0, 0.005), (2, -0.08)), MINIMUMS),
     "Q2_K": (BlockType(10, 256, 84, q2_k, (80, 0.005), (82, 0.005)), MINIMUMS),
-    "Q3_K": (BlockType(11, 256, 110, q3_k, (108, 0.001)), SIXTEEN),
+    "Q3_K": (BlockType(11, 256, 110, q3_k, (108, 0.001)), None),
     "Q4_K": (BlockType(12, 256, 144, q4_k, (0, 0.0002), (2, 0.002)), MINIMUMS),
     "Q5_K": (BlockType(13, 256, 176, q5_k, (0, 0.0001), (2, 0.002)), MINIMUMS),
     "Q6_K": (BlockType(14, 256, 210, q6_k, (208, 0.00005)), SIXTEEN),
