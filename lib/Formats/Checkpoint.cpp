@@ -75,6 +75,11 @@ absl::StatusOr<ModelConfig> readConfig(const std::string &folder,
   STC_ASSIGN_OR_RETURN(JsonValue json, readJsonFile(path));
   STC_ASSIGN_OR_RETURN(ModelConfig config, parseHuggingFaceConfig(json, path));
   STC_ASSIGN_OR_RETURN(quantization, parseQuantizationConfig(json, path));
+  std::string modelOpt = join(folder, "hf_quant_config.json");
+  if (quantization.method == QuantizationConfig::Method::None && exists(modelOpt)) {
+    STC_ASSIGN_OR_RETURN(JsonValue settings, readJsonFile(modelOpt));
+    STC_ASSIGN_OR_RETURN(quantization, parseModelOptConfig(settings, modelOpt));
+  }
   std::string generation = join(folder, "generation_config.json");
   if (exists(generation)) {
     STC_ASSIGN_OR_RETURN(JsonValue settings, readJsonFile(generation));

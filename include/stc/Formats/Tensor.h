@@ -33,7 +33,12 @@ enum class DType {
   Q5_K,
   Q6_K,
   F8E4M3,
-  F8E8M0
+  F8E8M0,
+  Q2_K,
+  Q3_K,
+  IQ4_NL,
+  IQ4_XS,
+  MXFP4
 };
 
 /// "F32", "BF16", "Q4_K" ...
