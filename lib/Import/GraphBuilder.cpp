@@ -111,6 +111,7 @@ Value GraphBuilder::attention(const std::string &layer, int64_t index, Value inp
   bool hidesKeys = config.isWindowed(index) && config.slidingWindow < settings.capacity;
   double scores = config.attentionScale != 0 ? config.attentionScale
                                              : 1 / std::sqrt(static_cast<double>(config.headDim));
+  Value sinks = config.block.sinkLogits ? weight(loc, layer + ".sinks") : Value();
   auto mixed =
       AttentionOp::create(builder, loc, queries, cache, layerIndex, position, config.heads, scores);
   mixed.setWindow(hidesKeys ? config.slidingWindow : 0);
@@ -121,8 +122,8 @@ Value GraphBuilder::attention(const std::string &layer, int64_t index, Value inp
       slope *= config.alibiIsScaled ? scores : 1;
     mixed.setSlopesAttr(builder.getDenseF64ArrayAttr(slopes));
   }
-  if (config.block.sinkLogits)
-    mixed.getSinkLogitsMutable().assign(weight(loc, layer + ".sinks"));
+  if (sinks)
+    mixed.getSinkLogitsMutable().assign(sinks);
   if (end)
     mixed.getEndMutable().assign(end);
   return linear(layer + ".o", mixed);
