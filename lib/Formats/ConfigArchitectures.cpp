@@ -69,6 +69,7 @@ constexpr ArchitectureRow mixtral() {
   row.normEpsilon = 1e-5;
   row.ropeTheta = 1000000;
   row.ggufInterleavedRope = true;
+  row.ggufWritable = true;
   row.mixture.expertsKey = "num_local_experts";
   row.mixture.experts = 8;
   row.mixture.expertsPerToken = 2;
@@ -83,11 +84,11 @@ constexpr ArchitectureRow qwen2Moe() {
   row.models = "Qwen1.5-MoE, Qwen2-57B-A14B";
   row.gguf = "qwen2moe";
   row.kvHeads = 16;
-  row.ggufWritable = false;
   row.mixture.experts = 60;
   row.mixture.expertsPerToken = 4;
   row.mixture.expertSize = 1408;
   row.mixture.sharedExpertSize = 5632;
+  row.mixture.hasDenseLayers = true;
   return row;
 }
 
@@ -98,11 +99,46 @@ constexpr ArchitectureRow qwen3Moe() {
   row.models = "Qwen3-30B-A3B, Qwen3-235B-A22B";
   row.gguf = "qwen3moe";
   row.kvHeads = 4;
-  row.ggufWritable = false;
   row.mixture.experts = 128;
   row.mixture.expertsPerToken = 8;
   row.mixture.expertSize = 768;
   row.mixture.isGgufNormalized = true;
+  row.mixture.hasDenseLayers = true;
+  return row;
+}
+
+constexpr double kGptOssGateLimit = 7;
+constexpr NumberKey kGptOssNumbers[] = {
+    {"swiglu_limit", "", &ModelConfig::gateLimit, kGptOssGateLimit},
+};
+constexpr FixedKey kGptOssFixed[] = {{"attention_bias", true}};
+
+// OpenAI 2025, "gpt-oss-120b & gpt-oss-20b Model Card", and the model.py published with it.
+constexpr ArchitectureRow gptOss() {
+  ArchitectureRow row;
+  row.name = "gpt_oss";
+  row.models = "gpt-oss-20b, gpt-oss-120b";
+  row.gguf = "gpt-oss";
+  row.kvHeads = 8;
+  row.headDim = 64;
+  row.maxPositions = 131072;
+  row.normEpsilon = 1e-5;
+  row.ropeTheta = 150000;
+  row.windowRule = WindowRule::Pattern;
+  row.windowPattern = 2;
+  row.slidingWindow = 128;
+  row.attentionBias = true;
+  row.block.sinkLogits = row.block.clampedGate = true;
+  row.ggufWritable = true;
+  row.ggufTruncatesYarn = false;
+  row.ggufGateLimit = kGptOssGateLimit;
+  row.mixture.expertsKey = "num_local_experts";
+  row.mixture.experts = 128;
+  row.mixture.expertsPerToken = 4;
+  row.mixture.normalizedGates = row.mixture.isGgufNormalized = true;
+  row.mixture.hasGatesKey = false;
+  row.numbers = kGptOssNumbers;
+  row.fixed = kGptOssFixed;
   return row;
 }
 
@@ -198,6 +234,7 @@ constexpr ArchitectureRow olmoe() {
   row.maxPositions = 4096;
   row.normEpsilon = 1e-5;
   row.block.queryKeyNorm = QueryKeyNorm::WholeRow;
+  row.ggufWritable = true;
   row.mixture.experts = 64;
   row.mixture.expertsPerToken = 8;
   return row;
@@ -432,10 +469,10 @@ constexpr ArchitectureRow mpt() {
 }
 
 constexpr ArchitectureRow kRows[] = {
-    llama(),   mistral(), mixtral(),    qwen2(),  qwen2Moe(), qwen3(), qwen3Moe(),
-    smollm3(), gemma(),   gemma2(),     gemma3(), olmo2(),    olmoe(), granite(),
-    cohere(),  cohere2(), starcoder2(), phi(),    phi3(),     gpt2(),  gptj(),
-    gptNeoX(), falcon(),  bloom(),      mpt(),
+    llama(),   mistral(),    mixtral(), qwen2(),  qwen2Moe(), qwen3(), qwen3Moe(), gptOss(),
+    smollm3(), gemma(),      gemma2(),  gemma3(), olmo2(),    olmoe(), granite(),  cohere(),
+    cohere2(), starcoder2(), phi(),     phi3(),   gpt2(),     gptj(),  gptNeoX(),  falcon(),
+    bloom(),   mpt(),
 };
 
 /// Insertions, deletions and replacements that lead from one text to the other (Levenshtein 1966).
@@ -455,24 +492,31 @@ size_t editDistance(absl::string_view a, absl::string_view b) {
 
 } // namespace
 
-absl::Span<const ArchitectureRow> architectureRows() { return kRows; }
+absl::Span<const ArchitectureRow> architectureRows() {
+  static const std::vector<ArchitectureRow> all = [] {
+    std::vector<ArchitectureRow> rows(std::begin(kRows), std::end(kRows));
+    rows.insert(rows.end(), encoderRows().begin(), encoderRows().end());
+    return rows;
+  }();
+  return all;
+}
 
 const ArchitectureRow *findArchitecture(absl::string_view name) {
-  for (const ArchitectureRow &row : kRows)
+  for (const ArchitectureRow &row : architectureRows())
     if (row.name == name)
       return &row;
   return nullptr;
 }
 
 const ArchitectureRow *findMultimodal(absl::string_view name) {
-  for (const ArchitectureRow &row : kRows)
+  for (const ArchitectureRow &row : architectureRows())
     if (!row.multimodal.empty() && row.multimodal == name)
       return &row;
   return nullptr;
 }
 
 const ArchitectureRow *findGgufArchitecture(absl::string_view name) {
-  for (const ArchitectureRow &row : kRows)
+  for (const ArchitectureRow &row : architectureRows())
     if (!row.gguf.empty() && row.gguf == name)
       return &row;
   return nullptr;
@@ -488,7 +532,7 @@ constexpr MissingFeature kMissing[] = {
     {"kv_lora_rank", "attention.kv_lora_rank", "latent attention"},
     {"num_decoder_layers", "decoder_block_count", "an encoder beside the decoder"},
     {"decoder_layers", "", "an encoder beside the decoder"},
-    {"type_vocab_size", "pooling_type", "an encoder"},
+    {"type_vocab_size", "pooling_type", "an encoder of another kind"},
     {"audio_config", "", "sound"},
     {"vision_config", "", "images"},
 };
@@ -501,7 +545,7 @@ absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given,
   absl::string_view nearest;
   // No name is that long; a hostile one must not take long to compare.
   absl::string_view compared = given.substr(0, 64);
-  for (const ArchitectureRow &row : kRows) {
+  for (const ArchitectureRow &row : architectureRows()) {
     absl::string_view name = isGguf ? row.gguf : row.name;
     if (name.empty())
       continue;
@@ -519,12 +563,28 @@ absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given,
                                   ")"));
 }
 
+/// Whether GGUF files of the family, which do not say such things, mean a model like this one.
+static bool isAsGgufMeans(const ArchitectureRow &row, const ModelConfig &config) {
+  using Kind = RopeScaling::Kind;
+  const RopeScaling &scaling = config.ropeScaling;
+  bool isYarn = scaling.kind == Kind::Yarn && scaling.truncate == row.ggufTruncatesYarn &&
+                scaling.attentionFactor == yarnMagnitude(scaling.factor);
+  return config.sparseLayers.empty() && config.gateLimit == row.ggufGateLimit &&
+         (config.experts == 0 || config.normalizedGates == row.mixture.isGgufNormalized) &&
+         (scaling.kind != Kind::Yarn || isYarn);
+}
+
 GgufFamily ggufFamilyOf(const ModelConfig &config) {
   const ArchitectureRow *row = findArchitecture(config.architecture);
-  bool isWritable = row && row->ggufWritable;
+  GgufFamily family;
+  family.writable = row && row->ggufWritable && isAsGgufMeans(*row, config);
+  family.windowed = row && row->windowRule == WindowRule::Pattern && config.slidingWindow != 0 &&
+                    config.windowedLayers == allButEvery(row->windowPattern, config.layers);
   if (!row || row->gguf.empty())
-    row = findGgufArchitecture("llama");
-  return {std::string(row->gguf), row->ggufInterleavedRope, isWritable};
+    row = findGgufArchitecture(row && row->kind == ModelKind::Encoder ? "bert" : "llama");
+  family.name = std::string(row->gguf);
+  family.interleavedRope = row->ggufInterleavedRope;
+  return family;
 }
 
 } // namespace stc

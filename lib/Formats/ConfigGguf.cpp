@@ -202,8 +202,10 @@ absl::StatusOr<std::vector<double>> readFactors(const GgufFile &gguf, absl::stri
   return factors;
 }
 
-absl::Status readYarn(const MetadataReader &reader, ModelConfig &config) {
+absl::Status readYarn(const MetadataReader &reader, const ArchitectureRow &row,
+                      ModelConfig &config) {
   RopeScaling &scaling = config.ropeScaling;
+  scaling.truncate = row.ggufTruncatesYarn;
   scaling.kind = RopeScaling::Kind::Yarn;
   scaling.originalMaxPositions = double(config.maxPositions);
   STC_RETURN_IF_ERROR(reader.number("rope.scaling.factor", scaling.factor, true));
@@ -248,7 +250,7 @@ absl::Status readRope(const GgufFile &gguf, const MetadataReader &reader,
   std::string kind = "none";
   STC_RETURN_IF_ERROR(reader.text("rope.scaling.type", kind));
   if (kind == "yarn")
-    return readYarn(reader, config);
+    return readYarn(reader, row, config);
   if (kind != "none" && kind != "linear")
     return reader.error("rope.scaling.type",
                         "none, linear or yarn (llama3 as rope_freqs.weight, longrope as "
@@ -321,10 +323,38 @@ absl::Status readLayerKinds(const MetadataReader &reader, const ArchitectureRow 
                           absl::StrCat(pattern));
     config.windowedLayers = allButEvery(pattern, config.layers);
   }
+  if (row.windowRule == WindowRule::TwoSided) {
+    int64_t width = config.slidingWindow ? config.slidingWindow : row.slidingWindow;
+    STC_RETURN_IF_ERROR(reader.integer("attention.sliding_window_pattern", pattern));
+    if (width < 1 || width > INT32_MAX || pattern < 1)
+      return reader.error(pattern < 1 ? "attention.sliding_window_pattern"
+                                      : "attention.sliding_window",
+                          "a number of 1 or more", absl::StrCat(pattern < 1 ? pattern : width));
+    setTwoSidedWindow(width, allButFirstOfEvery(pattern, config.layers), config);
+  }
   config.rotatedLayers = allButEvery(row.unrotatedPattern, config.layers);
   if (row.rotatesWindowsOnly)
     for (int64_t layer = 0; layer < config.layers; ++layer)
       config.rotatedLayers.push_back(config.isWindowed(layer));
+  return absl::OkStatus();
+}
+
+/// What only encoders have. Converters cut the rows of positions that no text has.
+absl::Status readEncoder(const GgufFile &gguf, const MetadataReader &reader, ModelConfig &config) {
+  bool causal = false;
+  STC_RETURN_IF_ERROR(reader.boolean("attention.causal", causal));
+  if (causal)
+    return reader.error("attention.causal", "false", "true");
+  if (const TensorView *types = findTensor(gguf, "token_types.weight"))
+    config.tokenTypes = types->shape[0];
+  constexpr int64_t unspecified = 0;
+  constexpr Pooling known[] = {Pooling::Mean, Pooling::Mean, Pooling::First, Pooling::Last};
+  int64_t pooling = unspecified;
+  STC_RETURN_IF_ERROR(reader.integer("pooling_type", pooling));
+  if (pooling < 0 || pooling >= int64_t(std::size(known)))
+    return reader.error("pooling_type", "0 (unspecified), 1 (mean), 2 (cls) or 3 (last)",
+                        absl::StrCat(pooling));
+  config.pooling = known[pooling];
   return absl::OkStatus();
 }
 
@@ -374,11 +404,13 @@ absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   STC_ASSIGN_OR_RETURN(const ArchitectureRow *row, readArchitecture(gguf));
   MetadataReader reader(gguf, absl::StrCat(row->gguf, "."));
   ModelConfig config;
+  config.kind = row->kind;
   config.architecture = std::string(row->name);
   config.block = row->block;
   config.activation = std::string(activationCalled(row->activation));
   config.ropeInterleaved = row->ggufInterleavedRope;
   config.alibiBias = row->alibiBias;
+  config.gateLimit = row->ggufGateLimit;
   STC_RETURN_IF_ERROR(reader.integer("embedding_length", config.hiddenSize, true));
   STC_RETURN_IF_ERROR(reader.integer("feed_forward_length", config.intermediateSize, true));
   STC_RETURN_IF_ERROR(reader.integer("block_count", config.layers, true));
@@ -393,6 +425,8 @@ absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   STC_RETURN_IF_ERROR(readHeadSize(reader, config));
   STC_RETURN_IF_ERROR(readRope(gguf, reader, *row, config));
   STC_RETURN_IF_ERROR(readOwnKeys(gguf, reader, *row, config));
+  if (row->kind == ModelKind::Encoder)
+    STC_RETURN_IF_ERROR(readEncoder(gguf, reader, config));
   STC_RETURN_IF_ERROR(readTokens(gguf, config));
   config.tiedEmbeddings = !findTensor(gguf, "output.weight");
   config.attentionBias = row->attentionBias || findTensor(gguf, "blk.0.attn_q.bias") ||

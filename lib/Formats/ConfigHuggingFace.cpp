@@ -77,7 +77,8 @@ absl::Status refuseUnsafe(const ConfigReader &reader) {
   return absl::OkStatus();
 }
 
-/// Each layer's kind as newer files list it; empty where there is no list.
+} // namespace
+
 absl::StatusOr<std::vector<bool>> readLayerTypes(const ConfigReader &reader, int64_t layers) {
   std::vector<bool> windowed;
   const JsonValue *kinds = reader.find("layer_types");
@@ -95,10 +96,12 @@ absl::StatusOr<std::vector<bool>> readLayerTypes(const ConfigReader &reader, int
   return windowed;
 }
 
+namespace {
+
 /// Which layers have a window, and how long it is.
 absl::Status readSlidingWindow(const ConfigReader &reader, const ArchitectureRow &row,
                                ModelConfig &config) {
-  if (row.windowRule == WindowRule::Never)
+  if (row.windowRule == WindowRule::Never || row.windowRule == WindowRule::TwoSided)
     return absl::OkStatus();
   int64_t window = reader.isNull("sliding_window") ? 0 : row.slidingWindow;
   STC_RETURN_IF_ERROR(reader.integer("sliding_window", window));
@@ -210,7 +213,32 @@ absl::Status readOwnKeys(const ConfigReader &reader, const ArchitectureRow &row,
   return absl::OkStatus();
 }
 
-/// Every layer has experts, or none has.
+/// Which layers have experts: every decoder_sparse_step-th but those that mlp_only_layers lists.
+absl::Status readSparseLayers(const ConfigReader &reader, const ArchitectureRow &row,
+                              ModelConfig &config) {
+  int64_t step = 1;
+  STC_RETURN_IF_ERROR(reader.integer("decoder_sparse_step", step));
+  std::vector<int64_t> dense;
+  STC_RETURN_IF_ERROR(reader.integers("mlp_only_layers", dense));
+  if (step < 1)
+    return reader.error("decoder_sparse_step", "a number of 1 or more", absl::StrCat(step));
+  if (!row.mixture.hasDenseLayers && (step != 1 || !dense.empty()))
+    return reader.error(step != 1 ? "decoder_sparse_step" : "mlp_only_layers",
+                        absl::StrCat("experts in every layer of ", row.name),
+                        step != 1 ? absl::StrCat(step) : absl::StrCat(dense.size(), " layers"));
+  for (int64_t layer = 0; layer < config.layers; ++layer)
+    config.sparseLayers.push_back((layer + 1) % step == 0);
+  for (int64_t layer : dense) {
+    if (layer < 0 || layer >= config.layers)
+      return reader.error("mlp_only_layers", absl::StrCat("layers from 0 to ", config.layers - 1),
+                          absl::StrCat(layer));
+    config.sparseLayers[size_t(layer)] = false;
+  }
+  if (!std::count(config.sparseLayers.begin(), config.sparseLayers.end(), false))
+    config.sparseLayers.clear();
+  return absl::OkStatus();
+}
+
 absl::Status readExperts(const ConfigReader &reader, const ArchitectureRow &row,
                          ModelConfig &config) {
   const MixtureDefaults &mixture = row.mixture;
@@ -231,13 +259,7 @@ absl::Status readExperts(const ConfigReader &reader, const ArchitectureRow &row,
     STC_RETURN_IF_ERROR(reader.integer("shared_expert_intermediate_size", config.sharedExpertSize));
   if (mixture.hasGatesKey)
     STC_RETURN_IF_ERROR(reader.boolean("norm_topk_prob", config.normalizedGates));
-  int64_t step = 1;
-  STC_RETURN_IF_ERROR(reader.integer("decoder_sparse_step", step));
-  if (step != 1)
-    return reader.error("decoder_sparse_step", "1: experts in every layer", absl::StrCat(step));
-  if (const JsonValue *dense = reader.find("mlp_only_layers"); dense && !dense->array.empty())
-    return reader.error("mlp_only_layers", "none: experts in every layer",
-                        absl::StrCat(dense->array.size()));
+  STC_RETURN_IF_ERROR(readSparseLayers(reader, row, config));
   if (const JsonValue *clip = reader.find("clip_qkv"))
     return reader.error("clip_qkv", "null (clipped projections are not supported yet)",
                         ConfigReader::describe(*clip));
@@ -317,9 +339,9 @@ absl::StatusOr<const ArchitectureRow *> readArchitecture(const ConfigReader &rea
 
 } // namespace
 
-/// The decoder that `json` describes.
-static absl::StatusOr<ModelConfig> parseDecoder(const JsonValue &json, const std::string &file,
-                                                const ArchitectureRow *row) {
+/// The model that `json` describes.
+static absl::StatusOr<ModelConfig> parseModel(const JsonValue &json, const std::string &file,
+                                              const ArchitectureRow *row) {
   ConfigReader reader(json, file);
   ArchitectureRow resolved = *row;
   for (absl::string_view *key :
@@ -328,6 +350,7 @@ static absl::StatusOr<ModelConfig> parseDecoder(const JsonValue &json, const std
   row = &resolved;
   const ConfigKeys &keys = row->keys;
   ModelConfig config;
+  config.kind = row->kind;
   config.architecture = std::string(row->name);
   config.block = row->block;
   config.ropeInterleaved = row->interleavedRope;
@@ -377,6 +400,8 @@ static absl::StatusOr<ModelConfig> parseDecoder(const JsonValue &json, const std
     STC_RETURN_IF_ERROR(readMpt(reader, file, config));
   STC_RETURN_IF_ERROR(readRope(json, reader, file, *row, config));
   STC_RETURN_IF_ERROR(readSlidingWindow(reader, *row, config));
+  if (row->kind == ModelKind::Encoder)
+    STC_RETURN_IF_ERROR(readEncoder(reader, *row, config));
   STC_RETURN_IF_ERROR(readRotatedLayers(reader, *row, config));
   if (reader.find("bos_token_id")) {
     config.bosToken = 0;
@@ -399,12 +424,12 @@ absl::StatusOr<ModelConfig> parseHuggingFaceConfig(const JsonValue &json, const 
   const ArchitectureRow *row = findMultimodal(name);
   if (!row) {
     STC_ASSIGN_OR_RETURN(row, readArchitecture(reader, file));
-    return parseDecoder(json, file, row);
+    return parseModel(json, file, row);
   }
   const JsonValue *text = reader.find("text_config");
   if (!text || !text->isObject())
     return reader.error("text_config", "an object", text ? ConfigReader::describe(*text) : "none");
-  STC_ASSIGN_OR_RETURN(ModelConfig config, parseDecoder(*text, file, row));
+  STC_ASSIGN_OR_RETURN(ModelConfig config, parseModel(*text, file, row));
   if (reader.find("tie_word_embeddings"))
     STC_RETURN_IF_ERROR(reader.boolean("tie_word_embeddings", config.tiedEmbeddings));
   if (config.eosToken)

@@ -138,6 +138,14 @@ private:
   std::string prefix;
 };
 
+/// Each layer's kind as newer files list it, true for one with a window; empty where there is no
+/// list.
+absl::StatusOr<std::vector<bool>> readLayerTypes(const ConfigReader &reader, int64_t layers);
+
+/// Reads what only encoders have: positions, token types, windows to both sides.
+absl::Status readEncoder(const ConfigReader &reader, const ArchitectureRow &row,
+                         ModelConfig &config);
+
 /// Reads theta, the rotated part of heads and the scaling, of old files and of new ones
 /// (rope_parameters).
 absl::Status readRope(const JsonValue &json, const ConfigReader &reader, const std::string &file,

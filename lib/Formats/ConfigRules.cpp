@@ -155,6 +155,7 @@ absl::Status checkMultipliers(const ConfigNames &names, const ModelConfig &confi
                  {"logit scale", config.logitScale, false},
                  {"attention scale", config.attentionScale, true},
                  {"attention soft cap", config.attentionSoftCap, true},
+                 {"gate limit", config.gateLimit, true},
                  {"logit soft cap", config.logitSoftCap, true}};
   for (const auto &number : numbers)
     if (!(number.mayBeZero && number.value == 0))

@@ -97,7 +97,10 @@ onlyTensor(absl::StatusOr<std::vector<Interpreter::Value>> results, llvm::String
 
 absl::StatusOr<ReferenceTensor> Interpreter::logits(absl::Span<const int32_t> tokens, Feed feed) {
   auto has = [&](llvm::StringRef name) { return bool(state->evaluator.findFunction(name)); };
-  bool graph = has("forward");
+  bool graph = has("forward"), isEncoder = !has(graph ? "head" : "score");
+  if (isEncoder && feed == Feed::OneByOne)
+    return formatError({"", "encoder", {}}, "all tokens at once, for they see each other",
+                       "one by one");
   auto cache = std::make_shared<ReferenceCache>();
   auto run = [&](llvm::StringRef name, std::vector<Value> arguments) {
     return onlyTensor(this->run(name, std::move(arguments)), name);
@@ -112,6 +115,8 @@ absl::StatusOr<ReferenceTensor> Interpreter::logits(absl::Span<const int32_t> to
       return run("decode", std::move(arguments));
     STC_ASSIGN_OR_RETURN(ReferenceTensor hidden,
                          run(graph ? "forward" : "prefill", std::move(arguments)));
+    if (isEncoder)
+      return hidden;
     return run(graph ? "head" : "score", {std::move(hidden)});
   };
   if (feed == Feed::Together)

@@ -32,7 +32,7 @@ typedef void (*StcFunction)(const StcFrame *frame, int64_t thread, int64_t threa
 typedef struct StcVariant {
   const char *target;   /* as --target named it: "x86-64-v3" */
   const char *features; /* what the processor must have, comma separated: "avx2,fma" */
-  StcFunction prefill, decode, score;
+  StcFunction prefill, decode, score; /* an encoder has but the first; the others are null */
 } StcVariant;
 
 /* The model's functions as kernels for one kind of GPU: `stc_model_prefill`, `stc_model_decode` and

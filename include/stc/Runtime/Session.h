@@ -9,6 +9,7 @@
 #include "absl/types/span.h"
 
 #include <memory>
+#include <vector>
 
 namespace stc {
 
@@ -39,6 +40,13 @@ public:
   /// is the index in `tokens` of the first row. An error from `sink` ends the call.
   using LogitsSink = absl::FunctionRef<absl::Status(int64_t first, absl::Span<const float> logits)>;
   absl::Status score(absl::Span<const int32_t> tokens, LogitsSink sink);
+
+  /// Reads a whole text, at least one token, and returns its last hidden states,
+  /// [tokens][hiddenSize], valid until the next call. The text is a new one: an encoder's tokens
+  /// see those behind them too. Error: the model is no encoder.
+  absl::StatusOr<absl::Span<const float>> encode(absl::Span<const int32_t> tokens);
+  /// The vector of a text: `encode`, pooled and scaled as the model's settings say.
+  absl::StatusOr<std::vector<float>> embed(absl::Span<const int32_t> tokens);
 
 private:
   explicit Session(Model &model) : model(model) {}

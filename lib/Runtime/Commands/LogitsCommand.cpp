@@ -13,7 +13,8 @@ const CommandSpec &spec() {
       "",
       "Write the logits after every token of a text to a .npy file.",
       "The file holds float32 [tokens, vocabulary]: row i scores the token that follows the\n"
-      "first i + 1 tokens. Nothing is added to the ids given.",
+      "first i + 1 tokens. Of an encoder, which has no logits, it holds the last hidden states,\n"
+      "[tokens, hidden size]. Nothing is added to the ids given.",
       withModelOptions({{"--tokens", "", "IDS", "Token ids, separated by commas or spaces."},
                         {"--tokens-file", "", "FILE", "Read the token ids from a file."},
                         {"--output", "-o", "FILE", "Where to write (required)."}}),
@@ -31,6 +32,13 @@ absl::Status execute(const CommandContext &context, const Args &args) {
                                             : readTokenFile(args.text("--tokens-file")));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
+  if (model->settings().kind == ModelKind::Encoder) {
+    STC_ASSIGN_OR_RETURN(absl::Span<const float> hidden, session->encode(tokens));
+    STC_ASSIGN_OR_RETURN(NpyWriter writer, NpyWriter::create(path, int64_t(tokens.size()),
+                                                             model->settings().hiddenSize));
+    STC_RETURN_IF_ERROR(writer.write(hidden));
+    return writer.commit();
+  }
   STC_ASSIGN_OR_RETURN(NpyWriter writer, NpyWriter::create(path, int64_t(tokens.size()),
                                                            model->settings().vocabSize));
   STC_RETURN_IF_ERROR(session->score(

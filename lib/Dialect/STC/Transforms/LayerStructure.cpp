@@ -99,8 +99,9 @@ private:
     result.attention = o.getInput().getDefiningOp<AttentionOp>();
     if (!result.attention || !result.attention->hasOneUse() || !isOwn(o))
       return std::nullopt;
-    // Weights of heads that are not projections, which layers may share, are not cut.
-    if (result.attention.getBias() || result.attention.getSinkLogits())
+    // What heads have of their own goes with them; a bias table is for all layers.
+    Value sinks = result.attention.getSinkLogits();
+    if (result.attention.getBias() || (sinks && !readOnce(sinks)))
       return std::nullopt;
     for (auto update : block->getOps<CacheUpdateOp>()) {
       if (result.update)
