@@ -17,6 +17,7 @@ static void addBlock(const BlockTraits &block, std::vector<std::string> &feature
   add(block.parallel && !block.sharedNorm, "attention and feed-forward side by side");
   add(!block.gated, "feed-forward without gate");
   add(block.learnedPositions, "learned positions");
+  add(block.relativeBias, "biases of scores by distance");
   add(block.normalizedEmbedding, "embeddings times sqrt(hidden size)");
   add(block.queryKeyNorm == QueryKeyNorm::PerHead, "norms of query and key heads");
   add(block.queryKeyNorm == QueryKeyNorm::WholeRow, "norms of queries and keys");
@@ -24,6 +25,8 @@ static void addBlock(const BlockTraits &block, std::vector<std::string> &feature
 
 static std::vector<std::string> featuresOf(const ArchitectureRow &row) {
   std::vector<std::string> features;
+  if (row.hasEncoder)
+    features.push_back("an encoder in front");
   addBlock(row.block, features);
   if (row.interleavedRope)
     features.push_back("rotation of adjacent pairs");

@@ -125,6 +125,11 @@ private:
   std::string prefix;
 };
 
+/// What the configuration of a model with an encoder says beside that of a decoder: T5's biases and
+/// its kind of feed-forward block, and the token that the decoder begins with.
+absl::Status readEncoder(const ConfigReader &reader, const ArchitectureRow &row,
+                         ModelConfig &config);
+
 /// Reads theta, the rotated part of heads and the scaling, of old files and of new ones
 /// (rope_parameters).
 absl::Status readRope(const JsonValue &json, const ConfigReader &reader, const std::string &file,

@@ -11,6 +11,7 @@ namespace stc {
 /// What a family calls the common values in its config.json.
 struct ConfigKeys {
   absl::string_view hiddenSize = "hidden_size", intermediateSize = "intermediate_size";
+  absl::string_view encoderLayers; // of models with an encoder
   absl::string_view layers = "num_hidden_layers", heads = "num_attention_heads";
   absl::string_view kvHeads = "num_key_value_heads", headDim = "head_dim";
   absl::string_view maxPositions = "max_position_embeddings", normEpsilon = "rms_norm_eps";
@@ -79,6 +80,7 @@ struct ArchitectureRow {
   int64_t windowPattern = 0;        // where the key is missing
   int64_t unrotatedPattern = 0;     // every n-th layer is not rotated; 0: all are
   bool rotatesWindowsOnly = false;  // layers that see everything are not rotated
+  bool hasEncoder = false;          // in front of the decoder (ConfigEncoderDecoder.cpp)
   bool attentionBias = false;       // always; otherwise the key says
   bool interleavedRope = false;     // in Hugging Face checkpoints
   bool ggufInterleavedRope = false; // GGUF's converter permutes query and key rows, or as above
@@ -116,7 +118,8 @@ struct ConfigNames {
   std::string file;
   std::string hiddenSize, intermediateSize, layers, heads, kvHeads, headDim, vocabSize;
   std::string maxPositions, normEpsilon, ropeTheta, ropeScaling, rotaryDim, slidingWindow;
-  std::string bosToken, eosToken;
+  std::string bosToken, eosToken, decoderStart;
+  std::string encoderLayers, relativeBuckets, relativeDistance;
   std::string experts, expertsPerToken, expertSize, sharedExpertSize;
 };
 

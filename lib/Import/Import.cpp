@@ -2,6 +2,7 @@
 #include "stc/Import/Import.h"
 
 #include "Decoder.h"
+#include "EncoderDecoder.h"
 #include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"
@@ -73,7 +74,7 @@ static double embeddingScale(const Checkpoint &checkpoint, const WeightTable &we
 absl::StatusOr<OwningOpRef<ModuleOp>> stc::importCheckpoint(MLIRContext &context,
                                                             const Checkpoint &checkpoint,
                                                             const ImportOptions &options) {
-  context.loadDialect<STCDialect, arith::ArithDialect, func::FuncDialect>();
+  context.loadDialect<STCDialect, arith::ArithDialect, func::FuncDialect, tensor::TensorDialect>();
   STC_ASSIGN_OR_RETURN(const Architecture *architecture, findArchitecture(checkpoint));
   GraphSettings settings;
   STC_ASSIGN_OR_RETURN(settings.activation, activationKind(checkpoint));
@@ -90,7 +91,10 @@ absl::StatusOr<OwningOpRef<ModuleOp>> stc::importCheckpoint(MLIRContext &context
   STC_ASSIGN_OR_RETURN(settings.rotation, rotationOf(checkpoint, settings.capacity));
   if (checkpoint.config().localRopeTheta != 0)
     settings.localRotation = localRotation(checkpoint.config());
-  buildDecoder(builder, checkpoint.config(), weights, settings);
+  if (checkpoint.config().kind == ModelKind::EncoderDecoder)
+    buildEncoderDecoder(builder, checkpoint.config(), weights, settings);
+  else
+    buildDecoder(builder, checkpoint.config(), weights, settings);
 
   // Sizes the tables let through may still break an op's constraints; the verifier says which.
   std::string message;

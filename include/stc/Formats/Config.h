@@ -39,6 +39,7 @@ struct BlockTraits {
   bool sharedNorm = false;          // one norm for both (of a parallel block)
   bool gated = true;                // the feed-forward multiplies by an activated gate
   bool learnedPositions = false;    // instead of rotary embedding
+  bool relativeBias = false;        // instead of rotary embedding: T5's bias of scores
   bool normalizedEmbedding = false; // times sqrt(hidden_size), rounded to the table's type
   QueryKeyNorm queryKeyNorm = QueryKeyNorm::None; // before rotary embedding
 };
@@ -72,14 +73,22 @@ struct ModelConfig {
   int64_t experts = 0, expertsPerToken = 0, expertSize = 0, sharedExpertSize = 0;
   bool normalizedGates = false;
   std::string activation = "silu";
+  /// An encoder in front of the decoder, unless its number of layers is 0: its blocks are as the
+  /// decoder's, but see the whole text; the decoder's layers also attend to what it gives.
+  int64_t encoderLayers = 0;
+  /// T5's biases (`block.relativeBias`): the rows of the table, and the distance from which on all
+  /// positions share the last one.
+  int64_t relativeBuckets = 0, relativeDistance = 0;
+  std::optional<int64_t> decoderStart; // the token that a decoder behind an encoder begins with
   std::optional<int64_t> bosToken, eosToken;
   std::vector<int64_t> extraEosTokens;
 
   bool isWindowed(int64_t layer) const {
     return slidingWindow != 0 && (windowedLayers.empty() || windowedLayers[size_t(layer)]);
   }
+  bool hasRotation() const { return !block.learnedPositions && !block.relativeBias; }
   bool isRotated(int64_t layer) const {
-    return !block.learnedPositions && (rotatedLayers.empty() || rotatedLayers[size_t(layer)]);
+    return hasRotation() && (rotatedLayers.empty() || rotatedLayers[size_t(layer)]);
   }
 };
 
@@ -99,7 +108,7 @@ struct GgufFamily {
 };
 GgufFamily ggufFamilyOf(const ModelConfig &config);
 
-/// A family of decoders, for lists: the model_type, general.architecture ("" where GGUF files of it
+/// A family, for lists: the model_type, general.architecture ("" where GGUF files of it
 /// are not read), models that belong to it, and what its blocks have that Llama's do not.
 struct SupportedFamily {
   std::string name, gguf, models;

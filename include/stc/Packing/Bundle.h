@@ -30,6 +30,8 @@ struct ModelSettings {
   int64_t prefillChunk = 0; // most tokens one call of the prefill function takes
   int64_t arenaBytes = 0;   // scratch memory generated code needs
   int64_t keyCacheBytes = 0, valueCacheBytes = 0;
+  int64_t encoderContext = 0;        // most tokens that the encoder of an encoder-decoder reads
+  int64_t decoderStart = -1;         // the token that the decoder behind it begins with; -1: none
   std::string kvCache;               // how these keep numbers, as KVElement's name
   int64_t weightBytesPerToken = 0;   // bytes of packed weights one decoded token reads
   int64_t activationOpsPerToken = 0; // multiply-adds x 2 of all matmuls for one token
