@@ -143,6 +143,7 @@ public:
 private:
   absl::Status load();
   absl::Status loadModule();
+  absl::Status fitToEncoder();
   absl::Status loadChatTemplate();
   absl::Status advanceTo(Phase phase);
   absl::Status runPhase(Phase phase, mlir::ModuleOp onto);
@@ -191,6 +192,24 @@ void Compilation::report(absl::string_view step, std::chrono::steady_clock::time
 
 static bool isModule(const CompileOptions &options) {
   return absl::EndsWith(options.model, ".mlir");
+}
+
+/// An encoder reads a text of any length in one call: its tokens see each other.
+absl::Status Compilation::fitToEncoder() {
+  auto forward = module->lookupSymbol<mlir::func::FuncOp>("forward");
+  if (!forward || module->lookupSymbol("head"))
+    return absl::OkStatus();
+  if (!gpuTargets.empty())
+    return formatError({"", "--target", {}}, "targets that are processors, for an encoder",
+                       printable(options.target));
+  if (!options.budget.empty() || !options.report.empty())
+    return formatError({"", options.budget.empty() ? "--report" : "--budget", {}},
+                       "a decoder, whose predictions can be compared",
+                       "an encoder (--prune, --quantize, --calibrate and --recipe are for it too)");
+  for (mlir::Type type : forward.getArgumentTypes())
+    if (auto cache = mlir::dyn_cast<KVCacheType>(type))
+      pipeline.prefillChunk = cache.getCapacity();
+  return absl::OkStatus();
 }
 
 /// A module of the user's, with the weights and the tokenizer of the checkpoint it names.
@@ -470,6 +489,11 @@ absl::Status Compilation::emitText() {
 /// otherwise the checkpoint's configuration does.
 absl::Status Compilation::describeModel(ModelSettings &settings) {
   settings.architecture = isModule(options) ? "mlir" : checkpoint->config().architecture;
+  if (settings.kind == ModelKind::Encoder) {
+    ModelConfig config = checkpoint ? checkpoint->config() : ModelConfig();
+    settings.pooling = std::string(poolingName(config.pooling));
+    settings.normalize = config.normalizedVectors;
+  }
   if (checkpoint) {
     const ModelConfig &config = checkpoint->config();
     settings.chatTemplate = chatTemplate;
@@ -639,6 +663,7 @@ absl::Status Compilation::run() {
   STC_RETURN_IF_ERROR(prepareAutotune());
   STC_RETURN_IF_ERROR(load());
   STC_RETURN_IF_ERROR(prepareEncoder());
+  STC_RETURN_IF_ERROR(fitToEncoder());
   if (!options.report.empty()) {
     STC_ASSIGN_OR_RETURN(page, Report::create(options, *checkpoint, tokenizer.get(), *module));
   }

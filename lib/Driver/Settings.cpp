@@ -73,6 +73,32 @@ static llvm::DenseMap<mlir::StringAttr, double> streamedWeights(mlir::ModuleOp m
   return streamed;
 }
 
+/// The sizes of the cache that a function reads and writes.
+static void takeCache(mlir::func::FuncOp function, ModelSettings &settings) {
+  for (mlir::Type type : function.getArgumentTypes()) {
+    auto cache = mlir::dyn_cast<KVCacheType>(type);
+    if (!cache)
+      continue;
+    settings.layers = cache.getLayers();
+    settings.kvHeads = cache.getKvHeads();
+    settings.headDim = cache.getHeadDim();
+    settings.maxContext = cache.getCapacity();
+    KVCacheLayout layout = cache.getLayout();
+    settings.kvCache = std::string(kvElementName(layout.element));
+    settings.keyCacheBytes = cache.getLayers() * layout.keyBytes();
+    settings.valueCacheBytes = cache.getLayers() * layout.valueBytes();
+  }
+}
+
+/// The rows of the table that tokens are looked up in: how many of them there are.
+static int64_t embeddedTokens(mlir::func::FuncOp function) {
+  int64_t rows = 0;
+  for (mlir::Operation *user : function.getArgument(0).getUsers())
+    if (auto gather = mlir::dyn_cast<packed::GatherOp>(user))
+      rows = mlir::cast<packed::WeightType>(gather.getTable().getType()).getRows();
+  return rows;
+}
+
 ModelSettings stc::modelSettings(mlir::ModuleOp module, const std::string &name) {
   ModelSettings settings;
   settings.name = name;
@@ -87,29 +113,21 @@ ModelSettings stc::modelSettings(mlir::ModuleOp module, const std::string &name)
   });
   settings.weightBytesPerToken = int64_t(bytes);
   settings.activationOpsPerToken = int64_t(operations);
+  auto prefill = module.lookupSymbol<mlir::func::FuncOp>("prefill");
+  if (!prefill)
+    return settings;
+  takeCache(prefill, settings);
+  settings.hiddenSize = mlir::cast<mlir::ShapedType>(prefill.getResultTypes()[0]).getDimSize(1);
   if (auto decode = module.lookupSymbol<mlir::func::FuncOp>("decode")) {
-    for (mlir::Type type : decode.getArgumentTypes()) {
-      if (auto cache = mlir::dyn_cast<KVCacheType>(type)) {
-        settings.layers = cache.getLayers();
-        settings.kvHeads = cache.getKvHeads();
-        settings.headDim = cache.getHeadDim();
-        settings.maxContext = cache.getCapacity();
-        KVCacheLayout layout = cache.getLayout();
-        settings.kvCache = std::string(kvElementName(layout.element));
-        settings.keyCacheBytes = cache.getLayers() * layout.keyBytes();
-        settings.valueCacheBytes = cache.getLayers() * layout.valueBytes();
-      }
-    }
     settings.vocabSize = mlir::cast<mlir::ShapedType>(decode.getResultTypes()[0]).getDimSize(1);
   } else {
     settings.kind = ModelKind::Encoder; // nothing continues a text
+    settings.vocabSize = embeddedTokens(prefill);
   }
   if (module.lookupSymbol("encode")) {
     settings.kind = ModelKind::EncoderDecoder;
     settings.encoderContext = settings.maxContext;
   }
-  if (auto prefill = module.lookupSymbol<mlir::func::FuncOp>("prefill"))
-    settings.hiddenSize = mlir::cast<mlir::ShapedType>(prefill.getResultTypes()[0]).getDimSize(1);
   return settings;
 }
 

@@ -29,7 +29,7 @@ absl::Status readFeedForward(const ConfigReader &reader, const ArchitectureRow &
 
 } // namespace
 
-absl::Status readEncoder(const ConfigReader &reader, const ArchitectureRow &row,
+absl::Status readEncoderDecoder(const ConfigReader &reader, const ArchitectureRow &row,
                          ModelConfig &config) {
   if (config.encoderLayers == 0)
     return reader.error(row.keys.encoderLayers, "a size of 1 or more", "0");

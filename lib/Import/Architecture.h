@@ -13,7 +13,8 @@ namespace stc {
 enum class Dim {
   None,         // the weight is a vector: it has no second dimension
   Vocabulary,   // vocab_size
-  Positions,    // max_position_embeddings
+  Positions,    // max_position_embeddings, but those that no text has
+  TokenTypes,   // type_vocab_size
   Hidden,       // hidden_size
   Intermediate, // intermediate_size
   Queries,      // heads * head_dim
@@ -35,9 +36,13 @@ enum class Group {
   QueryKeyValueBias,
   OutputBias,
   FeedForwardBias,
-  SharedExpert,
-  Gate,            // of a feed-forward block that has one
-  FeedForwardNorm, // but where one norm is for attention and feed-forward
+  Experts,          // of layers with a mixture of experts
+  SharedExpert,     // of these, where one expert is shared
+  DenseFeedForward, // of the other layers
+  Gate,             // of a feed-forward block that has one
+  FeedForwardNorm,  // but where one norm is for attention and feed-forward
+  AttentionNorm,    // but in a first layer that has none
+  TokenTypes,       // of models with token types
 };
 
 /// When the weights of a bias group exist.
@@ -60,9 +65,13 @@ enum class Part {
   GroupedQueries,
   GroupedKeys,
   GroupedValues,
+  AfterPadding, // the last ones: those of positions that no text has come first
   // Of two matrices of equal size one after another.
   FirstHalf,
   SecondHalf,
+  // Of two matrices of equal size whose rows alternate.
+  EvenRows,
+  OddRows,
 };
 
 /// How a container stores a weight.
@@ -88,7 +97,8 @@ struct WeightRow {
   Gain huggingFaceGain = Gain::Itself;
 };
 
-/// An architecture family that the decoder builder can build.
+/// An architecture family that a builder can build: the decoder or the encoder builder, as the
+/// configuration's kind says.
 struct Architecture {
   llvm::StringLiteral name; // ModelConfig::architecture
   /// Its weights, in the order of their use; parts that families share are listed once.
@@ -108,6 +118,8 @@ struct Architecture {
 llvm::ArrayRef<Architecture> llamaArchitectures();
 llvm::ArrayRef<Architecture> gptArchitectures();
 llvm::ArrayRef<Architecture> t5Architectures();
+llvm::ArrayRef<Architecture> alibiArchitectures();
+llvm::ArrayRef<Architecture> bertArchitectures();
 
 /// The family of that name, or null.
 const Architecture *findArchitectureTable(llvm::StringRef name);

@@ -1,6 +1,8 @@
 // What the builders of all graphs share: weights, projections, norms, attention, feed-forward.
 #include "GraphBuilder.h"
 
+#include "stc/Dialect/STC/Utils/AttentionBias.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -52,13 +54,26 @@ Value GraphBuilder::addTo(const llvm::Twine &part, Value hidden, Value output) {
   return arith::AddFOp::create(builder, loc, hidden, scale(loc, output, config.residualScale));
 }
 
+Value GraphBuilder::buildLayers(
+    Value hidden, llvm::function_ref<Value(const std::string &, int64_t, Value)> build) {
+  for (int64_t index = 0; index < config.layers; ++index) {
+    std::string layer = "layers." + std::to_string(index);
+    auto op = LayerOp::create(builder, at(layer), hidden, index);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(&op.getBody().front());
+    YieldOp::create(builder, at(layer), build(layer, index, op.getBody().getArgument(0)));
+    hidden = op.getResult();
+  }
+  return hidden;
+}
+
 void GraphBuilder::makeRotaryTables(Value tokens) {
   auto create = [&](const llvm::Twine &part, const Rotation &rotation) {
     return RotaryTableOp::create(builder, at(part), tokens, position,
                                  builder.getDenseF64ArrayAttr(rotation.inverseFrequencies),
                                  builder.getF64FloatAttr(rotation.scale));
   };
-  if (config.hasRotation())
+  if (config.usesRotation())
     table = create("rotary_table", settings.rotation);
   if (!settings.localRotation.inverseFrequencies.empty())
     localTable = create("local_rotary_table", settings.localRotation);
@@ -105,6 +120,14 @@ Value GraphBuilder::attention(const std::string &layer, int64_t index, Value inp
                                    scoreScale());
   mixed.setWindow(hidesKeys ? config.slidingWindow : 0);
   mixed.setSoftCap(llvm::APFloat(config.attentionSoftCap));
+  if (config.alibiBias != 0) {
+    std::vector<double> slopes = alibiSlopes(config.heads, config.alibiBias);
+    for (double &slope : slopes)
+      slope *= config.alibiIsScaled ? scores : 1;
+    mixed.setSlopesAttr(builder.getDenseF64ArrayAttr(slopes));
+  }
+  if (config.block.sinkLogits)
+    mixed.getSinkLogitsMutable().assign(weight(loc, layer + ".sinks"));
   if (end)
     mixed.getEndMutable().assign(end);
   if (bias) {
@@ -123,8 +146,12 @@ Value GraphBuilder::feedForward(const std::string &layer, Value input) {
 Value GraphBuilder::gatedUnit(const std::string &part, Value input) {
   Value gate = linear(part + ".gate", input);
   Value up = linear(part + ".up", input);
-  Value gated =
+  auto gated =
       GatedActivationOp::create(builder, at(part + ".feed_forward"), gate, up, settings.activation);
+  if (config.block.clampedGate) {
+    gated.setLimit(llvm::APFloat(config.gateLimit));
+    gated.setOffset(llvm::APFloat(1.0));
+  }
   return linear(part + ".down", gated);
 }
 

@@ -59,6 +59,12 @@ protected:
     return ActivationOp::create(builder, at(part), input, settings.activation);
   }
 
+  /// One stc.layer after another around what `build` makes of each hidden state; the last one's.
+  mlir::Value buildLayers(
+      mlir::Value hidden,
+      llvm::function_ref<mlir::Value(const std::string &layer, int64_t index, mlir::Value hidden)>
+          build);
+
   /// Sets `table` and `localTable`, as far as layers need them.
   void makeRotaryTables(mlir::Value tokens);
   mlir::Value rotate(mlir::Location loc, int64_t layer, mlir::Value input);

@@ -38,7 +38,8 @@ llvm::SmallVector<WeightRow> Architecture::weights() const {
 
 const Architecture *stc::findArchitectureTable(llvm::StringRef name) {
   for (llvm::ArrayRef<Architecture> family :
-       {llamaArchitectures(), gptArchitectures(), t5Architectures()})
+       {llamaArchitectures(), gptArchitectures(), alibiArchitectures(), bertArchitectures(),
+        t5Architectures()})
     for (const Architecture &architecture : family)
       if (architecture.name == name)
         return &architecture;
@@ -53,7 +54,9 @@ static int64_t sizeOf(Dim dim, const ModelConfig &config) {
   case Dim::Vocabulary:
     return config.vocabSize;
   case Dim::Positions:
-    return config.maxPositions;
+    return config.usablePositions();
+  case Dim::TokenTypes:
+    return config.tokenTypes;
   case Dim::Hidden:
     return config.hiddenSize;
   case Dim::Intermediate:
@@ -119,10 +122,19 @@ static std::pair<llvm::SmallVector<int64_t>, int64_t> rangesOf(Part part, int64_
     return ofGroups(shared, config.headDim);
   case Part::GroupedValues:
     return ofGroups(shared + config.headDim, config.headDim);
+  case Part::AfterPadding:
+    if (config.positionOffset == 0)
+      return {{}, rows};
+    return {Ranges{config.positionOffset, config.positionOffset + rows},
+            config.positionOffset + rows};
   case Part::FirstHalf:
     return {Ranges{0, rows}, 2 * rows};
   case Part::SecondHalf:
     return {Ranges{rows, 2 * rows}, 2 * rows};
+  case Part::EvenRows: // of which declareRow takes every second one
+    return {Ranges{0, 2 * rows}, 2 * rows};
+  case Part::OddRows:
+    return {Ranges{1, 2 * rows}, 2 * rows};
   }
   llvm_unreachable("all parts are listed");
 }
@@ -152,9 +164,9 @@ std::string WeightTable::sourceName(const WeightRow &row, int64_t layer, int64_t
   return names.front();
 }
 
-/// Whether the model has the weight of a row at all. Where a tensor's presence decides, the first
-/// layer speaks for all.
-bool WeightTable::applies(const WeightRow &row) const {
+/// Whether the model has the weight of a row in this layer. Where a tensor's presence decides, the
+/// first layer speaks for all.
+bool WeightTable::applies(const WeightRow &row, int64_t layer) const {
   const ModelConfig &config = checkpoint.config();
   auto biasApplies = [&](BiasRule rule) {
     switch (rule) {
@@ -182,12 +194,20 @@ bool WeightTable::applies(const WeightRow &row) const {
     return biasApplies(architecture.outputBias);
   case Group::FeedForwardBias:
     return biasApplies(architecture.feedForwardBias);
+  case Group::Experts:
+    return config.hasExperts(layer);
   case Group::SharedExpert:
-    return config.sharedExpertSize > 0;
+    return config.sharedExpertSize > 0 && config.hasExperts(layer);
+  case Group::DenseFeedForward:
+    return !config.hasExperts(layer);
   case Group::Gate:
     return config.block.gated;
   case Group::FeedForwardNorm:
     return !config.block.sharedNorm;
+  case Group::AttentionNorm:
+    return config.block.firstNorm || layer > 0;
+  case Group::TokenTypes:
+    return config.tokenTypes > 0;
   }
   llvm_unreachable("all groups are listed");
 }
@@ -234,7 +254,8 @@ absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, i
   SliceAttr slice;
   if (!ranges.empty())
     slice = SliceAttr::get(builder.getContext(), builder.getDenseI64ArrayAttr(whole),
-                           builder.getDenseI64ArrayAttr(ranges), DenseI64ArrayAttr());
+                           builder.getDenseI64ArrayAttr(ranges), DenseI64ArrayAttr(),
+                           form.part == Part::EvenRows || form.part == Part::OddRows ? 2 : 1);
   auto type = RankedTensorType::get(own, element);
   auto weight = WeightOp::create(
       builder, NameLoc::get(builder.getStringAttr(symbol)), builder.getStringAttr(symbol),
@@ -259,7 +280,7 @@ static absl::StatusOr<bool> isBiasOfZeros(const Checkpoint &checkpoint, const Te
 }
 
 /// A tensor nobody reads means that the file is not the model its configuration describes.
-absl::Status WeightTable::refuseUnknown() const {
+absl::Status WeightTable::refuseUnknown() {
   const ModelConfig &config = checkpoint.config();
   llvm::StringSet<> known{kRopeFactorsTensor, "rope_factors_long.weight",
                           "rope_factors_short.weight"};
@@ -274,7 +295,11 @@ absl::Status WeightTable::refuseUnknown() const {
     bool isOther = llvm::any_of(architecture.otherParts, [&](llvm::StringRef beginning) {
       return llvm::StringRef(tensor.name).starts_with(beginning);
     });
-    if (used.contains(tensor.name) || known.contains(tensor.name) || isOther)
+    if (isOther)
+      ignored.push_back(tensor.name);
+    llvm::StringRef stacked = tensor.name; // perhaps one matrix of several
+    if (used.contains(stacked.take_until([](char c) { return c == '['; })) ||
+        known.contains(tensor.name) || isOther)
       continue;
     STC_ASSIGN_OR_RETURN(bool isIgnored, isBiasOfZeros(checkpoint, tensor));
     if (isIgnored)
@@ -319,12 +344,13 @@ absl::Status WeightTable::declare(OpBuilder &builder) {
     };
     llvm::ArrayRef<WeightRow> run =
         left.take_while([&](const WeightRow &row) { return kind(row) == kind(left.front()); });
-    llvm::SmallVector<const WeightRow *> present;
-    for (const WeightRow &row : run)
-      if (applies(row))
-        present.push_back(&row);
-    for (int64_t layer = 0; layer < layersOf(left.front()); ++layer)
+    for (int64_t layer = 0; layer < layersOf(left.front()); ++layer) {
+      llvm::SmallVector<const WeightRow *> present;
+      for (const WeightRow &row : run)
+        if (applies(row, layer))
+          present.push_back(&row);
       STC_RETURN_IF_ERROR(declareRows(builder, present, layer));
+    }
     left = left.drop_front(run.size());
   }
   return refuseUnknown();

@@ -12,6 +12,9 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
+#include <string>
+#include <vector>
+
 namespace stc {
 
 /// The weights a module declares. Bytes are never read: only names, types and shapes.
@@ -26,9 +29,11 @@ public:
 
   /// The declared weight `symbol`, or null for one this model lacks (a bias, a tied head).
   WeightOp find(llvm::StringRef symbol) const { return weights.lookup(symbol); }
+  /// Tensors of other parts of the checkpoint (Architecture::otherParts), which are not read.
+  const std::vector<std::string> &ignoredTensors() const { return ignored; }
 
 private:
-  bool applies(const WeightRow &row) const;
+  bool applies(const WeightRow &row, int64_t layer) const;
   bool isGguf() const { return checkpoint.container() == Checkpoint::Container::Gguf; }
   /// The names that the container may have for a row's tensor, the usual one first.
   llvm::SmallVector<std::string> sourceNames(const WeightRow &row, int64_t layer,
@@ -39,13 +44,14 @@ private:
                           int64_t expert);
   absl::Status declareRows(mlir::OpBuilder &builder, llvm::ArrayRef<const WeightRow *> rows,
                            int64_t layer);
-  absl::Status refuseUnknown() const;
+  absl::Status refuseUnknown();
 
   const Checkpoint &checkpoint;
   const Architecture &architecture;
   llvm::SmallVector<WeightRow> rows;
   llvm::StringMap<WeightOp> weights;
   llvm::StringSet<> used; // tensor names that became weights
+  std::vector<std::string> ignored;
 };
 
 } // namespace stc

@@ -1,5 +1,6 @@
 // Model settings as `key = value` lines.
 #include "BundleFormat.h"
+#include "stc/Support/Pooling.h"
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
@@ -26,7 +27,7 @@ struct StringField {
 constexpr StringField kStrings[] = {
     {"name", &ModelSettings::name},        {"architecture", &ModelSettings::architecture},
     {"recipe", &ModelSettings::recipe},    {"chat_template", &ModelSettings::chatTemplate},
-    {"kv_cache", &ModelSettings::kvCache},
+    {"kv_cache", &ModelSettings::kvCache}, {"pooling", &ModelSettings::pooling},
 };
 
 struct NumberField {
@@ -50,6 +51,7 @@ constexpr NumberField kNumbers[] = {
     {"bos_token", &ModelSettings::bosToken, -1, kMaxInt32},
     {"encoder_context", &ModelSettings::encoderContext, 0, kMaxInt32},
     {"decoder_start", &ModelSettings::decoderStart, -1, kMaxInt32},
+    {"normalize", &ModelSettings::normalize, 0, 1},
 };
 constexpr absl::string_view kEosKey = "eos_tokens", kFingerprintKey = "code_fingerprint";
 constexpr absl::string_view kKindKey = "kind";
@@ -188,6 +190,11 @@ absl::StatusOr<ModelSettings> parseSettings(absl::string_view text, const ErrorS
         settings.kind = kind.value_or(settings.kind);
         return kind.has_value();
       }));
+  if (settings.kind == ModelKind::Encoder ? !parsePooling(settings.pooling)
+                                          : !settings.pooling.empty())
+    return formatError({site.file, absl::StrCat(site.field, ": pooling"), site.offset},
+                       "mean, cls, last or max for an encoder, and nothing for another model",
+                       absl::StrCat("'", printable(settings.pooling), "'"));
   if (settings.maxContext % 16 != 0)
     return formatError({site.file, absl::StrCat(site.field, ": max_context"), site.offset},
                        "a multiple of 16", absl::StrCat(settings.maxContext));

@@ -106,7 +106,10 @@ static ReferenceTensor tokenTensor(absl::Span<const int32_t> tokens) {
 absl::StatusOr<ReferenceTensor> Interpreter::logits(absl::Span<const int32_t> tokens, Feed feed,
                                                     absl::Span<const int32_t> encoderTokens) {
   auto has = [&](llvm::StringRef name) { return bool(state->evaluator.findFunction(name)); };
-  bool graph = has("forward");
+  bool graph = has("forward"), isEncoder = !has(graph ? "head" : "score");
+  if (isEncoder && feed == Feed::OneByOne)
+    return formatError({"", "encoder", {}}, "all tokens at once, for they see each other",
+                       "one by one");
   auto cache = std::make_shared<ReferenceCache>();
   bool hasEncoder = has("encode");
   if (hasEncoder == encoderTokens.empty())
@@ -129,6 +132,8 @@ absl::StatusOr<ReferenceTensor> Interpreter::logits(absl::Span<const int32_t> to
       return run("decode", std::move(arguments));
     STC_ASSIGN_OR_RETURN(ReferenceTensor hidden,
                          run(graph ? "forward" : "prefill", std::move(arguments)));
+    if (isEncoder)
+      return hidden;
     return run(graph ? "head" : "score", {std::move(hidden)});
   };
   if (feed == Feed::Together)

@@ -15,6 +15,8 @@ TextSizes::TextSizes(const ModelSettings &settings)
   // Scores are handed out in blocks of rows of about this size, however large the vocabulary.
   constexpr int64_t scoreBufferBytes = 16 << 20;
   scoreRows = std::clamp<int64_t>(scoreBufferBytes / (4 * settings.vocabSize), 1, chunk);
+  if (settings.kind == ModelKind::Encoder)
+    scoreRows = 1; // never called
   // The bundle bounds each number, not their products. Four times this fits 64 bits.
   constexpr uint64_t beyondAnyMachine = uint64_t(1) << 58;
   hidden = 4 * std::min(uint64_t(chunk) * uint64_t(settings.hiddenSize), beyondAnyMachine);
@@ -34,6 +36,9 @@ public:
   absl::Status encode(absl::Span<const int32_t> tokens) override;
   absl::Status prefill(absl::Span<const int32_t> tokens, int64_t position) override;
   absl::StatusOr<absl::Span<const float>> decode(int32_t token, int64_t position) override;
+  absl::StatusOr<absl::Span<const float>> hiddenStates(int64_t tokens) override {
+    return absl::MakeConstSpan(hidden.floats(), size_t(tokens * model.settings().hiddenSize));
+  }
   absl::StatusOr<absl::Span<const float>> score(int64_t first, int64_t rows,
                                                 int64_t position) override;
 

@@ -1,6 +1,8 @@
 // One text being read and written by a model: chunks, bounds and positions.
 #include "stc/Runtime/Session.h"
 
+#include "stc/Support/Pooling.h"
+
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
@@ -23,7 +25,7 @@ static absl::Status checkIds(const ModelSettings &settings, absl::Span<const int
   return absl::OkStatus();
 }
 
-absl::Status Session::encode(absl::Span<const int32_t> tokens) {
+absl::Status Session::readSource(absl::Span<const int32_t> tokens) {
   const ModelSettings &settings = model.settings();
   if (settings.kind != ModelKind::EncoderDecoder)
     return formatError({model.path(), "model", {}}, "an encoder and a decoder behind it",
@@ -85,6 +87,25 @@ absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> 
   if (!logits.ok())
     length = start;
   return logits;
+}
+
+absl::StatusOr<absl::Span<const float>> Session::encode(absl::Span<const int32_t> tokens) {
+  STC_RETURN_IF_ERROR(model.require(Ability::Embed));
+  if (tokens.empty())
+    return formatError({"", "text", {}}, "at least one token", "none");
+  reset();
+  STC_RETURN_IF_ERROR(prefill(tokens));
+  return executor->hiddenStates(int64_t(tokens.size()));
+}
+
+absl::StatusOr<std::vector<float>> Session::embed(absl::Span<const int32_t> tokens) {
+  const ModelSettings &settings = model.settings();
+  STC_ASSIGN_OR_RETURN(absl::Span<const float> hidden, encode(tokens));
+  std::optional<Pooling> pooling = parsePooling(settings.pooling);
+  std::vector<float> vector = pool(hidden, settings.hiddenSize, pooling.value_or(Pooling::Mean));
+  if (settings.normalize)
+    normalize(absl::MakeSpan(vector));
+  return vector;
 }
 
 absl::Status Session::scoreChunk(int64_t first, int64_t count, LogitsSink sink) {

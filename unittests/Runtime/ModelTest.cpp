@@ -53,7 +53,7 @@ TEST(Model, SaysWhatItsKindOffers) {
   EXPECT_THAT(std::string(decoder->require(Ability::Embed).message()),
               HasSubstr("model: expected an encoder, which turns texts into vectors, got one of "
                         "kind decoder (it offers run, logits"));
-  test::FakeModel encoder(1, true, [](ModelSettings &s) { s.kind = ModelKind::Encoder; });
+  test::FakeModel encoder(1, true, test::asEncoder);
   EXPECT_TRUE(encoder->require(Ability::Embed).ok());
   const char *refusal = "model: expected a decoder, which continues texts, got one of kind encoder "
                         "(it offers embed, logits, tokenize, bench and info)";

@@ -32,6 +32,10 @@ struct ModelSettings {
   int64_t keyCacheBytes = 0, valueCacheBytes = 0;
   int64_t encoderContext = 0;        // most tokens that the encoder of an encoder-decoder reads
   int64_t decoderStart = -1;         // the token that the decoder behind it begins with; -1: none
+  /// Of encoders: poolingName of how a text's hidden states become its vector, else empty, and
+  /// whether (1 or 0) that is scaled to length 1.
+  std::string pooling;
+  int64_t normalize = 0;
   std::string kvCache;               // how these keep numbers, as KVElement's name
   int64_t weightBytesPerToken = 0;   // bytes of packed weights one decoded token reads
   int64_t activationOpsPerToken = 0; // multiply-adds x 2 of all matmuls for one token

@@ -26,6 +26,7 @@ struct Command {
 };
 
 Command benchCommand();
+Command embedCommand();
 Command evalCommand();
 Command infoCommand();
 Command logitsCommand();

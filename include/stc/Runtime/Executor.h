@@ -40,6 +40,9 @@ public:
   virtual absl::Status prefill(absl::Span<const int32_t> tokens, int64_t position) = 0;
   /// Reads one token and returns the logits of the one after it, valid until the next call.
   virtual absl::StatusOr<absl::Span<const float>> decode(int32_t token, int64_t position) = 0;
+  /// The hidden states of the `tokens` tokens of the last prefill, [tokens][hiddenSize], valid
+  /// until the next call.
+  virtual absl::StatusOr<absl::Span<const float>> hiddenStates(int64_t tokens) = 0;
   /// The logits after `rows` tokens of the last prefill, the first of which is its token `first`
   /// and stands at `position`; at most TextSizes::scoreRows. Valid until the next call.
   virtual absl::StatusOr<absl::Span<const float>> score(int64_t first, int64_t rows,

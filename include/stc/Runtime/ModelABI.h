@@ -34,7 +34,7 @@ typedef void (*StcFunction)(const StcFrame *frame, int64_t thread, int64_t threa
 typedef struct StcVariant {
   const char *target;   /* as --target named it: "x86-64-v3" */
   const char *features; /* what the processor must have, comma separated: "avx2,fma" */
-  StcFunction prefill, decode, score;
+  StcFunction prefill, decode, score; /* an encoder has but the first; the others are null */
   StcFunction encode; /* reads the first text of an encoder-decoder; null for other models */
 } StcVariant;
 

@@ -9,6 +9,7 @@
 #include "absl/types/span.h"
 
 #include <memory>
+#include <vector>
 
 namespace stc {
 
@@ -24,7 +25,7 @@ public:
   int64_t position() const { return length; }
   int64_t maxContext() const { return model.settings().maxContext; }
   Model &owner() { return model; }
-  /// Begins a new text. That of an encoder-decoder begins with a call of `encode`.
+  /// Begins a new text. That of an encoder-decoder begins with a call of `readSource`.
   void reset() {
     length = 0;
     isEncoded = false;
@@ -35,7 +36,7 @@ public:
   /// Begins a new text of an encoder-decoder: its encoder reads these tokens, from 1 to
   /// ModelSettings::encoderContext, and all other calls are about what its decoder writes. Errors:
   /// a model of another kind too.
-  absl::Status encode(absl::Span<const int32_t> tokens);
+  absl::Status readSource(absl::Span<const int32_t> tokens);
   /// Reads tokens, in chunks of at most ModelSettings::prefillChunk.
   absl::Status prefill(absl::Span<const int32_t> tokens);
   /// Reads one token and returns the logits of the one after it, valid until the next call.
@@ -46,6 +47,13 @@ public:
   /// is the index in `tokens` of the first row. An error from `sink` ends the call.
   using LogitsSink = absl::FunctionRef<absl::Status(int64_t first, absl::Span<const float> logits)>;
   absl::Status score(absl::Span<const int32_t> tokens, LogitsSink sink);
+
+  /// Reads a whole text, at least one token, and returns its last hidden states,
+  /// [tokens][hiddenSize], valid until the next call. The text is a new one: an encoder's tokens
+  /// see those behind them too. Error: the model is no encoder.
+  absl::StatusOr<absl::Span<const float>> encode(absl::Span<const int32_t> tokens);
+  /// The vector of a text: `encode`, pooled and scaled as the model's settings say.
+  absl::StatusOr<std::vector<float>> embed(absl::Span<const int32_t> tokens);
 
 private:
   explicit Session(Model &model) : model(model) {}

@@ -15,8 +15,8 @@ namespace stc {
 namespace {
 
 std::vector<Command> allCommands() {
-  return {runCommand(),  logitsCommand(), tokenizeCommand(),
-          evalCommand(), benchCommand(),  infoCommand()};
+  return {runCommand(),  embedCommand(), logitsCommand(), tokenizeCommand(),
+          evalCommand(), benchCommand(), infoCommand()};
 }
 
 std::string overview(const std::string &program) {
@@ -28,7 +28,7 @@ std::string overview(const std::string &program) {
   specs.push_back(&help);
   return helpOverview(program,
                       "A language model compiled into one program. Without a command, on a "
-                      "terminal, it\ncontinues the lines you type.",
+                      "terminal, a\ndecoder continues the lines you type.",
                       specs);
 }
 

@@ -100,6 +100,10 @@ absl::StatusOr<std::string> printJson(Model &model, bool verified) {
   json.integer("kv_heads", s.kvHeads);
   json.integer("head_dim", s.headDim);
   json.integer("max_context", s.maxContext);
+  if (s.kind == ModelKind::Encoder) {
+    json.string("pooling", s.pooling);
+    json.boolean("normalize", s.normalize != 0);
+  }
   json.boolean("tokenizer", model.tokenizer() != nullptr);
   json.boolean("chat_template", !s.chatTemplate.empty());
   json.integer("weight_bytes", int64_t(model.contents().weights().size()));
@@ -150,6 +154,8 @@ absl::StatusOr<std::string> printText(Model &model, bool verified) {
   line("sizes", absl::StrCat(s.layers, " layers, hidden ", s.hiddenSize, ", ", s.kvHeads,
                              " key-value heads of ", s.headDim, ", vocabulary ", s.vocabSize));
   line("context", absl::StrCat(s.maxContext, " tokens"));
+  if (s.kind == ModelKind::Encoder)
+    line("pooling", s.pooling + (s.normalize ? ", scaled to length 1" : ", not scaled"));
   line("tokenizer", model.tokenizer() ? "yes" : "none: token ids only");
   line("chat", s.chatTemplate.empty() ? "no template" : "yes");
   line("weights", absl::StrCat(model.contents().weights().size(), " bytes, ", s.weightBytesPerToken,

@@ -194,7 +194,7 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   STC_ASSIGN_OR_RETURN(std::vector<int32_t> written, decoderTokens(*model, args));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
   if (!written.empty()) {
-    STC_RETURN_IF_ERROR(session->encode(prompt.ids));
+    STC_RETURN_IF_ERROR(session->readSource(prompt.ids));
     prompt = {std::move(written), ""};
   }
   bool ids = args.has("--print-tokens"), echo = !ids && !args.has("--no-echo");

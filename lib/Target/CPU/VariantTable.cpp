@@ -62,8 +62,7 @@ static void emitTable(OpBuilder &builder, Location loc, StringRef name, StringRe
   for (auto [rowIndex, row] : llvm::enumerate(rows))
     for (auto [index, field] : llvm::enumerate(row)) {
       Value element;
-      auto *symbol = std::get_if<Operation *>(&field);
-      if (symbol && !*symbol)
+      if (auto *symbol = std::get_if<Operation *>(&field); symbol && !*symbol)
         element = LLVM::ZeroOp::create(builder, loc, types[index]);
       else if (symbol)
         element = LLVM::AddressOfOp::create(builder, loc, types[index],

@@ -21,6 +21,8 @@ public:
   void runOnOperation() override {
     if (failed(findSources()) || failed(checkSignatures()) || failed(checkNames()))
       return signalPassFailure();
+    if (!head) // an encoder reads texts as a whole, and has nothing to say about next tokens
+      return forward.setSymName("prefill");
     func::FuncOp decode = makeDecode();
     if (failed(inferResultTypes(decode.getBody().front())))
       return signalPassFailure();
@@ -35,8 +37,11 @@ public:
 private:
   LogicalResult findSources() {
     ModuleOp module = getOperation();
+    head = {};
     for (auto [name, slot] : {std::pair("forward", &forward), std::pair("head", &head)}) {
       auto function = module.lookupSymbol<func::FuncOp>(name);
+      if (!function && slot == &head && isEncoder(forward))
+        return success();
       if (!function || function.isExternal() || !function.getBody().hasOneBlock())
         return emitError(module.getLoc(), "expected a function @")
                << name << " of one block, got none";
@@ -47,6 +52,16 @@ private:
       *slot = function;
     }
     return success();
+  }
+
+  /// Whether every token sees those behind it, so that a text cannot grow token by token.
+  static bool isEncoder(func::FuncOp function) {
+    bool any = false, all = true;
+    function.walk([&](AttentionOp op) {
+      any = true;
+      all &= bool(op.getEnd());
+    });
+    return any && all;
   }
 
   LogicalResult checkSignatures() {
@@ -72,6 +87,8 @@ private:
                    encode.getArgumentTypes() != ArrayRef{tokens, inputs.back()}))
       return emitError(encode.getLoc(), "expected @encode(tensor<?xi32>, ")
              << inputs.back() << "), got " << encode.getFunctionType();
+    if (!head)
+      return success();
     if (head.getArgumentTypes() != results || head.getNumResults() != 1 ||
         !isActivation(head.getResultTypes()[0]))
       return emitError(head.getLoc(), "expected @head(")
