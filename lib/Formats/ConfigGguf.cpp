@@ -97,8 +97,10 @@ ConfigNames ggufNames(const GgufFile &gguf, const MetadataReader &reader,
   names.file = gguf.path();
   names.hiddenSize = reader.key("embedding_length");
   names.intermediateSize = reader.key("feed_forward_length");
-  names.layers = reader.key(
-      row.kind == ModelKind::EncoderDecoder && reader.has("decoder_block_count") ? "decoder_block_count" : "block_count");
+  names.layers =
+      reader.key(row.kind == ModelKind::EncoderDecoder && reader.has("decoder_block_count")
+                     ? "decoder_block_count"
+                     : "block_count");
   names.heads = reader.key("attention.head_count");
   names.kvHeads = reader.key("attention.head_count_kv");
   names.headDim = reader.key("attention.key_length");
@@ -406,7 +408,7 @@ absl::Status readOwnKeys(const GgufFile &gguf, const MetadataReader &reader,
 /// The encoder in front of a decoder. As llama.cpp, T5's blocks with a gate have gelu, and those
 /// without have relu.
 absl::Status readEncoderDecoder(const GgufFile &gguf, const MetadataReader &reader,
-                         const ArchitectureRow &row, ModelConfig &config) {
+                                const ArchitectureRow &row, ModelConfig &config) {
   if (row.kind != ModelKind::EncoderDecoder)
     return absl::OkStatus();
   config.encoderLayers = config.layers;

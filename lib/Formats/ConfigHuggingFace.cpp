@@ -370,7 +370,8 @@ static absl::StatusOr<ModelConfig> parseModel(const JsonValue &json, const std::
     STC_RETURN_IF_ERROR(reader.integer(keys.encoderLayers, config.encoderLayers, true));
     config.layers = config.encoderLayers;
   }
-  STC_RETURN_IF_ERROR(reader.integer(keys.layers, config.layers, row->kind != ModelKind::EncoderDecoder));
+  STC_RETURN_IF_ERROR(
+      reader.integer(keys.layers, config.layers, row->kind != ModelKind::EncoderDecoder));
   config.heads = row->heads;
   STC_RETURN_IF_ERROR(reader.integer(keys.heads, config.heads, row->heads == 0));
   config.vocabSize = row->vocabSize;
