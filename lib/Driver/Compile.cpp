@@ -2,6 +2,7 @@
 #include "stc/Driver/Compile.h"
 
 #include "Artifacts.h"
+#include "CheckKind.h"
 #include "ReadModule.h"
 #include "Report.h"
 #include "SearchCost.h"
@@ -18,6 +19,7 @@
 #include "stc/Target/CPU/VariantTable.h"
 #include "stc/Target/Emission/CodeGenerator.h"
 #include "stc/Target/Emission/GpuCodeGenerator.h"
+#include "stc/Target/Kernels/FrameLowering.h"
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -150,6 +152,7 @@ private:
   absl::StatusOr<std::vector<std::string>> generateVariants(ModelSettings &settings);
   absl::StatusOr<std::vector<cpu::GpuImage>> generateGpuCode(ModelSettings &settings);
   absl::Status prepareAutotune();
+  absl::Status prepareEncoder();
   absl::Status prepareSearch();
   void takeRecipe();
   absl::Status emitText();
@@ -365,9 +368,12 @@ absl::StatusOr<std::vector<std::string>> Compilation::generateVariants(ModelSett
       STC_RETURN_IF_ERROR(runPhase(phase, *modules.back()));
     finishSettings(*modules.back(), pipeline, settings);
   }
-  modules.push_back(cpu::buildVariantTable(context, targets, images,
-                                           static_cast<int64_t>(settings.codeFingerprint),
-                                           settings.kind == ModelKind::Encoder));
+  llvm::SmallVector<llvm::StringRef> functions;
+  for (const EntryPoint &entry : entryPoints())
+    if (module->lookupSymbol(entry.function))
+      functions.push_back(entry.function);
+  modules.push_back(cpu::buildVariantTable(
+      context, targets, images, static_cast<int64_t>(settings.codeFingerprint), functions));
   auto start = std::chrono::steady_clock::now();
   std::vector<ObjectJob> jobs;
   for (size_t i = 0; i < modules.size(); ++i)
@@ -401,6 +407,19 @@ static int64_t matrixWeights(mlir::ModuleOp module) {
     if (weight.getTensorType().getRank() == 2)
       count += weight.getTensorType().getNumElements();
   return count;
+}
+
+/// An encoder in front of a decoder reads a whole text at once.
+absl::Status Compilation::prepareEncoder() {
+  auto encode = module->lookupSymbol<mlir::func::FuncOp>("encode");
+  if (!encode)
+    return absl::OkStatus();
+  bool isForGpu = !gpuTargets.empty() || gpu::TargetDescription::isSimulated(options.target);
+  STC_RETURN_IF_ERROR(checkEncoderDecoder(options, isForGpu));
+  for (mlir::Type type : encode.getArgumentTypes())
+    if (auto cache = mlir::dyn_cast<KVCacheType>(type))
+      pipeline.prefillChunk = std::max(pipeline.prefillChunk, cache.getCapacity());
+  return absl::OkStatus();
 }
 
 /// What the search has to know about this machine.
@@ -479,6 +498,7 @@ absl::Status Compilation::describeModel(ModelSettings &settings) {
     const ModelConfig &config = checkpoint->config();
     settings.chatTemplate = chatTemplate;
     settings.bosToken = config.bosToken.value_or(-1);
+    settings.decoderStart = config.decoderStart.value_or(-1);
     if (config.eosToken)
       settings.eosTokens.push_back(*config.eosToken);
     for (int64_t token : config.extraEosTokens)
@@ -642,6 +662,7 @@ absl::Status Compilation::run() {
   pipeline.verbose = options.verbose;
   STC_RETURN_IF_ERROR(prepareAutotune());
   STC_RETURN_IF_ERROR(load());
+  STC_RETURN_IF_ERROR(prepareEncoder());
   STC_RETURN_IF_ERROR(fitToEncoder());
   if (!options.report.empty()) {
     STC_ASSIGN_OR_RETURN(page, Report::create(options, *checkpoint, tokenizer.get(), *module));

@@ -51,12 +51,20 @@ static double usedShare(RepeatOp repeat) {
 /// gathered from, of which a token reads a single row.
 static llvm::DenseMap<mlir::StringAttr, double> streamedWeights(mlir::ModuleOp module) {
   llvm::DenseMap<mlir::StringAttr, double> streamed;
+  // What an encoder reads, it reads once for all tokens of the decoder.
+  auto isOfEncoder = [](mlir::Operation *op) {
+    return op->getParentOfType<mlir::func::FuncOp>().getSymName().starts_with("encode");
+  };
   module.walk([&](packed::GetWeightOp get) {
+    if (isOfEncoder(get))
+      return;
     bool gatheredOnly = llvm::all_of(get->getUsers(), llvm::IsaPred<packed::GatherOp>);
     if (!gatheredOnly)
       streamed[get.getWeightAttr().getAttr()] = 1;
   });
   module.walk([&](RepeatOp repeat) {
+    if (isOfEncoder(repeat))
+      return;
     double share = usedShare(repeat);
     for (mlir::Attribute row : repeat.getWeights())
       for (auto symbol : mlir::cast<mlir::ArrayAttr>(row).getAsRange<mlir::FlatSymbolRefAttr>())
@@ -115,6 +123,10 @@ ModelSettings stc::modelSettings(mlir::ModuleOp module, const std::string &name)
   } else {
     settings.kind = ModelKind::Encoder; // nothing continues a text
     settings.vocabSize = embeddedTokens(prefill);
+  }
+  if (module.lookupSymbol("encode")) {
+    settings.kind = ModelKind::EncoderDecoder;
+    settings.encoderContext = settings.maxContext;
   }
   return settings;
 }

@@ -468,11 +468,47 @@ constexpr ArchitectureRow mpt() {
   return row;
 }
 
+// Raffel et al. 2020. Scores are not scaled, and get a bias by distance.
+constexpr ArchitectureRow t5() {
+  ArchitectureRow row;
+  row.name = row.gguf = "t5";
+  row.models = "T5, T5 1.1, Flan-T5";
+  row.kind = ModelKind::EncoderDecoder;
+  row.block.relativeBias = true;
+  row.block.gated = false; // feed_forward_proj says
+  row.headDim = 64;
+  row.maxPositions = 512;
+  row.activation = "relu";
+  row.tiedEmbeddings = true;
+  row.keys.hiddenSize = "d_model";
+  row.keys.intermediateSize = "d_ff";
+  row.keys.encoderLayers = "num_layers";
+  row.keys.layers = "num_decoder_layers";
+  row.keys.heads = "num_heads";
+  row.keys.kvHeads = "";
+  row.keys.headDim = "d_kv";
+  row.keys.maxPositions = "n_positions";
+  row.keys.normEpsilon = "layer_norm_epsilon";
+  row.keys.attentionBias = row.keys.feedForwardBias = "";
+  return row;
+}
+
+// GGUF files of mT5 call themselves t5.
+constexpr ArchitectureRow mt5() {
+  ArchitectureRow row = t5();
+  row.name = "mt5";
+  row.models = "mT5";
+  row.gguf = "";
+  row.activation = "gated-gelu";
+  row.tiedEmbeddings = false;
+  return row;
+}
+
 constexpr ArchitectureRow kRows[] = {
     llama(),   mistral(),    mixtral(), qwen2(),  qwen2Moe(), qwen3(), qwen3Moe(), gptOss(),
     smollm3(), gemma(),      gemma2(),  gemma3(), olmo2(),    olmoe(), granite(),  cohere(),
     cohere2(), starcoder2(), phi(),     phi3(),   gpt2(),     gptj(),  gptNeoX(),  falcon(),
-    bloom(),   mpt(),
+    bloom(),   mpt(),        t5(),      mt5(),
 };
 
 /// Insertions, deletions and replacements that lead from one text to the other (Levenshtein 1966).

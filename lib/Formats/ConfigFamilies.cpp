@@ -17,6 +17,7 @@ static void addBlock(const BlockTraits &block, std::vector<std::string> &feature
   add(block.parallel && !block.sharedNorm, "attention and feed-forward side by side");
   add(!block.gated, "feed-forward without gate");
   add(block.learnedPositions, "learned positions");
+  add(block.relativeBias, "biases of scores by distance");
   add(block.sumNorm, "norms of the sums");
   add(block.embeddingNorm, "a norm of the embeddings");
   add(!block.firstNorm, "none before the first attention");

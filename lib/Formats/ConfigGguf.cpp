@@ -97,7 +97,10 @@ ConfigNames ggufNames(const GgufFile &gguf, const MetadataReader &reader,
   names.file = gguf.path();
   names.hiddenSize = reader.key("embedding_length");
   names.intermediateSize = reader.key("feed_forward_length");
-  names.layers = reader.key("block_count");
+  names.layers =
+      reader.key(row.kind == ModelKind::EncoderDecoder && reader.has("decoder_block_count")
+                     ? "decoder_block_count"
+                     : "block_count");
   names.heads = reader.key("attention.head_count");
   names.kvHeads = reader.key("attention.head_count_kv");
   names.headDim = reader.key("attention.key_length");
@@ -112,6 +115,10 @@ ConfigNames ggufNames(const GgufFile &gguf, const MetadataReader &reader,
   names.expertsPerToken = reader.key("expert_used_count");
   names.expertSize = reader.key("expert_feed_forward_length");
   names.sharedExpertSize = reader.key("expert_shared_feed_forward_length");
+  names.encoderLayers = reader.key("block_count");
+  names.relativeBuckets = reader.key("attention.relative_buckets_count");
+  names.relativeDistance = "relative_attention_max_distance"; // 128 in all files
+  names.decoderStart = reader.key("decoder_start_token_id");
   names.bosToken = "tokenizer.ggml.bos_token_id";
   names.eosToken = "tokenizer.ggml.eos_token_id";
   return names;
@@ -398,6 +405,25 @@ absl::Status readOwnKeys(const GgufFile &gguf, const MetadataReader &reader,
   return absl::OkStatus();
 }
 
+/// The encoder in front of a decoder. As llama.cpp, T5's blocks with a gate have gelu, and those
+/// without have relu.
+absl::Status readEncoderDecoder(const GgufFile &gguf, const MetadataReader &reader,
+                                const ArchitectureRow &row, ModelConfig &config) {
+  if (row.kind != ModelKind::EncoderDecoder)
+    return absl::OkStatus();
+  config.encoderLayers = config.layers;
+  STC_RETURN_IF_ERROR(reader.integer("decoder_block_count", config.layers));
+  config.decoderStart = 0;
+  STC_RETURN_IF_ERROR(reader.integer("decoder_start_token_id", *config.decoderStart));
+  config.block.gated = findTensor(gguf, "enc.blk.0.ffn_gate.weight");
+  config.activation = config.block.gated ? "gelu_tanh" : "relu";
+  config.attentionScale = 1;
+  if (!findTensor(gguf, "output.weight") && config.hiddenSize > 0)
+    config.logitScale = 1 / std::sqrt(double(config.hiddenSize));
+  config.relativeDistance = 128;
+  return reader.integer("attention.relative_buckets_count", config.relativeBuckets, true);
+}
+
 } // namespace
 
 absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
@@ -424,6 +450,7 @@ absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   STC_RETURN_IF_ERROR(readVocabulary(gguf, reader, config));
   STC_RETURN_IF_ERROR(readHeadSize(reader, config));
   STC_RETURN_IF_ERROR(readRope(gguf, reader, *row, config));
+  STC_RETURN_IF_ERROR(readEncoderDecoder(gguf, reader, *row, config));
   STC_RETURN_IF_ERROR(readOwnKeys(gguf, reader, *row, config));
   if (row->kind == ModelKind::Encoder)
     STC_RETURN_IF_ERROR(readEncoder(gguf, reader, config));

@@ -41,6 +41,10 @@ ConfigNames huggingFaceNames(const std::string &file, const ArchitectureRow &row
   names.expertsPerToken = "num_experts_per_tok";
   names.expertSize = row.mixture.expertSize == 0 ? names.intermediateSize : "moe_intermediate_size";
   names.sharedExpertSize = "shared_expert_intermediate_size";
+  names.encoderLayers = std::string(keys.encoderLayers);
+  names.relativeBuckets = "relative_attention_num_buckets";
+  names.relativeDistance = "relative_attention_max_distance";
+  names.decoderStart = "decoder_start_token_id";
   names.bosToken = "bos_token_id";
   names.eosToken = "eos_token_id";
   return names;
@@ -163,6 +167,8 @@ absl::Status readRotatedLayers(const ConfigReader &reader, const ArchitectureRow
 
 absl::Status readActivation(const ConfigReader &reader, const ArchitectureRow &row,
                             ModelConfig &config) {
+  if (row.block.relativeBias)
+    return absl::OkStatus(); // readEncoderDecoder
   config.activation = std::string(row.activation);
   absl::string_view key = row.keys.activation;
   // Gemma 1 came out with hidden_act of another function than its own, which hidden_activation
@@ -360,7 +366,12 @@ static absl::StatusOr<ModelConfig> parseModel(const JsonValue &json, const std::
   if (!hasSize && config.hiddenSize > 0 && config.hiddenSize < INT32_MAX)
     config.intermediateSize = row->intermediateFactor * config.hiddenSize;
   STC_RETURN_IF_ERROR(reader.integer(keys.intermediateSize, config.intermediateSize, hasSize));
-  STC_RETURN_IF_ERROR(reader.integer(keys.layers, config.layers, true));
+  if (row->kind == ModelKind::EncoderDecoder) {
+    STC_RETURN_IF_ERROR(reader.integer(keys.encoderLayers, config.encoderLayers, true));
+    config.layers = config.encoderLayers;
+  }
+  STC_RETURN_IF_ERROR(
+      reader.integer(keys.layers, config.layers, row->kind != ModelKind::EncoderDecoder));
   config.heads = row->heads;
   STC_RETURN_IF_ERROR(reader.integer(keys.heads, config.heads, row->heads == 0));
   config.vocabSize = row->vocabSize;
@@ -392,6 +403,8 @@ static absl::StatusOr<ModelConfig> parseModel(const JsonValue &json, const std::
   if (config.layers < 1 || config.layers > kMostLayers)
     return checkConfig(huggingFaceNames(file, *row), config);
   STC_RETURN_IF_ERROR(readActivation(reader, *row, config));
+  if (row->kind == ModelKind::EncoderDecoder)
+    STC_RETURN_IF_ERROR(readEncoderDecoder(reader, *row, config));
   STC_RETURN_IF_ERROR(readOwnKeys(reader, *row, config));
   STC_RETURN_IF_ERROR(readExperts(reader, *row, config));
   if (row->name == "falcon")

@@ -138,6 +138,11 @@ private:
   std::string prefix;
 };
 
+/// What the configuration of a model with an encoder says beside that of a decoder: T5's biases and
+/// its kind of feed-forward block, and the token that the decoder begins with.
+absl::Status readEncoderDecoder(const ConfigReader &reader, const ArchitectureRow &row,
+                                ModelConfig &config);
+
 /// Each layer's kind as newer files list it, true for one with a window; empty where there is no
 /// list.
 absl::StatusOr<std::vector<bool>> readLayerTypes(const ConfigReader &reader, int64_t layers);

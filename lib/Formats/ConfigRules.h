@@ -12,6 +12,7 @@ namespace stc {
 /// are separated by "|": the first that exists counts.
 struct ConfigKeys {
   absl::string_view hiddenSize = "hidden_size", intermediateSize = "intermediate_size";
+  absl::string_view encoderLayers; // of models with an encoder
   absl::string_view layers = "num_hidden_layers", heads = "num_attention_heads";
   absl::string_view kvHeads = "num_key_value_heads", headDim = "head_dim";
   absl::string_view maxPositions = "max_position_embeddings", normEpsilon = "rms_norm_eps";
@@ -130,7 +131,8 @@ struct ConfigNames {
   std::string file;
   std::string hiddenSize, intermediateSize, layers, heads, kvHeads, headDim, vocabSize;
   std::string maxPositions, normEpsilon, ropeTheta, ropeScaling, rotaryDim, slidingWindow;
-  std::string bosToken, eosToken;
+  std::string bosToken, eosToken, decoderStart;
+  std::string encoderLayers, relativeBuckets, relativeDistance;
   std::string experts, expertsPerToken, expertSize, sharedExpertSize;
 };
 

@@ -25,7 +25,8 @@ enum class Dim {
   One,          // a single row
   QueryNorm,    // head_dim, or heads * head_dim where a norm is of the whole row
   KeyNorm,      // head_dim, or kv_heads * head_dim
-  Heads,        // heads
+  Heads,        // num_heads
+  Buckets,      // of distances that share a bias
 };
 
 /// Which rule says whether a weight exists. Each architecture answers for every group.
@@ -38,6 +39,7 @@ enum class Group {
   Experts,          // of layers with a mixture of experts
   SharedExpert,     // of these, where one expert is shared
   DenseFeedForward, // of the other layers
+  Gate,             // of a feed-forward block that has one
   FeedForwardNorm,  // but where one norm is for attention and feed-forward
   AttentionNorm,    // but in a first layer that has none
   TokenTypes,       // of models with token types
@@ -82,7 +84,8 @@ struct Form {
 enum class Gain { Itself, MinusOne };
 
 /// One row of the weight table. "{layer}" and "{expert}" stand for numbers in all three names; a
-/// row without them describes one weight of the model. Names that differ between checkpoints are
+/// row without them describes one weight of the model. Layers of an encoder in front of the decoder
+/// have symbols that begin with "encoder.". Names that differ between checkpoints are
 /// separated by "|": the first that exists counts.
 struct WeightRow {
   llvm::StringLiteral symbol;      // the same for every container, so that passes can rely on it
@@ -114,6 +117,7 @@ struct Architecture {
 /// The families, one function per file.
 llvm::ArrayRef<Architecture> llamaArchitectures();
 llvm::ArrayRef<Architecture> gptArchitectures();
+llvm::ArrayRef<Architecture> t5Architectures();
 llvm::ArrayRef<Architecture> alibiArchitectures();
 llvm::ArrayRef<Architecture> bertArchitectures();
 

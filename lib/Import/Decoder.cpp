@@ -11,8 +11,8 @@ class DecoderBuilder : public GraphBuilder {
 public:
   using GraphBuilder::GraphBuilder;
 
+  using GraphBuilder::buildHead;
   void buildForward();
-  void buildHead();
 
 private:
   Value embed(Value tokens);
@@ -104,19 +104,6 @@ void DecoderBuilder::buildForward() {
   });
   hidden = norm("final_norm", hidden);
   func::ReturnOp::create(builder, at("forward"), hidden);
-}
-
-void DecoderBuilder::buildHead() {
-  OpBuilder::InsertionGuard guard(builder);
-  auto function =
-      beginFunction("head", activations(config.hiddenSize), activations(config.vocabSize));
-  // A tied head multiplies by the embedding table.
-  Value logits = linear(weights.find("lm_head") ? "lm_head" : "embed", function.getArgument(0));
-  logits = scale(at("head"), logits, config.logitScale);
-  if (config.logitSoftCap != 0)
-    logits = SoftCapOp::create(builder, at("head"), logits,
-                               builder.getF64FloatAttr(config.logitSoftCap));
-  func::ReturnOp::create(builder, at("head"), logits);
 }
 
 } // namespace

@@ -13,9 +13,10 @@ KVCacheType GraphBuilder::cacheType(int64_t layers, int64_t capacity) {
                           KVCacheType::elementType(builder.getContext(), settings.kvCache));
 }
 
-func::FuncOp GraphBuilder::beginFunction(llvm::StringRef name, TypeRange inputs, Type result) {
+func::FuncOp GraphBuilder::beginFunction(llvm::StringRef name, TypeRange inputs,
+                                         TypeRange results) {
   auto function =
-      func::FuncOp::create(builder, at(name), name, builder.getFunctionType(inputs, {result}));
+      func::FuncOp::create(builder, at(name), name, builder.getFunctionType(inputs, results));
   builder.setInsertionPointToStart(function.addEntryBlock());
   return function;
 }
@@ -98,6 +99,11 @@ Value GraphBuilder::normHeads(const llvm::Twine &symbol, Value input, int64_t he
                            builder.getI64IntegerAttr(groups));
 }
 
+double GraphBuilder::scoreScale() const {
+  return config.attentionScale != 0 ? config.attentionScale
+                                    : 1 / std::sqrt(static_cast<double>(config.headDim));
+}
+
 Value GraphBuilder::attention(const std::string &layer, int64_t index, Value input) {
   Location loc = at(layer + ".attention");
   Value queries = normHeads(layer + ".q_norm", linear(layer + ".q", input), config.heads);
@@ -109,9 +115,9 @@ Value GraphBuilder::attention(const std::string &layer, int64_t index, Value inp
   CacheUpdateOp::create(builder, loc, keys, values, cache, layerIndex, position);
   // A window as long as the cache hides nothing.
   bool hidesKeys = config.isWindowed(index) && config.slidingWindow < settings.capacity;
-  double scores = config.attentionScale != 0 ? config.attentionScale
-                                             : 1 / std::sqrt(static_cast<double>(config.headDim));
+  double scores = scoreScale();
   Value sinks = config.block.sinkLogits ? weight(loc, layer + ".sinks") : Value();
+  Value bias = biasSymbol.empty() ? Value() : weight(loc, biasSymbol);
   auto mixed =
       AttentionOp::create(builder, loc, queries, cache, layerIndex, position, config.heads, scores);
   mixed.setWindow(hidesKeys ? config.slidingWindow : 0);
@@ -126,6 +132,10 @@ Value GraphBuilder::attention(const std::string &layer, int64_t index, Value inp
     mixed.getSinkLogitsMutable().assign(sinks);
   if (end)
     mixed.getEndMutable().assign(end);
+  if (bias) {
+    mixed.getBiasMutable().assign(bias);
+    mixed.setBiasDistance(config.relativeDistance);
+  }
   return linear(layer + ".o", mixed);
 }
 
@@ -145,4 +155,17 @@ Value GraphBuilder::gatedUnit(const std::string &part, Value input) {
     gated.setOffset(llvm::APFloat(1.0));
   }
   return linear(part + ".down", gated);
+}
+
+void GraphBuilder::buildHead() {
+  OpBuilder::InsertionGuard guard(builder);
+  auto function =
+      beginFunction("head", activations(config.hiddenSize), activations(config.vocabSize));
+  // A tied head multiplies by the embedding table.
+  Value logits = linear(weights.find("lm_head") ? "lm_head" : "embed", function.getArgument(0));
+  logits = scale(at("head"), logits, config.logitScale);
+  if (config.logitSoftCap != 0)
+    logits = SoftCapOp::create(builder, at("head"), logits,
+                               builder.getF64FloatAttr(config.logitSoftCap));
+  func::ReturnOp::create(builder, at("head"), logits);
 }

@@ -42,7 +42,10 @@ protected:
   /// A cache for the keys and values of `layers` layers.
   KVCacheType cacheType(int64_t layers, int64_t capacity);
   /// An empty function at the builder, which then stands at its start. The caller restores it.
-  mlir::func::FuncOp beginFunction(llvm::StringRef name, mlir::TypeRange inputs, mlir::Type result);
+  mlir::func::FuncOp beginFunction(llvm::StringRef name, mlir::TypeRange inputs,
+                                   mlir::TypeRange results);
+  /// Adds @head: the logits of hidden states.
+  void buildHead();
 
   /// The value of a weight, or null for one the model lacks.
   mlir::Value weight(mlir::Location loc, const llvm::Twine &symbol);
@@ -67,6 +70,8 @@ protected:
   mlir::Value rotate(mlir::Location loc, int64_t layer, mlir::Value input);
   /// The norm of queries or keys, where the model has one.
   mlir::Value normHeads(const llvm::Twine &symbol, mlir::Value input, int64_t heads);
+  /// What scores of attention are multiplied by.
+  double scoreScale() const;
   /// Self-attention of a layer, from its normalized input to what the output projection gives:
   /// causal, or over all positions below `end` where that is set.
   mlir::Value attention(const std::string &layer, int64_t index, mlir::Value input);
@@ -81,6 +86,7 @@ protected:
   const GraphSettings &settings;
   mlir::Value position, cache;     // arguments of the function being built
   mlir::Value end;                 // null: attention is causal
+  std::string biasSymbol;          // of T5's biases of scores; empty: there are none
   RotaryTableOp table, localTable; // null where no layer is rotated so
 };
 

@@ -3,6 +3,7 @@
 
 #include "Decoder.h"
 #include "Encoder.h"
+#include "EncoderDecoder.h"
 #include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"
@@ -113,6 +114,8 @@ absl::StatusOr<OwningOpRef<ModuleOp>> stc::importCheckpoint(MLIRContext &context
   if (checkpoint.config().kind == ModelKind::Encoder) {
     buildEncoder(builder, checkpoint.config(), weights, settings);
     noteIgnored(weights, *module);
+  } else if (checkpoint.config().kind == ModelKind::EncoderDecoder) {
+    buildEncoderDecoder(builder, checkpoint.config(), weights, settings);
   } else {
     buildDecoder(builder, checkpoint.config(), weights, settings);
   }

@@ -8,8 +8,10 @@
 
 using namespace stc;
 
-/// The layer's number in a symbol "layers.3.q" as text; "" in a symbol of the whole model.
+/// The layer's number in a symbol "layers.3.q" or "encoder.layers.3.q" as text; "" in a symbol of
+/// the whole model.
 static llvm::StringRef layerOf(llvm::StringRef symbol) {
+  symbol.consume_front("encoder.");
   return symbol.consume_front("layers.") ? symbol.take_until([](char c) { return c == '.'; })
                                          : llvm::StringRef();
 }

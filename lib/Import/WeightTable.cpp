@@ -38,7 +38,8 @@ llvm::SmallVector<WeightRow> Architecture::weights() const {
 
 const Architecture *stc::findArchitectureTable(llvm::StringRef name) {
   for (llvm::ArrayRef<Architecture> family :
-       {llamaArchitectures(), gptArchitectures(), alibiArchitectures(), bertArchitectures()})
+       {llamaArchitectures(), gptArchitectures(), alibiArchitectures(), bertArchitectures(),
+        t5Architectures()})
     for (const Architecture &architecture : family)
       if (architecture.name == name)
         return &architecture;
@@ -78,6 +79,8 @@ static int64_t sizeOf(Dim dim, const ModelConfig &config) {
     return ofHeads ? config.headDim : config.kvHeads * config.headDim;
   case Dim::Heads:
     return config.heads;
+  case Dim::Buckets:
+    return config.relativeBuckets;
   }
   llvm_unreachable("all dimensions are listed");
 }
@@ -197,6 +200,8 @@ bool WeightTable::applies(const WeightRow &row, int64_t layer) const {
     return config.sharedExpertSize > 0 && config.hasExperts(layer);
   case Group::DenseFeedForward:
     return !config.hasExperts(layer);
+  case Group::Gate:
+    return config.block.gated;
   case Group::FeedForwardNorm:
     return !config.block.sharedNorm;
   case Group::AttentionNorm:
@@ -280,7 +285,7 @@ absl::Status WeightTable::refuseUnknown() {
   llvm::StringSet<> known{kRopeFactorsTensor, "rope_factors_long.weight",
                           "rope_factors_short.weight"};
   for (llvm::StringRef pattern : architecture.ignorable)
-    for (int64_t layer = 0; layer < config.layers; ++layer)
+    for (int64_t layer = 0; layer < std::max(config.layers, config.encoderLayers); ++layer)
       known.insert(expandName(pattern, layer));
   // A tied head may be stored once more; the embedding table is what counts.
   for (const WeightRow &row : rows)
@@ -324,14 +329,22 @@ absl::Status WeightTable::declareRows(OpBuilder &builder, llvm::ArrayRef<const W
 }
 
 absl::Status WeightTable::declare(OpBuilder &builder) {
-  int64_t layers = checkpoint.config().layers;
+  const ModelConfig &config = checkpoint.config();
+  // How many weights a row stands for.
+  auto layersOf = [&](const WeightRow &row) -> int64_t {
+    if (!row.symbol.contains(kLayer))
+      return 1;
+    return row.symbol.starts_with("encoder.") ? config.encoderLayers : config.layers;
+  };
   // Weights appear in the order of their use: model-level rows around the rows of all layers.
   llvm::ArrayRef<WeightRow> left = rows;
   while (!left.empty()) {
-    bool perLayer = left.front().symbol.contains(kLayer);
-    llvm::ArrayRef<WeightRow> run = left.take_while(
-        [&](const WeightRow &row) { return row.symbol.contains(kLayer) == perLayer; });
-    for (int64_t layer = 0; layer < (perLayer ? layers : 1); ++layer) {
+    auto kind = [](const WeightRow &row) {
+      return std::pair(row.symbol.contains(kLayer), row.symbol.starts_with("encoder."));
+    };
+    llvm::ArrayRef<WeightRow> run =
+        left.take_while([&](const WeightRow &row) { return kind(row) == kind(left.front()); });
+    for (int64_t layer = 0; layer < layersOf(left.front()); ++layer) {
       llvm::SmallVector<const WeightRow *> present;
       for (const WeightRow &row : run)
         if (applies(row, layer))

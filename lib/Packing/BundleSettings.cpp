@@ -49,6 +49,8 @@ constexpr NumberField kNumbers[] = {
     {"weight_bytes_per_token", &ModelSettings::weightBytesPerToken, 0, kMaxSize},
     {"activation_ops_per_token", &ModelSettings::activationOpsPerToken, 0, kMaxSize},
     {"bos_token", &ModelSettings::bosToken, -1, kMaxInt32},
+    {"encoder_context", &ModelSettings::encoderContext, 0, kMaxInt32},
+    {"decoder_start", &ModelSettings::decoderStart, -1, kMaxInt32},
     {"normalize", &ModelSettings::normalize, 0, 1},
 };
 constexpr absl::string_view kEosKey = "eos_tokens", kFingerprintKey = "code_fingerprint";

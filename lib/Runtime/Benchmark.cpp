@@ -186,6 +186,8 @@ absl::StatusOr<double> measureStartup(const ModelCode &code, const std::string &
   for (int i = 0; i <= repetitions; ++i) {
     Clock::time_point start = Clock::now();
     STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, Model::open(code, path, options));
+    if (model->settings().kind == ModelKind::EncoderDecoder)
+      STC_RETURN_IF_ERROR(model->require(Ability::Continue));
     STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
     bool isEncoder = model->settings().kind == ModelKind::Encoder;
     STC_RETURN_IF_ERROR((isEncoder ? session->encode({0}) : session->decode(0)).status());

@@ -23,12 +23,17 @@ TextSizes::TextSizes(const ModelSettings &settings)
   logits = 4 * uint64_t(scoreRows) * uint64_t(settings.vocabSize);
 }
 
+absl::Status Executor::encode(absl::Span<const int32_t>) {
+  return formatError({"", "device", {}}, "the processors, which run encoder-decoders", "another");
+}
+
 namespace {
 
 class CpuExecutor final : public Executor {
 public:
   explicit CpuExecutor(Model &model) : model(model) {}
   absl::Status allocate();
+  absl::Status encode(absl::Span<const int32_t> tokens) override;
   absl::Status prefill(absl::Span<const int32_t> tokens, int64_t position) override;
   absl::StatusOr<absl::Span<const float>> decode(int32_t token, int64_t position) override;
   absl::StatusOr<absl::Span<const float>> hiddenStates(int64_t tokens) override {
@@ -45,6 +50,7 @@ private:
   }
 
   Model &model;
+  int64_t encoded = 0; // tokens of the last call of encode
   Memory arena, keyCache, valueCache, hidden, logits;
 };
 
@@ -70,11 +76,18 @@ StcFrame CpuExecutor::frame(absl::Span<const int32_t> tokens, int64_t position) 
   frame.hidden = hidden.floats();
   frame.logits = logits.floats();
   frame.sync = model.pool().sync();
+  frame.encoded = encoded;
   return frame;
 }
 
 void CpuExecutor::call(StcFunction function, const StcFrame &frame) {
   model.pool().run([&](int64_t thread, int64_t threads) { function(&frame, thread, threads); });
+}
+
+absl::Status CpuExecutor::encode(absl::Span<const int32_t> tokens) {
+  call(model.variant().encode, frame(tokens, 0));
+  encoded = int64_t(tokens.size());
+  return absl::OkStatus();
 }
 
 absl::Status CpuExecutor::prefill(absl::Span<const int32_t> tokens, int64_t position) {

@@ -165,16 +165,24 @@ absl::StatusOr<const Tokenizer *> Model::requireTokenizer() const {
 
 absl::Status Model::require(Ability ability) const {
   ModelKind kind = settings().kind;
-  bool isEncoder = kind == ModelKind::Encoder;
-  if (ability == (isEncoder ? Ability::Embed : Ability::Continue))
-    return absl::OkStatus();
-  return formatError({path(), "model", {}},
-                     ability == Ability::Embed ? "an encoder, which turns texts into vectors"
-                                               : "a decoder, which continues texts",
-                     absl::StrCat("one of kind ", modelKindName(kind), " (it offers ",
-                                  isEncoder ? "embed, logits, tokenize, bench and info"
-                                            : "run, logits, tokenize, eval, bench and info",
-                                  ")"));
+  struct {
+    Ability ability;
+    const char *expected;
+    bool isThere;
+  } abilities[] = {
+      {Ability::Continue, "a decoder, which continues texts", kind == ModelKind::Decoder},
+      {Ability::Write, "a decoder, which continues texts", kind != ModelKind::Encoder},
+      {Ability::Embed, "an encoder, which turns texts into vectors", kind == ModelKind::Encoder},
+  };
+  const char *offered = kind == ModelKind::Encoder   ? "embed, logits, tokenize, bench and info"
+                        : kind == ModelKind::Decoder ? "run, logits, tokenize, eval, bench and info"
+                                                     : "run, logits, tokenize and info";
+  for (const auto &known : abilities)
+    if (known.ability == ability && !known.isThere)
+      return formatError(
+          {path(), "model", {}}, known.expected,
+          absl::StrCat("one of kind ", modelKindName(kind), " (it offers ", offered, ")"));
+  return absl::OkStatus();
 }
 
 bool Model::isEndOfText(int32_t token) const {

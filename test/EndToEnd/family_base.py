@@ -92,6 +92,21 @@ class Family:
         (directory / "config.json").write_text(json.dumps(self.config))
         return directory
 
+    def write_sharded(self, directory, tensors):
+        """In two files, tensors in turn, and their index."""
+        directory = self.write(directory, tensors)
+        (directory / "model.safetensors").unlink()
+        names, shards = list(tensors), {}
+        for number in range(2):
+            file = f"model-{number + 1:05}-of-00002.safetensors"
+            part = {name: tensors[name] for name in names[number::2]}
+            self.write(directory / "part", part)
+            (directory / "part" / "model.safetensors").rename(directory / file)
+            shards.update({name: file for name in part})
+        (directory / "model.safetensors.index.json").write_text(
+            json.dumps({"metadata": {}, "weight_map": shards}))
+        return directory
+
     def write_gguf(self, path, tensors):
         metadata, renamed = self.to_gguf(tensors)
         write_gguf(path, {"general.architecture": self.gguf, **metadata}, renamed)

@@ -1,6 +1,5 @@
 """Every decoder family computes what its published definition says, from both containers, one token
 at a time as all at once, and pruned and quantized as the interpreter does."""
-import json
 import random
 import re
 import unittest
@@ -154,17 +153,7 @@ class Passes(TemporaryDirectoryTest):
         """Fused tensors of several files."""
         family = Phi3()
         tensors = family.tensors()
-        directory = family.write(self.tmp / "sharded", tensors)
-        (directory / "model.safetensors").unlink()
-        names, shards = list(tensors), {}
-        for number in range(2):
-            file = f"model-{number + 1:05}-of-00002.safetensors"
-            part = {name: tensors[name] for name in names[number::2]}
-            family.write(self.tmp / "part", part)
-            (self.tmp / "part" / "model.safetensors").rename(directory / file)
-            shards.update({name: file for name in part})
-        (directory / "model.safetensors.index.json").write_text(
-            json.dumps({"metadata": {}, "weight_map": shards}))
+        directory = family.write_sharded(self.tmp / "sharded", tensors)
         binary = compile_model(directory, self.tmp / "model")
         run(binary, "logits", "--tokens", ",".join(map(str, TOKENS)), "-o", self.tmp / "l.npy")
         want = family.forward(tensors, TOKENS)

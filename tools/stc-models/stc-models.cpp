@@ -39,5 +39,12 @@ int main() {
       "`pooler.`,\n"
       "`classifier.`, `lm_head`) are not used.");
   printFamilies(stc::ModelKind::Encoder, "What it has");
+  std::puts("\n## Encoder-decoders\n\n"
+            "These read one text and write another: the encoder reads the prompt of `OUT run`, and "
+            "what the\n"
+            "decoder writes is printed; `OUT logits --tokens ... --decoder-tokens ...`. On "
+            "processors, with\n"
+            "weights pruned by magnitude and rounded.");
+  printFamilies(stc::ModelKind::EncoderDecoder, "What it has");
   return 0;
 }

@@ -290,6 +290,41 @@ TEST(Config, familiesHaveTheirOwnDefaults) {
   EXPECT_NEAR(yarn->ropeScaling.attentionFactor, 1.2772588722 / 1.1386294361, 1e-9);
 }
 
+TEST(Config, readsAnEncoderDecoder) {
+  const char *sizes = R"("d_model":64,"d_ff":128,"num_layers":3,"num_heads":4,"vocab_size":9)";
+  auto t5 = parse(absl::StrCat(R"({"model_type":"t5",)", sizes, "}"));
+  ASSERT_TRUE(t5.ok()) << t5.status();
+  EXPECT_EQ(t5->kind, ModelKind::EncoderDecoder);
+  EXPECT_EQ(t5->encoderLayers, 3);
+  EXPECT_EQ(t5->layers, 3); // where only the encoder's are given
+  EXPECT_EQ(t5->headDim, 64);
+  EXPECT_EQ(t5->kvHeads, 4);
+  EXPECT_EQ(t5->maxPositions, 512);
+  EXPECT_EQ(t5->relativeBuckets, 32);
+  EXPECT_EQ(t5->relativeDistance, 128);
+  EXPECT_EQ(t5->activation, "relu");
+  EXPECT_FALSE(t5->block.gated);
+  EXPECT_FALSE(t5->isRotated(0));
+  EXPECT_EQ(t5->attentionScale, 1);
+  EXPECT_EQ(t5->logitScale, 0.125);
+  EXPECT_EQ(*t5->decoderStart, 0);
+  auto flan = parse(absl::StrCat(
+      R"({"model_type":"t5","num_decoder_layers":2,"tie_word_embeddings":false,"pad_token_id":1,
+          "decoder_start_token_id":2,"feed_forward_proj":"gated-gelu",)",
+      sizes, "}"));
+  ASSERT_TRUE(flan.ok()) << flan.status();
+  EXPECT_EQ(flan->encoderLayers, 3);
+  EXPECT_EQ(flan->layers, 2);
+  EXPECT_EQ(flan->activation, "gelu_tanh");
+  EXPECT_TRUE(flan->block.gated);
+  EXPECT_EQ(flan->logitScale, 1);
+  EXPECT_EQ(*flan->decoderStart, 2);
+  auto mt5 = parse(absl::StrCat(R"({"model_type":"mt5",)", sizes, "}"));
+  ASSERT_TRUE(mt5.ok()) << mt5.status();
+  EXPECT_TRUE(mt5->block.gated);
+  EXPECT_FALSE(mt5->tiedEmbeddings);
+}
+
 TEST(Config, encodersSayOtherThings) {
   auto bert = parse(small({{"model_type", "\"bert\""}, {"type_vocab_size", "3"}}));
   ASSERT_TRUE(bert.ok()) << bert.status();

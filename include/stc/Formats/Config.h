@@ -43,6 +43,7 @@ struct BlockTraits {
   bool sharedNorm = false;          // one norm for both (of a parallel block)
   bool gated = true;                // the feed-forward multiplies by an activated gate
   bool learnedPositions = false;    // instead of rotary embedding
+  bool relativeBias = false;        // instead of rotary embedding: T5's bias of scores
   bool normalizedEmbedding = false; // times sqrt(hidden_size), rounded to the table's type
   QueryKeyNorm queryKeyNorm = QueryKeyNorm::None; // before rotary embedding
   bool sinkLogits = false;  // heads have one more score in their softmax, of no value
@@ -90,6 +91,13 @@ struct ModelConfig {
   std::vector<bool> sparseLayers;
   double gateLimit = 0; // of a clampedGate
   std::string activation = "silu";
+  /// An encoder in front of the decoder, unless its number of layers is 0: its blocks are as the
+  /// decoder's, but see the whole text; the decoder's layers also attend to what it gives.
+  int64_t encoderLayers = 0;
+  /// T5's biases (`block.relativeBias`): the rows of the table, and the distance from which on all
+  /// positions share the last one.
+  int64_t relativeBuckets = 0, relativeDistance = 0;
+  std::optional<int64_t> decoderStart; // the token that a decoder behind an encoder begins with
   std::optional<int64_t> bosToken, eosToken;
   std::vector<int64_t> extraEosTokens;
 
@@ -98,7 +106,9 @@ struct ModelConfig {
   bool isWindowed(int64_t layer) const {
     return slidingWindow != 0 && (windowedLayers.empty() || windowedLayers[size_t(layer)]);
   }
-  bool usesRotation() const { return !block.learnedPositions && alibiBias == 0; }
+  bool usesRotation() const {
+    return return !block.learnedPositions && !block.relativeBias && alibiBias == 0;
+  }
   bool hasExperts(int64_t layer) const {
     return experts != 0 && (sparseLayers.empty() || sparseLayers[size_t(layer)]);
   }

@@ -31,6 +31,10 @@ struct TextSizes {
 class Executor {
 public:
   virtual ~Executor() = default;
+  /// Reads the first text of an encoder-decoder, at most ModelSettings::encoderContext tokens, in
+  /// one call; the calls below attend to it from then on. An error where the device has no such
+  /// function.
+  virtual absl::Status encode(absl::Span<const int32_t> tokens);
   /// Reads `tokens`, at most a chunk, the first of which stands at `position`, and leaves their
   /// hidden states for `score`.
   virtual absl::Status prefill(absl::Span<const int32_t> tokens, int64_t position) = 0;

@@ -31,9 +31,9 @@ inline ModelCode linkedModelCode() {
           absl::MakeConstSpan(stc_model_gpu_images, stc_model_gpu_image_count)};
 }
 
-/// What a user can want of a model: that it goes on with a text (`run`, `eval`), or that it turns a
-/// text into vectors (`embed`).
-enum class Ability { Continue, Embed };
+/// What a user can want of a model: that it goes on with a text (`eval`, `run --chat`), that it
+/// writes one at all (`run`, `logits`), or that it turns one into vectors (`embed`).
+enum class Ability { Continue, Write, Embed };
 
 /// The path of the running executable as its user would name it.
 std::string executablePath();

@@ -25,11 +25,18 @@ public:
   int64_t position() const { return length; }
   int64_t maxContext() const { return model.settings().maxContext; }
   Model &owner() { return model; }
-  /// Begins a new text.
-  void reset() { length = 0; }
+  /// Begins a new text. That of an encoder-decoder begins with a call of `readSource`.
+  void reset() {
+    length = 0;
+    isEncoded = false;
+  }
   /// Forgets all tokens from `position` on, which is at most position().
   void rewind(int64_t position) { length = position; }
 
+  /// Begins a new text of an encoder-decoder: its encoder reads these tokens, from 1 to
+  /// ModelSettings::encoderContext, and all other calls are about what its decoder writes. Errors:
+  /// a model of another kind too.
+  absl::Status readSource(absl::Span<const int32_t> tokens);
   /// Reads tokens, in chunks of at most ModelSettings::prefillChunk.
   absl::Status prefill(absl::Span<const int32_t> tokens);
   /// Reads one token and returns the logits of the one after it, valid until the next call.
@@ -55,6 +62,7 @@ private:
 
   Model &model;
   int64_t length = 0;
+  bool isEncoded = false; // of an encoder-decoder: there is something to attend to
   std::unique_ptr<Executor> executor;
 };
 

@@ -73,12 +73,20 @@ private:
     ArrayRef<Type> inputs = forward.getArgumentTypes(), results = forward.getResultTypes();
     Type tokens =
         RankedTensorType::get({ShapedType::kDynamic}, IntegerType::get(&getContext(), 32));
-    if (inputs.size() != 3 || inputs[0] != tokens || !inputs[1].isIndex() ||
-        !isa<KVCacheType>(inputs[2]) || results.size() != 1 || !isActivation(results[0]))
-      return emitError(forward.getLoc(),
-                       "expected @forward(tensor<?xi32>, index, !stc.kv_cache) -> "
-                       "tensor<?xHxf32>, got ")
+    auto encode = getOperation().lookupSymbol<func::FuncOp>("encode");
+    // Behind an encoder, the decoder is told how many positions that left.
+    SmallVector<Type> expected{tokens, IndexType::get(&getContext())};
+    if (encode)
+      expected.push_back(expected.back());
+    if (inputs.size() != expected.size() + 1 || inputs.drop_back() != ArrayRef(expected) ||
+        !isa<KVCacheType>(inputs.back()) || results.size() != 1 || !isActivation(results[0]))
+      return emitError(forward.getLoc(), "expected @forward(tensor<?xi32>, index, ")
+             << (encode ? "index, " : "") << "!stc.kv_cache) -> tensor<?xHxf32>, got "
              << forward.getFunctionType();
+    if (encode && (encode.getNumResults() != 0 ||
+                   encode.getArgumentTypes() != ArrayRef{tokens, inputs.back()}))
+      return emitError(encode.getLoc(), "expected @encode(tensor<?xi32>, ")
+             << inputs.back() << "), got " << encode.getFunctionType();
     if (!head)
       return success();
     if (head.getArgumentTypes() != results || head.getNumResults() != 1 ||

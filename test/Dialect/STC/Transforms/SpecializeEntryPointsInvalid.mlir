@@ -92,3 +92,36 @@ func.func @head(%h: tensor<?x4xf32>) -> tensor<?x4xf32> {
 }
 // expected-error @below {{expected the name @score to be free, got a symbol}}
 func.func private @score()
+
+// -----
+
+// Behind an encoder, the decoder is told what that left.
+!cache = !stc.kv_cache<layers = 1, kv_heads = 1, head_dim = 4, capacity = 16>
+func.func @encode(%t: tensor<?xi32>, %c: !cache) {
+  return
+}
+// expected-error @below {{expected @forward(tensor<?xi32>, index, index, !stc.kv_cache) -> tensor<?xHxf32>, got}}
+func.func @forward(%t: tensor<?xi32>, %p: index, %c: !cache) -> tensor<?x4xf32> {
+  %0 = "test.source"() : () -> tensor<?x4xf32>
+  return %0 : tensor<?x4xf32>
+}
+func.func @head(%h: tensor<?x4xf32>) -> tensor<?x8xf32> {
+  %0 = "test.source"() : () -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}
+
+// -----
+
+!cache = !stc.kv_cache<layers = 1, kv_heads = 1, head_dim = 4, capacity = 16>
+// expected-error @below {{expected @encode(tensor<?xi32>, '!stc.kv_cache<layers = 1, kv_heads = 1, head_dim = 4, capacity = 16>'), got}}
+func.func @encode(%t: tensor<?xi32>) {
+  return
+}
+func.func @forward(%t: tensor<?xi32>, %p: index, %e: index, %c: !cache) -> tensor<?x4xf32> {
+  %0 = "test.source"() : () -> tensor<?x4xf32>
+  return %0 : tensor<?x4xf32>
+}
+func.func @head(%h: tensor<?x4xf32>) -> tensor<?x8xf32> {
+  %0 = "test.source"() : () -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}

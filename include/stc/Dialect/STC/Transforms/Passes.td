@@ -402,6 +402,9 @@ def SpecializeEntryPointsPass : Pass<"stc-specialize-entry-points", "::mlir::Mod
     @decode(tensor<1xi32>, index, !stc.kv_cache) -> tensor<1xVxf32>
     @score(tensor<?xHxf32>) -> tensor<?xVxf32>
     ```
+
+    An encoder-decoder also has @encode(tensor<?xi32>, !stc.kv_cache), which stays as it is; its
+    @forward then has a second index, the number of tokens that were encoded.
   }];
   let dependentDialects = ["::mlir::func::FuncDialect", "::stc::STCDialect"];
 }
