@@ -11,7 +11,7 @@ import unittest
 
 from family_base import write_gguf
 from precompressed import half, single
-from support import BIN, TemporaryDirectoryTest, run, stc
+from support import BIN, TemporaryDirectoryTest, read_npy, run, stc
 
 TOKENS = "5,17,42,30,3"
 HIDDEN = 256
@@ -196,6 +196,10 @@ class GgufCodes(TemporaryDirectoryTest):
         largest = max(map(abs, want))
         self.assertGreater(largest, 0.01)
         worst = max(abs(a - b) for a, b in zip(kept, want)) / largest
+        run(program, "logits", "--tokens", TOKENS, "-o", self.tmp / "logits.npy")
+        computed = read_npy(self.tmp / "logits.npy")[-1]
+        distance = max(abs(a - b) for a, b in zip(computed, kept[-len(computed):])) / largest
+        self.assertTrue(0 < distance < 0.05, distance)  # activations are int8
         if why:
             stated = re.search(rf"warning: 7 matrices are stored with {why}, which no layout holds: "
                                r"they are rounded to dense-int8-g32, relative error (\S+),", messages)
