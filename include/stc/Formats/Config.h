@@ -107,7 +107,7 @@ struct ModelConfig {
     return slidingWindow != 0 && (windowedLayers.empty() || windowedLayers[size_t(layer)]);
   }
   bool usesRotation() const {
-    return return !block.learnedPositions && !block.relativeBias && alibiBias == 0;
+    return !block.learnedPositions && !block.relativeBias && alibiBias == 0;
   }
   bool hasExperts(int64_t layer) const {
     return experts != 0 && (sparseLayers.empty() || sparseLayers[size_t(layer)]);
