@@ -19,7 +19,7 @@ static void addBlock(const BlockTraits &block, std::vector<std::string> &feature
   add(block.learnedPositions, "learned positions");
   add(block.sumNorm, "norms of the sums");
   add(block.embeddingNorm, "a norm of the embeddings");
-  add(!block.firstNorm, "none before the first attention");
+  add(!block.firstNorm, "no norm before the first attention");
   add(block.normalizedEmbedding, "embeddings times sqrt(hidden size)");
   add(block.queryKeyNorm == QueryKeyNorm::PerHead, "norms of query and key heads");
   add(block.queryKeyNorm == QueryKeyNorm::WholeRow, "norms of queries and keys");
