@@ -42,6 +42,30 @@ static int parseInChild(mlir::MLIRContext &context, const std::string &path, uin
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
+/// The dialect that MLIR says it does not know: "Dialect `x' not found for custom op", "`!"x"<"y">`
+/// type created with unregistered dialect", or "operation being parsed with an unregistered
+/// dialect", whose name begins `text`.
+static llvm::StringRef unknownDialect(llvm::StringRef message, llvm::StringRef text) {
+  if (message.contains("not found for custom op"))
+    return message.split('`').second.split('\'').first;
+  if (message.contains("operation being parsed with an unregistered dialect"))
+    return text.split('"').second.split('.').first;
+  if (message.contains("created with unregistered dialect"))
+    return message.split('"').second.split('"').first;
+  return {};
+}
+
+/// What to do with a dialect of another front end.
+static std::string lowering(llvm::StringRef dialect) {
+  llvm::StringRef command;
+  if (dialect == "stablehlo" || dialect == "chlo")
+    command = "stablehlo-opt --stablehlo-legalize-to-linalg";
+  if (dialect == "torch")
+    command = "torch-mlir-opt --torch-backend-to-linalg-on-tensors-backend-pipeline";
+  return command.empty() ? std::string()
+                         : absl::StrCat(" (", command.str(), " lowers it to linalg)");
+}
+
 absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> stc::readModule(mlir::MLIRContext &context,
                                                                   const std::string &path) {
   STC_ASSIGN_OR_RETURN(auto file, MappedFile::open(path));
@@ -51,19 +75,28 @@ absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> stc::readModule(mlir::MLIRCont
   if (status != 0 && status != 1)
     return formatError({path, "", {}}, "textual MLIR within the parser's limits",
                        "input that the parser could not survive");
-  std::string message;
+  llvm::StringRef text(reinterpret_cast<const char *>(file->bytes().data()), file->bytes().size());
+  std::string message, line;
   mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error && message.empty()) {
       message = diagnostic.str();
-      if (auto location = mlir::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation()))
-        message = absl::StrCat("line ", location.getLine(), ": ", message);
+      if (auto location = mlir::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation())) {
+        line = absl::StrCat("line ", location.getLine());
+        for (unsigned i = 1; i < location.getLine(); ++i)
+          text = text.split('\n').second;
+        text = text.drop_front(location.getColumn() - 1);
+      }
     }
     return mlir::success();
   });
   auto module = parse(context, path);
   context.enableMultithreading();
+  if (llvm::StringRef dialect = unknownDialect(message, text); !module && !dialect.empty())
+    return formatError({path, line, {}}, "operations of stc, func, linalg, tensor, arith and math",
+                       absl::StrCat("some of ", dialect.str(), lowering(dialect)));
   if (!module)
-    return absl::InvalidArgumentError(absl::StrCat(path, ": ", message));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": ", line, line.empty() ? "" : ": ", message));
   return module;
 }
 

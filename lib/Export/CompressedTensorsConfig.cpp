@@ -144,7 +144,7 @@ std::string moduleOf(const ExportedWeight &weight) {
 }
 
 bool isPerRow(const ExportedWeight &weight) {
-  int64_t columns = weight.source->shape.back();
+  int64_t columns = weight.shape.back();
   return weight.quantize.groupOf(columns) >= columns;
 }
 

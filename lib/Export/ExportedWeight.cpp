@@ -33,22 +33,36 @@ DType ExportedWeight::floatType() const {
 }
 
 static absl::StatusOr<ExportedWeight> describe(WeightOp op, const Checkpoint &checkpoint,
-                                               WeightStore &store) {
+                                               WeightStore &store,
+                                               Checkpoint::Container container) {
   ExportedWeight weight;
   weight.op = op;
   std::optional<StringRef> source = op.getSource();
   weight.source = source ? checkpoint.find({source->data(), source->size()}) : nullptr;
   if (!weight.source)
     return formatError(siteOf(op), "a weight that is a tensor of the checkpoint", "another");
-  if (op.getTransposed() || op.getOffset())
+  // A transposed matrix and every second row are values like others, but not in such a container.
+  SliceAttr slice = op.getSliceAttr();
+  bool isInterleaved = slice && slice.getRowStep() != 1 && !slice.getColumns();
+  bool isOther = isInterleaved || op.getTransposed();
+  if (op.getOffset() || (isOther && container == checkpoint.container()))
     return formatError(siteOf(op), "a weight that the checkpoint stores as the model uses it",
                        absl::StrCat("one that ", checkpoint.config().architecture,
                                     " checkpoints store otherwise, which cannot be written yet"));
-  if (op.getTensorType().getShape() != ArrayRef<int64_t>(weight.source->shape))
+  ArrayRef<int64_t> shape = op.getTensorType().getShape();
+  weight.shape = shape.vec();
+  // GGUF has no matrices of one row.
+  bool isRow = shape.size() == 2 && shape[0] == 1;
+  if (isRow && container == Checkpoint::Container::Gguf)
+    weight.shape.erase(weight.shape.begin());
+  std::vector<int64_t> stored = weight.source->shape;
+  if (isRow && stored.size() == 1)
+    stored.insert(stored.begin(), 1);
+  if (!isOther && shape != ArrayRef<int64_t>(stored))
     return formatError(siteOf(op),
                        absl::StrCat("the shape that the checkpoint's configuration gives it, ",
-                                    absl::StrJoin(weight.source->shape, "x")),
-                       absl::StrJoin(op.getTensorType().getShape(), "x"));
+                                    absl::StrJoin(stored, "x")),
+                       absl::StrJoin(shape, "x"));
   STC_ASSIGN_OR_RETURN(weight.change, store.changeOf(op));
   if (weight.isQuantized()) {
     QuantAttr quant = op.getQuantAttr();
@@ -59,11 +73,13 @@ static absl::StatusOr<ExportedWeight> describe(WeightOp op, const Checkpoint &ch
   return weight;
 }
 
-/// Families whose tensors hold several weights are read, and not written yet.
-static absl::Status refuseFused(ModuleOp module, const std::string &architecture) {
-  llvm::StringSet<> sources;
+/// Tensors of several weights are read, and not written yet.
+static absl::Status refuseFused(ModuleOp module, const std::string &architecture,
+                                Checkpoint::Container container) {
+  llvm::StringSet<> names;
   for (auto op : module.getOps<WeightOp>())
-    if (op.getSource() && op.getSlice() && !sources.insert(*op.getSource()).second)
+    if (op.getSource() && op.getSlice() &&
+        !names.insert(tensorNameOf(architecture, op.getSymName(), container)).second)
       return formatError(siteOf(op), "a weight with a tensor of its own",
                          absl::StrCat("one that ", architecture,
                                       " checkpoints store together with others, which cannot be "
@@ -76,13 +92,13 @@ absl::StatusOr<std::vector<ExportedWeight>> collectWeights(ModuleOp module,
                                                            WeightStore &store,
                                                            Checkpoint::Container container) {
   const std::string &architecture = checkpoint.config().architecture;
-  STC_RETURN_IF_ERROR(refuseFused(module, architecture));
+  STC_RETURN_IF_ERROR(refuseFused(module, architecture, container));
   std::vector<ExportedWeight> weights;
   llvm::StringSet<> sources;
   for (auto op : module.getOps<WeightOp>()) {
-    STC_ASSIGN_OR_RETURN(ExportedWeight weight, describe(op, checkpoint, store));
+    STC_ASSIGN_OR_RETURN(ExportedWeight weight, describe(op, checkpoint, store, container));
     weight.name = tensorNameOf(architecture, op.getSymName(), container);
-    bool copy = !sources.insert(*op.getSource()).second;
+    bool copy = !sources.insert(*op.getSource()).second && !op.getSlice();
     if (copy && weight.name.empty()) {
       // The head's copy of a tied embedding. As long as they are equal one tensor is both.
       if (weight.change == Change::None)
@@ -113,7 +129,8 @@ static std::vector<uint8_t> convert(absl::Span<const float> values, DType type) 
 absl::StatusOr<std::vector<uint8_t>> floatBytes(const ExportedWeight &weight, DType type,
                                                 const Checkpoint &checkpoint, WeightStore &store) {
   const TensorView &source = *weight.source;
-  if (weight.change == Change::None && source.dtype == type && !source.encoding) {
+  bool isStored = weight.change == Change::None && WeightOp(weight.op).isWholeSource();
+  if (isStored && source.dtype == type && !source.encoding) {
     std::vector<uint8_t> bytes(source.bytes.begin(), source.bytes.end());
     checkpoint.release(source);
     return bytes;

@@ -12,19 +12,21 @@ namespace stc {
 struct ExportedWeight {
   WeightOp op;
   std::string name;                   // the tensor's, in the container written
-  const TensorView *source = nullptr; // the checkpoint's tensor, of the same shape
+  std::vector<int64_t> shape;         // the weight's
+  const TensorView *source = nullptr; // the checkpoint's tensor
   WeightStore::Change change = WeightStore::Change::None;
   QuantizeSpec quantize; // where it was quantized
 
   bool isQuantized() const { return change == WeightStore::Change::Quantized; }
-  bool isMatrix() const { return source->shape.size() == 2; }
+  bool isMatrix() const { return shape.size() == 2; }
   /// The type of its values where it is not quantized: the checkpoint's if that holds them.
   DType floatType() const;
 };
 
 /// The weights of `module` in its order, with the names they have in `container`. A tied embedding
-/// whose copy in the head was compressed apart becomes two tensors. Errors: a weight that is none
-/// of the checkpoint's tensors, or of another shape.
+/// whose copy in the head was compressed apart becomes two tensors; a tensor that gpt-oss keeps
+/// gate and up in may become two where the container has two. Errors: a weight that is none of the
+/// checkpoint's tensors, or of another shape, or one that the container keeps with others.
 absl::StatusOr<std::vector<ExportedWeight>> collectWeights(mlir::ModuleOp module,
                                                            const Checkpoint &checkpoint,
                                                            WeightStore &store,

@@ -63,31 +63,40 @@ std::vector<uint8_t> reorderRows(const std::vector<uint8_t> &bytes,
   return result;
 }
 
-/// The tensors of the file, and their bytes one after another.
+/// The tensors of the file, and their bytes one after another. Weights called NAME[0], NAME[1] ...
+/// are one tensor NAME with one more dimension: GGUF stacks the experts of a layer.
 class TensorTable {
 public:
   TensorTable(const Checkpoint &checkpoint, WeightStore &store,
               const std::vector<ExportedWeight> &weights)
       : checkpoint(checkpoint), store(store) {
-    for (const ExportedWeight &weight : weights)
-      byName[weight.name] = &weight;
+    for (const ExportedWeight &weight : weights) {
+      std::string name = weight.name.substr(0, weight.name.find('['));
+      if (byName[name].empty())
+        names.push_back(name);
+      byName[name].push_back(&weight);
+    }
     interleaves = checkpoint.container() == Checkpoint::Container::HuggingFace &&
                   ggufFamilyOf(checkpoint.config()).interleavedRope;
   }
 
-  absl::Status announceAll(const std::vector<ExportedWeight> &weights) {
+  absl::Status announceAll() {
     STC_ASSIGN_OR_RETURN(divisors, rotaryDivisors(checkpoint));
-    for (const ExportedWeight &weight : weights) {
-      DType type = plainType(weight);
-      if (weight.isQuantized()) {
-        STC_ASSIGN_OR_RETURN(type, blockType(weight.quantize));
+    for (const std::string &name : names) {
+      const std::vector<const ExportedWeight *> &parts = byName[name];
+      STC_ASSIGN_OR_RETURN(DType type, typeOf(*parts.front()));
+      for (const ExportedWeight *part : parts) {
+        STC_ASSIGN_OR_RETURN(DType own, typeOf(*part));
+        if (own != type || part->shape != parts.front()->shape)
+          return formatError({"", part->name, {}},
+                             absl::StrCat("the type of the layer's other experts, ",
+                                          dtypeName(type), ", with which GGUF stores it"),
+                             dtypeName(own));
       }
-      if (int64_t columns = weight.source->shape.back(); columns % dtypeBlockElements(type) != 0)
-        return formatError({"", weight.name, {}},
-                           absl::StrCat("rows of whole blocks of ", dtypeBlockElements(type),
-                                        ", as GGUF's ", dtypeName(type), " demands"),
-                           absl::StrCat("rows of ", columns));
-      announce(weight.name, type, weight.source->shape);
+      std::vector<int64_t> shape = parts.front()->shape;
+      if (parts.front()->name != name)
+        shape.insert(shape.begin(), int64_t(parts.size()));
+      announce(name, type, shape);
     }
     if (!divisors.empty())
       announce(kRopeFactorsTensor.str(), DType::F32, {int64_t(divisors.size())});
@@ -101,24 +110,45 @@ public:
       const auto *data = reinterpret_cast<const uint8_t *>(divisors.data());
       return absl::Span<const uint8_t>(data, divisors.size() * sizeof(float));
     }
-    const ExportedWeight &weight = *found->second;
-    std::vector<int64_t> order;
-    if (interleaves && hasRotatedRows(WeightOp(weight.op).getSymName()))
-      order = interleavedOrder(view.shape[0], checkpoint.config().headDim);
-    if (weight.isQuantized()) {
-      STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, store.quantized(weight.op));
-      if (!order.empty())
-        matrix = stc::reorderRows(matrix, order);
-      bytes = view.dtype == DType::Q4_0 ? encodeQ4_0(matrix) : encodeQ8_0(matrix);
-    } else {
-      STC_ASSIGN_OR_RETURN(bytes, floatBytes(weight, view.dtype, checkpoint, store));
-      if (!order.empty())
-        bytes = reorderRows(bytes, order);
+    bytes.clear();
+    for (const ExportedWeight *part : found->second) {
+      STC_ASSIGN_OR_RETURN(std::vector<uint8_t> own, bytesOf(*part, view.dtype));
+      if (found->second.size() == 1)
+        bytes = std::move(own);
+      else
+        bytes.insert(bytes.end(), own.begin(), own.end());
     }
     return absl::Span<const uint8_t>(bytes);
   }
 
 private:
+  static absl::StatusOr<DType> typeOf(const ExportedWeight &weight) {
+    DType type = plainType(weight);
+    if (weight.isQuantized()) {
+      STC_ASSIGN_OR_RETURN(type, blockType(weight.quantize));
+    }
+    if (int64_t columns = weight.shape.back(); columns % dtypeBlockElements(type) != 0)
+      return formatError({"", weight.name, {}},
+                         absl::StrCat("rows of whole blocks of ", dtypeBlockElements(type),
+                                      ", as GGUF's ", dtypeName(type), " demands"),
+                         absl::StrCat("rows of ", columns));
+    return type;
+  }
+
+  absl::StatusOr<std::vector<uint8_t>> bytesOf(const ExportedWeight &weight, DType type) {
+    std::vector<int64_t> order;
+    if (interleaves && hasRotatedRows(WeightOp(weight.op).getSymName()))
+      order = interleavedOrder(weight.shape[0], checkpoint.config().headDim);
+    if (!weight.isQuantized()) {
+      STC_ASSIGN_OR_RETURN(std::vector<uint8_t> own, floatBytes(weight, type, checkpoint, store));
+      return order.empty() ? own : reorderRows(own, order);
+    }
+    STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, store.quantized(weight.op));
+    if (!order.empty())
+      matrix = stc::reorderRows(matrix, order);
+    return type == DType::Q4_0 ? encodeQ4_0(matrix) : encodeQ8_0(matrix);
+  }
+
   void announce(const std::string &name, DType dtype, const std::vector<int64_t> &shape) {
     TensorView view;
     view.name = name;
@@ -129,7 +159,8 @@ private:
 
   const Checkpoint &checkpoint;
   WeightStore &store;
-  absl::flat_hash_map<std::string, const ExportedWeight *> byName;
+  absl::flat_hash_map<std::string, std::vector<const ExportedWeight *>> byName;
+  std::vector<std::string> names; // in order
   bool interleaves = false;
   std::vector<float> divisors;
   std::vector<TensorView> views;
@@ -184,7 +215,22 @@ void addConfig(const ModelConfig &config, const std::string &family, GgufMetadat
     metadata.addText(absl::StrCat(family, ".rope.scaling.type"), "linear");
     real("rope.scaling.factor", config.ropeScaling.factor);
   }
+  if (config.ropeScaling.kind == RopeScaling::Kind::Yarn) {
+    const RopeScaling &scaling = config.ropeScaling;
+    metadata.addText(absl::StrCat(family, ".rope.scaling.type"), "yarn");
+    real("rope.scaling.factor", scaling.factor);
+    number("rope.scaling.original_context_length", int64_t(scaling.originalMaxPositions));
+    real("rope.scaling.yarn_beta_fast", scaling.betaFast);
+    real("rope.scaling.yarn_beta_slow", scaling.betaSlow);
+  }
   number("vocab_size", config.vocabSize);
+  if (config.experts == 0)
+    return;
+  number("expert_count", config.experts);
+  number("expert_used_count", config.expertsPerToken);
+  number("expert_feed_forward_length", config.expertSize);
+  if (config.sharedExpertSize != 0)
+    number("expert_shared_feed_forward_length", config.sharedExpertSize);
 }
 
 /// The tokenizer, the tokens that the configuration says end a text, and the chat template.
@@ -237,9 +283,11 @@ absl::Status checkGgufExport(const Checkpoint &checkpoint, const Tokenizer *toke
   if (checkpoint.container() == Checkpoint::Container::Gguf)
     return absl::OkStatus();
   const ModelConfig &config = checkpoint.config();
-  if (!ggufFamilyOf(config).writable || !config.windowedLayers.empty())
+  GgufFamily family = ggufFamilyOf(config);
+  if (!family.writable || (!config.windowedLayers.empty() && !family.windowed))
     return formatError({checkpoint.path(), "--emit=gguf", {}},
-                       "a model of llama, mistral, qwen2 or qwen3 with equal layers",
+                       "a model of llama, mistral, qwen2, qwen3, mixtral, qwen2_moe, qwen3_moe, "
+                       "olmoe or gpt_oss with equal layers, and gates as GGUF takes them to be",
                        "one of " + config.architecture);
   return addText(checkpoint, tokenizer, unused);
 }
@@ -250,7 +298,7 @@ absl::Status exportGguf(ModuleOp module, const Checkpoint &checkpoint, const Tok
   STC_ASSIGN_OR_RETURN(std::vector<ExportedWeight> weights,
                        collectWeights(module, checkpoint, *store, Checkpoint::Container::Gguf));
   TensorTable table(checkpoint, *store, weights);
-  STC_RETURN_IF_ERROR(table.announceAll(weights));
+  STC_RETURN_IF_ERROR(table.announceAll());
 
   GgufMetadata metadata;
   if (const GgufFile *source = checkpoint.ggufFile()) {

@@ -56,7 +56,7 @@ public:
       if (weight.isQuantized())
         STC_RETURN_IF_ERROR(announceCodes(weight));
       else
-        announce(weight, "", weight.floatType(), weight.source->shape, Part::Floats);
+        announce(weight, "", weight.floatType(), weight.shape, Part::Floats);
     }
     return absl::OkStatus();
   }
@@ -80,7 +80,7 @@ private:
   }
 
   absl::Status announceCodes(const ExportedWeight &weight) {
-    int64_t rows = weight.source->shape[0], columns = weight.source->shape[1];
+    int64_t rows = weight.shape[0], columns = weight.shape[1];
     int64_t group = weight.quantize.group, bits = weight.quantize.layout().codeBits();
     if (!isPerRow(weight) && columns % group != 0)
       return formatError(
@@ -102,7 +102,7 @@ private:
     if (part == Part::Floats)
       return floatBytes(weight, view.dtype, checkpoint, store);
     if (part == Part::Shape)
-      return bytesOf(weight.source->shape);
+      return bytesOf(weight.shape);
     if (loaded != &weight) {
       STC_ASSIGN_OR_RETURN(matrix, store.quantized(weight.op));
       loaded = &weight;

@@ -21,6 +21,8 @@ static void addBlock(const BlockTraits &block, std::vector<std::string> &feature
   add(block.embeddingNorm, "a norm of the embeddings");
   add(!block.firstNorm, "no norm before the first attention");
   add(block.normalizedEmbedding, "embeddings times sqrt(hidden size)");
+  add(block.sinkLogits, "sink logits in attention");
+  add(block.clampedGate, "a clamped gate");
   add(block.queryKeyNorm == QueryKeyNorm::PerHead, "norms of query and key heads");
   add(block.queryKeyNorm == QueryKeyNorm::WholeRow, "norms of queries and keys");
 }
@@ -28,6 +30,10 @@ static void addBlock(const BlockTraits &block, std::vector<std::string> &feature
 static std::vector<std::string> featuresOf(const ArchitectureRow &row) {
   std::vector<std::string> features;
   addBlock(row.block, features);
+  if (row.alibiBias != 0)
+    features.push_back("ALiBi in place of rotation");
+  if (row.alibiSwitch)
+    features.push_back("ALiBi in place of rotation where `alibi` says so");
   if (row.interleavedRope)
     features.push_back("rotation of adjacent pairs");
   if (row.rotaryFraction != 0)

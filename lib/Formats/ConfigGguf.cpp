@@ -202,8 +202,10 @@ absl::StatusOr<std::vector<double>> readFactors(const GgufFile &gguf, absl::stri
   return factors;
 }
 
-absl::Status readYarn(const MetadataReader &reader, ModelConfig &config) {
+absl::Status readYarn(const MetadataReader &reader, const ArchitectureRow &row,
+                      ModelConfig &config) {
   RopeScaling &scaling = config.ropeScaling;
+  scaling.truncate = row.ggufTruncatesYarn;
   scaling.kind = RopeScaling::Kind::Yarn;
   scaling.originalMaxPositions = double(config.maxPositions);
   STC_RETURN_IF_ERROR(reader.number("rope.scaling.factor", scaling.factor, true));
@@ -248,7 +250,7 @@ absl::Status readRope(const GgufFile &gguf, const MetadataReader &reader,
   std::string kind = "none";
   STC_RETURN_IF_ERROR(reader.text("rope.scaling.type", kind));
   if (kind == "yarn")
-    return readYarn(reader, config);
+    return readYarn(reader, row, config);
   if (kind != "none" && kind != "linear")
     return reader.error("rope.scaling.type",
                         "none, linear or yarn (llama3 as rope_freqs.weight, longrope as "
@@ -295,7 +297,7 @@ absl::Status readExperts(const GgufFile &gguf, const MetadataReader &reader,
 
 absl::Status checkRotatedSize(const MetadataReader &reader, const ArchitectureRow &row,
                               const ModelConfig &config) {
-  if (row.rotaryFraction != 0 || row.block.learnedPositions)
+  if (row.rotaryFraction != 0 || !config.usesRotation())
     return absl::OkStatus();
   int64_t rotated = config.headDim;
   STC_RETURN_IF_ERROR(reader.integer("rope.dimension_count", rotated));
@@ -380,6 +382,17 @@ absl::Status readOwnKeys(const GgufFile &gguf, const MetadataReader &reader,
                                 : 0;
   if (row.gguf == "gptneox")
     STC_RETURN_IF_ERROR(reader.boolean("use_parallel_residual", config.block.parallel));
+  if (row.gguf == "mpt") {
+    STC_RETURN_IF_ERROR(reader.number("attention.max_alibi_bias", config.alibiBias));
+    if (!(config.alibiBias > 0 && config.alibiBias <= 64))
+      return reader.error("attention.max_alibi_bias", "a number above 0 and up to 64",
+                          absl::StrCat(config.alibiBias));
+    double clip = 0;
+    STC_RETURN_IF_ERROR(reader.number("attention.clamp_kqv", clip));
+    if (clip != 0)
+      return reader.error("attention.clamp_kqv", "0 (clipped projections are not supported yet)",
+                          absl::StrCat(clip));
+  }
   if (row.gguf == "falcon")
     config.block.sharedNorm = !findTensor(gguf, "blk.0.attn_norm_2.weight");
   return absl::OkStatus();
@@ -396,6 +409,8 @@ absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   config.block = row->block;
   config.activation = std::string(activationCalled(row->activation));
   config.ropeInterleaved = row->ggufInterleavedRope;
+  config.alibiBias = row->alibiBias;
+  config.gateLimit = row->ggufGateLimit;
   STC_RETURN_IF_ERROR(reader.integer("embedding_length", config.hiddenSize, true));
   STC_RETURN_IF_ERROR(reader.integer("feed_forward_length", config.intermediateSize, true));
   STC_RETURN_IF_ERROR(reader.integer("block_count", config.layers, true));

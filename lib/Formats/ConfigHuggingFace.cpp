@@ -178,18 +178,21 @@ absl::Status readActivation(const ConfigReader &reader, const ArchitectureRow &r
   return absl::OkStatus();
 }
 
+absl::Status readFixed(const ConfigReader &reader, const FixedKey &fixed) {
+  bool value = fixed.value;
+  STC_RETURN_IF_ERROR(reader.boolean(fixed.key, value));
+  if (value == fixed.value)
+    return absl::OkStatus();
+  return reader.error(
+      fixed.key, absl::StrCat(fixed.value ? "true" : "false", " (the other is not supported yet)"),
+      value ? "true" : "false");
+}
+
 /// The numbers and switches that only this family has.
 absl::Status readOwnKeys(const ConfigReader &reader, const ArchitectureRow &row,
                          ModelConfig &config) {
-  for (const FixedKey &fixed : row.fixed) {
-    bool value = fixed.value;
-    STC_RETURN_IF_ERROR(reader.boolean(fixed.key, value));
-    if (value != fixed.value)
-      return reader.error(
-          fixed.key,
-          absl::StrCat(fixed.value ? "true" : "false", " (the other is not supported yet)"),
-          value ? "true" : "false");
-  }
+  for (const FixedKey &fixed : row.fixed)
+    STC_RETURN_IF_ERROR(readFixed(reader, fixed));
   for (const NumberKey &key : row.numbers) {
     if (key.huggingFace.empty())
       continue;
@@ -210,7 +213,32 @@ absl::Status readOwnKeys(const ConfigReader &reader, const ArchitectureRow &row,
   return absl::OkStatus();
 }
 
-/// Every layer has experts, or none has.
+/// Which layers have experts: every decoder_sparse_step-th but those that mlp_only_layers lists.
+absl::Status readSparseLayers(const ConfigReader &reader, const ArchitectureRow &row,
+                              ModelConfig &config) {
+  int64_t step = 1;
+  STC_RETURN_IF_ERROR(reader.integer("decoder_sparse_step", step));
+  std::vector<int64_t> dense;
+  STC_RETURN_IF_ERROR(reader.integers("mlp_only_layers", dense));
+  if (step < 1)
+    return reader.error("decoder_sparse_step", "a number of 1 or more", absl::StrCat(step));
+  if (!row.mixture.hasDenseLayers && (step != 1 || !dense.empty()))
+    return reader.error(step != 1 ? "decoder_sparse_step" : "mlp_only_layers",
+                        absl::StrCat("experts in every layer of ", row.name),
+                        step != 1 ? absl::StrCat(step) : absl::StrCat(dense.size(), " layers"));
+  for (int64_t layer = 0; layer < config.layers; ++layer)
+    config.sparseLayers.push_back((layer + 1) % step == 0);
+  for (int64_t layer : dense) {
+    if (layer < 0 || layer >= config.layers)
+      return reader.error("mlp_only_layers", absl::StrCat("layers from 0 to ", config.layers - 1),
+                          absl::StrCat(layer));
+    config.sparseLayers[size_t(layer)] = false;
+  }
+  if (!std::count(config.sparseLayers.begin(), config.sparseLayers.end(), false))
+    config.sparseLayers.clear();
+  return absl::OkStatus();
+}
+
 absl::Status readExperts(const ConfigReader &reader, const ArchitectureRow &row,
                          ModelConfig &config) {
   const MixtureDefaults &mixture = row.mixture;
@@ -231,13 +259,7 @@ absl::Status readExperts(const ConfigReader &reader, const ArchitectureRow &row,
     STC_RETURN_IF_ERROR(reader.integer("shared_expert_intermediate_size", config.sharedExpertSize));
   if (mixture.hasGatesKey)
     STC_RETURN_IF_ERROR(reader.boolean("norm_topk_prob", config.normalizedGates));
-  int64_t step = 1;
-  STC_RETURN_IF_ERROR(reader.integer("decoder_sparse_step", step));
-  if (step != 1)
-    return reader.error("decoder_sparse_step", "1: experts in every layer", absl::StrCat(step));
-  if (const JsonValue *dense = reader.find("mlp_only_layers"); dense && !dense->array.empty())
-    return reader.error("mlp_only_layers", "none: experts in every layer",
-                        absl::StrCat(dense->array.size()));
+  STC_RETURN_IF_ERROR(readSparseLayers(reader, row, config));
   if (const JsonValue *clip = reader.find("clip_qkv"))
     return reader.error("clip_qkv", "null (clipped projections are not supported yet)",
                         ConfigReader::describe(*clip));
@@ -262,6 +284,45 @@ absl::Status readFalcon(const ConfigReader &reader, ModelConfig &config) {
   return absl::OkStatus();
 }
 
+/// What MPT's attention is. transformers' model has this and nothing else.
+absl::Status readMpt(const ConfigReader &reader, const std::string &file, ModelConfig &config) {
+  int64_t ratio = 4;
+  STC_RETURN_IF_ERROR(reader.integer("expansion_ratio", ratio));
+  if (ratio != 4)
+    return reader.error("expansion_ratio", "4", absl::StrCat(ratio));
+  if (const JsonValue *scale = reader.find("logit_scale"))
+    return reader.error("logit_scale", "null (scaled logits are not supported yet)",
+                        ConfigReader::describe(*scale));
+  const JsonValue *json = reader.find("attn_config");
+  if (!json)
+    return absl::OkStatus();
+  if (!json->isObject())
+    return reader.error("attn_config", "an object", ConfigReader::describe(*json));
+  ConfigReader own(*json, file, "attn_config.");
+  constexpr FixedKey kFixed[] = {{"alibi", true},  {"qk_ln", false},
+                                 {"qk_gn", false}, {"prefix_lm", false},
+                                 {"rope", false},  {"attn_uses_sequence_id", false}};
+  for (const FixedKey &fixed : kFixed)
+    STC_RETURN_IF_ERROR(readFixed(own, fixed));
+  if (const JsonValue *clip = own.find("clip_qkv"))
+    return own.error("clip_qkv", "null (clipped projections are not supported yet)",
+                     ConfigReader::describe(*clip));
+  std::string kind = "multihead_attention";
+  STC_RETURN_IF_ERROR(own.text("attn_type", kind));
+  if (kind != "multihead_attention")
+    return own.error("attn_type", "multihead_attention (others are not supported yet)",
+                     absl::StrCat("'", printable(kind), "'"));
+  STC_RETURN_IF_ERROR(own.number("alibi_bias_max", config.alibiBias));
+  if (!(config.alibiBias > 0 && config.alibiBias <= 64))
+    return own.error("alibi_bias_max", "a number above 0 and up to 64",
+                     absl::StrCat(config.alibiBias));
+  STC_RETURN_IF_ERROR(own.number("softmax_scale", config.attentionScale));
+  if (own.find("softmax_scale") && !(config.attentionScale > 0))
+    return own.error("softmax_scale", "a number above 0, or null",
+                     absl::StrCat(config.attentionScale));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<const ArchitectureRow *> readArchitecture(const ConfigReader &reader,
                                                          const std::string &file) {
   std::string name;
@@ -282,6 +343,11 @@ absl::StatusOr<const ArchitectureRow *> readArchitecture(const ConfigReader &rea
 static absl::StatusOr<ModelConfig> parseModel(const JsonValue &json, const std::string &file,
                                               const ArchitectureRow *row) {
   ConfigReader reader(json, file);
+  ArchitectureRow resolved = *row;
+  for (absl::string_view *key :
+       {&resolved.keys.hiddenSize, &resolved.keys.layers, &resolved.keys.heads})
+    *key = reader.given(*key);
+  row = &resolved;
   const ConfigKeys &keys = row->keys;
   ModelConfig config;
   config.kind = row->kind;
@@ -317,6 +383,11 @@ static absl::StatusOr<ModelConfig> parseModel(const JsonValue &json, const std::
   if (!row->attentionBias)
     STC_RETURN_IF_ERROR(reader.boolean(keys.attentionBias, config.attentionBias));
   STC_RETURN_IF_ERROR(reader.boolean(keys.feedForwardBias, config.mlpBias));
+  config.alibiBias = row->alibiBias;
+  if (row->alibiSwitch) {
+    STC_RETURN_IF_ERROR(reader.boolean("alibi", config.alibiIsScaled));
+    config.alibiBias = config.alibiIsScaled ? 8 : 0;
+  }
   // Every per-layer list is as long as there are layers.
   if (config.layers < 1 || config.layers > kMostLayers)
     return checkConfig(huggingFaceNames(file, *row), config);
@@ -325,6 +396,8 @@ static absl::StatusOr<ModelConfig> parseModel(const JsonValue &json, const std::
   STC_RETURN_IF_ERROR(readExperts(reader, *row, config));
   if (row->name == "falcon")
     STC_RETURN_IF_ERROR(readFalcon(reader, config));
+  if (row->name == "mpt")
+    STC_RETURN_IF_ERROR(readMpt(reader, file, config));
   STC_RETURN_IF_ERROR(readRope(json, reader, file, *row, config));
   STC_RETURN_IF_ERROR(readSlidingWindow(reader, *row, config));
   if (row->kind == ModelKind::Encoder)

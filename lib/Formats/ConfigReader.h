@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 
+#include <algorithm>
+
 namespace stc {
 
 /// Typed access to the members of one JSON object. A missing member and null both mean "not given".
@@ -19,6 +21,17 @@ public:
   const JsonValue *find(absl::string_view key) const {
     const JsonValue *value = json.find(key);
     return value && value->isNull() ? nullptr : value;
+  }
+
+  /// Of names separated by "|" the first that is given, or the first.
+  absl::string_view given(absl::string_view names) const {
+    for (absl::string_view rest = names; !rest.empty();) {
+      absl::string_view name = rest.substr(0, rest.find('|'));
+      if (find(name))
+        return name;
+      rest.remove_prefix(std::min(rest.size(), name.size() + 1));
+    }
+    return names.substr(0, names.find('|'));
   }
 
   /// True when the key is present and not null, even where its value would be the default.

@@ -8,7 +8,8 @@
 
 namespace stc {
 
-/// What a family calls the common values in its config.json.
+/// What a family calls the common values in its config.json. Names that differ between its files
+/// are separated by "|": the first that exists counts.
 struct ConfigKeys {
   absl::string_view hiddenSize = "hidden_size", intermediateSize = "intermediate_size";
   absl::string_view layers = "num_hidden_layers", heads = "num_attention_heads";
@@ -43,6 +44,7 @@ struct MixtureDefaults {
   int64_t sharedExpertSize = 0;
   bool normalizedGates = false, hasGatesKey = true; // norm_topk_prob
   bool isGgufNormalized = false; // what GGUF files, which do not say, are taken to be
+  bool hasDenseLayers = false;   // decoder_sparse_step and mlp_only_layers say which
 };
 
 enum class WindowRule {
@@ -83,14 +85,18 @@ struct ArchitectureRow {
   int64_t unrotatedPattern = 0;     // every n-th layer is not rotated; 0: all are
   bool rotatesWindowsOnly = false;  // layers that see everything are not rotated
   bool attentionBias = false;       // always; otherwise the key says
+  double alibiBias = 0;             // ModelConfig's, where no key says
+  bool alibiSwitch = false;         // `alibi` turns it on, with 8, and scaled
   bool interleavedRope = false;     // in Hugging Face checkpoints
   bool ggufInterleavedRope = false; // GGUF's converter permutes query and key rows, or as above
   bool ggufLayerNormKey = false; // attention.layer_norm_epsilon instead of layer_norm_rms_epsilon
   bool ggufWritable = false;
-  int64_t tokenTypes = 0;    // of an encoder, where type_vocab_size is missing; 0: it has none
-  bool skipsPadding = false; // positions begin behind pad_token_id in their table
-  int64_t paddingToken = 0;  // where pad_token_id is missing
-  MixtureDefaults mixture; // of no experts: there are none
+  int64_t tokenTypes = 0;        // of an encoder, where type_vocab_size is missing; 0: it has none
+  bool skipsPadding = false;     // positions begin behind pad_token_id in their table
+  int64_t paddingToken = 0;      // where pad_token_id is missing
+  double ggufGateLimit = 0;      // GGUF files do not say
+  bool ggufTruncatesYarn = true; // the bounds of yarn's blend in GGUF files, which do not say
+  MixtureDefaults mixture;       // of no experts: there are none
   absl::Span<const NumberKey> numbers;
   absl::Span<const FixedKey> fixed;
 };

@@ -25,6 +25,7 @@ enum class Dim {
   One,          // a single row
   QueryNorm,    // head_dim, or heads * head_dim where a norm is of the whole row
   KeyNorm,      // head_dim, or kv_heads * head_dim
+  Heads,        // heads
 };
 
 /// Which rule says whether a weight exists. Each architecture answers for every group.
@@ -34,10 +35,12 @@ enum class Group {
   QueryKeyValueBias,
   OutputBias,
   FeedForwardBias,
-  SharedExpert,
-  FeedForwardNorm, // but where one norm is for attention and feed-forward
-  AttentionNorm,   // but in a first layer that has none
-  TokenTypes,      // of models with token types
+  Experts,          // of layers with a mixture of experts
+  SharedExpert,     // of these, where one expert is shared
+  DenseFeedForward, // of the other layers
+  FeedForwardNorm,  // but where one norm is for attention and feed-forward
+  AttentionNorm,    // but in a first layer that has none
+  TokenTypes,       // of models with token types
 };
 
 /// When the weights of a bias group exist.
@@ -64,6 +67,9 @@ enum class Part {
   // Of two matrices of equal size one after another.
   FirstHalf,
   SecondHalf,
+  // Of two matrices of equal size whose rows alternate.
+  EvenRows,
+  OddRows,
 };
 
 /// How a container stores a weight.
@@ -108,6 +114,7 @@ struct Architecture {
 /// The families, one function per file.
 llvm::ArrayRef<Architecture> llamaArchitectures();
 llvm::ArrayRef<Architecture> gptArchitectures();
+llvm::ArrayRef<Architecture> alibiArchitectures();
 llvm::ArrayRef<Architecture> bertArchitectures();
 
 /// The family of that name, or null.

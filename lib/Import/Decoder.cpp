@@ -68,7 +68,7 @@ Value DecoderBuilder::decoderLayer(const std::string &layer, int64_t index, Valu
   }
   Value mixed = after(".attn_post_norm", attention(layer, index, input));
   Value state = addTo(layer + ".attention", hidden, mixed);
-  if (config.experts > 0)
+  if (config.hasExperts(index))
     return mixture(layer, state, before(".ffn_norm", state));
   Value fed = after(".ffn_post_norm", feedForward(layer, before(".ffn_norm", state)));
   return addTo(layer + ".feed_forward", state, fed);
@@ -78,12 +78,13 @@ Value DecoderBuilder::embed(Value tokens) {
   Location loc = at("embed");
   Value hidden = EmbeddingOp::create(builder, loc, tokens, weight(loc, "embed"));
   hidden = scale(loc, hidden, settings.embeddingScale);
-  if (!config.block.learnedPositions)
-    return hidden;
-  loc = at("position_embed");
-  Value positions = PositionsOp::create(builder, loc, tokens, position);
-  Value learned = EmbeddingOp::create(builder, loc, positions, weight(loc, "position_embed"));
-  return arith::AddFOp::create(builder, loc, hidden, learned);
+  if (config.block.learnedPositions) {
+    loc = at("position_embed");
+    Value positions = PositionsOp::create(builder, loc, tokens, position);
+    Value learned = EmbeddingOp::create(builder, loc, positions, weight(loc, "position_embed"));
+    hidden = arith::AddFOp::create(builder, loc, hidden, learned);
+  }
+  return config.block.embeddingNorm ? norm("embed_norm", hidden) : hidden;
 }
 
 void DecoderBuilder::buildForward() {

@@ -1,6 +1,8 @@
 // What the builders of all graphs share: weights, projections, norms, attention, feed-forward.
 #include "GraphBuilder.h"
 
+#include "stc/Dialect/STC/Utils/AttentionBias.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -70,7 +72,7 @@ void GraphBuilder::makeRotaryTables(Value tokens) {
                                  builder.getDenseF64ArrayAttr(rotation.inverseFrequencies),
                                  builder.getF64FloatAttr(rotation.scale));
   };
-  if (!config.block.learnedPositions)
+  if (config.usesRotation())
     table = create("rotary_table", settings.rotation);
   if (!settings.localRotation.inverseFrequencies.empty())
     localTable = create("local_rotary_table", settings.localRotation);
@@ -109,10 +111,19 @@ Value GraphBuilder::attention(const std::string &layer, int64_t index, Value inp
   bool hidesKeys = config.isWindowed(index) && config.slidingWindow < settings.capacity;
   double scores = config.attentionScale != 0 ? config.attentionScale
                                              : 1 / std::sqrt(static_cast<double>(config.headDim));
+  Value sinks = config.block.sinkLogits ? weight(loc, layer + ".sinks") : Value();
   auto mixed =
       AttentionOp::create(builder, loc, queries, cache, layerIndex, position, config.heads, scores);
   mixed.setWindow(hidesKeys ? config.slidingWindow : 0);
   mixed.setSoftCap(llvm::APFloat(config.attentionSoftCap));
+  if (config.alibiBias != 0) {
+    std::vector<double> slopes = alibiSlopes(config.heads, config.alibiBias);
+    for (double &slope : slopes)
+      slope *= config.alibiIsScaled ? scores : 1;
+    mixed.setSlopesAttr(builder.getDenseF64ArrayAttr(slopes));
+  }
+  if (sinks)
+    mixed.getSinkLogitsMutable().assign(sinks);
   if (end)
     mixed.getEndMutable().assign(end);
   return linear(layer + ".o", mixed);
@@ -127,7 +138,11 @@ Value GraphBuilder::feedForward(const std::string &layer, Value input) {
 Value GraphBuilder::gatedUnit(const std::string &part, Value input) {
   Value gate = linear(part + ".gate", input);
   Value up = linear(part + ".up", input);
-  Value gated =
+  auto gated =
       GatedActivationOp::create(builder, at(part + ".feed_forward"), gate, up, settings.activation);
+  if (config.block.clampedGate) {
+    gated.setLimit(llvm::APFloat(config.gateLimit));
+    gated.setOffset(llvm::APFloat(1.0));
+  }
   return linear(part + ".down", gated);
 }

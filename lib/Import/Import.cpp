@@ -30,6 +30,12 @@ static absl::StatusOr<const Architecture *> findArchitecture(const Checkpoint &c
 
 static absl::StatusOr<ActivationKind> activationKind(const Checkpoint &checkpoint) {
   const std::string &name = checkpoint.config().activation;
+  // What its configurations call silu.
+  if (checkpoint.config().block.clampedGate) {
+    if (name == "silu")
+      return ActivationKind::QuickGelu;
+    return formatError({checkpoint.path(), "activation", {}}, "silu", name);
+  }
   if (std::optional<ActivationKind> kind = symbolizeActivationKind(name))
     return *kind;
   return formatError({checkpoint.path(), "activation", {}}, "silu, gelu, gelu_tanh or relu", name);

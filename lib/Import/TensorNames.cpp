@@ -45,9 +45,10 @@ absl::StatusOr<std::vector<float>> stc::rotaryDivisors(const Checkpoint &checkpo
   const ModelConfig &config = checkpoint.config();
   using Kind = RopeScaling::Kind;
   Kind kind = config.ropeScaling.kind;
-  if (kind == Kind::Dynamic || kind == Kind::Yarn || kind == Kind::LongRope)
+  if (kind == Kind::Dynamic || kind == Kind::LongRope)
     return formatError({checkpoint.path(), "rope_scaling", {}},
-                       "none, linear or llama3, which GGUF files are written with", "another");
+                       "none, linear, yarn or llama3, which GGUF files are written with",
+                       "another");
   if (config.ropeScaling.kind != RopeScaling::Kind::Llama3 &&
       !checkpoint.find({kRopeFactorsTensor.data(), kRopeFactorsTensor.size()}))
     return std::vector<float>();

@@ -38,7 +38,7 @@ llvm::SmallVector<WeightRow> Architecture::weights() const {
 
 const Architecture *stc::findArchitectureTable(llvm::StringRef name) {
   for (llvm::ArrayRef<Architecture> family :
-       {llamaArchitectures(), gptArchitectures(), bertArchitectures()})
+       {llamaArchitectures(), gptArchitectures(), alibiArchitectures(), bertArchitectures()})
     for (const Architecture &architecture : family)
       if (architecture.name == name)
         return &architecture;
@@ -76,6 +76,8 @@ static int64_t sizeOf(Dim dim, const ModelConfig &config) {
     return ofHeads ? config.headDim : config.heads * config.headDim;
   case Dim::KeyNorm:
     return ofHeads ? config.headDim : config.kvHeads * config.headDim;
+  case Dim::Heads:
+    return config.heads;
   }
   llvm_unreachable("all dimensions are listed");
 }
@@ -126,6 +128,10 @@ static std::pair<llvm::SmallVector<int64_t>, int64_t> rangesOf(Part part, int64_
     return {Ranges{0, rows}, 2 * rows};
   case Part::SecondHalf:
     return {Ranges{rows, 2 * rows}, 2 * rows};
+  case Part::EvenRows: // of which declareRow takes every second one
+    return {Ranges{0, 2 * rows}, 2 * rows};
+  case Part::OddRows:
+    return {Ranges{1, 2 * rows}, 2 * rows};
   }
   llvm_unreachable("all parts are listed");
 }
@@ -155,9 +161,9 @@ std::string WeightTable::sourceName(const WeightRow &row, int64_t layer, int64_t
   return names.front();
 }
 
-/// Whether the model has the weight of a row at all. Where a tensor's presence decides, the first
-/// layer speaks for all.
-bool WeightTable::applies(const WeightRow &row) const {
+/// Whether the model has the weight of a row in this layer. Where a tensor's presence decides, the
+/// first layer speaks for all.
+bool WeightTable::applies(const WeightRow &row, int64_t layer) const {
   const ModelConfig &config = checkpoint.config();
   auto biasApplies = [&](BiasRule rule) {
     switch (rule) {
@@ -185,12 +191,16 @@ bool WeightTable::applies(const WeightRow &row) const {
     return biasApplies(architecture.outputBias);
   case Group::FeedForwardBias:
     return biasApplies(architecture.feedForwardBias);
+  case Group::Experts:
+    return config.hasExperts(layer);
   case Group::SharedExpert:
-    return config.sharedExpertSize > 0;
+    return config.sharedExpertSize > 0 && config.hasExperts(layer);
+  case Group::DenseFeedForward:
+    return !config.hasExperts(layer);
   case Group::FeedForwardNorm:
     return !config.block.sharedNorm;
   case Group::AttentionNorm:
-    return config.block.firstNorm || config.layers > 1;
+    return config.block.firstNorm || layer > 0;
   case Group::TokenTypes:
     return config.tokenTypes > 0;
   }
@@ -239,7 +249,8 @@ absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, i
   SliceAttr slice;
   if (!ranges.empty())
     slice = SliceAttr::get(builder.getContext(), builder.getDenseI64ArrayAttr(whole),
-                           builder.getDenseI64ArrayAttr(ranges), DenseI64ArrayAttr());
+                           builder.getDenseI64ArrayAttr(ranges), DenseI64ArrayAttr(),
+                           form.part == Part::EvenRows || form.part == Part::OddRows ? 2 : 1);
   auto type = RankedTensorType::get(own, element);
   auto weight = WeightOp::create(
       builder, NameLoc::get(builder.getStringAttr(symbol)), builder.getStringAttr(symbol),
@@ -281,7 +292,9 @@ absl::Status WeightTable::refuseUnknown() {
     });
     if (isOther)
       ignored.push_back(tensor.name);
-    if (used.contains(tensor.name) || known.contains(tensor.name) || isOther)
+    llvm::StringRef stacked = tensor.name; // perhaps one matrix of several
+    if (used.contains(stacked.take_until([](char c) { return c == '['; })) ||
+        known.contains(tensor.name) || isOther)
       continue;
     STC_ASSIGN_OR_RETURN(bool isIgnored, isBiasOfZeros(checkpoint, tensor));
     if (isIgnored)
@@ -302,14 +315,9 @@ absl::Status WeightTable::declareRows(OpBuilder &builder, llvm::ArrayRef<const W
     bool perExpert = rows.front()->symbol.contains(kExpert);
     llvm::ArrayRef<const WeightRow *> run = rows.take_while(
         [&](const WeightRow *row) { return row->symbol.contains(kExpert) == perExpert; });
-    auto isAbsent = [&](const WeightRow &row) {
-      return row.group == Group::AttentionNorm && layer == 0 &&
-             !checkpoint.config().block.firstNorm;
-    };
     for (int64_t expert = 0; expert < (perExpert ? checkpoint.config().experts : 1); ++expert)
       for (const WeightRow *row : run)
-        if (!isAbsent(*row))
-          STC_RETURN_IF_ERROR(declareRow(builder, *row, layer, expert));
+        STC_RETURN_IF_ERROR(declareRow(builder, *row, layer, expert));
     rows = rows.drop_front(run.size());
   }
   return absl::OkStatus();
@@ -323,12 +331,13 @@ absl::Status WeightTable::declare(OpBuilder &builder) {
     bool perLayer = left.front().symbol.contains(kLayer);
     llvm::ArrayRef<WeightRow> run = left.take_while(
         [&](const WeightRow &row) { return row.symbol.contains(kLayer) == perLayer; });
-    llvm::SmallVector<const WeightRow *> present;
-    for (const WeightRow &row : run)
-      if (applies(row))
-        present.push_back(&row);
-    for (int64_t layer = 0; layer < (perLayer ? layers : 1); ++layer)
+    for (int64_t layer = 0; layer < (perLayer ? layers : 1); ++layer) {
+      llvm::SmallVector<const WeightRow *> present;
+      for (const WeightRow &row : run)
+        if (applies(row, layer))
+          present.push_back(&row);
       STC_RETURN_IF_ERROR(declareRows(builder, present, layer));
+    }
     left = left.drop_front(run.size());
   }
   return refuseUnknown();

@@ -33,7 +33,7 @@ public:
   const std::vector<std::string> &ignoredTensors() const { return ignored; }
 
 private:
-  bool applies(const WeightRow &row) const;
+  bool applies(const WeightRow &row, int64_t layer) const;
   bool isGguf() const { return checkpoint.container() == Checkpoint::Container::Gguf; }
   /// The names that the container may have for a row's tensor, the usual one first.
   llvm::SmallVector<std::string> sourceNames(const WeightRow &row, int64_t layer,

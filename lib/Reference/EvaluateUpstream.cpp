@@ -4,7 +4,7 @@
 #include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -140,15 +140,67 @@ static std::optional<absl::Status> evaluateArith(Frame &frame, Operation *op) {
       .Case([&](arith::MulIOp) { return integers([](uint64_t a, uint64_t b) { return a * b; }); })
       .Case<arith::IndexCastOp, arith::ExtSIOp, arith::TruncIOp>(
           [&](Operation *) { return integers([](uint64_t a, uint64_t) { return a; }); })
+      .Case<arith::MaxNumFOp>(
+          [&](Operation *) { return floats([](Floats x) { return std::fmax(x[0], x[1]); }); })
+      .Case<arith::MinNumFOp>(
+          [&](Operation *) { return floats([](Floats x) { return std::fmin(x[0], x[1]); }); })
       .Default([](Operation *) { return Result(); });
+}
+
+static std::optional<absl::Status> evaluateMath(Frame &frame, Operation *op) {
+  using Floats = llvm::ArrayRef<double>;
+  double (*function)(Floats) =
+      llvm::TypeSwitch<Operation *, double (*)(Floats)>(op)
+          .Case([](math::ExpOp) { return [](Floats x) { return std::exp(x[0]); }; })
+          .Case([](math::LogOp) { return [](Floats x) { return std::log(x[0]); }; })
+          .Case([](math::SqrtOp) { return [](Floats x) { return std::sqrt(x[0]); }; })
+          .Case([](math::RsqrtOp) { return [](Floats x) { return 1 / std::sqrt(x[0]); }; })
+          .Case([](math::SinOp) { return [](Floats x) { return std::sin(x[0]); }; })
+          .Case([](math::CosOp) { return [](Floats x) { return std::cos(x[0]); }; })
+          .Case([](math::TanhOp) { return [](Floats x) { return std::tanh(x[0]); }; })
+          .Case([](math::ErfOp) { return [](Floats x) { return std::erf(x[0]); }; })
+          .Case([](math::PowFOp) { return [](Floats x) { return std::pow(x[0], x[1]); }; })
+          .Default([](Operation *) { return nullptr; });
+  return function ? std::optional(applyFloat(frame, op, function)) : std::nullopt;
+}
+
+/// Comparisons and choices, of numbers that are no tensors.
+static std::optional<absl::Status> evaluateChoice(Frame &frame, Operation *op) {
+  if (isa<ShapedType>(op->getResult(0).getType()))
+    return std::nullopt;
+  if (auto compare = dyn_cast<arith::CmpIOp>(op)) {
+    Type type = compare.getLhs().getType();
+    unsigned width = type.isIndex() ? 64 : type.getIntOrFloatBitWidth();
+    llvm::APInt left(width, uint64_t(frame.integer(compare.getLhs())), true, true);
+    llvm::APInt right(width, uint64_t(frame.integer(compare.getRhs())), true, true);
+    frame.set(compare.getResult(),
+              Slot(int64_t(arith::applyCmpPredicate(compare.getPredicate(), left, right))));
+    return absl::OkStatus();
+  }
+  if (auto compare = dyn_cast<arith::CmpFOp>(op)) {
+    bool holds = arith::applyCmpPredicate(compare.getPredicate(),
+                                          llvm::APFloat(frame.scalar(compare.getLhs())),
+                                          llvm::APFloat(frame.scalar(compare.getRhs())));
+    frame.set(compare.getResult(), Slot(int64_t(holds)));
+    return absl::OkStatus();
+  }
+  if (auto choice = dyn_cast<arith::SelectOp>(op)) {
+    bool first = frame.integer(choice.getCondition()) != 0;
+    frame.set(choice.getResult(), frame[first ? choice.getTrueValue() : choice.getFalseValue()]);
+    return absl::OkStatus();
+  }
+  if (isa<arith::SIToFPOp, arith::UIToFPOp>(op)) {
+    frame.set(op->getResult(0), Slot(double(frame.integer(op->getOperand(0)))));
+    return absl::OkStatus();
+  }
+  return std::nullopt;
 }
 
 //===----------------------------------------------------------------------===//
 // Tensors
 //===----------------------------------------------------------------------===//
 
-/// Constants and dynamic operands of a mixed list, as numbers.
-static llvm::SmallVector<int64_t> resolve(Frame &frame, llvm::ArrayRef<OpFoldResult> mixed) {
+llvm::SmallVector<int64_t> stc::resolve(const Frame &frame, llvm::ArrayRef<OpFoldResult> mixed) {
   llvm::SmallVector<int64_t> numbers;
   for (OpFoldResult value : mixed) {
     if (std::optional<int64_t> number = getConstantIntValue(value))
@@ -222,17 +274,6 @@ static absl::Status evaluate(Frame &frame, tensor::ExtractSliceOp op) {
   return absl::OkStatus();
 }
 
-static absl::Status evaluate(Frame &frame, linalg::FillOp op) {
-  if (op.getNumResults() != 1)
-    return opError(op, "tensors", "memrefs");
-  const Slot &value = frame[op.getInputs()[0]];
-  double number = std::holds_alternative<double>(value)
-                      ? std::get<double>(value)
-                      : static_cast<double>(std::get<int64_t>(value));
-  frame.set(op.getResult(0), makeTensor(frame.tensor(op.getOutputs()[0]).shape, number));
-  return absl::OkStatus();
-}
-
 static absl::Status evaluateCall(Evaluator &evaluator, Frame &frame, func::CallOp op) {
   std::vector<Slot> arguments;
   for (Value operand : op.getOperands())
@@ -249,9 +290,14 @@ absl::StatusOr<bool> stc::evaluateUpstream(Evaluator &evaluator, Frame &frame, O
   Result status =
       llvm::TypeSwitch<Operation *, Result>(op)
           .Case([&](func::CallOp op) { return Result(evaluateCall(evaluator, frame, op)); })
-          .Case<tensor::EmptyOp, tensor::DimOp, tensor::CastOp, tensor::ExtractSliceOp,
-                linalg::FillOp>([&](auto op) { return Result(evaluate(frame, op)); })
-          .Default([&](Operation *op) { return evaluateArith(frame, op); });
+          .Case<tensor::EmptyOp, tensor::DimOp, tensor::CastOp, tensor::ExtractSliceOp>(
+              [&](auto op) { return Result(evaluate(frame, op)); })
+          .Default([&](Operation *op) {
+            Result status = evaluateArith(frame, op);
+            if (!status)
+              status = evaluateMath(frame, op);
+            return status ? status : op->getNumResults() == 1 ? evaluateChoice(frame, op) : status;
+          });
   if (!status)
     return false;
   STC_RETURN_IF_ERROR(*status);

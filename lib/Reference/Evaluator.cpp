@@ -73,7 +73,7 @@ absl::StatusOr<std::vector<Slot>> Evaluator::call(llvm::StringRef name,
 absl::StatusOr<std::vector<Slot>> Evaluator::runBlock(Block &block, Frame &frame) {
   for (Operation &op : block.without_terminator()) {
     bool done = false;
-    for (auto evaluate : {evaluateSTC, evaluatePacked, evaluateUpstream}) {
+    for (auto evaluate : {evaluateSTC, evaluatePacked, evaluateUpstream, evaluateLinalg}) {
       STC_ASSIGN_OR_RETURN(done, evaluate(*this, frame, &op));
       if (done)
         break;

@@ -84,6 +84,7 @@ private:
 absl::StatusOr<bool> evaluateSTC(Evaluator &evaluator, Frame &frame, mlir::Operation *op);
 absl::StatusOr<bool> evaluatePacked(Evaluator &evaluator, Frame &frame, mlir::Operation *op);
 absl::StatusOr<bool> evaluateUpstream(Evaluator &evaluator, Frame &frame, mlir::Operation *op);
+absl::StatusOr<bool> evaluateLinalg(Evaluator &evaluator, Frame &frame, mlir::Operation *op);
 
 /// An error about `op`, in the shape of all errors.
 absl::Status opError(mlir::Operation *op, absl::string_view expected, absl::string_view got);
@@ -121,6 +122,8 @@ template <typename Op> AttentionSettings attentionSettings(const Frame &frame, O
     settings.slopes = *op.getSlopes();
   return settings;
 }
+/// Constants and dynamic operands of a mixed list, as numbers.
+llvm::SmallVector<int64_t> resolve(const Frame &frame, llvm::ArrayRef<mlir::OpFoldResult> mixed);
 /// "2x3".
 std::string shapeText(llvm::ArrayRef<int64_t> shape);
 

@@ -80,9 +80,12 @@ struct InterpretPass : stc::impl::InterpretBase<InterpretPass> {
   absl::Status runFunction(Interpreter &interpreter) {
     std::vector<Interpreter::Value> arguments;
     if (auto callee = getOperation().lookupSymbol<func::FuncOp>(function))
-      for (Type type : callee.getArgumentTypes())
+      for (Type type : callee.getArgumentTypes()) {
         if (isa<KVCacheType>(type))
           arguments.emplace_back(std::make_shared<ReferenceCache>());
+        else if (type.isIndex())
+          arguments.emplace_back(int64_t(0));
+      }
     STC_ASSIGN_OR_RETURN(std::vector<Interpreter::Value> results,
                          interpreter.run(function, std::move(arguments)));
     for (const Interpreter::Value &result : results) {

@@ -200,6 +200,7 @@ def permute(rows, heads):
 
 
 def write_gguf(path, metadata, tensors):
+    """Tensors are lists of numbers or of rows, written as F32, or (type code, shape, bytes)."""
     def text(value):
         data = value.encode()
         return struct.pack("<Q", len(data)) + data
@@ -217,10 +218,13 @@ def write_gguf(path, metadata, tensors):
             out += struct.pack("<I", 8) + text(value)
     data = b""
     for name, value in tensors.items():
-        shape = shape_of(value)
-        numbers = flatten(value)
+        if isinstance(value, tuple):
+            kind, shape, stored = value
+        else:
+            numbers = flatten(value)
+            kind, shape, stored = 0, shape_of(value), struct.pack(f"<{len(numbers)}f", *numbers)
         data += b"\0" * (-len(data) % 32)
         out += text(name) + struct.pack("<I", len(shape))
-        out += struct.pack(f"<{len(shape)}Q", *reversed(shape)) + struct.pack("<IQ", 0, len(data))
-        data += struct.pack(f"<{len(numbers)}f", *numbers)
+        out += struct.pack(f"<{len(shape)}Q", *reversed(shape)) + struct.pack("<IQ", kind, len(data))
+        data += stored
     pathlib.Path(path).write_bytes(out + b"\0" * (-len(out) % 32) + data)

@@ -5,7 +5,7 @@ import random
 import re
 import unittest
 
-from families import FAMILIES, Gemma2, Gpt2, Granite, Olmo2, Phi3, Qwen3, StarCoder2
+from families import FAMILIES, Bloom, Gemma2, Gpt2, Granite, Olmo2, Phi3, Qwen3, StarCoder2
 from family_base import VOCAB
 from support import (BIN, TemporaryDirectoryTest, compile_model, interpret_logits, read_npy, run,
                      stc)
@@ -88,7 +88,7 @@ class Passes(TemporaryDirectoryTest):
         return got
 
     def test_structure(self):
-        for family in (Qwen3, Gpt2, Phi3, Gemma2):
+        for family in (Qwen3, Gpt2, Phi3, Gemma2, Bloom):
             with self.subTest(family=family.__name__):
                 model, tensors = self.make(family)
                 got = self.compare(model, ("--prune-groups", "0.5", "--prune-channels", "0.25"),

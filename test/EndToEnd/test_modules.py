@@ -4,6 +4,7 @@ import re
 import struct
 import unittest
 
+import linalg_block
 from support import BIN, BOOKS, TemporaryDirectoryTest, make_llama, read_npy, run, stc
 
 TOKENS = "3,17,250,9,64"
@@ -141,9 +142,53 @@ class Modules(TemporaryDirectoryTest):
         result = run(BIN / "stc", "compile", module, "-o", self.tmp / "out", "--verbose",
                      check=False)
         self.assertEqual(result.returncode, 1)
-        self.assertIn(b"remark: not raised: expected a part of an RMS normalization", result.stderr)
+        self.assertIn(b"remark: not raised: expected a part of an RMS or layer normalization", result.stderr)
         self.assertRegex(result.stderr.splitlines()[-1], b"^error: ")
         self.assertFalse((self.tmp / "out").exists())
+
+    def test_linalg_block(self):
+        """A block in linalg alone, without a cache, computes what the interpreter makes of it."""
+        text = linalg_block.model()
+        module = self.tmp / "block.mlir"
+        module.write_text(text)
+        tokens = [3, 1, 4, 1, 5, 2]
+        # The interpreter passes a position and a cache, which the text does not look at.
+        plain = self.tmp / "plain.mlir"
+        plain.write_text(text.replace(
+            "@forward(%tokens: tensor<?xi32>)",
+            "@forward(%tokens: tensor<?xi32>, %position: index, %cache: !stc.kv_cache<layers = 1, "
+            "kv_heads = 1, head_dim = 4, capacity = 16>)"))
+        lines = run(BIN / "stc-opt", plain, "-o", "/dev/null", "--stc-interpret=all max=16 tokens="
+                    + ",".join(map(str, tokens))).stdout.decode().splitlines()
+        want = [[float(x) for x in line.split()[1:]] for line in lines if line.startswith("logits")]
+        self.assertEqual(len(want), len(tokens))
+        result = run(BIN / "stc", "compile", module, "-o", self.tmp / "program", "--verbose")
+        self.assertRegex(result.stderr, b"remark: attention reads a cache: @forward takes")
+        self.assertNotIn(b"not raised", result.stderr)
+        run(self.tmp / "program", "logits", "--tokens", ",".join(map(str, tokens)), "-o",
+            self.tmp / "l.npy")
+        got = read_npy(self.tmp / "l.npy")
+        self.assertEqual(len(got), len(tokens))
+        for row, wanted in zip(got, want):
+            self.assertEqual(len(row), linalg_block.VOCABULARY)
+            for x, y in zip(row, wanted, strict=True):
+                self.assertAlmostEqual(x, y, delta=1e-3 * max(map(abs, wanted)))
+
+    def test_other_dialects(self):
+        """One line says which, and how to lower it."""
+        def refused(operation, expected):
+            path = self.tmp / "other.mlir"
+            path.write_text("func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {\n"
+                            f"  %y = {operation}\n  return %y : tensor<4xf32>\n}}\n")
+            self.refused(path, "line 2: expected operations of stc, func, linalg, tensor, arith and "
+                         f"math, got some of {expected}$")
+        lowered = r"stablehlo \(stablehlo-opt --stablehlo-legalize-to-linalg lowers it to linalg\)"
+        refused("stablehlo.add %x, %x : tensor<4xf32>", lowered)
+        refused('"stablehlo.add"(%x, %x) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>', lowered)
+        refused("torch.aten.relu %x : tensor<4xf32>",
+                r"torch \(torch-mlir-opt --torch-backend-to-linalg-on-tensors-backend-pipeline "
+                r"lowers it to linalg\)")
+        refused("mine.add %x, %x : tensor<4xf32>", "mine")
 
     def test_bad_modules(self):
         model = make_llama(self.tmp / "model")

@@ -52,14 +52,30 @@ def RaiseLinalgPass : Pass<"stc-raise-linalg", "::mlir::ModuleOp"> {
 
     - a matmul with a weight of [outputs, inputs] (its indexing maps say so, or a `linalg.transpose`
       does), perhaps with a bias that is broadcast over the tokens: `stc.linear`;
-    - x / sqrt(mean(x^2) + epsilon) * weight: `stc.rms_norm`;
+    - x / sqrt(mean(x^2) + epsilon) * weight: `stc.rms_norm`, and with what x differs from its mean
+      by, perhaps with a bias: `stc.layer_norm`;
+    - rows of a table, by the tokens' numbers or by their places (`linalg.index`):
+      `stc.embedding`, with `stc.positions`;
+    - x * cos + (-x2, x1) * sin in each head, in halves, where the angles are places times
+      frequencies or tables of [tokens, pairs]: `stc.rotary_embedding`, with `stc.rotary_table`;
+    - softmax(scale * queries . keys) * values head by head, written as `linalg.softmax` or in single
+      steps, where the heads are columns of [tokens, columns] that reshapes and transposes separate
+      (one head of keys may serve several of queries), with or without a causal mask:
+      `stc.cache_update` and `stc.attention`, `to` the last token where there is no mask;
     - SiLU, ReLU, GELU and its tanh form, sigmoid: `stc.activation`, and times another tensor
       `stc.gated_activation`;
     - multiples by a number: `stc.scale`;
     - sums, differences and products of two tensors: `arith` on tensors.
 
     Sums of the result may be in another order. What is left of linalg gets a remark that says what
-    was expected. Attention is left: `stc.attention` reads a cache, which tensors do not have.
+    was expected.
+
+    Attention reads a cache, which tensors do not have. A function without one gets two more
+    arguments, the position of its first token (an `index`, unless it has one) and a
+    `!stc.kv_cache` of `capacity` positions, and a remark; each attention has a layer of it, in their
+    order or by the `stc.layer` that they are in. What counts tokens from 0 counts from that position
+    on, so that a text may come in pieces, if its attention is causal; where it is not, the first
+    piece must be the whole text.
 
     Example: `stc-opt --stc-raise-linalg` turns
 
@@ -74,6 +90,8 @@ def RaiseLinalgPass : Pass<"stc-raise-linalg", "::mlir::ModuleOp"> {
 
     into `%y = stc.linear %x, %w : (tensor<?x4xf32>, tensor<8x4xf32>) -> tensor<?x8xf32>`.
   }];
+  let options = [Option<"capacity", "capacity", "int64_t", "2048",
+                        "Positions of a cache that a function is given, rounded up to 16s">];
   let statistics = [
     Statistic<"operationsRaised", "operations-raised", "Number of stc and arith operations made">,
     Statistic<"operationsLeft", "operations-left", "Number of linalg operations left">,

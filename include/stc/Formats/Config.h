@@ -45,6 +45,8 @@ struct BlockTraits {
   bool learnedPositions = false;    // instead of rotary embedding
   bool normalizedEmbedding = false; // times sqrt(hidden_size), rounded to the table's type
   QueryKeyNorm queryKeyNorm = QueryKeyNorm::None; // before rotary embedding
+  bool sinkLogits = false;  // heads have one more score in their softmax, of no value
+  bool clampedGate = false; // gate * sigmoid(1.702 gate) * (up + 1), both bounded by gateLimit
 };
 
 /// The sizes and switches of a model, in one vocabulary for all containers. Every value is
@@ -66,6 +68,10 @@ struct ModelConfig {
   double embeddingScale = 1, residualScale = 1, logitScale = 1;
   double attentionScale = 0;                     // of scores; 0: 1 / sqrt(headDim)
   double attentionSoftCap = 0, logitSoftCap = 0; // 0: none
+  /// Instead of rotary embedding, scores lose slopes times distances (ALiBi: Press et al. 2022),
+  /// the smallest slope being 2^-alibiBias; 0: they do not. Falcon scales the slopes as scores.
+  double alibiBias = 0;
+  bool alibiIsScaled = false;
   /// attentionBias: the query, key and value projections have biases (and the output projection
   /// where the checkpoint holds one: Llama's does, Qwen2's does not).
   bool tiedEmbeddings = false, attentionBias = false, mlpBias = false;
@@ -80,6 +86,9 @@ struct ModelConfig {
   int64_t positionOffset = 0, tokenTypes = 0;
   Pooling pooling = Pooling::Mean;
   bool normalizedVectors = true; // a text's vector has length 1
+  /// Per layer, where layers differ: whether it has experts.
+  std::vector<bool> sparseLayers;
+  double gateLimit = 0; // of a clampedGate
   std::string activation = "silu";
   std::optional<int64_t> bosToken, eosToken;
   std::vector<int64_t> extraEosTokens;
@@ -89,8 +98,12 @@ struct ModelConfig {
   bool isWindowed(int64_t layer) const {
     return slidingWindow != 0 && (windowedLayers.empty() || windowedLayers[size_t(layer)]);
   }
+  bool usesRotation() const { return !block.learnedPositions && alibiBias == 0; }
+  bool hasExperts(int64_t layer) const {
+    return experts != 0 && (sparseLayers.empty() || sparseLayers[size_t(layer)]);
+  }
   bool isRotated(int64_t layer) const {
-    return !block.learnedPositions && (rotatedLayers.empty() || rotatedLayers[size_t(layer)]);
+    return usesRotation() && (rotatedLayers.empty() || rotatedLayers[size_t(layer)]);
   }
 };
 
@@ -107,6 +120,7 @@ struct GgufFamily {
   std::string name;
   bool interleavedRope = false;
   bool writable = false; // the metadata that stc writes describes such a model
+  bool windowed = false; // and which of its layers have a window
 };
 GgufFamily ggufFamilyOf(const ModelConfig &config);
 

@@ -24,7 +24,7 @@ def Interpret : Pass<"stc-interpret", "::mlir::ModuleOp"> {
     @score, or @decode token by token with `one-by-one`.
 
     With `function`, calls that function and prints each result: its shape, then its rows. The
-    function may have caches as arguments, which start empty, and no others.
+    function may have caches as arguments, which start empty, indices, which are 0, and no others.
 
     Packed weights are read from the file `weights` (the raw weights section), or from memory where
     `stc-pack-weights` ran before in the same pipeline.

@@ -1,6 +1,8 @@
 // Normalizations, nonlinearities and arithmetic, in the spellings that model code has.
 #include "Patterns.h"
 
+#include "ExprMatcher.h"
+
 #include <cmath>
 
 using namespace mlir;
@@ -9,46 +11,10 @@ namespace stc {
 
 namespace {
 
-constexpr llvm::StringLiteral kMul = "arith.mulf", kDiv = "arith.divf", kAdd = "arith.addf",
-                              kSub = "arith.subf";
-
-using Pair = std::pair<const ScalarExpr *, const ScalarExpr *>;
-
-/// Constants of f32 programs are f32.
-bool isClose(double value, double wanted) {
-  return std::abs(value - wanted) <= 1e-6 * std::abs(wanted);
-}
-
 /// One match over the expressions of one root.
-class Matcher {
+class Matcher : public ExprMatcher {
 public:
-  explicit Matcher(ScalarExprs &exprs) : exprs(exprs) {}
-
-  /// Both orders of a binary operation's operands, none for other expressions.
-  SmallVector<Pair, 2> bothWays(const ScalarExpr *expr, StringRef operation) {
-    expr = exprs.open(expr);
-    if (!expr->is(operation))
-      return {};
-    return {{expr->operands[0], expr->operands[1]}, {expr->operands[1], expr->operands[0]}};
-  }
-
-  /// The operands of a division.
-  std::optional<Pair> quotient(const ScalarExpr *expr) {
-    expr = exprs.open(expr);
-    if (!expr->is(kDiv))
-      return std::nullopt;
-    return Pair{expr->operands[0], expr->operands[1]};
-  }
-
-  const ScalarExpr *argument(const ScalarExpr *expr, StringRef operation) {
-    expr = exprs.open(expr);
-    return expr->is(operation) ? expr->operands[0] : nullptr;
-  }
-
-  bool isNumber(const ScalarExpr *expr, double wanted) {
-    std::optional<double> value = exprs.number(expr);
-    return value && (wanted == 0 ? *value == 0 : isClose(*value, wanted));
-  }
+  using ExprMatcher::ExprMatcher;
 
   bool isElementOf(const ScalarExpr *expr, Value tensor) {
     return expr->isWhole() && expr->tensor == tensor;
@@ -56,17 +22,36 @@ public:
 
   // Normalization
 
-  /// The factors of input / sqrt(mean(input^2) + epsilon).
-  std::optional<NormPattern> normalized(const ScalarExpr *expr) {
+  /// The input and epsilon of x / sqrt(mean(x^2) + epsilon), where x is the input itself or, where
+  /// it is `centred`, what it differs from the mean of its row.
+  std::optional<NormPattern> normalized(const ScalarExpr *expr, bool centred) {
     for (auto [input, factor] : bothWays(expr, kMul))
-      if (const ScalarExpr *mean = inverseRoot(factor); mean && input->isWhole())
-        if (std::optional<double> epsilon = meanOfSquares(mean, input->tensor))
-          return NormPattern{input->tensor, {}, *epsilon};
-    if (auto sides = quotient(expr); sides && sides->first->isWhole())
+      if (const ScalarExpr *mean = inverseRoot(factor))
+        if (auto found = normalizedBy(input, mean, centred))
+          return found;
+    if (auto sides = quotient(expr))
       if (const ScalarExpr *mean = argument(sides->second, "math.sqrt"))
-        if (std::optional<double> epsilon = meanOfSquares(mean, sides->first->tensor))
-          return NormPattern{sides->first->tensor, {}, *epsilon};
+        return normalizedBy(sides->first, mean, centred);
     return std::nullopt;
+  }
+
+  std::optional<NormPattern> normalizedBy(const ScalarExpr *expr, const ScalarExpr *mean,
+                                          bool centred) {
+    Value input = centred ? centredInput(expr) : expr->isWhole() ? expr->tensor : Value();
+    if (!input)
+      return std::nullopt;
+    std::optional<double> epsilon = meanOfSquares(mean, input, centred);
+    return epsilon ? std::optional(NormPattern{input, {}, {}, *epsilon}) : std::nullopt;
+  }
+
+  /// x of x - mean(x).
+  Value centredInput(const ScalarExpr *expr) {
+    expr = exprs.open(expr);
+    if (!expr->is(kSub) || !expr->operands[0]->isWhole())
+      return {};
+    const ScalarExpr *summand = meanArgument(expr->operands[1]);
+    Value input = expr->operands[0]->tensor;
+    return summand && isElementOf(summand, input) ? input : Value();
   }
 
   /// y of 1 / sqrt(y).
@@ -81,15 +66,29 @@ public:
     return nullptr;
   }
 
-  std::optional<double> meanOfSquares(const ScalarExpr *expr, Value input) {
+  std::optional<double> meanOfSquares(const ScalarExpr *expr, Value input, bool centred) {
     for (auto [mean, addend] : bothWays(expr, kAdd))
       if (std::optional<double> epsilon = exprs.number(addend))
-        return isMeanOfSquares(mean, input) ? epsilon : std::nullopt;
-    return isMeanOfSquares(expr, input) ? std::optional(0.0) : std::nullopt;
+        return isMeanOfSquares(mean, input, centred) ? epsilon : std::nullopt;
+    return isMeanOfSquares(expr, input, centred) ? std::optional(0.0) : std::nullopt;
   }
 
-  bool isMeanOfSquares(const ScalarExpr *expr, Value input) {
-    int64_t columns = cast<RankedTensorType>(input.getType()).getDimSize(1);
+  bool isMeanOfSquares(const ScalarExpr *expr, Value input, bool centred) {
+    const ScalarExpr *square = meanArgument(expr);
+    if (!square)
+      return false;
+    auto isRoot = [&](const ScalarExpr *root) {
+      return centred ? centredInput(root) == input : isElementOf(root, input);
+    };
+    square = exprs.open(square);
+    if (square->is("math.powf"))
+      return isRoot(square->operands[0]) && isNumber(square->operands[1], 2);
+    return square->is(kMul) && isRoot(square->operands[0]) && isRoot(square->operands[1]);
+  }
+
+  /// What an expression is the mean of, over the columns of a row.
+  const ScalarExpr *meanArgument(const ScalarExpr *expr) {
+    int64_t columns = exprs.extent(1);
     const ScalarExpr *sum = nullptr;
     if (auto sides = quotient(expr); sides && isNumber(sides->second, double(columns)))
       sum = sides->first;
@@ -97,35 +96,11 @@ public:
       if (isNumber(right, 1.0 / double(columns)))
         sum = left;
     sum = sum ? exprs.open(sum) : nullptr;
-    if (!sum || sum->kind != ScalarExpr::Kind::RowSum || sum->size != columns)
-      return false;
-    const ScalarExpr *square = exprs.open(sum->operands[0]);
-    if (square->is("math.powf"))
-      return isElementOf(square->operands[0], input) && isNumber(square->operands[1], 2);
-    return square->is(kMul) && isElementOf(square->operands[0], input) &&
-           isElementOf(square->operands[1], input);
+    bool isOfRow = sum && sum->kind == ScalarExpr::Kind::Sum && sum->dim == 1;
+    return isOfRow && sum->size == columns ? sum->operands[0] : nullptr;
   }
 
   // Nonlinearities
-
-  /// The numbers' product and the other factors of a product or a quotient by a number.
-  void factors(const ScalarExpr *expr, double &number, SmallVectorImpl<const ScalarExpr *> &rest) {
-    const ScalarExpr *opened = exprs.open(expr);
-    if (opened->kind == ScalarExpr::Kind::Constant) {
-      number *= opened->constant;
-    } else if (opened->is("arith.negf")) {
-      number = -number;
-      factors(opened->operands[0], number, rest);
-    } else if (opened->is(kMul)) {
-      factors(opened->operands[0], number, rest);
-      factors(opened->operands[1], number, rest);
-    } else if (auto sides = quotient(opened); sides && exprs.number(sides->second)) {
-      number /= *exprs.number(sides->second);
-      factors(sides->first, number, rest);
-    } else {
-      rest.push_back(opened);
-    }
-  }
 
   /// c of an expression c * input^power.
   std::optional<double> power(const ScalarExpr *expr, Value input, unsigned wanted) {
@@ -239,20 +214,35 @@ public:
     }
     return std::nullopt;
   }
-
-private:
-  ScalarExprs &exprs;
 };
 
 } // namespace
 
-std::optional<NormPattern> matchNorm(ScalarExprs &exprs, const ScalarExpr *root) {
+static std::optional<NormPattern> matchScaledNorm(ScalarExprs &exprs, const ScalarExpr *root,
+                                                  bool centred) {
   Matcher matcher(exprs);
   for (auto [scaled, weight] : matcher.bothWays(root, kMul))
-    if (std::optional<NormPattern> found = matcher.normalized(scaled))
+    if (std::optional<NormPattern> found = matcher.normalized(scaled, centred))
       if ((found->weight = exprs.columnVector(weight)))
         return found;
   return std::nullopt;
+}
+
+std::optional<NormPattern> matchRMSNorm(ScalarExprs &exprs, const ScalarExpr *root) {
+  auto found = matchScaledNorm(exprs, root, /*centred=*/false);
+  if (!found)
+    return std::nullopt;
+  // Of what is centred it would be half a layer normalization, which is seen from further away.
+  ScalarExprs deeper(kDeepest, {exprs.extent(0), exprs.extent(1)});
+  return Matcher(deeper).centredInput(deeper.whole(found->input)) ? std::nullopt : found;
+}
+
+std::optional<NormPattern> matchLayerNorm(ScalarExprs &exprs, const ScalarExpr *root) {
+  for (auto [scaled, bias] : Matcher(exprs).bothWays(root, kAdd))
+    if (std::optional<NormPattern> found = matchScaledNorm(exprs, scaled, /*centred=*/true))
+      if ((found->bias = exprs.columnVector(bias)))
+        return found;
+  return matchScaledNorm(exprs, root, /*centred=*/true);
 }
 
 std::optional<ActivationPattern> matchActivation(ScalarExprs &exprs, const ScalarExpr *root) {
@@ -282,7 +272,7 @@ std::optional<BinaryPattern> matchBinary(ScalarExprs &exprs, const ScalarExpr *r
       return BinaryPattern{operation, left->tensor, right->tensor, {}, {}};
     if (operation == kSub)
       return std::nullopt;
-    for (auto [whole, vector] : {Pair{left, right}, Pair{right, left}})
+    for (auto [whole, vector] : {std::pair(left, right), std::pair(right, left)})
       if (Value found = whole->isWhole() ? exprs.columnVector(vector) : Value())
         return BinaryPattern{operation, whole->tensor, {}, found, {}};
   }

@@ -8,12 +8,14 @@
 
 namespace stc {
 
-/// input / sqrt(mean(input^2) + epsilon) * weight.
+/// x / sqrt(mean(x^2) + epsilon) * weight (+ bias), where x is the input of a RMS normalization,
+/// and what the input differs from the mean of its row by of a layer normalization.
 struct NormPattern {
-  mlir::Value input, weight;
+  mlir::Value input, weight, bias;
   double epsilon;
 };
-std::optional<NormPattern> matchNorm(ScalarExprs &exprs, const ScalarExpr *root);
+std::optional<NormPattern> matchRMSNorm(ScalarExprs &exprs, const ScalarExpr *root);
+std::optional<NormPattern> matchLayerNorm(ScalarExprs &exprs, const ScalarExpr *root);
 
 /// function(input), times `up` where that is not null.
 struct ActivationPattern {

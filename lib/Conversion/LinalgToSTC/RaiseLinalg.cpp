@@ -1,5 +1,7 @@
 // stc-raise-linalg: operations of linalg as the stc operations that they spell out.
+#include "Attention.h"
 #include "Patterns.h"
+#include "RaiseTokens.h"
 
 #include "stc/Conversion/Passes.h"
 
@@ -18,15 +20,6 @@ namespace stc {
 #include "stc/Conversion/Passes.h.inc"
 
 namespace {
-
-/// Operations a pattern may be split into: a norm in single steps takes fewer than this.
-constexpr int64_t kDeepest = 12;
-
-bool isActivations(Type type) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor && tensor.getRank() == 2 && tensor.getElementType().isF32() &&
-         !tensor.isDynamicDim(1);
-}
 
 /// One float for each column of `activations`.
 bool isVectorFor(Value value, Type activations) {
@@ -86,21 +79,26 @@ Value Raiser::raiseLinear() {
 }
 
 Value Raiser::raiseElementwise(int64_t depth) {
-  ScalarExprs exprs(depth);
-  const ScalarExpr *root = exprs.whole(op->getResult(0));
   Location loc = op.getLoc();
-  Type type = op->getResult(0).getType();
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  ScalarExprs exprs(depth, type.getShape());
+  const ScalarExpr *root = exprs.whole(op->getResult(0));
   auto fits = [&](Value value) { return value.getType() == type; };
-  if (auto norm = matchNorm(exprs, root))
-    if (fits(norm->input) && isVectorFor(norm->weight, type) && std::isfinite(norm->epsilon) &&
-        norm->epsilon >= 0)
-      return RMSNormOp::create(builder, loc, type, norm->input, norm->weight,
-                               builder.getF64FloatAttr(norm->epsilon),
-                               builder.getI64IntegerAttr(1));
+  auto isNorm = [&](const std::optional<NormPattern> &norm) {
+    return norm && fits(norm->input) && isVectorFor(norm->weight, type) &&
+           (!norm->bias || isVectorFor(norm->bias, type)) && std::isfinite(norm->epsilon) &&
+           norm->epsilon >= 0;
+  };
+  if (auto norm = matchLayerNorm(exprs, root); isNorm(norm))
+    return LayerNormOp::create(builder, loc, type, norm->input, norm->weight, norm->bias,
+                               builder.getF64FloatAttr(norm->epsilon));
+  if (auto norm = matchRMSNorm(exprs, root); isNorm(norm))
+    return RMSNormOp::create(builder, loc, type, norm->input, norm->weight,
+                             builder.getF64FloatAttr(norm->epsilon), builder.getI64IntegerAttr(1));
   if (auto activation = matchActivation(exprs, root))
     if (fits(activation->input) && (!activation->up || fits(activation->up)))
       return activation->up
-                 ? GatedActivationOp::create(builder, loc, type, activation->input, activation->up,
+                 ? GatedActivationOp::create(builder, loc, activation->input, activation->up,
                                              activation->kind)
                        .getResult()
                  : ActivationOp::create(builder, loc, type, activation->input, activation->kind)
@@ -154,7 +152,7 @@ std::optional<LinearPattern> Raiser::matchLinear(linalg::LinalgOp matmul) {
   LinearPattern linear{left, findWeight(right, maps[1], outputs, inputs), {}};
   if (!linear.weight)
     return std::nullopt;
-  ScalarExprs exprs(kDeepest);
+  ScalarExprs exprs(kDeepest, cast<RankedTensorType>(matmul->getResult(0).getType()).getShape());
   const ScalarExpr *start = exprs.whole(matmul.getDpsInits()[0]);
   if (exprs.number(start) == std::optional(0.0))
     return linear;
@@ -181,12 +179,13 @@ Value Raiser::findWeight(Value right, AffineMap map, AffineExpr outputs, AffineE
 std::string Raiser::expected() {
   if (linalg::isaContractionOpInterface(op)) {
     if (op.getNumLoops() > 3)
-      return "products of whole rows of activations (attention is not raised: stc.attention reads "
-             "a cache)";
+      return "products of whole rows of activations, or a part of an attention: softmax(scale * "
+             "queries . keys, causal or of all) * values, of activations whose columns are heads";
     return "activations times a weight of [outputs, inputs], by its indexing maps or by a "
            "linalg.transpose, on zeros or a bias";
   }
-  return "a part of an RMS normalization, a nonlinearity (silu, gelu, gelu_tanh, relu, sigmoid), a "
+  return "a part of an RMS or layer normalization, a nonlinearity (silu, gelu, gelu_tanh, relu, "
+         "sigmoid), a "
          "multiple, or a sum, difference or product of two tensors of [tokens, columns]";
 }
 
@@ -194,7 +193,12 @@ namespace {
 
 class RaiseLinalg final : public impl::RaiseLinalgPassBase<RaiseLinalg> {
 public:
+  using RaiseLinalgPassBase::RaiseLinalgPassBase;
+
   void runOnOperation() override {
+    // Whole attentions first: their parts mean nothing else.
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      operationsRaised += raiseTokens(function, capacity);
     // From the last to the first: a pattern is seen from its result, and what only it reads is
     // gone when its turn comes.
     SmallVector<Operation *> operations;
@@ -230,8 +234,10 @@ public:
         continue;
       ++operationsLeft;
       std::string expected =
-          structured ? Raiser(structured).expected()
-                     : "no softmax (attention is not raised: stc.attention reads a cache)";
+          structured
+              ? Raiser(structured).expected()
+              : "a part of an attention: softmax(scale * queries . keys, causal or of all) * "
+                "values, of activations whose columns are heads";
       op->emitRemark() << "not raised: expected " << expected;
     }
   }

@@ -250,10 +250,18 @@ Values AttentionEmitter::addValues(ValueRange outs) {
   // Keys behind the last position have the weight zero, and are not read.
   Value count = arith::SubIOp::create(builder, blocks.end, position);
   count = arith::MinSIOp::create(builder, count, builder.index(lanes));
-  if (op.getEnd() && op.getWindow() != 0 && op.getSinks() == 0) {
-    // All windows may lie behind the end: then there is no key to take the place of another.
+  if (op.getEnd() && op.getWindow() != 0) {
+    // All windows may lie behind the end: without a sink in the block there is then no key to take
+    // the place of another.
+    auto isLess = [&](Value a, Value b) -> Value {
+      return arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, a, b);
+    };
     Value oldest = builder.plus(firstPosition, 1 - int64_t(op.getWindow()));
-    Value seesAny = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, oldest, blocks.end);
+    Value seesAny = isLess(oldest, blocks.end);
+    if (op.getSinks() != 0) {
+      Value start = arith::SubIOp::create(builder, position, inBlock);
+      seesAny = arith::OrIOp::create(builder, seesAny, builder.isBelow(start, op.getSinks()));
+    }
     count = builder.choose(seesAny, count, builder.index(0));
   }
   return builder.loop(builder.index(0), count, together, outs, [&](Value key, ValueRange carried) {

@@ -16,7 +16,8 @@
 // CHECK-NEXT: %[[H:.*]] = stc.activation <sigmoid> %[[G]] :
 // CHECK-NEXT: %[[I:.*]] = stc.gated_activation <sigmoid> %[[H]], %[[U]] :
 // CHECK-NEXT: %[[J:.*]] = stc.scale %[[I]] by 2.500000e+00 :
-// CHECK-NEXT: return %[[J]]
+// CHECK-NEXT: %[[K:.*]] = stc.layer_norm %[[J]], %[[W]] bias %[[W]] epsilon 9.9999997473787516E-6
+// CHECK-NEXT: return %[[K]]
 func.func @layer(%x: tensor<?x4xf32>, %u: tensor<?x4xf32>, %w: tensor<4xbf16>) -> tensor<?x4xf32> {
   %y = stc.rms_norm %x, %w epsilon 1.0e-05 : (tensor<?x4xf32>, tensor<4xbf16>) -> tensor<?x4xf32>
   %a = stc.activation <silu> %y : (tensor<?x4xf32>) -> tensor<?x4xf32>
@@ -31,5 +32,7 @@ func.func @layer(%x: tensor<?x4xf32>, %u: tensor<?x4xf32>, %w: tensor<4xbf16>) -
   %i = stc.gated_activation <sigmoid> %h, %u
       : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
   %j = stc.scale %i by 2.5 : (tensor<?x4xf32>) -> tensor<?x4xf32>
-  return %j : tensor<?x4xf32>
+  %k = stc.layer_norm %j, %w bias %w epsilon 1.0e-05
+      : (tensor<?x4xf32>, tensor<4xbf16>, tensor<4xbf16>) -> tensor<?x4xf32>
+  return %k : tensor<?x4xf32>
 }

@@ -4,6 +4,7 @@
 #include "gtest/gtest.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace stc {
 namespace {
@@ -62,6 +63,21 @@ TEST(AttentionBiasTest, RunsSayWhatBucketsSay) {
   EXPECT_EQ(runs.size(), 31u);
   EXPECT_EQ(runs.front().begin, -91);
   EXPECT_EQ(runs.back().begin, 91);
+}
+
+// The paper's own examples: 8 heads, and 12, of which 8 are as before.
+TEST(AttentionBiasTest, SlopesOfHeads) {
+  EXPECT_EQ(alibiSlopes(1, 8), std::vector<double>({1.0 / 256}));
+  std::vector<double> eight = alibiSlopes(8, 8);
+  for (int i = 0; i < 8; ++i)
+    EXPECT_EQ(eight[size_t(i)], 1.0 / (2 << i));
+  std::vector<double> twelve = alibiSlopes(12, 8);
+  ASSERT_EQ(twelve.size(), 12u);
+  for (int i = 0; i < 8; ++i)
+    EXPECT_EQ(twelve[size_t(i)], eight[size_t(i)]);
+  for (int i = 0; i < 4; ++i)
+    EXPECT_NEAR(twelve[size_t(8 + i)], std::pow(2.0, -0.5 - i), 1e-15);
+  EXPECT_EQ(alibiSlopes(2, 4), std::vector<double>({0.25, 1.0 / 16}));
 }
 
 } // namespace

@@ -1,4 +1,4 @@
-// Which learned bias belongs to a distance between two positions.
+// What belongs to a distance between two positions: a learned bias (T5), a slope (ALiBi).
 #ifndef STC_DIALECT_STC_UTILS_ATTENTIONBIAS_H
 #define STC_DIALECT_STC_UTILS_ATTENTIONBIAS_H
 
@@ -24,6 +24,12 @@ struct BucketRun {
 /// behind the last one: of these two runs only the distance next to their neighbour is named.
 std::vector<BucketRun> bucketRuns(int64_t buckets, int64_t maxDistance, bool bothDirections,
                                   int64_t reach);
+
+/// The slopes of `heads` heads (Press et al. 2022, section 3): 2^-(r * i) for i = 1, 2, ... with
+/// r = largest / n, where n is the number of heads. If it is no power of two, n is the power of two
+/// below, and the other heads get every other slope of twice as many, from the first on. The
+/// smallest slope is 2^-largest; `largest` is positive, and 8 in the paper.
+std::vector<double> alibiSlopes(int64_t heads, double largest);
 
 } // namespace stc
 
