@@ -20,7 +20,7 @@ static void addBlock(const BlockTraits &block, std::vector<std::string> &feature
   add(block.relativeBias, "biases of scores by distance");
   add(block.sumNorm, "norms of the sums");
   add(block.embeddingNorm, "a norm of the embeddings");
-  add(!block.firstNorm, "none before the first attention");
+  add(!block.firstNorm, "no norm before the first attention");
   add(block.normalizedEmbedding, "embeddings times sqrt(hidden size)");
   add(block.sinkLogits, "sink logits in attention");
   add(block.clampedGate, "a clamped gate");

@@ -329,7 +329,7 @@ TEST_F(BundleTest, ClearErrors) {
   EXPECT_THAT(message("eos_tokens = 2,7", "eos_tokens = 2,,"), HasSubstr("eos_tokens"));
   EXPECT_THAT(message("\"llama\"", "\"lla\\a\""), HasSubstr("architecture"));
   EXPECT_THAT(message("pooling = \"cls\"", "pooling = \"clt\""),
-              HasSubstr("pooling: expected mean, cls, last or max"));
+              HasSubstr("expected mean, cls, last or max for an encoder"));
   EXPECT_THAT(message("kind = encoder", "kind = decoder"),
               HasSubstr("nothing for another model, got 'cls'"));
   EXPECT_THAT(message("kind = encoder", "kind = encodes"),
