@@ -4,6 +4,7 @@
 
 #include "TileLowerings.h"
 
+#include "stc/Dialect/Packed/Transforms/PatternBlocks.h"
 #include "stc/Dialect/Packed/Transforms/VisibleKeys.h"
 
 namespace stc::cpu {
@@ -44,6 +45,10 @@ private:
   /// Positions of vector `v` of the block that `last` sees, as a mask.
   Value visibleLanes(Value last, int64_t v);
 
+  // AttentionMask.cpp
+  void addSeenBlocks();
+  Value patternLanes(Value position, int64_t v);
+
   // AttentionProducts.cpp
   void addScores(Value row);
   Values integerProducts(Value row, int64_t first, int64_t vectors);
@@ -74,6 +79,8 @@ private:
   Value groupedRows;         // `presentRows` padded to whole groups
   Value firstPosition, lastPosition;
   packed::VisibleBlocks blocks;
+  packed::PatternBlocks pattern;
+  Value patternTable; // null without one
   // The block in work.
   Value blockKeys, blockValues, blockStart;
   // Buffers, per row.

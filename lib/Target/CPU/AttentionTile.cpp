@@ -25,7 +25,8 @@ static int64_t chooseTogether(int64_t rows, int64_t most) {
 }
 
 AttentionEmitter::AttentionEmitter(packed::AttentionTileOp op, const TargetDescription &target)
-    : op(op), builder(op, target), layout(cast<KVCacheType>(op.getCache().getType()).getLayout()) {
+    : op(op), builder(op, target), layout(cast<KVCacheType>(op.getCache().getType()).getLayout()),
+      pattern(op) {
   shared = op.getHeads() / layout.kvHeads;
   rows = shared * int64_t(op.getTokens());
   int64_t registers = std::max<int64_t>(target.vectorsInRegisters(), 4);
@@ -97,6 +98,11 @@ void AttentionEmitter::emit() {
   blocks =
       packed::visibleBlocks(builder, firstPosition, lastPosition, op.getWindow(), op.getSinks());
   prepareRows();
+  if (pattern.any()) {
+    patternTable = pattern.table(builder, op);
+    addSeenBlocks();
+    return writeResults();
+  }
 
   Value begin = builder.index(0), end = blocks.count;
   if (Value piece = op.getPiece()) {
@@ -181,6 +187,11 @@ void AttentionEmitter::addBlock(Value number) {
   blockStart = builder.mul(block, kKVBlock);
   forEachGroup([&](Value row) { addScores(row); });
 
+  if (pattern.any()) { // which seldom shows whole blocks
+    weighScores(/*masked=*/true);
+    updateMaxima();
+    return forEachGroup([&](Value row) { addValues(row); });
+  }
   // Every row sees the whole block: the case for all but a few.
   Value blockEnd = builder.add(blockStart, kKVBlock - 1);
   auto compare = [&](arith::CmpIPredicate predicate, Value a, Value b) -> Value {
@@ -232,6 +243,8 @@ Value AttentionEmitter::visibleLanes(Value last, int64_t v) {
           builder, inside, compare(arith::CmpIPredicate::slt, builder.constant(i32, sinks)));
     visible = arith::AndIOp::create(builder, visible, inside);
   }
+  if (pattern.any())
+    visible = arith::AndIOp::create(builder, visible, patternLanes(last, v));
   return visible;
 }
 

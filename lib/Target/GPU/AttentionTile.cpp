@@ -23,7 +23,8 @@ constexpr int64_t kResultBytes = 32 << 10;
 //===----------------------------------------------------------------------===//
 
 AttentionEmitter::AttentionEmitter(packed::AttentionTileOp op, const TargetDescription &target)
-    : op(op), builder(op, target), layout(cast<KVCacheType>(op.getCache().getType()).getLayout()) {
+    : op(op), builder(op, target), layout(cast<KVCacheType>(op.getCache().getType()).getLayout()),
+      pattern(op) {
   int64_t padded = layout.paddedDim(), lanes = target.warpThreads;
   shared = op.getHeads() / layout.kvHeads;
   rows = shared * int64_t(op.getTokens());
@@ -130,7 +131,9 @@ void AttentionEmitter::emit() {
     begin = builder.times(piece, perPiece);
     end = arith::MinSIOp::create(builder, end, builder.plus(begin, perPiece));
   }
-  if (isDecode())
+  if (pattern.any())
+    patternTable = pattern.table(builder, op);
+  else if (isDecode())
     prefetch(begin, end);
   prepareRows();
   builder.barrier();
@@ -243,15 +246,21 @@ AttentionEmitter::State AttentionEmitter::attend(Value first, Value begin, Value
     lasts.push_back(isDecode()
                         ? firstPosition
                         : builder.add(firstPosition, tokenAndHead(builder.plus(first, r)).first));
+  if (pattern.any())
+    return attendSeen(start, first, lasts);
   return split(builder.loop(begin, end, step, start.all(), [&](Value number, ValueRange carried) {
     int64_t stepsOfBlock = kKVBlock / warpThreads();
-    Value block = blocks.block(builder, builder.quotient(number, stepsOfBlock));
-    stepKeys = builder.address(keys, builder.times(block, layout.keyBlockBytes()));
-    stepValues = builder.address(values, builder.times(block, layout.valueBlockBytes()));
-    inBlock = builder.times(builder.remainder(number, stepsOfBlock), warpThreads());
-    position = builder.add(builder.times(block, kKVBlock), inBlock);
+    enterStep(blocks.block(builder, builder.quotient(number, stepsOfBlock)),
+              builder.remainder(number, stepsOfBlock));
     return addKeys(first, lasts, split(carried)).all();
   }));
+}
+
+void AttentionEmitter::enterStep(Value block, Value stepOfBlock) {
+  stepKeys = builder.address(keys, builder.times(block, layout.keyBlockBytes()));
+  stepValues = builder.address(values, builder.times(block, layout.valueBlockBytes()));
+  inBlock = builder.times(stepOfBlock, warpThreads());
+  position = builder.add(builder.times(block, kKVBlock), inBlock);
 }
 
 /// cap * tanh(score / cap).
@@ -276,6 +285,9 @@ Value AttentionEmitter::isVisible(Value position, Value last) {
       inside = arith::OrIOp::create(builder, inside, builder.isBelow(position, sinks));
     visible = arith::AndIOp::create(builder, visible, inside);
   }
+  if (pattern.any())
+    visible = arith::AndIOp::create(builder, visible,
+                                    pattern.seesKey(builder, last, position, patternTable));
   return visible;
 }
 

@@ -1,5 +1,6 @@
 // Attention against float64 attention, with caches that hold NaN where nobody may look.
 #include "AttentionCase.h"
+#include "stc/Compress/AttentionPattern.h"
 #include "stc/Packing/Pack.h"
 #include "stc/Support/Float.h"
 
@@ -15,8 +16,32 @@ constexpr int64_t kCapacity = kAttentionCapacity;
 constexpr int64_t kLayers = 2, kLayer = 1;
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
-bool isVisible(const AttentionShape &shape, int64_t last, int64_t s) {
-  return s <= last && (shape.window == 0 || s > last - shape.window || s < shape.sinks);
+AttentionPattern patternOf(const AttentionShape &shape) {
+  return shape.pattern.empty() ? AttentionPattern() : *AttentionPattern::parse(shape.pattern);
+}
+
+bool isVisible(const AttentionShape &shape, const AttentionPattern &pattern, int64_t last,
+               int64_t s) {
+  return s <= last && (shape.window == 0 || s > last - shape.window || s < shape.sinks) &&
+         pattern.sees(last, s);
+}
+
+/// Which positions a kernel may read: those that a token sees. Where there is a pattern, also the
+/// others of their blocks, up to the last token.
+std::vector<bool> findReadable(const AttentionShape &shape, int64_t position, int64_t tokens) {
+  AttentionPattern pattern = patternOf(shape);
+  std::vector<bool> readable(size_t(position + tokens));
+  for (int64_t s = 0; s < position + tokens; ++s)
+    for (int64_t t = 0; t < tokens && !readable[size_t(s)]; ++t)
+      readable[size_t(s)] = isVisible(shape, pattern, position + t, s);
+  if (pattern.kind == AttentionPattern::Kind::None)
+    return readable;
+  for (auto block = readable.begin(); block < readable.end();) {
+    auto end = block + std::min<int64_t>(kKVBlock, readable.end() - block);
+    std::fill(block, end, std::find(block, end, true) != end);
+    block = end;
+  }
+  return readable;
 }
 
 /// A cache of random numbers, with NaN (or arbitrary codes with a scale of NaN) wherever no token
@@ -33,16 +58,13 @@ public:
   void fill(int64_t position, int64_t tokens, float spread, RandomNumbers &random) {
     seenKeys.assign(shape.kvHeads * kCapacity * shape.headDim, 0);
     seenValues = seenKeys;
+    std::vector<bool> readable = findReadable(shape, position, tokens);
     for (int64_t head = 0; head < shape.kvHeads; ++head)
-      for (int64_t s = 0; s < position + tokens; ++s) {
-        bool seen = false;
-        for (int64_t t = 0; t < tokens; ++t)
-          seen |= isVisible(shape, position + t, s);
-        if (seen) {
+      for (int64_t s = 0; s < position + tokens; ++s)
+        if (readable[size_t(s)]) {
           write(keys, seenKeys, head, s, spread, random, true);
           write(values, seenValues, head, s, 1, random, false);
         }
-      }
   }
   double key(int64_t head, int64_t s, int64_t d) const { return seenKeys[at(head, s, d)]; }
   double value(int64_t head, int64_t s, int64_t d) const { return seenValues[at(head, s, d)]; }
@@ -113,6 +135,7 @@ void stc::checkAttention(const AttentionShape &shape, KVElement element, const A
   // Weights of an int8 cache are bytes: half a step each, of values up to 1.
   double tolerance = (element == KVElement::Int8 ? 6e-3 : 4e-6) * std::max(1.0f, spread * spread);
   double largestOut = 0;
+  AttentionPattern pattern = patternOf(shape);
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t head = 0; head < shape.heads; ++head) {
       int64_t kvHead = head / (shape.heads / shape.kvHeads), last = position + t;
@@ -122,7 +145,7 @@ void stc::checkAttention(const AttentionShape &shape, KVElement element, const A
       std::vector<int64_t> visible;
       std::vector<double> scores;
       for (int64_t s = 0; s <= last; ++s) {
-        if (!isVisible(shape, last, s))
+        if (!isVisible(shape, pattern, last, s))
           continue;
         double score = 0;
         for (int64_t d = 0; d < dim; ++d)
@@ -167,8 +190,9 @@ std::string AttentionProblem::parameters() const {
 
 std::string AttentionProblem::body() const {
   std::string matrix = matrixType(*this);
-  return absl::StrCat("packed.attention ins(%q : ", matrix,
-                      ") cache(%cache[%layer, %position] : ", cacheType(), ") outs(%y : ", matrix,
-                      ") heads ", shape.heads, " scale 2.5e-01 window ", shape.window, " sinks ",
-                      shape.sinks, " soft_cap ", std::to_string(shape.softCap));
+  return absl::StrCat(
+      "packed.attention ins(%q : ", matrix, ") cache(%cache[%layer, %position] : ", cacheType(),
+      ") outs(%y : ", matrix, ") heads ", shape.heads, " scale 2.5e-01 window ", shape.window,
+      " sinks ", shape.sinks, " soft_cap ", std::to_string(shape.softCap),
+      shape.pattern.empty() ? "" : absl::StrCat(" pattern \"", shape.pattern, "\""));
 }

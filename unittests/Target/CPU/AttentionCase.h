@@ -18,10 +18,11 @@ inline void PrintTo(KVElement element, std::ostream *out) { *out << kvElementNam
 struct AttentionShape {
   int64_t heads, kvHeads, headDim, window, sinks;
   double softCap = 0;
+  std::string pattern = ""; // as AttentionPattern prints it
 
   std::string str() const {
     return absl::StrCat("heads", heads, "of", kvHeads, "x", headDim, "window", window, "sinks",
-                        sinks, softCap ? absl::StrCat("cap", softCap) : "");
+                        sinks, softCap ? absl::StrCat("cap", softCap) : "", pattern);
   }
 };
 

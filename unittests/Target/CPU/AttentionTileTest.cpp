@@ -83,4 +83,31 @@ INSTANTIATE_TEST_SUITE_P(
         testing::Values("native", "x86-64-v3", "x86-64-v2")),
     testName);
 
+// Around the borders of blocks of 64: patterns that skip blocks, and patterns within them.
+INSTANTIATE_TEST_SUITE_P(
+    Patterns, Attention,
+    testing::Combine(testing::Values(AttentionShape{4, 2, 16, 0, 0, 0, "dilated:5x3"},
+                                     AttentionShape{4, 2, 16, 0, 0, 0, "dilated:2x100"},
+                                     AttentionShape{4, 2, 16, 0, 0, 0, "strided:150"},
+                                     AttentionShape{3, 3, 80, 0, 0, 0, "strided:7"},
+                                     AttentionShape{4, 2, 16, 0, 0, 0, "strided:1"},
+                                     AttentionShape{4, 2, 16, 0, 0, 0, "fixed:100x3"},
+                                     AttentionShape{6, 1, 16, 0, 0, 0.75, "fixed:9x2"},
+                                     AttentionShape{4, 2, 16, 0, 0, 0, "local:10+3"},
+                                     AttentionShape{4, 2, 16, 0, 0, 0, "bigbird:16x3+1+2@7"},
+                                     AttentionShape{2, 2, 80, 0, 0, 0, "bigbird:64x1+0+1@2"},
+                                     AttentionShape{4, 2, 16, 0, 0, 0, "bigbird:48x1+1+20@2"},
+                                     AttentionShape{4, 2, 16, 0, 0, 0, "blocks:64:0/1/0,2"},
+                                     AttentionShape{4, 2, 16, 0, 0, 0, "blocks:32:0/0,1"}),
+                     testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8),
+                     testing::Values("native", "x86-64-v3")),
+    testName);
+
+INSTANTIATE_TEST_SUITE_P(
+    EmulatedPatterns, Attention,
+    testing::Combine(testing::Values(AttentionShape{4, 2, 16, 0, 0, 0, "fixed:100x3"},
+                                     AttentionShape{4, 2, 16, 0, 0, 0, "bigbird:16x1+1+1@7"}),
+                     testing::Values(KVElement::F16), testing::ValuesIn(emulatedTargets())),
+    testName);
+
 } // namespace
