@@ -93,6 +93,8 @@ ModelSettings stc::modelSettings(mlir::ModuleOp module, const std::string &name)
       }
     }
     settings.vocabSize = mlir::cast<mlir::ShapedType>(decode.getResultTypes()[0]).getDimSize(1);
+  } else {
+    settings.kind = ModelKind::Encoder; // nothing continues a text
   }
   if (auto prefill = module.lookupSymbol<mlir::func::FuncOp>("prefill"))
     settings.hiddenSize = mlir::cast<mlir::ShapedType>(prefill.getResultTypes()[0]).getDimSize(1);

@@ -75,7 +75,7 @@ absl::StatusOr<OwningOpRef<ModuleOp>> stc::importCheckpoint(MLIRContext &context
                                                             const ImportOptions &options) {
   context.loadDialect<STCDialect, arith::ArithDialect, func::FuncDialect>();
   STC_ASSIGN_OR_RETURN(const Architecture *architecture, findArchitecture(checkpoint));
-  DecoderSettings settings;
+  GraphSettings settings;
   STC_ASSIGN_OR_RETURN(settings.activation, activationKind(checkpoint));
   STC_ASSIGN_OR_RETURN(settings.capacity, cacheCapacity(checkpoint, options));
   settings.kvCache = options.kvCache;

@@ -50,10 +50,11 @@ constexpr NumberField kNumbers[] = {
     {"bos_token", &ModelSettings::bosToken, -1, kMaxInt32},
 };
 constexpr absl::string_view kEosKey = "eos_tokens", kFingerprintKey = "code_fingerprint";
+constexpr absl::string_view kKindKey = "kind";
 
 bool isKnown(absl::string_view key) {
   auto matches = [&](const auto &field) { return field.key == key; };
-  return key == kEosKey || key == kFingerprintKey ||
+  return key == kEosKey || key == kFingerprintKey || key == kKindKey ||
          std::any_of(std::begin(kStrings), std::end(kStrings), matches) ||
          std::any_of(std::begin(kNumbers), std::end(kNumbers), matches);
 }
@@ -149,6 +150,7 @@ absl::StatusOr<std::string> formatSettings(const ModelSettings &settings) {
     line(field.key, absl::StrCat("\"", absl::Utf8SafeCEscape(settings.*field.member), "\""));
   for (const NumberField &field : kNumbers)
     line(field.key, absl::StrCat(settings.*field.member));
+  line(kKindKey, modelKindName(settings.kind));
   line(kEosKey, absl::StrJoin(settings.eosTokens, ","));
   line(kFingerprintKey, absl::StrCat("0x", absl::Hex(settings.codeFingerprint, absl::kZeroPad16)));
   ErrorSite site{"", "settings", {}};
@@ -178,6 +180,12 @@ absl::StatusOr<ModelSettings> parseSettings(absl::string_view text, const ErrorS
           int64_t &number = settings.*field.member;
           return parseNumber(value, number) && number >= field.lowest && number <= field.highest;
         }));
+  STC_RETURN_IF_ERROR(
+      lines.take(kKindKey, "decoder, encoder or encoder-decoder", [&](absl::string_view value) {
+        std::optional<ModelKind> kind = parseModelKind(value);
+        settings.kind = kind.value_or(settings.kind);
+        return kind.has_value();
+      }));
   if (settings.maxContext % 16 != 0)
     return formatError({site.file, absl::StrCat(site.field, ": max_context"), site.offset},
                        "a multiple of 16", absl::StrCat(settings.maxContext));

@@ -163,6 +163,20 @@ absl::StatusOr<const Tokenizer *> Model::requireTokenizer() const {
   return modelTokenizer.get();
 }
 
+absl::Status Model::require(Ability ability) const {
+  ModelKind kind = settings().kind;
+  bool isEncoder = kind == ModelKind::Encoder;
+  if (ability == (isEncoder ? Ability::Embed : Ability::Continue))
+    return absl::OkStatus();
+  return formatError({path(), "model", {}},
+                     ability == Ability::Embed ? "an encoder, which turns texts into vectors"
+                                               : "a decoder, which continues texts",
+                     absl::StrCat("one of kind ", modelKindName(kind), " (it offers ",
+                                  isEncoder ? "embed, logits, tokenize, bench and info"
+                                            : "run, logits, tokenize, eval, bench and info",
+                                  ")"));
+}
+
 bool Model::isEndOfText(int32_t token) const {
   const std::vector<int64_t> &ends = settings().eosTokens;
   return std::find(ends.begin(), ends.end(), token) != ends.end();

@@ -43,6 +43,7 @@ absl::Status Session::prefill(absl::Span<const int32_t> tokens) {
 }
 
 absl::StatusOr<absl::Span<const float>> Session::decode(int32_t token) {
+  STC_RETURN_IF_ERROR(model.require(Ability::Continue));
   STC_RETURN_IF_ERROR(checkTokens({&token, 1}));
   STC_ASSIGN_OR_RETURN(absl::Span<const float> logits, executor->decode(token, length));
   ++length;
@@ -73,6 +74,7 @@ absl::Status Session::scoreChunk(int64_t first, int64_t count, LogitsSink sink) 
 }
 
 absl::Status Session::score(absl::Span<const int32_t> tokens, LogitsSink sink) {
+  STC_RETURN_IF_ERROR(model.require(Ability::Continue));
   STC_RETURN_IF_ERROR(checkTokens(tokens));
   int64_t start = length;
   size_t chunk = size_t(model.settings().prefillChunk);

@@ -78,7 +78,7 @@ class Patterns(TemporaryDirectoryTest):
 
     def test_what_cannot_be_is_said(self):
         windowed = make_llama(self.tmp / "mistral", model_type="mistral", sliding_window=16,
-                              architectures=["MistralForCausalLM"])
+                              architectures=["MistralForCausalLM"], context=1024)
         recipe = self.tmp / "r.yaml"
         recipe.write_text("version: 1\nattention: all\nstages: []\n")
         for model, options, expected in (
@@ -101,13 +101,12 @@ class Patterns(TemporaryDirectoryTest):
 
     def test_a_window_in_a_window(self):
         windowed = make_llama(self.tmp / "mistral", model_type="mistral", sliding_window=16,
-                              architectures=["MistralForCausalLM"])
+                              architectures=["MistralForCausalLM"], context=1024)
         own = self.logits(compile_model(windowed, self.tmp / "own"))
         wide = compile_model(windowed, self.tmp / "wide", "--attention", "window:40")
         self.assertEqual(self.logits(wide), own)
         narrow = compile_model(windowed, self.tmp / "narrow", "--attention", "window:9")
-        alone = compile_model(make_llama(self.tmp / "llama"), self.tmp / "alone", "--attention",
-                              "window:9")
+        alone = compile_model(self.model, self.tmp / "alone", "--attention", "window:9")
         self.assertNear(self.logits(narrow)[-1], self.logits(alone)[-1], 1e-5)
 
 

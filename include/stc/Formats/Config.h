@@ -4,6 +4,7 @@
 
 #include "stc/Formats/Gguf.h"
 #include "stc/Support/Json.h"
+#include "stc/Support/ModelKind.h"
 
 #include <cstdint>
 #include <optional>
@@ -45,6 +46,7 @@ struct BlockTraits {
 /// The sizes and switches of a decoder, in one vocabulary for all containers. Every value is
 /// checked against ROBUSTNESS's config rules before it is handed out.
 struct ModelConfig {
+  ModelKind kind = ModelKind::Decoder;
   std::string architecture; // "llama", "mistral", "qwen2": lower-case family name (HF model_type)
   int64_t hiddenSize = 0, intermediateSize = 0, layers = 0, heads = 0, kvHeads = 0, headDim = 0;
   int64_t vocabSize = 0, maxPositions = 0;

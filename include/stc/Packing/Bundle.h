@@ -4,6 +4,7 @@
 #define STC_PACKING_BUNDLE_H
 
 #include "stc/Support/File.h"
+#include "stc/Support/ModelKind.h"
 
 #include "absl/types/span.h"
 
@@ -21,6 +22,7 @@ uint64_t hashBytes(absl::Span<const uint8_t> bytes);
 /// text in the "settings" section; unknown keys are kept in `other`, missing, repeated, malformed
 /// or out-of-range ones are errors, on writing as on reading.
 struct ModelSettings {
+  ModelKind kind = ModelKind::Decoder;
   std::string name, architecture, recipe;
   std::string chatTemplate; // as ChatTemplate parses it; empty: the model has none
   int64_t vocabSize = 0, hiddenSize = 0, layers = 0, kvHeads = 0, headDim = 0;

@@ -13,7 +13,8 @@
 namespace stc {
 
 /// Every call appends tokens to the text. A call that fails leaves the text as it was. Errors: a
-/// token outside the vocabulary, more tokens than the context holds, or a device that fails.
+/// token outside the vocabulary, more tokens than the context holds, a device that fails, or logits
+/// asked of a model that has none (an encoder).
 class Session {
 public:
   /// `model` must outlive the session.

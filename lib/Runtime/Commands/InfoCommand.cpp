@@ -92,6 +92,7 @@ absl::StatusOr<std::string> printJson(Model &model, bool verified) {
   json.beginObject();
   json.string("name", s.name);
   json.string("architecture", s.architecture);
+  json.string("kind", modelKindName(s.kind));
   json.string("recipe", s.recipe);
   json.integer("vocabulary_size", s.vocabSize);
   json.integer("hidden_size", s.hiddenSize);
@@ -144,6 +145,7 @@ absl::StatusOr<std::string> printText(Model &model, bool verified) {
   };
   line("name", printable(s.name));
   line("architecture", printable(s.architecture));
+  line("kind", std::string(modelKindName(s.kind)));
   line("recipe", printable(s.recipe));
   line("sizes", absl::StrCat(s.layers, " layers, hidden ", s.hiddenSize, ", ", s.kvHeads,
                              " key-value heads of ", s.headDim, ", vocabulary ", s.vocabSize));

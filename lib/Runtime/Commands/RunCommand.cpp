@@ -162,6 +162,7 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   options.ignoreEndOfText = args.has("--ignore-eos");
   STC_ASSIGN_OR_RETURN(std::shared_ptr<const Grammar> grammar, readGrammar(args));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
+  STC_RETURN_IF_ERROR(model->require(Ability::Continue));
   std::unique_ptr<GrammarConstraint> constraint;
   if (grammar) {
     STC_ASSIGN_OR_RETURN(constraint, GrammarConstraint::create(std::move(grammar), *model));

@@ -8,7 +8,7 @@ using namespace stc::gpu;
 using Predicate = arith::CmpIPredicate;
 
 AttentionEmitter::State AttentionEmitter::attendSeen(const State &start, Value first,
-                                                     ValueRange lasts) {
+                                                     ArrayRef<RowPlace> places) {
   int64_t stepsOfBlock = kKVBlock / warpThreads();
   auto both = [&](Value a, Value b) -> Value { return arith::AndIOp::create(builder, a, b); };
   auto compare = [&](Predicate predicate, Value a, Value b) -> Value {
@@ -42,7 +42,7 @@ AttentionEmitter::State AttentionEmitter::attendSeen(const State &start, Value f
           OpBuilder::InsertionGuard guard(builder);
           builder.setInsertionPointToStart(branch.thenBlock());
           enterStep(block, builder.remainder(candidate, stepsOfBlock));
-          scf::YieldOp::create(builder, addKeys(first, lasts, split(before)).all());
+          scf::YieldOp::create(builder, addKeys(first, places, split(before)).all());
           builder.setInsertionPointToStart(branch.elseBlock());
           scf::YieldOp::create(builder, before);
         }

@@ -164,7 +164,7 @@ Values AttentionEmitter::codeProducts(Value first) {
 Value AttentionEmitter::seenPlace(Value place) {
   Value start = arith::SubIOp::create(builder, position, inBlock);
   auto inThisBlock = [&](Value key) -> Value { return arith::SubIOp::create(builder, key, start); };
-  place = builder.smaller(place, inThisBlock(lastPosition));
+  place = builder.smaller(place, inThisBlock(builder.plus(blocks.end, -1)));
   if (op.getWindow() == 0)
     return place;
   // A block without sinks has keys of the window: nobody goes through others.
@@ -248,8 +248,14 @@ int64_t AttentionEmitter::valueKeys() const {
 Values AttentionEmitter::addValues(ValueRange outs) {
   int64_t lanes = warpThreads(), together = valueKeys(), wide = std::min(together, kFour);
   // Keys behind the last position have the weight zero, and are not read.
-  Value count = builder.plus(arith::SubIOp::create(builder, lastPosition, position), 1);
+  Value count = arith::SubIOp::create(builder, blocks.end, position);
   count = arith::MinSIOp::create(builder, count, builder.index(lanes));
+  if (op.getEnd() && op.getWindow() != 0 && op.getSinks() == 0) {
+    // All windows may lie behind the end: then there is no key to take the place of another.
+    Value oldest = builder.plus(firstPosition, 1 - int64_t(op.getWindow()));
+    Value seesAny = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, oldest, blocks.end);
+    count = builder.choose(seesAny, count, builder.index(0));
+  }
   return builder.loop(builder.index(0), count, together, outs, [&](Value key, ValueRange carried) {
     Values sums(carried), weightsOfRow(chunk);
     SmallVector<Values> loaded;

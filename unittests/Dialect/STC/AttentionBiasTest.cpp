@@ -3,6 +3,8 @@
 
 #include "gtest/gtest.h"
 
+#include <algorithm>
+
 namespace stc {
 namespace {
 
@@ -36,6 +38,30 @@ TEST(AttentionBiasTest, PastOnly) {
   EXPECT_EQ(bucket(-20), 17);
   EXPECT_EQ(bucket(-127), 31);
   EXPECT_EQ(bucket(-128), 31);
+}
+
+TEST(AttentionBiasTest, RunsSayWhatBucketsSay) {
+  for (bool bothDirections : {false, true})
+    for (int64_t reach : {0, 5, 60, 128, 1000}) {
+      std::vector<BucketRun> runs = bucketRuns(32, 128, bothDirections, reach);
+      EXPECT_EQ(runs.front().end, runs.front().begin + 1);
+      EXPECT_EQ(runs.back().end, runs.back().begin + 1);
+      for (int64_t distance = -reach; distance <= (bothDirections ? reach : 300); ++distance) {
+        int64_t inside = std::clamp(distance, runs.front().begin, runs.back().begin);
+        int64_t holding = 0;
+        for (const BucketRun &run : runs)
+          if (run.begin <= inside && inside < run.end) {
+            ++holding;
+            EXPECT_EQ(run.bucket, relativeBucket(distance, 32, 128, bothDirections)) << distance;
+          }
+        EXPECT_EQ(holding, 1) << distance;
+      }
+    }
+  // 32 buckets, of which 0 is for no distance ahead; those of distance 91 and more share one.
+  std::vector<BucketRun> runs = bucketRuns(32, 128, true, 4096);
+  EXPECT_EQ(runs.size(), 31u);
+  EXPECT_EQ(runs.front().begin, -91);
+  EXPECT_EQ(runs.back().begin, 91);
 }
 
 } // namespace

@@ -1,8 +1,11 @@
 // Attention against float64 attention, with caches that hold NaN where nobody may look.
 #include "AttentionCase.h"
 #include "stc/Compress/AttentionPattern.h"
+#include "stc/Dialect/STC/Utils/AttentionBias.h"
 #include "stc/Packing/Pack.h"
 #include "stc/Support/Float.h"
+
+#include "absl/strings/str_format.h"
 
 #include <algorithm>
 #include <cmath>
@@ -20,28 +23,43 @@ AttentionPattern patternOf(const AttentionShape &shape) {
   return shape.pattern.empty() ? AttentionPattern() : *AttentionPattern::parse(shape.pattern);
 }
 
-bool isVisible(const AttentionShape &shape, const AttentionPattern &pattern, int64_t last,
-               int64_t s) {
-  return s <= last && (shape.window == 0 || s > last - shape.window || s < shape.sinks) &&
-         pattern.sees(last, s);
+/// Whether a token at `position` sees the key at `s`; `end` counts where the shape has one.
+bool isVisible(const AttentionShape &shape, const AttentionPattern &pattern, int64_t position,
+               int64_t end, int64_t s) {
+  if (shape.toEnd ? s >= end : s > position)
+    return false;
+  return (shape.window == 0 || std::abs(position - s) < shape.window || s < shape.sinks) &&
+         pattern.sees(position, s);
 }
 
 /// Which positions a kernel may read: those that a token sees. Where there is a pattern, also the
-/// others of their blocks, up to the last token.
-std::vector<bool> findReadable(const AttentionShape &shape, int64_t position, int64_t tokens) {
+/// others of their blocks, up to the last token or the end.
+std::vector<bool> findReadable(const AttentionShape &shape, int64_t position, int64_t tokens,
+                               int64_t end) {
   AttentionPattern pattern = patternOf(shape);
-  std::vector<bool> readable(size_t(position + tokens));
-  for (int64_t s = 0; s < position + tokens; ++s)
-    for (int64_t t = 0; t < tokens && !readable[size_t(s)]; ++t)
-      readable[size_t(s)] = isVisible(shape, pattern, position + t, s);
+  std::vector<bool> readable(static_cast<size_t>(shape.toEnd ? end : position + tokens));
+  for (size_t s = 0; s < readable.size(); ++s)
+    for (int64_t t = 0; t < tokens && !readable[s]; ++t)
+      readable[s] = isVisible(shape, pattern, position + t, end, int64_t(s));
   if (pattern.kind == AttentionPattern::Kind::None)
     return readable;
   for (auto block = readable.begin(); block < readable.end();) {
-    auto end = block + std::min<int64_t>(kKVBlock, readable.end() - block);
-    std::fill(block, end, std::find(block, end, true) != end);
-    block = end;
+    auto last = block + std::min<int64_t>(kKVBlock, readable.end() - block);
+    std::fill(block, last, std::find(block, last, true) != last);
+    block = last;
   }
   return readable;
+}
+
+/// What is added to the score of a key at `s` for a query head at `position`.
+double biasOf(const AttentionShape &shape, const Buffer<float> &bias, int64_t head,
+              int64_t position, int64_t s) {
+  double result = shape.slopes ? -shape.slope(head) * double(std::abs(position - s)) : 0;
+  if (shape.buckets)
+    result += bias[relativeBucket(s - position, shape.buckets, shape.biasDistance, shape.toEnd) *
+                       shape.heads +
+                   head];
+  return result;
 }
 
 /// A cache of random numbers, with NaN (or arbitrary codes with a scale of NaN) wherever no token
@@ -55,13 +73,13 @@ public:
     fillNaN(values);
   }
 
-  void fill(int64_t position, int64_t tokens, float spread, RandomNumbers &random) {
+  void fill(int64_t position, int64_t tokens, int64_t end, float spread, RandomNumbers &random) {
     seenKeys.assign(shape.kvHeads * kCapacity * shape.headDim, 0);
     seenValues = seenKeys;
-    std::vector<bool> readable = findReadable(shape, position, tokens);
+    std::vector<bool> readable = findReadable(shape, position, tokens, end);
     for (int64_t head = 0; head < shape.kvHeads; ++head)
-      for (int64_t s = 0; s < position + tokens; ++s)
-        if (readable[size_t(s)]) {
+      for (size_t s = 0; s < readable.size(); ++s)
+        if (readable[s]) {
           write(keys, seenKeys, head, s, spread, random, true);
           write(values, seenValues, head, s, 1, random, false);
         }
@@ -123,38 +141,66 @@ void stc::checkAttention(const AttentionShape &shape, KVElement element, const A
   RandomNumbers random(position * 31 + tokens);
   int64_t columns = shape.heads * shape.headDim, dim = shape.headDim;
   Cache cache(shape, element, guard);
-  cache.fill(position, tokens, spread, random);
+  int64_t end = random.chance(0.5) ? position + tokens : random.integer(1, kCapacity);
+  cache.fill(position, tokens, end, spread, random);
   Buffer<float> queries(tokens, columns, 0, guard), out(tokens, columns, kNaN, guard);
   for (int64_t i = 0; i < queries.size(); ++i)
     queries[i] = random.real(-spread, spread);
 
-  run({Argument::matrix(queries), Argument::matrix(out), Argument::number(kLayer),
-       Argument::number(position), Argument::address(nullptr), Argument::address(cache.keys.data()),
-       Argument::address(cache.values.data())});
+  Buffer<float> bias(1, std::max<int64_t>(1, shape.buckets * shape.heads), 0, guard);
+  Buffer<float> sinkLogits(1, shape.heads, 0, guard);
+  for (Buffer<float> *numbers : {&bias, &sinkLogits})
+    for (int64_t i = 0; i < numbers->size(); ++i)
+      (*numbers)[i] = random.real(-2, 2);
+
+  std::vector<Argument> arguments = {Argument::matrix(queries), Argument::matrix(out),
+                                     Argument::number(kLayer), Argument::number(position)};
+  if (shape.toEnd)
+    arguments.push_back(Argument::number(end));
+  if (shape.buckets)
+    arguments.push_back(Argument::vector(bias));
+  if (shape.sinkLogits)
+    arguments.push_back(Argument::vector(sinkLogits));
+  for (const void *address :
+       {static_cast<const void *>(nullptr), static_cast<const void *>(cache.keys.data()),
+        static_cast<const void *>(cache.values.data())})
+    arguments.push_back(Argument::address(address));
+  run(std::move(arguments));
 
   // Weights of an int8 cache are bytes: half a step each, of values up to 1.
-  double tolerance = (element == KVElement::Int8 ? 6e-3 : 4e-6) * std::max(1.0f, spread * spread);
+  // Where biases leave few keys that count, these do not even out.
+  double tolerance = 4e-6;
+  if (element == KVElement::Int8)
+    tolerance = shape.slopes || shape.buckets ? 1.5e-2 : 6e-3;
+  tolerance *= std::max(1.0f, spread * spread);
   double largestOut = 0;
   AttentionPattern pattern = patternOf(shape);
+  bool anySeen = false;
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t head = 0; head < shape.heads; ++head) {
-      int64_t kvHead = head / (shape.heads / shape.kvHeads), last = position + t;
+      int64_t kvHead = head / (shape.heads / shape.kvHeads), own = position + t;
       std::vector<float> query(&queries(t, head * dim), &queries(t, head * dim) + dim);
       if (element == KVElement::Int8)
         roundKeyOrValue(element, absl::MakeSpan(query));
       std::vector<int64_t> visible;
       std::vector<double> scores;
-      for (int64_t s = 0; s <= last; ++s) {
-        if (!isVisible(shape, pattern, last, s))
+      for (int64_t s = 0; s < kCapacity; ++s) {
+        if (!isVisible(shape, pattern, own, end, s))
           continue;
         double score = 0;
         for (int64_t d = 0; d < dim; ++d)
           score += double(query[d]) * cache.key(kvHead, s, d);
         visible.push_back(s);
         score *= 0.25;
-        scores.push_back(shape.softCap ? shape.softCap * std::tanh(score / shape.softCap) : score);
+        if (shape.softCap)
+          score = shape.softCap * std::tanh(score / shape.softCap);
+        scores.push_back(score + biasOf(shape, bias, head, own, s));
       }
-      double largest = *std::max_element(scores.begin(), scores.end()), sum = 0;
+      anySeen |= !visible.empty();
+      double largest = shape.sinkLogits ? sinkLogits[head] : -1e30;
+      for (double score : scores)
+        largest = std::max(largest, score);
+      double sum = shape.sinkLogits ? std::exp(sinkLogits[head] - largest) : 0;
       for (double &score : scores)
         sum += score = std::exp(score - largest);
       for (int64_t d = 0; d < dim; ++d) {
@@ -167,7 +213,8 @@ void stc::checkAttention(const AttentionShape &shape, KVElement element, const A
       }
     }
   // A tolerance that everything meets would prove nothing.
-  ASSERT_GT(largestOut, 10 * std::min(tolerance, 5e-3));
+  if (anySeen)
+    ASSERT_GT(largestOut, 10 * std::min(tolerance, 5e-3));
 }
 
 std::string AttentionProblem::cacheType() const {
@@ -182,17 +229,38 @@ static std::string matrixType(const AttentionProblem &problem) {
                       "xf32>");
 }
 
+static std::string biasType(const AttentionProblem &problem) {
+  return absl::StrCat("memref<", problem.shape.buckets * problem.shape.heads, "xf32>");
+}
+
+static std::string logitsType(const AttentionProblem &problem) {
+  return absl::StrCat("memref<", problem.shape.heads, "xf32>");
+}
+
 std::string AttentionProblem::parameters() const {
   std::string matrix = matrixType(*this);
   return absl::StrCat("%q: ", matrix, ", %y: ", matrix, ", %layer: index, %position: index, ",
+                      shape.toEnd ? "%end: index, " : "",
+                      shape.buckets ? absl::StrCat("%bias: ", biasType(*this), ", ") : "",
+                      shape.sinkLogits ? absl::StrCat("%logits: ", logitsType(*this), ", ") : "",
                       "%cache: ", cacheType(), ", %keys: !llvm.ptr, %values: !llvm.ptr");
 }
 
 std::string AttentionProblem::body() const {
-  std::string matrix = matrixType(*this);
+  std::string matrix = matrixType(*this), slopes;
+  if (shape.slopes)
+    for (int64_t head = 0; head < shape.heads; ++head)
+      absl::StrAppend(&slopes, slopes.empty() ? " slopes [" : ", ",
+                      absl::StrFormat("%.17e", shape.slope(head)));
   return absl::StrCat(
       "packed.attention ins(%q : ", matrix, ") cache(%cache[%layer, %position] : ", cacheType(),
-      ") outs(%y : ", matrix, ") heads ", shape.heads, " scale 2.5e-01 window ", shape.window,
-      " sinks ", shape.sinks, " soft_cap ", std::to_string(shape.softCap),
+      ")", shape.toEnd ? " to %end" : "",
+      shape.buckets
+          ? absl::StrCat(" bias(%bias : ", biasType(*this), ") within ", shape.biasDistance)
+          : "",
+      shape.sinkLogits ? absl::StrCat(" sink_logits(%logits : ", logitsType(*this), ")") : "",
+      " outs(%y : ", matrix, ") heads ", shape.heads, " scale 2.5e-01 window ", shape.window,
+      " sinks ", shape.sinks, " soft_cap ", std::to_string(shape.softCap), slopes,
+      slopes.empty() ? "" : "]",
       shape.pattern.empty() ? "" : absl::StrCat(" pattern \"", shape.pattern, "\""));
 }

@@ -23,3 +23,18 @@ int64_t stc::relativeBucket(int64_t distance, int64_t buckets, int64_t maxDistan
                 float(std::log(double(maxDistance) / double(exact))) * float(buckets - exact);
   return first + std::min<int64_t>(exact + int64_t(steps), buckets - 1);
 }
+
+std::vector<stc::BucketRun> stc::bucketRuns(int64_t buckets, int64_t maxDistance,
+                                            bool bothDirections, int64_t reach) {
+  reach = std::min(reach, maxDistance);
+  std::vector<BucketRun> runs;
+  for (int64_t distance = -reach; distance <= (bothDirections ? reach : 0); ++distance) {
+    int64_t bucket = relativeBucket(distance, buckets, maxDistance, bothDirections);
+    if (runs.empty() || runs.back().bucket != bucket)
+      runs.push_back({distance, distance, bucket});
+    runs.back().end = distance + 1;
+  }
+  runs.front().begin = runs.front().end - 1;
+  runs.back().end = runs.back().begin + 1;
+  return runs;
+}

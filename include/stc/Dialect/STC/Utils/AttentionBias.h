@@ -3,6 +3,7 @@
 #define STC_DIALECT_STC_UTILS_ATTENTIONBIAS_H
 
 #include <cstdint>
+#include <vector>
 
 namespace stc {
 
@@ -12,6 +13,17 @@ namespace stc {
 /// beyond share. With `bothDirections` the second half of the buckets is for keys behind the query;
 /// without, such keys count as distance 0.
 int64_t relativeBucket(int64_t distance, int64_t buckets, int64_t maxDistance, bool bothDirections);
+
+/// Neighbouring distances [begin, end) with one bucket.
+struct BucketRun {
+  int64_t begin, end, bucket;
+};
+
+/// The distances from -`reach` to `reach` (0 without `bothDirections`) as runs, in order, with the
+/// other parameters of relativeBucket. Distances before the first run have its bucket, as do those
+/// behind the last one: of these two runs only the distance next to their neighbour is named.
+std::vector<BucketRun> bucketRuns(int64_t buckets, int64_t maxDistance, bool bothDirections,
+                                  int64_t reach);
 
 } // namespace stc
 
