@@ -33,21 +33,21 @@ bool isVisible(const AttentionShape &shape, const AttentionPattern &pattern, int
 }
 
 /// Which positions a kernel may read: those that a token sees. Where there is a pattern, also the
-/// others of their blocks, up to the last token or the end.
+/// others of their blocks, up to the last token or the end; keys of a block behind the end count.
 std::vector<bool> findReadable(const AttentionShape &shape, int64_t position, int64_t tokens,
                                int64_t end) {
   AttentionPattern pattern = patternOf(shape);
-  std::vector<bool> readable(static_cast<size_t>(shape.toEnd ? end : position + tokens));
+  bool wholeBlocks = pattern.kind != AttentionPattern::Kind::None;
+  int64_t limit = shape.toEnd ? end : position + tokens;
+  int64_t blocksEnd = (limit + kKVBlock - 1) / kKVBlock * kKVBlock;
+  std::vector<bool> readable(static_cast<size_t>(wholeBlocks ? blocksEnd : limit));
   for (size_t s = 0; s < readable.size(); ++s)
     for (int64_t t = 0; t < tokens && !readable[s]; ++t)
-      readable[s] = isVisible(shape, pattern, position + t, end, int64_t(s));
-  if (pattern.kind == AttentionPattern::Kind::None)
-    return readable;
-  for (auto block = readable.begin(); block < readable.end();) {
-    auto last = block + std::min<int64_t>(kKVBlock, readable.end() - block);
-    std::fill(block, last, std::find(block, last, true) != last);
-    block = last;
-  }
+      readable[s] =
+          isVisible(shape, pattern, position + t, wholeBlocks ? blocksEnd : end, int64_t(s));
+  for (auto block = readable.begin(); wholeBlocks && block < readable.end(); block += kKVBlock)
+    std::fill_n(block, kKVBlock, std::find(block, block + kKVBlock, true) != block + kKVBlock);
+  readable.resize(static_cast<size_t>(limit));
   return readable;
 }
 
