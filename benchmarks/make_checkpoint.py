@@ -2,7 +2,7 @@
 """Writes a random bf16 Llama checkpoint of a real shape (default TinyLlama-1.1B), streaming.
 
 Usage: make_checkpoint.py DIRECTORY [--layers N] [--hidden N] [--ffn N] [--heads N] [--kv-heads N]
-       [--vocab N] [--experts N --per-token N]
+       [--vocab N] [--context N] [--experts N --per-token N]
 With experts it is a Mixtral, whose experts have --ffn channels each.
 Values are uniform bit patterns of small magnitude: no zeros, no NaN, so timings are honest.
 """
@@ -26,6 +26,7 @@ def main():
     parser.add_argument("--vocab", type=int, default=32000)
     parser.add_argument("--experts", type=int, default=0)
     parser.add_argument("--per-token", type=int, default=2)
+    parser.add_argument("--context", type=int, default=2048)
     a = parser.parse_args()
     kv = a.hidden // a.heads * a.kv_heads
     tensors = [("model.embed_tokens.weight", (a.vocab, a.hidden))]
@@ -84,7 +85,7 @@ def main():
         **family, "vocab_size": a.vocab,
         "hidden_size": a.hidden, "intermediate_size": a.ffn, "num_hidden_layers": a.layers,
         "num_attention_heads": a.heads, "num_key_value_heads": a.kv_heads,
-        "max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+        "max_position_embeddings": a.context, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
         "hidden_act": "silu", "tie_word_embeddings": False, "bos_token_id": 1, "eos_token_id": 2}))
 
 

@@ -54,6 +54,8 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--prompt-tokens", type=int, default=128)
     parser.add_argument("--generate", type=int, default=64)
+    parser.add_argument("--context", type=int, default=0,
+                        help="tokens read before the prompt (default: %(default)s)")
     parser.add_argument("--stc", default=BIN / "stc", help="the compiler")
     parser.add_argument("--chart", action="store_true", help="bars of tokens per second, too")
     add_common_options(parser, rounds=5)
@@ -73,7 +75,8 @@ def main():
                 print(f"round {turn + 1} of {options.rounds}: {name}", file=sys.stderr)
                 results[name]["rounds"].append(json.loads(run(
                     [folder / name, "bench", "--json", "--threads", options.threads,
-                     "--prompt-tokens", options.prompt_tokens, "--generate", options.generate],
+                     "--prompt-tokens", options.prompt_tokens, "--generate", options.generate,
+                     "--context", options.context],
                     options.launcher)))
 
     rows, baseline = [], next(iter(recipes))
@@ -100,7 +103,8 @@ def main():
         print(bars("\ndecode t/s", [(name, result["decode_tokens_per_second"]["median"])
                                     for name, result in results.items()]))
     write_json(options.output, {"threads": options.threads, "prompt_tokens": options.prompt_tokens,
-                                "generate": options.generate, "recipes": results})
+                                "generate": options.generate, "context": options.context,
+                                "recipes": results})
 
 
 if __name__ == "__main__":

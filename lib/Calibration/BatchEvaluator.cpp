@@ -2,6 +2,7 @@
 #include "stc/Calibration/BatchEvaluator.h"
 
 #include "stc/Compress/LinearAlgebra.h"
+#include "stc/Dialect/STC/IR/VerifyAttention.h"
 #include "stc/Dialect/STC/Utils/AttentionBias.h"
 #include "stc/Support/Parallel.h"
 
@@ -387,9 +388,10 @@ absl::Status BatchEvaluator::gate(GatedActivationOp op) {
 
 namespace {
 
-/// What attention adds to scores, from weights; empty where it adds nothing.
+/// What attention adds to scores, from weights, and what it hides; empty where it does not.
 struct AttentionTerms {
   std::vector<float> bias, sinkLogits;
+  std::vector<bool> seen; // [query][key]: what a pattern leaves
 
   float biasOf(AttentionOp op, int64_t head, int64_t distance) const {
     int64_t heads = op.getHeads();
@@ -416,7 +418,8 @@ static void softmax(float *scores, int64_t length, int64_t position, int64_t hea
   bool causal = !op.getEnd();
   auto isVisible = [&](int64_t key) {
     return (!causal || key <= position) &&
-           (window == 0 || std::abs(position - key) < window || key < sinks);
+           (window == 0 || std::abs(position - key) < window || key < sinks) &&
+           (terms.seen.empty() || terms.seen[size_t(position * length + key)]);
   };
   float largest = -std::numeric_limits<float>::infinity(), total = 0;
   if (!terms.sinkLogits.empty())
@@ -453,6 +456,11 @@ absl::Status BatchEvaluator::attend(AttentionOp op) {
   auto cache = cast<KVCacheType>(op.getCache().getType());
   int64_t heads = op.getHeads(), shared = heads / cache.getKvHeads(), dim = cache.getHeadDim();
   int64_t length = sequences.length;
+  // Once for all heads: a pattern may take long to ask.
+  if (AttentionPattern pattern = patternOf(op); pattern.kind != AttentionPattern::Kind::None)
+    for (int64_t query = 0; query < length; ++query)
+      for (int64_t key = 0; key < length; ++key)
+        terms.seen.push_back(pattern.sees(query, key));
   Activations result{queries->columns, std::vector<float>(queries->values.size())};
   const float *keyData = keys->values.data(), *valueData = cachedValues->values.data();
   int64_t keyColumns = keys->columns;

@@ -52,11 +52,12 @@ absl::StatusOr<std::string> stc::cachedExecutable(CompileOptions options) {
   if (llvm::sys::fs::real_path(options.model, real))
     return formatError({options.model, "", {}}, "a checkpoint or a compiled model", "no such file");
   std::string compiler = llvm::sys::fs::getMainExecutable(nullptr, nullptr);
-  std::string key =
-      absl::StrCat(stamp(real.str().str()), stamp(compiler), options.prune, "|", options.quantize,
-                   "|", options.head, "|", options.target, "|", options.maxContext, "|",
-                   kvElementName(options.kvCache), "|", options.structure.str(),
-                   options.rotate ? "|rotate" : "", options.keepCodes ? "" : "|floats");
+  std::string key = absl::StrCat(
+      stamp(real.str().str()), stamp(compiler), options.prune, "|", options.quantize, "|",
+      options.head, "|", options.target, "|", options.maxContext, "|",
+      kvElementName(options.kvCache), "|", options.structure.str(), options.rotate ? "|rotate" : "",
+      options.attention == "none" ? "" : "|attention " + options.attention,
+      options.keepCodes ? "" : "|floats");
   if (const CalibrationOptions &calibration = options.calibration; !calibration.text.empty())
     absl::StrAppend(&key, "|", calibration.text == "default" ? "" : stamp(calibration.text),
                     calibration.sequences, "|", calibration.length, "|", calibration.repair, "|",

@@ -35,6 +35,12 @@ static std::vector<Option> compileOptions() {
       {"--prune-heads", "", "SHARE", "the same of the query heads of every key/value head"},
       {"--prune-experts", "", "SHARE", "the same of the experts of a mixture"},
       {"--prune-layers", "", "N", "remove the N layers that change their input least"},
+      {"--attention", "", "SPEC",
+       "which positions tokens see: none (what the model says), window:256 or window:256+4 (with\n"
+       "the first 4), dilated:64x4 (64 positions, every 4th), strided:64, fixed:64x8, "
+       "local:256+16,\n"
+       "bigbird:64x3+1+2@7, blocks:64:0/0,1/1,2; 'layers.0=none;*=strided:64' says it layer by\n"
+       "layer (default none)"},
       {"--rotate", "", "",
        "fold Hadamard rotations of the hidden state and of values into the weights first: the\n"
        "same model, but without channels so large that int8 activations round the others away"},
@@ -238,7 +244,7 @@ static absl::Status readRecipe(const Args &args, CompileOptions &options) {
   if (options.recipeFile.empty())
     return absl::OkStatus();
   for (const char *other :
-       {"--prune", "--quantize", "--calibrate", "--ratios", "--exclude", "--head"})
+       {"--prune", "--quantize", "--calibrate", "--ratios", "--exclude", "--head", "--attention"})
     if (args.has(other))
       return formatError({"", "--recipe", {}}, absl::StrCat("no ", other, " beside it"), "both");
   STC_ASSIGN_OR_RETURN(options.recipe, Recipe::load(options.recipeFile));
@@ -251,6 +257,7 @@ static absl::Status readCompileOptions(const Args &args, CompileOptions &options
   options.quantize = args.text("--quantize", "none");
   options.keepCodes = args.text("--quantize") != "none";
   options.head = args.text("--head", "auto");
+  options.attention = args.text("--attention", "none");
   options.rotate = args.has("--rotate");
   STC_RETURN_IF_ERROR(readStructureOptions(args, options.structure));
   STC_RETURN_IF_ERROR(readCalibrationOptions(args, options.calibration));
@@ -294,7 +301,8 @@ static absl::Status compileCommand(const Args &args, const std::vector<std::stri
 
 static absl::Status inspectCommand(const Args &args) {
   STC_ASSIGN_OR_RETURN(auto records, inspectWeights(args.positional()[0]));
-  std::fputs(formatReport(records, args.has("--json")).c_str(), stdout);
+  STC_ASSIGN_OR_RETURN(std::string attention, inspectAttention(args.positional()[0]));
+  std::fputs(formatReport(records, attention, args.has("--json")).c_str(), stdout);
   return absl::OkStatus();
 }
 

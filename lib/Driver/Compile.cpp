@@ -12,6 +12,7 @@
 #include "stc/Dialect/STC/Utils/Budget.h"
 #include "stc/Dialect/STC/Utils/WeightStore.h"
 #include "stc/Driver/Cache.h"
+#include "stc/Driver/Inspect.h"
 #include "stc/Export/Export.h"
 #include "stc/Import/Import.h"
 #include "stc/Support/Progress.h"
@@ -176,8 +177,9 @@ private:
   std::unique_ptr<Autotuner> autotuner;
   std::unique_ptr<Report> page; // of --report
   PipelineOptions pipeline;
-  size_t nextPhase = 0;    // into kPhases
-  std::string foundRecipe; // of a search
+  size_t nextPhase = 0;         // into kPhases
+  std::string foundRecipe;      // of a search
+  std::string imposedAttention; // rules
   std::string firstError, timings;
   std::set<std::string> warnings; // that were shown
 };
@@ -441,11 +443,16 @@ absl::Status Compilation::prepareSearch() {
   return absl::OkStatus();
 }
 
-/// Takes the recipe of a search from the module: later phases must not see it.
+/// Takes the recipe of a search, and the attention patterns that were imposed, from the module:
+/// later phases must not see them.
 void Compilation::takeRecipe() {
   if (auto recipe = (*module)->getAttrOfType<mlir::StringAttr>(kRecipeAttr)) {
     foundRecipe = recipe.str();
     (*module)->removeAttr(kRecipeAttr);
+  }
+  if (auto rules = (*module)->getAttrOfType<mlir::StringAttr>(kAttentionAttr)) {
+    imposedAttention = rules.str();
+    (*module)->removeAttr(kAttentionAttr);
   }
 }
 
@@ -517,7 +524,10 @@ absl::Status Compilation::emitBinary() {
   ModelSettings settings = modelSettings(*module, modelName(options.model));
   settings.recipe =
       absl::StrCat("prune=", options.prune, " quantize=", options.quantize, " head=", options.head,
-                   options.structure.str(), options.rotate ? " rotate" : "");
+                   options.structure.str(), options.rotate ? " rotate" : "",
+                   options.attention == "none" ? "" : " attention=" + options.attention);
+  if (!imposedAttention.empty())
+    settings.other[kAttentionSetting] = imposedAttention;
   // The same for the recipe that a search wrote as for its reading: the same binary.
   if (options.recipe || !options.budget.empty())
     settings.recipe =
@@ -634,6 +644,7 @@ absl::Status Compilation::run() {
   STC_RETURN_IF_ERROR(parseTargets());
   STC_RETURN_IF_ERROR(checkMethods(options));
   STC_RETURN_IF_ERROR(checkHead(options.head));
+  STC_ASSIGN_OR_RETURN(auto attention, parseAttentionRules(options.attention));
   STC_RETURN_IF_ERROR(checkReport(options, targets));
   bool text = options.emit == EmitKind::MLIR || options.emit == EmitKind::LLVMIR ||
               options.emit == EmitKind::Assembly || options.emit == EmitKind::Ptx;
@@ -645,6 +656,12 @@ absl::Status Compilation::run() {
     return formatError({"", "--emit", {}},
                        "exe, shared, object, asm, llvm or mlir:PHASE where structure is pruned",
                        "safetensors or gguf");
+  if (exported && (attentionRulesText(attention) != "none" ||
+                   (options.recipe && !options.recipe->attention.empty())))
+    return formatError({"", "--emit", {}},
+                       "exe, shared, object, asm, llvm or mlir:PHASE where an attention pattern is "
+                       "imposed",
+                       "safetensors or gguf");
   bool toTerminal = text && options.output == "-";
   if (!toTerminal && options.emit != EmitKind::Safetensors)
     STC_RETURN_IF_ERROR(checkWritable(outputPath(options)));
@@ -652,6 +669,7 @@ absl::Status Compilation::run() {
   pipeline.quantize = options.quantize;
   pipeline.keepCodes = options.keepCodes;
   pipeline.structure = options.structure;
+  pipeline.attention = attentionRulesText(attention);
   pipeline.rotate = options.rotate;
   pipeline.calibration = options.calibration;
   pipeline.exclude = options.exclude;

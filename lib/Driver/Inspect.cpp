@@ -71,10 +71,19 @@ absl::StatusOr<std::vector<WeightRecord>> stc::inspectWeights(const std::string 
   return records;
 }
 
-static std::string jsonReport(const std::vector<WeightRecord> &records, uint64_t bytes,
-                              double bits) {
-  std::string text =
-      absl::StrCat("{\"total_bytes\": ", bytes, ", \"bits_per_weight\": ", bits, ", \"layers\": [");
+absl::StatusOr<std::string> stc::inspectAttention(const std::string &path) {
+  if (!isModelBinary(path))
+    return std::string("none");
+  STC_ASSIGN_OR_RETURN(auto bundle, Bundle::open(path));
+  const auto &other = bundle->settings().other;
+  auto found = other.find(kAttentionSetting);
+  return found == other.end() ? "none" : found->second;
+}
+
+static std::string jsonReport(const std::vector<WeightRecord> &records, uint64_t bytes, double bits,
+                              const std::string &attention) {
+  std::string text = absl::StrCat("{\"total_bytes\": ", bytes, ", \"bits_per_weight\": ", bits,
+                                  ", \"attention\": ", jsonQuote(attention), ", \"layers\": [");
   for (size_t i = 0; i < records.size(); ++i) {
     const WeightRecord &r = records[i];
     absl::StrAppend(&text, i ? ",\n " : "\n ", "{\"name\": ", jsonQuote(r.name), ", \"shape\": [",
@@ -87,7 +96,7 @@ static std::string jsonReport(const std::vector<WeightRecord> &records, uint64_t
 }
 
 static std::string tableReport(const std::vector<WeightRecord> &records, uint64_t bytes,
-                               double bits) {
+                               double bits, const std::string &attention) {
   std::string text = absl::StrFormat("%-28s %-14s %-14s %8s %6s %12s  %s\n", "name", "shape",
                                      "layout", "density", "bits", "bytes", "why");
   for (const WeightRecord &r : records)
@@ -96,10 +105,13 @@ static std::string tableReport(const std::vector<WeightRecord> &records, uint64_
                           r.reason);
   absl::StrAppendFormat(&text, "%d weights, %d bytes, %.3f bits per weight\n", records.size(),
                         bytes, bits);
+  if (attention != "none")
+    absl::StrAppend(&text, "attention: ", attention, "\n");
   return text;
 }
 
-std::string stc::formatReport(const std::vector<WeightRecord> &records, bool json) {
+std::string stc::formatReport(const std::vector<WeightRecord> &records,
+                              const std::string &attention, bool json) {
   uint64_t bytes = 0;
   double weights = 0;
   for (const WeightRecord &record : records) {
@@ -110,5 +122,6 @@ std::string stc::formatReport(const std::vector<WeightRecord> &records, bool jso
     weights += count;
   }
   double bits = weights > 0 ? 8.0 * bytes / weights : 0;
-  return json ? jsonReport(records, bytes, bits) : tableReport(records, bytes, bits);
+  return json ? jsonReport(records, bytes, bits, attention)
+              : tableReport(records, bytes, bits, attention);
 }

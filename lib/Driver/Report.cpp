@@ -64,6 +64,10 @@ static Recipe recipeOf(const CompileOptions &options) {
     return *options.recipe;
   Recipe recipe = Recipe::uniform(options.prune, options.quantize);
   recipe.rotate = options.rotate;
+  // Checked before.
+  if (auto rules = parseAttentionRules(options.attention);
+      rules.ok() && options.attention != "none")
+    recipe.attention = *std::move(rules);
   recipe.head = options.head;
   recipe.calibration.text = options.calibration.text;
   recipe.calibration.sequences = options.calibration.sequences;

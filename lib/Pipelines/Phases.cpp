@@ -121,6 +121,13 @@ void addUncalibrated(OpPassManager &manager, const PipelineOptions &options) {
 }
 
 void addCompression(OpPassManager &manager, const PipelineOptions &options) {
+  // A recipe's patterns are imposed where it is followed.
+  if (options.attention != "none") {
+    ImposeAttentionPatternPassOptions attention;
+    attention.rules = options.attention;
+    attention.verbose = options.verbose;
+    manager.addPass(createImposeAttentionPatternPass(attention));
+  }
   if (options.structure.any())
     addStructure(manager, options);
   if (options.rotate) {

@@ -23,6 +23,9 @@ namespace {
 struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
   Option<std::string> prune{*this, "prune", llvm::cl::desc("What to prune, e.g. 2:4"),
                             llvm::cl::init("none")};
+  Option<std::string> attention{*this, "attention",
+                                llvm::cl::desc("What tokens see, e.g. strided:64"),
+                                llvm::cl::init("none")};
   Option<bool> rotate{*this, "rotate", llvm::cl::desc("Rotate the hidden state and values first"),
                       llvm::cl::init(false)};
   Option<std::string> quantize{*this, "quantize", llvm::cl::desc("How to quantize, e.g. int4-g32"),
@@ -44,6 +47,7 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
 
   stc::PipelineOptions get() const {
     stc::PipelineOptions options;
+    options.attention = attention;
     options.rotate = rotate;
     options.prune = prune;
     options.quantize = quantize;

@@ -4,6 +4,8 @@
 
 #include "Math.h"
 
+#include "stc/Dialect/STC/IR/VerifyAttention.h"
+
 #include "absl/strings/str_cat.h"
 #include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/DenseMap.h"
@@ -120,6 +122,7 @@ template <typename Op> AttentionSettings attentionSettings(const Frame &frame, O
   settings.sinkLogits = frame.optionalTensor(op.getSinkLogits());
   if (op.getSlopes())
     settings.slopes = *op.getSlopes();
+  settings.pattern = patternOf(op);
   return settings;
 }
 /// Constants and dynamic operands of a mixed list, as numbers.

@@ -233,7 +233,7 @@ void stc::updateCache(const CachePlace &place, const ReferenceTensor &keys,
 bool AttentionSettings::sees(int64_t query, int64_t key) const {
   if (end ? key >= *end : key > query)
     return false;
-  return window == 0 || std::abs(query - key) < window || key < sinks;
+  return (window == 0 || std::abs(query - key) < window || key < sinks) && pattern.sees(query, key);
 }
 
 double AttentionSettings::biasOf(int64_t head, int64_t query, int64_t key) const {

@@ -2,6 +2,7 @@
 #ifndef STC_LIB_REFERENCE_MATH_H
 #define STC_LIB_REFERENCE_MATH_H
 
+#include "stc/Compress/AttentionPattern.h"
 #include "stc/Reference/Interpreter.h"
 
 namespace stc {
@@ -65,6 +66,7 @@ struct AttentionSettings {
   int64_t biasDistance = 0;
   const ReferenceTensor *sinkLogits = nullptr;
   llvm::ArrayRef<double> slopes;
+  AttentionPattern pattern;
 
   /// Whether a token at position `query` sees `key`.
   bool sees(int64_t query, int64_t key) const;

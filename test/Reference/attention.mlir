@@ -5,6 +5,7 @@
 // RUN: stc-opt %s --stc-interpret=function=rounded -o /dev/null | FileCheck %s --check-prefix=ROUNDED
 // RUN: stc-opt %s --stc-interpret=function=all -o /dev/null | FileCheck %s --check-prefix=ALL
 // RUN: stc-opt %s --stc-interpret=function=biased -o /dev/null | FileCheck %s --check-prefix=BIASED
+// RUN: stc-opt %s --stc-interpret=function=patterns -o /dev/null | FileCheck %s --check-prefix=PATTERNS
 // RUN: not stc-opt %s --stc-interpret=function=no_end -o /dev/null 2>&1 | FileCheck %s --check-prefix=NOEND
 // RUN: not stc-opt %s --stc-interpret=function=full -o /dev/null 2>&1 | FileCheck %s --check-prefix=FULL
 // RUN: not stc-opt %s --stc-interpret=function=no_layer -o /dev/null 2>&1 | FileCheck %s --check-prefix=NOLAYER
@@ -188,6 +189,38 @@ func.func @biased(%cache: !cache) -> (tensor<1x4xf32>, tensor<1x4xf32>, tensor<1
   %u = stc.attention %q, %cache[%zero, %one] to %three bias %b within 8 heads 2 scale 1.0 window 0
       : (tensor<1x4xf32>, !cache, index, index, index, tensor<4x2xf32>) -> tensor<1x4xf32>
   return %x, %y, %z, %u : tensor<1x4xf32>, tensor<1x4xf32>, tensor<1x4xf32>, tensor<1x4xf32>
+}
+
+// Equal scores at position 5 over values 1, 2, 4, 8, 16 and 32: every second position of three,
+// (2 + 8 + 32) / 3; a distance below 3 or of 3, (4 + 8 + 16 + 32) / 4; its own four and the last
+// position of the four before, (8 + 16 + 32) / 3.
+// PATTERNS: 1x2
+// PATTERNS-NEXT: 14 0
+// PATTERNS-NEXT: 1x2
+// PATTERNS-NEXT: 15 0
+// PATTERNS-NEXT: 1x2
+// PATTERNS-NEXT: 18.6666667 0
+// Seen both ways from position 2 of six, with one global position: 0, 1, 2 and 3.
+// PATTERNS-NEXT: 1x2
+// PATTERNS-NEXT: 3.75 0
+func.func @patterns(%cache: !cache) -> (tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>) {
+  %zero = arith.constant 0 : index
+  %two = arith.constant 2 : index
+  %five = arith.constant 5 : index
+  %six = arith.constant 6 : index
+  %k = arith.constant dense<0.0> : tensor<6x2xf32>
+  %v = arith.constant dense<[[1., 0.], [2., 0.], [4., 0.], [8., 0.], [16., 0.], [32., 0.]]> : tensor<6x2xf32>
+  %q = arith.constant dense<1.0> : tensor<1x2xf32>
+  stc.cache_update %k, %v, %cache[%zero, %zero] : tensor<6x2xf32>, tensor<6x2xf32>, !cache
+  %x = stc.attention %q, %cache[%zero, %five] heads 1 scale 1.0 window 0 pattern "dilated:3x2"
+      : (tensor<1x2xf32>, !cache, index, index) -> tensor<1x2xf32>
+  %y = stc.attention %q, %cache[%zero, %five] heads 1 scale 1.0 window 0 pattern "strided:3"
+      : (tensor<1x2xf32>, !cache, index, index) -> tensor<1x2xf32>
+  %z = stc.attention %q, %cache[%zero, %five] heads 1 scale 1.0 window 0 pattern "fixed:4x1"
+      : (tensor<1x2xf32>, !cache, index, index) -> tensor<1x2xf32>
+  %u = stc.attention %q, %cache[%zero, %two] to %six heads 1 scale 1.0 window 0 pattern "local:2+1"
+      : (tensor<1x2xf32>, !cache, index, index, index) -> tensor<1x2xf32>
+  return %x, %y, %z, %u : tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>
 }
 
 // NOEND: expected an end from 1 to 16, got 17

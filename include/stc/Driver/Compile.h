@@ -20,7 +20,8 @@ struct CompileOptions {
   EmitKind emit = EmitKind::Executable;
   Phase mlirPhase = Phase::LLVM; // for EmitKind::MLIR
   std::string prune = "none", quantize = "none", head = "auto";
-  bool keepCodes = false; // that the checkpoint stores, where nothing else changes them
+  bool keepCodes = false;         // that the checkpoint stores, where nothing else changes them
+  std::string attention = "none"; // patterns imposed on layers, as parseAttentionRules takes them
   StructureOptions structure;
   bool rotate = false;
   CalibrationOptions calibration;
@@ -29,8 +30,8 @@ struct CompileOptions {
   std::optional<Recipe> recipe;     // in place of the above but `structure`
   std::string budget, objective;    // not empty: a recipe is searched for, with `calibration`
   std::string target = "native"; // as cpu::TargetDescription::parseList takes it, and names of GPUs
-  std::string dumpDirectory;        // not empty: every phase's IR is written there
-  int64_t maxContext = 0;           // 0: the checkpoint's, at most 4096
+  std::string dumpDirectory;     // not empty: every phase's IR is written there
+  int64_t maxContext = 0;        // 0: the checkpoint's, at most 4096
   KVElement kvCache = KVElement::F32;
   int64_t threads = 0;   // of the compiler; 0: one per core
   bool autotune = false; // measure how to tile instead of asking the cost model

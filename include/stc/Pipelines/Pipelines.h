@@ -42,7 +42,8 @@ struct StructureOptions {
 
 struct PipelineOptions {
   StructureOptions structure;
-  bool rotate = false; // the hidden state and values, inside the weights
+  std::string attention = "none"; // patterns imposed on layers, as parseAttentionRules takes them
+  bool rotate = false;            // the hidden state and values, inside the weights
   std::string prune = "none";
   std::string quantize = "none";
   bool keepCodes = false; // that a checkpoint stores, of weights which nothing else changes

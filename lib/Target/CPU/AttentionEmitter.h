@@ -4,6 +4,7 @@
 
 #include "TileLowerings.h"
 
+#include "stc/Dialect/Packed/Transforms/PatternBlocks.h"
 #include "stc/Dialect/Packed/Transforms/VisibleKeys.h"
 #include "stc/Dialect/STC/Utils/AttentionBias.h"
 
@@ -59,6 +60,10 @@ private:
   /// Scores of vector `v` of the block, with their biases.
   Value addBias(const RowBias &row, Value score, int64_t v);
 
+  // AttentionMask.cpp
+  void addSeenBlocks();
+  Value patternLanes(Value position, int64_t v);
+
   // AttentionProducts.cpp
   void addScores(Value row);
   Values integerProducts(Value row, int64_t first, int64_t vectors);
@@ -93,6 +98,8 @@ private:
   Value groupedRows;         // `presentRows` padded to whole groups
   Value firstPosition, lastPosition;
   packed::VisibleBlocks blocks;
+  packed::PatternBlocks pattern;
+  Value patternTable; // null without one
   // The block in work.
   Value blockKeys, blockValues, blockStart;
   // Buffers, per row.

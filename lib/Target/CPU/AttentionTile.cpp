@@ -27,7 +27,8 @@ static int64_t chooseTogether(int64_t rows, int64_t most) {
 }
 
 AttentionEmitter::AttentionEmitter(packed::AttentionTileOp op, const TargetDescription &target)
-    : op(op), builder(op, target), layout(cast<KVCacheType>(op.getCache().getType()).getLayout()) {
+    : op(op), builder(op, target), layout(cast<KVCacheType>(op.getCache().getType()).getLayout()),
+      pattern(op) {
   shared = op.getHeads() / layout.kvHeads;
   rows = shared * int64_t(op.getTokens());
   int64_t registers = std::max<int64_t>(target.vectorsInRegisters(), 4);
@@ -101,6 +102,11 @@ void AttentionEmitter::emit() {
                                  op.getSinks(), op.getEnd());
   prepareRows();
   prepareBias();
+  if (pattern.any()) {
+    patternTable = pattern.table(builder, op);
+    addSeenBlocks();
+    return writeResults();
+  }
 
   Value begin = builder.index(0), end = blocks.count;
   if (Value piece = op.getPiece()) {
@@ -205,6 +211,11 @@ void AttentionEmitter::addBlock(Value number) {
   blockStart = builder.mul(block, kKVBlock);
   forEachGroup([&](Value row) { addScores(row); });
 
+  if (pattern.any()) { // which seldom shows whole blocks
+    weighScores(/*masked=*/true);
+    updateMaxima();
+    return forEachGroup([&](Value row) { addValues(row); });
+  }
   // Every row sees the whole block: the case for all but a few.
   Value blockEnd = builder.add(blockStart, kKVBlock - 1);
   auto compare = [&](arith::CmpIPredicate predicate, Value a, Value b) -> Value {
@@ -272,6 +283,8 @@ Value AttentionEmitter::visibleLanes(Value position, int64_t v) {
           builder, inside, compare(arith::CmpIPredicate::slt, builder.constant(i32, sinks)));
     visible = arith::AndIOp::create(builder, visible, inside);
   }
+  if (pattern.any())
+    visible = arith::AndIOp::create(builder, visible, patternLanes(position, v));
   return visible;
 }
 
@@ -400,7 +413,7 @@ void AttentionEmitter::writeResults() {
       return;
     }
     // Behind the end, a window may show nothing: the result is then zero.
-    if (op.getEnd() && op.getWindow() != 0)
+    if (op.getEnd() && (op.getWindow() != 0 || pattern.any()))
       sum = builder.maximum(sum, builder.constant(f32, packed::kSmallestSum));
     Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0), sum);
     inverse = builder.broadcast(inverse);

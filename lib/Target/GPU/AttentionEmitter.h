@@ -5,6 +5,7 @@
 #include "BlockLowerings.h"
 #include "RowBuilder.h"
 
+#include "stc/Dialect/Packed/Transforms/PatternBlocks.h"
 #include "stc/Dialect/Packed/Transforms/VisibleKeys.h"
 #include "stc/Dialect/STC/Utils/AttentionBias.h"
 
@@ -67,6 +68,11 @@ private:
   std::pair<Value, Value> tokenAndHead(Value row);
   /// Attention of rows [first, first + chunk) to the keys of steps begin, begin + step, ...
   State attend(Value first, Value begin, Value end, int64_t step);
+  /// As attend, of the steps whose blocks a row of the tile sees something of: all, those of the
+  /// piece, or where warps share keys every `workers`-th.
+  State attendSeen(const State &start, Value first, llvm::ArrayRef<RowPlace> places);
+  /// Goes to a step's keys and values.
+  void enterStep(Value block, Value stepOfBlock);
   State split(ValueRange values) const;
   /// What rows [first, first + chunk) have before any key: their sinks, in one warp of one piece.
   State stateBefore(Value first);
@@ -119,6 +125,8 @@ private:
   Value keys, values;                             // of the key/value head, in global memory
   Value presentRows, firstPosition, lastPosition; // index
   packed::VisibleBlocks blocks;
+  packed::PatternBlocks pattern;
+  Value patternTable; // null without one
   Value lane, warp;
   // The step in work.
   Value stepKeys, stepValues; // its block

@@ -23,7 +23,8 @@ constexpr int64_t kResultBytes = 32 << 10;
 //===----------------------------------------------------------------------===//
 
 AttentionEmitter::AttentionEmitter(packed::AttentionTileOp op, const TargetDescription &target)
-    : op(op), builder(op, target), layout(cast<KVCacheType>(op.getCache().getType()).getLayout()) {
+    : op(op), builder(op, target), layout(cast<KVCacheType>(op.getCache().getType()).getLayout()),
+      pattern(op) {
   int64_t padded = layout.paddedDim(), lanes = target.warpThreads;
   shared = op.getHeads() / layout.kvHeads;
   rows = shared * int64_t(op.getTokens());
@@ -134,7 +135,9 @@ void AttentionEmitter::emit() {
     begin = builder.times(piece, perPiece);
     end = arith::MinSIOp::create(builder, end, builder.plus(begin, perPiece));
   }
-  if (isDecode())
+  if (pattern.any())
+    patternTable = pattern.table(builder, op);
+  else if (isDecode())
     prefetch(begin, end);
   prepareRows();
   prepareBias();
@@ -267,15 +270,21 @@ AttentionEmitter::State AttentionEmitter::attend(Value first, Value begin, Value
   SmallVector<RowPlace> places;
   for (int64_t r = 0; r < chunk; ++r)
     places.push_back(placeOfRow(builder.plus(first, r)));
+  if (pattern.any())
+    return attendSeen(start, first, places);
   return split(builder.loop(begin, end, step, start.all(), [&](Value number, ValueRange carried) {
     int64_t stepsOfBlock = kKVBlock / warpThreads();
-    Value block = blocks.block(builder, builder.quotient(number, stepsOfBlock));
-    stepKeys = builder.address(keys, builder.times(block, layout.keyBlockBytes()));
-    stepValues = builder.address(values, builder.times(block, layout.valueBlockBytes()));
-    inBlock = builder.times(builder.remainder(number, stepsOfBlock), warpThreads());
-    position = builder.add(builder.times(block, kKVBlock), inBlock);
+    enterStep(blocks.block(builder, builder.quotient(number, stepsOfBlock)),
+              builder.remainder(number, stepsOfBlock));
     return addKeys(first, places, split(carried)).all();
   }));
+}
+
+void AttentionEmitter::enterStep(Value block, Value stepOfBlock) {
+  stepKeys = builder.address(keys, builder.times(block, layout.keyBlockBytes()));
+  stepValues = builder.address(values, builder.times(block, layout.valueBlockBytes()));
+  inBlock = builder.times(stepOfBlock, warpThreads());
+  position = builder.add(builder.times(block, kKVBlock), inBlock);
 }
 
 /// cap * tanh(score / cap).
@@ -305,6 +314,9 @@ Value AttentionEmitter::isVisible(Value key, Value position) {
       inside = arith::OrIOp::create(builder, inside, builder.isBelow(key, sinks));
     visible = arith::AndIOp::create(builder, visible, inside);
   }
+  if (pattern.any())
+    visible = arith::AndIOp::create(builder, visible,
+                                    pattern.seesKey(builder, position, key, patternTable));
   return visible;
 }
 
@@ -367,7 +379,7 @@ Values AttentionEmitter::outPlace(Value row, Value d) {
 Value AttentionEmitter::inverseOf(Value sum) {
   Type f32 = builder.getF32Type();
   // Behind the end, a window may show nothing: the result is then zero.
-  if (op.getEnd() && op.getWindow() != 0)
+  if (op.getEnd() && (op.getWindow() != 0 || pattern.any()))
     sum = builder.maximum(sum, builder.constant(f32, packed::kSmallestSum));
   return arith::DivFOp::create(builder, builder.constant(f32, 1.0), sum);
 }

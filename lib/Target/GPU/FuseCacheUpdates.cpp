@@ -72,7 +72,8 @@ private:
     auto update = onlyOperation<CacheUpdateOp>(loop);
     scf::ForallOp next = update ? nextLoop(loop) : scf::ForallOp();
     auto tile = next ? onlyOperation<packed::AttentionTileOp>(next) : packed::AttentionTileOp();
-    if (!tile || tile.getTokens() != 1 || !hasPositionOf(update, tile, loop.getInductionVar(0)))
+    // The piece of a pattern's newest key is known to those alone who count what it shows.
+    if (!tile || tile.getTokens() != 1 || tile.getPattern() || !hasPositionOf(update, tile, loop.getInductionVar(0)))
       return;
     ImplicitLocOpBuilder builder(update.getLoc(), tile);
     if (Value condition = holdsNewest(builder, tile)) {

@@ -1105,3 +1105,27 @@ func.func @attention(%q: tensor<?x16xf32>, %y0: tensor<?x16xf32>, %i: index, %s:
       sink_logits(%s : tensor<3xf32>) outs(%y0 : tensor<?x16xf32>) heads 4 scale 5.0e-01 window 0 -> tensor<?x16xf32>
   return
 }
+
+// -----
+
+// packed.attention (C10)
+func.func @attention(%q: tensor<?x16xf32>, %y0: tensor<?x16xf32>, %i: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects no window beside a pattern (C10), but got 3}}
+  %y = packed.attention ins(%q : tensor<?x16xf32>)
+      cache(%cache[%i, %i] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+      outs(%y0 : tensor<?x16xf32>) heads 4 scale 5.0e-01 window 3 pattern "strided:4" -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// packed.attention_tile (C1), packed.attention's (C10)
+func.func @attention(%q: memref<?x16xf32>, %y: memref<?x16xf32>, %i: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects an attention pattern (C10)}}
+  packed.attention_tile %i, %i tokens 2 ins(%q : memref<?x16xf32>)
+      cache(%cache[%i, %i] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+      outs(%y : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0 pattern "strided"
+  return
+}

@@ -338,3 +338,17 @@ func.func @experts(%x: tensor<?x64xf32>, %y: tensor<?x64xf32>, %l: tensor<?x8xf3
       outs(%s : tensor<?x64xf32>) -> tensor<?x64xf32>
   return %u : tensor<?x64xf32>
 }
+
+// CHECK-LABEL: @pattern
+func.func @pattern(%q: memref<?x16xf32>, %y: memref<?x16xf32>, %i: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // CHECK: packed.attention ins({{.*}} window 0 pattern "strided:4"
+  packed.attention ins(%q : memref<?x16xf32>)
+      cache(%cache[%i, %i] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+      outs(%y : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0 pattern "strided:4"
+  // CHECK: packed.attention_tile {{.*}} window 0 pattern "blocks:16:0/0,1"
+  packed.attention_tile %i, %i tokens 2 ins(%q : memref<?x16xf32>)
+      cache(%cache[%i, %i] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
+      outs(%y : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0 pattern "blocks:16:0/0,1"
+  return
+}

@@ -874,3 +874,63 @@ func.func @attention(%q: tensor<?x16xf32>, %i: index, %s: tensor<3xf32>,
          index, index, tensor<3xf32>) -> tensor<?x16xf32>
   return
 }
+
+// -----
+
+// stc.attention (C10)
+func.func @attention(%q: tensor<?x16xf32>, %i: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects an attention pattern (C10): attention: expected none, window:KEYS or window:KEYS+SINKS, dilated:KEYSxEVERY, strided:L, fixed:LxC with C <= L, local:KEYS+GLOBALS, bigbird:BLOCKxODD+GLOBALS+RANDOMS@SEED with at most 64 randoms, or blocks:BLOCK:0/0,1/... with each block in its own list; a BLOCK is a multiple of 16, got strided:0}}
+  %y = stc.attention %q, %cache[%i, %i] heads 4 scale 5.0e-01 window 0 pattern "strided:0"
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C10)
+func.func @attention(%q: tensor<?x16xf32>, %i: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects a pattern other than none and window, as it is printed (C10), but got "none"}}
+  %y = stc.attention %q, %cache[%i, %i] heads 4 scale 5.0e-01 window 0 pattern "none"
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C10)
+func.func @attention(%q: tensor<?x16xf32>, %i: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects a pattern other than none and window, as it is printed (C10), but got "window:4"}}
+  %y = stc.attention %q, %cache[%i, %i] heads 4 scale 5.0e-01 window 0 pattern "window:4"
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C10)
+func.func @attention(%q: tensor<?x16xf32>, %i: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects a pattern other than none and window, as it is printed (C10), but got "blocks:16:0/1,0"}}
+  %y = stc.attention %q, %cache[%i, %i] heads 4 scale 5.0e-01 window 0 pattern "blocks:16:0/1,0"
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// stc.attention (C10)
+func.func @attention(%q: tensor<?x16xf32>, %i: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // expected-error @+1 {{expects no window beside a pattern (C10), but got 2}}
+  %y = stc.attention %q, %cache[%i, %i] heads 4 scale 5.0e-01 window 2 pattern "strided:4"
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index) -> tensor<?x16xf32>
+  return
+}

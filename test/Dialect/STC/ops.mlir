@@ -282,3 +282,14 @@ func.func @repeat_rows(%x: tensor<?x4xf32>, %row: index) -> tensor<?x4xf32> {
       weights [[@e.0], [@e.1]] : tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+// CHECK-LABEL: @pattern
+func.func @pattern(%q: tensor<?x16xf32>, %layer: index, %position: index,
+    %cache: !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>) {
+  // CHECK: stc.attention {{.*}} heads 4 scale 5.000000e-01 window 0 pattern "bigbird:16x3+1+2@7" :
+  %u = stc.attention %q, %cache[%layer, %position] heads 4 scale 5.0e-01 window 0
+      pattern "bigbird:16x3+1+2@7"
+      : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+         index, index) -> tensor<?x16xf32>
+  return
+}

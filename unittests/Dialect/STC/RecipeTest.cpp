@@ -151,6 +151,45 @@ TEST(RecipeTest, RotatesWhereItSaysSo) {
             "r.yaml:2: rotate: expected true or false, got 1");
 }
 
+TEST(RecipeTest, ImposesAttentionPatterns) {
+  absl::StatusOr<Recipe> one =
+      Recipe::parse(edited("version: 1", "version: 1\nattention: strided:64"), "r.yaml");
+  ASSERT_TRUE(one.ok()) << one.status();
+  EXPECT_EQ(attentionRulesText(one->attention), "strided:64");
+  absl::StatusOr<Recipe> several = Recipe::parse(
+      edited("version: 1", "version: 1\nattention:\n  - {match: layers.0, pattern: none}\n"
+                           "  - match: \"*\"\n    pattern: blocks:64:0/0,1"),
+      "r.yaml");
+  ASSERT_TRUE(several.ok()) << several.status();
+  EXPECT_EQ(attentionRulesText(several->attention), "layers.0=none;*=blocks:64:0/0,1");
+  absl::StatusOr<Recipe> again = Recipe::parse(several->str(), "r.yaml");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->str(), several->str());
+  EXPECT_EQ(
+      messageOf(edited("version: 1", "version: 1\nattention: strided:0")),
+      "r.yaml:2: attention: expected an attention pattern (strided:64), or a list of - match: "
+      "and pattern:, got strided:0");
+  EXPECT_EQ(messageOf(edited("version: 1", "version: 1\nattention: [{match: layers.0}]")),
+            "r.yaml:2: attention[0]: expected the keys match and pattern, got one of them");
+  EXPECT_EQ(
+      messageOf(edited("version: 1", "version: 1\nattention: [{match: layers.0, pattern: all}]")),
+      "r.yaml:2: attention[0].pattern: expected an attention pattern (none, window:256+4, "
+      "strided:64 ...), got all");
+}
+
+TEST(RecipeTest, ReadsAttentionRulesOfOneLine) {
+  absl::StatusOr<std::vector<AttentionRule>> rules =
+      parseAttentionRules("layers.[01]=none;*=window:9+2");
+  ASSERT_TRUE(rules.ok()) << rules.status();
+  ASSERT_EQ(rules->size(), 2u);
+  EXPECT_EQ((*rules)[0].match, "layers.[01]");
+  EXPECT_EQ((*rules)[1].pattern.size, 9);
+  EXPECT_EQ(attentionRulesText(*parseAttentionRules("none")), "none");
+  EXPECT_EQ(attentionRulesText(*parseAttentionRules("layers.1=none")), "none");
+  for (const char *text : {"", "=strided:4", "layers.[=strided:4", "strided:4;", "layers.0=all"})
+    EXPECT_FALSE(parseAttentionRules(text).ok()) << text;
+}
+
 TEST(RecipeTest, QuotesWhatYamlWouldMisread) {
   Recipe recipe = Recipe::uniform("none", "int4-g32");
   recipe.calibration.text = "/a \"b\"\\c: {d}#.txt";
@@ -179,8 +218,8 @@ TEST(RecipeTest, NamesTheLineAndWhatIsMeant) {
             "meant?)");
   EXPECT_EQ(
       messageOf(edited("head: int8", "haed: int8")),
-      "r.yaml:4: expected the keys version, rotate, calibration, repair, ratios, head, stages, "
-      "got haed (is head meant?)");
+      "r.yaml:4: expected the keys version, attention, rotate, calibration, repair, ratios, head, "
+      "stages, got haed (is head meant?)");
   EXPECT_EQ(messageOf(edited("sequences: 16", "sequences: 0")),
             "r.yaml:2: calibration.sequences: expected an integer from 1 to 1048576, got 0");
   EXPECT_EQ(messageOf(edited("version: 1", "version: 2")), "r.yaml:1: version: expected 1, got 2");

@@ -1,5 +1,6 @@
 // Attention against float64 attention, with caches that hold NaN where nobody may look.
 #include "AttentionCase.h"
+#include "stc/Compress/AttentionPattern.h"
 #include "stc/Dialect/STC/Utils/AttentionBias.h"
 #include "stc/Packing/Pack.h"
 #include "stc/Support/Float.h"
@@ -18,11 +19,36 @@ constexpr int64_t kCapacity = kAttentionCapacity;
 constexpr int64_t kLayers = 2, kLayer = 1;
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
+AttentionPattern patternOf(const AttentionShape &shape) {
+  return shape.pattern.empty() ? AttentionPattern() : *AttentionPattern::parse(shape.pattern);
+}
+
 /// Whether a token at `position` sees the key at `s`; `end` counts where the shape has one.
-bool isVisible(const AttentionShape &shape, int64_t position, int64_t end, int64_t s) {
+bool isVisible(const AttentionShape &shape, const AttentionPattern &pattern, int64_t position,
+               int64_t end, int64_t s) {
   if (shape.toEnd ? s >= end : s > position)
     return false;
-  return shape.window == 0 || std::abs(position - s) < shape.window || s < shape.sinks;
+  return (shape.window == 0 || std::abs(position - s) < shape.window || s < shape.sinks) &&
+         pattern.sees(position, s);
+}
+
+/// Which positions a kernel may read: those that a token sees. Where there is a pattern, also the
+/// others of their blocks, up to the last token or the end; keys of a block behind the end count.
+std::vector<bool> findReadable(const AttentionShape &shape, int64_t position, int64_t tokens,
+                               int64_t end) {
+  AttentionPattern pattern = patternOf(shape);
+  bool wholeBlocks = pattern.kind != AttentionPattern::Kind::None;
+  int64_t limit = shape.toEnd ? end : position + tokens;
+  int64_t blocksEnd = (limit + kKVBlock - 1) / kKVBlock * kKVBlock;
+  std::vector<bool> readable(static_cast<size_t>(wholeBlocks ? blocksEnd : limit));
+  for (size_t s = 0; s < readable.size(); ++s)
+    for (int64_t t = 0; t < tokens && !readable[s]; ++t)
+      readable[s] =
+          isVisible(shape, pattern, position + t, wholeBlocks ? blocksEnd : end, int64_t(s));
+  for (auto block = readable.begin(); wholeBlocks && block < readable.end(); block += kKVBlock)
+    std::fill_n(block, kKVBlock, std::find(block, block + kKVBlock, true) != block + kKVBlock);
+  readable.resize(static_cast<size_t>(limit));
+  return readable;
 }
 
 /// What is added to the score of a key at `s` for a query head at `position`.
@@ -50,16 +76,13 @@ public:
   void fill(int64_t position, int64_t tokens, int64_t end, float spread, RandomNumbers &random) {
     seenKeys.assign(shape.kvHeads * kCapacity * shape.headDim, 0);
     seenValues = seenKeys;
+    std::vector<bool> readable = findReadable(shape, position, tokens, end);
     for (int64_t head = 0; head < shape.kvHeads; ++head)
-      for (int64_t s = 0; s < kCapacity; ++s) {
-        bool seen = false;
-        for (int64_t t = 0; t < tokens; ++t)
-          seen |= isVisible(shape, position + t, end, s);
-        if (seen) {
+      for (size_t s = 0; s < readable.size(); ++s)
+        if (readable[s]) {
           write(keys, seenKeys, head, s, spread, random, true);
           write(values, seenValues, head, s, 1, random, false);
         }
-      }
   }
   double key(int64_t head, int64_t s, int64_t d) const { return seenKeys[at(head, s, d)]; }
   double value(int64_t head, int64_t s, int64_t d) const { return seenValues[at(head, s, d)]; }
@@ -153,6 +176,7 @@ void stc::checkAttention(const AttentionShape &shape, KVElement element, const A
     tolerance = shape.slopes || shape.buckets ? 1.5e-2 : 6e-3;
   tolerance *= std::max(1.0f, spread * spread);
   double largestOut = 0;
+  AttentionPattern pattern = patternOf(shape);
   bool anySeen = false;
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t head = 0; head < shape.heads; ++head) {
@@ -163,7 +187,7 @@ void stc::checkAttention(const AttentionShape &shape, KVElement element, const A
       std::vector<int64_t> visible;
       std::vector<double> scores;
       for (int64_t s = 0; s < kCapacity; ++s) {
-        if (!isVisible(shape, own, end, s))
+        if (!isVisible(shape, pattern, own, end, s))
           continue;
         double score = 0;
         for (int64_t d = 0; d < dim; ++d)
@@ -240,5 +264,6 @@ std::string AttentionProblem::body() const {
       shape.sinkLogits ? absl::StrCat(" sink_logits(%logits : ", logitsType(*this), ")") : "",
       " outs(%y : ", matrix, ") heads ", shape.heads, " scale 2.5e-01 window ", shape.window,
       " sinks ", shape.sinks, " soft_cap ", std::to_string(shape.softCap), slopes,
-      slopes.empty() ? "" : "]");
+      slopes.empty() ? "" : "]",
+      shape.pattern.empty() ? "" : absl::StrCat(" pattern \"", shape.pattern, "\""));
 }

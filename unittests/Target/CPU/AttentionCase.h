@@ -23,15 +23,22 @@ struct AttentionShape {
   bool sinkLogits = false;               // random ones
   bool slopes = false;                   // ALiBi's
   int64_t buckets = 0, biasDistance = 0; // of a random bias
+  std::string pattern = "";              // as AttentionPattern prints it
 
   std::string str() const {
     return absl::StrCat("heads", heads, "of", kvHeads, "x", headDim, "window", window, "sinks",
                         sinks, softCap ? absl::StrCat("cap", softCap) : "", toEnd ? "toEnd" : "",
                         sinkLogits ? "logits" : "", slopes ? "slopes" : "",
-                        buckets ? absl::StrCat("buckets", buckets, "within", biasDistance) : "");
+                        buckets ? absl::StrCat("buckets", buckets, "within", biasDistance) : "",
+                        pattern);
   }
   double slope(int64_t head) const { return std::exp2(-8.0 * double(head + 1) / double(heads)); }
 };
+
+inline AttentionShape withPattern(AttentionShape shape, std::string pattern) {
+  shape.pattern = std::move(pattern);
+  return shape;
+}
 
 inline void PrintTo(const AttentionShape &shape, std::ostream *out) { *out << shape.str(); }
 

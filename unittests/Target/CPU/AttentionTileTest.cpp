@@ -103,4 +103,39 @@ INSTANTIATE_TEST_SUITE_P(
         testing::Values("native", "x86-64-v2")),
     testName);
 
+// Around the borders of blocks of 64: patterns that skip blocks, and patterns within them.
+INSTANTIATE_TEST_SUITE_P(
+    Patterns, Attention,
+    testing::Combine(testing::Values(withPattern({4, 2, 16, 0, 0}, "dilated:5x3"),
+                                     withPattern({4, 2, 16, 0, 0}, "dilated:2x100"),
+                                     withPattern({4, 2, 16, 0, 0}, "strided:150"),
+                                     withPattern({3, 3, 80, 0, 0}, "strided:7"),
+                                     withPattern({4, 2, 16, 0, 0}, "strided:1"),
+                                     withPattern({4, 2, 16, 0, 0}, "fixed:100x3"),
+                                     withPattern({6, 1, 16, 0, 0, 0.75}, "fixed:9x2"),
+                                     withPattern({4, 2, 16, 0, 0}, "local:10+3"),
+                                     withPattern({4, 2, 16, 0, 0}, "bigbird:16x3+1+2@7"),
+                                     withPattern({2, 2, 80, 0, 0}, "bigbird:64x1+0+1@2"),
+                                     withPattern({4, 2, 16, 0, 0}, "bigbird:48x1+1+20@2"),
+                                     withPattern({4, 2, 16, 0, 0}, "blocks:64:0/1/0,2"),
+                                     withPattern({4, 2, 16, 0, 0}, "blocks:32:0/0,1"),
+                                     // Both ways, with biases, and everything at once.
+                                     withPattern({4, 2, 16, 0, 0, 0, true}, "local:10+3"),
+                                     withPattern({4, 2, 16, 0, 0, 0, true}, "fixed:100x3"),
+                                     withPattern({4, 2, 16, 0, 0, 0, true}, "bigbird:16x3+1+2@7"),
+                                     withPattern({3, 1, 16, 0, 0, 1.5, true, true, true, 8, 300},
+                                                 "dilated:20x3"),
+                                     withPattern({4, 2, 16, 0, 0, 0, false, true, true},
+                                                 "strided:70")),
+                     testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8),
+                     testing::Values("native", "x86-64-v3")),
+    testName);
+
+INSTANTIATE_TEST_SUITE_P(
+    EmulatedPatterns, Attention,
+    testing::Combine(testing::Values(withPattern({4, 2, 16, 0, 0}, "fixed:100x3"),
+                                     withPattern({4, 2, 16, 0, 0}, "bigbird:16x1+1+1@7")),
+                     testing::Values(KVElement::F16), testing::ValuesIn(emulatedTargets())),
+    testName);
+
 } // namespace

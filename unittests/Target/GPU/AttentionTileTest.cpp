@@ -70,4 +70,15 @@ INSTANTIATE_TEST_SUITE_P(
         testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8)),
     testName);
 
+INSTANTIATE_TEST_SUITE_P(
+    Patterns, BlockAttention,
+    testing::Combine(testing::Values(withPattern({4, 2, 16, 0, 0}, "dilated:2x100"),
+                                     withPattern({4, 2, 16, 0, 0}, "strided:7"),
+                                     withPattern({12, 1, 128, 0, 0}, "fixed:100x3"),
+                                     withPattern({4, 2, 16, 0, 0}, "local:10+3"),
+                                     withPattern({4, 2, 16, 0, 0}, "bigbird:16x3+1+2@7"),
+                                     withPattern({2, 2, 80, 0, 0}, "blocks:64:0/1/0,2")),
+                     testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8)),
+    testName);
+
 } // namespace

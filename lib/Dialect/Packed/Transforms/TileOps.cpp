@@ -2,6 +2,7 @@
 #include "TileBuilders.h"
 
 #include "stc/Dialect/Packed/Transforms/Passes.h"
+#include "stc/Dialect/Packed/Transforms/PatternBlocks.h"
 #include "stc/Dialect/Packed/Transforms/VisibleKeys.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -281,7 +282,11 @@ void TileOps::splitAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp 
       packed::visibleBlocks(builder, op.getPosition(), op.getPosition(), op.getWindow(),
                             op.getSinks(), op.getEnd());
   Value zero = arith::ConstantIndexOp::create(builder, 0);
-  Value pieces = dividedUp(builder, blocks.count, pieceKeys / kKVBlock);
+  Value count = blocks.count;
+  // Pieces are equal in what they read.
+  if (packed::PatternBlocks pattern(op); pattern.any())
+    count = pattern.countSeen(builder, op.getPosition(), count);
+  Value pieces = dividedUp(builder, count, pieceKeys / kKVBlock);
   parallel(builder, {builder.getIndexAttr(cache.getKvHeads()), pieces}, [&](ValueRange indices) {
     packed::AttentionTileOp::create(
         builder, indices[0], zero, builder.getI64IntegerAttr(1), op.getQueries(), op.getCache(),

@@ -66,6 +66,7 @@ private:
   LogicalResult prepare();
   absl::StatusOr<Recipe> chooseRecipe();
   LogicalResult rotate();
+  LogicalResult imposeAttention();
   LogicalResult runUncalibrated();
   absl::Status run();
   absl::Status chooseRatios(const Sequences &text);
@@ -157,6 +158,8 @@ LogicalResult CompressLayers::prepare() {
   if (!chosen.ok())
     return emitStatus(module, chosen.status());
   recipe = std::move(*chosen);
+  if (!recipe.attention.empty() && failed(imposeAttention()))
+    return failure();
   if (recipe.rotate && !isRotated(module) && failed(rotate()))
     return failure();
   auto found = findCompressibleWeights(module, exclude);
@@ -175,6 +178,15 @@ LogicalResult CompressLayers::prepare() {
       weights[weight.getSymNameAttr()] = {weight, std::move(*method)};
   }
   return success();
+}
+
+LogicalResult CompressLayers::imposeAttention() {
+  ImposeAttentionPatternPassOptions options;
+  options.rules = attentionRulesText(recipe.attention);
+  options.verbose = verbose;
+  OpPassManager pipeline(ModuleOp::getOperationName());
+  pipeline.addPass(createImposeAttentionPatternPass(options));
+  return runPipeline(pipeline, getOperation());
 }
 
 LogicalResult CompressLayers::rotate() {

@@ -2,6 +2,7 @@
 #include "CompressibleWeights.h"
 
 #include "BiasRepair.h"
+#include "NamePatterns.h"
 
 #include "stc/Dialect/STC/Utils/Diagnostics.h"
 #include "stc/Dialect/STC/Utils/OrderedPipeline.h"
@@ -12,7 +13,6 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/GlobPattern.h"
 
 #include <cmath>
 
@@ -32,40 +32,6 @@ bool onlyLayerLinears(GetWeightOp value) {
   });
 }
 
-struct GlobText {
-  StringRef text;
-  llvm::GlobPattern glob;
-  bool matched = false;
-};
-
-/// `option` is what errors call the patterns.
-FailureOr<SmallVector<GlobText>> parsePatterns(ModuleOp module, StringRef option,
-                                               ArrayRef<std::string> texts) {
-  SmallVector<GlobText> patterns;
-  for (const std::string &text : texts) {
-    // A cap keeps nested braces from expanding without end.
-    auto glob = llvm::GlobPattern::create(text, /*MaxSubPatterns=*/1024);
-    if (!glob)
-      return emitError(module.getLoc(), option + ": expected a glob pattern, got '")
-             << text << "' (" << llvm::toString(glob.takeError()) << ")";
-    patterns.push_back({text, std::move(*glob)});
-  }
-  return patterns;
-}
-
-/// Patterns that match nothing are mostly misspelt.
-void warnOfUnmatched(ModuleOp module, StringRef option, ArrayRef<GlobText> patterns,
-                     ArrayRef<StringRef> names) {
-  for (const GlobText &pattern : patterns) {
-    if (pattern.matched)
-      continue;
-    InFlightDiagnostic warning = emitWarning(module.getLoc(), option + ": '")
-                                 << pattern.text << "' matches no weight";
-    if (!names.empty())
-      warning << "; the nearest is " << nearestName(pattern.text, names);
-  }
-}
-
 } // namespace
 
 bool isRouter(LinearOp linear) {
@@ -78,7 +44,7 @@ bool isRouter(LinearOp linear) {
 
 FailureOr<SmallVector<WeightOp>> findCompressibleWeights(ModuleOp module,
                                                          ArrayRef<std::string> exclude) {
-  FailureOr<SmallVector<GlobText>> patterns = parsePatterns(module, "exclude", exclude);
+  FailureOr<SmallVector<NamePattern>> patterns = parseNamePatterns(module, "exclude", exclude);
   if (failed(patterns))
     return failure();
 
@@ -98,7 +64,7 @@ FailureOr<SmallVector<WeightOp>> findCompressibleWeights(ModuleOp module,
   SmallVector<StringRef> names; // of those that could be excluded
   for (auto weight : module.getOps<WeightOp>()) {
     bool excluded = false;
-    for (GlobText &pattern : *patterns)
+    for (NamePattern &pattern : *patterns)
       if (pattern.glob.match(weight.getSymName()))
         excluded = pattern.matched = true;
     StringAttr name = weight.getSymNameAttr();
@@ -108,7 +74,7 @@ FailureOr<SmallVector<WeightOp>> findCompressibleWeights(ModuleOp module,
     if (!excluded)
       weights.push_back(weight);
   }
-  warnOfUnmatched(module, "exclude", *patterns, names);
+  warnOfUnmatched(module, "exclude", "weight", *patterns, names);
   return weights;
 }
 
@@ -120,13 +86,13 @@ FailureOr<SmallVector<const RecipeStage *>> assignStages(ModuleOp module, const 
     texts.push_back(stage.match);
   for (WeightOp weight : weights)
     names.push_back(weight.getSymName());
-  FailureOr<SmallVector<GlobText>> patterns = parsePatterns(module, "match", texts);
+  FailureOr<SmallVector<NamePattern>> patterns = parseNamePatterns(module, "match", texts);
   if (failed(patterns))
     return failure();
   // A stage may say that a bias is not fitted.
   module.walk([&](LinearOp linear) {
     if (StringAttr name = biasName(linear))
-      for (GlobText &pattern : *patterns)
+      for (NamePattern &pattern : *patterns)
         pattern.matched |= pattern.glob.match(name);
   });
   SmallVector<const RecipeStage *> result;
@@ -141,7 +107,7 @@ FailureOr<SmallVector<const RecipeStage *>> assignStages(ModuleOp module, const 
     }
     result.push_back(decides);
   }
-  warnOfUnmatched(module, "match", *patterns, names);
+  warnOfUnmatched(module, "match", "weight", *patterns, names);
   return result;
 }
 

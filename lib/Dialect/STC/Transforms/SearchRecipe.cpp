@@ -137,6 +137,9 @@ absl::Status SearchRecipe::prepare() {
   base.repair.sweeps = sweeps;
   base.head = head;
   base.rotate = isRotated(getOperation());
+  if (auto imposed = getOperation()->getAttrOfType<StringAttr>(kAttentionAttr)) {
+    STC_ASSIGN_OR_RETURN(base.attention, parseAttentionRules(imposed.str()));
+  }
   if (encodings.empty())
     for (const char *text : kEncodings) {
       STC_ASSIGN_OR_RETURN(Encoding encoding, parseEncoding(text));

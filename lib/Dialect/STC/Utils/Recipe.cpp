@@ -108,6 +108,11 @@ std::string Recipe::str() const {
     char digits[40]; // the shortest that reads back as the same number
     return std::string(digits, std::to_chars(digits, std::end(digits), value).ptr);
   };
+  if (!attention.empty())
+    absl::StrAppend(&text, "attention:\n");
+  for (const AttentionRule &rule : attention)
+    absl::StrAppend(&text, "  - match: ", jsonQuote(rule.match),
+                    "\n    pattern: ", jsonQuote(rule.pattern.str()), "\n");
   if (rotate)
     absl::StrAppend(&text, "rotate: true\n");
   if (isCalibrated()) {

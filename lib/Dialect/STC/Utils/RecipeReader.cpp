@@ -58,6 +58,10 @@ private:
   absl::Status readCalibration(Node *node, const std::string &field);
   absl::Status readRepair(Node *node, const std::string &field);
   absl::Status readRatios(Node *node, const std::string &field);
+  absl::Status readAttention(Node *node, const std::string &field);
+  absl::Status readAttentionRule(Node *node, const std::string &field);
+  absl::StatusOr<std::string> readMatch(Node *node, const std::string &field,
+                                        absl::string_view what) const;
   absl::Status readHead(Node *node, const std::string &field);
   absl::Status readStages(Node *node, const std::string &field);
   absl::Status readStage(Node *node, const std::string &field);
@@ -265,6 +269,65 @@ absl::Status RecipeReader::readHead(Node *node, const std::string &field) {
                printable(recipe.head, 40));
 }
 
+/// A glob pattern; `what` is what errors expect.
+absl::StatusOr<std::string> RecipeReader::readMatch(Node *node, const std::string &field,
+                                                    absl::string_view what) const {
+  STC_ASSIGN_OR_RETURN(std::string text, readText(node, field));
+  // A cap keeps nested braces from expanding without end.
+  auto glob = llvm::GlobPattern::create(text, /*MaxSubPatterns=*/1024);
+  if (glob && !text.empty())
+    return text;
+  std::string why = glob ? "none" : llvm::toString(glob.takeError());
+  return error(node, field, what, printable(why));
+}
+
+/// One pattern for all layers, or a list of rules.
+absl::Status RecipeReader::readAttention(Node *node, const std::string &field) {
+  if (auto *list = llvm::dyn_cast<llvm::yaml::SequenceNode>(node)) {
+    for (Node &item : *list) {
+      if (stream.failed())
+        return syntax();
+      STC_RETURN_IF_ERROR(
+          readAttentionRule(&item, absl::StrCat(field, "[", recipe.attention.size(), "]")));
+    }
+    return absl::OkStatus();
+  }
+  STC_ASSIGN_OR_RETURN(std::string text, readText(node, field));
+  absl::StatusOr<AttentionPattern> pattern = AttentionPattern::parse(text);
+  if (!pattern.ok())
+    return error(node, field,
+                 "an attention pattern (strided:64), or a list of - match: and "
+                 "pattern:",
+                 printable(text, 40));
+  if (pattern->kind != AttentionPattern::Kind::None)
+    recipe.attention.push_back({"*", *pattern});
+  return absl::OkStatus();
+}
+
+absl::Status RecipeReader::readAttentionRule(Node *node, const std::string &field) {
+  AttentionRule rule;
+  bool hasPattern = false;
+  auto readOwnMatch = [&](Node *value, const std::string &name) -> absl::Status {
+    STC_ASSIGN_OR_RETURN(rule.match, readMatch(value, name, "a pattern of layer names (layers.0)"));
+    return absl::OkStatus();
+  };
+  auto readPattern = [&](Node *value, const std::string &name) -> absl::Status {
+    STC_ASSIGN_OR_RETURN(std::string text, readText(value, name));
+    absl::StatusOr<AttentionPattern> pattern = AttentionPattern::parse(text);
+    if (!pattern.ok())
+      return error(value, name, "an attention pattern (none, window:256+4, strided:64 ...)",
+                   printable(text, 40));
+    rule.pattern = *std::move(pattern);
+    hasPattern = true;
+    return absl::OkStatus();
+  };
+  STC_RETURN_IF_ERROR(readMap(node, field, {{"match", readOwnMatch}, {"pattern", readPattern}}));
+  if (rule.match.empty() || !hasPattern)
+    return error(node, field, "the keys match and pattern", "one of them");
+  recipe.attention.push_back(std::move(rule));
+  return absl::OkStatus();
+}
+
 absl::Status RecipeReader::readStage(Node *node, const std::string &field) {
   RecipeStage stage;
   stage.line = lineOf(node);
@@ -274,19 +337,15 @@ absl::Status RecipeReader::readStage(Node *node, const std::string &field) {
       return absl::OkStatus();
     };
   };
-  auto readMatch = [&](Node *value, const std::string &name) -> absl::Status {
-    STC_ASSIGN_OR_RETURN(stage.match, readText(value, name));
-    // A cap keeps nested braces from expanding without end.
-    auto glob = llvm::GlobPattern::create(stage.match, /*MaxSubPatterns=*/1024);
-    if (glob && !stage.match.empty())
-      return absl::OkStatus();
-    std::string why = glob ? "none" : llvm::toString(glob.takeError());
-    return error(value, name, "a pattern of weight names (layers.0.*)", printable(why));
+  auto readOwnMatch = [&](Node *value, const std::string &name) -> absl::Status {
+    STC_ASSIGN_OR_RETURN(stage.match,
+                         readMatch(value, name, "a pattern of weight names (layers.0.*)"));
+    return absl::OkStatus();
   };
   auto readPrune = readInto(stage.prune);
   auto readQuantize = readInto(stage.quantize);
   STC_RETURN_IF_ERROR(readMap(
-      node, field, {{"match", readMatch}, {"prune", readPrune}, {"quantize", readQuantize}}));
+      node, field, {{"match", readOwnMatch}, {"prune", readPrune}, {"quantize", readQuantize}}));
   if (stage.match.empty())
     return error(node, field, "a key match", "none");
   recipe.stages.push_back(std::move(stage));
@@ -331,6 +390,8 @@ absl::StatusOr<Recipe> RecipeReader::read() {
           hasVersion = true;
           return readVersion(node, field);
         }},
+       {"attention",
+        [&](Node *node, const std::string &field) { return readAttention(node, field); }},
        {"rotate",
         [&](Node *node, const std::string &field) { return readBool(node, field, recipe.rotate); }},
        {"calibration",

@@ -51,6 +51,35 @@ func.func @window(%q: memref<1x128xf32>, %y: memref<1x128xf32>, %c: !cache, %l: 
   return
 }
 
+// Pieces of what a pattern shows, which a loop counts without reading anything.
+// CHECK-LABEL: @pattern
+// CHECK: memref.alloc() : memref<16x32xf32>
+// CHECK: %[[SEEN:.*]] = scf.for %{{.*}} iter_args(%[[BEFORE:.*]] = %
+// CHECK: %[[IS:.*]] = arith.cmpi sle
+// CHECK: %[[NEXT:.*]] = arith.addi %[[BEFORE]]
+// CHECK: arith.select %[[IS]], %[[NEXT]], %[[BEFORE]]
+// CHECK: %[[MORE:.*]] = arith.addi %[[SEEN]]
+// CHECK: %[[PIECES:.*]] = arith.divui %[[MORE]]
+// CHECK: scf.forall (%{{.*}}, %[[PIECE:.*]]) in (2, %[[PIECES]]) {
+// CHECK: packed.attention_tile {{.*}} piece %[[PIECE]] of 512 {{.*}} pattern "dilated:32x16"
+func.func @pattern(%q: memref<1x128xf32>, %y: memref<1x128xf32>, %c: !cache, %l: index, %p: index) {
+  packed.attention ins(%q : memref<1x128xf32>) cache(%c[%l, %p] : !cache)
+      outs(%y : memref<1x128xf32>) heads 8 scale 2.5e-01 window 0 pattern "dilated:32x16"
+  return
+}
+
+// A table's rows say how many there are at most.
+// CHECK-LABEL: @table
+// CHECK: %[[MOST:.*]] = arith.constant 6 : index
+// CHECK: arith.minsi %{{.*}}, %[[MOST]]
+// CHECK-NOT: scf.for %
+// CHECK: scf.forall
+func.func @table(%q: memref<1x128xf32>, %y: memref<1x128xf32>, %c: !cache, %l: index, %p: index) {
+  packed.attention ins(%q : memref<1x128xf32>) cache(%c[%l, %p] : !cache)
+      outs(%y : memref<1x128xf32>) heads 8 scale 2.5e-01 window 0 pattern "bigbird:64x3+1+2@7"
+  return
+}
+
 // As many pieces as there are positions up to the end, wherever the token is.
 // CHECK-LABEL: @all
 // CHECK-SAME: %[[P:[a-z0-9]*]]: index, %[[END:[a-z0-9]*]]: index)

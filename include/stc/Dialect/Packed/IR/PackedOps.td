@@ -453,7 +453,8 @@ def Packed_AttentionOp : Packed_DestinationOp<"attention", [AttrSizedOperandSegm
     negative. (C7) `bias` has a multiple of `heads` numbers, for at least 4 buckets (an even number
     with `to`); `bias_distance` is present with it alone, and more than the buckets of a direction.
     (C8) `slopes` has `heads` finite numbers, none negative. (C9) `sink_logits` has `heads` numbers.
-    (C10) `pattern` is an attention pattern other than `none`, and there is no window then.
+    (C10) `pattern` is an attention pattern other than `none` and `window`, as AttentionPattern
+    prints it, and there is no window then.
 
     ```mlir
     %y = packed.attention ins(%q : tensor<?x16xf32>)
@@ -540,8 +541,8 @@ def Packed_AttentionTileOp : Packed_Op<"attention_tile", [
     tokens [token, token + tokens) (fewer at the end). All these rows share each key and value that
     is loaded.
 
-    With `piece` it reads only part of the visible keys: their blocks of 64 positions, sinks first,
-    are numbered from 0, and the piece has numbers [piece * piece_keys / 64, (piece + 1) *
+    With `piece` it reads only part of the visible keys: their blocks of 64 positions, sinks first
+    and those without a key that `pattern` lets the token see left out, are numbered from 0, and the piece has numbers [piece * piece_keys / 64, (piece + 1) *
     piece_keys / 64). Row piece * heads + h of `partials` then gets query head h's result:
     [head_dim padded to 16] sums of probability * value, the maximum of the scores, and the sum of
     the probabilities, both relative to that maximum. `packed.attention_combine` puts pieces

@@ -570,7 +570,8 @@ def STC_AttentionOp : STC_Op<"attention", [AttrSizedOperandSegments, InferTypeOp
     negative; 0 is none. (C7) `bias` has `heads` columns, and at least 4 rows (an even number with
     `to`); `bias_distance` is present with it alone, and more than the buckets of a direction.
     (C8) `slopes` has `heads` finite numbers, none negative. (C9) `sink_logits` has `heads` numbers.
-    (C10) `pattern` is an attention pattern other than `none`, and there is no window then.
+    (C10) `pattern` is an attention pattern other than `none` and `window` (the attribute says
+    that), in the form that AttentionPattern prints, and there is no window then.
 
     ```mlir
     %y = stc.attention %q, %cache[%layer, %position] heads 4 scale 5.0e-01 window 0
@@ -580,6 +581,10 @@ def STC_AttentionOp : STC_Op<"attention", [AttrSizedOperandSegments, InferTypeOp
         heads 4 scale 5.0e-01 window 0
         : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
            index, index, index, tensor<8x4xf32>) -> tensor<?x16xf32>
+    %u = stc.attention %q, %cache[%layer, %position] heads 4 scale 5.0e-01 window 0
+        pattern "bigbird:16x3+1+2@7"
+        : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
+           index, index) -> tensor<?x16xf32>
     ```
   }];
   let arguments = (ins STC_Activations:$queries, Arg<STC_KVCacheType, "", [MemRead]>:$cache,

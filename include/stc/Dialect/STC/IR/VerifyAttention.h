@@ -1,7 +1,9 @@
-// What the verifiers of stc.attention, packed.attention and packed.attention_tile share.
+// What the verifiers of stc.attention, packed.attention and packed.attention_tile share, and their
+// patterns.
 #ifndef STC_DIALECT_STC_IR_VERIFYATTENTION_H
 #define STC_DIALECT_STC_IR_VERIFYATTENTION_H
 
+#include "stc/Compress/AttentionPattern.h"
 #include "stc/Dialect/STC/IR/STC.h"
 
 #include <cmath>
@@ -15,6 +17,32 @@ template <typename Op> mlir::LogicalResult verifyHeads(Op op) {
   if (heads <= 0 || heads % kvHeads != 0)
     return op.emitOpError("expects heads that are a positive multiple of ")
            << kvHeads << " (C1), but got " << heads;
+  return mlir::success();
+}
+
+/// The pattern of an attention that was verified; of kind None without one.
+template <typename Op> AttentionPattern patternOf(Op op) {
+  mlir::StringAttr text = op.getPatternAttr();
+  return text ? *AttentionPattern::parse(text.getValue().str()) : AttentionPattern();
+}
+
+/// (C10).
+template <typename Op> mlir::LogicalResult verifyPattern(Op op) {
+  mlir::StringAttr text = op.getPatternAttr();
+  if (!text)
+    return mlir::success();
+  auto pattern = AttentionPattern::parse(text.getValue().str());
+  if (!pattern.ok())
+    return op.emitOpError("expects an attention pattern (C10): ")
+           << std::string(pattern.status().message());
+  if (pattern->kind == AttentionPattern::Kind::None ||
+      pattern->kind == AttentionPattern::Kind::Window || pattern->str() != text.getValue().str())
+    return op.emitOpError("expects a pattern other than none and window, as it is printed (C10), "
+                          "but got ")
+           << text;
+  if (op.getWindow() != 0)
+    return op.emitOpError("expects no window beside a pattern (C10), but got ")
+           << int64_t(op.getWindow());
   return mlir::success();
 }
 
@@ -53,7 +81,7 @@ template <typename Op> mlir::LogicalResult verifyScores(Op op, int64_t buckets) 
     if (int64_t count = mlir::cast<mlir::ShapedType>(logits.getType()).getDimSize(0);
         count != heads)
       return op.emitOpError("expects ") << heads << " sink logits (C9), but got " << count;
-  return mlir::success();
+  return verifyPattern(op);
 }
 
 } // namespace stc

@@ -32,6 +32,9 @@ using DecodeCost =
 /// On a module: the recipe that stc-search-recipe compressed it with, as YAML.
 constexpr llvm::StringLiteral kRecipeAttr = "stc.recipe";
 
+/// On a module: the rules that stc-impose-attention-pattern followed.
+constexpr llvm::StringLiteral kAttentionAttr = "stc.attention";
+
 /// stc-search-recipe with a model of the machine in place of its bandwidth.
 std::unique_ptr<mlir::Pass> createSearchRecipePass(const SearchRecipePassOptions &options,
                                                    DecodeCost cost);

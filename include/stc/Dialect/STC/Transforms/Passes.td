@@ -140,6 +140,32 @@ def MeasureDivergencePass : Pass<"stc-measure-divergence", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::func::FuncDialect", "::stc::STCDialect"];
 }
 
+def ImposeAttentionPatternPass : Pass<"stc-impose-attention-pattern", "::mlir::ModuleOp"> {
+  let summary = "Lets the tokens of layers see less than they did";
+  let description = [{
+    Gives the attention of each `stc.layer` the pattern of the first rule that matches its name
+    (`layers.0` and so on; a glob pattern). `rules` is one attention pattern for all layers, or
+    several of MATCH=PATTERN with semicolons between them: `layers.0=none;*=strided:64`. See
+    AttentionPattern for the forms. To the passes behind it, the model with its patterns is the
+    uncompressed one.
+
+    A `window` becomes the operation's window and sinks, and so does `local` where attention is
+    causal, which is the same there. Where a layer has a window already, the narrower of two windows
+    with sinks stays, if what both show is a window with sinks again; any other pattern there is an
+    error that names the layer. A pattern that is there already may be imposed again, another one may
+    not. Attention to what another function left in the cache (an encoder's output) keeps seeing all of
+    it: its positions are not the token's.
+  }];
+  let options = [
+    Option<"rules", "rules", "std::string", "\"none\"",
+           "A pattern for all layers, or MATCH=PATTERN;MATCH=PATTERN;..., the first match deciding">,
+    Option<"verbose", "verbose", "bool", "false", "Emit a remark for each layer">,
+  ];
+  let statistics = [
+    Statistic<"imposed", "imposed", "Number of attention operations that see less than before">,
+  ];
+}
+
 def PruneStructurePass : Pass<"stc-prune-structure", "::mlir::ModuleOp"> {
   let summary = "Removes feed-forward channels, heads, experts and layers, and repairs what is left";
   let description = [{

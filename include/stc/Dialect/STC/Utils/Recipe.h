@@ -3,6 +3,7 @@
 #define STC_DIALECT_STC_UTILS_RECIPE_H
 
 #include "stc/Compress/CompressMatrix.h"
+#include "stc/Dialect/STC/Utils/AttentionRules.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -47,7 +48,8 @@ struct Recipe {
     double range = 0.08;  // how far a layer's share may be from the one asked for; below 1
   };
 
-  bool rotate = false; // before all else, as stc-fold-rotations does
+  std::vector<AttentionRule> attention; // imposed first, as stc-impose-attention-pattern does
+  bool rotate = false;                  // before weights are compressed, as stc-fold-rotations does
   Calibration calibration;
   Repair repair;
   Ratios ratios;
