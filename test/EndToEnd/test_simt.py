@@ -108,11 +108,6 @@ class Simt(TemporaryDirectoryTest):
     def test_floats(self):
         self.check(self.random())
 
-    def test_attention_patterns(self):
-        for pattern in ("dilated:3x30", "fixed:16x2", "bigbird:16x1+1+1@7"):
-            with self.subTest(pattern):
-                self.check(self.random(context=1024), "--attention", pattern)
-
     def test_odd_sizes(self):
         self.check(self.random(hidden=72, heads=3, kv_heads=1, ffn=200, vocab=301))
 
