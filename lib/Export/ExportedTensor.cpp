@@ -1,12 +1,15 @@
-// The weights of a compressed module as tensors of a checkpoint.
-#include "ExportedWeight.h"
+// The tensors of a checkpoint that a compressed module is written as.
+#include "ExportedTensor.h"
 
-#include "stc/Import/TensorNames.h"
 #include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
+
+#include <cstring>
 
 using namespace mlir;
 
@@ -16,85 +19,184 @@ using Change = WeightStore::Change;
 
 static ErrorSite siteOf(WeightOp op) { return {"", "@" + op.getSymName().str(), std::nullopt}; }
 
-DType ExportedWeight::floatType() const {
+int64_t ExportedTensor::elementCount() const {
+  int64_t count = 1;
+  for (int64_t size : shape)
+    count *= size;
+  return count;
+}
+
+std::vector<int64_t> ExportedTensor::storedShape() const {
+  std::vector<int64_t> stored = shape;
+  if (transposed)
+    std::swap(stored.front(), stored.back());
+  return stored;
+}
+
+DType ExportedTensor::floatType() const {
   bool plain =
       source->dtype == DType::F32 || source->dtype == DType::F16 || source->dtype == DType::BF16;
   switch (change) {
   case Change::None:
-    return source->dtype;
+    return plain || isCopy ? source->dtype : DType::F32;
   case Change::Masked:
     return plain ? source->dtype : DType::F32;
   case Change::NewValues:
   case Change::Quantized:
     // New values were rounded to the type that the graph has them in.
-    return WeightOp(op).getTensorType().getElementType().isBF16() ? DType::BF16 : DType::F32;
+    return WeightOp(parts[0].op).getTensorType().getElementType().isBF16() ? DType::BF16
+                                                                           : DType::F32;
   }
   llvm_unreachable("all changes are listed");
 }
 
-static absl::StatusOr<ExportedWeight> describe(WeightOp op, const Checkpoint &checkpoint,
-                                               WeightStore &store) {
-  ExportedWeight weight;
-  weight.op = op;
-  std::optional<StringRef> source = op.getSource();
-  weight.source = source ? checkpoint.find({source->data(), source->size()}) : nullptr;
-  if (!weight.source)
-    return formatError(siteOf(op), "a weight that is a tensor of the checkpoint", "another");
-  if (op.getTransposed() || op.getOffset())
-    return formatError(siteOf(op), "a weight that the checkpoint stores as the model uses it",
-                       absl::StrCat("one that ", checkpoint.config().architecture,
-                                    " checkpoints store otherwise, which cannot be written yet"));
-  if (op.getTensorType().getShape() != ArrayRef<int64_t>(weight.source->shape))
-    return formatError(siteOf(op),
-                       absl::StrCat("the shape that the checkpoint's configuration gives it, ",
-                                    absl::StrJoin(weight.source->shape, "x")),
-                       absl::StrJoin(op.getTensorType().getShape(), "x"));
-  STC_ASSIGN_OR_RETURN(weight.change, store.changeOf(op));
-  if (weight.isQuantized()) {
-    QuantAttr quant = op.getQuantAttr();
-    if (!quant)
-      return formatError(siteOf(op), "an attribute that says how it was quantized", "none");
-    STC_ASSIGN_OR_RETURN(weight.quantize, parseWeightSpec(quant.getSpec().str()));
-  }
-  return weight;
-}
+//===----------------------------------------------------------------------===//
+// Which tensors there are
+//===----------------------------------------------------------------------===//
 
-/// Families whose tensors hold several weights are read, and not written yet.
-static absl::Status refuseFused(ModuleOp module, const std::string &architecture) {
+namespace {
+
+class Collector {
+public:
+  Collector(const Checkpoint &checkpoint, WeightStore &store, Checkpoint::Container container)
+      : checkpoint(checkpoint), store(store), container(container) {}
+
+  absl::Status add(WeightOp op);
+  /// Says what became of the parts of all tensors, and checks that they are whole.
+  absl::StatusOr<std::vector<ExportedTensor>> finish();
+
+private:
+  absl::Status finish(ExportedTensor &tensor);
+  /// Whether the checkpoint's bytes are those of the tensor, as long as nothing changed.
+  bool isSame(const ExportedTensor &tensor) const;
+
+  const Checkpoint &checkpoint;
+  WeightStore &store;
+  Checkpoint::Container container;
+  std::vector<ExportedTensor> tensors;
+  llvm::StringMap<size_t> numbers; // of tensors, by name
   llvm::StringSet<> sources;
-  for (auto op : module.getOps<WeightOp>())
-    if (op.getSource() && op.getSlice() && !sources.insert(*op.getSource()).second)
-      return formatError(siteOf(op), "a weight with a tensor of its own",
-                         absl::StrCat("one that ", architecture,
-                                      " checkpoints store together with others, which cannot be "
-                                      "written yet"));
+};
+
+} // namespace
+
+absl::Status Collector::add(WeightOp op) {
+  std::optional<StringRef> name = op.getSource();
+  const TensorView *source = name ? checkpoint.find({name->data(), name->size()}) : nullptr;
+  if (!source)
+    return formatError(siteOf(op), "a weight that is a tensor of the checkpoint", "another");
+  const ModelConfig &config = checkpoint.config();
+  llvm::ArrayRef<int64_t> shape = op.getTensorType().getShape();
+  auto place = tensorPlaceOf(config, op.getSymName(), shape[0], container, *name);
+  bool isNamed = place.has_value();
+  if (!place && !sources.insert(*name).second) {
+    STC_ASSIGN_OR_RETURN(Change change, store.changeOf(op));
+    // The head's copy of a tied embedding. As long as they are equal one tensor is both.
+    if (change == Change::None)
+      return absl::OkStatus();
+    place = tensorPlaceOf(config, kHeadSymbol, shape[0], container);
+  }
+  sources.insert(*name);
+  if (!place || place->name.empty())
+    return formatError(siteOf(op), "a weight of " + config.architecture, "another");
+  // Names may have another beginning, or be those of older checkpoints.
+  if (isNamed && container == checkpoint.container())
+    place->name = name->str();
+  auto [entry, isNew] = numbers.try_emplace(place->name, tensors.size());
+  if (isNew) {
+    ExportedTensor tensor;
+    tensor.name = place->name;
+    tensor.source = source;
+    tensor.shape.assign(shape.begin(), shape.end());
+    tensor.shape[0] = place->wholeRows;
+    tensor.transposed = place->transposed;
+    tensor.offset = place->offset;
+    tensor.isTable = isNamed && (op.getSymName() == "embed" || op.getSymName() == "position_embed");
+    tensors.push_back(std::move(tensor));
+  }
+  ExportedTensor &tensor = tensors[entry->second];
+  if (tensor.shape[0] != place->wholeRows ||
+      tensor.shape.back() != (shape.size() == 2 ? shape[1] : place->wholeRows))
+    return formatError(siteOf(op), absl::StrCat("a part of ", absl::StrJoin(tensor.shape, "x")),
+                       absl::StrJoin(shape, "x"));
+  tensor.parts.push_back({op, *std::move(place)});
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<ExportedWeight>> collectWeights(ModuleOp module,
+bool Collector::isSame(const ExportedTensor &tensor) const {
+  if (tensor.source->encoding)
+    return false;
+  return container == checkpoint.container() ||
+         (tensor.parts.size() == 1 && WeightOp(tensor.parts[0].op).isWholeSource() &&
+          !tensor.transposed && tensor.offset == 0);
+}
+
+/// Whether codes of both are of one kind, whatever chose them.
+static bool sameCodes(const QuantizeSpec &left, const QuantizeSpec &right) {
+  auto codes = [](const QuantizeSpec &spec) {
+    return StringRef(spec.str()).split(':').second.str();
+  };
+  return codes(left) == codes(right);
+}
+
+absl::Status Collector::finish(ExportedTensor &tensor) {
+  int64_t rows = 0;
+  std::vector<std::string> names;
+  for (auto [i, part] : llvm::enumerate(tensor.parts)) {
+    names.push_back("@" + WeightOp(part.op).getSymName().str());
+    for (auto [begin, end] : part.place.rows)
+      rows += end - begin;
+    STC_ASSIGN_OR_RETURN(Change change, store.changeOf(part.op));
+    QuantizeSpec quantize;
+    if (change == Change::Quantized) {
+      QuantAttr quant = WeightOp(part.op).getQuantAttr();
+      if (!quant)
+        return formatError(siteOf(part.op), "an attribute that says how it was quantized", "none");
+      STC_ASSIGN_OR_RETURN(quantize, parseWeightSpec(quant.getSpec().str()));
+    }
+    if (i == 0) {
+      tensor.change = change;
+      tensor.quantize = quantize;
+      continue;
+    }
+    bool isQuantized = change == Change::Quantized;
+    if (isQuantized != tensor.isQuantized() ||
+        (isQuantized && !sameCodes(quantize, tensor.quantize)))
+      return formatError({"", tensor.name, {}},
+                         absl::StrCat("weights that are quantized alike, since ",
+                                      checkpoint.config().architecture,
+                                      " keeps them in one tensor"),
+                         absl::StrCat(names[0], " and ", names.back(), " that are not"));
+    if (change != tensor.change)
+      tensor.change = Change::NewValues;
+  }
+  if (rows != tensor.shape[0])
+    return formatError({"", tensor.name, {}},
+                       absl::StrCat("weights for all ", tensor.shape[0], " rows"),
+                       absl::StrCat(rows, ", of ", absl::StrJoin(names, ", ")));
+  tensor.isCopy = tensor.change == Change::None && isSame(tensor);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ExportedTensor>> Collector::finish() {
+  for (ExportedTensor &tensor : tensors)
+    STC_RETURN_IF_ERROR(finish(tensor));
+  return std::move(tensors);
+}
+
+absl::StatusOr<std::vector<ExportedTensor>> collectTensors(ModuleOp module,
                                                            const Checkpoint &checkpoint,
                                                            WeightStore &store,
                                                            Checkpoint::Container container) {
-  const std::string &architecture = checkpoint.config().architecture;
-  STC_RETURN_IF_ERROR(refuseFused(module, architecture));
-  std::vector<ExportedWeight> weights;
-  llvm::StringSet<> sources;
-  for (auto op : module.getOps<WeightOp>()) {
-    STC_ASSIGN_OR_RETURN(ExportedWeight weight, describe(op, checkpoint, store));
-    weight.name = tensorNameOf(architecture, op.getSymName(), container);
-    bool copy = !sources.insert(*op.getSource()).second;
-    if (copy && weight.name.empty()) {
-      // The head's copy of a tied embedding. As long as they are equal one tensor is both.
-      if (weight.change == Change::None)
-        continue;
-      weight.name = tensorNameOf(architecture, kHeadSymbol, container);
-    }
-    if (weight.name.empty())
-      return formatError(siteOf(op), "a weight of " + architecture, "another");
-    weights.push_back(std::move(weight));
-  }
-  return weights;
+  Collector collector(checkpoint, store, container);
+  for (auto op : module.getOps<WeightOp>())
+    STC_RETURN_IF_ERROR(collector.add(op));
+  return collector.finish();
 }
+
+//===----------------------------------------------------------------------===//
+// What they hold
+//===----------------------------------------------------------------------===//
 
 /// Values as F32, F16 or BF16.
 static std::vector<uint8_t> convert(absl::Span<const float> values, DType type) {
@@ -110,16 +212,70 @@ static std::vector<uint8_t> convert(absl::Span<const float> values, DType type) 
   return bytes;
 }
 
-absl::StatusOr<std::vector<uint8_t>> floatBytes(const ExportedWeight &weight, DType type,
-                                                const Checkpoint &checkpoint, WeightStore &store) {
-  const TensorView &source = *weight.source;
-  if (weight.change == Change::None && source.dtype == type && !source.encoding) {
-    std::vector<uint8_t> bytes(source.bytes.begin(), source.bytes.end());
-    checkpoint.release(source);
+/// Puts the rows of a part, of `width` each, where the tensor has them.
+template <typename T>
+static void placeRows(const TensorPlace &place, absl::Span<const int64_t> order, size_t width,
+                      const std::vector<T> &from, std::vector<T> &to) {
+  size_t next = 0;
+  for (auto [begin, end] : place.rows)
+    for (int64_t row = begin; row < end; ++row, ++next) {
+      size_t source = order.empty() ? next : size_t(order[next]);
+      std::copy_n(from.begin() + ptrdiff_t(source * width), width,
+                  to.begin() + ptrdiff_t(size_t(row) * width));
+    }
+}
+
+absl::StatusOr<std::vector<uint8_t>> floatBytes(const ExportedTensor &tensor, DType type,
+                                                const Checkpoint &checkpoint, WeightStore &store,
+                                                RowOrder order) {
+  std::vector<std::vector<int64_t>> orders;
+  for (const ExportedTensor::Part &part : tensor.parts)
+    orders.push_back(order(part.op));
+  bool isOrdered = llvm::all_of(orders, [](const auto &order) { return order.empty(); });
+  if (tensor.isCopy && isOrdered && tensor.source->dtype == type) {
+    std::vector<uint8_t> bytes(tensor.source->bytes.begin(), tensor.source->bytes.end());
+    checkpoint.release(*tensor.source);
     return bytes;
   }
-  STC_ASSIGN_OR_RETURN(std::vector<float> values, store.load(weight.op));
+  size_t columns = tensor.isMatrix() ? size_t(tensor.shape[1]) : 1, rows = size_t(tensor.shape[0]);
+  std::vector<float> values(rows * columns);
+  for (const auto &[part, order] : llvm::zip_equal(tensor.parts, orders)) {
+    STC_ASSIGN_OR_RETURN(std::vector<float> own, store.load(part.op));
+    placeRows(part.place, order, columns, own, values);
+  }
+  for (float &value : values)
+    value -= float(tensor.offset);
+  if (tensor.transposed) {
+    std::vector<float> turned(values.size());
+    for (size_t row = 0; row < rows; ++row)
+      for (size_t column = 0; column < columns; ++column)
+        turned[column * rows + row] = values[row * columns + column];
+    values = std::move(turned);
+  }
   return convert(values, type);
+}
+
+absl::StatusOr<QuantizedMatrix> quantizedRows(const ExportedTensor &tensor, WeightStore &store,
+                                              RowOrder order) {
+  QuantizedMatrix whole;
+  for (const ExportedTensor::Part &part : tensor.parts) {
+    STC_ASSIGN_OR_RETURN(QuantizedMatrix own, store.quantized(part.op));
+    if (whole.codes.empty()) {
+      whole.rows = tensor.shape[0];
+      whole.columns = own.columns;
+      whole.group = own.group;
+      whole.codes.resize(size_t(whole.rows * whole.columns));
+      whole.scales.resize(size_t(whole.rows * whole.groups()));
+      if (!own.zeros.empty())
+        whole.zeros.resize(whole.scales.size());
+    }
+    std::vector<int64_t> rows = order(part.op);
+    placeRows(part.place, rows, size_t(whole.columns), own.codes, whole.codes);
+    placeRows(part.place, rows, size_t(whole.groups()), own.scales, whole.scales);
+    if (!whole.zeros.empty())
+      placeRows(part.place, rows, size_t(whole.groups()), own.zeros, whole.zeros);
+  }
+  return whole;
 }
 
 Progress exportProgress(const std::vector<TensorView> &tensors, bool quiet) {

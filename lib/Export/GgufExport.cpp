@@ -1,7 +1,7 @@
 // Compressed weights -> a GGUF file with llama.cpp's names, metadata and row order.
 #include "stc/Export/Export.h"
 
-#include "ExportedWeight.h"
+#include "ExportedTensor.h"
 
 #include "stc/Export/StoredCodes.h"
 #include "stc/Formats/TokenizerGguf.h"
@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
@@ -33,10 +34,10 @@ absl::StatusOr<DType> blockType(const QuantizeSpec &spec) {
 }
 
 /// The type of a tensor that was not quantized.
-DType plainType(const ExportedWeight &weight) {
+DType plainType(const ExportedTensor &tensor) {
   // Programs that read GGUF expect vectors in F32, and know no matrices in F64.
-  DType type = weight.floatType();
-  return weight.isMatrix() && type != DType::F64 ? type : DType::F32;
+  DType type = tensor.floatType();
+  return tensor.isMatrix() && type != DType::F64 ? type : DType::F32;
 }
 
 /// Which row of a Hugging Face tensor is row i of a GGUF's: within each head the rows i and
@@ -52,68 +53,59 @@ std::vector<int64_t> interleavedOrder(int64_t rows, int64_t headDim) {
   return order;
 }
 
-std::vector<uint8_t> reorderRows(const std::vector<uint8_t> &bytes,
-                                 const std::vector<int64_t> &order) {
-  std::vector<uint8_t> result;
-  result.reserve(bytes.size());
-  size_t width = bytes.size() / order.size();
-  for (int64_t row : order)
-    result.insert(result.end(), bytes.begin() + row * int64_t(width),
-                  bytes.begin() + (row + 1) * int64_t(width));
-  return result;
-}
-
 /// The tensors of the file, and their bytes one after another.
 class TensorTable {
 public:
   TensorTable(const Checkpoint &checkpoint, WeightStore &store,
-              const std::vector<ExportedWeight> &weights)
+              const std::vector<ExportedTensor> &tensors)
       : checkpoint(checkpoint), store(store) {
-    for (const ExportedWeight &weight : weights)
-      byName[weight.name] = &weight;
+    for (const ExportedTensor &tensor : tensors)
+      byName[tensor.name] = &tensor;
     interleaves = checkpoint.container() == Checkpoint::Container::HuggingFace &&
-                  ggufFamilyOf(checkpoint.config()).interleavedRope;
+                  ggufFamilyOf(checkpoint.config()).interleavedRope &&
+                  !checkpoint.config().ropeInterleaved;
   }
 
-  absl::Status announceAll(const std::vector<ExportedWeight> &weights) {
-    STC_ASSIGN_OR_RETURN(divisors, rotaryDivisors(checkpoint));
-    for (const ExportedWeight &weight : weights) {
-      DType type = plainType(weight);
-      if (weight.isQuantized()) {
-        STC_ASSIGN_OR_RETURN(type, blockType(weight.quantize));
+  absl::Status announceAll(const std::vector<ExportedTensor> &tensors) {
+    STC_ASSIGN_OR_RETURN(rotary, rotaryTensors(checkpoint));
+    for (const ExportedTensor &tensor : tensors) {
+      DType type = plainType(tensor);
+      if (tensor.isQuantized()) {
+        STC_ASSIGN_OR_RETURN(type, blockType(tensor.quantize));
       }
-      if (int64_t columns = weight.source->shape.back(); columns % dtypeBlockElements(type) != 0)
-        return formatError({"", weight.name, {}},
+      if (int64_t columns = tensor.shape.back(); columns % dtypeBlockElements(type) != 0)
+        return formatError({"", tensor.name, {}},
                            absl::StrCat("rows of whole blocks of ", dtypeBlockElements(type),
                                         ", as GGUF's ", dtypeName(type), " demands"),
                            absl::StrCat("rows of ", columns));
-      announce(weight.name, type, weight.source->shape);
+      announce(tensor.name, type, tensor.shape);
     }
-    if (!divisors.empty())
-      announce(kRopeFactorsTensor.str(), DType::F32, {int64_t(divisors.size())});
+    for (const auto &[name, values] : rotary)
+      announce(name, DType::F32, {int64_t(values.size())});
     return absl::OkStatus();
   }
-  const std::vector<TensorView> &tensors() const { return views; }
+  const std::vector<TensorView> &announced() const { return views; }
 
   absl::StatusOr<absl::Span<const uint8_t>> produce(const TensorView &view) {
     auto found = byName.find(view.name);
     if (found == byName.end()) {
-      const auto *data = reinterpret_cast<const uint8_t *>(divisors.data());
-      return absl::Span<const uint8_t>(data, divisors.size() * sizeof(float));
+      const std::vector<float> &values = llvm::find_if(rotary, [&](const RotaryTensor &tensor) {
+                                           return tensor.first == view.name;
+                                         })->second;
+      const auto *data = reinterpret_cast<const uint8_t *>(values.data());
+      return absl::Span<const uint8_t>(data, values.size() * sizeof(float));
     }
-    const ExportedWeight &weight = *found->second;
-    std::vector<int64_t> order;
-    if (interleaves && hasRotatedRows(WeightOp(weight.op).getSymName()))
-      order = interleavedOrder(view.shape[0], checkpoint.config().headDim);
-    if (weight.isQuantized()) {
-      STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, store.quantized(weight.op));
-      if (!order.empty())
-        matrix = stc::reorderRows(matrix, order);
+    const ExportedTensor &tensor = *found->second;
+    auto order = [&](WeightOp op) {
+      return interleaves && hasRotatedRows(op.getSymName())
+                 ? interleavedOrder(op.getTensorType().getDimSize(0), checkpoint.config().headDim)
+                 : std::vector<int64_t>();
+    };
+    if (tensor.isQuantized()) {
+      STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, quantizedRows(tensor, store, order));
       bytes = view.dtype == DType::Q4_0 ? encodeQ4_0(matrix) : encodeQ8_0(matrix);
     } else {
-      STC_ASSIGN_OR_RETURN(bytes, floatBytes(weight, view.dtype, checkpoint, store));
-      if (!order.empty())
-        bytes = reorderRows(bytes, order);
+      STC_ASSIGN_OR_RETURN(bytes, floatBytes(tensor, view.dtype, checkpoint, store, order));
     }
     return absl::Span<const uint8_t>(bytes);
   }
@@ -129,9 +121,9 @@ private:
 
   const Checkpoint &checkpoint;
   WeightStore &store;
-  absl::flat_hash_map<std::string, const ExportedWeight *> byName;
+  absl::flat_hash_map<std::string, const ExportedTensor *> byName;
   bool interleaves = false;
-  std::vector<float> divisors;
+  std::vector<RotaryTensor> rotary;
   std::vector<TensorView> views;
   std::vector<uint8_t> bytes;
 };
@@ -160,12 +152,13 @@ uint32_t fileType(const std::vector<TensorView> &tensors) {
 }
 
 /// The sizes and switches of the model, under the names of its family.
-void addConfig(const ModelConfig &config, const std::string &family, GgufMetadata &metadata) {
+void addConfig(const ModelConfig &config, const GgufFamily &family, GgufMetadata &metadata) {
+  auto key = [&](absl::string_view name) { return absl::StrCat(family.name, ".", name); };
   auto number = [&](absl::string_view name, int64_t value) {
-    metadata.addNumber(absl::StrCat(family, ".", name), uint32_t(value));
+    metadata.addNumber(key(name), uint32_t(value));
   };
   auto real = [&](absl::string_view name, double value) {
-    metadata.addReal(absl::StrCat(family, ".", name), float(value));
+    metadata.addReal(key(name), float(value));
   };
   number("block_count", config.layers);
   number("context_length", config.maxPositions);
@@ -175,15 +168,24 @@ void addConfig(const ModelConfig &config, const std::string &family, GgufMetadat
   number("attention.head_count_kv", config.kvHeads);
   number("attention.key_length", config.headDim);
   number("attention.value_length", config.headDim);
-  real("attention.layer_norm_rms_epsilon", config.normEpsilon);
+  real(family.normEpsilonKey, config.normEpsilon);
   if (config.slidingWindow != 0)
     number("attention.sliding_window", config.slidingWindow);
-  number("rope.dimension_count", config.headDim);
-  real("rope.freq_base", config.ropeTheta);
+  if (!config.block.learnedPositions) {
+    number("rope.dimension_count", config.rotaryDim);
+    real("rope.freq_base", config.ropeTheta);
+  }
   if (config.ropeScaling.kind == RopeScaling::Kind::Linear) {
-    metadata.addText(absl::StrCat(family, ".rope.scaling.type"), "linear");
+    metadata.addText(key("rope.scaling.type"), "linear");
     real("rope.scaling.factor", config.ropeScaling.factor);
   }
+  if (config.ropeScaling.kind == RopeScaling::Kind::LongRope) {
+    number("rope.scaling.original_context_length",
+           int64_t(config.ropeScaling.originalMaxPositions));
+    real("rope.scaling.attn_factor", config.ropeScaling.attentionFactor);
+  }
+  if (family.name == "gptneox")
+    metadata.addFlag(key("use_parallel_residual"), config.block.parallel);
   number("vocab_size", config.vocabSize);
 }
 
@@ -237,40 +239,48 @@ absl::Status checkGgufExport(const Checkpoint &checkpoint, const Tokenizer *toke
   if (checkpoint.container() == Checkpoint::Container::Gguf)
     return absl::OkStatus();
   const ModelConfig &config = checkpoint.config();
-  if (!ggufFamilyOf(config).writable || !config.windowedLayers.empty())
+  GgufFamily family = ggufFamilyOf(config);
+  if (!family.writable || !config.windowedLayers.empty())
     return formatError({checkpoint.path(), "--emit=gguf", {}},
-                       "a model of llama, mistral, qwen2 or qwen3 with equal layers",
+                       absl::StrCat("a model of ", absl::StrJoin(writableGgufFamilies(), ", "),
+                                    " with equal layers"),
                        "one of " + config.architecture);
+  // The metadata has no key for it.
+  if (config.activation != family.activation)
+    return formatError({checkpoint.path(), "--emit=gguf", {}},
+                       absl::StrCat("the activation that GGUF files of ", family.name,
+                                    " are read with, ", family.activation),
+                       config.activation);
   return addText(checkpoint, tokenizer, unused);
 }
 
 absl::Status exportGguf(ModuleOp module, const Checkpoint &checkpoint, const Tokenizer *tokenizer,
                         const ExportOptions &options) {
   STC_ASSIGN_OR_RETURN(WeightStore * store, WeightStore::get(module));
-  STC_ASSIGN_OR_RETURN(std::vector<ExportedWeight> weights,
-                       collectWeights(module, checkpoint, *store, Checkpoint::Container::Gguf));
-  TensorTable table(checkpoint, *store, weights);
-  STC_RETURN_IF_ERROR(table.announceAll(weights));
+  STC_ASSIGN_OR_RETURN(std::vector<ExportedTensor> tensors,
+                       collectTensors(module, checkpoint, *store, Checkpoint::Container::Gguf));
+  TensorTable table(checkpoint, *store, tensors);
+  STC_RETURN_IF_ERROR(table.announceAll(tensors));
 
   GgufMetadata metadata;
   if (const GgufFile *source = checkpoint.ggufFile()) {
     copyMetadata(*source, metadata);
   } else {
-    std::string family = ggufFamilyOf(checkpoint.config()).name;
-    metadata.addText("general.architecture", family);
+    GgufFamily family = ggufFamilyOf(checkpoint.config());
+    metadata.addText("general.architecture", family.name);
     metadata.addText("general.name", modelName(checkpoint));
     addConfig(checkpoint.config(), family, metadata);
     STC_RETURN_IF_ERROR(addText(checkpoint, tokenizer, metadata));
   }
-  metadata.addNumber("general.file_type", fileType(table.tensors()));
+  metadata.addNumber("general.file_type", fileType(table.announced()));
   metadata.addNumber("general.quantization_version", 2);
 
-  Progress progress = exportProgress(table.tensors(), options.quiet);
+  Progress progress = exportProgress(table.announced(), options.quiet);
   auto produce = [&](const TensorView &view) {
     progress.advance(uint64_t(view.elementCount()), view.name);
     return table.produce(view);
   };
-  STC_ASSIGN_OR_RETURN(auto file, streamGguf(options.output, metadata, table.tensors(), produce));
+  STC_ASSIGN_OR_RETURN(auto file, streamGguf(options.output, metadata, table.announced(), produce));
   progress.finish();
   return file->commit();
 }

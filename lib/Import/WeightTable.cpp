@@ -85,9 +85,8 @@ static Type elementType(DType dtype, MLIRContext *context) {
   return Float32Type::get(context);
 }
 
-/// The ranges of rows that `part` takes, and the rows of the whole tensor. No ranges: all of them.
-static std::pair<llvm::SmallVector<int64_t>, int64_t> rangesOf(Part part, int64_t rows,
-                                                               const ModelConfig &config) {
+std::pair<llvm::SmallVector<int64_t>, int64_t> stc::rangesOf(Part part, int64_t rows,
+                                                             const ModelConfig &config) {
   int64_t queries = config.heads * config.headDim, keys = config.kvHeads * config.headDim;
   // A group is some query heads and the key and value that they share.
   int64_t shared = config.heads / config.kvHeads * config.headDim;
@@ -254,8 +253,7 @@ static absl::StatusOr<bool> isBiasOfZeros(const Checkpoint &checkpoint, const Te
 /// A tensor nobody reads means that the file is not the model its configuration describes.
 absl::Status WeightTable::refuseUnknown() const {
   const ModelConfig &config = checkpoint.config();
-  llvm::StringSet<> known{kRopeFactorsTensor, "rope_factors_long.weight",
-                          "rope_factors_short.weight"};
+  llvm::StringSet<> known{kRopeFactorsTensor, kLongFactorsTensor, kShortFactorsTensor};
   for (llvm::StringRef pattern : architecture.ignorable)
     for (int64_t layer = 0; layer < config.layers; ++layer)
       known.insert(expandName(pattern, layer));

@@ -14,6 +14,10 @@
 
 namespace stc {
 
+/// The ranges of rows that `part` takes, and the rows of the whole tensor. No ranges: all of them.
+std::pair<llvm::SmallVector<int64_t>, int64_t> rangesOf(Part part, int64_t rows,
+                                                        const ModelConfig &config);
+
 /// The weights a module declares. Bytes are never read: only names, types and shapes.
 class WeightTable {
 public:

@@ -94,8 +94,12 @@ struct GgufFamily {
   std::string name;
   bool interleavedRope = false;
   bool writable = false; // the metadata that stc writes describes such a model
+  std::string normEpsilonKey; // without the family's name
+  std::string activation;     // which files do not say
 };
 GgufFamily ggufFamilyOf(const ModelConfig &config);
+/// The model_type of every family whose models are written as GGUF.
+std::vector<std::string> writableGgufFamilies();
 
 /// A family of decoders, for lists: the model_type, general.architecture ("" where GGUF files of it
 /// are not read), models that belong to it, and what its blocks have that Llama's do not.
