@@ -2,7 +2,8 @@
 """Writes a random bf16 Llama checkpoint of a real shape (default TinyLlama-1.1B), streaming.
 
 Usage: make_checkpoint.py DIRECTORY [--layers N] [--hidden N] [--ffn N] [--heads N] [--kv-heads N]
-       [--vocab N]
+       [--vocab N] [--experts N --per-token N]
+With experts it is a Mixtral, whose experts have --ffn channels each.
 Values are uniform bit patterns of small magnitude: no zeros, no NaN, so timings are honest.
 """
 import argparse
@@ -23,6 +24,8 @@ def main():
     parser.add_argument("--heads", type=int, default=32)
     parser.add_argument("--kv-heads", type=int, default=4)
     parser.add_argument("--vocab", type=int, default=32000)
+    parser.add_argument("--experts", type=int, default=0)
+    parser.add_argument("--per-token", type=int, default=2)
     a = parser.parse_args()
     kv = a.hidden // a.heads * a.kv_heads
     tensors = [("model.embed_tokens.weight", (a.vocab, a.hidden))]
@@ -33,10 +36,15 @@ def main():
                     (p + "self_attn.k_proj.weight", (kv, a.hidden)),
                     (p + "self_attn.v_proj.weight", (kv, a.hidden)),
                     (p + "self_attn.o_proj.weight", (a.hidden, a.hidden)),
-                    (p + "post_attention_layernorm.weight", (a.hidden,)),
-                    (p + "mlp.gate_proj.weight", (a.ffn, a.hidden)),
-                    (p + "mlp.up_proj.weight", (a.ffn, a.hidden)),
-                    (p + "mlp.down_proj.weight", (a.hidden, a.ffn))]
+                    (p + "post_attention_layernorm.weight", (a.hidden,))]
+        if a.experts:
+            tensors.append((p + "block_sparse_moe.gate.weight", (a.experts, a.hidden)))
+        names = [[f"{p}block_sparse_moe.experts.{e}.w{n}.weight" for n in (1, 3, 2)]
+                 for e in range(a.experts)] or [[f"{p}mlp.{n}_proj.weight"
+                                                 for n in ("gate", "up", "down")]]
+        for gate, up, down in names:
+            tensors += [(gate, (a.ffn, a.hidden)), (up, (a.ffn, a.hidden)),
+                        (down, (a.hidden, a.ffn))]
     tensors += [("model.norm.weight", (a.hidden,)), ("lm_head.weight", (a.vocab, a.hidden))]
 
     directory = pathlib.Path(a.directory)
@@ -69,8 +77,11 @@ def main():
                 piece = pool[start:start + min(left, 8 << 20)]
                 file.write(piece)
                 left -= len(piece)
+    family = ({"architectures": ["MixtralForCausalLM"], "model_type": "mixtral",
+               "num_local_experts": a.experts, "num_experts_per_tok": a.per_token} if a.experts
+              else {"architectures": ["LlamaForCausalLM"], "model_type": "llama"})
     (directory / "config.json").write_text(json.dumps({
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": a.vocab,
+        **family, "vocab_size": a.vocab,
         "hidden_size": a.hidden, "intermediate_size": a.ffn, "num_hidden_layers": a.layers,
         "num_attention_heads": a.heads, "num_key_value_heads": a.kv_heads,
         "max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,

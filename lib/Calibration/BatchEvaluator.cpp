@@ -12,6 +12,7 @@
 #include "llvm/ADT/Sequence.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -44,6 +45,8 @@ static float nonlinear(ActivationKind kind, float x) {
     return x > 0 ? x : 0;
   case ActivationKind::Sigmoid:
     return 1 / (1 + std::exp(-x));
+  case ActivationKind::QuickGelu:
+    return x / (1 + std::exp(-1.702f * x));
   }
   llvm_unreachable("all activations are listed");
 }
@@ -68,7 +71,7 @@ absl::Status BatchEvaluator::set(Operation *op, Activations result) {
 absl::Status BatchEvaluator::evaluate(Operation *op) {
   return llvm::TypeSwitch<Operation *, absl::Status>(op)
       // What asks for positions knows them.
-      .Case<GetWeightOp, PositionsOp, arith::ConstantOp, tensor::DimOp>(
+      .Case<GetWeightOp, PositionsOp, arith::ConstantOp, arith::SubIOp, tensor::DimOp>(
           [](auto) { return absl::OkStatus(); })
       .Case([&](EmbeddingOp embedding) { return embed(embedding); })
       .Case([&](LinearOp linear) { return multiply(linear); })
@@ -217,8 +220,12 @@ absl::Status BatchEvaluator::embed(EmbeddingOp op) {
   Activations result{columnsOf(op.getResult()), {}};
   result.values.resize(size_t(rows * result.columns));
   bool byPosition = op.getTokens().getDefiningOp<PositionsOp>();
+  // What computes indices makes zeros of them: types of tokens.
+  bool areZero = op.getTokens().getDefiningOp<arith::SubIOp>();
   for (int64_t row = 0; row < rows; ++row) {
-    int64_t index = byPosition ? row % sequences.length : sequences.tokens[size_t(row)];
+    int64_t index = areZero      ? 0
+                    : byPosition ? row % sequences.length
+                                 : sequences.tokens[size_t(row)];
     if ((index + 1) * result.columns > int64_t(table.size()))
       return formatError({"", "position", {}},
                          absl::StrCat("one of ", int64_t(table.size()) / result.columns, " rows"),
@@ -364,11 +371,16 @@ absl::Status BatchEvaluator::chooseExperts(TopKGateOp op) {
 absl::Status BatchEvaluator::gate(GatedActivationOp op) {
   Activations result = *get(op.getGate());
   ActivationsPtr up = get(op.getUp());
+  auto offset = float(op.getOffset().convertToDouble());
+  float limit = std::numeric_limits<float>::infinity();
+  if (!op.getLimit().isZero())
+    limit = float(op.getLimit().convertToDouble());
   parallelFor(rows, [&](int64_t row) {
     float *x = result.values.data() + row * result.columns;
     const float *factor = up->values.data() + row * result.columns;
     for (int64_t c = 0; c < result.columns; ++c)
-      x[c] = nonlinear(op.getKind(), x[c]) * factor[c];
+      x[c] = nonlinear(op.getKind(), std::min(x[c], limit)) *
+             (std::clamp(factor[c], -limit, limit) + offset);
   });
   return set(op, std::move(result));
 }

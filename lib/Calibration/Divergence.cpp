@@ -21,7 +21,9 @@ static constexpr int64_t kBatchTokens = 8192;
 int64_t vocabularyOf(ModuleOp module) {
   int64_t vocabulary = 0;
   module.walk([&](EmbeddingOp op) {
-    vocabulary = cast<RankedTensorType>(op.getTable().getType()).getDimSize(0);
+    // Not positions or types of tokens, which are computed.
+    if (isa<BlockArgument>(op.getTokens()))
+      vocabulary = cast<RankedTensorType>(op.getTable().getType()).getDimSize(0);
   });
   return vocabulary;
 }

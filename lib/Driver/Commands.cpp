@@ -350,8 +350,8 @@ static absl::Status compileReference(std::vector<std::string> &words,
   return absl::OkStatus();
 }
 
-/// `stc run|logits|eval|bench|info MODEL ...`: compiles MODEL into the cache unless it is compiled
-/// already, then becomes that program.
+/// `stc run|embed|logits|eval|bench|info MODEL ...`: compiles MODEL into the cache unless it is
+/// compiled already, then becomes that program.
 static absl::StatusOr<int> modelCommand(const std::string &command,
                                         const std::vector<std::string> &words) {
   CompileOptions options;
@@ -408,8 +408,8 @@ static absl::StatusOr<int> modelCommand(const std::string &command,
 static std::string overview() {
   CommandSpec compile = compileSpec(), inspect = inspectSpec();
   CommandSpec tokenize{"tokenize", "MODEL", "print a text's token ids", "", {}, {}, 1, 1};
-  CommandSpec run{"run", "MODEL", "generate text (also: logits, eval, bench, info)", "", {}, {},
-                  1,     1};
+  CommandSpec run{
+      "run", "MODEL", "generate text (also: embed, logits, eval, bench, info)", "", {}, {}, 1, 1};
   CommandSpec version{"version", "", "print the version", "", {}, {}, 0, 0};
   return helpOverview(
       "stc",
@@ -440,12 +440,13 @@ static absl::StatusOr<int> dispatch(const std::vector<std::string> &words) {
     return runCommandLine("stc", inspectSpec(), rest, inspectCommand);
   if (command == "tokenize")
     return tokenizeOnModel(rest);
-  for (const char *name : {"run", "logits", "eval", "bench", "info"})
+  for (const char *name : {"run", "embed", "logits", "eval", "bench", "info"})
     if (command == name)
       return modelCommand(command, rest);
-  return formatError({"stc", "", {}},
-                     "a command (compile, inspect, run, logits, eval, bench, info, tokenize)",
-                     printable(command));
+  return formatError(
+      {"stc", "", {}},
+      "a command (compile, inspect, run, embed, logits, eval, bench, info, tokenize)",
+      printable(command));
 }
 
 int stc::driverMain(int argc, char **argv) {

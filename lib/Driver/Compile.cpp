@@ -2,6 +2,7 @@
 #include "stc/Driver/Compile.h"
 
 #include "Artifacts.h"
+#include "CheckKind.h"
 #include "ReadModule.h"
 #include "Report.h"
 #include "SearchCost.h"
@@ -18,6 +19,7 @@
 #include "stc/Target/CPU/VariantTable.h"
 #include "stc/Target/Emission/CodeGenerator.h"
 #include "stc/Target/Emission/GpuCodeGenerator.h"
+#include "stc/Target/Kernels/FrameLowering.h"
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -141,6 +143,7 @@ public:
 private:
   absl::Status load();
   absl::Status loadModule();
+  absl::Status fitToEncoder();
   absl::Status loadChatTemplate();
   absl::Status advanceTo(Phase phase);
   absl::Status runPhase(Phase phase, mlir::ModuleOp onto);
@@ -149,6 +152,7 @@ private:
   absl::StatusOr<std::vector<std::string>> generateVariants(ModelSettings &settings);
   absl::StatusOr<std::vector<cpu::GpuImage>> generateGpuCode(ModelSettings &settings);
   absl::Status prepareAutotune();
+  absl::Status prepareEncoder();
   absl::Status prepareSearch();
   void takeRecipe();
   absl::Status emitText();
@@ -188,6 +192,24 @@ void Compilation::report(absl::string_view step, std::chrono::steady_clock::time
 
 static bool isModule(const CompileOptions &options) {
   return absl::EndsWith(options.model, ".mlir");
+}
+
+/// An encoder reads a text of any length in one call: its tokens see each other.
+absl::Status Compilation::fitToEncoder() {
+  auto forward = module->lookupSymbol<mlir::func::FuncOp>("forward");
+  if (!forward || module->lookupSymbol("head"))
+    return absl::OkStatus();
+  if (!gpuTargets.empty())
+    return formatError({"", "--target", {}}, "targets that are processors, for an encoder",
+                       printable(options.target));
+  if (!options.budget.empty() || !options.report.empty())
+    return formatError({"", options.budget.empty() ? "--report" : "--budget", {}},
+                       "a decoder, whose predictions can be compared",
+                       "an encoder (--prune, --quantize, --calibrate and --recipe are for it too)");
+  for (mlir::Type type : forward.getArgumentTypes())
+    if (auto cache = mlir::dyn_cast<KVCacheType>(type))
+      pipeline.prefillChunk = cache.getCapacity();
+  return absl::OkStatus();
 }
 
 /// A module of the user's, with the weights and the tokenizer of the checkpoint it names.
@@ -346,8 +368,12 @@ absl::StatusOr<std::vector<std::string>> Compilation::generateVariants(ModelSett
       STC_RETURN_IF_ERROR(runPhase(phase, *modules.back()));
     finishSettings(*modules.back(), pipeline, settings);
   }
-  modules.push_back(cpu::buildVariantTable(context, targets, images,
-                                           static_cast<int64_t>(settings.codeFingerprint)));
+  llvm::SmallVector<llvm::StringRef> functions;
+  for (const EntryPoint &entry : entryPoints())
+    if (module->lookupSymbol(entry.function))
+      functions.push_back(entry.function);
+  modules.push_back(cpu::buildVariantTable(
+      context, targets, images, static_cast<int64_t>(settings.codeFingerprint), functions));
   auto start = std::chrono::steady_clock::now();
   std::vector<ObjectJob> jobs;
   for (size_t i = 0; i < modules.size(); ++i)
@@ -381,6 +407,19 @@ static int64_t matrixWeights(mlir::ModuleOp module) {
     if (weight.getTensorType().getRank() == 2)
       count += weight.getTensorType().getNumElements();
   return count;
+}
+
+/// An encoder in front of a decoder reads a whole text at once.
+absl::Status Compilation::prepareEncoder() {
+  auto encode = module->lookupSymbol<mlir::func::FuncOp>("encode");
+  if (!encode)
+    return absl::OkStatus();
+  bool isForGpu = !gpuTargets.empty() || gpu::TargetDescription::isSimulated(options.target);
+  STC_RETURN_IF_ERROR(checkEncoderDecoder(options, isForGpu));
+  for (mlir::Type type : encode.getArgumentTypes())
+    if (auto cache = mlir::dyn_cast<KVCacheType>(type))
+      pipeline.prefillChunk = std::max(pipeline.prefillChunk, cache.getCapacity());
+  return absl::OkStatus();
 }
 
 /// What the search has to know about this machine.
@@ -450,10 +489,16 @@ absl::Status Compilation::emitText() {
 /// otherwise the checkpoint's configuration does.
 absl::Status Compilation::describeModel(ModelSettings &settings) {
   settings.architecture = isModule(options) ? "mlir" : checkpoint->config().architecture;
+  if (settings.kind == ModelKind::Encoder) {
+    ModelConfig config = checkpoint ? checkpoint->config() : ModelConfig();
+    settings.pooling = std::string(poolingName(config.pooling));
+    settings.normalize = config.normalizedVectors;
+  }
   if (checkpoint) {
     const ModelConfig &config = checkpoint->config();
     settings.chatTemplate = chatTemplate;
     settings.bosToken = config.bosToken.value_or(-1);
+    settings.decoderStart = config.decoderStart.value_or(-1);
     if (config.eosToken)
       settings.eosTokens.push_back(*config.eosToken);
     for (int64_t token : config.extraEosTokens)
@@ -617,6 +662,8 @@ absl::Status Compilation::run() {
   pipeline.verbose = options.verbose;
   STC_RETURN_IF_ERROR(prepareAutotune());
   STC_RETURN_IF_ERROR(load());
+  STC_RETURN_IF_ERROR(prepareEncoder());
+  STC_RETURN_IF_ERROR(fitToEncoder());
   if (!options.report.empty()) {
     STC_ASSIGN_OR_RETURN(page, Report::create(options, *checkpoint, tokenizer.get(), *module));
   }

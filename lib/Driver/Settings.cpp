@@ -51,18 +51,52 @@ static double usedShare(RepeatOp repeat) {
 /// gathered from, of which a token reads a single row.
 static llvm::DenseMap<mlir::StringAttr, double> streamedWeights(mlir::ModuleOp module) {
   llvm::DenseMap<mlir::StringAttr, double> streamed;
+  // What an encoder reads, it reads once for all tokens of the decoder.
+  auto isOfEncoder = [](mlir::Operation *op) {
+    return op->getParentOfType<mlir::func::FuncOp>().getSymName().starts_with("encode");
+  };
   module.walk([&](packed::GetWeightOp get) {
+    if (isOfEncoder(get))
+      return;
     bool gatheredOnly = llvm::all_of(get->getUsers(), llvm::IsaPred<packed::GatherOp>);
     if (!gatheredOnly)
       streamed[get.getWeightAttr().getAttr()] = 1;
   });
   module.walk([&](RepeatOp repeat) {
+    if (isOfEncoder(repeat))
+      return;
     double share = usedShare(repeat);
     for (mlir::Attribute row : repeat.getWeights())
       for (auto symbol : mlir::cast<mlir::ArrayAttr>(row).getAsRange<mlir::FlatSymbolRefAttr>())
         streamed.insert({symbol.getAttr(), share});
   });
   return streamed;
+}
+
+/// The sizes of the cache that a function reads and writes.
+static void takeCache(mlir::func::FuncOp function, ModelSettings &settings) {
+  for (mlir::Type type : function.getArgumentTypes()) {
+    auto cache = mlir::dyn_cast<KVCacheType>(type);
+    if (!cache)
+      continue;
+    settings.layers = cache.getLayers();
+    settings.kvHeads = cache.getKvHeads();
+    settings.headDim = cache.getHeadDim();
+    settings.maxContext = cache.getCapacity();
+    KVCacheLayout layout = cache.getLayout();
+    settings.kvCache = std::string(kvElementName(layout.element));
+    settings.keyCacheBytes = cache.getLayers() * layout.keyBytes();
+    settings.valueCacheBytes = cache.getLayers() * layout.valueBytes();
+  }
+}
+
+/// The rows of the table that tokens are looked up in: how many of them there are.
+static int64_t embeddedTokens(mlir::func::FuncOp function) {
+  int64_t rows = 0;
+  for (mlir::Operation *user : function.getArgument(0).getUsers())
+    if (auto gather = mlir::dyn_cast<packed::GatherOp>(user))
+      rows = mlir::cast<packed::WeightType>(gather.getTable().getType()).getRows();
+  return rows;
 }
 
 ModelSettings stc::modelSettings(mlir::ModuleOp module, const std::string &name) {
@@ -79,23 +113,21 @@ ModelSettings stc::modelSettings(mlir::ModuleOp module, const std::string &name)
   });
   settings.weightBytesPerToken = int64_t(bytes);
   settings.activationOpsPerToken = int64_t(operations);
+  auto prefill = module.lookupSymbol<mlir::func::FuncOp>("prefill");
+  if (!prefill)
+    return settings;
+  takeCache(prefill, settings);
+  settings.hiddenSize = mlir::cast<mlir::ShapedType>(prefill.getResultTypes()[0]).getDimSize(1);
   if (auto decode = module.lookupSymbol<mlir::func::FuncOp>("decode")) {
-    for (mlir::Type type : decode.getArgumentTypes()) {
-      if (auto cache = mlir::dyn_cast<KVCacheType>(type)) {
-        settings.layers = cache.getLayers();
-        settings.kvHeads = cache.getKvHeads();
-        settings.headDim = cache.getHeadDim();
-        settings.maxContext = cache.getCapacity();
-        KVCacheLayout layout = cache.getLayout();
-        settings.kvCache = std::string(kvElementName(layout.element));
-        settings.keyCacheBytes = cache.getLayers() * layout.keyBytes();
-        settings.valueCacheBytes = cache.getLayers() * layout.valueBytes();
-      }
-    }
     settings.vocabSize = mlir::cast<mlir::ShapedType>(decode.getResultTypes()[0]).getDimSize(1);
+  } else {
+    settings.kind = ModelKind::Encoder; // nothing continues a text
+    settings.vocabSize = embeddedTokens(prefill);
   }
-  if (auto prefill = module.lookupSymbol<mlir::func::FuncOp>("prefill"))
-    settings.hiddenSize = mlir::cast<mlir::ShapedType>(prefill.getResultTypes()[0]).getDimSize(1);
+  if (module.lookupSymbol("encode")) {
+    settings.kind = ModelKind::EncoderDecoder;
+    settings.encoderContext = settings.maxContext;
+  }
   return settings;
 }
 

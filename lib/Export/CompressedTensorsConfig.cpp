@@ -3,6 +3,7 @@
 
 #include "stc/Import/TensorNames.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/strip.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -61,8 +62,11 @@ void set(JsonValue &config, const std::string &key, JsonValue value) {
   config.object.emplace_back(key, std::move(value));
 }
 
-/// Whether the tensor belongs to a module of the class Linear: all matrices but the embedding's.
-bool isLinear(const ExportedTensor &tensor) { return tensor.isMatrix() && !tensor.isTable; }
+/// Whether the tensor belongs to a module of the class Linear: all matrices but tables and those of
+/// stacks.
+bool isLinear(const ExportedTensor &tensor) {
+  return tensor.isMatrix() && !tensor.isTable && !absl::StrContains(tensor.name, "[");
+}
 
 bool hasMask(const ExportedTensor &tensor) {
   return llvm::any_of(tensor.parts, [](const ExportedTensor::Part &part) {

@@ -27,6 +27,8 @@ int64_t ExportedTensor::elementCount() const {
 }
 
 std::vector<int64_t> ExportedTensor::storedShape() const {
+  if (isFlat)
+    return {shape.back()};
   std::vector<int64_t> stored = shape;
   if (transposed)
     std::swap(stored.front(), stored.back());
@@ -111,7 +113,10 @@ absl::Status Collector::add(WeightOp op) {
     tensor.shape[0] = place->wholeRows;
     tensor.transposed = place->transposed;
     tensor.offset = place->offset;
-    tensor.isTable = isNamed && (op.getSymName() == "embed" || op.getSymName() == "position_embed");
+    llvm::StringRef symbol = op.getSymName(); // "position_embed", "encoder.relative_bias"
+    tensor.isTable = isNamed && (symbol.ends_with("embed") || symbol.ends_with("relative_bias"));
+    // GGUF has no matrices of one row.
+    tensor.isFlat = container == Checkpoint::Container::Gguf && shape.size() == 2 && shape[0] == 1;
     tensors.push_back(std::move(tensor));
   }
   ExportedTensor &tensor = tensors[entry->second];
@@ -145,7 +150,7 @@ absl::Status Collector::finish(ExportedTensor &tensor) {
   for (auto [i, part] : llvm::enumerate(tensor.parts)) {
     names.push_back("@" + WeightOp(part.op).getSymName().str());
     for (auto [begin, end] : part.place.rows)
-      rows += end - begin;
+      rows += (end - begin + part.place.rowStep - 1) / part.place.rowStep;
     STC_ASSIGN_OR_RETURN(Change change, store.changeOf(part.op));
     QuantizeSpec quantize;
     if (change == Change::Quantized) {
@@ -194,6 +199,40 @@ absl::StatusOr<std::vector<ExportedTensor>> collectTensors(ModuleOp module,
   return collector.finish();
 }
 
+std::vector<int64_t> TensorStack::storedShape() const {
+  std::vector<int64_t> shape = first().storedShape();
+  if (!isSingle())
+    shape.insert(shape.begin(), int64_t(tensors.size()));
+  return shape;
+}
+
+std::vector<TensorStack> stacksOf(const std::vector<ExportedTensor> &tensors) {
+  std::vector<TensorStack> stacks;
+  llvm::StringMap<size_t> numbers;
+  for (const ExportedTensor &tensor : tensors) {
+    StringRef name = StringRef(tensor.name).split('[').first;
+    auto [entry, isNew] = numbers.try_emplace(name, stacks.size());
+    if (isNew)
+      stacks.push_back({name.str(), {}});
+    stacks[entry->second].tensors.push_back(&tensor);
+  }
+  return stacks;
+}
+
+absl::Status checkStack(const TensorStack &stack,
+                        llvm::function_ref<absl::StatusOr<DType>(const ExportedTensor &)> typeOf) {
+  STC_ASSIGN_OR_RETURN(DType type, typeOf(stack.first()));
+  for (const ExportedTensor *tensor : stack.tensors) {
+    STC_ASSIGN_OR_RETURN(DType own, typeOf(*tensor));
+    if (own != type || tensor->shape != stack.first().shape)
+      return formatError({"", tensor->name, {}},
+                         absl::StrCat("the type of the layer's other experts, ", dtypeName(type),
+                                      ", with which they are one tensor"),
+                         dtypeName(own));
+  }
+  return absl::OkStatus();
+}
+
 //===----------------------------------------------------------------------===//
 // What they hold
 //===----------------------------------------------------------------------===//
@@ -218,7 +257,7 @@ static void placeRows(const TensorPlace &place, absl::Span<const int64_t> order,
                       const std::vector<T> &from, std::vector<T> &to) {
   size_t next = 0;
   for (auto [begin, end] : place.rows)
-    for (int64_t row = begin; row < end; ++row, ++next) {
+    for (int64_t row = begin; row < end; row += place.rowStep, ++next) {
       size_t source = order.empty() ? next : size_t(order[next]);
       std::copy_n(from.begin() + ptrdiff_t(source * width), width,
                   to.begin() + ptrdiff_t(size_t(row) * width));
@@ -237,7 +276,8 @@ absl::StatusOr<std::vector<uint8_t>> floatBytes(const ExportedTensor &tensor, DT
     checkpoint.release(*tensor.source);
     return bytes;
   }
-  size_t columns = tensor.isMatrix() ? size_t(tensor.shape[1]) : 1, rows = size_t(tensor.shape[0]);
+  size_t columns = tensor.shape.size() == 2 ? size_t(tensor.shape[1]) : 1,
+         rows = size_t(tensor.shape[0]);
   std::vector<float> values(rows * columns);
   for (const auto &[part, order] : llvm::zip_equal(tensor.parts, orders)) {
     STC_ASSIGN_OR_RETURN(std::vector<float> own, store.load(part.op));

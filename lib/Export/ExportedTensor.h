@@ -23,13 +23,15 @@ struct ExportedTensor {
   double offset = 0;                  // stored values are this much below those of the module
   bool isCopy = false;                // the checkpoint stores the same bytes
   bool isTable = false;               // rows of it are looked up
+  bool isFlat = false;                // a matrix of one row that is stored as a vector
   const TensorView *source = nullptr; // the checkpoint's tensor that the first part comes from
   /// What became of the parts; NewValues where they differ.
   WeightStore::Change change = WeightStore::Change::None;
   QuantizeSpec quantize; // where they were quantized, all in the same way
 
   bool isQuantized() const { return change == WeightStore::Change::Quantized; }
-  bool isMatrix() const { return shape.size() == 2; }
+  /// Whether it is stored as a matrix.
+  bool isMatrix() const { return shape.size() == 2 && !isFlat; }
   int64_t elementCount() const;
   /// The shape of values that are not quantized.
   std::vector<int64_t> storedShape() const;
@@ -38,13 +40,31 @@ struct ExportedTensor {
 };
 
 /// The tensors that `module` has in `container`, in its order. A tied embedding whose copy in the
-/// head was compressed apart becomes two tensors. Errors: a weight that is none of the
-/// checkpoint's tensors, tensors with rows of no weight, and weights of one tensor that were not
-/// quantized alike.
+/// head was compressed apart becomes two tensors; one of a stack is called NAME[NUMBER]. Errors: a
+/// weight that is none of the checkpoint's tensors, tensors with rows of no weight, and weights of
+/// one tensor that were not quantized alike.
 absl::StatusOr<std::vector<ExportedTensor>> collectTensors(mlir::ModuleOp module,
                                                            const Checkpoint &checkpoint,
                                                            WeightStore &store,
                                                            Checkpoint::Container container);
+
+/// What is written under one name: a tensor, or those called NAME[0], NAME[1] ... one after
+/// another, as one with a first dimension more. GGUF files and gpt-oss stack the experts of a layer
+/// so.
+struct TensorStack {
+  std::string name;
+  std::vector<const ExportedTensor *> tensors;
+
+  const ExportedTensor &first() const { return *tensors.front(); }
+  bool isSingle() const { return first().name == name; }
+  /// The shape of values that are not quantized.
+  std::vector<int64_t> storedShape() const;
+};
+/// All `tensors`, in their order, which have to outlive the result.
+std::vector<TensorStack> stacksOf(const std::vector<ExportedTensor> &tensors);
+/// Checks that all of a stack have the shape of the first, and, as `typeOf` finds them, its type.
+absl::Status checkStack(const TensorStack &stack,
+                        llvm::function_ref<absl::StatusOr<DType>(const ExportedTensor &)> typeOf);
 
 /// Which row of a weight stands in each of its rows in a container; empty: the same.
 using RowOrder = llvm::function_ref<std::vector<int64_t>(WeightOp)>;

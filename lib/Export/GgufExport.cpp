@@ -53,32 +53,26 @@ std::vector<int64_t> interleavedOrder(int64_t rows, int64_t headDim) {
   return order;
 }
 
-/// The tensors of the file, and their bytes one after another.
+/// The tensors of the file, and their bytes one after another. Those called NAME[0], NAME[1] ...
+/// are one tensor NAME with one more dimension: GGUF stacks the experts of a layer.
 class TensorTable {
 public:
   TensorTable(const Checkpoint &checkpoint, WeightStore &store,
               const std::vector<ExportedTensor> &tensors)
-      : checkpoint(checkpoint), store(store) {
-    for (const ExportedTensor &tensor : tensors)
-      byName[tensor.name] = &tensor;
+      : checkpoint(checkpoint), store(store), stacks(stacksOf(tensors)) {
+    for (const TensorStack &stack : stacks)
+      byName[stack.name] = &stack;
     interleaves = checkpoint.container() == Checkpoint::Container::HuggingFace &&
                   ggufFamilyOf(checkpoint.config()).interleavedRope &&
                   !checkpoint.config().ropeInterleaved;
   }
 
-  absl::Status announceAll(const std::vector<ExportedTensor> &tensors) {
+  absl::Status announceAll() {
     STC_ASSIGN_OR_RETURN(rotary, rotaryTensors(checkpoint));
-    for (const ExportedTensor &tensor : tensors) {
-      DType type = plainType(tensor);
-      if (tensor.isQuantized()) {
-        STC_ASSIGN_OR_RETURN(type, blockType(tensor.quantize));
-      }
-      if (int64_t columns = tensor.shape.back(); columns % dtypeBlockElements(type) != 0)
-        return formatError({"", tensor.name, {}},
-                           absl::StrCat("rows of whole blocks of ", dtypeBlockElements(type),
-                                        ", as GGUF's ", dtypeName(type), " demands"),
-                           absl::StrCat("rows of ", columns));
-      announce(tensor.name, type, tensor.shape);
+    for (const TensorStack &stack : stacks) {
+      STC_RETURN_IF_ERROR(checkStack(stack, typeOf));
+      STC_ASSIGN_OR_RETURN(DType type, typeOf(stack.first()));
+      announce(stack.name, type, stack.storedShape());
     }
     for (const auto &[name, values] : rotary)
       announce(name, DType::F32, {int64_t(values.size())});
@@ -95,22 +89,40 @@ public:
       const auto *data = reinterpret_cast<const uint8_t *>(values.data());
       return absl::Span<const uint8_t>(data, values.size() * sizeof(float));
     }
-    const ExportedTensor &tensor = *found->second;
-    auto order = [&](WeightOp op) {
-      return interleaves && hasRotatedRows(op.getSymName())
-                 ? interleavedOrder(op.getTensorType().getDimSize(0), checkpoint.config().headDim)
-                 : std::vector<int64_t>();
-    };
-    if (tensor.isQuantized()) {
-      STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, quantizedRows(tensor, store, order));
-      bytes = view.dtype == DType::Q4_0 ? encodeQ4_0(matrix) : encodeQ8_0(matrix);
-    } else {
-      STC_ASSIGN_OR_RETURN(bytes, floatBytes(tensor, view.dtype, checkpoint, store, order));
+    bytes.clear();
+    for (const ExportedTensor *tensor : found->second->tensors) {
+      STC_ASSIGN_OR_RETURN(std::vector<uint8_t> own, bytesOf(*tensor, view.dtype));
+      bytes.insert(bytes.end(), own.begin(), own.end());
     }
     return absl::Span<const uint8_t>(bytes);
   }
 
 private:
+  static absl::StatusOr<DType> typeOf(const ExportedTensor &tensor) {
+    DType type = plainType(tensor);
+    if (tensor.isQuantized()) {
+      STC_ASSIGN_OR_RETURN(type, blockType(tensor.quantize));
+    }
+    if (int64_t columns = tensor.shape.back(); columns % dtypeBlockElements(type) != 0)
+      return formatError({"", tensor.name, {}},
+                         absl::StrCat("rows of whole blocks of ", dtypeBlockElements(type),
+                                      ", as GGUF's ", dtypeName(type), " demands"),
+                         absl::StrCat("rows of ", columns));
+    return type;
+  }
+
+  absl::StatusOr<std::vector<uint8_t>> bytesOf(const ExportedTensor &tensor, DType type) {
+    auto order = [&](WeightOp op) {
+      return interleaves && hasRotatedRows(op.getSymName())
+                 ? interleavedOrder(op.getTensorType().getDimSize(0), checkpoint.config().headDim)
+                 : std::vector<int64_t>();
+    };
+    if (!tensor.isQuantized())
+      return floatBytes(tensor, type, checkpoint, store, order);
+    STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, quantizedRows(tensor, store, order));
+    return type == DType::Q4_0 ? encodeQ4_0(matrix) : encodeQ8_0(matrix);
+  }
+
   void announce(const std::string &name, DType dtype, const std::vector<int64_t> &shape) {
     TensorView view;
     view.name = name;
@@ -121,7 +133,8 @@ private:
 
   const Checkpoint &checkpoint;
   WeightStore &store;
-  absl::flat_hash_map<std::string, const ExportedTensor *> byName;
+  std::vector<TensorStack> stacks;
+  absl::flat_hash_map<std::string, const TensorStack *> byName;
   bool interleaves = false;
   std::vector<RotaryTensor> rotary;
   std::vector<TensorView> views;
@@ -186,7 +199,22 @@ void addConfig(const ModelConfig &config, const GgufFamily &family, GgufMetadata
   }
   if (family.name == "gptneox")
     metadata.addFlag(key("use_parallel_residual"), config.block.parallel);
+  if (config.ropeScaling.kind == RopeScaling::Kind::Yarn) {
+    const RopeScaling &scaling = config.ropeScaling;
+    metadata.addText(key("rope.scaling.type"), "yarn");
+    real("rope.scaling.factor", scaling.factor);
+    number("rope.scaling.original_context_length", int64_t(scaling.originalMaxPositions));
+    real("rope.scaling.yarn_beta_fast", scaling.betaFast);
+    real("rope.scaling.yarn_beta_slow", scaling.betaSlow);
+  }
   number("vocab_size", config.vocabSize);
+  if (config.experts == 0)
+    return;
+  number("expert_count", config.experts);
+  number("expert_used_count", config.expertsPerToken);
+  number("expert_feed_forward_length", config.expertSize);
+  if (config.sharedExpertSize != 0)
+    number("expert_shared_feed_forward_length", config.sharedExpertSize);
 }
 
 /// The tokenizer, the tokens that the configuration says end a text, and the chat template.
@@ -240,10 +268,11 @@ absl::Status checkGgufExport(const Checkpoint &checkpoint, const Tokenizer *toke
     return absl::OkStatus();
   const ModelConfig &config = checkpoint.config();
   GgufFamily family = ggufFamilyOf(config);
-  if (!family.writable || !config.windowedLayers.empty())
+  if (!family.writable || (!config.windowedLayers.empty() && !family.windowed))
     return formatError({checkpoint.path(), "--emit=gguf", {}},
                        absl::StrCat("a model of ", absl::StrJoin(writableGgufFamilies(), ", "),
-                                    " with equal layers"),
+                                    " with equal layers, and attention and gates as GGUF takes "
+                                    "them to be"),
                        "one of " + config.architecture);
   // The metadata has no key for it.
   if (config.activation != family.activation)
@@ -260,7 +289,7 @@ absl::Status exportGguf(ModuleOp module, const Checkpoint &checkpoint, const Tok
   STC_ASSIGN_OR_RETURN(std::vector<ExportedTensor> tensors,
                        collectTensors(module, checkpoint, *store, Checkpoint::Container::Gguf));
   TensorTable table(checkpoint, *store, tensors);
-  STC_RETURN_IF_ERROR(table.announceAll(tensors));
+  STC_RETURN_IF_ERROR(table.announceAll());
 
   GgufMetadata metadata;
   if (const GgufFile *source = checkpoint.ggufFile()) {

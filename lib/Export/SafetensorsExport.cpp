@@ -49,57 +49,75 @@ class TensorTable {
 public:
   TensorTable(const Checkpoint &checkpoint, WeightStore &store,
               const std::vector<ExportedTensor> &tensors)
-      : checkpoint(checkpoint), store(store), tensors(tensors) {}
+      : checkpoint(checkpoint), store(store), stacks(stacksOf(tensors)) {}
 
   absl::Status announceAll() {
-    for (const ExportedTensor &tensor : tensors) {
-      if (tensor.isQuantized())
-        STC_RETURN_IF_ERROR(announceCodes(tensor));
-      else
-        announce(tensor, "", tensor.floatType(), tensor.storedShape(), Part::Floats);
+    for (const TensorStack &stack : stacks) {
+      STC_RETURN_IF_ERROR(checkCodes(stack));
+      if (stack.first().isQuantized()) {
+        announceCodes(stack);
+        continue;
+      }
+      auto typeOf = [](const ExportedTensor &tensor) { return tensor.floatType(); };
+      STC_RETURN_IF_ERROR(checkStack(stack, typeOf));
+      announce(stack, "", stack.first().floatType(), stack.storedShape(), Part::Floats);
     }
     return absl::OkStatus();
   }
   const std::vector<TensorView> &announced() const { return views; }
 
   absl::StatusOr<absl::Span<const uint8_t>> produce(const TensorView &view) {
-    auto [tensor, part] = parts.at(view.name);
-    STC_ASSIGN_OR_RETURN(bytes, bytesOfPart(*tensor, part, view));
+    auto [stack, part] = parts.at(view.name);
+    bytes.clear();
+    for (const ExportedTensor *tensor : stack->tensors) {
+      STC_ASSIGN_OR_RETURN(std::vector<uint8_t> own, bytesOfPart(*tensor, part, view));
+      bytes.insert(bytes.end(), own.begin(), own.end());
+    }
     return absl::Span<const uint8_t>(bytes);
   }
 
 private:
-  void announce(const ExportedTensor &tensor, absl::string_view suffix, DType dtype,
+  void announce(const TensorStack &stack, absl::string_view suffix, DType dtype,
                 std::vector<int64_t> shape, Part part) {
     TensorView view;
-    view.name = absl::StrCat(tensor.name, suffix);
+    view.name = absl::StrCat(stack.name, suffix);
     view.dtype = dtype;
     view.shape = std::move(shape);
-    parts[view.name] = {&tensor, part};
+    parts[view.name] = {&stack, part};
     views.push_back(std::move(view));
   }
 
-  absl::Status announceCodes(const ExportedTensor &tensor) {
-    if (tensor.parts.front().place.transposed)
-      return formatError({"", tensor.name, {}},
-                         "no codes, since compressed-tensors has them for modules of the class "
-                         "Linear alone, which stores outputs first (or --emit=gguf)",
-                         tensor.quantize.str());
+  /// Whether the tensors may be quantized as they are, if they are.
+  static absl::Status checkCodes(const TensorStack &stack) {
+    for (const ExportedTensor *tensor : stack.tensors) {
+      if (!tensor->isQuantized())
+        continue;
+      if (!stack.isSingle() || tensor->transposed)
+        return formatError({"", tensor->name, {}},
+                           "no codes, since compressed-tensors has them for modules of the class "
+                           "Linear alone, which stores outputs first (or --emit=gguf)",
+                           tensor->quantize.str());
+      int64_t columns = tensor->shape[1], group = tensor->quantize.group;
+      if (!isPerRow(*tensor) && columns % group != 0)
+        return formatError(
+            {"", tensor->name, {}},
+            absl::StrCat("rows of whole groups of ", group, ", as compressed-tensors demands"),
+            absl::StrCat("rows of ", columns));
+    }
+    return absl::OkStatus();
+  }
+
+  void announceCodes(const TensorStack &stack) {
+    const ExportedTensor &tensor = stack.first();
     int64_t rows = tensor.shape[0], columns = tensor.shape[1];
     int64_t group = tensor.quantize.group, bits = tensor.quantize.layout().codeBits();
-    if (!isPerRow(tensor) && columns % group != 0)
-      return formatError(
-          {"", tensor.name, {}},
-          absl::StrCat("rows of whole groups of ", group, ", as compressed-tensors demands"),
-          absl::StrCat("rows of ", columns));
     int64_t groups = isPerRow(tensor) ? 1 : columns / group;
-    announce(tensor, "_shape", DType::I64, {2}, Part::Shape);
-    announce(tensor, "_packed", DType::I32, {rows, (columns * bits + 31) / 32}, Part::Packed);
+    announce(stack, "_shape", DType::I64, {2}, Part::Shape);
+    announce(stack, "_packed", DType::I32, {rows, (columns * bits + 31) / 32}, Part::Packed);
     if (tensor.quantize.asymmetric)
-      announce(tensor, "_zero_point", DType::I32, {(rows * bits + 31) / 32, groups},
+      announce(stack, "_zero_point", DType::I32, {(rows * bits + 31) / 32, groups},
                Part::ZeroPoints);
-    announce(tensor, "_scale", DType::F16, {rows, groups}, Part::Scales);
-    return absl::OkStatus();
+    announce(stack, "_scale", DType::F16, {rows, groups}, Part::Scales);
   }
 
   absl::StatusOr<std::vector<uint8_t>> bytesOfPart(const ExportedTensor &tensor, Part part,
@@ -122,9 +140,9 @@ private:
 
   const Checkpoint &checkpoint;
   WeightStore &store;
-  const std::vector<ExportedTensor> &tensors;
+  std::vector<TensorStack> stacks;
   std::vector<TensorView> views;
-  absl::flat_hash_map<std::string, std::pair<const ExportedTensor *, Part>> parts;
+  absl::flat_hash_map<std::string, std::pair<const TensorStack *, Part>> parts;
   const ExportedTensor *loaded = nullptr; // whose codes `matrix` holds
   QuantizedMatrix matrix;
   std::vector<uint8_t> bytes;

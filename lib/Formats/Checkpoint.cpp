@@ -2,6 +2,7 @@
 #include "stc/Formats/Checkpoint.h"
 
 #include "JoinEncoded.h"
+#include "SentenceModules.h"
 #include "stc/Formats/Encoding.h"
 
 #include "absl/strings/match.h"
@@ -74,18 +75,27 @@ absl::StatusOr<ModelConfig> readConfig(const std::string &folder,
   STC_ASSIGN_OR_RETURN(JsonValue json, readJsonFile(path));
   STC_ASSIGN_OR_RETURN(ModelConfig config, parseHuggingFaceConfig(json, path));
   STC_ASSIGN_OR_RETURN(quantization, parseQuantizationConfig(json, path));
+  std::string modelOpt = join(folder, "hf_quant_config.json");
+  if (quantization.method == QuantizationConfig::Method::None && exists(modelOpt)) {
+    STC_ASSIGN_OR_RETURN(JsonValue settings, readJsonFile(modelOpt));
+    STC_ASSIGN_OR_RETURN(quantization, parseModelOptConfig(settings, modelOpt));
+  }
   std::string generation = join(folder, "generation_config.json");
   if (exists(generation)) {
     STC_ASSIGN_OR_RETURN(JsonValue settings, readJsonFile(generation));
     STC_RETURN_IF_ERROR(addGenerationConfig(settings, generation, config));
   }
+  if (config.kind == ModelKind::Encoder)
+    STC_RETURN_IF_ERROR(readSentenceModules(folder, config));
   return config;
 }
 
-/// The matrices of a tensor of three dimensions, one per index of the first. Rows are whole blocks
-/// of every type, so each takes an equal share of the bytes.
+/// The matrices of a tensor of three dimensions, one per index of the first, and the vectors of a
+/// bias of two. Rows are whole blocks of every type, so each takes an equal share of the bytes.
 void addMatrices(const TensorView &tensor, std::map<std::string, TensorView, std::less<>> &found) {
-  if (tensor.encoding || tensor.shape.size() != 3 || tensor.shape[0] < 1 ||
+  bool isBiases = tensor.shape.size() == 2 &&
+                  (absl::EndsWith(tensor.name, ".bias") || absl::EndsWith(tensor.name, "_bias"));
+  if (tensor.encoding || !(tensor.shape.size() == 3 || isBiases) || tensor.shape[0] < 1 ||
       tensor.shape[0] > maxMatrices)
     return;
   uint64_t bytes = tensor.bytes.size() / uint64_t(tensor.shape[0]);

@@ -69,6 +69,7 @@ constexpr ArchitectureRow mixtral() {
   row.normEpsilon = 1e-5;
   row.ropeTheta = 1000000;
   row.ggufInterleavedRope = true;
+  row.ggufWritable = true;
   row.mixture.expertsKey = "num_local_experts";
   row.mixture.experts = 8;
   row.mixture.expertsPerToken = 2;
@@ -83,11 +84,11 @@ constexpr ArchitectureRow qwen2Moe() {
   row.models = "Qwen1.5-MoE, Qwen2-57B-A14B";
   row.gguf = "qwen2moe";
   row.kvHeads = 16;
-  row.ggufWritable = false;
   row.mixture.experts = 60;
   row.mixture.expertsPerToken = 4;
   row.mixture.expertSize = 1408;
   row.mixture.sharedExpertSize = 5632;
+  row.mixture.hasDenseLayers = true;
   return row;
 }
 
@@ -98,11 +99,46 @@ constexpr ArchitectureRow qwen3Moe() {
   row.models = "Qwen3-30B-A3B, Qwen3-235B-A22B";
   row.gguf = "qwen3moe";
   row.kvHeads = 4;
-  row.ggufWritable = false;
   row.mixture.experts = 128;
   row.mixture.expertsPerToken = 8;
   row.mixture.expertSize = 768;
   row.mixture.isGgufNormalized = true;
+  row.mixture.hasDenseLayers = true;
+  return row;
+}
+
+constexpr double kGptOssGateLimit = 7;
+constexpr NumberKey kGptOssNumbers[] = {
+    {"swiglu_limit", "", &ModelConfig::gateLimit, kGptOssGateLimit},
+};
+constexpr FixedKey kGptOssFixed[] = {{"attention_bias", true}};
+
+// OpenAI 2025, "gpt-oss-120b & gpt-oss-20b Model Card", and the model.py published with it.
+constexpr ArchitectureRow gptOss() {
+  ArchitectureRow row;
+  row.name = "gpt_oss";
+  row.models = "gpt-oss-20b, gpt-oss-120b";
+  row.gguf = "gpt-oss";
+  row.kvHeads = 8;
+  row.headDim = 64;
+  row.maxPositions = 131072;
+  row.normEpsilon = 1e-5;
+  row.ropeTheta = 150000;
+  row.windowRule = WindowRule::Pattern;
+  row.windowPattern = 2;
+  row.slidingWindow = 128;
+  row.attentionBias = true;
+  row.block.sinkLogits = row.block.clampedGate = true;
+  row.ggufWritable = true;
+  row.ggufTruncatesYarn = false;
+  row.ggufGateLimit = kGptOssGateLimit;
+  row.mixture.expertsKey = "num_local_experts";
+  row.mixture.experts = 128;
+  row.mixture.expertsPerToken = 4;
+  row.mixture.normalizedGates = row.mixture.isGgufNormalized = true;
+  row.mixture.hasGatesKey = false;
+  row.numbers = kGptOssNumbers;
+  row.fixed = kGptOssFixed;
   return row;
 }
 
@@ -198,6 +234,7 @@ constexpr ArchitectureRow olmoe() {
   row.maxPositions = 4096;
   row.normEpsilon = 1e-5;
   row.block.queryKeyNorm = QueryKeyNorm::WholeRow;
+  row.ggufWritable = true;
   row.mixture.experts = 64;
   row.mixture.expertsPerToken = 8;
   return row;
@@ -374,12 +411,10 @@ constexpr ArchitectureRow gptNeoX() {
   return row;
 }
 
-constexpr FixedKey kFalconFixed[] = {{"alibi", false}};
-
 constexpr ArchitectureRow falcon() {
   ArchitectureRow row = plainDecoder();
   row.name = row.gguf = "falcon";
-  row.models = "Falcon 7B, 40B, 11B";
+  row.models = "Falcon 7B, 40B, 11B, RW";
   row.ggufWritable = true;
   row.publishedCode = "falcon";
   row.intermediateFactor = 4;
@@ -391,14 +426,96 @@ constexpr ArchitectureRow falcon() {
   row.keys.normEpsilon = "layer_norm_epsilon";
   row.keys.activation = "activation";
   row.keys.attentionBias = row.keys.feedForwardBias = "bias";
-  row.fixed = kFalconFixed;
+  row.alibiSwitch = true;
+  return row;
+}
+
+constexpr FixedKey kBloomFixed[] = {{"apply_residual_connection_post_layernorm", false}};
+
+constexpr ArchitectureRow bloom() {
+  ArchitectureRow row = plainDecoder();
+  row.name = row.gguf = "bloom";
+  row.models = "BLOOM, BLOOMZ";
+  row.intermediateFactor = 4;
+  row.activation = "gelu_pytorch_tanh";
+  row.tiedEmbeddings = true;
+  row.block.embeddingNorm = true;
+  row.alibiBias = 8;
+  row.attentionBias = true;
+  row.keys.hiddenSize = "n_embed|hidden_size";
+  row.keys.intermediateSize = "n_inner";
+  row.keys.layers = "n_layer|num_hidden_layers";
+  row.keys.heads = "n_head|num_attention_heads";
+  row.keys.kvHeads = row.keys.activation = "";
+  row.keys.maxPositions = "seq_length";
+  row.keys.normEpsilon = "layer_norm_epsilon";
+  row.fixed = kBloomFixed;
+  return row;
+}
+
+constexpr FixedKey kMptFixed[] = {{"no_bias", true}};
+
+constexpr ArchitectureRow mpt() {
+  ArchitectureRow row = plainDecoder();
+  row.name = row.gguf = "mpt";
+  row.models = "MPT 7B, 30B";
+  row.publishedCode = "mpt";
+  row.intermediateFactor = 4;
+  row.activation = "gelu";
+  row.tiedEmbeddings = true;
+  row.alibiBias = 8;
+  row.keys.hiddenSize = "d_model";
+  row.keys.intermediateSize = row.keys.kvHeads = row.keys.activation = "";
+  row.keys.layers = "n_layers";
+  row.keys.heads = "n_heads";
+  row.keys.maxPositions = "max_seq_len";
+  row.keys.normEpsilon = "layer_norm_epsilon";
+  row.keys.attentionBias = row.keys.feedForwardBias = "";
+  row.fixed = kMptFixed;
+  return row;
+}
+
+// Raffel et al. 2020. Scores are not scaled, and get a bias by distance.
+constexpr ArchitectureRow t5() {
+  ArchitectureRow row;
+  row.name = row.gguf = "t5";
+  row.models = "T5, T5 1.1, Flan-T5";
+  row.kind = ModelKind::EncoderDecoder;
+  row.block.relativeBias = true;
+  row.block.gated = false; // feed_forward_proj says
+  row.headDim = 64;
+  row.maxPositions = 512;
+  row.activation = "relu";
+  row.tiedEmbeddings = true;
+  row.keys.hiddenSize = "d_model";
+  row.keys.intermediateSize = "d_ff";
+  row.keys.encoderLayers = "num_layers";
+  row.keys.layers = "num_decoder_layers";
+  row.keys.heads = "num_heads";
+  row.keys.kvHeads = "";
+  row.keys.headDim = "d_kv";
+  row.keys.maxPositions = "n_positions";
+  row.keys.normEpsilon = "layer_norm_epsilon";
+  row.keys.attentionBias = row.keys.feedForwardBias = "";
+  return row;
+}
+
+// GGUF files of mT5 call themselves t5.
+constexpr ArchitectureRow mt5() {
+  ArchitectureRow row = t5();
+  row.name = "mt5";
+  row.models = "mT5";
+  row.gguf = "";
+  row.activation = "gated-gelu";
+  row.tiedEmbeddings = false;
   return row;
 }
 
 constexpr ArchitectureRow kRows[] = {
-    llama(),      mistral(), mixtral(), qwen2(), qwen2Moe(), qwen3(),   qwen3Moe(), smollm3(),
-    gemma(),      gemma2(),  gemma3(),  olmo2(), olmoe(),    granite(), cohere(),   cohere2(),
-    starcoder2(), phi(),     phi3(),    gpt2(),  gptj(),     gptNeoX(), falcon(),
+    llama(),   mistral(),    mixtral(), qwen2(),  qwen2Moe(), qwen3(), qwen3Moe(), gptOss(),
+    smollm3(), gemma(),      gemma2(),  gemma3(), olmo2(),    olmoe(), granite(),  cohere(),
+    cohere2(), starcoder2(), phi(),     phi3(),   gpt2(),     gptj(),  gptNeoX(),  falcon(),
+    bloom(),   mpt(),        t5(),      mt5(),
 };
 
 /// Insertions, deletions and replacements that lead from one text to the other (Levenshtein 1966).
@@ -418,24 +535,31 @@ size_t editDistance(absl::string_view a, absl::string_view b) {
 
 } // namespace
 
-absl::Span<const ArchitectureRow> architectureRows() { return kRows; }
+absl::Span<const ArchitectureRow> architectureRows() {
+  static const std::vector<ArchitectureRow> all = [] {
+    std::vector<ArchitectureRow> rows(std::begin(kRows), std::end(kRows));
+    rows.insert(rows.end(), encoderRows().begin(), encoderRows().end());
+    return rows;
+  }();
+  return all;
+}
 
 const ArchitectureRow *findArchitecture(absl::string_view name) {
-  for (const ArchitectureRow &row : kRows)
+  for (const ArchitectureRow &row : architectureRows())
     if (row.name == name)
       return &row;
   return nullptr;
 }
 
 const ArchitectureRow *findMultimodal(absl::string_view name) {
-  for (const ArchitectureRow &row : kRows)
+  for (const ArchitectureRow &row : architectureRows())
     if (!row.multimodal.empty() && row.multimodal == name)
       return &row;
   return nullptr;
 }
 
 const ArchitectureRow *findGgufArchitecture(absl::string_view name) {
-  for (const ArchitectureRow &row : kRows)
+  for (const ArchitectureRow &row : architectureRows())
     if (!row.gguf.empty() && row.gguf == name)
       return &row;
   return nullptr;
@@ -453,10 +577,9 @@ constexpr MissingFeature kMissing[] = {
     {"lru_width", "", "recurrent layers"},
     {"linear_num_key_heads", "", "linear attention"},
     {"kv_lora_rank", "attention.kv_lora_rank", "latent attention"},
-    {"alibi", "attention.max_alibi_bias", "ALiBi positions"},
     {"num_decoder_layers", "decoder_block_count", "an encoder beside the decoder"},
     {"decoder_layers", "", "an encoder beside the decoder"},
-    {"type_vocab_size", "pooling_type", "an encoder"},
+    {"type_vocab_size", "pooling_type", "an encoder of another kind"},
     {"audio_config", "", "sound"},
     {"vision_config", "", "images"},
 };
@@ -469,7 +592,7 @@ absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given,
   absl::string_view nearest;
   // No name is that long; a hostile one must not take long to compare.
   absl::string_view compared = given.substr(0, 64);
-  for (const ArchitectureRow &row : kRows) {
+  for (const ArchitectureRow &row : architectureRows()) {
     absl::string_view name = isGguf ? row.gguf : row.name;
     if (name.empty())
       continue;
@@ -487,18 +610,36 @@ absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given,
                                   ")"));
 }
 
+/// Whether GGUF files of the family, which do not say such things, mean a model like this one.
+static bool isAsGgufMeans(const ArchitectureRow &row, const ModelConfig &config) {
+  using Kind = RopeScaling::Kind;
+  const RopeScaling &scaling = config.ropeScaling;
+  bool isYarn = scaling.kind == Kind::Yarn && scaling.truncate == row.ggufTruncatesYarn &&
+                scaling.attentionFactor == yarnMagnitude(scaling.factor);
+  return config.sparseLayers.empty() && config.gateLimit == row.ggufGateLimit &&
+         config.alibiBias == row.alibiBias &&
+         (config.experts == 0 || config.normalizedGates == row.mixture.isGgufNormalized) &&
+         (scaling.kind != Kind::Yarn || isYarn);
+}
+
 GgufFamily ggufFamilyOf(const ModelConfig &config) {
   const ArchitectureRow *row = findArchitecture(config.architecture);
-  bool isWritable = row && row->ggufWritable;
+  GgufFamily family;
+  family.writable = row && row->ggufWritable && isAsGgufMeans(*row, config);
+  family.windowed = row && row->windowRule == WindowRule::Pattern && config.slidingWindow != 0 &&
+                    config.windowedLayers == allButEvery(row->windowPattern, config.layers);
   if (!row || row->gguf.empty())
-    row = findGgufArchitecture("llama");
-  return {std::string(row->gguf), row->ggufInterleavedRope, isWritable,
-          std::string(ggufEpsilonKey(*row)), std::string(activationCalled(row->activation))};
+    row = findGgufArchitecture(row && row->kind == ModelKind::Encoder ? "bert" : "llama");
+  family.name = std::string(row->gguf);
+  family.interleavedRope = row->ggufInterleavedRope;
+  family.normEpsilonKey = std::string(ggufEpsilonKey(*row));
+  family.activation = std::string(activationCalled(row->activation));
+  return family;
 }
 
 std::vector<std::string> writableGgufFamilies() {
   std::vector<std::string> names;
-  for (const ArchitectureRow &row : kRows)
+  for (const ArchitectureRow &row : architectureRows())
     if (row.ggufWritable)
       names.emplace_back(row.name);
   return names;

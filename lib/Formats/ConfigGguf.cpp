@@ -93,7 +93,10 @@ ConfigNames ggufNames(const GgufFile &gguf, const MetadataReader &reader,
   names.file = gguf.path();
   names.hiddenSize = reader.key("embedding_length");
   names.intermediateSize = reader.key("feed_forward_length");
-  names.layers = reader.key("block_count");
+  names.layers =
+      reader.key(row.kind == ModelKind::EncoderDecoder && reader.has("decoder_block_count")
+                     ? "decoder_block_count"
+                     : "block_count");
   names.heads = reader.key("attention.head_count");
   names.kvHeads = reader.key("attention.head_count_kv");
   names.headDim = reader.key("attention.key_length");
@@ -108,6 +111,10 @@ ConfigNames ggufNames(const GgufFile &gguf, const MetadataReader &reader,
   names.expertsPerToken = reader.key("expert_used_count");
   names.expertSize = reader.key("expert_feed_forward_length");
   names.sharedExpertSize = reader.key("expert_shared_feed_forward_length");
+  names.encoderLayers = reader.key("block_count");
+  names.relativeBuckets = reader.key("attention.relative_buckets_count");
+  names.relativeDistance = "relative_attention_max_distance"; // 128 in all files
+  names.decoderStart = reader.key("decoder_start_token_id");
   names.bosToken = "tokenizer.ggml.bos_token_id";
   names.eosToken = "tokenizer.ggml.eos_token_id";
   return names;
@@ -198,8 +205,10 @@ absl::StatusOr<std::vector<double>> readFactors(const GgufFile &gguf, absl::stri
   return factors;
 }
 
-absl::Status readYarn(const MetadataReader &reader, ModelConfig &config) {
+absl::Status readYarn(const MetadataReader &reader, const ArchitectureRow &row,
+                      ModelConfig &config) {
   RopeScaling &scaling = config.ropeScaling;
+  scaling.truncate = row.ggufTruncatesYarn;
   scaling.kind = RopeScaling::Kind::Yarn;
   scaling.originalMaxPositions = double(config.maxPositions);
   STC_RETURN_IF_ERROR(reader.number("rope.scaling.factor", scaling.factor, true));
@@ -244,7 +253,7 @@ absl::Status readRope(const GgufFile &gguf, const MetadataReader &reader,
   std::string kind = "none";
   STC_RETURN_IF_ERROR(reader.text("rope.scaling.type", kind));
   if (kind == "yarn")
-    return readYarn(reader, config);
+    return readYarn(reader, row, config);
   if (kind != "none" && kind != "linear")
     return reader.error("rope.scaling.type",
                         "none, linear or yarn (llama3 as rope_freqs.weight, longrope as "
@@ -291,7 +300,7 @@ absl::Status readExperts(const GgufFile &gguf, const MetadataReader &reader,
 
 absl::Status checkRotatedSize(const MetadataReader &reader, const ArchitectureRow &row,
                               const ModelConfig &config) {
-  if (row.rotaryFraction != 0 || row.block.learnedPositions)
+  if (row.rotaryFraction != 0 || !config.usesRotation())
     return absl::OkStatus();
   int64_t rotated = config.headDim;
   STC_RETURN_IF_ERROR(reader.integer("rope.dimension_count", rotated));
@@ -317,10 +326,38 @@ absl::Status readLayerKinds(const MetadataReader &reader, const ArchitectureRow 
                           absl::StrCat(pattern));
     config.windowedLayers = allButEvery(pattern, config.layers);
   }
+  if (row.windowRule == WindowRule::TwoSided) {
+    int64_t width = config.slidingWindow ? config.slidingWindow : row.slidingWindow;
+    STC_RETURN_IF_ERROR(reader.integer("attention.sliding_window_pattern", pattern));
+    if (width < 1 || width > INT32_MAX || pattern < 1)
+      return reader.error(pattern < 1 ? "attention.sliding_window_pattern"
+                                      : "attention.sliding_window",
+                          "a number of 1 or more", absl::StrCat(pattern < 1 ? pattern : width));
+    setTwoSidedWindow(width, allButFirstOfEvery(pattern, config.layers), config);
+  }
   config.rotatedLayers = allButEvery(row.unrotatedPattern, config.layers);
   if (row.rotatesWindowsOnly)
     for (int64_t layer = 0; layer < config.layers; ++layer)
       config.rotatedLayers.push_back(config.isWindowed(layer));
+  return absl::OkStatus();
+}
+
+/// What only encoders have. Converters cut the rows of positions that no text has.
+absl::Status readEncoder(const GgufFile &gguf, const MetadataReader &reader, ModelConfig &config) {
+  bool causal = false;
+  STC_RETURN_IF_ERROR(reader.boolean("attention.causal", causal));
+  if (causal)
+    return reader.error("attention.causal", "false", "true");
+  if (const TensorView *types = findTensor(gguf, "token_types.weight"))
+    config.tokenTypes = types->shape[0];
+  constexpr int64_t unspecified = 0;
+  constexpr Pooling known[] = {Pooling::Mean, Pooling::Mean, Pooling::First, Pooling::Last};
+  int64_t pooling = unspecified;
+  STC_RETURN_IF_ERROR(reader.integer("pooling_type", pooling));
+  if (pooling < 0 || pooling >= int64_t(std::size(known)))
+    return reader.error("pooling_type", "0 (unspecified), 1 (mean), 2 (cls) or 3 (last)",
+                        absl::StrCat(pooling));
+  config.pooling = known[pooling];
   return absl::OkStatus();
 }
 
@@ -348,9 +385,39 @@ absl::Status readOwnKeys(const GgufFile &gguf, const MetadataReader &reader,
                                 : 0;
   if (row.gguf == "gptneox")
     STC_RETURN_IF_ERROR(reader.boolean("use_parallel_residual", config.block.parallel));
+  if (row.gguf == "mpt") {
+    STC_RETURN_IF_ERROR(reader.number("attention.max_alibi_bias", config.alibiBias));
+    if (!(config.alibiBias > 0 && config.alibiBias <= 64))
+      return reader.error("attention.max_alibi_bias", "a number above 0 and up to 64",
+                          absl::StrCat(config.alibiBias));
+    double clip = 0;
+    STC_RETURN_IF_ERROR(reader.number("attention.clamp_kqv", clip));
+    if (clip != 0)
+      return reader.error("attention.clamp_kqv", "0 (clipped projections are not supported yet)",
+                          absl::StrCat(clip));
+  }
   if (row.gguf == "falcon")
     config.block.sharedNorm = !findTensor(gguf, "blk.0.attn_norm_2.weight");
   return absl::OkStatus();
+}
+
+/// The encoder in front of a decoder. As llama.cpp, T5's blocks with a gate have gelu, and those
+/// without have relu.
+absl::Status readEncoderDecoder(const GgufFile &gguf, const MetadataReader &reader,
+                                const ArchitectureRow &row, ModelConfig &config) {
+  if (row.kind != ModelKind::EncoderDecoder)
+    return absl::OkStatus();
+  config.encoderLayers = config.layers;
+  STC_RETURN_IF_ERROR(reader.integer("decoder_block_count", config.layers));
+  config.decoderStart = 0;
+  STC_RETURN_IF_ERROR(reader.integer("decoder_start_token_id", *config.decoderStart));
+  config.block.gated = findTensor(gguf, "enc.blk.0.ffn_gate.weight");
+  config.activation = config.block.gated ? "gelu_tanh" : "relu";
+  config.attentionScale = 1;
+  if (!findTensor(gguf, "output.weight") && config.hiddenSize > 0)
+    config.logitScale = 1 / std::sqrt(double(config.hiddenSize));
+  config.relativeDistance = 128;
+  return reader.integer("attention.relative_buckets_count", config.relativeBuckets, true);
 }
 
 } // namespace
@@ -359,10 +426,13 @@ absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   STC_ASSIGN_OR_RETURN(const ArchitectureRow *row, readArchitecture(gguf));
   MetadataReader reader(gguf, absl::StrCat(row->gguf, "."));
   ModelConfig config;
+  config.kind = row->kind;
   config.architecture = std::string(row->name);
   config.block = row->block;
   config.activation = std::string(activationCalled(row->activation));
   config.ropeInterleaved = row->ggufInterleavedRope;
+  config.alibiBias = row->alibiBias;
+  config.gateLimit = row->ggufGateLimit;
   STC_RETURN_IF_ERROR(reader.integer("embedding_length", config.hiddenSize, true));
   STC_RETURN_IF_ERROR(reader.integer("feed_forward_length", config.intermediateSize, true));
   STC_RETURN_IF_ERROR(reader.integer("block_count", config.layers, true));
@@ -376,7 +446,10 @@ absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   STC_RETURN_IF_ERROR(readVocabulary(gguf, reader, config));
   STC_RETURN_IF_ERROR(readHeadSize(reader, config));
   STC_RETURN_IF_ERROR(readRope(gguf, reader, *row, config));
+  STC_RETURN_IF_ERROR(readEncoderDecoder(gguf, reader, *row, config));
   STC_RETURN_IF_ERROR(readOwnKeys(gguf, reader, *row, config));
+  if (row->kind == ModelKind::Encoder)
+    STC_RETURN_IF_ERROR(readEncoder(gguf, reader, config));
   STC_RETURN_IF_ERROR(readTokens(gguf, config));
   config.tiedEmbeddings = !findTensor(gguf, "output.weight");
   config.attentionBias = row->attentionBias || findTensor(gguf, "blk.0.attn_q.bias") ||

@@ -41,6 +41,10 @@ ConfigNames huggingFaceNames(const std::string &file, const ArchitectureRow &row
   names.expertsPerToken = "num_experts_per_tok";
   names.expertSize = row.mixture.expertSize == 0 ? names.intermediateSize : "moe_intermediate_size";
   names.sharedExpertSize = "shared_expert_intermediate_size";
+  names.encoderLayers = std::string(keys.encoderLayers);
+  names.relativeBuckets = "relative_attention_num_buckets";
+  names.relativeDistance = "relative_attention_max_distance";
+  names.decoderStart = "decoder_start_token_id";
   names.bosToken = "bos_token_id";
   names.eosToken = "eos_token_id";
   return names;
@@ -77,7 +81,8 @@ absl::Status refuseUnsafe(const ConfigReader &reader) {
   return absl::OkStatus();
 }
 
-/// Each layer's kind as newer files list it; empty where there is no list.
+} // namespace
+
 absl::StatusOr<std::vector<bool>> readLayerTypes(const ConfigReader &reader, int64_t layers) {
   std::vector<bool> windowed;
   const JsonValue *kinds = reader.find("layer_types");
@@ -95,10 +100,12 @@ absl::StatusOr<std::vector<bool>> readLayerTypes(const ConfigReader &reader, int
   return windowed;
 }
 
+namespace {
+
 /// Which layers have a window, and how long it is.
 absl::Status readSlidingWindow(const ConfigReader &reader, const ArchitectureRow &row,
                                ModelConfig &config) {
-  if (row.windowRule == WindowRule::Never)
+  if (row.windowRule == WindowRule::Never || row.windowRule == WindowRule::TwoSided)
     return absl::OkStatus();
   int64_t window = reader.isNull("sliding_window") ? 0 : row.slidingWindow;
   STC_RETURN_IF_ERROR(reader.integer("sliding_window", window));
@@ -160,6 +167,8 @@ absl::Status readRotatedLayers(const ConfigReader &reader, const ArchitectureRow
 
 absl::Status readActivation(const ConfigReader &reader, const ArchitectureRow &row,
                             ModelConfig &config) {
+  if (row.block.relativeBias)
+    return absl::OkStatus(); // readEncoderDecoder
   config.activation = std::string(row.activation);
   absl::string_view key = row.keys.activation;
   // Gemma 1 came out with hidden_act of another function than its own, which hidden_activation
@@ -175,18 +184,21 @@ absl::Status readActivation(const ConfigReader &reader, const ArchitectureRow &r
   return absl::OkStatus();
 }
 
+absl::Status readFixed(const ConfigReader &reader, const FixedKey &fixed) {
+  bool value = fixed.value;
+  STC_RETURN_IF_ERROR(reader.boolean(fixed.key, value));
+  if (value == fixed.value)
+    return absl::OkStatus();
+  return reader.error(
+      fixed.key, absl::StrCat(fixed.value ? "true" : "false", " (the other is not supported yet)"),
+      value ? "true" : "false");
+}
+
 /// The numbers and switches that only this family has.
 absl::Status readOwnKeys(const ConfigReader &reader, const ArchitectureRow &row,
                          ModelConfig &config) {
-  for (const FixedKey &fixed : row.fixed) {
-    bool value = fixed.value;
-    STC_RETURN_IF_ERROR(reader.boolean(fixed.key, value));
-    if (value != fixed.value)
-      return reader.error(
-          fixed.key,
-          absl::StrCat(fixed.value ? "true" : "false", " (the other is not supported yet)"),
-          value ? "true" : "false");
-  }
+  for (const FixedKey &fixed : row.fixed)
+    STC_RETURN_IF_ERROR(readFixed(reader, fixed));
   for (const NumberKey &key : row.numbers) {
     if (key.huggingFace.empty())
       continue;
@@ -207,7 +219,32 @@ absl::Status readOwnKeys(const ConfigReader &reader, const ArchitectureRow &row,
   return absl::OkStatus();
 }
 
-/// Every layer has experts, or none has.
+/// Which layers have experts: every decoder_sparse_step-th but those that mlp_only_layers lists.
+absl::Status readSparseLayers(const ConfigReader &reader, const ArchitectureRow &row,
+                              ModelConfig &config) {
+  int64_t step = 1;
+  STC_RETURN_IF_ERROR(reader.integer("decoder_sparse_step", step));
+  std::vector<int64_t> dense;
+  STC_RETURN_IF_ERROR(reader.integers("mlp_only_layers", dense));
+  if (step < 1)
+    return reader.error("decoder_sparse_step", "a number of 1 or more", absl::StrCat(step));
+  if (!row.mixture.hasDenseLayers && (step != 1 || !dense.empty()))
+    return reader.error(step != 1 ? "decoder_sparse_step" : "mlp_only_layers",
+                        absl::StrCat("experts in every layer of ", row.name),
+                        step != 1 ? absl::StrCat(step) : absl::StrCat(dense.size(), " layers"));
+  for (int64_t layer = 0; layer < config.layers; ++layer)
+    config.sparseLayers.push_back((layer + 1) % step == 0);
+  for (int64_t layer : dense) {
+    if (layer < 0 || layer >= config.layers)
+      return reader.error("mlp_only_layers", absl::StrCat("layers from 0 to ", config.layers - 1),
+                          absl::StrCat(layer));
+    config.sparseLayers[size_t(layer)] = false;
+  }
+  if (!std::count(config.sparseLayers.begin(), config.sparseLayers.end(), false))
+    config.sparseLayers.clear();
+  return absl::OkStatus();
+}
+
 absl::Status readExperts(const ConfigReader &reader, const ArchitectureRow &row,
                          ModelConfig &config) {
   const MixtureDefaults &mixture = row.mixture;
@@ -228,13 +265,7 @@ absl::Status readExperts(const ConfigReader &reader, const ArchitectureRow &row,
     STC_RETURN_IF_ERROR(reader.integer("shared_expert_intermediate_size", config.sharedExpertSize));
   if (mixture.hasGatesKey)
     STC_RETURN_IF_ERROR(reader.boolean("norm_topk_prob", config.normalizedGates));
-  int64_t step = 1;
-  STC_RETURN_IF_ERROR(reader.integer("decoder_sparse_step", step));
-  if (step != 1)
-    return reader.error("decoder_sparse_step", "1: experts in every layer", absl::StrCat(step));
-  if (const JsonValue *dense = reader.find("mlp_only_layers"); dense && !dense->array.empty())
-    return reader.error("mlp_only_layers", "none: experts in every layer",
-                        absl::StrCat(dense->array.size()));
+  STC_RETURN_IF_ERROR(readSparseLayers(reader, row, config));
   if (const JsonValue *clip = reader.find("clip_qkv"))
     return reader.error("clip_qkv", "null (clipped projections are not supported yet)",
                         ConfigReader::describe(*clip));
@@ -259,6 +290,45 @@ absl::Status readFalcon(const ConfigReader &reader, ModelConfig &config) {
   return absl::OkStatus();
 }
 
+/// What MPT's attention is. transformers' model has this and nothing else.
+absl::Status readMpt(const ConfigReader &reader, const std::string &file, ModelConfig &config) {
+  int64_t ratio = 4;
+  STC_RETURN_IF_ERROR(reader.integer("expansion_ratio", ratio));
+  if (ratio != 4)
+    return reader.error("expansion_ratio", "4", absl::StrCat(ratio));
+  if (const JsonValue *scale = reader.find("logit_scale"))
+    return reader.error("logit_scale", "null (scaled logits are not supported yet)",
+                        ConfigReader::describe(*scale));
+  const JsonValue *json = reader.find("attn_config");
+  if (!json)
+    return absl::OkStatus();
+  if (!json->isObject())
+    return reader.error("attn_config", "an object", ConfigReader::describe(*json));
+  ConfigReader own(*json, file, "attn_config.");
+  constexpr FixedKey kFixed[] = {{"alibi", true},  {"qk_ln", false},
+                                 {"qk_gn", false}, {"prefix_lm", false},
+                                 {"rope", false},  {"attn_uses_sequence_id", false}};
+  for (const FixedKey &fixed : kFixed)
+    STC_RETURN_IF_ERROR(readFixed(own, fixed));
+  if (const JsonValue *clip = own.find("clip_qkv"))
+    return own.error("clip_qkv", "null (clipped projections are not supported yet)",
+                     ConfigReader::describe(*clip));
+  std::string kind = "multihead_attention";
+  STC_RETURN_IF_ERROR(own.text("attn_type", kind));
+  if (kind != "multihead_attention")
+    return own.error("attn_type", "multihead_attention (others are not supported yet)",
+                     absl::StrCat("'", printable(kind), "'"));
+  STC_RETURN_IF_ERROR(own.number("alibi_bias_max", config.alibiBias));
+  if (!(config.alibiBias > 0 && config.alibiBias <= 64))
+    return own.error("alibi_bias_max", "a number above 0 and up to 64",
+                     absl::StrCat(config.alibiBias));
+  STC_RETURN_IF_ERROR(own.number("softmax_scale", config.attentionScale));
+  if (own.find("softmax_scale") && !(config.attentionScale > 0))
+    return own.error("softmax_scale", "a number above 0, or null",
+                     absl::StrCat(config.attentionScale));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<const ArchitectureRow *> readArchitecture(const ConfigReader &reader,
                                                          const std::string &file) {
   std::string name;
@@ -275,12 +345,18 @@ absl::StatusOr<const ArchitectureRow *> readArchitecture(const ConfigReader &rea
 
 } // namespace
 
-/// The decoder that `json` describes.
-static absl::StatusOr<ModelConfig> parseDecoder(const JsonValue &json, const std::string &file,
-                                                const ArchitectureRow *row) {
+/// The model that `json` describes.
+static absl::StatusOr<ModelConfig> parseModel(const JsonValue &json, const std::string &file,
+                                              const ArchitectureRow *row) {
   ConfigReader reader(json, file);
+  ArchitectureRow resolved = *row;
+  for (absl::string_view *key :
+       {&resolved.keys.hiddenSize, &resolved.keys.layers, &resolved.keys.heads})
+    *key = reader.given(*key);
+  row = &resolved;
   const ConfigKeys &keys = row->keys;
   ModelConfig config;
+  config.kind = row->kind;
   config.architecture = std::string(row->name);
   config.block = row->block;
   config.ropeInterleaved = row->interleavedRope;
@@ -290,7 +366,12 @@ static absl::StatusOr<ModelConfig> parseDecoder(const JsonValue &json, const std
   if (!hasSize && config.hiddenSize > 0 && config.hiddenSize < INT32_MAX)
     config.intermediateSize = row->intermediateFactor * config.hiddenSize;
   STC_RETURN_IF_ERROR(reader.integer(keys.intermediateSize, config.intermediateSize, hasSize));
-  STC_RETURN_IF_ERROR(reader.integer(keys.layers, config.layers, true));
+  if (row->kind == ModelKind::EncoderDecoder) {
+    STC_RETURN_IF_ERROR(reader.integer(keys.encoderLayers, config.encoderLayers, true));
+    config.layers = config.encoderLayers;
+  }
+  STC_RETURN_IF_ERROR(
+      reader.integer(keys.layers, config.layers, row->kind != ModelKind::EncoderDecoder));
   config.heads = row->heads;
   STC_RETURN_IF_ERROR(reader.integer(keys.heads, config.heads, row->heads == 0));
   config.vocabSize = row->vocabSize;
@@ -313,16 +394,27 @@ static absl::StatusOr<ModelConfig> parseDecoder(const JsonValue &json, const std
   if (!row->attentionBias)
     STC_RETURN_IF_ERROR(reader.boolean(keys.attentionBias, config.attentionBias));
   STC_RETURN_IF_ERROR(reader.boolean(keys.feedForwardBias, config.mlpBias));
+  config.alibiBias = row->alibiBias;
+  if (row->alibiSwitch) {
+    STC_RETURN_IF_ERROR(reader.boolean("alibi", config.alibiIsScaled));
+    config.alibiBias = config.alibiIsScaled ? 8 : 0;
+  }
   // Every per-layer list is as long as there are layers.
   if (config.layers < 1 || config.layers > kMostLayers)
     return checkConfig(huggingFaceNames(file, *row), config);
   STC_RETURN_IF_ERROR(readActivation(reader, *row, config));
+  if (row->kind == ModelKind::EncoderDecoder)
+    STC_RETURN_IF_ERROR(readEncoderDecoder(reader, *row, config));
   STC_RETURN_IF_ERROR(readOwnKeys(reader, *row, config));
   STC_RETURN_IF_ERROR(readExperts(reader, *row, config));
   if (row->name == "falcon")
     STC_RETURN_IF_ERROR(readFalcon(reader, config));
+  if (row->name == "mpt")
+    STC_RETURN_IF_ERROR(readMpt(reader, file, config));
   STC_RETURN_IF_ERROR(readRope(json, reader, file, *row, config));
   STC_RETURN_IF_ERROR(readSlidingWindow(reader, *row, config));
+  if (row->kind == ModelKind::Encoder)
+    STC_RETURN_IF_ERROR(readEncoder(reader, *row, config));
   STC_RETURN_IF_ERROR(readRotatedLayers(reader, *row, config));
   if (reader.find("bos_token_id")) {
     config.bosToken = 0;
@@ -345,12 +437,12 @@ absl::StatusOr<ModelConfig> parseHuggingFaceConfig(const JsonValue &json, const 
   const ArchitectureRow *row = findMultimodal(name);
   if (!row) {
     STC_ASSIGN_OR_RETURN(row, readArchitecture(reader, file));
-    return parseDecoder(json, file, row);
+    return parseModel(json, file, row);
   }
   const JsonValue *text = reader.find("text_config");
   if (!text || !text->isObject())
     return reader.error("text_config", "an object", text ? ConfigReader::describe(*text) : "none");
-  STC_ASSIGN_OR_RETURN(ModelConfig config, parseDecoder(*text, file, row));
+  STC_ASSIGN_OR_RETURN(ModelConfig config, parseModel(*text, file, row));
   if (reader.find("tie_word_embeddings"))
     STC_RETURN_IF_ERROR(reader.boolean("tie_word_embeddings", config.tiedEmbeddings));
   if (config.eosToken)

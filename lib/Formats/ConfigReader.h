@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 
+#include <algorithm>
+
 namespace stc {
 
 /// Typed access to the members of one JSON object. A missing member and null both mean "not given".
@@ -19,6 +21,17 @@ public:
   const JsonValue *find(absl::string_view key) const {
     const JsonValue *value = json.find(key);
     return value && value->isNull() ? nullptr : value;
+  }
+
+  /// Of names separated by "|" the first that is given, or the first.
+  absl::string_view given(absl::string_view names) const {
+    for (absl::string_view rest = names; !rest.empty();) {
+      absl::string_view name = rest.substr(0, rest.find('|'));
+      if (find(name))
+        return name;
+      rest.remove_prefix(std::min(rest.size(), name.size() + 1));
+    }
+    return names.substr(0, names.find('|'));
   }
 
   /// True when the key is present and not null, even where its value would be the default.
@@ -124,6 +137,19 @@ private:
   const std::string &file;
   std::string prefix;
 };
+
+/// What the configuration of a model with an encoder says beside that of a decoder: T5's biases and
+/// its kind of feed-forward block, and the token that the decoder begins with.
+absl::Status readEncoderDecoder(const ConfigReader &reader, const ArchitectureRow &row,
+                                ModelConfig &config);
+
+/// Each layer's kind as newer files list it, true for one with a window; empty where there is no
+/// list.
+absl::StatusOr<std::vector<bool>> readLayerTypes(const ConfigReader &reader, int64_t layers);
+
+/// Reads what only encoders have: positions, token types, windows to both sides.
+absl::Status readEncoder(const ConfigReader &reader, const ArchitectureRow &row,
+                         ModelConfig &config);
 
 /// Reads theta, the rotated part of heads and the scaling, of old files and of new ones
 /// (rope_parameters).

@@ -139,9 +139,9 @@ absl::Status readRope(const JsonValue &json, const ConfigReader &reader, const s
   config.localRopeTheta = row.localRopeTheta;
   STC_RETURN_IF_ERROR(reader.number(row.keys.ropeTheta, config.ropeTheta));
   if (row.localRopeTheta != 0) {
-    STC_RETURN_IF_ERROR(reader.number("rope_local_base_freq", config.localRopeTheta));
+    STC_RETURN_IF_ERROR(reader.number(row.keys.localRopeTheta, config.localRopeTheta));
     if (!std::isfinite(config.localRopeTheta) || config.localRopeTheta <= 0)
-      return reader.error("rope_local_base_freq", "a finite number above 0",
+      return reader.error(row.keys.localRopeTheta, "a finite number above 0",
                           absl::StrCat(config.localRopeTheta));
   }
   double fraction = row.rotaryFraction == 0 ? 1 : row.rotaryFraction;

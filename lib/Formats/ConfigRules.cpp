@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace stc {
@@ -49,7 +50,7 @@ absl::Status checkHeads(const ConfigNames &names, ModelConfig &config) {
     return formatError({names.file, names.rotaryDim, {}},
                        absl::StrCat("1 to ", config.headDim, " columns of a head"),
                        absl::StrCat(config.rotaryDim));
-  if (!config.block.learnedPositions && config.rotaryDim % 2 != 0)
+  if (config.usesRotation() && config.rotaryDim % 2 != 0)
     return formatError(
         {names.file, config.rotaryDim == config.headDim ? names.headDim : names.rotaryDim, {}},
         "an even size, for rotation in pairs", absl::StrCat(config.rotaryDim));
@@ -63,7 +64,11 @@ absl::Status checkHeads(const ConfigNames &names, ModelConfig &config) {
 /// The key-value cache over the whole context must have a size that can be computed at all.
 absl::Status checkContext(const ConfigNames &names, const ModelConfig &config) {
   int64_t bytes = 2 * int64_t(sizeof(float));
-  for (int64_t factor : {config.maxPositions, config.layers, config.kvHeads, config.headDim})
+  // Behind an encoder, every layer of the decoder keeps what it reads of it.
+  int64_t layers = config.encoderLayers == 0
+                       ? config.layers
+                       : std::max(config.layers, config.encoderLayers) + config.layers;
+  for (int64_t factor : {config.maxPositions, layers, config.kvHeads, config.headDim})
     if (__builtin_mul_overflow(bytes, factor, &bytes))
       return formatError({names.file, names.maxPositions, {}},
                          absl::StrCat("a key-value cache below 2^63 bytes over ", names.layers,
@@ -81,6 +86,24 @@ absl::Status checkExperts(const ConfigNames &names, const ModelConfig &config) {
   STC_RETURN_IF_ERROR(checkSize(names, names.expertSize, config.expertSize, maxSize));
   if (config.sharedExpertSize != 0)
     STC_RETURN_IF_ERROR(checkSize(names, names.sharedExpertSize, config.sharedExpertSize, maxSize));
+  return absl::OkStatus();
+}
+
+/// The encoder and what only models with one have.
+absl::Status checkEncoder(const ConfigNames &names, const ModelConfig &config) {
+  if (config.block.relativeBias) {
+    int64_t buckets = config.relativeBuckets;
+    if (buckets < 4 || buckets > maxLayers || buckets % 2 != 0)
+      return formatError({names.file, names.relativeBuckets, {}},
+                         absl::StrCat("an even number from 4 to ", maxLayers),
+                         absl::StrCat(buckets));
+    if (config.relativeDistance <= buckets || config.relativeDistance >= maxSize)
+      return formatError({names.file, names.relativeDistance, {}},
+                         absl::StrCat("more than ", names.relativeBuckets, " = ", buckets),
+                         absl::StrCat(config.relativeDistance));
+  }
+  if (config.decoderStart)
+    return checkToken(names, names.decoderStart, *config.decoderStart, config.vocabSize);
   return absl::OkStatus();
 }
 
@@ -155,6 +178,7 @@ absl::Status checkMultipliers(const ConfigNames &names, const ModelConfig &confi
                  {"logit scale", config.logitScale, false},
                  {"attention scale", config.attentionScale, true},
                  {"attention soft cap", config.attentionSoftCap, true},
+                 {"gate limit", config.gateLimit, true},
                  {"logit soft cap", config.logitSoftCap, true}};
   for (const auto &number : numbers)
     if (!(number.mayBeZero && number.value == 0))
@@ -204,6 +228,8 @@ absl::Status checkConfig(const ConfigNames &names, ModelConfig &config) {
   STC_RETURN_IF_ERROR(checkSize(names, names.hiddenSize, config.hiddenSize, maxSize));
   STC_RETURN_IF_ERROR(checkSize(names, names.intermediateSize, config.intermediateSize, maxSize));
   STC_RETURN_IF_ERROR(checkSize(names, names.layers, config.layers, maxLayers));
+  if (config.encoderLayers != 0)
+    STC_RETURN_IF_ERROR(checkSize(names, names.encoderLayers, config.encoderLayers, maxLayers));
   STC_RETURN_IF_ERROR(checkSize(names, names.heads, config.heads, maxLayers));
   STC_RETURN_IF_ERROR(checkSize(names, names.kvHeads, config.kvHeads, maxLayers));
   STC_RETURN_IF_ERROR(checkSize(names, names.vocabSize, config.vocabSize, maxSize - 1));
@@ -216,6 +242,7 @@ absl::Status checkConfig(const ConfigNames &names, ModelConfig &config) {
   STC_RETURN_IF_ERROR(checkRope(names, config));
   STC_RETURN_IF_ERROR(checkMultipliers(names, config));
   STC_RETURN_IF_ERROR(checkExperts(names, config));
+  STC_RETURN_IF_ERROR(checkEncoder(names, config));
   if (config.slidingWindow != 0)
     STC_RETURN_IF_ERROR(checkSize(names, names.slidingWindow, config.slidingWindow, maxSize - 1));
   if (config.bosToken)

@@ -8,15 +8,18 @@
 
 namespace stc {
 
-/// What a family calls the common values in its config.json.
+/// What a family calls the common values in its config.json. Names that differ between its files
+/// are separated by "|": the first that exists counts.
 struct ConfigKeys {
   absl::string_view hiddenSize = "hidden_size", intermediateSize = "intermediate_size";
+  absl::string_view encoderLayers; // of models with an encoder
   absl::string_view layers = "num_hidden_layers", heads = "num_attention_heads";
   absl::string_view kvHeads = "num_key_value_heads", headDim = "head_dim";
   absl::string_view maxPositions = "max_position_embeddings", normEpsilon = "rms_norm_eps";
   absl::string_view activation = "hidden_act", ropeTheta = "rope_theta";
   absl::string_view rotaryFraction = "partial_rotary_factor", rotaryDim;
   absl::string_view attentionBias = "attention_bias", feedForwardBias = "mlp_bias";
+  absl::string_view localRopeTheta = "rope_local_base_freq";
 };
 
 /// A number that only some families have.
@@ -42,6 +45,7 @@ struct MixtureDefaults {
   int64_t sharedExpertSize = 0;
   bool normalizedGates = false, hasGatesKey = true; // norm_topk_prob
   bool isGgufNormalized = false; // what GGUF files, which do not say, are taken to be
+  bool hasDenseLayers = false;   // decoder_sparse_step and mlp_only_layers say which
 };
 
 enum class WindowRule {
@@ -49,11 +53,13 @@ enum class WindowRule {
   Always,   // sliding_window says how long
   Switched, // use_sliding_window turns it on, from layer max_window_layers on
   Pattern,  // but in every sliding_window_pattern-th layer
+  TwoSided, // of an encoder: to both sides, but in every n-th layer, of which layer 0 is the first
 };
 
 /// What an architecture's configuration leaves unsaid: the values that apply where a key is
 /// missing, and what is fixed. A new architecture of the family is a new row.
 struct ArchitectureRow {
+  ModelKind kind = ModelKind::Decoder;
   absl::string_view name;   // Hugging Face model_type
   absl::string_view models; // that it is known by
   /// Published checkpoints ask for code in modeling_NAME.py, which is what the graph computes; ""
@@ -80,15 +86,24 @@ struct ArchitectureRow {
   int64_t unrotatedPattern = 0;     // every n-th layer is not rotated; 0: all are
   bool rotatesWindowsOnly = false;  // layers that see everything are not rotated
   bool attentionBias = false;       // always; otherwise the key says
+  double alibiBias = 0;             // ModelConfig's, where no key says
+  bool alibiSwitch = false;         // `alibi` turns it on, with 8, and scaled
   bool interleavedRope = false;     // in Hugging Face checkpoints
   bool ggufInterleavedRope = false; // GGUF's converter permutes query and key rows, or as above
   bool ggufLayerNormKey = false; // attention.layer_norm_epsilon instead of layer_norm_rms_epsilon
   bool ggufWritable = false;
-  MixtureDefaults mixture; // of no experts: there are none
+  int64_t tokenTypes = 0;        // of an encoder, where type_vocab_size is missing; 0: it has none
+  bool skipsPadding = false;     // positions begin behind pad_token_id in their table
+  int64_t paddingToken = 0;      // where pad_token_id is missing
+  double ggufGateLimit = 0;      // GGUF files do not say
+  bool ggufTruncatesYarn = true; // the bounds of yarn's blend in GGUF files, which do not say
+  MixtureDefaults mixture;       // of no experts: there are none
   absl::Span<const NumberKey> numbers;
   absl::Span<const FixedKey> fixed;
 };
 
+/// The encoders among them.
+absl::Span<const ArchitectureRow> encoderRows();
 /// Every known architecture.
 absl::Span<const ArchitectureRow> architectureRows();
 /// The row of a model_type; nullptr for one we do not know.
@@ -118,7 +133,8 @@ struct ConfigNames {
   std::string file;
   std::string hiddenSize, intermediateSize, layers, heads, kvHeads, headDim, vocabSize;
   std::string maxPositions, normEpsilon, ropeTheta, ropeScaling, rotaryDim, slidingWindow;
-  std::string bosToken, eosToken;
+  std::string bosToken, eosToken, decoderStart;
+  std::string encoderLayers, relativeBuckets, relativeDistance;
   std::string experts, expertsPerToken, expertSize, sharedExpertSize;
 };
 
@@ -136,6 +152,12 @@ double yarnMagnitude(double scale, double m = 1);
 
 /// What the value of `key` stands for.
 double meaningOf(const NumberKey &key, double value);
+
+/// The first of every `pattern` layers is false, the others true.
+std::vector<bool> allButFirstOfEvery(int64_t pattern, int64_t layers);
+
+/// Gives the layers that `windowed` names a window of half of `width` to each side.
+void setTwoSidedWindow(int64_t width, const std::vector<bool> &windowed, ModelConfig &config);
 
 /// Every `pattern`-th of `layers` layers is false; none (empty) where the pattern is 0.
 std::vector<bool> allButEvery(int64_t pattern, int64_t layers);

@@ -1,8 +1,9 @@
 // Codes, scales, zeros and masks of several tensors -> the values of one matrix.
 #include "stc/Formats/Encoding.h"
 
-#include "stc/Support/Float.h"
-
+#include "BlockTypes.h"
+#include "Marlin24.h"
+#include "Microscaling.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
@@ -28,6 +29,14 @@ uint32_t loadWord(const TensorView &tensor, int64_t index) {
 std::vector<int16_t> unpack(const PackedCodes &packed, int64_t rows, int64_t columns) {
   std::vector<int16_t> codes(size_t(rows * columns));
   const TensorView &tensor = packed.tensor;
+  if (packed.order == PackedCodes::Order::Float4) {
+    int64_t width = (columns + 1) / 2;
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t column = 0; column < columns; ++column)
+        codes[size_t(row * columns + column)] = twiceFloat4(
+            uint8_t(tensor.bytes[size_t(row * width + column / 2)] >> (column % 2 * 4)));
+    return codes;
+  }
   if (packed.order == PackedCodes::Order::Bytes) {
     for (size_t i = 0; i < codes.size(); ++i)
       codes[i] = int8_t(tensor.bytes[i]);
@@ -86,7 +95,8 @@ absl::StatusOr<std::vector<int8_t>> readSigned(const PackedCodes &packed, int64_
   std::vector<int16_t> stored = unpack(packed, rows, columns);
   std::vector<int8_t> codes(stored.size());
   int half = 1 << (packed.bits - 1), low = 2 * half - 1;
-  bool isSigned = packed.order == PackedCodes::Order::Bytes;
+  bool isSigned =
+      packed.order == PackedCodes::Order::Bytes || packed.order == PackedCodes::Order::Float4;
   for (size_t i = 0; i < stored.size(); ++i) {
     int code = isSigned ? stored[i] : ((stored[i] + offset) & low) - half;
     if (code < -half || code >= half)
@@ -139,9 +149,11 @@ absl::StatusOr<std::vector<float>> readScales(const StoredEncoding &encoding) {
                          absl::StrCat(stored[i], " at element ", i));
   for (int64_t row = 0; row < encoding.rows; ++row)
     for (int64_t group = 0; group < groups; ++group) {
-      int64_t at = encoding.scalesTransposed ? group * encoding.rows + row
+      int64_t place = encoding.scalesShuffled ? row / 8 * 8 + row % 4 * 2 + row / 4 % 2 : row;
+      int64_t at = encoding.scalesTransposed ? group * encoding.rows + place
                                              : row / encoding.tileRows * groups + group;
-      scales[size_t(row * groups + group)] = float(double(stored[size_t(at)]) * encoding.scaleUnit);
+      double scale = double(stored[size_t(at)]) * encoding.scaleUnit / encoding.scaleDivisor;
+      scales[size_t(row * groups + group)] = float(scale);
     }
   return scales;
 }
@@ -152,7 +164,10 @@ absl::StatusOr<CodedMatrix> readCoded(const StoredEncoding &encoding) {
   matrix.columns = encoding.columns;
   matrix.bits = encoding.codes->bits;
   matrix.group = encoding.tileColumns;
-  if (encoding.mask) {
+  if (encoding.positions) {
+    STC_ASSIGN_OR_RETURN(matrix.codes, readMarlin24(encoding.codes->tensor, *encoding.positions,
+                                                    encoding.rows, encoding.columns, matrix.bits));
+  } else if (encoding.mask) {
     STC_ASSIGN_OR_RETURN(std::vector<int8_t> kept,
                          readSigned(*encoding.codes, 1, encoding.codes->tensor.elementCount(), 0));
     STC_ASSIGN_OR_RETURN(matrix.codes,
@@ -180,49 +195,31 @@ absl::StatusOr<CodedMatrix> readCoded(const StoredEncoding &encoding) {
   return matrix;
 }
 
-//===----------------------------------------------------------------------===//
-// GGUF's blocks of one scale
-//===----------------------------------------------------------------------===//
-
-constexpr int64_t kBlock = 32;
-
-/// The 32 codes of a block behind its f16 scale; see Dequantize.cpp for where they lie.
-void readBlock(DType dtype, const uint8_t *bytes, int8_t *codes) {
-  if (dtype == DType::Q8_0) {
-    std::memcpy(codes, bytes, kBlock);
-    return;
-  }
-  bool fifth = dtype == DType::Q5_0;
-  const uint8_t *nibbles = bytes + (fifth ? 4 : 0);
-  for (int i = 0; i < kBlock; ++i) {
-    int code = i < 16 ? nibbles[i] & 15 : nibbles[i - 16] >> 4;
-    if (fifth)
-      code |= (bytes[i / 8] >> (i % 8) & 1) << 4;
-    codes[i] = int8_t(code - (fifth ? 16 : 8));
-  }
-}
-
+/// The codes of GGUF's blocks.
 absl::StatusOr<CodedMatrix> readBlocks(const TensorView &tensor) {
+  const BlockType &type = *findBlockType(tensor.dtype);
+  int64_t elements = dtypeBlockElements(tensor.dtype), size = dtypeBlockBytes(tensor.dtype);
   CodedMatrix matrix;
   matrix.rows = tensor.shape[0];
   matrix.columns = tensor.shape[1];
-  matrix.bits = tensor.dtype == DType::Q8_0 ? 8 : tensor.dtype == DType::Q5_0 ? 5 : 4;
-  matrix.group = kBlock;
-  int64_t blocks = matrix.rows * matrix.columns / kBlock, size = dtypeBlockBytes(tensor.dtype);
+  matrix.bits = type.bits;
+  matrix.group = type.group;
+  int64_t blocks = matrix.rows * matrix.columns / elements, groups = elements / type.group;
   if (tensor.bytes.size() < uint64_t(blocks * size))
     return formatError(siteOf(tensor), absl::StrCat(blocks * size, " bytes"),
                        absl::StrCat(tensor.bytes.size()));
-  matrix.codes.resize(size_t(blocks * kBlock));
-  for (int64_t block = 0; block < blocks; ++block) {
-    const uint8_t *bytes = tensor.bytes.data() + block * size;
-    float scale = halfToFloat(uint16_t(bytes[0] | bytes[1] << 8));
-    if (!std::isfinite(scale))
+  matrix.codes.reserve(size_t(blocks * elements));
+  for (int64_t number = 0; number < blocks; ++number) {
+    BlockCodes block;
+    if (!type.read(tensor.bytes.data() + number * size, block))
       return formatError(
-          {std::string(tensor.file), tensor.name, tensor.offset + uint64_t(block * size)},
+          {std::string(tensor.file), tensor.name, tensor.offset + uint64_t(number * size)},
           absl::StrCat("finite scales in every ", dtypeName(tensor.dtype), " block"),
           "NaN or infinity");
-    matrix.scales.push_back(scale);
-    readBlock(tensor.dtype, bytes + 2, matrix.codes.data() + block * kBlock);
+    matrix.codes.insert(matrix.codes.end(), block.codes, block.codes + elements);
+    matrix.scales.insert(matrix.scales.end(), block.scales, block.scales + groups);
+    if (type.hasMinimums)
+      matrix.minimums.insert(matrix.minimums.end(), block.minimums, block.minimums + groups);
   }
   return matrix;
 }
@@ -234,7 +231,7 @@ std::vector<const TensorView *> StoredEncoding::parts() const {
   for (const absl::optional<PackedCodes> *packed : {&codes, &zeros})
     if (*packed)
       all.push_back(&(*packed)->tensor);
-  for (const absl::optional<TensorView> *tensor : {&values, &mask, &scales, &groupOf})
+  for (const absl::optional<TensorView> *tensor : {&values, &mask, &positions, &scales, &groupOf})
     if (*tensor)
       all.push_back(&**tensor);
   return all;
@@ -248,17 +245,17 @@ uint64_t StoredEncoding::storedBytes() const {
 }
 
 std::string StoredEncoding::name() const {
-  std::string type =
-      codes ? absl::StrCat("int", codes->bits) : absl::AsciiStrToLower(dtypeName(values->dtype));
+  bool isFloat4 = codes && codes->order == PackedCodes::Order::Float4;
+  std::string type = isFloat4 ? "f4_e2m1"
+                     : codes  ? absl::StrCat("int", codes->bits)
+                              : absl::AsciiStrToLower(dtypeName(values->dtype));
   return mask ? type + "-bitmask" : type;
 }
 
 bool isCoded(const TensorView &tensor) {
   if (tensor.encoding)
     return bool(tensor.encoding->codes);
-  bool isBlocks =
-      tensor.dtype == DType::Q8_0 || tensor.dtype == DType::Q4_0 || tensor.dtype == DType::Q5_0;
-  return isBlocks && tensor.shape.size() == 2;
+  return findBlockType(tensor.dtype) && tensor.shape.size() == 2;
 }
 
 absl::StatusOr<CodedMatrix> readCodes(const TensorView &tensor) {
@@ -295,12 +292,15 @@ std::vector<float> decode(const CodedMatrix &matrix) {
   for (int64_t row = 0; row < matrix.rows; ++row) {
     const float *scales = matrix.scales.data() + row * groups;
     const int8_t *zeros = matrix.zeros.empty() ? nullptr : matrix.zeros.data() + row * groups;
+    const float *minimums =
+        matrix.minimums.empty() ? nullptr : matrix.minimums.data() + row * groups;
     const int8_t *codes = matrix.codes.data() + row * matrix.columns;
     float *out = values.data() + row * matrix.columns;
     auto decodeRun = [&](int64_t begin, int64_t end, int64_t group) {
       int zero = zeros ? zeros[group] : 0;
+      float minimum = minimums ? minimums[group] : 0;
       for (int64_t column = begin; column < end; ++column)
-        out[column] = float(codes[column] - zero) * scales[group];
+        out[column] = float(codes[column] - zero) * scales[group] - minimum;
     };
     if (!matrix.groupOf.empty())
       for (int64_t column = 0; column < matrix.columns; ++column)

@@ -1,11 +1,16 @@
 // Puts the tensors of pre-compressed linear layers together. What is stored is described by:
 //   GPTQ: AutoGPTQ's qlinear_cuda_old.py (`pack`, `forward`); "gptq_v2" is GPTQModel's.
 //   AWQ: AutoAWQ's modules/linear/gemm.py and utils/packing_utils.py.
-//   compressed-tensors: compressors/quantized_compressors and sparse_compressors of that library.
+//   compressed-tensors: compressors/quantized_compressors, sparse_compressors and
+//     sparse_quantized_compressors of that library.
+//   NVFP4: fp4_quantized.py there, and Model Optimizer's export of it, which stores the reciprocal
+//     of the matrix's scale: convert/converters/modelopt_nvfp4.py.
 //   FP8: transformers' integrations/finegrained_fp8.py, DeepSeek-V3's README_WEIGHTS.md.
+//   MXFP4: transformers' integrations/mxfp4.py (`convert_moe_packed_tensors`), OCP Microscaling.
 //   bitsandbytes: Dettmers et al. 2022, "LLM.int8()": row-wise absolute maxima beside the codes.
 #include "JoinEncoded.h"
 
+#include "Marlin24.h"
 #include "stc/Formats/Encoding.h"
 
 #include "absl/container/flat_hash_map.h"
@@ -15,6 +20,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 
+#include <cmath>
 #include <cstring>
 
 namespace stc {
@@ -85,8 +91,11 @@ private:
   absl::StatusOr<bool> describe(const TensorView &tensor);
   absl::Status gptqOrAwq();
   absl::Status words();
+  absl::Status marlin24();
+  absl::Status float4();
   absl::Status bytes();
   absl::Status bitmask();
+  absl::Status addMicroscaled(const TensorView &blocks, std::vector<TensorView> &all);
   absl::Status addScales(absl::string_view suffix, const QuantizationScheme &scheme);
   absl::Status addZeros(absl::string_view suffix, const QuantizationScheme &scheme);
   absl::Status addGroupOf(absl::string_view suffix, int64_t groups);
@@ -271,6 +280,86 @@ absl::Status Joiner::words() {
                                  encoding.columns, ": ", known.empty() ? "nothing" : known));
 }
 
+/// weight_packed and meta, which tell the matrix's shape, and scale_packed, with inputs first.
+absl::Status Joiner::marlin24() {
+  const TensorView &stored = *anchor;
+  if (config.schemes.empty())
+    return shapeError(stored, "a type that quantization_config tells of");
+  const QuantizationScheme &scheme = config.schemes.front();
+  int64_t bits = scheme.bits;
+  // Words of a tile hold 16 kept columns, which are 32, of all rows.
+  if (stored.dtype != DType::I32 || stored.shape.size() != 2 || stored.shape[0] < 1 ||
+      stored.shape[0] >= kMost / kMarlin24Columns || stored.shape[1] < 1 ||
+      stored.shape[1] >= kMost || stored.shape[1] * 2 % (bits * kMarlin24Rows) != 0)
+    return shapeError(stored, absl::StrCat("I32 words of ", bits, "-bit codes of a multiple of ",
+                                           kMarlin24Rows, " rows"));
+  STC_RETURN_IF_ERROR(setSize(stored.shape[1] * 2 / bits, stored.shape[0] * kMarlin24Columns));
+  int64_t rows = encoding.rows, columns = encoding.columns;
+  STC_ASSIGN_OR_RETURN(const TensorView *places, need(".meta", "the places of the codes"));
+  Shape ofPlaces = {columns / kMarlin24Columns, 2 * rows};
+  if (places->dtype != DType::I16 || places->shape != ofPlaces)
+    return shapeError(*places, absl::StrCat("I16 ", text(ofPlaces)));
+  STC_ASSIGN_OR_RETURN(const TensorView *scales,
+                       need(".scale_packed", absl::StrCat("the scales of ", scheme.str())));
+  int64_t group = scheme.group ? std::min(scheme.group, columns) : columns;
+  Shape ofScales = {tiles(columns, group), rows};
+  if (scales->dtype != DType::F16 || scales->shape != ofScales)
+    return shapeError(*scales, absl::StrCat("F16 ", text(ofScales), " (", scheme.str(), " of ",
+                                            columns, " columns)"));
+  encoding.codes = PackedCodes{stored, int(bits), Order::Marlin24, false, false};
+  encoding.positions = *places;
+  encoding.scales = *scales;
+  encoding.scalesTransposed = true;
+  // As the library decides it: by the columns that are kept.
+  encoding.scalesShuffled = scheme.group && scheme.group < columns / 2;
+  encoding.tileColumns = group;
+  return absl::OkStatus();
+}
+
+/// E2M1 values, two in a byte, and scales of groups: NVFP4 and MXFP4.
+absl::Status Joiner::float4() {
+  const TensorView &stored = *anchor;
+  bool isModelOpt = config.method == Method::ModelOpt;
+  if (stored.dtype != DType::U8 || stored.shape.size() != 2 || stored.shape[1] >= kMost / 2)
+    return shapeError(stored, "U8 bytes of two f4_e2m1 values");
+  STC_RETURN_IF_ERROR(setSize(stored.shape[0], 2 * stored.shape[1]));
+  STC_ASSIGN_OR_RETURN(const TensorView *scales,
+                       need(".weight_scale", "the scales of f4_e2m1 values"));
+  const QuantizationScheme *fitting = nullptr;
+  for (const QuantizationScheme &scheme : config.schemes)
+    if (scheme.isFloat4() && (!fitting || !scalesFit(*scales, *fitting)))
+      fitting = &scheme;
+  if (!fitting)
+    return shapeError(stored, "a type that quantization_config tells of");
+  bool isMx = fitting->group == 32;
+  bool isKnown = isMx ? scales->dtype == DType::U8 || scales->dtype == DType::F8E8M0
+                      : scales->dtype == DType::F8E4M3;
+  if (!isKnown || !scalesFit(*scales, *fitting))
+    return shapeError(*scales,
+                      absl::StrCat(isMx ? "U8 or F8_E8M0" : "F8_E4M3", " scales of ",
+                                   fitting->str(), " for ", encoding.rows, "x", encoding.columns));
+  // Twice a value lies between -12 and 12, which takes five bits.
+  encoding.codes = PackedCodes{stored, 5, Order::Float4, false, false};
+  encoding.scales = *scales;
+  encoding.scaleUnit = 0.5;
+  encoding.tileColumns = std::min(fitting->group, encoding.columns);
+  if (isMx) {
+    encoding.scales->dtype = DType::F8E8M0; // which older files call U8
+    return absl::OkStatus();
+  }
+  STC_ASSIGN_OR_RETURN(const TensorView *whole,
+                       need(isModelOpt ? ".weight_scale_2" : ".weight_global_scale",
+                            "the scale of the whole matrix"));
+  float scale = 0;
+  if (whole->dtype != DType::F32 || whole->elementCount() != 1)
+    return shapeError(*whole, "one F32 scale of the whole matrix");
+  STC_RETURN_IF_ERROR(readFloats(*whole, 0, absl::MakeSpan(&scale, 1)));
+  if (!std::isfinite(scale) || scale <= 0)
+    return formatError(siteOf(*whole), "a finite scale above 0", absl::StrCat(scale));
+  (isModelOpt ? encoding.scaleUnit : encoding.scaleDivisor) *= scale;
+  return absl::OkStatus();
+}
+
 /// Codes or F8_E4M3 values of a byte each, perhaps behind a mask, and their scales.
 absl::Status Joiner::bytes() {
   const TensorView &stored = encoding.values ? *encoding.values : *anchor;
@@ -282,7 +371,7 @@ absl::Status Joiner::bytes() {
   const QuantizationScheme *fitting = nullptr;
   auto scales = byName.find(absl::StrCat(layer, suffix));
   for (const QuantizationScheme &scheme : config.schemes)
-    if (scheme.isFloat == isFloat &&
+    if (scheme.isFloat == isFloat && !scheme.isFloat4() &&
         (!fitting || (scales != byName.end() && !scalesFit(*scales->second, *fitting))))
       fitting = &scheme;
   if (!fitting)
@@ -328,6 +417,53 @@ absl::Status Joiner::bitmask() {
   return isQuantized ? bytes() : absl::OkStatus();
 }
 
+/// NAME_blocks [experts, rows, columns / 32, 16] of E2M1 numbers and NAME_scales [experts, rows,
+/// columns / 32] of E8M0 become the matrices NAME[0], NAME[1] ..., one for each expert.
+absl::Status Joiner::addMicroscaled(const TensorView &blocks, std::vector<TensorView> &all) {
+  constexpr int64_t kGroup = 32, kMostExperts = 1 << 16;
+  anchor = &blocks;
+  layer = std::string(absl::StripSuffix(blocks.name, "_blocks"));
+  const Shape &shape = blocks.shape;
+  if (blocks.dtype != DType::U8 || shape.size() != 4 || shape[3] != kGroup / 2 || shape[0] < 1 ||
+      shape[0] > kMostExperts || shape[2] >= kMost / kGroup)
+    return shapeError(blocks, "U8 [experts, rows, columns / 32, 16]");
+  Shape expected(shape.begin(), shape.begin() + 3);
+  STC_ASSIGN_OR_RETURN(const TensorView *scales, need("_scales", "the scales of the blocks"));
+  // Files that are older than the type call it U8.
+  if ((scales->dtype != DType::U8 && scales->dtype != DType::F8E8M0) || scales->shape != expected)
+    return shapeError(*scales, absl::StrCat("U8 ", text(expected)));
+  if (byName.contains(layer))
+    return formatError(siteOf(blocks), absl::StrCat("no plain ", layer, " beside it"), "one");
+  for (int64_t expert = 0; expert < shape[0]; ++expert) {
+    auto own = [&](const TensorView &tensor, DType dtype) {
+      TensorView view = tensor;
+      uint64_t size = tensor.bytes.size() / uint64_t(shape[0]);
+      view.dtype = dtype;
+      view.shape.erase(view.shape.begin());
+      view.bytes = tensor.bytes.subspan(uint64_t(expert) * size, size);
+      view.offset += uint64_t(expert) * size;
+      return view;
+    };
+    encoding = StoredEncoding();
+    STC_RETURN_IF_ERROR(setSize(shape[1], shape[2] * kGroup));
+    // Twice a value lies between -12 and 12, which takes five bits.
+    encoding.codes = PackedCodes{own(blocks, DType::U8), 5, Order::Float4, false, false};
+    encoding.scales = own(*scales, DType::F8E8M0);
+    encoding.scaleUnit = 0.5;
+    encoding.tileColumns = kGroup;
+    encoding.isLinear = true;
+    TensorView whole;
+    whole.name = absl::StrCat(layer, "[", expert, "]");
+    whole.shape = {encoding.rows, encoding.columns};
+    whole.file = blocks.file;
+    whole.offset = encoding.codes->tensor.offset;
+    whole.encoding = std::make_shared<const StoredEncoding>(std::move(encoding));
+    all.push_back(std::move(whole));
+  }
+  taken.insert(blocks.name);
+  return absl::OkStatus();
+}
+
 /// Fills `encoding` if the tensor is the one that stands for a compressed layer.
 absl::StatusOr<bool> Joiner::describe(const TensorView &tensor) {
   anchor = &tensor;
@@ -343,10 +479,13 @@ absl::StatusOr<bool> Joiner::describe(const TensorView &tensor) {
   bool isLibrary = config.method == Method::CompressedTensors;
   bool isByte = (tensor.dtype == DType::I8 || tensor.dtype == DType::F8E4M3) &&
                 tensor.shape.size() == 2 && config.method != Method::None;
+  bool isPair = tensor.dtype == DType::U8;
   if ((config.method == Method::Gptq || config.method == Method::Awq) && isCalled(".qweight"))
     status = gptqOrAwq();
   else if (isLibrary && isCalled(".weight_packed"))
-    status = words();
+    status = config.isMarlin24 ? marlin24() : isPair ? float4() : words();
+  else if (config.method == Method::ModelOpt && isPair && isCalled(".weight"))
+    status = float4();
   else if (isLibrary && isCalled(".compressed"))
     status = bitmask();
   else if (isByte && isCalled(".weight")) {
@@ -361,11 +500,12 @@ absl::StatusOr<bool> Joiner::describe(const TensorView &tensor) {
 
 /// How activations and the cache were quantized is not how this program does it.
 bool Joiner::isOfActivations(absl::string_view name) const {
-  if (config.method != Method::CompressedTensors && config.method != Method::Fp8)
+  if (config.method != Method::CompressedTensors && config.method != Method::Fp8 &&
+      config.method != Method::ModelOpt)
     return false;
   for (absl::string_view suffix :
-       {".input_scale", ".input_zero_point", ".input_g_idx", ".output_scale", ".output_zero_point",
-        ".activation_scale", ".k_scale", ".v_scale", ".q_scale"})
+       {".input_scale", ".input_zero_point", ".input_g_idx", ".input_global_scale", ".output_scale",
+        ".output_zero_point", ".activation_scale", ".k_scale", ".v_scale", ".q_scale"})
     if (absl::EndsWith(name, suffix))
       return true;
   return false;
@@ -374,6 +514,10 @@ bool Joiner::isOfActivations(absl::string_view name) const {
 absl::StatusOr<std::vector<TensorView>> Joiner::join() {
   std::vector<TensorView> all;
   for (const TensorView &tensor : tensors) {
+    if (config.method == Method::Mxfp4 && absl::EndsWith(tensor.name, "_blocks")) {
+      STC_RETURN_IF_ERROR(addMicroscaled(tensor, all));
+      continue;
+    }
     STC_ASSIGN_OR_RETURN(bool isEncoded, describe(tensor));
     if (!isEncoded) {
       all.push_back(tensor);

@@ -1,11 +1,12 @@
 // What a config.json says about how its weights are stored, after the configuration classes of
 // transformers (utils/quantization_config.py) and of compressed-tensors
-// (quantization/quant_args.py).
+// (quantization/quant_args.py), and Model Optimizer's "Unified HuggingFace Checkpoint" guide.
 #include "QuantizationConfig.h"
 
 #include "ConfigReader.h"
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_join.h"
 
 #include <algorithm>
 
@@ -118,6 +119,33 @@ absl::Status readBitsAndBytes(const ConfigReader &reader, QuantizationConfig &co
   return absl::OkStatus();
 }
 
+/// E2M1 values know two ways to be scaled, which the group tells apart.
+absl::Status checkFloat4(const ConfigReader &reader, QuantizationScheme &scheme) {
+  return scheme.group == 16 || scheme.group == 32
+             ? absl::OkStatus()
+             : reader.error("group_size", "16 (NVFP4) or 32 (MXFP4) for 4-bit floats",
+                            absl::StrCat(scheme.group));
+}
+
+/// TensorRT Model Optimizer, whose algorithms imply all there is to know.
+absl::Status readModelOpt(const ConfigReader &reader, QuantizationConfig &config) {
+  QuantizationScheme scheme;
+  scheme.isFloat = true;
+  STC_ASSIGN_OR_RETURN(std::string algorithm, word(reader, "quant_algo", "none"));
+  if (algorithm == "nvfp4") {
+    scheme.bits = 4;
+    scheme.group = 16;
+    STC_RETURN_IF_ERROR(reader.integer("group_size", scheme.group));
+    if (scheme.group != 16)
+      return reader.error("group_size", "16", absl::StrCat(scheme.group));
+  } else if (algorithm != "fp8") {
+    return reader.error("quant_algo", "NVFP4 or FP8", absl::StrCat("'", printable(algorithm), "'"));
+  }
+  config.method = Method::ModelOpt;
+  config.schemes = {scheme};
+  return absl::OkStatus();
+}
+
 /// One of `config_groups`: how its weights are quantized.
 absl::Status readWeights(const JsonValue &json, const std::string &file, const std::string &prefix,
                          QuantizationConfig &config) {
@@ -129,7 +157,7 @@ absl::Status readWeights(const JsonValue &json, const std::string &file, const s
     return reader.error("type", "int or float", absl::StrCat("'", printable(type), "'"));
   scheme.isFloat = type == "float";
   if (scheme.isFloat)
-    STC_RETURN_IF_ERROR(checkBits(reader, "num_bits", scheme.bits, {8}));
+    STC_RETURN_IF_ERROR(checkBits(reader, "num_bits", scheme.bits, {4, 8}));
   else
     STC_RETURN_IF_ERROR(checkBits(reader, "num_bits", scheme.bits, {2, 3, 4, 5, 6, 7, 8}));
   STC_RETURN_IF_ERROR(reader.boolean("symmetric", scheme.symmetric));
@@ -142,25 +170,34 @@ absl::Status readWeights(const JsonValue &json, const std::string &file, const s
     scheme.group = 0;
   } else if (strategy == "channel" || strategy == "tensor") {
     scheme.group = 0;
-  } else if (strategy != "group") {
-    return reader.error("strategy", "tensor, channel, group or block",
+  } else if (strategy != "group" && strategy != "tensor_group") {
+    return reader.error("strategy", "tensor, channel, group, tensor_group or block",
                         absl::StrCat("'", printable(strategy), "'"));
   }
+  if (scheme.isFloat4())
+    STC_RETURN_IF_ERROR(checkFloat4(reader, scheme));
+  if (config.isMarlin24 && (scheme.isFloat || !scheme.symmetric || scheme.blockRows))
+    return reader.error("symmetric", "symmetric codes of rows or groups in marlin-24",
+                        scheme.isFloat     ? "floats"
+                        : scheme.blockRows ? "blocks"
+                                           : "false");
+  if (config.isMarlin24)
+    STC_RETURN_IF_ERROR(checkBits(reader, "num_bits", scheme.bits, {4, 8}));
   config.schemes.push_back(scheme);
   return absl::OkStatus();
 }
 
 absl::Status readCompressedTensors(const ConfigReader &reader, const std::string &file,
                                    const std::string &prefix, QuantizationConfig &config) {
-  constexpr absl::string_view formats =
-      "dense, pack-quantized, int-quantized, float-quantized or naive-quantized";
+  constexpr absl::string_view formats[] = {
+      "dense",           "pack-quantized",       "int-quantized",        "float-quantized",
+      "naive-quantized", "nvfp4-pack-quantized", "mxfp4-pack-quantized", "marlin-24",
+      "mixed-precision"};
   STC_ASSIGN_OR_RETURN(std::string format, word(reader, "format", "dense"));
-  for (absl::string_view known :
-       {"dense", "pack-quantized", "int-quantized", "float-quantized", "naive-quantized"})
-    if (format == known)
-      format.clear();
-  if (!format.empty())
-    return reader.error("format", formats, absl::StrCat("'", printable(format), "'"));
+  if (std::find(std::begin(formats), std::end(formats), format) == std::end(formats))
+    return reader.error("format", absl::StrCat("one of ", absl::StrJoin(formats, ", ")),
+                        absl::StrCat("'", printable(format), "'"));
+  config.isMarlin24 = format == "marlin-24";
   STC_RETURN_IF_ERROR(refuseMember(reader, "transform_config", "no transforms of activations"));
   if (const JsonValue *sparsity = reader.find("sparsity_config")) {
     ConfigReader inner(*sparsity, file, prefix + "sparsity_config.");
@@ -189,7 +226,9 @@ absl::Status readCompressedTensors(const ConfigReader &reader, const std::string
 } // namespace
 
 std::string QuantizationScheme::str() const {
-  std::string codes = isFloat ? "f8_e4m3 values" : absl::StrCat(bits, "-bit codes");
+  std::string codes = isFloat4() ? "f4_e2m1 values"
+                      : isFloat  ? "f8_e4m3 values"
+                                 : absl::StrCat(bits, "-bit codes");
   if (blockRows)
     return absl::StrCat(codes, " in blocks of ", blockRows, "x", blockColumns);
   return group ? absl::StrCat(codes, " in groups of ", group)
@@ -228,10 +267,27 @@ absl::StatusOr<QuantizationConfig> parseQuantizationConfig(const JsonValue &json
   } else if (method == "compressed-tensors") {
     config.method = Method::CompressedTensors;
     STC_RETURN_IF_ERROR(readCompressedTensors(reader, file, key + ".", config));
+  } else if (method == "mxfp4") {
+    config.method = Method::Mxfp4; // its tensors say all there is to know
+  } else if (method == "modelopt") {
+    STC_RETURN_IF_ERROR(readModelOpt(reader, config));
   } else {
-    return reader.error("quant_method", "gptq, awq, compressed-tensors, fp8 or bitsandbytes",
+    return reader.error("quant_method",
+                        "gptq, awq, compressed-tensors, fp8, bitsandbytes, mxfp4 or modelopt",
                         absl::StrCat("'", printable(method), "'"));
   }
+  return config;
+}
+
+absl::StatusOr<QuantizationConfig> parseModelOptConfig(const JsonValue &json,
+                                                       const std::string &file) {
+  QuantizationConfig config;
+  ConfigReader outer(json, file);
+  const JsonValue *member = outer.find("quantization");
+  if (!member || !member->isObject())
+    return outer.error("quantization", "an object",
+                       member ? ConfigReader::describe(*member) : "none");
+  STC_RETURN_IF_ERROR(readModelOpt(ConfigReader(*member, file, "quantization."), config));
   return config;
 }
 

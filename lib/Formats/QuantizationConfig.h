@@ -9,19 +9,23 @@ namespace stc {
 /// One way in which linear layers are stored.
 struct QuantizationScheme {
   int64_t bits = 8;
-  bool isFloat = false;  // F8_E4M3, else whole numbers
+  bool isFloat = false;  // F8_E4M3, or E2M1 of 4 bits, else whole numbers
   bool symmetric = true; // without zeros
   int64_t group = 0;     // columns that share a scale; 0: all of a row, or of the matrix
   int64_t blockRows = 0, blockColumns = 0; // of a scale where it is for a block, else 0
   std::string str() const;                 // "4-bit codes in groups of 128"
+  /// Whether values are E2M1: in groups of 16 with F8_E4M3 scales below one of the whole matrix
+  /// (NVFP4), or in groups of 32 with powers of two (MXFP4).
+  bool isFloat4() const { return isFloat && bits == 4; }
 };
 
 struct QuantizationConfig {
-  enum class Method { None, Gptq, Awq, CompressedTensors, Fp8, BitsAndBytes };
+  enum class Method { None, Gptq, Awq, CompressedTensors, Fp8, BitsAndBytes, Mxfp4, ModelOpt };
   Method method = Method::None;
   /// Where there are several, a layer's tensors say which of them it has.
   std::vector<QuantizationScheme> schemes;
   bool zerosMinusOne = false; // GPTQ's first format: the stored zero is one less
+  bool isMarlin24 = false;    // compressed-tensors' marlin-24
 };
 
 /// Reads the member `quantization_config` (or `compression_config`, as old files of
@@ -29,6 +33,9 @@ struct QuantizationConfig {
 /// what is not supported.
 absl::StatusOr<QuantizationConfig> parseQuantizationConfig(const JsonValue &json,
                                                            const std::string &file);
+/// The same of a hf_quant_config.json, which TensorRT Model Optimizer writes beside a config.json.
+absl::StatusOr<QuantizationConfig> parseModelOptConfig(const JsonValue &json,
+                                                       const std::string &file);
 
 } // namespace stc
 

@@ -1,7 +1,8 @@
 // Element types of stored tensors and the conversion of all of them to f32.
 #include "stc/Formats/Tensor.h"
 
-#include "Dequantize.h"
+#include "BlockTypes.h"
+#include "Microscaling.h"
 #include "stc/Formats/Encoding.h"
 #include "stc/Support/Float.h"
 
@@ -26,16 +27,19 @@ struct DTypeRow {
 };
 
 constexpr DTypeRow table[] = {
-    {DType::F64, "F64", 1, 8, true},        {DType::F32, "F32", 1, 4, true},
-    {DType::F16, "F16", 1, 2, true},        {DType::BF16, "BF16", 1, 2, true},
-    {DType::I64, "I64", 1, 8, false},       {DType::I32, "I32", 1, 4, false},
-    {DType::I16, "I16", 1, 2, false},       {DType::I8, "I8", 1, 1, false},
-    {DType::U8, "U8", 1, 1, false},         {DType::Bool, "BOOL", 1, 1, false},
-    {DType::Q8_0, "Q8_0", 32, 34, true},    {DType::Q4_0, "Q4_0", 32, 18, true},
-    {DType::Q4_1, "Q4_1", 32, 20, true},    {DType::Q5_0, "Q5_0", 32, 22, true},
-    {DType::Q5_1, "Q5_1", 32, 24, true},    {DType::Q4_K, "Q4_K", 256, 144, true},
-    {DType::Q5_K, "Q5_K", 256, 176, true},  {DType::Q6_K, "Q6_K", 256, 210, true},
-    {DType::F8E4M3, "F8_E4M3", 1, 1, true},
+    {DType::F64, "F64", 1, 8, true},         {DType::F32, "F32", 1, 4, true},
+    {DType::F16, "F16", 1, 2, true},         {DType::BF16, "BF16", 1, 2, true},
+    {DType::I64, "I64", 1, 8, false},        {DType::I32, "I32", 1, 4, false},
+    {DType::I16, "I16", 1, 2, false},        {DType::I8, "I8", 1, 1, false},
+    {DType::U8, "U8", 1, 1, false},          {DType::Bool, "BOOL", 1, 1, false},
+    {DType::Q8_0, "Q8_0", 32, 34, true},     {DType::Q4_0, "Q4_0", 32, 18, true},
+    {DType::Q4_1, "Q4_1", 32, 20, true},     {DType::Q5_0, "Q5_0", 32, 22, true},
+    {DType::Q5_1, "Q5_1", 32, 24, true},     {DType::Q4_K, "Q4_K", 256, 144, true},
+    {DType::Q5_K, "Q5_K", 256, 176, true},   {DType::Q6_K, "Q6_K", 256, 210, true},
+    {DType::F8E4M3, "F8_E4M3", 1, 1, true},  {DType::F8E8M0, "F8_E8M0", 1, 1, true},
+    {DType::Q2_K, "Q2_K", 256, 84, true},    {DType::Q3_K, "Q3_K", 256, 110, true},
+    {DType::IQ4_NL, "IQ4_NL", 32, 18, true}, {DType::IQ4_XS, "IQ4_XS", 256, 136, true},
+    {DType::MXFP4, "MXFP4", 32, 17, true},
 };
 
 const DTypeRow &row(DType dtype) { return table[size_t(dtype)]; }
@@ -62,21 +66,18 @@ float float8ToFloat(uint8_t bits) {
 
 absl::Status readBlocks(const TensorView &tensor, int64_t first, absl::Span<float> out) {
   const DTypeRow &type = row(tensor.dtype);
-  DequantizeBlock dequantize = blockDequantizer(tensor.dtype);
+  const BlockType &layout = *findBlockType(tensor.dtype);
   int64_t block = first / type.blockElements;
   for (size_t at = 0; at < out.size(); at += size_t(type.blockElements), ++block) {
     const uint8_t *bytes = tensor.bytes.data() + block * type.blockBytes;
     size_t wanted = std::min(out.size() - at, size_t(type.blockElements));
-    float partial[maxBlockElements];
-    bool whole = wanted == size_t(type.blockElements);
-    float *target = whole ? &out[at] : partial;
-    if (!dequantize(bytes, target))
+    BlockCodes codes;
+    if (!layout.read(bytes, codes))
       return formatError({std::string(tensor.file), tensor.name,
                           tensor.offset + uint64_t(block * type.blockBytes)},
                          absl::StrCat("finite scales in every ", type.name, " block"),
                          "NaN or infinity");
-    if (!whole)
-      std::copy(partial, partial + wanted, &out[at]);
+    dequantize(layout, codes, int64_t(wanted), &out[at]);
   }
   return absl::OkStatus();
 }
@@ -164,6 +165,9 @@ absl::Status readFloats(const TensorView &tensor, int64_t first, absl::Span<floa
     convertPlain<uint8_t>(bytes, out, [&](uint8_t bits) { return values[bits]; });
     return absl::OkStatus();
   }
+  case DType::F8E8M0:
+    convertPlain<uint8_t>(bytes, out, float8E8M0ToFloat);
+    return absl::OkStatus();
   default:
     return readBlocks(tensor, first, out);
   }

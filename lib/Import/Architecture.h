@@ -13,7 +13,8 @@ namespace stc {
 enum class Dim {
   None,         // the weight is a vector: it has no second dimension
   Vocabulary,   // vocab_size
-  Positions,    // max_position_embeddings
+  Positions,    // max_position_embeddings, but those that no text has
+  TokenTypes,   // type_vocab_size
   Hidden,       // hidden_size
   Intermediate, // intermediate_size
   Queries,      // heads * head_dim
@@ -24,6 +25,8 @@ enum class Dim {
   One,          // a single row
   QueryNorm,    // head_dim, or heads * head_dim where a norm is of the whole row
   KeyNorm,      // head_dim, or kv_heads * head_dim
+  Heads,        // num_heads
+  Buckets,      // of distances that share a bias
 };
 
 /// Which rule says whether a weight exists. Each architecture answers for every group.
@@ -33,8 +36,13 @@ enum class Group {
   QueryKeyValueBias,
   OutputBias,
   FeedForwardBias,
-  SharedExpert,
-  FeedForwardNorm, // but where one norm is for attention and feed-forward
+  Experts,          // of layers with a mixture of experts
+  SharedExpert,     // of these, where one expert is shared
+  DenseFeedForward, // of the other layers
+  Gate,             // of a feed-forward block that has one
+  FeedForwardNorm,  // but where one norm is for attention and feed-forward
+  AttentionNorm,    // but in a first layer that has none
+  TokenTypes,       // of models with token types
 };
 
 /// When the weights of a bias group exist.
@@ -57,9 +65,13 @@ enum class Part {
   GroupedQueries,
   GroupedKeys,
   GroupedValues,
+  AfterPadding, // the last ones: those of positions that no text has come first
   // Of two matrices of equal size one after another.
   FirstHalf,
   SecondHalf,
+  // Of two matrices of equal size whose rows alternate.
+  EvenRows,
+  OddRows,
 };
 
 /// How a container stores a weight.
@@ -72,7 +84,8 @@ struct Form {
 enum class Gain { Itself, MinusOne };
 
 /// One row of the weight table. "{layer}" and "{expert}" stand for numbers in all three names; a
-/// row without them describes one weight of the model. Names that differ between checkpoints are
+/// row without them describes one weight of the model. Layers of an encoder in front of the decoder
+/// have symbols that begin with "encoder.". Names that differ between checkpoints are
 /// separated by "|": the first that exists counts.
 struct WeightRow {
   llvm::StringLiteral symbol;      // the same for every container, so that passes can rely on it
@@ -84,7 +97,8 @@ struct WeightRow {
   Gain huggingFaceGain = Gain::Itself;
 };
 
-/// An architecture family that the decoder builder can build.
+/// An architecture family that a builder can build: the decoder or the encoder builder, as the
+/// configuration's kind says.
 struct Architecture {
   llvm::StringLiteral name; // ModelConfig::architecture
   /// Its weights, in the order of their use; parts that families share are listed once.
@@ -103,6 +117,9 @@ struct Architecture {
 /// The families, one function per file.
 llvm::ArrayRef<Architecture> llamaArchitectures();
 llvm::ArrayRef<Architecture> gptArchitectures();
+llvm::ArrayRef<Architecture> t5Architectures();
+llvm::ArrayRef<Architecture> alibiArchitectures();
+llvm::ArrayRef<Architecture> bertArchitectures();
 
 /// The family of that name, or null.
 const Architecture *findArchitectureTable(llvm::StringRef name);

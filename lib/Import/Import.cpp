@@ -1,10 +1,13 @@
-// Checkpoint -> stc graph: finds the architecture's table and has the decoder built from it.
+// Checkpoint -> stc graph: finds the architecture's table and has its graph built.
 #include "stc/Import/Import.h"
 
 #include "Decoder.h"
+#include "Encoder.h"
+#include "EncoderDecoder.h"
 #include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Verifier.h"
 
 #include <cmath>
@@ -28,6 +31,12 @@ static absl::StatusOr<const Architecture *> findArchitecture(const Checkpoint &c
 
 static absl::StatusOr<ActivationKind> activationKind(const Checkpoint &checkpoint) {
   const std::string &name = checkpoint.config().activation;
+  // What its configurations call silu.
+  if (checkpoint.config().block.clampedGate) {
+    if (name == "silu")
+      return ActivationKind::QuickGelu;
+    return formatError({checkpoint.path(), "activation", {}}, "silu", name);
+  }
   if (std::optional<ActivationKind> kind = symbolizeActivationKind(name))
     return *kind;
   return formatError({checkpoint.path(), "activation", {}}, "silu, gelu, gelu_tanh or relu", name);
@@ -40,17 +49,29 @@ static absl::StatusOr<int64_t> cacheCapacity(const Checkpoint &checkpoint,
     return formatError({checkpoint.path(), "max-context", {}},
                        absl::StrCat("0 to ", kLargestContext), absl::StrCat(context));
   if (context == 0)
-    context = std::min(checkpoint.config().maxPositions, kDefaultContext);
+    context = std::min(checkpoint.config().usablePositions(), kDefaultContext);
   if (!checkpoint.config().block.learnedPositions)
     return (context + 15) / 16 * 16;
   // There is no embedding of further positions.
-  int64_t most = checkpoint.config().maxPositions / 16 * 16;
-  if (context > checkpoint.config().maxPositions || most == 0)
+  int64_t positions = checkpoint.config().usablePositions(), most = positions / 16 * 16;
+  if (context > positions || most == 0)
     return formatError({checkpoint.path(), "max-context", {}},
-                       absl::StrCat("up to the ", checkpoint.config().maxPositions,
+                       absl::StrCat("up to the ", positions,
                                     " positions that the model has learned, and at least 16"),
                        absl::StrCat(context));
   return std::min((context + 15) / 16 * 16, most);
+}
+
+/// Says what of an encoder's checkpoint goes unused: the heads that others put on it.
+static void noteIgnored(const WeightTable &weights, ModuleOp module) {
+  const std::vector<std::string> &ignored = weights.ignoredTensors();
+  if (ignored.empty())
+    return;
+  InFlightDiagnostic note =
+      module.getContext()->getDiagEngine().emit(module.getLoc(), DiagnosticSeverity::Note);
+  note << "tensors of a head are not used, an encoder ends with hidden states: " << ignored.front();
+  if (ignored.size() > 1)
+    note << " and " << ignored.size() - 1 << " more";
 }
 
 /// What embeddings are multiplied by. transformers rounds sqrt(hidden) to the type of the table,
@@ -73,9 +94,9 @@ static double embeddingScale(const Checkpoint &checkpoint, const WeightTable &we
 absl::StatusOr<OwningOpRef<ModuleOp>> stc::importCheckpoint(MLIRContext &context,
                                                             const Checkpoint &checkpoint,
                                                             const ImportOptions &options) {
-  context.loadDialect<STCDialect, arith::ArithDialect, func::FuncDialect>();
+  context.loadDialect<STCDialect, arith::ArithDialect, func::FuncDialect, tensor::TensorDialect>();
   STC_ASSIGN_OR_RETURN(const Architecture *architecture, findArchitecture(checkpoint));
-  DecoderSettings settings;
+  GraphSettings settings;
   STC_ASSIGN_OR_RETURN(settings.activation, activationKind(checkpoint));
   STC_ASSIGN_OR_RETURN(settings.capacity, cacheCapacity(checkpoint, options));
   settings.kvCache = options.kvCache;
@@ -90,7 +111,14 @@ absl::StatusOr<OwningOpRef<ModuleOp>> stc::importCheckpoint(MLIRContext &context
   STC_ASSIGN_OR_RETURN(settings.rotation, rotationOf(checkpoint, settings.capacity));
   if (checkpoint.config().localRopeTheta != 0)
     settings.localRotation = localRotation(checkpoint.config());
-  buildDecoder(builder, checkpoint.config(), weights, settings);
+  if (checkpoint.config().kind == ModelKind::Encoder) {
+    buildEncoder(builder, checkpoint.config(), weights, settings);
+    noteIgnored(weights, *module);
+  } else if (checkpoint.config().kind == ModelKind::EncoderDecoder) {
+    buildEncoderDecoder(builder, checkpoint.config(), weights, settings);
+  } else {
+    buildDecoder(builder, checkpoint.config(), weights, settings);
+  }
 
   // Sizes the tables let through may still break an op's constraints; the verifier says which.
   std::string message;

@@ -155,32 +155,42 @@ static constexpr WeightRow kGatedFeedForward[] = {
      "blk.{layer}.ffn_down.bias", Dim::Hidden, Dim::None, Group::FeedForwardBias},
 };
 
+// Of the layers of a mixture that have no experts.
+static constexpr WeightRow kDenseFeedForward[] = {
+    {"layers.{layer}.gate", "model.layers.{layer}.mlp.gate_proj.weight",
+     "blk.{layer}.ffn_gate.weight", Dim::Intermediate, Dim::Hidden, Group::DenseFeedForward},
+    {"layers.{layer}.up", "model.layers.{layer}.mlp.up_proj.weight", "blk.{layer}.ffn_up.weight",
+     Dim::Intermediate, Dim::Hidden, Group::DenseFeedForward},
+    {"layers.{layer}.down", "model.layers.{layer}.mlp.down_proj.weight",
+     "blk.{layer}.ffn_down.weight", Dim::Hidden, Dim::Intermediate, Group::DenseFeedForward},
+};
+
 static constexpr WeightRow kMixtralExperts[] = {
     {"layers.{layer}.router", "model.layers.{layer}.block_sparse_moe.gate.weight",
-     "blk.{layer}.ffn_gate_inp.weight", Dim::Experts, Dim::Hidden, Group::Required},
+     "blk.{layer}.ffn_gate_inp.weight", Dim::Experts, Dim::Hidden, Group::Experts},
     {"layers.{layer}.experts.{expert}.gate",
      "model.layers.{layer}.block_sparse_moe.experts.{expert}.w1.weight",
-     "blk.{layer}.ffn_gate_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Required},
+     "blk.{layer}.ffn_gate_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Experts},
     {"layers.{layer}.experts.{expert}.up",
      "model.layers.{layer}.block_sparse_moe.experts.{expert}.w3.weight",
-     "blk.{layer}.ffn_up_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Required},
+     "blk.{layer}.ffn_up_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Experts},
     {"layers.{layer}.experts.{expert}.down",
      "model.layers.{layer}.block_sparse_moe.experts.{expert}.w2.weight",
-     "blk.{layer}.ffn_down_exps.weight[{expert}]", Dim::Hidden, Dim::Expert, Group::Required},
+     "blk.{layer}.ffn_down_exps.weight[{expert}]", Dim::Hidden, Dim::Expert, Group::Experts},
 };
 
 static constexpr WeightRow kExperts[] = {
     {"layers.{layer}.router", "model.layers.{layer}.mlp.gate.weight",
-     "blk.{layer}.ffn_gate_inp.weight", Dim::Experts, Dim::Hidden, Group::Required},
+     "blk.{layer}.ffn_gate_inp.weight", Dim::Experts, Dim::Hidden, Group::Experts},
     {"layers.{layer}.experts.{expert}.gate",
      "model.layers.{layer}.mlp.experts.{expert}.gate_proj.weight",
-     "blk.{layer}.ffn_gate_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Required},
+     "blk.{layer}.ffn_gate_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Experts},
     {"layers.{layer}.experts.{expert}.up",
      "model.layers.{layer}.mlp.experts.{expert}.up_proj.weight",
-     "blk.{layer}.ffn_up_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Required},
+     "blk.{layer}.ffn_up_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Experts},
     {"layers.{layer}.experts.{expert}.down",
      "model.layers.{layer}.mlp.experts.{expert}.down_proj.weight",
-     "blk.{layer}.ffn_down_exps.weight[{expert}]", Dim::Hidden, Dim::Expert, Group::Required},
+     "blk.{layer}.ffn_down_exps.weight[{expert}]", Dim::Hidden, Dim::Expert, Group::Experts},
 };
 
 static constexpr WeightRow kSharedExpert[] = {
@@ -192,6 +202,60 @@ static constexpr WeightRow kSharedExpert[] = {
      "blk.{layer}.ffn_up_shexp.weight", Dim::SharedExpert, Dim::Hidden, Group::SharedExpert},
     {"layers.{layer}.shared_expert.down", "model.layers.{layer}.mlp.shared_expert.down_proj.weight",
      "blk.{layer}.ffn_down_shexp.weight", Dim::Hidden, Dim::SharedExpert, Group::SharedExpert},
+};
+
+// gpt-oss keeps gate and up of all experts as one tensor whose rows alternate, as blocks of MXFP4
+// [experts, rows, columns / 32, 16] or as plain numbers [experts, inputs, outputs].
+static constexpr WeightRow kGptOssFeedForward[] = {
+    {"layers.{layer}.ffn_norm", "model.layers.{layer}.post_attention_layernorm.weight",
+     "blk.{layer}.post_attention_norm.weight", Dim::Hidden, Dim::None, Group::Required},
+    {"layers.{layer}.router", "model.layers.{layer}.mlp.router.weight",
+     "blk.{layer}.ffn_gate_inp.weight", Dim::Experts, Dim::Hidden, Group::Required},
+    {"layers.{layer}.router_bias", "model.layers.{layer}.mlp.router.bias",
+     "blk.{layer}.ffn_gate_inp.bias", Dim::Experts, Dim::None, Group::Required},
+    {"layers.{layer}.experts.{expert}.gate",
+     "model.layers.{layer}.mlp.experts.gate_up_proj[{expert}]",
+     "blk.{layer}.ffn_gate_exps.weight[{expert}]",
+     Dim::Expert,
+     Dim::Hidden,
+     Group::Required,
+     {Part::EvenRows, /*transposed=*/true}},
+    {"layers.{layer}.experts.{expert}.up",
+     "model.layers.{layer}.mlp.experts.gate_up_proj[{expert}]",
+     "blk.{layer}.ffn_up_exps.weight[{expert}]",
+     Dim::Expert,
+     Dim::Hidden,
+     Group::Required,
+     {Part::OddRows, /*transposed=*/true}},
+    {"layers.{layer}.experts.{expert}.down",
+     "model.layers.{layer}.mlp.experts.down_proj[{expert}]",
+     "blk.{layer}.ffn_down_exps.weight[{expert}]",
+     Dim::Hidden,
+     Dim::Expert,
+     Group::Required,
+     {Part::Whole, /*transposed=*/true}},
+    {"layers.{layer}.experts.{expert}.gate_bias",
+     "model.layers.{layer}.mlp.experts.gate_up_proj_bias[{expert}]",
+     "blk.{layer}.ffn_gate_exps.bias[{expert}]",
+     Dim::Expert,
+     Dim::None,
+     Group::Required,
+     {Part::EvenRows}},
+    {"layers.{layer}.experts.{expert}.up_bias",
+     "model.layers.{layer}.mlp.experts.gate_up_proj_bias[{expert}]",
+     "blk.{layer}.ffn_up_exps.bias[{expert}]",
+     Dim::Expert,
+     Dim::None,
+     Group::Required,
+     {Part::OddRows}},
+    {"layers.{layer}.experts.{expert}.down_bias",
+     "model.layers.{layer}.mlp.experts.down_proj_bias[{expert}]",
+     "blk.{layer}.ffn_down_exps.bias[{expert}]", Dim::Hidden, Dim::None, Group::Required},
+};
+
+static constexpr WeightRow kSinkLogits[] = {
+    {"layers.{layer}.sinks", "model.layers.{layer}.self_attn.sinks",
+     "blk.{layer}.attn_sinks.weight", Dim::Heads, Dim::None, Group::Required},
 };
 
 static constexpr WeightRow kStarCoderFeedForward[] = {
@@ -337,9 +401,13 @@ static constexpr llvm::ArrayRef<WeightRow> kQwen3[] = {
 static constexpr llvm::ArrayRef<WeightRow> kMixtral[] = {
     kEmbedding, kAttentionNorm, kAttention, kFeedForwardNorm, kMixtralExperts, kFinal};
 static constexpr llvm::ArrayRef<WeightRow> kQwen2Moe[] = {
-    kEmbedding, kAttentionNorm, kAttention, kFeedForwardNorm, kExperts, kSharedExpert, kFinal};
+    kEmbedding, kAttentionNorm, kAttention,        kFeedForwardNorm,
+    kExperts,   kSharedExpert,  kDenseFeedForward, kFinal};
 static constexpr llvm::ArrayRef<WeightRow> kQwen3Moe[] = {
-    kEmbedding, kAttentionNorm, kAttention, kQueryKeyNorms, kFeedForwardNorm, kExperts, kFinal};
+    kEmbedding,       kAttentionNorm, kAttention,        kQueryKeyNorms,
+    kFeedForwardNorm, kExperts,       kDenseFeedForward, kFinal};
+static constexpr llvm::ArrayRef<WeightRow> kGptOss[] = {kEmbedding,  kAttentionNorm,     kAttention,
+                                                        kSinkLogits, kGptOssFeedForward, kFinal};
 static constexpr llvm::ArrayRef<WeightRow> kGemma[] = {kEmbedding, kGainNorms, kAttention,
                                                        kGatedFeedForward, kGainFinal};
 static constexpr llvm::ArrayRef<WeightRow> kGemma2[] = {kEmbedding, kFourNorms, kAttention,
@@ -382,6 +450,7 @@ static constexpr Architecture kArchitectures[] = {
      kIgnorable},
     {"olmoe", kQwen3Moe, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
      kIgnorable},
+    {"gpt_oss", kGptOss, BiasRule::Always, BiasRule::Always, BiasRule::Never, kIgnorable},
     {"smollm3", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::FeedForwardFlag,
      kIgnorable},
     {"gemma", kGemma, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,

@@ -9,8 +9,10 @@
 
 using namespace stc;
 
-/// The layer's number in a symbol "layers.3.q" as text; "" in a symbol of the whole model.
+/// The layer's number in a symbol "layers.3.q" or "encoder.layers.3.q" as text; "" in a symbol of
+/// the whole model.
 static llvm::StringRef layerOf(llvm::StringRef symbol) {
+  symbol.consume_front("encoder.");
   return symbol.consume_front("layers.") ? symbol.take_until([](char c) { return c == '.'; })
                                          : llvm::StringRef();
 }
@@ -46,6 +48,7 @@ std::optional<TensorPlace> stc::tensorPlaceOf(const ModelConfig &config, llvm::S
     place.offset = !isGguf && row.huggingFaceGain == Gain::MinusOne ? 1 : 0;
     auto [ranges, whole] = rangesOf(form.part, rows, config);
     place.wholeRows = whole;
+    place.rowStep = rowStepOf(form.part);
     for (size_t i = 0; i < ranges.size(); i += 2)
       place.rows.emplace_back(ranges[i], ranges[i + 1]);
     if (ranges.empty())
@@ -65,10 +68,10 @@ absl::StatusOr<std::vector<RotaryTensor>> stc::rotaryTensors(const Checkpoint &c
   const ModelConfig &config = checkpoint.config();
   const RopeScaling &scaling = config.ropeScaling;
   using Kind = RopeScaling::Kind;
-  if (scaling.kind == Kind::Dynamic || scaling.kind == Kind::Yarn)
+  if (scaling.kind == Kind::Dynamic)
     return formatError({checkpoint.path(), "rope_scaling", {}},
-                       "none, linear, llama3 or longrope, which GGUF files are written with",
-                       "another");
+                       "none, linear, yarn, llama3 or longrope, which GGUF files are written with",
+                       "dynamic");
   std::vector<RotaryTensor> tensors;
   auto add = [&](llvm::StringRef name, const std::vector<double> &values) {
     tensors.emplace_back(name.str(), std::vector<float>(values.begin(), values.end()));

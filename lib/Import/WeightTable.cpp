@@ -37,7 +37,9 @@ llvm::SmallVector<WeightRow> Architecture::weights() const {
 }
 
 const Architecture *stc::findArchitectureTable(llvm::StringRef name) {
-  for (llvm::ArrayRef<Architecture> family : {llamaArchitectures(), gptArchitectures()})
+  for (llvm::ArrayRef<Architecture> family :
+       {llamaArchitectures(), gptArchitectures(), alibiArchitectures(), bertArchitectures(),
+        t5Architectures()})
     for (const Architecture &architecture : family)
       if (architecture.name == name)
         return &architecture;
@@ -52,7 +54,9 @@ static int64_t sizeOf(Dim dim, const ModelConfig &config) {
   case Dim::Vocabulary:
     return config.vocabSize;
   case Dim::Positions:
-    return config.maxPositions;
+    return config.usablePositions();
+  case Dim::TokenTypes:
+    return config.tokenTypes;
   case Dim::Hidden:
     return config.hiddenSize;
   case Dim::Intermediate:
@@ -73,6 +77,10 @@ static int64_t sizeOf(Dim dim, const ModelConfig &config) {
     return ofHeads ? config.headDim : config.heads * config.headDim;
   case Dim::KeyNorm:
     return ofHeads ? config.headDim : config.kvHeads * config.headDim;
+  case Dim::Heads:
+    return config.heads;
+  case Dim::Buckets:
+    return config.relativeBuckets;
   }
   llvm_unreachable("all dimensions are listed");
 }
@@ -113,12 +121,25 @@ std::pair<llvm::SmallVector<int64_t>, int64_t> stc::rangesOf(Part part, int64_t 
     return ofGroups(shared, config.headDim);
   case Part::GroupedValues:
     return ofGroups(shared + config.headDim, config.headDim);
+  case Part::AfterPadding:
+    if (config.positionOffset == 0)
+      return {{}, rows};
+    return {Ranges{config.positionOffset, config.positionOffset + rows},
+            config.positionOffset + rows};
   case Part::FirstHalf:
     return {Ranges{0, rows}, 2 * rows};
   case Part::SecondHalf:
     return {Ranges{rows, 2 * rows}, 2 * rows};
+  case Part::EvenRows: // of which rowStepOf takes every second one
+    return {Ranges{0, 2 * rows}, 2 * rows};
+  case Part::OddRows:
+    return {Ranges{1, 2 * rows}, 2 * rows};
   }
   llvm_unreachable("all parts are listed");
+}
+
+int64_t stc::rowStepOf(Part part) {
+  return part == Part::EvenRows || part == Part::OddRows ? 2 : 1;
 }
 
 llvm::SmallVector<std::string> WeightTable::sourceNames(const WeightRow &row, int64_t layer,
@@ -146,9 +167,9 @@ std::string WeightTable::sourceName(const WeightRow &row, int64_t layer, int64_t
   return names.front();
 }
 
-/// Whether the model has the weight of a row at all. Where a tensor's presence decides, the first
-/// layer speaks for all.
-bool WeightTable::applies(const WeightRow &row) const {
+/// Whether the model has the weight of a row in this layer. Where a tensor's presence decides, the
+/// first layer speaks for all.
+bool WeightTable::applies(const WeightRow &row, int64_t layer) const {
   const ModelConfig &config = checkpoint.config();
   auto biasApplies = [&](BiasRule rule) {
     switch (rule) {
@@ -176,10 +197,20 @@ bool WeightTable::applies(const WeightRow &row) const {
     return biasApplies(architecture.outputBias);
   case Group::FeedForwardBias:
     return biasApplies(architecture.feedForwardBias);
+  case Group::Experts:
+    return config.hasExperts(layer);
   case Group::SharedExpert:
-    return config.sharedExpertSize > 0;
+    return config.sharedExpertSize > 0 && config.hasExperts(layer);
+  case Group::DenseFeedForward:
+    return !config.hasExperts(layer);
+  case Group::Gate:
+    return config.block.gated;
   case Group::FeedForwardNorm:
     return !config.block.sharedNorm;
+  case Group::AttentionNorm:
+    return config.block.firstNorm || layer > 0;
+  case Group::TokenTypes:
+    return config.tokenTypes > 0;
   }
   llvm_unreachable("all groups are listed");
 }
@@ -226,7 +257,8 @@ absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, i
   SliceAttr slice;
   if (!ranges.empty())
     slice = SliceAttr::get(builder.getContext(), builder.getDenseI64ArrayAttr(whole),
-                           builder.getDenseI64ArrayAttr(ranges), DenseI64ArrayAttr());
+                           builder.getDenseI64ArrayAttr(ranges), DenseI64ArrayAttr(),
+                           rowStepOf(form.part));
   auto type = RankedTensorType::get(own, element);
   auto weight = WeightOp::create(
       builder, NameLoc::get(builder.getStringAttr(symbol)), builder.getStringAttr(symbol),
@@ -251,11 +283,11 @@ static absl::StatusOr<bool> isBiasOfZeros(const Checkpoint &checkpoint, const Te
 }
 
 /// A tensor nobody reads means that the file is not the model its configuration describes.
-absl::Status WeightTable::refuseUnknown() const {
+absl::Status WeightTable::refuseUnknown() {
   const ModelConfig &config = checkpoint.config();
   llvm::StringSet<> known{kRopeFactorsTensor, kLongFactorsTensor, kShortFactorsTensor};
   for (llvm::StringRef pattern : architecture.ignorable)
-    for (int64_t layer = 0; layer < config.layers; ++layer)
+    for (int64_t layer = 0; layer < std::max(config.layers, config.encoderLayers); ++layer)
       known.insert(expandName(pattern, layer));
   // A tied head may be stored once more; the embedding table is what counts.
   for (const WeightRow &row : rows)
@@ -265,7 +297,11 @@ absl::Status WeightTable::refuseUnknown() const {
     bool isOther = llvm::any_of(architecture.otherParts, [&](llvm::StringRef beginning) {
       return llvm::StringRef(tensor.name).starts_with(beginning);
     });
-    if (used.contains(tensor.name) || known.contains(tensor.name) || isOther)
+    if (isOther)
+      ignored.push_back(tensor.name);
+    llvm::StringRef stacked = tensor.name; // perhaps one matrix of several
+    if (used.contains(stacked.take_until([](char c) { return c == '['; })) ||
+        known.contains(tensor.name) || isOther)
       continue;
     STC_ASSIGN_OR_RETURN(bool isIgnored, isBiasOfZeros(checkpoint, tensor));
     if (isIgnored)
@@ -295,19 +331,28 @@ absl::Status WeightTable::declareRows(OpBuilder &builder, llvm::ArrayRef<const W
 }
 
 absl::Status WeightTable::declare(OpBuilder &builder) {
-  int64_t layers = checkpoint.config().layers;
+  const ModelConfig &config = checkpoint.config();
+  // How many weights a row stands for.
+  auto layersOf = [&](const WeightRow &row) -> int64_t {
+    if (!row.symbol.contains(kLayer))
+      return 1;
+    return row.symbol.starts_with("encoder.") ? config.encoderLayers : config.layers;
+  };
   // Weights appear in the order of their use: model-level rows around the rows of all layers.
   llvm::ArrayRef<WeightRow> left = rows;
   while (!left.empty()) {
-    bool perLayer = left.front().symbol.contains(kLayer);
-    llvm::ArrayRef<WeightRow> run = left.take_while(
-        [&](const WeightRow &row) { return row.symbol.contains(kLayer) == perLayer; });
-    llvm::SmallVector<const WeightRow *> present;
-    for (const WeightRow &row : run)
-      if (applies(row))
-        present.push_back(&row);
-    for (int64_t layer = 0; layer < (perLayer ? layers : 1); ++layer)
+    auto kind = [](const WeightRow &row) {
+      return std::pair(row.symbol.contains(kLayer), row.symbol.starts_with("encoder."));
+    };
+    llvm::ArrayRef<WeightRow> run =
+        left.take_while([&](const WeightRow &row) { return kind(row) == kind(left.front()); });
+    for (int64_t layer = 0; layer < layersOf(left.front()); ++layer) {
+      llvm::SmallVector<const WeightRow *> present;
+      for (const WeightRow &row : run)
+        if (applies(row, layer))
+          present.push_back(&row);
       STC_RETURN_IF_ERROR(declareRows(builder, present, layer));
+    }
     left = left.drop_front(run.size());
   }
   return refuseUnknown();

@@ -1,5 +1,6 @@
 // Model settings as `key = value` lines.
 #include "BundleFormat.h"
+#include "stc/Support/Pooling.h"
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
@@ -26,7 +27,7 @@ struct StringField {
 constexpr StringField kStrings[] = {
     {"name", &ModelSettings::name},        {"architecture", &ModelSettings::architecture},
     {"recipe", &ModelSettings::recipe},    {"chat_template", &ModelSettings::chatTemplate},
-    {"kv_cache", &ModelSettings::kvCache},
+    {"kv_cache", &ModelSettings::kvCache}, {"pooling", &ModelSettings::pooling},
 };
 
 struct NumberField {
@@ -48,12 +49,16 @@ constexpr NumberField kNumbers[] = {
     {"weight_bytes_per_token", &ModelSettings::weightBytesPerToken, 0, kMaxSize},
     {"activation_ops_per_token", &ModelSettings::activationOpsPerToken, 0, kMaxSize},
     {"bos_token", &ModelSettings::bosToken, -1, kMaxInt32},
+    {"encoder_context", &ModelSettings::encoderContext, 0, kMaxInt32},
+    {"decoder_start", &ModelSettings::decoderStart, -1, kMaxInt32},
+    {"normalize", &ModelSettings::normalize, 0, 1},
 };
 constexpr absl::string_view kEosKey = "eos_tokens", kFingerprintKey = "code_fingerprint";
+constexpr absl::string_view kKindKey = "kind";
 
 bool isKnown(absl::string_view key) {
   auto matches = [&](const auto &field) { return field.key == key; };
-  return key == kEosKey || key == kFingerprintKey ||
+  return key == kEosKey || key == kFingerprintKey || key == kKindKey ||
          std::any_of(std::begin(kStrings), std::end(kStrings), matches) ||
          std::any_of(std::begin(kNumbers), std::end(kNumbers), matches);
 }
@@ -149,6 +154,7 @@ absl::StatusOr<std::string> formatSettings(const ModelSettings &settings) {
     line(field.key, absl::StrCat("\"", absl::Utf8SafeCEscape(settings.*field.member), "\""));
   for (const NumberField &field : kNumbers)
     line(field.key, absl::StrCat(settings.*field.member));
+  line(kKindKey, modelKindName(settings.kind));
   line(kEosKey, absl::StrJoin(settings.eosTokens, ","));
   line(kFingerprintKey, absl::StrCat("0x", absl::Hex(settings.codeFingerprint, absl::kZeroPad16)));
   ErrorSite site{"", "settings", {}};
@@ -178,6 +184,17 @@ absl::StatusOr<ModelSettings> parseSettings(absl::string_view text, const ErrorS
           int64_t &number = settings.*field.member;
           return parseNumber(value, number) && number >= field.lowest && number <= field.highest;
         }));
+  STC_RETURN_IF_ERROR(
+      lines.take(kKindKey, "decoder, encoder or encoder-decoder", [&](absl::string_view value) {
+        std::optional<ModelKind> kind = parseModelKind(value);
+        settings.kind = kind.value_or(settings.kind);
+        return kind.has_value();
+      }));
+  if (settings.kind == ModelKind::Encoder ? !parsePooling(settings.pooling)
+                                          : !settings.pooling.empty())
+    return formatError({site.file, absl::StrCat(site.field, ": pooling"), site.offset},
+                       "mean, cls, last or max for an encoder, and nothing for another model",
+                       absl::StrCat("'", printable(settings.pooling), "'"));
   if (settings.maxContext % 16 != 0)
     return formatError({site.file, absl::StrCat(site.field, ": max_context"), site.offset},
                        "a multiple of 16", absl::StrCat(settings.maxContext));

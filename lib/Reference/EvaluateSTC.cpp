@@ -164,7 +164,9 @@ static absl::Status evaluate(Evaluator &, Frame &frame, GatedActivationOp op) {
   STC_RETURN_IF_ERROR(checkRows(op, {&result, &up}));
   STC_RETURN_IF_ERROR(checkColumns(op, up, columnsOf(result)));
   for (size_t i = 0; i < result.values.size(); ++i)
-    result.values[i] = activate(op.getKind(), result.values[i]) * up.values[i];
+    result.values[i] =
+        activateGate(op.getKind(), result.values[i], up.values[i], op.getLimit().convertToDouble(),
+                     op.getOffset().convertToDouble());
   frame.set(op.getResult(), std::move(result));
   return absl::OkStatus();
 }

@@ -95,23 +95,45 @@ onlyTensor(absl::StatusOr<std::vector<Interpreter::Value>> results, llvm::String
   return std::get<ReferenceTensor>(std::move(results->front()));
 }
 
-absl::StatusOr<ReferenceTensor> Interpreter::logits(absl::Span<const int32_t> tokens, Feed feed) {
+/// Token ids as a tensor.
+static ReferenceTensor tokenTensor(absl::Span<const int32_t> tokens) {
+  ReferenceTensor result;
+  result.shape = {int64_t(tokens.size())};
+  result.values.assign(tokens.begin(), tokens.end());
+  return result;
+}
+
+absl::StatusOr<ReferenceTensor> Interpreter::logits(absl::Span<const int32_t> tokens, Feed feed,
+                                                    absl::Span<const int32_t> encoderTokens) {
   auto has = [&](llvm::StringRef name) { return bool(state->evaluator.findFunction(name)); };
-  bool graph = has("forward");
+  bool graph = has("forward"), isEncoder = !has(graph ? "head" : "score");
+  if (isEncoder && feed == Feed::OneByOne)
+    return formatError({"", "encoder", {}}, "all tokens at once, for they see each other",
+                       "one by one");
   auto cache = std::make_shared<ReferenceCache>();
+  bool hasEncoder = has("encode");
+  if (hasEncoder == encoderTokens.empty())
+    return formatError({"", "encoder-tokens", {}},
+                       hasEncoder ? "the tokens that @encode reads" : "none without @encode",
+                       hasEncoder ? "none" : "some");
+  if (hasEncoder)
+    STC_RETURN_IF_ERROR(this->run("encode", {tokenTensor(encoderTokens), cache}).status());
   auto run = [&](llvm::StringRef name, std::vector<Value> arguments) {
     return onlyTensor(this->run(name, std::move(arguments)), name);
   };
   // Runs `count` tokens at `position` through the entry points there are.
   auto step = [&](int64_t position, int64_t count) -> absl::StatusOr<ReferenceTensor> {
-    ReferenceTensor input;
-    input.shape = {count};
-    input.values.assign(tokens.begin() + position, tokens.begin() + position + count);
-    std::vector<Value> arguments{std::move(input), position, cache};
+    std::vector<Value> arguments{tokenTensor(tokens.subspan(size_t(position), size_t(count))),
+                                 position};
+    if (hasEncoder)
+      arguments.emplace_back(int64_t(encoderTokens.size()));
+    arguments.emplace_back(cache);
     if (!graph && feed == Feed::OneByOne)
       return run("decode", std::move(arguments));
     STC_ASSIGN_OR_RETURN(ReferenceTensor hidden,
                          run(graph ? "forward" : "prefill", std::move(arguments)));
+    if (isEncoder)
+      return hidden;
     return run(graph ? "head" : "score", {std::move(hidden)});
   };
   if (feed == Feed::Together)

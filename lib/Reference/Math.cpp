@@ -106,8 +106,18 @@ double stc::activate(ActivationKind kind, double x) {
     return x > 0 ? x : 0;
   case ActivationKind::Sigmoid:
     return 1 / (1 + std::exp(-x));
+  case ActivationKind::QuickGelu:
+    return x / (1 + std::exp(-1.702 * x));
   }
   llvm_unreachable("all activations are listed");
+}
+
+double stc::activateGate(ActivationKind kind, double gate, double up, double limit, double offset) {
+  if (limit != 0) {
+    gate = std::min(gate, limit);
+    up = std::clamp(up, -limit, limit);
+  }
+  return activate(kind, gate) * (up + offset);
 }
 
 ReferenceTensor stc::chooseExperts(const ReferenceTensor &logits, int64_t k, bool normalized) {

@@ -26,6 +26,8 @@ ReferenceTensor normalizeLayer(const ReferenceTensor &input, const ReferenceTens
 /// cap * tanh(x / cap).
 double softCap(double x, double cap);
 double activate(ActivationKind kind, double x);
+/// The product of stc.gated_activation; a limit of 0 bounds nothing.
+double activateGate(ActivationKind kind, double gate, double up, double limit, double offset);
 /// The softmax of every row for its `k` largest values, the lower index where values are equal, and
 /// 0 for the others; `normalized`: in proportion to each other, with the sum 1.
 ReferenceTensor chooseExperts(const ReferenceTensor &logits, int64_t k, bool normalized);

@@ -125,6 +125,8 @@ absl::Status Benchmark::repeat(Samples &samples) {
 } // namespace
 
 double median(std::vector<double> values) {
+  if (values.empty())
+    return std::numeric_limits<double>::quiet_NaN();
   // Not comparable, so not sortable either.
   for (double value : values)
     if (std::isnan(value))
@@ -184,8 +186,11 @@ absl::StatusOr<double> measureStartup(const ModelCode &code, const std::string &
   for (int i = 0; i <= repetitions; ++i) {
     Clock::time_point start = Clock::now();
     STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, Model::open(code, path, options));
+    if (model->settings().kind == ModelKind::EncoderDecoder)
+      STC_RETURN_IF_ERROR(model->require(Ability::Continue));
     STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
-    STC_RETURN_IF_ERROR(session->decode(0).status());
+    bool isEncoder = model->settings().kind == ModelKind::Encoder;
+    STC_RETURN_IF_ERROR((isEncoder ? session->encode({0}) : session->decode(0)).status());
     if (i > 0) // the first may have waited for the disk
       seconds.push_back(secondsSince(start));
   }

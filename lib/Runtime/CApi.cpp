@@ -167,6 +167,24 @@ int64_t stc_model_max_context(const stc_model_t *model) {
   return model->model->settings().maxContext;
 }
 
+int64_t stc_model_hidden_size(const stc_model_t *model) {
+  return model->model->settings().hiddenSize;
+}
+
+int stc_model_embed(stc_model_t *model, const int32_t *tokens, int64_t count, float *vector,
+                    char *error, size_t error_size) {
+  absl::Status status = checkArray(tokens, count, "tokens");
+  if (status.ok())
+    status = checkArgument(vector != nullptr, "vector", "room for the result");
+  if (!status.ok())
+    return fail(status, error, error_size);
+  absl::StatusOr<std::vector<float>> embedded = model->session->embed({tokens, size_t(count)});
+  if (!embedded.ok())
+    return fail(embedded.status(), error, error_size);
+  std::copy(embedded->begin(), embedded->end(), vector);
+  return 0;
+}
+
 void stc_model_reset(stc_model_t *model) { model->session->reset(); }
 
 int stc_model_logits(stc_model_t *model, const int32_t *tokens, int64_t count, float *logits,

@@ -15,10 +15,16 @@ TextSizes::TextSizes(const ModelSettings &settings)
   // Scores are handed out in blocks of rows of about this size, however large the vocabulary.
   constexpr int64_t scoreBufferBytes = 16 << 20;
   scoreRows = std::clamp<int64_t>(scoreBufferBytes / (4 * settings.vocabSize), 1, chunk);
+  if (settings.kind == ModelKind::Encoder)
+    scoreRows = 1; // never called
   // The bundle bounds each number, not their products. Four times this fits 64 bits.
   constexpr uint64_t beyondAnyMachine = uint64_t(1) << 58;
   hidden = 4 * std::min(uint64_t(chunk) * uint64_t(settings.hiddenSize), beyondAnyMachine);
   logits = 4 * uint64_t(scoreRows) * uint64_t(settings.vocabSize);
+}
+
+absl::Status Executor::encode(absl::Span<const int32_t>) {
+  return formatError({"", "device", {}}, "the processors, which run encoder-decoders", "another");
 }
 
 namespace {
@@ -27,8 +33,12 @@ class CpuExecutor final : public Executor {
 public:
   explicit CpuExecutor(Model &model) : model(model) {}
   absl::Status allocate();
+  absl::Status encode(absl::Span<const int32_t> tokens) override;
   absl::Status prefill(absl::Span<const int32_t> tokens, int64_t position) override;
   absl::StatusOr<absl::Span<const float>> decode(int32_t token, int64_t position) override;
+  absl::StatusOr<absl::Span<const float>> hiddenStates(int64_t tokens) override {
+    return absl::MakeConstSpan(hidden.floats(), size_t(tokens * model.settings().hiddenSize));
+  }
   absl::StatusOr<absl::Span<const float>> score(int64_t first, int64_t rows,
                                                 int64_t position) override;
 
@@ -40,6 +50,7 @@ private:
   }
 
   Model &model;
+  int64_t encoded = 0; // tokens of the last call of encode
   Memory arena, keyCache, valueCache, hidden, logits;
 };
 
@@ -65,11 +76,18 @@ StcFrame CpuExecutor::frame(absl::Span<const int32_t> tokens, int64_t position) 
   frame.hidden = hidden.floats();
   frame.logits = logits.floats();
   frame.sync = model.pool().sync();
+  frame.encoded = encoded;
   return frame;
 }
 
 void CpuExecutor::call(StcFunction function, const StcFrame &frame) {
   model.pool().run([&](int64_t thread, int64_t threads) { function(&frame, thread, threads); });
+}
+
+absl::Status CpuExecutor::encode(absl::Span<const int32_t> tokens) {
+  call(model.variant().encode, frame(tokens, 0));
+  encoded = int64_t(tokens.size());
+  return absl::OkStatus();
 }
 
 absl::Status CpuExecutor::prefill(absl::Span<const int32_t> tokens, int64_t position) {

@@ -163,6 +163,28 @@ absl::StatusOr<const Tokenizer *> Model::requireTokenizer() const {
   return modelTokenizer.get();
 }
 
+absl::Status Model::require(Ability ability) const {
+  ModelKind kind = settings().kind;
+  struct {
+    Ability ability;
+    const char *expected;
+    bool isThere;
+  } abilities[] = {
+      {Ability::Continue, "a decoder, which continues texts", kind == ModelKind::Decoder},
+      {Ability::Write, "a decoder, which continues texts", kind != ModelKind::Encoder},
+      {Ability::Embed, "an encoder, which turns texts into vectors", kind == ModelKind::Encoder},
+  };
+  const char *offered = kind == ModelKind::Encoder   ? "embed, logits, tokenize, bench and info"
+                        : kind == ModelKind::Decoder ? "run, logits, tokenize, eval, bench and info"
+                                                     : "run, logits, tokenize and info";
+  for (const auto &known : abilities)
+    if (known.ability == ability && !known.isThere)
+      return formatError(
+          {path(), "model", {}}, known.expected,
+          absl::StrCat("one of kind ", modelKindName(kind), " (it offers ", offered, ")"));
+  return absl::OkStatus();
+}
+
 bool Model::isEndOfText(int32_t token) const {
   const std::vector<int64_t> &ends = settings().eosTokens;
   return std::find(ends.begin(), ends.end(), token) != ends.end();

@@ -1,6 +1,8 @@
 // One text being read and written by a model: chunks, bounds and positions.
 #include "stc/Runtime/Session.h"
 
+#include "stc/Support/Pooling.h"
+
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
@@ -13,18 +15,43 @@ absl::StatusOr<std::unique_ptr<Session>> Session::create(Model &model) {
   return session;
 }
 
-absl::Status Session::checkTokens(absl::Span<const int32_t> tokens) const {
-  int64_t vocabulary = model.settings().vocabSize;
-  if (int64_t(tokens.size()) > maxContext() - length)
-    return formatError(
-        {"", "prompt", {}},
-        absl::StrCat("at most ", maxContext(), " tokens (the context this model was compiled for)"),
-        absl::StrCat(length + int64_t(tokens.size())));
+/// Errors unless all are in the vocabulary.
+static absl::Status checkIds(const ModelSettings &settings, absl::Span<const int32_t> tokens) {
+  int64_t vocabulary = settings.vocabSize;
   for (size_t i = 0; i < tokens.size(); ++i)
     if (tokens[i] < 0 || tokens[i] >= vocabulary)
       return formatError({"", absl::StrCat("token ", i), {}},
                          absl::StrCat("an id from 0 to ", vocabulary - 1), absl::StrCat(tokens[i]));
   return absl::OkStatus();
+}
+
+absl::Status Session::readSource(absl::Span<const int32_t> tokens) {
+  const ModelSettings &settings = model.settings();
+  if (settings.kind != ModelKind::EncoderDecoder)
+    return formatError({model.path(), "model", {}}, "an encoder and a decoder behind it",
+                       absl::StrCat("one of kind ", modelKindName(settings.kind)));
+  reset();
+  if (tokens.empty() || int64_t(tokens.size()) > settings.encoderContext)
+    return formatError({"", "prompt", {}},
+                       absl::StrCat("1 to ", settings.encoderContext,
+                                    " tokens (the context this model's encoder was compiled for)"),
+                       absl::StrCat(tokens.size()));
+  STC_RETURN_IF_ERROR(checkIds(settings, tokens));
+  STC_RETURN_IF_ERROR(executor->encode(tokens));
+  isEncoded = true;
+  return absl::OkStatus();
+}
+
+absl::Status Session::checkTokens(absl::Span<const int32_t> tokens) const {
+  if (model.settings().kind == ModelKind::EncoderDecoder && !isEncoded)
+    return formatError({"", "text", {}}, "one that the encoder has read before the decoder's",
+                       "none");
+  if (int64_t(tokens.size()) > maxContext() - length)
+    return formatError(
+        {"", "prompt", {}},
+        absl::StrCat("at most ", maxContext(), " tokens (the context this model was compiled for)"),
+        absl::StrCat(length + int64_t(tokens.size())));
+  return checkIds(model.settings(), tokens);
 }
 
 absl::Status Session::prefill(absl::Span<const int32_t> tokens) {
@@ -43,6 +70,7 @@ absl::Status Session::prefill(absl::Span<const int32_t> tokens) {
 }
 
 absl::StatusOr<absl::Span<const float>> Session::decode(int32_t token) {
+  STC_RETURN_IF_ERROR(model.require(Ability::Write));
   STC_RETURN_IF_ERROR(checkTokens({&token, 1}));
   STC_ASSIGN_OR_RETURN(absl::Span<const float> logits, executor->decode(token, length));
   ++length;
@@ -61,6 +89,25 @@ absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> 
   return logits;
 }
 
+absl::StatusOr<absl::Span<const float>> Session::encode(absl::Span<const int32_t> tokens) {
+  STC_RETURN_IF_ERROR(model.require(Ability::Embed));
+  if (tokens.empty())
+    return formatError({"", "text", {}}, "at least one token", "none");
+  reset();
+  STC_RETURN_IF_ERROR(prefill(tokens));
+  return executor->hiddenStates(int64_t(tokens.size()));
+}
+
+absl::StatusOr<std::vector<float>> Session::embed(absl::Span<const int32_t> tokens) {
+  const ModelSettings &settings = model.settings();
+  STC_ASSIGN_OR_RETURN(absl::Span<const float> hidden, encode(tokens));
+  std::optional<Pooling> pooling = parsePooling(settings.pooling);
+  std::vector<float> vector = pool(hidden, settings.hiddenSize, pooling.value_or(Pooling::Mean));
+  if (settings.normalize)
+    normalize(absl::MakeSpan(vector));
+  return vector;
+}
+
 absl::Status Session::scoreChunk(int64_t first, int64_t count, LogitsSink sink) {
   int64_t rowsAtOnce = TextSizes(model.settings()).scoreRows;
   for (int64_t row = 0; row < count; row += rowsAtOnce) {
@@ -73,6 +120,7 @@ absl::Status Session::scoreChunk(int64_t first, int64_t count, LogitsSink sink) 
 }
 
 absl::Status Session::score(absl::Span<const int32_t> tokens, LogitsSink sink) {
+  STC_RETURN_IF_ERROR(model.require(Ability::Write));
   STC_RETURN_IF_ERROR(checkTokens(tokens));
   int64_t start = length;
   size_t chunk = size_t(model.settings().prefillChunk);

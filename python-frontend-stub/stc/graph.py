@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 from .errors import GraphError
 from .tensors import Tensor, as_tensor, write_atomically, write_safetensors
 
-ACTIVATIONS = ("silu", "gelu", "gelu_tanh", "relu", "sigmoid")
+ACTIVATIONS = ("silu", "gelu", "gelu_tanh", "relu", "sigmoid", "quick_gelu")
 CACHE_TYPES = ("f32", "f16", "i8")
 
 #: The functions of a module in some phase: weights share their space of names.
@@ -85,7 +85,7 @@ class Value:
         return self.graph.rotate(self, table, interleaved, head_dim)
 
     def activation(self, kind: str) -> "Value":
-        """silu, gelu, gelu_tanh, relu or sigmoid of every number."""
+        """silu, gelu, gelu_tanh, relu, sigmoid or quick_gelu of every number."""
         return self.graph.activation(kind, self)
 
     def silu(self) -> "Value":

@@ -134,6 +134,8 @@ class Model:
         self._max_context = function("max_context", c.c_int64, model)
         self._reset = function("reset", None, model)
         self._logits = function("logits", c.c_int, model, i32s, c.c_int64, floats, c.c_int, *error)
+        self._hidden_size = function("hidden_size", c.c_int64, model)
+        self._embed = function("embed", c.c_int, model, i32s, c.c_int64, floats, *error)
         self._generate = function("generate_constrained", c.c_int64, model, i32s, c.c_int64,
                                   c.POINTER(_Sampling), c.POINTER(_Constraint), _Callback,
                                   c.c_void_p, *error)
@@ -180,6 +182,11 @@ class Model:
         """The most tokens one text can have."""
         return int(self._max_context(self._open_handle()))
 
+    @property
+    def hidden_size(self) -> int:
+        """The columns of a hidden state, and of an encoder's vectors."""
+        return int(self._hidden_size(self._open_handle()))
+
     # What it does
 
     def reset(self) -> None:
@@ -207,6 +214,21 @@ class Model:
                 raise ModelError(error.value.decode(errors="replace"))
             self._pending = []
             return _matrix(buffer, rows, self.vocab_size, all_positions, skip)
+
+    def embed(self, text: Union[str, Sequence[int]]) -> Any:
+        """The vector of a text or of token ids, float32 [hidden_size], by an encoder.
+
+        It is pooled and scaled as the checkpoint says. A numpy array, or a list where numpy is
+        absent.
+        """
+        with self._lock:
+            handle = self._begin(False)
+            ids = self.tokenize(text) if isinstance(text, str) else self._ids(text)
+            buffer = (ctypes.c_float * self.hidden_size)()
+            error = ctypes.create_string_buffer(_ERROR_BYTES)
+            if self._embed(handle, _array(ids), len(ids), buffer, error, _ERROR_BYTES):
+                raise ModelError(error.value.decode(errors="replace"))
+            return _matrix(buffer, 1, self.hidden_size, False, 0)
 
     def generate(self, prompt: Union[str, Sequence[int]], max_tokens: int = 64, *,
                  temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0,

@@ -75,6 +75,8 @@ def activation(kind, x):
         return x * 0.5 * (1 + math.erf(x / math.sqrt(2)))
     if kind == "sigmoid":
         return 1 / (1 + math.exp(-x))
+    if kind == "quick_gelu":
+        return x / (1 + math.exp(-1.702 * x))
     if kind == "gelu_tanh":
         return 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3)))
     return max(x, 0.0)

@@ -85,7 +85,7 @@ class Numbers(PackageTest):
         self.check(interleaved=True, window=6, sinks=2, scale=0.2, theta=500000.0, epsilon=1e-6)
 
     def test_nonlinearities(self):
-        for kind in ("gelu", "gelu_tanh", "relu", "sigmoid"):
+        for kind in ("gelu", "gelu_tanh", "relu", "sigmoid", "quick_gelu"):
             with self.subTest(kind):
                 self.check(kind=kind)
 

@@ -92,6 +92,21 @@ class Family:
         (directory / "config.json").write_text(json.dumps(self.config))
         return directory
 
+    def write_sharded(self, directory, tensors):
+        """In two files, tensors in turn, and their index."""
+        directory = self.write(directory, tensors)
+        (directory / "model.safetensors").unlink()
+        names, shards = list(tensors), {}
+        for number in range(2):
+            file = f"model-{number + 1:05}-of-00002.safetensors"
+            part = {name: tensors[name] for name in names[number::2]}
+            self.write(directory / "part", part)
+            (directory / "part" / "model.safetensors").rename(directory / file)
+            shards.update({name: file for name in part})
+        (directory / "model.safetensors.index.json").write_text(
+            json.dumps({"metadata": {}, "weight_map": shards}))
+        return directory
+
     def write_gguf(self, path, tensors):
         metadata, renamed = self.to_gguf(tensors)
         write_gguf(path, {"general.architecture": self.gguf, **metadata}, renamed)
@@ -200,6 +215,7 @@ def permute(rows, heads):
 
 
 def write_gguf(path, metadata, tensors):
+    """Tensors are lists of numbers or of rows, written as F32, or (type code, shape, bytes)."""
     def text(value):
         data = value.encode()
         return struct.pack("<Q", len(data)) + data
@@ -217,10 +233,13 @@ def write_gguf(path, metadata, tensors):
             out += struct.pack("<I", 8) + text(value)
     data = b""
     for name, value in tensors.items():
-        shape = shape_of(value)
-        numbers = flatten(value)
+        if isinstance(value, tuple):
+            kind, shape, stored = value
+        else:
+            numbers = flatten(value)
+            kind, shape, stored = 0, shape_of(value), struct.pack(f"<{len(numbers)}f", *numbers)
         data += b"\0" * (-len(data) % 32)
         out += text(name) + struct.pack("<I", len(shape))
-        out += struct.pack(f"<{len(shape)}Q", *reversed(shape)) + struct.pack("<IQ", 0, len(data))
-        data += struct.pack(f"<{len(numbers)}f", *numbers)
+        out += struct.pack(f"<{len(shape)}Q", *reversed(shape)) + struct.pack("<IQ", kind, len(data))
+        data += stored
     pathlib.Path(path).write_bytes(out + b"\0" * (-len(out) % 32) + data)

@@ -106,8 +106,9 @@ def rotate(heads, inverse, factor=1.0, adjacent=False):
     return result
 
 
-def attention(queries, keys, values, factor, window=None, cap=None):
-    """Causal attention; query head h reads key/value head h / (heads / kv heads)."""
+def attention(queries, keys, values, factor, window=None, cap=None, slopes=None):
+    """Causal attention; query head h reads key/value head h / (heads / kv heads). A key's score
+    gets its position times the head's slope: with distances in their place it would be the same."""
     shared = len(queries[0]) // len(keys[0])
     result = []
     for t, token in enumerate(queries):
@@ -117,6 +118,8 @@ def attention(queries, keys, values, factor, window=None, cap=None):
             scores = [factor * sum(a * b for a, b in zip(q, keys[s][h // shared])) for s in seen]
             if cap:
                 scores = [cap * math.tanh(s / cap) for s in scores]
+            if slopes:
+                scores = [x + slopes[h] * s for x, s in zip(scores, seen)]
             largest = max(scores)
             weights = [math.exp(s - largest) for s in scores]
             total = sum(weights)

@@ -20,8 +20,9 @@ GGUF_NORMALIZED = {"mixtral": True, "qwen2_moe": False, "qwen3_moe": True, "olmo
 
 
 def make_mixture(kind, *, layers=2, hidden=32, heads=4, kv_heads=2, experts=4, per_token=2, size=32,
-                 shared=48, vocab=48, context=64, normalized=None, seed=1):
-    """Configuration and weights: {name: rows} with rows a list of lists, or a list for vectors."""
+                 shared=48, vocab=48, context=64, normalized=None, seed=1, step=1, dense=()):
+    """Configuration and weights: {name: rows} with rows a list of lists, or a list for vectors.
+    Every `step`-th layer has experts but those listed as `dense`."""
     generator = random.Random(seed)
     head_dim = hidden // heads
 
@@ -50,6 +51,8 @@ def make_mixture(kind, *, layers=2, hidden=32, heads=4, kv_heads=2, experts=4, p
         config["shared_expert_intermediate_size"] = shared
     if kind == "qwen3_moe":
         config["head_dim"] = head_dim
+    if step != 1 or dense:
+        config.update(decoder_sparse_step=step, mlp_only_layers=list(dense))
     weights = {"model.embed_tokens.weight": matrix(vocab, hidden, 1.0),
                "model.norm.weight": vector(hidden), "lm_head.weight": matrix(vocab, hidden)}
     for layer in range(layers):
@@ -65,6 +68,11 @@ def make_mixture(kind, *, layers=2, hidden=32, heads=4, kv_heads=2, experts=4, p
                     head_dim if kind == "qwen3_moe" else rows)
         weights[p + "self_attn.o_proj.weight"] = matrix(hidden, hidden)
         block = p + ("block_sparse_moe." if mixtral else "mlp.")
+        if not has_experts(config, layer):
+            for name in ("gate", "up"):
+                weights[block + f"{name}_proj.weight"] = matrix(config["intermediate_size"], hidden)
+            weights[block + "down_proj.weight"] = matrix(hidden, config["intermediate_size"])
+            continue
         weights[block + "gate.weight"] = matrix(experts, hidden, 0.3)
         for e in range(experts):
             gate, up, down = expert_names(kind, layer, e)
@@ -80,6 +88,12 @@ def make_mixture(kind, *, layers=2, hidden=32, heads=4, kv_heads=2, experts=4, p
 
 def to_f32(value):
     return struct.unpack("<f", struct.pack("<f", value))[0]
+
+
+def has_experts(config, layer):
+    """As Qwen2MoeDecoderLayer decides it."""
+    return (layer not in config.get("mlp_only_layers", ())
+            and (layer + 1) % config.get("decoder_sparse_step", 1) == 0)
 
 
 def expert_names(kind, layer, expert):
@@ -169,6 +183,11 @@ def forward(config, weights, tokens):
         for t, x in enumerate(state):
             inner = normalize(x, weights[p + "post_attention_layernorm.weight"], epsilon)
             block = p + ("block_sparse_moe." if kind == "mixtral" else "mlp.")
+            if not has_experts(config, layer):
+                own = gated_unit(*(weights[block + f"{n}_proj.weight"]
+                                   for n in ("gate", "up", "down")), inner)
+                state[t] = [a + b for a, b in zip(x, own)]
+                continue
             gates = gates_of(times(weights[block + "gate.weight"], inner),
                              config["num_experts_per_tok"],
                              kind == "mixtral" or config["norm_topk_prob"])

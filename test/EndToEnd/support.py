@@ -36,15 +36,16 @@ def compile_model(model, output, *options):
     return output
 
 
-def interpret_logits(model, module, prune, quantize, tokens, *passes):
+def interpret_logits(model, module, prune, quantize, tokens, *passes, encoder_tokens=()):
     """Last-position logits of the interpreter on the packed module of a recipe. `module` is a path
-    to write; `passes` run before compression."""
+    to write; `passes` run before compression; an encoder-decoder reads `encoder_tokens` first."""
     # What the cache holds depends on the quantization, which this compilation does not know.
     cache = "f32" if quantize == "none" else "f16"
     stc("compile", model, "--emit=mlir:import", "--kv-cache", cache, "-o", module, "--quiet")
     # The module names its checkpoint, so that stc-opt streams the same weights.
     result = run(BIN / "stc-opt", module, *passes, f"--stc-to-packed=prune={prune} quantize={quantize}",
-                 f"--stc-interpret=tokens={','.join(map(str, tokens))} max=100000",
+                 f"--stc-interpret=tokens={','.join(map(str, tokens))} max=100000" +
+                 (f" encoder-tokens={','.join(map(str, encoder_tokens))}" if encoder_tokens else ""),
                  "-o", "/dev/null")
     numbers = re.findall(r"[-+]?(?:\d+\.\d*|\d+)(?:[eE][-+]?\d+)?",
                          result.stdout.decode().split("logits", 1)[1])

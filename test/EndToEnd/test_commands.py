@@ -26,7 +26,7 @@ class Commands(TemporaryDirectoryTest):
         for tool in ("stc", "stc-opt", "stc-lsp-server", "stc-reduce"):
             self.assertGreater(len(run(BIN / tool, "--help").stdout), 200, tool)
         self.assertIn(b"stc compile", stc("compile", "--help").stdout)
-        for command in ("run", "logits", "tokenize", "eval", "bench", "info"):
+        for command in ("run", "embed", "logits", "tokenize", "eval", "bench", "info"):
             self.assertIn(b"--", run(binary, command, "--help").stdout)
 
     def test_sampling_is_seeded(self):

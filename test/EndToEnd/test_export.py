@@ -355,7 +355,9 @@ for make, kinds in ((families.Gpt2, BOTH), (families.PrefixedGpt2, BOTH), (famil
                     (families.SequentialGptNeoX, BOTH), (families.Falcon, BOTH),
                     (families.LargeFalcon, BOTH), (families.StarCoder2, BOTH),
                     (families.Phi, BOTH), (families.Phi3, BOTH),
-                    (families.GptJ, ("safetensors",)), (families.Gemma2, ("safetensors",))):
+                    (families.GptJ, ("safetensors",)), (families.Gemma2, ("safetensors",)),
+                    (families.Bloom, ("safetensors",)), (families.Mpt, ("safetensors",)),
+                    (families.FalconRW, ("safetensors",))):
     setattr(Families, f"test_{make.__name__}",
             lambda self, make=make, kinds=kinds: self.check(make, kinds))
 

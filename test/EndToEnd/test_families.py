@@ -1,11 +1,11 @@
 """Every decoder family computes what its published definition says, from both containers, one token
 at a time as all at once, and pruned and quantized as the interpreter does."""
-import json
 import random
 import re
 import unittest
 
-from families import FAMILIES, Gpt2, GptNeoX, Granite, Olmo2, Phi3, Qwen3, StarCoder2
+from families import (FAMILIES, Bloom, FalconRW, Gemma2, Gpt2, GptNeoX, Granite, Olmo2, Phi3,
+                      Qwen3, StarCoder2)
 from family_base import VOCAB
 from support import (BIN, TemporaryDirectoryTest, compile_model, interpret_logits, read_npy, run,
                      stc)
@@ -88,7 +88,7 @@ class Passes(TemporaryDirectoryTest):
         return got
 
     def test_structure(self):
-        for family in (Qwen3, Gpt2, Phi3, Gemma2):
+        for family in (Qwen3, Gpt2, Phi3, Gemma2, Bloom):
             with self.subTest(family=family.__name__):
                 model, tensors = self.make(family)
                 got = self.compare(model, ("--prune-groups", "0.5", "--prune-channels", "0.25"),
@@ -154,17 +154,7 @@ class Passes(TemporaryDirectoryTest):
         """Fused tensors of several files."""
         family = Phi3()
         tensors = family.tensors()
-        directory = family.write(self.tmp / "sharded", tensors)
-        (directory / "model.safetensors").unlink()
-        names, shards = list(tensors), {}
-        for number in range(2):
-            file = f"model-{number + 1:05}-of-00002.safetensors"
-            part = {name: tensors[name] for name in names[number::2]}
-            family.write(self.tmp / "part", part)
-            (self.tmp / "part" / "model.safetensors").rename(directory / file)
-            shards.update({name: file for name in part})
-        (directory / "model.safetensors.index.json").write_text(
-            json.dumps({"metadata": {}, "weight_map": shards}))
+        directory = family.write_sharded(self.tmp / "sharded", tensors)
         binary = compile_model(directory, self.tmp / "model")
         run(binary, "logits", "--tokens", ",".join(map(str, TOKENS)), "-o", self.tmp / "l.npy")
         want = family.forward(tensors, TOKENS)
@@ -222,9 +212,13 @@ class BadInput(TemporaryDirectoryTest):
     def test_exports_that_cannot_be(self):
         family = Granite()
         line = self.error(family, family.tensors(), "--emit=gguf")
-        self.assertIn("--emit=gguf: expected a model of llama, mistral, qwen2, qwen3, starcoder2, "
-                      "phi, phi3, gpt2, gpt_neox, falcon with equal layers, got one of granite",
-                      line)
+        self.assertIn("--emit=gguf: expected a model of llama, mistral, mixtral, qwen2, qwen2_moe, "
+                      "qwen3, qwen3_moe, gpt_oss, olmoe, starcoder2, phi, phi3, gpt2, gpt_neox, "
+                      "falcon with equal layers, and attention and gates as GGUF takes them to be, "
+                      "got one of granite", line)
+        family = FalconRW()
+        line = self.error(family, family.tensors(), "--emit=gguf")
+        self.assertIn("attention and gates as GGUF takes them to be, got one of falcon", line)
         family = GptNeoX(hidden_act="relu")
         line = self.error(family, family.tensors(), "--emit=gguf")
         self.assertIn("--emit=gguf: expected the activation that GGUF files of gptneox are read "

@@ -4,9 +4,11 @@ import random
 import re
 import unittest
 
-from mixtures import GGUF_NORMALIZED, KINDS, forward, make_mixture, write_gguf, write_hugging_face
-from support import (SHARED, TemporaryDirectoryTest, compile_model, golden, interpret_logits,
+from mixtures import (GGUF_NAMES, GGUF_NORMALIZED, KINDS, forward, make_mixture, write_gguf,
+                      write_hugging_face)
+from support import (BIN, SHARED, TemporaryDirectoryTest, compile_model, golden, interpret_logits,
                      needs_shared, read_npy, run, stc)
+from test_precompressed import read_gguf
 
 TOKENS = [1, 7, 30, 12, 12, 45, 3, 22, 9]
 
@@ -19,6 +21,14 @@ class Mixtures(TemporaryDirectoryTest):
     def logits(self, binary, tokens, *options):
         run(binary, "logits", "--tokens", ids(tokens), "-o", self.tmp / "logits.npy", *options)
         return read_npy(self.tmp / "logits.npy")
+
+    def interpret(self, model, *passes):
+        """The float64 interpreter's logits at the last position."""
+        module = self.tmp / "import.mlir"
+        stc("compile", model, "--emit=mlir:import", "--kv-cache", "f32", "-o", module, "--quiet")
+        result = run(BIN / "stc-opt", module, "--stc-to-graph", *passes,
+                     f"--stc-interpret=tokens={ids(TOKENS)} max=100000", "-o", "/dev/null")
+        return [float(n) for n in result.stdout.decode().split("logits", 1)[1].split()]
 
     def assert_near(self, rows, expected, tolerance=1e-3):
         self.assertEqual(len(rows), len(expected))
@@ -63,6 +73,97 @@ class Mixtures(TemporaryDirectoryTest):
                      and layer["name"] != "embed")
         info = json.loads(run(binary, "info", "--json").stdout)
         self.assertAlmostEqual(info["weight_bytes_per_token"], others + experts / 17, delta=1)
+
+    def test_dense_layers(self):
+        """Layers without experts between those with."""
+        for kind in ("qwen2_moe", "qwen3_moe"):
+            for step, dense in ((2, ()), (1, (0, 2)), (2, (1,)), (1, (0, 1, 2))):
+                with self.subTest(kind=kind, step=step, dense=dense):
+                    config, weights = make_mixture(kind, layers=3, step=step, dense=dense)
+                    model = write_hugging_face(self.tmp / "hf", config, weights)
+                    self.assert_near([self.interpret(model)],
+                                     forward(config, weights, TOKENS)[-1:])
+                    if dense == (1,):
+                        binary = compile_model(model, self.tmp / "m")
+                        self.assert_near(self.logits(binary, TOKENS),
+                                         forward(config, weights, TOKENS))
+        # A tensor of the other kind of layer is one too many.
+        config["mlp_only_layers"] = [0, 1]
+        write_hugging_face(model, config, weights)
+        result = stc("compile", model, "-o", self.tmp / "bad", check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr.decode(),
+                         r"layers\.2\.mlp\.gate\.weight: expected shape \[4, 32\], got no such tensor")
+
+    def test_dense_layers_compressed(self):
+        config, weights = make_mixture("qwen3_moe", layers=3, step=2)
+        model = write_hugging_face(self.tmp / "hf", config, weights)
+        binary = compile_model(model, self.tmp / "m", "--prune", "2:4", "--quantize", "int4",
+                               "--head", "none")
+        expected = interpret_logits(model, self.tmp / "m.mlir", "2:4", "int4", TOKENS)
+        self.assert_near(self.logits(binary, TOKENS)[-1:], [expected],
+                         2e-2 * max(map(abs, expected)))
+        # Cutting experts leaves the dense layers alone.
+        text = self.text()
+        cut = compile_model(model, self.tmp / "m", "--prune-experts", 0.5, "--calibrate", text,
+                            "--calibrate-sequences", 16, "--calibrate-length", 32)
+        shapes = {layer["name"]: layer["shape"]
+                  for layer in json.loads(stc("inspect", cut, "--json").stdout)["layers"]}
+        self.assertEqual(shapes["layers.1.router"], [2, 32])
+        self.assertEqual(shapes["layers.0.gate"], [128, 32])
+
+    def test_exported(self):
+        """Written as either container and compiled again, a mixture computes the same."""
+        for kind in KINDS:
+            config, weights = make_mixture(kind, shared=64, normalized=GGUF_NORMALIZED[kind])
+            model = write_hugging_face(self.tmp / "hf", config, weights)
+            for spec in ("none", "int4-g32", "int8-g32"):
+                for emit, name in (("gguf", "out.gguf"), ("safetensors", f"out-{kind}-{spec}")):
+                    with self.subTest(kind=kind, spec=spec, emit=emit):
+                        out = self.tmp / name
+                        stc("compile", model, "-o", out, f"--emit={emit}", "--quiet", "--quantize",
+                            spec, "--head", "none")
+                        passes = () if spec == "none" else (f"--stc-quantize=spec={spec}",)
+                        self.assert_near([self.interpret(out)], [self.interpret(model, *passes)],
+                                         1e-6)
+                        if emit == "safetensors":
+                            continue
+                        # Experts of a layer are one tensor, under llama.cpp's name.
+                        metadata, infos, _ = read_gguf(out)
+                        shapes = {info[0].decode(): info[1] for info in infos}
+                        self.assertEqual(shapes["blk.1.ffn_gate_exps.weight"], [32, 32, 4])
+                        self.assertEqual(shapes["blk.1.ffn_gate_inp.weight"], [32, 4])
+                        if kind == "qwen2_moe":
+                            self.assertEqual(shapes["blk.1.ffn_gate_inp_shexp.weight"], [32])
+                        prefix = GGUF_NAMES[kind].encode() + b"."
+                        for key, value in (("expert_count", 4), ("expert_used_count", 2),
+                                           ("expert_feed_forward_length", 32)):
+                            self.assertEqual(int.from_bytes(metadata[prefix + key.encode()][1],
+                                                            "little"), value)
+                        # And what was written is written again the same.
+                        again = self.tmp / "again.gguf"
+                        stc("compile", out, "-o", again, "--emit=gguf", "--quiet")
+                        self.assertEqual(read_gguf(again)[1:], read_gguf(out)[1:])
+
+    def test_not_exported(self):
+        """What GGUF cannot say is refused."""
+        def refuse(expected, config, weights, *options):
+            model = write_hugging_face(self.tmp / "hf", config, weights)
+            result = stc("compile", model, "-o", self.tmp / "bad.gguf", "--emit=gguf", *options,
+                         check=False)
+            self.assertEqual(result.returncode, 1)
+            self.assertRegex(result.stderr.decode().strip().splitlines()[-1], expected)
+            self.assertFalse((self.tmp / "bad.gguf").exists())
+
+        refuse(r"expected a model of .* gates as GGUF takes them to be, got one of olmoe",
+               *make_mixture("olmoe", normalized=True))
+        refuse(r"expected a model of .* with equal layers", *make_mixture("qwen3_moe", step=2,
+                                                                         normalized=True))
+        recipe = self.tmp / "recipe.yaml"
+        recipe.write_text("version: 1\nstages:\n  - match: '*.experts.2.up'\n"
+                          "    quantize: int8-g32\n")
+        refuse(r"ffn_up_exps\.weight\[2\]: expected the type of the layer's other experts, F32, with "
+               r"which they are one tensor, got Q8_0", *make_mixture("mixtral"), "--recipe", recipe)
 
     def test_rotated(self):
         """Rotations of the hidden state pass through experts."""
@@ -184,8 +285,12 @@ class Mixtures(TemporaryDirectoryTest):
                r"got 0\.75, which leaves 1", None, "--prune-experts", 0.75)
         refuse(r"channels: expected layers with feed-forward channels that can be cut \(those of "
                r"experts cannot\), got none", None, "--prune-channels", 0.25)
-        refuse(r"mlp_only_layers: expected none: experts in every layer, got 1",
-               {"model_type": "qwen2_moe", "mlp_only_layers": [0], "num_experts": 4})
+        refuse(r"mlp_only_layers: expected layers from 0 to 0, got 1",
+               {"model_type": "qwen2_moe", "mlp_only_layers": [1], "num_experts": 4})
+        refuse(r"decoder_sparse_step: expected a number of 1 or more, got 0",
+               {"model_type": "qwen3_moe", "decoder_sparse_step": 0, "num_experts": 4})
+        refuse(r"decoder_sparse_step: expected experts in every layer of olmoe, got 2",
+               {"model_type": "olmoe", "decoder_sparse_step": 2, "num_experts": 4})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ import json
 import unittest
 
 from support import (SHARED, TemporaryDirectoryTest, compile_model, golden, needs_shared, read_npy,
-                     run, stc, BOOKS)
+                     run, BOOKS)
 
 
 def ids(tokens):
@@ -102,13 +102,6 @@ class Goldens(TemporaryDirectoryTest):
 
     def test_int8_cache(self):
         self.check_cache("int8", 6e-2)
-
-    def test_unknown_architecture(self):
-        for name in ("tiny-bert",):
-            result = stc("compile", SHARED / "models" / name, "-o", self.tmp / "m", check=False)
-            self.assertEqual(result.returncode, 1)
-            self.assertEqual(len(result.stderr.decode().strip().splitlines()), 1, result.stderr)
-            self.assertIn(b"llama", result.stderr)
 
     def test_books_golden(self):
         g = golden("books")

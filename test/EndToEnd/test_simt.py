@@ -6,6 +6,8 @@ import os
 import sys
 import unittest
 
+from alibi_families import SixHeadBloom
+from family_base import VOCAB
 from support import (BOOKS, SHARED, TemporaryDirectoryTest, compile_model, golden, make_llama,
                      needs_shared, run, stc)
 
@@ -176,6 +178,11 @@ class Simt(TemporaryDirectoryTest):
         for cache, rounds in (("f16", 0.25), ("int8", 1)):
             with self.subTest(cache):
                 self.check(self.random(), rounds=rounds, cache=cache)
+
+    def test_slopes(self):
+        """Scores with slopes, of heads that are no power of two."""
+        family = SixHeadBloom(seq_length=128)
+        self.check(family.write(self.tmp / "bloom", family.tensors()), vocab=VOCAB)
 
     @needs_shared
     def test_families(self):

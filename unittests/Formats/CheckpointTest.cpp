@@ -178,7 +178,7 @@ TEST(Checkpoint, opensTheSharedModels) {
   if (shared.empty())
     GTEST_SKIP() << "no shared models";
   for (const char *name : {"stories260k", "stories260k.gguf", "books", "tiny-llama", "tiny-qwen2",
-                           "tiny-gpt2", "tiny-mixtral"}) {
+                           "tiny-gpt2", "tiny-mixtral", "tiny-bert"}) {
     auto checkpoint = Checkpoint::open(absl::StrCat(shared, "/models/", name));
     ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
     std::vector<float> values;
@@ -188,8 +188,6 @@ TEST(Checkpoint, opensTheSharedModels) {
       (*checkpoint)->release(tensor);
     }
   }
-  EXPECT_THAT(errorOf(shared + "/models/tiny-bert"),
-              HasSubstr("model_type: expected one of llama, mistral, "));
 }
 
 TEST(Checkpoint, bothContainersOfOneModelAgree) {

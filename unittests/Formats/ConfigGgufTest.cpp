@@ -166,6 +166,18 @@ TEST(ConfigGguf, familiesSayWhatFilesLeaveOut) {
   auto cohere2 = parse(smallOf("cohere2").real("cohere2.attention.layer_norm_epsilon", 1e-5f));
   ASSERT_TRUE(cohere2.ok()) << cohere2.status();
   EXPECT_TRUE(cohere2->isRotated(0));
+  auto sloped = [](const std::string &architecture) {
+    return smallOf(architecture).real(architecture + ".attention.layer_norm_epsilon", 1e-5f);
+  };
+  EXPECT_EQ(parse(sloped("bloom"))->alibiBias, 8);
+  EXPECT_FALSE(parse(sloped("bloom"))->usesRotation());
+  EXPECT_EQ(parse(sloped("mpt").real("mpt.attention.max_alibi_bias", 6))->alibiBias, 6);
+  EXPECT_THAT(errorOf(sloped("mpt").real("mpt.attention.max_alibi_bias", 0)),
+              HasSubstr("mpt.attention.max_alibi_bias"));
+  EXPECT_THAT(errorOf(sloped("mpt").real("mpt.attention.max_alibi_bias", 0)),
+              HasSubstr("expected a number above 0 and up to 64, got 0"));
+  EXPECT_THAT(errorOf(sloped("mpt").real("mpt.attention.clamp_kqv", 6)),
+              HasSubstr("expected 0 (clipped projections are not supported yet), got 6"));
   auto yarn = parse(smallLlama()
                         .str("llama.rope.scaling.type", "yarn")
                         .real("llama.rope.scaling.factor", 4)
@@ -185,7 +197,7 @@ TEST(ConfigGguf, everyRuleIsChecked) {
     std::string part;
   } cases[] = {
       {smallLlama("general.architecture"), "general.architecture: expected one of llama, "},
-      {smallLlama("general.architecture"), "falcon, got none"},
+      {smallLlama("general.architecture"), ", got none"},
       {smallLlama("general.architecture").str("general.architecture", "gemma4"),
        "got 'gemma4' (the nearest is gemma)"},
       {smallLlama("general.architecture")

@@ -233,6 +233,50 @@ TEST(Config, familiesHaveTheirOwnDefaults) {
   EXPECT_EQ(large->kvHeads, 2);
   EXPECT_FALSE(large->block.sharedNorm);
 
+  auto sloped = falcon({{"alibi", "true"}});
+  EXPECT_EQ(sloped->alibiBias, 8);
+  EXPECT_TRUE(sloped->alibiIsScaled);
+  EXPECT_FALSE(sloped->usesRotation());
+  EXPECT_EQ(falcon({{"alibi", "false"}})->alibiBias, 0);
+
+  auto bloom = parse(R"({"model_type":"bloom","n_embed":64,"n_layer":2,"num_attention_heads":4,
+                         "vocab_size":9,"seq_length":100,"n_inner":null})");
+  ASSERT_TRUE(bloom.ok()) << bloom.status();
+  EXPECT_EQ(bloom->hiddenSize, 64);
+  EXPECT_EQ(bloom->heads, 4);
+  EXPECT_EQ(bloom->intermediateSize, 256);
+  EXPECT_EQ(bloom->activation, "gelu_tanh");
+  EXPECT_EQ(bloom->alibiBias, 8);
+  EXPECT_FALSE(bloom->alibiIsScaled);
+  EXPECT_FALSE(bloom->isRotated(0));
+
+  auto mpt = [](const std::string &attention) {
+    return parse(R"({"model_type":"mpt","d_model":64,"n_layers":2,"n_heads":4,"vocab_size":9,)"
+                 R"("max_seq_len":100,"attn_config":)" +
+                 attention + "}");
+  };
+  EXPECT_EQ(mpt("{}")->alibiBias, 8);
+  EXPECT_EQ(mpt(R"({"alibi_bias_max":6,"softmax_scale":0.5})")->alibiBias, 6);
+  EXPECT_EQ(mpt(R"({"softmax_scale":0.5})")->attentionScale, 0.5);
+  auto error = [&](const std::string &attention) {
+    return std::string(mpt(attention).status().message());
+  };
+  EXPECT_EQ(error("7"), "config.json: attn_config: expected an object, got 7");
+  EXPECT_EQ(error(R"({"alibi":false})"),
+            "config.json: attn_config.alibi: expected true (the other is not supported yet), "
+            "got false");
+  EXPECT_EQ(error(R"({"clip_qkv":6})"),
+            "config.json: attn_config.clip_qkv: expected null (clipped projections are not "
+            "supported yet), got 6");
+  EXPECT_EQ(error(R"({"alibi_bias_max":0})"),
+            "config.json: attn_config.alibi_bias_max: expected a number above 0 and up to 64, "
+            "got 0");
+  EXPECT_EQ(error(R"({"attn_type":"multiquery_attention"})"),
+            "config.json: attn_config.attn_type: expected multihead_attention (others are not "
+            "supported yet), got 'multiquery_attention'");
+  EXPECT_EQ(error(R"({"softmax_scale":-1})"),
+            "config.json: attn_config.softmax_scale: expected a number above 0, or null, got -1");
+
   auto cohere2 = parse(small({{"model_type", "\"cohere2\""}, {"num_hidden_layers", "5"}}));
   EXPECT_THAT(cohere2->windowedLayers, ElementsAre(true, true, true, false, true));
   EXPECT_THAT(cohere2->rotatedLayers, ElementsAre(true, true, true, false, true));
@@ -246,6 +290,118 @@ TEST(Config, familiesHaveTheirOwnDefaults) {
   EXPECT_NEAR(yarn->ropeScaling.attentionFactor, 1.2772588722 / 1.1386294361, 1e-9);
 }
 
+TEST(Config, readsAnEncoderDecoder) {
+  const char *sizes = R"("d_model":64,"d_ff":128,"num_layers":3,"num_heads":4,"vocab_size":9)";
+  auto t5 = parse(absl::StrCat(R"({"model_type":"t5",)", sizes, "}"));
+  ASSERT_TRUE(t5.ok()) << t5.status();
+  EXPECT_EQ(t5->kind, ModelKind::EncoderDecoder);
+  EXPECT_EQ(t5->encoderLayers, 3);
+  EXPECT_EQ(t5->layers, 3); // where only the encoder's are given
+  EXPECT_EQ(t5->headDim, 64);
+  EXPECT_EQ(t5->kvHeads, 4);
+  EXPECT_EQ(t5->maxPositions, 512);
+  EXPECT_EQ(t5->relativeBuckets, 32);
+  EXPECT_EQ(t5->relativeDistance, 128);
+  EXPECT_EQ(t5->activation, "relu");
+  EXPECT_FALSE(t5->block.gated);
+  EXPECT_FALSE(t5->isRotated(0));
+  EXPECT_EQ(t5->attentionScale, 1);
+  EXPECT_EQ(t5->logitScale, 0.125);
+  EXPECT_EQ(*t5->decoderStart, 0);
+  auto flan = parse(absl::StrCat(
+      R"({"model_type":"t5","num_decoder_layers":2,"tie_word_embeddings":false,"pad_token_id":1,
+          "decoder_start_token_id":2,"feed_forward_proj":"gated-gelu",)",
+      sizes, "}"));
+  ASSERT_TRUE(flan.ok()) << flan.status();
+  EXPECT_EQ(flan->encoderLayers, 3);
+  EXPECT_EQ(flan->layers, 2);
+  EXPECT_EQ(flan->activation, "gelu_tanh");
+  EXPECT_TRUE(flan->block.gated);
+  EXPECT_EQ(flan->logitScale, 1);
+  EXPECT_EQ(*flan->decoderStart, 2);
+  auto mt5 = parse(absl::StrCat(R"({"model_type":"mt5",)", sizes, "}"));
+  ASSERT_TRUE(mt5.ok()) << mt5.status();
+  EXPECT_TRUE(mt5->block.gated);
+  EXPECT_FALSE(mt5->tiedEmbeddings);
+}
+
+TEST(Config, encodersSayOtherThings) {
+  auto bert = parse(small({{"model_type", "\"bert\""}, {"type_vocab_size", "3"}}));
+  ASSERT_TRUE(bert.ok()) << bert.status();
+  EXPECT_EQ(bert->kind, ModelKind::Encoder);
+  EXPECT_EQ(bert->kvHeads, 4);
+  EXPECT_EQ(bert->normEpsilon, 1e-12);
+  EXPECT_EQ(bert->tokenTypes, 3);
+  EXPECT_EQ(bert->usablePositions(), 128);
+  EXPECT_TRUE(bert->block.sumNorm && bert->block.learnedPositions && bert->attentionBias);
+  EXPECT_EQ(bert->pooling, Pooling::Mean);
+
+  for (const char *name : {"\"roberta\"", "\"xlm-roberta\"", "\"camembert\""}) {
+    EXPECT_EQ(parse(small({{"model_type", name}}))->usablePositions(), 126) << name;
+    auto padded = parse(small({{"model_type", name}, {"pad_token_id", "4"}}));
+    EXPECT_EQ(padded->positionOffset, 5) << name;
+  }
+  auto distil = parse(R"({"model_type":"distilbert","dim":64,"hidden_dim":96,"n_layers":2,
+      "n_heads":4,"vocab_size":9,"activation":"relu"})");
+  ASSERT_TRUE(distil.ok()) << distil.status();
+  EXPECT_EQ(distil->maxPositions, 512);
+  EXPECT_EQ(distil->tokenTypes, 0);
+  EXPECT_EQ(distil->activation, "relu");
+
+  Fields modern = {{"model_type", "\"modernbert\""}, {"num_hidden_layers", "5"}};
+  auto config = parse(small(modern));
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->slidingWindow, 65);
+  EXPECT_THAT(config->windowedLayers, ElementsAre(false, true, true, false, true));
+  EXPECT_EQ(config->ropeTheta, 160000);
+  EXPECT_EQ(config->localRopeTheta, 10000);
+  EXPECT_FALSE(config->block.firstNorm);
+  modern["global_attn_every_n_layers"] = "1";
+  EXPECT_EQ(parse(small(modern))->slidingWindow, 0);
+}
+
+TEST(Config, mixturesSayWhichLayersHaveExperts) {
+  auto qwen = [](Fields fields) {
+    fields["model_type"] = "\"qwen3_moe\"";
+    fields["num_hidden_layers"] = "5";
+    return parse(small(fields));
+  };
+  EXPECT_THAT(qwen({})->sparseLayers, IsEmpty());
+  EXPECT_TRUE(qwen({})->hasExperts(4));
+  EXPECT_THAT(qwen({{"decoder_sparse_step", "2"}})->sparseLayers,
+              ElementsAre(false, true, false, true, false));
+  Fields both = {{"decoder_sparse_step", "2"}, {"mlp_only_layers", "[3]"}};
+  EXPECT_THAT(qwen(both)->sparseLayers, ElementsAre(false, true, false, false, false));
+  EXPECT_FALSE(qwen(both)->hasExperts(3));
+  EXPECT_FALSE(qwen({{"mlp_only_layers", "[-1]"}}).ok());
+}
+
+TEST(Config, gptOssIsReadAsPublished) {
+  // gpt-oss-20b's, but for layer_types, which say what is meant without them.
+  auto config = parse(R"({"attention_bias":true,"eos_token_id":200002,"experts_per_token":4,
+      "head_dim":64,"hidden_act":"silu","hidden_size":2880,"initial_context_length":4096,
+      "intermediate_size":2880,"max_position_embeddings":131072,"model_type":"gpt_oss",
+      "num_attention_heads":64,"num_experts_per_tok":4,"num_hidden_layers":24,
+      "num_key_value_heads":8,"num_local_experts":32,"rms_norm_eps":1e-05,"rope_scaling":
+      {"beta_fast":32.0,"beta_slow":1.0,"factor":32.0,"original_max_position_embeddings":4096,
+      "rope_type":"yarn","truncate":false},"rope_theta":150000,"sliding_window":128,
+      "swiglu_limit":7.0,"tie_word_embeddings":false,"vocab_size":201088})");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->experts, 32);
+  EXPECT_EQ(config->expertsPerToken, 4);
+  EXPECT_EQ(config->expertSize, 2880);
+  EXPECT_TRUE(config->normalizedGates && config->attentionBias);
+  EXPECT_EQ(config->gateLimit, 7);
+  EXPECT_TRUE(config->isWindowed(0) && !config->isWindowed(1) && config->isWindowed(22));
+  EXPECT_FALSE(config->ropeScaling.truncate);
+  EXPECT_NEAR(config->ropeScaling.attentionFactor, 1.34657359, 1e-8); // 0.1 ln 32 + 1
+  GgufFamily family = ggufFamilyOf(*config);
+  EXPECT_EQ(family.name, "gpt-oss");
+  EXPECT_TRUE(family.writable && family.windowed);
+  config->gateLimit = 6;
+  EXPECT_FALSE(ggufFamilyOf(*config).writable);
+}
+
 TEST(Config, everyRuleIsChecked) {
   EXPECT_EQ(errorOf({}), "OK");
   struct {
@@ -253,11 +409,11 @@ TEST(Config, everyRuleIsChecked) {
     std::string part;
   } cases[] = {
       {{{"model_type", "\"gpt3\""}}, "config.json: model_type: expected one of llama, mistral, "},
-      {{{"model_type", "\"gpt3\""}}, "falcon, got 'gpt3' (the nearest is gpt2)"},
+      {{{"model_type", "\"gpt3\""}}, ", got 'gpt3' (the nearest is gpt2)"},
       {{{"model_type", "\"mamba\""}, {"state_size", "16"}},
        "(the nearest is llama; missing: state space layers)"},
       {{{"model_type", "\"deepseek_v3\""}, {"kv_lora_rank", "512"}}, "missing: latent attention)"},
-      {{{"model_type", ""}}, "falcon, got none"},
+      {{{"model_type", ""}}, "model_type: expected one of llama, mistral, "},
       {{{"model_type", "7"}}, "model_type: expected a string, got 7"},
       {{{"auto_map", "{\"AutoModel\":\"evil.Model\"}"}}, "auto_map: expected no field that asks"},
       {{{"auto_map", "{}"}}, "auto_map: expected no field that asks"},
@@ -272,6 +428,21 @@ TEST(Config, everyRuleIsChecked) {
       {{{"model_type", "\"gemma3\""}, {"text_config", "3"}}, "text_config: expected an object"},
       {{{"model_type", "\"gemma3\""}, {"text_config", "{\"hidden_size\":64}"}},
        "intermediate_size: expected an integer, got none"},
+      {{{"model_type", "\"bert\""}, {"is_decoder", "true"}}, "is_decoder: expected false"},
+      {{{"model_type", "\"bert\""}, {"type_vocab_size", "0"}}, "type_vocab_size: expected a size"},
+      {{{"model_type", "\"bert\""}, {"position_embedding_type", "\"relative_key\""}},
+       "position_embedding_type: expected absolute, got 'relative_key'"},
+      {{{"model_type", "\"roberta\""}, {"pad_token_id", "127"}},
+       "pad_token_id: expected a token from 0 to 126 (max_position_embeddings = 128), got 127"},
+      {{{"model_type", "\"roberta\""}, {"pad_token_id", "-1"}}, "pad_token_id: expected a token"},
+      {{{"model_type", "\"roberta\""}, {"max_position_embeddings", "-9223372036854775808"}},
+       "max_position_embeddings: expected a size"},
+      {{{"model_type", "\"modernbert\""}, {"local_attention", "0"}},
+       "local_attention: expected a width of 1 or more, got 0"},
+      {{{"model_type", "\"modernbert\""}, {"global_attn_every_n_layers", "0"}},
+       "global_attn_every_n_layers: expected a number of 1 or more, got 0"},
+      {{{"model_type", "\"modernbert\""}, {"local_rope_theta", "0"}},
+       "local_rope_theta: expected a finite number above 0"},
       {{{"trust_remote_code", "true"}}, "trust_remote_code: expected no field that asks"},
       {{{"trust_remote_code", "false"}}, "OK"},
       {{{"custom_pipelines", "{}"}}, "custom_pipelines: expected no field that asks"},
@@ -396,7 +567,12 @@ TEST(Config, everyRuleIsChecked) {
         {"n_head", "4"},
         {"rotary_dim", "32"}},
        "rotary_dim: expected 1 to 16 columns of a head, got 32"},
-      {{{"model_type", "\"falcon\""}, {"alibi", "true"}}, "alibi: expected false"},
+      {{{"model_type", "\"falcon\""}, {"alibi", "1"}}, "alibi: expected true or false, got 1"},
+      {{{"model_type", "\"bloom\""},
+        {"n_layer", "2"},
+        {"n_head", "4"},
+        {"apply_residual_connection_post_layernorm", "true"}},
+       "apply_residual_connection_post_layernorm: expected false (the other is not supported yet)"},
       {{{"model_type", "\"falcon\""},
         {"new_decoder_architecture", "true"},
         {"num_ln_in_parallel_attn", "3"}},

@@ -76,12 +76,13 @@ TEST(Gguf, readsTensorsOfEveryTypeWithTheFastestDimensionLast) {
     uint32_t code;
     DType dtype;
     uint64_t rowBytes;
-  } types[] = {{0, DType::F32, 1024},  {1, DType::F16, 512},   {2, DType::Q4_0, 144},
-               {3, DType::Q4_1, 160},  {6, DType::Q5_0, 176},  {7, DType::Q5_1, 192},
-               {8, DType::Q8_0, 272},  {12, DType::Q4_K, 144}, {13, DType::Q5_K, 176},
-               {14, DType::Q6_K, 210}, {24, DType::I8, 256},   {25, DType::I16, 512},
-               {26, DType::I32, 1024}, {27, DType::I64, 2048}, {28, DType::F64, 2048},
-               {30, DType::BF16, 512}};
+  } types[] = {{0, DType::F32, 1024},    {1, DType::F16, 512},     {2, DType::Q4_0, 144},
+               {3, DType::Q4_1, 160},    {6, DType::Q5_0, 176},    {7, DType::Q5_1, 192},
+               {8, DType::Q8_0, 272},    {10, DType::Q2_K, 84},    {11, DType::Q3_K, 110},
+               {12, DType::Q4_K, 144},   {13, DType::Q5_K, 176},   {14, DType::Q6_K, 210},
+               {20, DType::IQ4_NL, 144}, {23, DType::IQ4_XS, 136}, {24, DType::I8, 256},
+               {25, DType::I16, 512},    {26, DType::I32, 1024},   {27, DType::I64, 2048},
+               {28, DType::F64, 2048},   {30, DType::BF16, 512},   {39, DType::MXFP4, 136}};
   uint64_t offset = 0;
   for (const auto &type : types) {
     builder.tensor(absl::StrCat("t", type.code), {256, 3}, type.code, offset);
@@ -94,7 +95,7 @@ TEST(Gguf, readsTensorsOfEveryTypeWithTheFastestDimensionLast) {
   auto file = GgufFile::open(folder.write("m.gguf", builder.build(data, 64)));
   ASSERT_TRUE(file.ok()) << file.status();
   const std::vector<TensorView> &tensors = (*file)->tensors();
-  ASSERT_EQ(tensors.size(), 16u);
+  ASSERT_EQ(tensors.size(), std::size(types));
   offset = 0;
   for (size_t i = 0; i < tensors.size(); ++i) {
     EXPECT_EQ(tensors[i].dtype, types[i].dtype);
@@ -258,7 +259,7 @@ TEST(Gguf, malformedTensorsAreRefused) {
       {"just too large", tensor({17}, 0, 0), "68 bytes of data, got 64 before the end"},
       {"size as int", tensor({big + 16}, 24, 0), "4294967312 bytes of data, got 64"},
       {"unknown type", tensor({16}, 99, 0), "a tensor type among F32, F16"},
-      {"type we lack", tensor({256}, 10, 0), "got Q2_K (type 10)"},
+      {"type we lack", tensor({256}, 16, 0), "got IQ2_XXS (type 16)"},
       {"removed type", tensor({16}, 4, 0), "got type 4"},
       {"row no multiple of the block", tensor({31, 32}, 8, 0), "rows of a multiple of 32"},
       {"row no multiple of the superblock", tensor({64, 4}, 12, 0), "rows of a multiple of 256"},

@@ -18,8 +18,9 @@ using testing::HasSubstr;
 
 using Bytes = std::vector<uint8_t>;
 
-const DType blockTypes[] = {DType::Q8_0, DType::Q4_0, DType::Q4_1, DType::Q5_0,
-                            DType::Q5_1, DType::Q4_K, DType::Q5_K, DType::Q6_K};
+const DType blockTypes[] = {DType::Q8_0,   DType::Q4_0,   DType::Q4_1, DType::Q5_0, DType::Q5_1,
+                            DType::Q2_K,   DType::Q3_K,   DType::Q4_K, DType::Q5_K, DType::Q6_K,
+                            DType::IQ4_NL, DType::IQ4_XS, DType::MXFP4};
 
 double half(const uint8_t *bytes) { return halfToFloat(uint16_t(bytes[0] | bytes[1] << 8)); }
 
@@ -31,6 +32,11 @@ double definition(DType dtype, const uint8_t *b, int i) {
     return i < 16 ? values[i] % 16 : values[i - 16] / 16;
   };
   auto bit = [](const uint8_t *bits, int index) { return bits[index / 8] / (1 << index % 8) % 2; };
+  auto uneven = [](int value) {
+    constexpr int values[] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                              1,    13,   25,  38,  53,  69,  89,  113};
+    return values[value];
+  };
   switch (dtype) {
   case DType::Q8_0:
     return half(b) * int8_t(b[2 + i]);
@@ -52,6 +58,30 @@ double definition(DType dtype, const uint8_t *b, int i) {
       value += 16 * (b[16 + l] / (1 << group) % 2);
     return half(b) * scale * value - half(b + 2) * minimum;
   }
+  case DType::Q2_K: {
+    int value = b[16 + i / 128 * 32 + l] / (1 << 2 * (group % 4)) % 4;
+    return half(b + 80) * (b[i / 16] % 16) * value - half(b + 82) * (b[i / 16] / 16);
+  }
+  case DType::Q3_K: {
+    int number = i / 16, value = b[32 + i / 128 * 32 + l] / (1 << 2 * (group % 4)) % 4;
+    int low = b[96 + number % 8] / (number < 8 ? 1 : 16) % 16;
+    int high = b[104 + number % 4] / (1 << 2 * (number / 4)) % 4;
+    int third = b[l] / (1 << group) % 2;
+    return half(b + 108) * (low + 16 * high - 32) * (value + 4 * third - 4);
+  }
+  case DType::IQ4_NL:
+    return half(b) * uneven(nibble(b + 2));
+  case DType::IQ4_XS: {
+    int low = b[4 + group / 2] / (group % 2 ? 16 : 1) % 16;
+    int high = (b[2] + 256 * b[3]) / (1 << 2 * group) % 4;
+    const uint8_t *values = b + 8 + 16 * group;
+    return half(b) * (low + 16 * high - 32) * uneven(l < 16 ? values[l] % 16 : values[l - 16] / 16);
+  }
+  case DType::MXFP4: {
+    int bits = nibble(b + 1), exponent = bits / 2 % 4;
+    double value = exponent ? std::ldexp(1 + bits % 2 / 2.0, exponent - 1) : bits % 2 / 2.0;
+    return (bits / 8 ? -value : value) * std::ldexp(1.0, b[0] - 127);
+  }
   case DType::Q6_K: {
     int part = i / 128, run = i % 128 / 32;
     int low = b[part * 64 + run % 2 * 32 + l] / (run < 2 ? 1 : 16) % 16;
@@ -68,9 +98,17 @@ std::vector<int> scaleOffsets(DType dtype) {
   switch (dtype) {
   case DType::Q6_K:
     return {208};
+  case DType::Q2_K:
+    return {80, 82};
+  case DType::Q3_K:
+    return {108};
+  case DType::MXFP4:
+    return {}; // an exponent
   case DType::Q8_0:
   case DType::Q4_0:
   case DType::Q5_0:
+  case DType::IQ4_NL:
+  case DType::IQ4_XS:
     return {0};
   default:
     return {0, 2};
@@ -89,9 +127,12 @@ Bytes randomBlocks(DType dtype, int64_t count, uint64_t seed) {
   Bytes bytes(size_t(count * size));
   for (uint8_t &byte : bytes)
     byte = uint8_t(random.next());
-  for (int64_t block = 0; block < count; ++block)
+  for (int64_t block = 0; block < count; ++block) {
     for (int offset : scaleOffsets(dtype))
       setHalf(bytes, size_t(block * size + offset), float(random.normal()));
+    if (dtype == DType::MXFP4)
+      bytes[size_t(block * size)] = uint8_t(120 + random.next() % 10);
+  }
   return bytes;
 }
 
@@ -101,16 +142,19 @@ TEST(Tensor, typesHaveTheirSizes) {
     absl::string_view name;
     int64_t elements, bytes;
   } cases[] = {
-      {DType::F64, "F64", 1, 8},        {DType::F32, "F32", 1, 4},
-      {DType::F16, "F16", 1, 2},        {DType::BF16, "BF16", 1, 2},
-      {DType::I64, "I64", 1, 8},        {DType::I32, "I32", 1, 4},
-      {DType::I16, "I16", 1, 2},        {DType::I8, "I8", 1, 1},
-      {DType::U8, "U8", 1, 1},          {DType::Bool, "BOOL", 1, 1},
-      {DType::Q8_0, "Q8_0", 32, 34},    {DType::Q4_0, "Q4_0", 32, 18},
-      {DType::Q4_1, "Q4_1", 32, 20},    {DType::Q5_0, "Q5_0", 32, 22},
-      {DType::Q5_1, "Q5_1", 32, 24},    {DType::Q4_K, "Q4_K", 256, 144},
-      {DType::Q5_K, "Q5_K", 256, 176},  {DType::Q6_K, "Q6_K", 256, 210},
-      {DType::F8E4M3, "F8_E4M3", 1, 1},
+      {DType::F64, "F64", 1, 8},         {DType::F32, "F32", 1, 4},
+      {DType::F16, "F16", 1, 2},         {DType::BF16, "BF16", 1, 2},
+      {DType::I64, "I64", 1, 8},         {DType::I32, "I32", 1, 4},
+      {DType::I16, "I16", 1, 2},         {DType::I8, "I8", 1, 1},
+      {DType::U8, "U8", 1, 1},           {DType::Bool, "BOOL", 1, 1},
+      {DType::Q8_0, "Q8_0", 32, 34},     {DType::Q4_0, "Q4_0", 32, 18},
+      {DType::Q4_1, "Q4_1", 32, 20},     {DType::Q5_0, "Q5_0", 32, 22},
+      {DType::Q5_1, "Q5_1", 32, 24},     {DType::Q4_K, "Q4_K", 256, 144},
+      {DType::Q5_K, "Q5_K", 256, 176},   {DType::Q6_K, "Q6_K", 256, 210},
+      {DType::F8E4M3, "F8_E4M3", 1, 1},  {DType::F8E8M0, "F8_E8M0", 1, 1},
+      {DType::Q2_K, "Q2_K", 256, 84},    {DType::Q3_K, "Q3_K", 256, 110},
+      {DType::IQ4_NL, "IQ4_NL", 32, 18}, {DType::IQ4_XS, "IQ4_XS", 256, 136},
+      {DType::MXFP4, "MXFP4", 32, 17},
   };
   for (const auto &test : cases) {
     EXPECT_EQ(dtypeName(test.dtype), test.name);
@@ -206,6 +250,19 @@ TEST(Tensor, eightBitFloatsConvertAsDefined) {
   }
 }
 
+TEST(Tensor, powersOfTwoConvertAsDefined) {
+  // Section 5.4.1 of the OCP Microscaling Formats specification: a bias of 127, no infinity.
+  Bytes bytes = {0, 126, 127, 128, 254, 255};
+  std::vector<float> out(6);
+  ASSERT_TRUE(readFloats({"t", DType::F8E8M0, {6}, bytes}, 0, absl::MakeSpan(out)).ok());
+  EXPECT_EQ(out[0], std::ldexp(1.0f, -127));
+  EXPECT_EQ(out[1], 0.5f);
+  EXPECT_EQ(out[2], 1);
+  EXPECT_EQ(out[3], 2);
+  EXPECT_EQ(out[4], std::ldexp(1.0f, 127));
+  EXPECT_TRUE(std::isnan(out[5]));
+}
+
 TEST(Tensor, codesOfBlocksHaveTheirValues) {
   for (DType dtype : blockTypes) {
     int64_t elements = dtypeBlockElements(dtype);
@@ -213,16 +270,32 @@ TEST(Tensor, codesOfBlocksHaveTheirValues) {
     TensorView view{"t", dtype, {4, 3 * elements}, bytes};
     std::vector<float> values(size_t(12 * elements));
     ASSERT_TRUE(readFloats(view, 0, absl::MakeSpan(values)).ok());
-    bool expected = dtype == DType::Q8_0 || dtype == DType::Q4_0 || dtype == DType::Q5_0;
-    ASSERT_EQ(isCoded(view), expected) << dtypeName(dtype);
+    ASSERT_TRUE(isCoded(view)) << dtypeName(dtype);
     absl::StatusOr<CodedMatrix> codes = readCodes(view);
-    ASSERT_EQ(codes.ok(), expected) << dtypeName(dtype);
-    if (!expected)
-      continue;
-    EXPECT_EQ(codes->group, 32);
-    EXPECT_EQ(codes->bits, dtype == DType::Q8_0 ? 8 : dtype == DType::Q5_0 ? 5 : 4);
+    ASSERT_TRUE(codes.ok()) << dtypeName(dtype);
+    bool isShort = dtype == DType::Q2_K || dtype == DType::Q3_K || dtype == DType::Q6_K;
+    EXPECT_EQ(codes->group, isShort ? 16 : 32) << dtypeName(dtype);
+    bool hasMinimums = dtype == DType::Q4_1 || dtype == DType::Q5_1 || dtype == DType::Q2_K ||
+                       dtype == DType::Q4_K || dtype == DType::Q5_K;
+    EXPECT_EQ(codes->minimums.size(), hasMinimums ? codes->scales.size() : 0) << dtypeName(dtype);
+    EXPECT_EQ(int64_t(codes->scales.size()), codes->rows * codes->groups()) << dtypeName(dtype);
+    for (int code : codes->codes) {
+      ASSERT_GE(code, -(1 << (codes->bits - 1))) << dtypeName(dtype);
+      ASSERT_LT(code, 1 << (codes->bits - 1)) << dtypeName(dtype);
+    }
     EXPECT_EQ(decode(*codes), values) << dtypeName(dtype);
   }
+  Bytes bytes(64);
+  EXPECT_FALSE(isCoded({"t", DType::F16, {4, 8}, bytes}));
+  EXPECT_FALSE(isCoded({"t", DType::Q8_0, {32}, bytes})); // a vector
+}
+
+TEST(Tensor, scalesOfMicroscalingBlocksAreNumbers) {
+  Bytes block(17);
+  block[0] = 255;
+  std::vector<float> out(32);
+  absl::Status status = readFloats({"w", DType::MXFP4, {32}, block}, 0, absl::MakeSpan(out));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("finite scales in every MXFP4 block"));
 }
 
 TEST(Tensor, partsOfATensorCanBeRead) {

@@ -23,6 +23,9 @@ namespace {
 ModelSettings exampleSettings() {
   ModelSettings settings;
   settings.name = "books \"quoted\"\nand a line, \xC3\xA9";
+  settings.kind = ModelKind::Encoder;
+  settings.pooling = "cls";
+  settings.normalize = 1;
   settings.architecture = "llama";
   settings.recipe = "magnitude:0.5 rtn:int4-g32";
   settings.chatTemplate = "{% for m in messages %}\n{{ \"<|\" ~ m.role }}\t\xC3\xA9{% endfor %}\n";
@@ -175,6 +178,9 @@ TEST_F(BundleTest, RoundTrip) {
     EXPECT_EQ(read.architecture, settings.architecture);
     EXPECT_EQ(read.recipe, settings.recipe);
     EXPECT_EQ(read.chatTemplate, settings.chatTemplate);
+    EXPECT_EQ(read.kind, ModelKind::Encoder);
+    EXPECT_EQ(read.pooling, "cls");
+    EXPECT_EQ(read.normalize, 1);
     EXPECT_EQ(read.vocabSize, 512);
     EXPECT_EQ(read.hiddenSize, 64);
     EXPECT_EQ(read.layers, 2);
@@ -322,6 +328,12 @@ TEST_F(BundleTest, ClearErrors) {
   EXPECT_THAT(message("max_context = 256", "max_context = 250"), HasSubstr("a multiple of 16"));
   EXPECT_THAT(message("eos_tokens = 2,7", "eos_tokens = 2,,"), HasSubstr("eos_tokens"));
   EXPECT_THAT(message("\"llama\"", "\"lla\\a\""), HasSubstr("architecture"));
+  EXPECT_THAT(message("pooling = \"cls\"", "pooling = \"clt\""),
+              HasSubstr("pooling: expected mean, cls, last or max"));
+  EXPECT_THAT(message("kind = encoder", "kind = decoder"),
+              HasSubstr("nothing for another model, got 'cls'"));
+  EXPECT_THAT(message("kind = encoder", "kind = encodes"),
+              HasSubstr("expected decoder, encoder or encoder-decoder, got encodes"));
   EXPECT_THAT(message("\"llama\"", "\"llama?"), HasSubstr("expected a quoted string"));
   EXPECT_THAT(message("0xfedcba9876543210", "0xFEDCBA9876543210"), HasSubstr("code_fingerprint"));
 }

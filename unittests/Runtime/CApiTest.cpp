@@ -89,6 +89,27 @@ int collect(void *user, int32_t token, const char *text, size_t size) {
   return collected->tokens.size() >= collected->stopAfter;
 }
 
+TEST_F(CApi, Embed) {
+  std::vector<int32_t> tokens = test::someTokens(10);
+  std::vector<float> vector(test::fakeHidden);
+  EXPECT_LT(stc_model_embed(model, tokens.data(), 10, vector.data(), error, sizeof(error)), 0);
+  EXPECT_THAT(std::string(error), HasSubstr("expected an encoder"));
+  std::string path = directory / "encoder.weights";
+  test::writeBundle(path, "", test::asEncoder);
+  stc_model_t *encoder = stc_model_open(path.c_str(), 1, error, sizeof(error));
+  ASSERT_NE(encoder, nullptr) << error;
+  EXPECT_EQ(stc_model_hidden_size(encoder), test::fakeHidden);
+  ASSERT_EQ(stc_model_embed(encoder, tokens.data(), 1, vector.data(), error, sizeof(error)), 0);
+  for (int64_t h = 0; h < test::fakeHidden; ++h)
+    EXPECT_EQ(vector[size_t(h)], float((tokens[0] + 1) * (h + 3) % 97));
+  EXPECT_LT(stc_model_embed(encoder, tokens.data(), 0, vector.data(), error, sizeof(error)), 0);
+  EXPECT_LT(stc_model_embed(encoder, tokens.data(), 1, nullptr, error, sizeof(error)), 0);
+  EXPECT_LT(stc_model_embed(encoder, nullptr, 1, vector.data(), error, sizeof(error)), 0);
+  EXPECT_LT(stc_model_logits(encoder, tokens.data(), 1, vector.data(), 0, error, sizeof(error)), 0);
+  EXPECT_THAT(std::string(error), HasSubstr("expected a decoder"));
+  stc_model_close(encoder);
+}
+
 TEST_F(CApi, Generate) {
   std::vector<int32_t> prompt = {'a', 'b'}, expected, text = prompt;
   for (int i = 0; i < 6; ++i) {

@@ -111,6 +111,12 @@ ModelSettings fakeSettings() {
   return settings;
 }
 
+void asEncoder(ModelSettings &settings) {
+  settings.kind = ModelKind::Encoder;
+  settings.pooling = "mean";
+  settings.prefillChunk = settings.maxContext;
+}
+
 std::string fakeTokenizer(bool addBos) {
   TokenizerSpec spec;
   spec.kind = TokenizerSpec::Kind::ByteLevelBpe;

@@ -29,6 +29,8 @@ std::vector<int32_t> someTokens(size_t count);
 void expectFakeModel(Model &model);
 
 ModelSettings fakeSettings();
+/// Makes them those of an encoder that pools by the mean and does not scale.
+void asEncoder(ModelSettings &settings);
 /// A byte-level tokenizer of the fake vocabulary's first 260 ids.
 std::string fakeTokenizer(bool addBos = true);
 

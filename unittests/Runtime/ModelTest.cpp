@@ -3,6 +3,7 @@
 
 #include "stc/Runtime/CpuFeatures.h"
 #include "stc/Runtime/Memory.h"
+#include "stc/Runtime/Session.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -44,6 +45,23 @@ TEST(Model, WithoutATokenizerSaysSo) {
   EXPECT_EQ(model->tokenizer(), nullptr);
   EXPECT_THAT(std::string(model->requireTokenizer().status().message()),
               HasSubstr("tokenizer: expected one, to read and write text, got none"));
+}
+
+TEST(Model, SaysWhatItsKindOffers) {
+  test::FakeModel decoder;
+  EXPECT_TRUE(decoder->require(Ability::Continue).ok());
+  EXPECT_THAT(std::string(decoder->require(Ability::Embed).message()),
+              HasSubstr("model: expected an encoder, which turns texts into vectors, got one of "
+                        "kind decoder (it offers run, logits"));
+  test::FakeModel encoder(1, true, test::asEncoder);
+  EXPECT_TRUE(encoder->require(Ability::Embed).ok());
+  const char *refusal = "model: expected a decoder, which continues texts, got one of kind encoder "
+                        "(it offers embed, logits, tokenize, bench and info)";
+  EXPECT_THAT(std::string(encoder->require(Ability::Continue).message()), HasSubstr(refusal));
+  auto session = Session::create(*encoder).value();
+  EXPECT_THAT(std::string(session->decode(1).status().message()), HasSubstr(refusal));
+  EXPECT_THAT(std::string(session->feed({1, 2}).status().message()), HasSubstr(refusal));
+  EXPECT_EQ(session->position(), 0);
 }
 
 TEST(Model, RefusesCodeOfAnotherModelOrCompiler) {

@@ -2,6 +2,7 @@
 #include "FakeModel.h"
 
 #include "stc/Runtime/Generate.h"
+#include "stc/Support/Pooling.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -227,6 +228,52 @@ TEST(Generate, StopsWhenAsked) {
   options.maxTokens = 0;
   stop = false;
   EXPECT_TRUE(run(*session, {1}, options).tokens.empty());
+}
+
+/// The hidden states of the fake model: sums of what it has seen, as FakeFunctions.h says.
+std::vector<float> fakeHiddenStates(const std::vector<int32_t> &tokens) {
+  std::vector<float> states;
+  for (size_t count = 1; count <= tokens.size(); ++count)
+    for (int64_t h = 0; h < test::fakeHidden; ++h) {
+      double sum = 0;
+      for (size_t p = 0; p < count; ++p)
+        sum += double(int64_t(tokens[p] + 1) * int64_t(p + 1) * (h + 3) % 97);
+      states.push_back(float(sum));
+    }
+  return states;
+}
+
+TEST(Encoder, GivesHiddenStatesOfAWholeText) {
+  FakeModel model(2, true, test::asEncoder);
+  auto session = makeSession(*model);
+  for (size_t count : {1, 9, 64, 3}) {
+    std::vector<int32_t> tokens = someTokens(count);
+    EXPECT_EQ(copy(session->encode(tokens).value()), fakeHiddenStates(tokens)) << count;
+  }
+  EXPECT_THAT(std::string(session->encode({}).status().message()), HasSubstr("at least one token"));
+  EXPECT_THAT(std::string(session->encode(someTokens(65)).status().message()),
+              HasSubstr("at most 64 tokens"));
+  EXPECT_THAT(std::string(session->encode({1, 264}).status().message()), HasSubstr("token 1"));
+  FakeModel decoder;
+  EXPECT_THAT(std::string(makeSession(*decoder)->encode({1}).status().message()),
+              HasSubstr("expected an encoder"));
+}
+
+TEST(Encoder, PoolsAndScales) {
+  std::vector<int32_t> tokens = someTokens(7);
+  std::vector<float> states = fakeHiddenStates(tokens);
+  for (const char *pooling : {"mean", "cls", "last", "max"})
+    for (int64_t scaled : {0, 1}) {
+      FakeModel model(1, true, [&](ModelSettings &s) {
+        test::asEncoder(s);
+        s.pooling = pooling;
+        s.normalize = scaled;
+      });
+      std::vector<float> expected = pool(states, test::fakeHidden, *parsePooling(pooling));
+      if (scaled)
+        normalize(absl::MakeSpan(expected));
+      EXPECT_EQ(makeSession(*model)->embed(tokens).value(), expected) << pooling;
+    }
 }
 
 TEST(Generate, PassesErrorsOn) {

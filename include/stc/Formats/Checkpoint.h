@@ -29,7 +29,7 @@ public:
   /// Those of the file, but one for each layer that is stored compressed: see `StoredEncoding`.
   const std::vector<TensorView> &tensors() const;
   /// nullptr when there is none of that name. "NAME[i]" is matrix i of a tensor of three
-  /// dimensions: how some containers keep the experts of a layer.
+  /// dimensions, or vector i of a bias of two: how some containers keep the experts of a layer.
   const TensorView *find(absl::string_view name) const;
   /// Drops the pages of a tensor that was read (streaming).
   void release(const TensorView &tensor) const;

@@ -8,15 +8,16 @@
 
 namespace stc {
 
-/// A matrix of whole numbers with scales: the value at (row, column) is (code - zero) * scale, with
-/// the zero and the scale of the row and of the column's group.
+/// A matrix of whole numbers with scales: the value at (row, column) is (code - zero) * scale -
+/// minimum, with the zero, the scale and the minimum of the row and of the column's group.
 struct CodedMatrix {
   int64_t rows = 0, columns = 0;
-  int bits = 8;              // codes and zeros are in [-2^(bits - 1), 2^(bits - 1) - 1]
-  int64_t group = 0;         // consecutive columns of one group; `columns`: one group is all
-  std::vector<int8_t> codes; // [rows][columns]
-  std::vector<float> scales; // [rows][groups()], finite
-  std::vector<int8_t> zeros; // the same shape, or empty: all zero
+  int bits = 8;                // codes and zeros are in [-2^(bits - 1), 2^(bits - 1) - 1]
+  int64_t group = 0;           // consecutive columns of one group; `columns`: one group is all
+  std::vector<int8_t> codes;   // [rows][columns]
+  std::vector<float> scales;   // [rows][groups()], finite
+  std::vector<int8_t> zeros;   // the same shape, or empty: all zero
+  std::vector<float> minimums; // the same shape, or empty: all zero; finite
   /// The group of each column where it is not column / group, or empty; and how many groups a row
   /// has then where columns were taken away, or 0.
   std::vector<int32_t> groupOf;
@@ -28,12 +29,15 @@ struct CodedMatrix {
 /// Whole numbers of a few bits in a stored matrix of words or bytes.
 struct PackedCodes {
   enum class Order {
-    Bytes,  // signed bytes, one code in each
-    Words,  // 32 / bits codes in every 32-bit word, from the lowest bit on
-    Stream, // as Words, but codes go over the ends of words: no bit is left out
-    Awq     // as Words, but codes 0 2 4 6 1 3 5 7 of every eight, of four bits
+    Bytes,   // signed bytes, one code in each
+    Words,   // 32 / bits codes in every 32-bit word, from the lowest bit on
+    Stream,  // as Words, but codes go over the ends of words: no bit is left out
+    Awq,     // as Words, but codes 0 2 4 6 1 3 5 7 of every eight, of four bits
+    Float4,  // E2M1 numbers, two in every byte, the first in the low half; the code is twice its
+             // value
+    Marlin24 // those that a 2:4 matrix keeps, as Marlin24.h tells; `positions` says where they are
   };
-  TensorView tensor; // I8 or I32
+  TensorView tensor; // I8, I32 or U8 (Float4)
   int bits = 8;
   Order order = Order::Bytes;
   bool alongFirst = false; // the codes of a word are a column of the stored matrix, else a row
@@ -43,16 +47,18 @@ struct PackedCodes {
 /// How the tensors of one matrix [rows][columns] become its values. All shapes have been checked.
 struct StoredEncoding {
   int64_t rows = 0, columns = 0;
-  absl::optional<PackedCodes> codes;     // or else:
-  absl::optional<TensorView> values;     // floats [rows][columns]
-  absl::optional<TensorView> mask;       // bits of what `codes` (bytes) or `values` hold, by rows
-  absl::optional<TensorView> scales;     // of floats; none: 1
-  bool scalesTransposed = false;         // stored as [groups][rows]
-  double scaleUnit = 1;                  // what every scale is multiplied by
-  int64_t tileRows = 1, tileColumns = 0; // what one scale is for
-  absl::optional<PackedCodes> zeros;     // of as many tiles as there are scales
-  int zeroOffset = 0;                    // added to stored zeros, modulo 2^bits
-  absl::optional<TensorView> groupOf;    // I32 [columns], in range: the scale of each column
+  absl::optional<PackedCodes> codes;      // or else:
+  absl::optional<TensorView> values;      // floats [rows][columns]
+  absl::optional<TensorView> mask;        // bits of what `codes` (bytes) or `values` hold, by rows
+  absl::optional<TensorView> positions;   // I16: of the codes of Marlin24
+  absl::optional<TensorView> scales;      // of floats; none: 1
+  bool scalesTransposed = false;          // stored as [groups][rows]
+  bool scalesShuffled = false;            // rows 0 4 1 5 2 6 3 7 of every eight, as Marlin24 has it
+  double scaleUnit = 1, scaleDivisor = 1; // what every scale is multiplied with and divided by
+  int64_t tileRows = 1, tileColumns = 0;  // what one scale is for
+  absl::optional<PackedCodes> zeros;      // of as many tiles as there are scales
+  int zeroOffset = 0;                     // added to stored zeros, modulo 2^bits
+  absl::optional<TensorView> groupOf;     // I32 [columns], in range: the scale of each column
   bool isLinear = false; // rows are outputs, whatever the family stores plain weights as
 
   /// The tensors that are read, for streaming.
@@ -62,7 +68,7 @@ struct StoredEncoding {
 };
 
 /// Whether a matrix is stored as codes of whole numbers with scales: an `StoredEncoding` that has
-/// some, or a block type of GGUF with one scale for 32 elements (Q8_0, Q4_0, Q5_0).
+/// some, or a block type of GGUF.
 bool isCoded(const TensorView &tensor);
 /// Its codes.
 absl::StatusOr<CodedMatrix> readCodes(const TensorView &tensor);

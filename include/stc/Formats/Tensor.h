@@ -32,7 +32,13 @@ enum class DType {
   Q4_K,
   Q5_K,
   Q6_K,
-  F8E4M3
+  F8E4M3,
+  F8E8M0,
+  Q2_K,
+  Q3_K,
+  IQ4_NL,
+  IQ4_XS,
+  MXFP4
 };
 
 /// "F32", "BF16", "Q4_K" ...
@@ -42,6 +48,7 @@ int64_t dtypeBlockElements(DType dtype);
 int64_t dtypeBlockBytes(DType dtype);
 /// Whether `readFloats` can read it: the float types and the quantized block types. F8E4M3 is the
 /// one of Micikevicius et al. 2022, "FP8 Formats for Deep Learning": no infinity, NaN is 0x7F.
+/// F8E8M0 holds powers of two, the scales of the OCP Microscaling Formats (2023): NaN is 0xFF.
 bool dtypeIsFloat(DType dtype);
 
 struct StoredEncoding; // see Encoding.h

@@ -19,11 +19,15 @@ struct ImportOptions {
 ///   @forward(tokens : tensor<?xi32>, position : index, cache : !stc.kv_cache<...>)
 ///       -> tensor<?x hidden x f32>   (after the final norm; one `stc.layer` per layer)
 ///   @head(hidden : tensor<?x hidden x f32>) -> tensor<?x vocab x f32>
+/// An encoder in front of the decoder is a function of its own, and @forward is told how many
+/// positions that left in the cache:
+///   @encode(tokens : tensor<?xi32>, cache : !stc.kv_cache<...>)
+///   @forward(tokens : tensor<?xi32>, position : index, encoded : index, cache) -> as above
 /// Every tensor the architecture needs must exist with the expected shape; unknown extra tensors
 /// are an error that names the first of them unless the architecture lists them as ignorable.
-absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>>
-importCheckpoint(mlir::MLIRContext &context, const Checkpoint &checkpoint,
-                 const ImportOptions &options);
+absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> importCheckpoint(mlir::MLIRContext &context,
+                                                                   const Checkpoint &checkpoint,
+                                                                   const ImportOptions &options);
 
 } // namespace stc
 

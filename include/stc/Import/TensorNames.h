@@ -21,7 +21,8 @@ struct TensorPlace {
   bool transposed = false; // values are stored [inputs, outputs]
   double offset = 0;       // stored values are this much below those of the weight
   int64_t wholeRows = 0;   // of the tensor, before it is transposed
-  std::vector<std::pair<int64_t, int64_t>> rows; // those of the weight, in its order
+  std::vector<std::pair<int64_t, int64_t>> rows; // those of the weight, in its order,
+  int64_t rowStep = 1;                           // or, from each first, at this distance
 };
 
 /// The place in a checkpoint of this container of the weight `symbol` ("layers.3.q"), which has
@@ -35,9 +36,9 @@ std::optional<TensorPlace> tensorPlaceOf(const ModelConfig &config, llvm::String
 /// their biases, whose rows GGUF files of some architectures keep in another order.
 bool hasRotatedRows(llvm::StringRef symbol);
 
-/// The tensors that a GGUF needs so that a model rotates as this checkpoint does, and what they hold:
-/// one divisor of each frequency in `rope_freqs.weight`, or longrope's factors. None where the
-/// metadata of a GGUF can say it. Errors: a scaling that GGUF files are not written with.
+/// The tensors that a GGUF needs so that a model rotates as this checkpoint does, and what they
+/// hold: one divisor of each frequency in `rope_freqs.weight`, or longrope's factors. None where
+/// the metadata of a GGUF can say it. Errors: a scaling that GGUF files are not written with.
 using RotaryTensor = std::pair<std::string, std::vector<float>>;
 absl::StatusOr<std::vector<RotaryTensor>> rotaryTensors(const Checkpoint &checkpoint);
 

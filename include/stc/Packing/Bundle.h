@@ -4,6 +4,7 @@
 #define STC_PACKING_BUNDLE_H
 
 #include "stc/Support/File.h"
+#include "stc/Support/ModelKind.h"
 
 #include "absl/types/span.h"
 
@@ -21,6 +22,7 @@ uint64_t hashBytes(absl::Span<const uint8_t> bytes);
 /// text in the "settings" section; unknown keys are kept in `other`, missing, repeated, malformed
 /// or out-of-range ones are errors, on writing as on reading.
 struct ModelSettings {
+  ModelKind kind = ModelKind::Decoder;
   std::string name, architecture, recipe;
   std::string chatTemplate; // as ChatTemplate parses it; empty: the model has none
   int64_t vocabSize = 0, hiddenSize = 0, layers = 0, kvHeads = 0, headDim = 0;
@@ -28,6 +30,12 @@ struct ModelSettings {
   int64_t prefillChunk = 0; // most tokens one call of the prefill function takes
   int64_t arenaBytes = 0;   // scratch memory generated code needs
   int64_t keyCacheBytes = 0, valueCacheBytes = 0;
+  int64_t encoderContext = 0; // most tokens that the encoder of an encoder-decoder reads
+  int64_t decoderStart = -1;  // the token that the decoder behind it begins with; -1: none
+  /// Of encoders: poolingName of how a text's hidden states become its vector, else empty, and
+  /// whether (1 or 0) that is scaled to length 1.
+  std::string pooling;
+  int64_t normalize = 0;
   std::string kvCache;               // how these keep numbers, as KVElement's name
   int64_t weightBytesPerToken = 0;   // bytes of packed weights one decoded token reads
   int64_t activationOpsPerToken = 0; // multiply-adds x 2 of all matmuls for one token

@@ -26,8 +26,8 @@ struct ReferenceCache {
 };
 
 /// Interprets functions of one module. Supported ops: all of stc and packed on tensors and vectors,
-/// func, arith on tensors, vectors and scalars, tensor.empty/dim/cast/extract_slice and linalg.fill;
-/// any other op is an error that names it.
+/// func, arith on tensors, vectors and scalars, tensor.empty/dim/cast/extract_slice and
+/// linalg.fill; any other op is an error that names it.
 class Interpreter {
 public:
   /// Weights come from the module's WeightStore; packed weights from `weightsSection`, or where it
@@ -44,9 +44,10 @@ public:
 
   /// Convenience: runs the model over `tokens` from position 0 with a fresh cache and returns
   /// [tokens][vocab] logits. Uses @forward and @head where they exist, else (packed phase) @prefill
-  /// and @score together and @decode one by one.
+  /// and @score together and @decode one by one. A model with @encode reads `encoderTokens` first.
   absl::StatusOr<ReferenceTensor> logits(absl::Span<const int32_t> tokens,
-                                         Feed feed = Feed::Together);
+                                         Feed feed = Feed::Together,
+                                         absl::Span<const int32_t> encoderTokens = {});
 
 private:
   struct State;

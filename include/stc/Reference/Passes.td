@@ -26,10 +26,14 @@ def Interpret : Pass<"stc-interpret", "::mlir::ModuleOp"> {
     With `function`, calls that function and prints each result: its shape, then its rows. The
     function may have caches as arguments, which start empty, indices, which are 0, and no others.
 
+    A model with @encode (an encoder-decoder) also needs `encoder-tokens`, which it reads first.
+
     Packed weights are read from the file `weights` (the raw weights section), or from memory where
     `stc-pack-weights` ran before in the same pipeline.
   }];
   let options = [
+    ListOption<"encoderTokens", "encoder-tokens", "int32_t",
+               "The tokens that the encoder of an encoder-decoder reads">,
     Option<"all", "all", "bool", /*default=*/"false",
            "Print the logits of every position, not only of the last">,
     Option<"function", "function", "std::string", /*default=*/"",

@@ -18,7 +18,8 @@ struct BenchmarkOptions {
 };
 
 /// Medians. Each fraction is the median of the ratios of neighbouring measurements, not the ratio
-/// of two medians: what memory delivers can change by half between two repetitions.
+/// of two medians: what memory delivers can change by half between two repetitions. Where nothing
+/// is generated, what is about decoding is NaN.
 struct BenchmarkResult {
   double decodeTokensPerSecond = 0, prefillTokensPerSecond = 0;
   int64_t weightBytesPerToken = 0;
@@ -41,7 +42,7 @@ absl::StatusOr<BenchmarkResult> benchmark(Session &session, const BenchmarkOptio
 absl::StatusOr<double> measureStartup(const ModelCode &code, const std::string &path,
                                       const Model::Options &options, int repetitions = 3);
 
-/// The middle value, or the mean of the two middle ones; NaN if one is. `values` must not be empty.
+/// The middle value, or the mean of the two middle ones; NaN if one is, or if there is none.
 double median(std::vector<double> values);
 
 } // namespace stc

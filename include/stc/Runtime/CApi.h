@@ -26,6 +26,9 @@ stc_model_t *stc_model_open(const char *weights_path, int threads, char *error, 
 /* Frees a model and ends its threads. NULL is allowed. */
 void stc_model_close(stc_model_t *model);
 
+/* The number of columns of a vector of stc_model_embed. */
+int64_t stc_model_hidden_size(const stc_model_t *model);
+
 /* The number of token ids, and the most tokens one text can have. */
 int64_t stc_model_vocab_size(const stc_model_t *model);
 int64_t stc_model_max_context(const stc_model_t *model);
@@ -65,6 +68,12 @@ typedef int (*stc_model_callback_t)(void *user, int32_t token, const char *text,
 int64_t stc_model_generate(stc_model_t *model, const int32_t *tokens, int64_t count,
                            const stc_model_sampling_t *sampling, stc_model_callback_t callback,
                            void *user, char *error, size_t error_size);
+
+/* Reads `count` tokens, at least one, as a text of its own and writes its vector: hidden_size
+ * floats, pooled and scaled as the model's checkpoint says. Only encoders have vectors; they have
+ * no logits and generate nothing. */
+int stc_model_embed(stc_model_t *model, const int32_t *tokens, int64_t count, float *vector,
+                    char *error, size_t error_size);
 
 /* Writes at most `capacity` ids of `text` (`size` bytes) and returns how many there are, which may
  * be more. With `add_special`, tokens that mark the beginning or end of a text are added as the

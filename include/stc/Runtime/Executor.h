@@ -31,11 +31,18 @@ struct TextSizes {
 class Executor {
 public:
   virtual ~Executor() = default;
+  /// Reads the first text of an encoder-decoder, at most ModelSettings::encoderContext tokens, in
+  /// one call; the calls below attend to it from then on. An error where the device has no such
+  /// function.
+  virtual absl::Status encode(absl::Span<const int32_t> tokens);
   /// Reads `tokens`, at most a chunk, the first of which stands at `position`, and leaves their
   /// hidden states for `score`.
   virtual absl::Status prefill(absl::Span<const int32_t> tokens, int64_t position) = 0;
   /// Reads one token and returns the logits of the one after it, valid until the next call.
   virtual absl::StatusOr<absl::Span<const float>> decode(int32_t token, int64_t position) = 0;
+  /// The hidden states of the `tokens` tokens of the last prefill, [tokens][hiddenSize], valid
+  /// until the next call.
+  virtual absl::StatusOr<absl::Span<const float>> hiddenStates(int64_t tokens) = 0;
   /// The logits after `rows` tokens of the last prefill, the first of which is its token `first`
   /// and stands at `position`; at most TextSizes::scoreRows. Valid until the next call.
   virtual absl::StatusOr<absl::Span<const float>> score(int64_t first, int64_t rows,

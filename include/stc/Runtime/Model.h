@@ -31,6 +31,10 @@ inline ModelCode linkedModelCode() {
           absl::MakeConstSpan(stc_model_gpu_images, stc_model_gpu_image_count)};
 }
 
+/// What a user can want of a model: that it goes on with a text (`eval`, `run --chat`), that it
+/// writes one at all (`run`, `logits`), or that it turns one into vectors (`embed`).
+enum class Ability { Continue, Write, Embed };
+
 /// The path of the running executable as its user would name it.
 std::string executablePath();
 
@@ -75,6 +79,8 @@ public:
   const Tokenizer *tokenizer() const { return modelTokenizer.get(); }
   /// The tokenizer, or an error that says there is none.
   absl::StatusOr<const Tokenizer *> requireTokenizer() const;
+  /// An error that says what the model offers unless its kind has `ability`.
+  absl::Status require(Ability ability) const;
   bool isEndOfText(int32_t token) const;
   /// The tokenizer's text of a token; empty where it has none (vocabularies are often padded).
   std::string piece(int32_t token) const;

@@ -8,10 +8,10 @@
 extern "C" {
 #endif
 
-#define STC_MODEL_ABI_VERSION 3
+#define STC_MODEL_ABI_VERSION 4
 
 /* Everything a generated function reads and writes. All threads of a call get the same frame.
- * Pointers are 64-byte aligned, except tokens, hidden and logits (4). */
+ * Pointers are 64-byte aligned, except tokens, features, hidden and logits (4). */
 typedef struct StcFrame {
   const uint8_t *weights; /* the bundle's weights section */
   uint8_t *arena;         /* ModelSettings::arenaBytes of scratch, contents undefined */
@@ -23,6 +23,8 @@ typedef struct StcFrame {
   float *hidden;    /* prefill writes, score reads: [n_tokens][hiddenSize] after the last norm */
   float *logits;    /* decode writes [vocabSize], score writes [n_tokens][vocabSize] */
   void *sync;       /* handed to stc_rt_barrier */
+  int64_t encoded;  /* positions that encode has left for the decoder's layers */
+  const float *features; /* [n_tokens][columns], of models that read no tokens first; else null */
 } StcFrame;
 
 /* Every thread of the pool calls a generated function with its own `thread` in [0, threads). */
@@ -32,7 +34,8 @@ typedef void (*StcFunction)(const StcFrame *frame, int64_t thread, int64_t threa
 typedef struct StcVariant {
   const char *target;   /* as --target named it: "x86-64-v3" */
   const char *features; /* what the processor must have, comma separated: "avx2,fma" */
-  StcFunction prefill, decode, score;
+  StcFunction prefill, decode, score; /* an encoder has but the first; the others are null */
+  StcFunction encode; /* reads the first text of an encoder-decoder; null for other models */
 } StcVariant;
 
 /* The model's functions as kernels for one kind of GPU: `stc_model_prefill`, `stc_model_decode` and

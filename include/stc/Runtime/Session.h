@@ -9,11 +9,13 @@
 #include "absl/types/span.h"
 
 #include <memory>
+#include <vector>
 
 namespace stc {
 
 /// Every call appends tokens to the text. A call that fails leaves the text as it was. Errors: a
-/// token outside the vocabulary, more tokens than the context holds, or a device that fails.
+/// token outside the vocabulary, more tokens than the context holds, a device that fails, or logits
+/// asked of a model that has none (an encoder).
 class Session {
 public:
   /// `model` must outlive the session.
@@ -23,11 +25,18 @@ public:
   int64_t position() const { return length; }
   int64_t maxContext() const { return model.settings().maxContext; }
   Model &owner() { return model; }
-  /// Begins a new text.
-  void reset() { length = 0; }
+  /// Begins a new text. That of an encoder-decoder begins with a call of `readSource`.
+  void reset() {
+    length = 0;
+    isEncoded = false;
+  }
   /// Forgets all tokens from `position` on, which is at most position().
   void rewind(int64_t position) { length = position; }
 
+  /// Begins a new text of an encoder-decoder: its encoder reads these tokens, from 1 to
+  /// ModelSettings::encoderContext, and all other calls are about what its decoder writes. Errors:
+  /// a model of another kind too.
+  absl::Status readSource(absl::Span<const int32_t> tokens);
   /// Reads tokens, in chunks of at most ModelSettings::prefillChunk.
   absl::Status prefill(absl::Span<const int32_t> tokens);
   /// Reads one token and returns the logits of the one after it, valid until the next call.
@@ -39,6 +48,13 @@ public:
   using LogitsSink = absl::FunctionRef<absl::Status(int64_t first, absl::Span<const float> logits)>;
   absl::Status score(absl::Span<const int32_t> tokens, LogitsSink sink);
 
+  /// Reads a whole text, at least one token, and returns its last hidden states,
+  /// [tokens][hiddenSize], valid until the next call. The text is a new one: an encoder's tokens
+  /// see those behind them too. Error: the model is no encoder.
+  absl::StatusOr<absl::Span<const float>> encode(absl::Span<const int32_t> tokens);
+  /// The vector of a text: `encode`, pooled and scaled as the model's settings say.
+  absl::StatusOr<std::vector<float>> embed(absl::Span<const int32_t> tokens);
+
 private:
   explicit Session(Model &model) : model(model) {}
   absl::Status checkTokens(absl::Span<const int32_t> tokens) const;
@@ -46,6 +62,7 @@ private:
 
   Model &model;
   int64_t length = 0;
+  bool isEncoded = false; // of an encoder-decoder: there is something to attend to
   std::unique_ptr<Executor> executor;
 };
 

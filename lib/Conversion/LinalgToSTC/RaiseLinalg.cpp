@@ -98,7 +98,7 @@ Value Raiser::raiseElementwise(int64_t depth) {
   if (auto activation = matchActivation(exprs, root))
     if (fits(activation->input) && (!activation->up || fits(activation->up)))
       return activation->up
-                 ? GatedActivationOp::create(builder, loc, type, activation->input, activation->up,
+                 ? GatedActivationOp::create(builder, loc, activation->input, activation->up,
                                              activation->kind)
                        .getResult()
                  : ActivationOp::create(builder, loc, type, activation->input, activation->kind)

@@ -193,8 +193,20 @@ Value createElement(OpBuilder &builder, Location loc, ActivationOp op, ValueRang
   return createActivation(builder, loc, op.getKind(), args[0]);
 }
 Value createElement(OpBuilder &builder, Location loc, GatedActivationOp op, ValueRange args) {
-  return arith::MulFOp::create(builder, loc, createActivation(builder, loc, op.getKind(), args[0]),
-                               args[1]);
+  Value gate = args[0], up = args[1];
+  auto constant = [&](const APFloat &value, double sign = 1) {
+    return createFloat(builder, loc, sign * value.convertToDouble(), builder.getF32Type());
+  };
+  if (!op.getLimit().isZero()) {
+    Value most = constant(op.getLimit());
+    gate = arith::MinimumFOp::create(builder, loc, gate, most);
+    up = arith::MaximumFOp::create(builder, loc, arith::MinimumFOp::create(builder, loc, up, most),
+                                   constant(op.getLimit(), -1));
+  }
+  if (!op.getOffset().isZero())
+    up = arith::AddFOp::create(builder, loc, up, constant(op.getOffset()));
+  return arith::MulFOp::create(builder, loc, createActivation(builder, loc, op.getKind(), gate),
+                               up);
 }
 Value createElement(OpBuilder &builder, Location loc, ScaleOp op, ValueRange args) {
   double factor = op.getFactor().convertToDouble();

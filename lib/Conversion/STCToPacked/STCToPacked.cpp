@@ -265,8 +265,9 @@ static packed::MatmulOp matmulToExtend(Value value, Operation *user) {
 
 /// The product with the activated gate becomes part of the matmul that computes the other factor.
 LogicalResult ConvertSTCToPacked::convert(GatedActivationOp op) {
-  packed::MatmulOp matmul =
-      op.getGate() == op.getUp() ? packed::MatmulOp() : matmulToExtend(op.getUp(), op);
+  // Limits and offsets are not for a matmul's last step to apply.
+  bool canFuse = op.isPlain() && op.getGate() != op.getUp();
+  packed::MatmulOp matmul = canFuse ? matmulToExtend(op.getUp(), op) : packed::MatmulOp();
   if (!matmul)
     return success(); // of any operands: convert-stc-to-linalg
   matmul.getGateMutable().assign(op.getGate());

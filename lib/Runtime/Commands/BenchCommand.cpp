@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_format.h"
 
+#include <cmath>
+
 namespace stc {
 
 namespace {
@@ -22,7 +24,7 @@ const CommandSpec &spec() {
       "KV cache, and can exceed 1 when the weights fit into a processor's cache. On a GPU the\n"
       "bandwidth is that of copies within its memory, read and written bytes together, and its\n"
       "arithmetic is not measured. Start-up is the time to the first token of a model that is in\n"
-      "memory but not opened.",
+      "memory but not opened. An encoder is measured reading texts of --prompt-tokens tokens.",
       withModelOptions({{"--prompt-tokens", "", "N", "Length of the prompt (default: 128)."},
                         {"--generate", "", "N", "Tokens to generate (default: 64)."},
                         {"--context", "", "N",
@@ -56,21 +58,32 @@ std::string printJson(const BenchmarkResult &result, double startup) {
 
 std::string printText(const BenchmarkResult &result, double startup) {
   bool gpu = result.device != "cpu";
+  std::string decode;
+  if (!std::isnan(result.decodeTokensPerSecond))
+    decode = absl::StrFormat("decode   %10.1f tokens/s   %5.1f %% of the %.1f GB/s that %s "
+                             "(%.1f MB per token)\n",
+                             result.decodeTokensPerSecond, 100 * result.decodeBandwidthFraction,
+                             result.readBandwidth / 1e9,
+                             gpu ? result.deviceLabel + " copies"
+                                 : absl::StrFormat("%d threads read", result.threads),
+                             double(result.weightBytesPerToken) / 1e6);
   std::string prefill = absl::StrFormat("prefill  %10.1f tokens/s", result.prefillTokensPerSecond);
   if (!gpu)
     absl::StrAppendFormat(&prefill, "   %5.1f %% of %.0f billion 8-bit operations/s",
                           100 * result.prefillPeakFraction, result.int8Peak / 1e9);
-  std::string limit =
-      gpu ? result.deviceLabel + " copies" : absl::StrFormat("%d threads read", result.threads);
-  return absl::StrFormat("decode   %10.1f tokens/s   %5.1f %% of the %.1f GB/s that %s "
-                         "(%.1f MB per token)\n"
-                         "%s\n"
+  return absl::StrFormat("%s%s\n"
                          "start    %10.3f s to the first token\n"
                          "medians of %d repetitions",
-                         result.decodeTokensPerSecond, 100 * result.decodeBandwidthFraction,
-                         result.readBandwidth / 1e9, limit,
-                         double(result.weightBytesPerToken) / 1e6, prefill, startup,
-                         result.repetitions);
+                         decode, prefill, startup, result.repetitions);
+}
+
+/// An encoder reads texts and generates none.
+absl::Status fitToEncoder(const Args &args, BenchmarkOptions &options) {
+  for (const char *name : {"--generate", "--context"})
+    if (args.has(name))
+      return args.error(name, "a decoder", "an encoder, which reads each text as a whole");
+  options.generate = 0;
+  return absl::OkStatus();
 }
 
 absl::Status execute(const CommandContext &context, const Args &args) {
@@ -85,6 +98,8 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   STC_ASSIGN_OR_RETURN(double startup,
                        measureStartup(context.code, context.bundlePath, modelOptions));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
+  if (model->settings().kind == ModelKind::Encoder)
+    STC_RETURN_IF_ERROR(fitToEncoder(args, options));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
   STC_ASSIGN_OR_RETURN(BenchmarkResult result, benchmark(*session, options));
   return printLine(args.has("--json") ? printJson(result, startup) : printText(result, startup));

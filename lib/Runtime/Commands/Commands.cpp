@@ -15,8 +15,8 @@ namespace stc {
 namespace {
 
 std::vector<Command> allCommands() {
-  return {runCommand(),  logitsCommand(), tokenizeCommand(),
-          evalCommand(), benchCommand(),  infoCommand()};
+  return {runCommand(),  embedCommand(), logitsCommand(), tokenizeCommand(),
+          evalCommand(), benchCommand(), infoCommand()};
 }
 
 std::string overview(const std::string &program) {
@@ -28,7 +28,7 @@ std::string overview(const std::string &program) {
   specs.push_back(&help);
   return helpOverview(program,
                       "A language model compiled into one program. Without a command, on a "
-                      "terminal, it\ncontinues the lines you type.",
+                      "terminal, a\ndecoder continues the lines you type.",
                       specs);
 }
 
@@ -141,6 +141,28 @@ absl::StatusOr<std::unique_ptr<Model>> openModel(const CommandContext &context, 
     std::fprintf(stderr, "note: running on the processors: %s\n",
                  std::string(refusal.message()).c_str());
   return model;
+}
+
+Option decoderTokensOption() {
+  return {"--decoder-tokens", "", "IDS",
+          "Of an encoder-decoder: what the decoder's text begins with (default: its start token)."};
+}
+
+absl::StatusOr<std::vector<int32_t>> decoderTokens(const Model &model, const Args &args) {
+  bool isGiven = args.has("--decoder-tokens");
+  if (model.settings().kind != ModelKind::EncoderDecoder) {
+    if (isGiven)
+      return args.error("--decoder-tokens", "an encoder-decoder",
+                        modelKindName(model.settings().kind));
+    return std::vector<int32_t>();
+  }
+  if (isGiven)
+    return args.tokenIds("--decoder-tokens");
+  if (model.settings().decoderStart < 0)
+    return args.error("--decoder-tokens",
+                      "the token that the decoder begins with (the model was compiled without one)",
+                      "none");
+  return std::vector<int32_t>{int32_t(model.settings().decoderStart)};
 }
 
 absl::StatusOr<std::vector<int32_t>> readTokenFile(const std::string &path) {

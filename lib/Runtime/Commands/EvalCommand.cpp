@@ -127,6 +127,7 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   STC_RETURN_IF_ERROR(args.expectOneOf({"--text", "--tokens-file"}, true));
   STC_RETURN_IF_ERROR(checkOutput(args));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
+  STC_RETURN_IF_ERROR(model->require(Ability::Continue));
   int64_t maxContext = model->settings().maxContext;
   STC_ASSIGN_OR_RETURN(
       int64_t window,

@@ -92,6 +92,7 @@ absl::StatusOr<std::string> printJson(Model &model, bool verified) {
   json.beginObject();
   json.string("name", s.name);
   json.string("architecture", s.architecture);
+  json.string("kind", modelKindName(s.kind));
   json.string("recipe", s.recipe);
   json.integer("vocabulary_size", s.vocabSize);
   json.integer("hidden_size", s.hiddenSize);
@@ -99,6 +100,10 @@ absl::StatusOr<std::string> printJson(Model &model, bool verified) {
   json.integer("kv_heads", s.kvHeads);
   json.integer("head_dim", s.headDim);
   json.integer("max_context", s.maxContext);
+  if (s.kind == ModelKind::Encoder) {
+    json.string("pooling", s.pooling);
+    json.boolean("normalize", s.normalize != 0);
+  }
   json.boolean("tokenizer", model.tokenizer() != nullptr);
   json.boolean("chat_template", !s.chatTemplate.empty());
   json.integer("weight_bytes", int64_t(model.contents().weights().size()));
@@ -144,10 +149,13 @@ absl::StatusOr<std::string> printText(Model &model, bool verified) {
   };
   line("name", printable(s.name));
   line("architecture", printable(s.architecture));
+  line("kind", std::string(modelKindName(s.kind)));
   line("recipe", printable(s.recipe));
   line("sizes", absl::StrCat(s.layers, " layers, hidden ", s.hiddenSize, ", ", s.kvHeads,
                              " key-value heads of ", s.headDim, ", vocabulary ", s.vocabSize));
   line("context", absl::StrCat(s.maxContext, " tokens"));
+  if (s.kind == ModelKind::Encoder)
+    line("pooling", s.pooling + (s.normalize ? ", scaled to length 1" : ", not scaled"));
   line("tokenizer", model.tokenizer() ? "yes" : "none: token ids only");
   line("chat", s.chatTemplate.empty() ? "no template" : "yes");
   line("weights", absl::StrCat(model.contents().weights().size(), " bytes, ", s.weightBytesPerToken,

@@ -13,9 +13,14 @@ const CommandSpec &spec() {
       "",
       "Write the logits after every token of a text to a .npy file.",
       "The file holds float32 [tokens, vocabulary]: row i scores the token that follows the\n"
-      "first i + 1 tokens. Nothing is added to the ids given.",
+      "first i + 1 tokens. Of an encoder, which has no logits, it holds the last hidden states,\n"
+      "[tokens, hidden size]. Nothing is added to the ids given.\n"
+      "\n"
+      "The encoder of an encoder-decoder reads these tokens, and the file has a row for every one\n"
+      "of the decoder's.",
       withModelOptions({{"--tokens", "", "IDS", "Token ids, separated by commas or spaces."},
                         {"--tokens-file", "", "FILE", "Read the token ids from a file."},
+                        decoderTokensOption(),
                         {"--output", "-o", "FILE", "Where to write (required)."}}),
       {"logits --tokens 1,403,407 -o logits.npy"}};
   return spec;
@@ -30,7 +35,19 @@ absl::Status execute(const CommandContext &context, const Args &args) {
                        args.has("--tokens") ? args.tokenIds("--tokens")
                                             : readTokenFile(args.text("--tokens-file")));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
+  STC_ASSIGN_OR_RETURN(std::vector<int32_t> written, decoderTokens(*model, args));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
+  if (!written.empty()) {
+    STC_RETURN_IF_ERROR(session->readSource(tokens));
+    tokens = std::move(written);
+  }
+  if (model->settings().kind == ModelKind::Encoder) {
+    STC_ASSIGN_OR_RETURN(absl::Span<const float> hidden, session->encode(tokens));
+    STC_ASSIGN_OR_RETURN(NpyWriter writer, NpyWriter::create(path, int64_t(tokens.size()),
+                                                             model->settings().hiddenSize));
+    STC_RETURN_IF_ERROR(writer.write(hidden));
+    return writer.commit();
+  }
   STC_ASSIGN_OR_RETURN(NpyWriter writer, NpyWriter::create(path, int64_t(tokens.size()),
                                                            model->settings().vocabSize));
   STC_RETURN_IF_ERROR(session->score(

@@ -26,11 +26,15 @@ const CommandSpec &spec() {
       "\n"
       "With --chat every line of standard input is a message, written for the model by its chat\n"
       "template, and the model answers it; the conversation so far stays in its memory. With a\n"
-      "prompt, that is the only message.",
+      "prompt, that is the only message.\n"
+      "\n"
+      "The encoder of an encoder-decoder reads the prompt, and what its decoder writes is printed\n"
+      "alone.",
       withModelOptions(
           {{"--prompt", "-p", "TEXT", "The beginning of the text."},
            {"--prompt-file", "", "FILE", "Read the prompt from a file."},
            {"--tokens", "", "IDS", "The prompt as token ids, separated by commas or spaces."},
+           decoderTokensOption(),
            {"--max-tokens", "-n", "N", "Tokens to add (default: 128)."},
            {"--temperature", "", "T", "0: always the most likely token (default: 0.8)."},
            {"--top-k", "", "K", "Choose among the K most likely tokens; 0: all (default: 40)."},
@@ -114,7 +118,10 @@ absl::StatusOr<Prompt> readPrompt(const Model &model, const Args &args) {
   }
   STC_ASSIGN_OR_RETURN(prompt.text, readMessage(args));
   STC_ASSIGN_OR_RETURN(const Tokenizer *tokenizer, model.requireTokenizer());
-  STC_ASSIGN_OR_RETURN(prompt.ids, encodePrompt(*tokenizer, prompt.text));
+  // An encoder reads a whole text, with the token that ends it.
+  bool isWhole = model.settings().kind == ModelKind::EncoderDecoder;
+  STC_ASSIGN_OR_RETURN(prompt.ids, isWhole ? tokenizer->encode(prompt.text, {})
+                                           : encodePrompt(*tokenizer, prompt.text));
   return prompt;
 }
 
@@ -162,6 +169,9 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   options.ignoreEndOfText = args.has("--ignore-eos");
   STC_ASSIGN_OR_RETURN(std::shared_ptr<const Grammar> grammar, readGrammar(args));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
+  // A conversation is one text.
+  bool isConversation = args.has("--chat") || !prompted;
+  STC_RETURN_IF_ERROR(model->require(isConversation ? Ability::Continue : Ability::Write));
   std::unique_ptr<GrammarConstraint> constraint;
   if (grammar) {
     STC_ASSIGN_OR_RETURN(constraint, GrammarConstraint::create(std::move(grammar), *model));
@@ -181,7 +191,12 @@ absl::Status execute(const CommandContext &context, const Args &args) {
     return runInteractive(*model, sampling, options, seed, args.texts("--stop"));
 
   STC_ASSIGN_OR_RETURN(Prompt prompt, readPrompt(*model, args));
+  STC_ASSIGN_OR_RETURN(std::vector<int32_t> written, decoderTokens(*model, args));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
+  if (!written.empty()) {
+    STC_RETURN_IF_ERROR(session->readSource(prompt.ids));
+    prompt = {std::move(written), ""};
+  }
   bool ids = args.has("--print-tokens"), echo = !ids && !args.has("--no-echo");
   // After a prompt of nothing but BOS the text is only beginning.
   TextOutput output(*model, ids, !prompt.text.empty(), args.texts("--stop"));

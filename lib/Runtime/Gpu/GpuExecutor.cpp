@@ -2,6 +2,7 @@
 #include "stc/Runtime/Gpu/GpuModel.h"
 
 #include <cstring>
+#include <vector>
 
 namespace stc {
 
@@ -13,6 +14,7 @@ public:
   absl::Status allocate();
   absl::Status prefill(absl::Span<const int32_t> tokens, int64_t position) override;
   absl::StatusOr<absl::Span<const float>> decode(int32_t token, int64_t position) override;
+  absl::StatusOr<absl::Span<const float>> hiddenStates(int64_t tokens) override;
   absl::StatusOr<absl::Span<const float>> score(int64_t first, int64_t rows,
                                                 int64_t position) override;
 
@@ -26,6 +28,7 @@ private:
   const TextSizes sizes;
   GpuMemory arena, keyCache, valueCache, hidden, logits, tokenMemory, sync;
   PinnedMemory hostTokens, hostLogits;
+  std::vector<float> hostHidden; // empty but after hiddenStates
 };
 
 absl::Status GpuExecutor::allocate() {
@@ -98,6 +101,15 @@ absl::StatusOr<absl::Span<const float>> GpuExecutor::decode(int32_t token, int64
   STC_RETURN_IF_ERROR(sendTokens({&token, 1}));
   STC_RETURN_IF_ERROR(model.device().launch(model.program().decode, frame(1, position)));
   return fetch(1);
+}
+
+absl::StatusOr<absl::Span<const float>> GpuExecutor::hiddenStates(int64_t tokens) {
+  uint64_t count = uint64_t(tokens) * uint64_t(model.settings().hiddenSize);
+  hostHidden.resize(count);
+  STC_RETURN_IF_ERROR(
+      model.device().download(hostHidden.data(), hidden.address(), count * sizeof(float)));
+  STC_RETURN_IF_ERROR(model.device().synchronize());
+  return absl::MakeConstSpan(hostHidden);
 }
 
 absl::StatusOr<absl::Span<const float>> GpuExecutor::score(int64_t first, int64_t rows,

@@ -1,6 +1,8 @@
 // packed.attention_combine: one query head's result from the pieces of its attention.
 #include "TileLowerings.h"
 
+#include "stc/Dialect/Packed/Transforms/VisibleKeys.h"
+
 using namespace mlir;
 using namespace stc;
 using namespace stc::cpu;
@@ -38,7 +40,8 @@ void stc::cpu::emitAttentionCombine(packed::AttentionCombineOp op,
     }
     return inner;
   });
-  Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0), sums[vectors]);
+  Value sum = builder.maximum(sums[vectors], builder.constant(f32, packed::kSmallestSum));
+  Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0), sum);
   inverse = builder.broadcast(inverse);
   Value column = builder.mul(op.getHead(), layout.headDim);
   for (int64_t v = 0; v < vectors; ++v) {

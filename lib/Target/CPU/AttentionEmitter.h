@@ -5,6 +5,7 @@
 #include "TileLowerings.h"
 
 #include "stc/Dialect/Packed/Transforms/VisibleKeys.h"
+#include "stc/Dialect/STC/Utils/AttentionBias.h"
 
 namespace stc::cpu {
 
@@ -12,7 +13,7 @@ namespace stc::cpu {
 /// the same key/value head. Softmax is computed online (Milakov and Gimelshein 2018; Dao et al.
 /// 2022), a block of 64 keys at a time:
 ///
-///   scores    = scale * queries . keys            rows x 64, on the stack
+///   scores    = scale * queries . keys + biases   rows x 64, on the stack
 ///   weights   = exp(scores - the block's maximum) per row
 ///   out       = out * alpha + (weights . values) * factor
 ///
@@ -41,8 +42,22 @@ private:
   void weighRow(Value row, bool masked);
   void updateMaxima();
   void writeResults();
-  /// Positions of vector `v` of the block that `last` sees, as a mask.
-  Value visibleLanes(Value last, int64_t v);
+  /// Positions of vector `v` of the block that a row at `position` sees, as a mask.
+  Value visibleLanes(Value position, int64_t v);
+
+  // AttentionBias.cpp
+  /// What scores of a row get for their distances in the block; null where there is nothing.
+  struct RowBias {
+    Value distance; // i32, of the block's first key from the row
+    Value line;     // where the head's biases begin
+    Value slope;    // f32 [16], all the same
+  };
+  bool hasBias() { return op.getBias() || op.getSlopes(); }
+  void allocateBias();
+  void prepareBias();
+  RowBias biasOfRow(Value row, Value position);
+  /// Scores of vector `v` of the block, with their biases.
+  Value addBias(const RowBias &row, Value score, int64_t v);
 
   // AttentionProducts.cpp
   void addScores(Value row);
@@ -69,6 +84,10 @@ private:
   int64_t allRows;                // `rows` padded to whole groups
   int64_t keyVectors, outVectors; // vectors of scores and of results computed at once
 
+  std::vector<BucketRun> runs; // of the biases
+  int64_t firstDistance;       // of a line of biases
+  int64_t lineFloats;          // its length
+
   Value keys, values;        // of the key/value head
   Value tokens, presentRows; // of this tile
   Value groupedRows;         // `presentRows` padded to whole groups
@@ -80,13 +99,16 @@ private:
   Value queries;     // f32 [head_dim], or int8 codes [head_dim padded to 4]
   Value queryScales; // f32, with the softmax's scale (Int8)
   Value queryStarts; // i32, -128 times the sum of the codes (Int8)
-  Value lasts;       // i32, position
+  Value positions;   // i32
   Value scores;      // f32 [64], then weights
   Value codes;       // u8 [64], weights (Int8)
   Value codeScales;  // f32 (Int8)
   Value blockMaxima, maxima, alphas, factors; // f32
   Value blockSums, sums;                      // f32 [16]
   Value outs;                                 // f32 [padded head_dim]
+  // Buffers of biases; null where there are none.
+  Value slopes; // f32, per query head
+  Value lines;  // f32 [distance - firstDistance], per query head of the key/value head
 };
 
 } // namespace stc::cpu

@@ -179,7 +179,7 @@ Values AttentionEmitter::floatSums(Value row, int64_t first, int64_t vectors) {
     }
     return sums;
   };
-  Value count = builder.add(arith::SubIOp::create(builder, lastPosition, blockStart), 1);
+  Value count = arith::SubIOp::create(builder, blocks.end, blockStart);
   count = arith::MinSIOp::create(builder, count, builder.index(kKVBlock));
   Values start(together * vectors, zero);
   if (op.getWindow() == 0)

@@ -9,6 +9,8 @@ using namespace stc::cpu;
 
 constexpr double kLowest = -double(std::numeric_limits<float>::max());
 constexpr int64_t kFloat = sizeof(float);
+/// A window that reaches further sees everything, and sums with positions stay 32-bit numbers.
+constexpr int64_t kMostReach = 1 << 30;
 
 /// As many rows at once as waste the fewest in the last group, of at most `most`.
 static int64_t chooseTogether(int64_t rows, int64_t most) {
@@ -54,7 +56,7 @@ void AttentionEmitter::forEachGroup(function_ref<void(Value)> body) {
 void AttentionEmitter::allocate() {
   int64_t padded = llvm::alignTo(allRows, kLanes);
   auto floats = [&](int64_t count) { return builder.stackBuffer(count * kFloat); };
-  lasts = floats(padded);
+  positions = floats(padded);
   scores = floats(allRows * kKVBlock);
   blockMaxima = floats(padded);
   maxima = floats(padded);
@@ -63,6 +65,7 @@ void AttentionEmitter::allocate() {
   blockSums = floats(allRows * kLanes);
   sums = floats(allRows * kLanes);
   outs = floats(allRows * layout.paddedDim());
+  allocateBias();
   if (!isInt8()) {
     queries = floats(allRows * layout.paddedDim());
     return;
@@ -94,9 +97,10 @@ void AttentionEmitter::emit() {
       builder.createOrFold<arith::DivUIOp>(groupedRows, builder.index(together)), together);
   firstPosition = builder.add(op.getPosition(), op.getToken());
   lastPosition = builder.add(builder.add(firstPosition, tokens), -1);
-  blocks =
-      packed::visibleBlocks(builder, firstPosition, lastPosition, op.getWindow(), op.getSinks());
+  blocks = packed::visibleBlocks(builder, firstPosition, lastPosition, op.getWindow(),
+                                 op.getSinks(), op.getEnd());
   prepareRows();
+  prepareBias();
 
   Value begin = builder.index(0), end = blocks.count;
   if (Value piece = op.getPiece()) {
@@ -119,6 +123,19 @@ void AttentionEmitter::prepareRows() {
     builder.store(lowest, builder.address(maxima, row * kFloat));
     builder.store(lowest, builder.address(blockMaxima, row * kFloat));
   }
+  // A sink is a score of each row before all others, of a value that is zero. Of pieces, one has
+  // it.
+  Value sinkSum, hasSink;
+  if (op.getSinkLogits()) {
+    SmallVector<float> one(kLanes);
+    one[0] = 1;
+    sinkSum = arith::ConstantOp::create(
+        builder, DenseElementsAttr::get(builder.floats(), ArrayRef<float>(one)));
+    if (Value piece = op.getPiece()) {
+      hasSink = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, piece, builder.index(0));
+      sinkSum = arith::SelectOp::create(builder, hasSink, sinkSum, zero);
+    }
+  }
   Value lastRow = builder.add(presentRows, -1);
   builder.loop(builder.index(0), groupedRows, 1, [&](Value row) {
     // Rows that fill the last group repeat one that exists; nobody reads their results.
@@ -126,10 +143,17 @@ void AttentionEmitter::prepareRows() {
     Value token = builder.createOrFold<arith::DivUIOp>(real, builder.index(shared));
     Value head = builder.createOrFold<arith::RemUIOp>(real, builder.index(shared));
     head = builder.add(builder.mul(op.getKvHead(), shared), head);
-    Value last = arith::IndexCastOp::create(builder, builder.getI32Type(),
-                                            builder.add(firstPosition, token));
-    builder.store(last, at(lasts, row, kFloat));
-    builder.store(zero, at(sums, row, kLanes * kFloat));
+    Value position = arith::IndexCastOp::create(builder, builder.getI32Type(),
+                                                builder.add(firstPosition, token));
+    builder.store(position, at(positions, row, kFloat));
+    builder.store(sinkSum ? sinkSum : zero, at(sums, row, kLanes * kFloat));
+    if (sinkSum) {
+      Value logit = builder.loadElement(op.getSinkLogits(), {head});
+      if (hasSink)
+        logit = arith::SelectOp::create(builder, hasSink, logit,
+                                        builder.constant(builder.getF32Type(), kLowest));
+      builder.store(logit, at(maxima, row, kFloat));
+    }
     for (int64_t v = 0; v < valueVectors(); ++v)
       builder.store(zero, at(outs, row, layout.paddedDim() * kFloat, v * kLanes * kFloat));
     prepareQuery(row, builder.add(op.getToken(), token), head);
@@ -186,10 +210,17 @@ void AttentionEmitter::addBlock(Value number) {
   auto compare = [&](arith::CmpIPredicate predicate, Value a, Value b) -> Value {
     return arith::CmpIOp::create(builder, predicate, a, b);
   };
-  Value whole = compare(arith::CmpIPredicate::sle, blockEnd, firstPosition);
-  if (int64_t window = op.getWindow()) {
+  int64_t window = op.getWindow();
+  Value whole = op.getEnd() ? compare(arith::CmpIPredicate::slt, blockEnd, op.getEnd())
+                            : compare(arith::CmpIPredicate::sle, blockEnd, firstPosition);
+  if (window != 0) {
     Value oldest = builder.add(lastPosition, 1 - window);
     Value inside = compare(arith::CmpIPredicate::sge, blockStart, oldest);
+    if (op.getEnd()) {
+      Value newest = builder.add(firstPosition, window - 1);
+      inside = arith::AndIOp::create(builder, inside,
+                                     compare(arith::CmpIPredicate::sle, blockEnd, newest));
+    }
     if (int64_t sinks = op.getSinks()) {
       Value isSink = compare(arith::CmpIPredicate::slt, blockEnd, builder.index(sinks));
       inside = arith::OrIOp::create(builder, inside, isSink);
@@ -213,7 +244,7 @@ void AttentionEmitter::weighScores(bool masked) {
   builder.loop(builder.index(0), count, 1, [&](Value row) { weighRow(row, masked); });
 }
 
-Value AttentionEmitter::visibleLanes(Value last, int64_t v) {
+Value AttentionEmitter::visibleLanes(Value position, int64_t v) {
   Type i32 = builder.getI32Type();
   Value start = arith::IndexCastOp::create(builder, i32, builder.add(blockStart, v * kLanes));
   auto relative = [&](Value position) {
@@ -223,10 +254,19 @@ Value AttentionEmitter::visibleLanes(Value last, int64_t v) {
   auto compare = [&](arith::CmpIPredicate predicate, Value position) -> Value {
     return arith::CmpIOp::create(builder, predicate, lanes, relative(position));
   };
-  Value visible = compare(arith::CmpIPredicate::sle, last);
+  Value visible;
+  if (Value end = op.getEnd())
+    visible = compare(arith::CmpIPredicate::slt, arith::IndexCastOp::create(builder, i32, end));
+  else
+    visible = compare(arith::CmpIPredicate::sle, position);
   if (int64_t window = op.getWindow()) {
-    Value oldest = arith::SubIOp::create(builder, last, builder.constant(i32, window - 1));
-    Value inside = compare(arith::CmpIPredicate::sge, oldest);
+    Value reach = builder.constant(i32, std::min(window - 1, kMostReach));
+    Value inside =
+        compare(arith::CmpIPredicate::sge, arith::SubIOp::create(builder, position, reach));
+    if (op.getEnd())
+      inside = arith::AndIOp::create(
+          builder, inside,
+          compare(arith::CmpIPredicate::sle, arith::AddIOp::create(builder, position, reach)));
     if (int64_t sinks = op.getSinks())
       inside = arith::OrIOp::create(
           builder, inside, compare(arith::CmpIPredicate::slt, builder.constant(i32, sinks)));
@@ -251,15 +291,16 @@ void AttentionEmitter::weighRow(Value row, bool masked) {
   Value lowest = builder.constant(builder.floats(), kLowest);
   Value zero = builder.constant(builder.floats(), 0.0);
   Values loaded, visible;
-  Value largest, last;
-  if (masked)
-    last = builder.load(builder.getI32Type(), at(lasts, row, kFloat));
+  Value largest, position;
+  if (masked || hasBias())
+    position = builder.load(builder.getI32Type(), at(positions, row, kFloat));
+  RowBias bias = biasOfRow(row, position);
   for (int64_t v = 0; v < kVectors; ++v) {
     Value score =
         builder.load(builder.floats(), at(scores, row, kKVBlock * kFloat, v * kLanes * kFloat));
-    score = capScores(score);
+    score = addBias(bias, capScores(score), v);
     if (masked) {
-      visible.push_back(visibleLanes(last, v));
+      visible.push_back(visibleLanes(position, v));
       score = arith::SelectOp::create(builder, visible[v], score, lowest);
     }
     loaded.push_back(score);
@@ -358,6 +399,9 @@ void AttentionEmitter::writeResults() {
       storeNumber(sum, 1);
       return;
     }
+    // Behind the end, a window may show nothing: the result is then zero.
+    if (op.getEnd() && op.getWindow() != 0)
+      sum = builder.maximum(sum, builder.constant(f32, packed::kSmallestSum));
     Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0), sum);
     inverse = builder.broadcast(inverse);
     Value token = builder.createOrFold<arith::DivUIOp>(row, builder.index(shared));

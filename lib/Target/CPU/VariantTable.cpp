@@ -42,7 +42,7 @@ static LLVM::GlobalOp emitString(OpBuilder &builder, Location loc, const std::st
 }
 
 namespace {
-/// A field of a table's row: the address of a symbol, or a number.
+/// A field of a table's row: the address of a symbol (null for the null pointer), or a number.
 using Field = std::variant<Operation *, uint64_t>;
 } // namespace
 
@@ -62,7 +62,9 @@ static void emitTable(OpBuilder &builder, Location loc, StringRef name, StringRe
   for (auto [rowIndex, row] : llvm::enumerate(rows))
     for (auto [index, field] : llvm::enumerate(row)) {
       Value element;
-      if (auto *symbol = std::get_if<Operation *>(&field))
+      if (auto *symbol = std::get_if<Operation *>(&field); symbol && !*symbol)
+        element = LLVM::ZeroOp::create(builder, loc, types[index]);
+      else if (symbol)
         element = LLVM::AddressOfOp::create(builder, loc, types[index],
                                             SymbolTable::getSymbolName(*symbol));
       else
@@ -99,7 +101,8 @@ void cpu::emitGpuImages(OpBuilder &builder, Location loc, ArrayRef<GpuImage> ima
 
 OwningOpRef<ModuleOp> cpu::buildVariantTable(MLIRContext &context,
                                              ArrayRef<TargetDescription> targets,
-                                             ArrayRef<GpuImage> images, int64_t fingerprint) {
+                                             ArrayRef<GpuImage> images, int64_t fingerprint,
+                                             ArrayRef<StringRef> functions) {
   context.loadDialect<LLVM::LLVMDialect>();
   OpBuilder builder(&context);
   Location loc = builder.getUnknownLoc();
@@ -117,12 +120,16 @@ OwningOpRef<ModuleOp> cpu::buildVariantTable(MLIRContext &context,
     row.push_back(emitString(builder, loc, absl::StrCat("target_", index), target.name));
     row.push_back(emitString(builder, loc, absl::StrCat("features_", index),
                              absl::StrJoin(target.features, ",")));
-    for (StringRef function : {"prefill", "decode", "score"})
-      row.push_back(
-          LLVM::LLVMFuncOp::create(builder, loc, entryPointName(function, index), entryType));
+    for (StringRef function : {"prefill", "decode", "score", "encode"}) {
+      bool isThere = llvm::is_contained(functions, function);
+      row.push_back(isThere ? LLVM::LLVMFuncOp::create(builder, loc,
+                                                       entryPointName(function, index), entryType)
+                                  .getOperation()
+                            : nullptr);
+    }
   }
-  static_assert(sizeof(StcVariant) == 5 * sizeof(void *));
+  static_assert(sizeof(StcVariant) == 6 * sizeof(void *));
   emitTable(builder, loc, "stc_model_variants", "stc_model_variant_count",
-            SmallVector<Type>(5, pointer), rows);
+            SmallVector<Type>(6, pointer), rows);
   return module;
 }

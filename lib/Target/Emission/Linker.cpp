@@ -17,8 +17,8 @@ LLD_HAS_DRIVER(elf)
 using namespace stc;
 
 std::vector<std::string> stc::capiFunctions() {
-  return {"open",        "close",    "vocab_size", "max_context",
-          "reset",       "logits",   "generate",   "generate_constrained",
+  return {"open",        "close",    "vocab_size", "hidden_size",          "max_context",
+          "reset",       "logits",   "generate",   "generate_constrained", "embed",
           "chat_tokens", "tokenize", "detokenize"};
 }
 

@@ -2,6 +2,8 @@
 #include "BlockLowerings.h"
 #include "RowBuilder.h"
 
+#include "stc/Dialect/Packed/Transforms/VisibleKeys.h"
+
 #include <limits>
 
 using namespace mlir;
@@ -84,6 +86,7 @@ void stc::gpu::emitAttentionCombine(packed::AttentionCombineOp op,
       value = more(value, builder.address(start, i * padded * kFloat));
       sum = more(sum, builder.address(sliceSums, i * kFloat));
     }
+    sum = builder.maximum(sum, builder.constant(f32, packed::kSmallestSum));
     Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0), sum);
     memref::StoreOp::create(builder, builder.productOf(value, inverse), op.getOut(),
                             ValueRange{builder.index(0), builder.add(begin, d)});
@@ -125,7 +128,8 @@ void stc::gpu::emitAttentionCombineAll(BlockBuilder &builder, packed::AttentionC
           return Values{largest, builder.multiplyAdd(sum, now, total),
                         builder.multiplyAdd(values, builder.broadcast(now, width), all)};
         });
-    Value inverse = arith::DivFOp::create(builder, one, sums[1]);
+    Value sum = builder.maximum(sums[1], builder.constant(f32, packed::kSmallestSum));
+    Value inverse = arith::DivFOp::create(builder, one, sum);
     Value result = arith::MulFOp::create(builder, sums[2], builder.broadcast(inverse, width));
     Value place = builder.add(builder.mul(head, columns), column);
     builder.storeVector(result, op.getOut(), {builder.index(0), place});

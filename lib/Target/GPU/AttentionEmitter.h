@@ -6,6 +6,7 @@
 #include "RowBuilder.h"
 
 #include "stc/Dialect/Packed/Transforms/VisibleKeys.h"
+#include "stc/Dialect/STC/Utils/AttentionBias.h"
 
 namespace stc::gpu {
 
@@ -39,6 +40,12 @@ private:
     Values outs;   // vector<valueWidth x f32>, [row][vector]
     Values all() const;
   };
+  /// Where a row is, and what its scores get for distances; null where there is nothing.
+  struct RowPlace {
+    Value position; // index
+    Value line;     // where the head's biases begin
+    Value slope;    // f32
+  };
 
   bool isInt8() const { return layout.element == KVElement::Int8; }
   Type storedType();
@@ -61,13 +68,24 @@ private:
   /// Attention of rows [first, first + chunk) to the keys of steps begin, begin + step, ...
   State attend(Value first, Value begin, Value end, int64_t step);
   State split(ValueRange values) const;
-  State addKeys(Value number, ValueRange lasts, const State &before);
+  /// What rows [first, first + chunk) have before any key: their sinks, in one warp of one piece.
+  State stateBefore(Value first);
+  State addKeys(Value first, llvm::ArrayRef<RowPlace> places, const State &before);
   Value capScore(Value score);
-  Value isVisible(Value position, Value last);
+  Value isVisible(Value key, Value position);
+  /// The inverse of a sum of probabilities.
+  Value inverseOf(Value sum);
   void writeRows(Value first, const State &state);
   void writeMerged(Value first, const State &state);
   /// Where in `out` a row's element is.
   Values outPlace(Value row, Value d);
+
+  // AttentionBias.cpp
+  void planBias();
+  void prepareBias();
+  RowPlace placeOfRow(Value row);
+  /// A row's score of a key (index, of the cache) with its biases.
+  Value addBias(const RowPlace &row, Value key, Value score);
 
   // AttentionProducts.cpp
   int64_t keyLoads(int64_t rounds) const;
@@ -85,16 +103,18 @@ private:
   packed::AttentionTileOp op;
   RowBuilder builder;
   KVCacheLayout layout;
-  int64_t shared;       // query heads per key/value head
-  int64_t rows;         // of a full tile
-  int64_t workers;      // warps with work
-  bool sharesKeys;      // among warps
-  int64_t chunk;        // rows of a warp at once
-  int64_t chunks;       // of a full tile
-  int64_t keyWidth;     // keys of a lane in one load: a power of two
-  int64_t valueWidth;   // elements of a value in one load
-  int64_t valueVectors; // of a lane; the last one may not exist
-  int64_t mergedRows;   // whose results are put together at once
+  int64_t shared;              // query heads per key/value head
+  int64_t rows;                // of a full tile
+  int64_t workers;             // warps with work
+  bool sharesKeys;             // among warps
+  int64_t chunk;               // rows of a warp at once
+  int64_t chunks;              // of a full tile
+  int64_t keyWidth;            // keys of a lane in one load: a power of two
+  int64_t valueWidth;          // elements of a value in one load
+  int64_t valueVectors;        // of a lane; the last one may not exist
+  int64_t mergedRows;          // whose results are put together at once
+  std::vector<BucketRun> runs; // of the biases
+  int64_t lineFloats = 0;      // of a line of biases
 
   Value keys, values;                             // of the key/value head, in global memory
   Value presentRows, firstPosition, lastPosition; // index
@@ -113,6 +133,8 @@ private:
   Value results;     // f32 [row][warp][padded head_dim]
   Value maxima;      // f32 [row of the chunk][warp]
   Value sums;        // f32 [row of the chunk][warp]
+  Value lines;       // f32 [query head of the key/value head][distance - that of the first run]
+  Value slopes;      // f32 [query head of the key/value head]
 };
 
 } // namespace stc::gpu

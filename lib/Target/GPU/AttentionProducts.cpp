@@ -164,7 +164,7 @@ Values AttentionEmitter::codeProducts(Value first) {
 Value AttentionEmitter::seenPlace(Value place) {
   Value start = arith::SubIOp::create(builder, position, inBlock);
   auto inThisBlock = [&](Value key) -> Value { return arith::SubIOp::create(builder, key, start); };
-  place = builder.smaller(place, inThisBlock(lastPosition));
+  place = builder.smaller(place, inThisBlock(builder.plus(blocks.end, -1)));
   if (op.getWindow() == 0)
     return place;
   // A block without sinks has keys of the window: nobody goes through others.
@@ -248,8 +248,22 @@ int64_t AttentionEmitter::valueKeys() const {
 Values AttentionEmitter::addValues(ValueRange outs) {
   int64_t lanes = warpThreads(), together = valueKeys(), wide = std::min(together, kFour);
   // Keys behind the last position have the weight zero, and are not read.
-  Value count = builder.plus(arith::SubIOp::create(builder, lastPosition, position), 1);
+  Value count = arith::SubIOp::create(builder, blocks.end, position);
   count = arith::MinSIOp::create(builder, count, builder.index(lanes));
+  if (op.getEnd() && op.getWindow() != 0) {
+    // All windows may lie behind the end: without a sink in the block there is then no key to take
+    // the place of another.
+    auto isLess = [&](Value a, Value b) -> Value {
+      return arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, a, b);
+    };
+    Value oldest = builder.plus(firstPosition, 1 - int64_t(op.getWindow()));
+    Value seesAny = isLess(oldest, blocks.end);
+    if (op.getSinks() != 0) {
+      Value start = arith::SubIOp::create(builder, position, inBlock);
+      seesAny = arith::OrIOp::create(builder, seesAny, builder.isBelow(start, op.getSinks()));
+    }
+    count = builder.choose(seesAny, count, builder.index(0));
+  }
   return builder.loop(builder.index(0), count, together, outs, [&](Value key, ValueRange carried) {
     Values sums(carried), weightsOfRow(chunk);
     SmallVector<Values> loaded;

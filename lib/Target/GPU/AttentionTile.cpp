@@ -45,6 +45,7 @@ AttentionEmitter::AttentionEmitter(packed::AttentionTileOp op, const TargetDescr
   while (keyWidth > 1 && (keyWidth > lanes || keyWidth * chunk > kMostSums))
     keyWidth /= 2;
   mergedRows = std::clamp<int64_t>(kResultBytes / (workers * padded * kFloat), 1, chunk);
+  planBias();
 }
 
 Type AttentionEmitter::storedType() {
@@ -69,14 +70,17 @@ AttentionEmitter::State AttentionEmitter::split(ValueRange values) const {
 
 void AttentionEmitter::placeBuffers() {
   int64_t allRows = chunks * chunk, padded = layout.paddedDim(), bytes = 0;
-  Value *places[] = {&queries, &queryScales, &queryStarts, &weights, &results, &maxima, &sums};
+  Value *places[] = {&queries, &queryScales, &queryStarts, &weights, &results,
+                     &maxima,  &sums,        &lines,       &slopes};
   int64_t sizes[] = {allRows * padded * (isInt8() ? 1 : kFloat),
                      isInt8() ? allRows * kFloat : 0,
                      isInt8() ? allRows * kFloat : 0,
                      workers * chunk * warpThreads() * kFloat,
                      sharesKeys ? mergedRows * workers * padded * kFloat : 0,
                      sharesKeys ? chunk * workers * kFloat : 0,
-                     sharesKeys ? chunk * workers * kFloat : 0};
+                     sharesKeys ? chunk * workers * kFloat : 0,
+                     shared * lineFloats * kFloat,
+                     op.getSlopes() ? shared * kFloat : 0};
   SmallVector<int64_t> offsets;
   for (int64_t size : sizes) {
     offsets.push_back(bytes);
@@ -118,8 +122,8 @@ void AttentionEmitter::emit() {
   presentRows = builder.times(tokens, shared);
   firstPosition = builder.add(op.getPosition(), op.getToken());
   lastPosition = builder.add(builder.add(firstPosition, tokens), -1);
-  blocks =
-      packed::visibleBlocks(builder, firstPosition, lastPosition, op.getWindow(), op.getSinks());
+  blocks = packed::visibleBlocks(builder, firstPosition, lastPosition, op.getWindow(),
+                                 op.getSinks(), op.getEnd());
   lane = builder.toIndex(builder.lane());
   warp = builder.toIndex(builder.warp());
   Value offset = builder.times(warp, chunk * warpThreads() * kFloat);
@@ -133,6 +137,7 @@ void AttentionEmitter::emit() {
   if (isDecode())
     prefetch(begin, end);
   prepareRows();
+  prepareBias();
   builder.barrier();
 
   int64_t stepsOfBlock = kKVBlock / warpThreads();
@@ -231,18 +236,37 @@ void AttentionEmitter::prepareCodes() {
 // Steps
 //===----------------------------------------------------------------------===//
 
+AttentionEmitter::State AttentionEmitter::stateBefore(Value first) {
+  Type f32 = builder.getF32Type();
+  Value zero = builder.constant(f32, 0.0), lowest = builder.constant(f32, kLowest);
+  State start;
+  start.maxima.assign(chunk, lowest);
+  start.sums.assign(chunk, zero);
+  start.outs.assign(chunk * valueVectors, builder.constant(builder.floats(valueWidth), 0.0));
+  if (!op.getSinkLogits())
+    return start;
+  Value hasSink = builder.constant(builder.getI1Type(), int64_t(1));
+  if (sharesKeys)
+    hasSink = builder.isBelow(warp, 1);
+  if (Value piece = op.getPiece())
+    hasSink = arith::AndIOp::create(builder, hasSink, builder.isBelow(piece, 1));
+  // Sums are of the lanes' own weights.
+  Value one = arith::AndIOp::create(builder, hasSink, builder.isBelow(lane, 1));
+  start.sums.assign(chunk, builder.choose(one, builder.constant(f32, 1.0), zero));
+  for (int64_t r = 0; r < chunk; ++r) {
+    Value head = tokenAndHead(builder.plus(first, r)).second;
+    start.maxima[r] =
+        builder.choose(hasSink, builder.loadElement(op.getSinkLogits(), {head}), lowest);
+  }
+  return start;
+}
+
 AttentionEmitter::State AttentionEmitter::attend(Value first, Value begin, Value end,
                                                  int64_t step) {
-  Type f32 = builder.getF32Type();
-  State start;
-  start.maxima.assign(chunk, builder.constant(f32, kLowest));
-  start.sums.assign(chunk, builder.constant(f32, 0.0));
-  start.outs.assign(chunk * valueVectors, builder.constant(builder.floats(valueWidth), 0.0));
-  Values lasts;
+  State start = stateBefore(first);
+  SmallVector<RowPlace> places;
   for (int64_t r = 0; r < chunk; ++r)
-    lasts.push_back(isDecode()
-                        ? firstPosition
-                        : builder.add(firstPosition, tokenAndHead(builder.plus(first, r)).first));
+    places.push_back(placeOfRow(builder.plus(first, r)));
   return split(builder.loop(begin, end, step, start.all(), [&](Value number, ValueRange carried) {
     int64_t stepsOfBlock = kKVBlock / warpThreads();
     Value block = blocks.block(builder, builder.quotient(number, stepsOfBlock));
@@ -250,7 +274,7 @@ AttentionEmitter::State AttentionEmitter::attend(Value first, Value begin, Value
     stepValues = builder.address(values, builder.times(block, layout.valueBlockBytes()));
     inBlock = builder.times(builder.remainder(number, stepsOfBlock), warpThreads());
     position = builder.add(builder.times(block, kKVBlock), inBlock);
-    return addKeys(first, lasts, split(carried)).all();
+    return addKeys(first, places, split(carried)).all();
   }));
 }
 
@@ -264,22 +288,27 @@ Value AttentionEmitter::capScore(Value score) {
   return builder.productOf(builder.tanh(scaled), builder.constant(f32, cap));
 }
 
-Value AttentionEmitter::isVisible(Value position, Value last) {
+Value AttentionEmitter::isVisible(Value key, Value position) {
   auto compare = [&](arith::CmpIPredicate predicate, Value a, Value b) -> Value {
     return arith::CmpIOp::create(builder, predicate, a, b);
   };
-  Value visible = compare(arith::CmpIPredicate::sle, position, last);
+  Value visible = op.getEnd() ? compare(arith::CmpIPredicate::slt, key, op.getEnd())
+                              : compare(arith::CmpIPredicate::sle, key, position);
   if (int64_t window = op.getWindow()) {
-    Value oldest = builder.plus(last, 1 - window);
-    Value inside = compare(arith::CmpIPredicate::sge, position, oldest);
+    Value oldest = builder.plus(position, 1 - window);
+    Value inside = compare(arith::CmpIPredicate::sge, key, oldest);
+    if (op.getEnd())
+      inside = arith::AndIOp::create(
+          builder, inside,
+          compare(arith::CmpIPredicate::sle, key, builder.plus(position, window - 1)));
     if (int64_t sinks = op.getSinks())
-      inside = arith::OrIOp::create(builder, inside, builder.isBelow(position, sinks));
+      inside = arith::OrIOp::create(builder, inside, builder.isBelow(key, sinks));
     visible = arith::AndIOp::create(builder, visible, inside);
   }
   return visible;
 }
 
-AttentionEmitter::State AttentionEmitter::addKeys(Value first, ValueRange lasts,
+AttentionEmitter::State AttentionEmitter::addKeys(Value first, ArrayRef<RowPlace> places,
                                                   const State &before) {
   int64_t lanes = warpThreads();
   Type f32 = builder.getF32Type();
@@ -294,8 +323,9 @@ AttentionEmitter::State AttentionEmitter::addKeys(Value first, ValueRange lasts,
   State after;
   Values seen, capped;
   for (int64_t r = 0; r < chunk; ++r) {
-    seen.push_back(isVisible(own, lasts[r]));
-    capped.push_back(builder.choose(seen[r], capScore(products[r]), lowest));
+    seen.push_back(isVisible(own, places[r].position));
+    Value score = addBias(places[r], own, capScore(products[r]));
+    capped.push_back(builder.choose(seen[r], score, lowest));
   }
   Values largest = capped;
   builder.reduceLanes(Reduction::Maximum, largest, lanes - 1);
@@ -334,14 +364,21 @@ Values AttentionEmitter::outPlace(Value row, Value d) {
   return {builder.add(op.getToken(), token), builder.add(builder.times(head, layout.headDim), d)};
 }
 
+Value AttentionEmitter::inverseOf(Value sum) {
+  Type f32 = builder.getF32Type();
+  // Behind the end, a window may show nothing: the result is then zero.
+  if (op.getEnd() && op.getWindow() != 0)
+    sum = builder.maximum(sum, builder.constant(f32, packed::kSmallestSum));
+  return arith::DivFOp::create(builder, builder.constant(f32, 1.0), sum);
+}
+
 /// The chunk's results, complete in this warp.
 void AttentionEmitter::writeRows(Value first, const State &state) {
   int64_t lanes = warpThreads(), headDim = layout.headDim;
-  Value one = builder.constant(builder.getF32Type(), 1.0);
   for (int64_t r = 0; r < chunk; ++r) {
     Value row = builder.plus(first, r);
     Value sum = builder.reduceLanes(Reduction::Sum, state.sums[r], lanes - 1);
-    Value inverse = arith::DivFOp::create(builder, one, sum);
+    Value inverse = inverseOf(sum);
     builder.ifThen(builder.isBelow(row, presentRows), [&] {
       for (int64_t v = 0; v < valueVectors; ++v) {
         Value begin = builder.times(builder.plus(lane, v * lanes), valueWidth);
@@ -432,7 +469,7 @@ void AttentionEmitter::writeMerged(Value first, const State &state) {
           });
           return;
         }
-        Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0), sum);
+        Value inverse = inverseOf(sum);
         builder.guard(
             padded != layout.headDim, [&] { return builder.isBelow(d, layout.headDim); },
             [&] {

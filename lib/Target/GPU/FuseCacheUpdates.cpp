@@ -29,8 +29,10 @@ scf::ForallOp nextLoop(scf::ForallOp loop) {
   return {};
 }
 
-/// Whether the update, in a loop of one iteration, is of the position that the tile's token has.
+/// Whether the update, in a loop of one iteration, is of the newest position that the tile sees.
 bool hasPositionOf(CacheUpdateOp update, packed::AttentionTileOp tile, Value iteration) {
+  if (tile.getEnd()) // may be any
+    return false;
   Value position = update.getPosition();
   if (auto sum = position.getDefiningOp<arith::AddIOp>())
     if (sum.getRhs() == iteration)
@@ -44,7 +46,7 @@ Value holdsNewest(ImplicitLocOpBuilder &builder, packed::AttentionTileOp tile) {
   if (!tile.getPiece())
     return {};
   packed::VisibleBlocks blocks = packed::visibleBlocks(
-      builder, tile.getPosition(), tile.getPosition(), tile.getWindow(), tile.getSinks());
+      builder, tile.getPosition(), tile.getPosition(), tile.getWindow(), tile.getSinks(), Value());
   auto index = [&](int64_t value) -> Value {
     return arith::ConstantIndexOp::create(builder, value);
   };

@@ -14,10 +14,13 @@ using namespace mlir;
 using namespace stc;
 
 llvm::ArrayRef<EntryPoint> stc::entryPoints() {
+  constexpr size_t position = offsetof(StcFrame, position), encoded = offsetof(StcFrame, encoded);
+  constexpr size_t hidden = offsetof(StcFrame, hidden), logits = offsetof(StcFrame, logits);
   static const EntryPoint entries[] = {
-      {"prefill", {offsetof(StcFrame, hidden)}},
-      {"decode", {offsetof(StcFrame, logits)}},
-      {"score", {offsetof(StcFrame, hidden), offsetof(StcFrame, logits)}},
+      {"prefill", true, {position, encoded}, {hidden}},
+      {"decode", true, {position, encoded}, {logits}},
+      {"score", false, {}, {hidden, logits}},
+      {"encode", true, {}, {}},
   };
   return entries;
 }
@@ -157,10 +160,12 @@ FailureOr<SmallVector<Value>> FrameLowering::operandsOf(const EntryPoint &entry,
                                       loadField(builder, loc, frame, field, i64));
   };
   SmallVector<Value> operands(contextValues);
-  ArrayRef<size_t> floatFields = entry.floatFields;
-  for (Type type : callee.getArgumentTypes().drop_front(context.size())) {
-    if (type.isIndex()) {
-      operands.push_back(loadIndex(offsetof(StcFrame, position)));
+  ArrayRef<size_t> indexFields = entry.indexFields, floatFields = entry.floatFields;
+  ArrayRef<Type> types = callee.getArgumentTypes().drop_front(context.size());
+  for (auto [number, type] : llvm::enumerate(types)) {
+    if (type.isIndex() && !indexFields.empty()) {
+      operands.push_back(loadIndex(indexFields.front()));
+      indexFields = indexFields.drop_front();
       continue;
     }
     if (isa<KVCacheType>(type)) {
@@ -171,12 +176,16 @@ FailureOr<SmallVector<Value>> FrameLowering::operandsOf(const EntryPoint &entry,
     }
     auto memref = dyn_cast<MemRefType>(type);
     bool isTokens = memref && memref.getElementType().isInteger(32);
-    if (!memref || (!isTokens && (!memref.getElementType().isF32() || floatFields.empty())))
+    bool isFeatures = memref && memref.getElementType().isF32() && entry.readsInput && number == 0;
+    bool isFloats = memref && memref.getElementType().isF32() && !floatFields.empty();
+    if (!isTokens && !isFeatures && !isFloats)
       return callee.emitOpError("expects tokens, position, cache, hidden state and logits as "
                                 "arguments, but got ")
              << type;
-    size_t field = isTokens ? offsetof(StcFrame, tokens) : floatFields.front();
-    if (!isTokens)
+    size_t field = isTokens     ? offsetof(StcFrame, tokens)
+                   : isFeatures ? offsetof(StcFrame, features)
+                                : floatFields.front();
+    if (!isTokens && !isFeatures)
       floatFields = floatFields.drop_front();
     Value address = loadField(builder, loc, frame, field, pointer);
     SmallVector<Value> sizes(memref.getNumDynamicDims(), loadIndex(offsetof(StcFrame, n_tokens)));

@@ -45,6 +45,21 @@ func.func @silu(%g: tensor<1x4xf32>, %u: tensor<1x4xf32>) -> tensor<1x4xf32> {
   return %y : tensor<1x4xf32>
 }
 
+// CHECK-LABEL: func.func @clamped
+// CHECK: ^bb0(%[[G:.*]]: f32, %[[U:.*]]: f32, %{{.*}}: f32):
+// CHECK: %[[GATE:.*]] = arith.minimumf %[[G]], %
+// CHECK: %[[BELOW:.*]] = arith.minimumf %[[U]], %
+// CHECK: %[[UP:.*]] = arith.maximumf %[[BELOW]], %
+// CHECK: %[[SUM:.*]] = arith.addf %[[UP]], %
+// CHECK: math.exp
+// CHECK: %[[GELU:.*]] = arith.divf %[[GATE]], %
+// CHECK: arith.mulf %[[GELU]], %[[SUM]]
+func.func @clamped(%g: tensor<1x4xf32>, %u: tensor<1x4xf32>) -> tensor<1x4xf32> {
+  %y = stc.gated_activation <quick_gelu> %g, %u limit 7.0 offset 1.0
+      : (tensor<1x4xf32>, tensor<1x4xf32>) -> tensor<1x4xf32>
+  return %y : tensor<1x4xf32>
+}
+
 // CHECK-LABEL: func.func @others
 // CHECK: math.erf
 // CHECK-NOT: math.tanh

@@ -168,14 +168,20 @@ func.func @gate(%x: tensor<?x32xf32>) -> tensor<?x32xf32> {
 // CHECK-NOT: gate
 // CHECK: stc.gated_activation <silu>
 // CHECK: stc.gated_activation <relu>
-func.func @gate_not_fused(%x: tensor<?x32xf32>) -> (tensor<?x32xf32>, tensor<?x32xf32>) {
+// CHECK: stc.gated_activation <quick_gelu> %{{.*}} limit
+func.func @gate_not_fused(%x: tensor<?x32xf32>)
+    -> (tensor<?x32xf32>, tensor<?x32xf32>, tensor<?x32xf32>) {
   %w = stc.get_weight @w : tensor<32x32xf32>
   %u = stc.linear %x, %w : (tensor<?x32xf32>, tensor<32x32xf32>) -> tensor<?x32xf32>
   %y = stc.gated_activation <silu> %x, %u
       : (tensor<?x32xf32>, tensor<?x32xf32>) -> tensor<?x32xf32>
   %z = stc.gated_activation <relu> %u, %u
       : (tensor<?x32xf32>, tensor<?x32xf32>) -> tensor<?x32xf32>
-  return %y, %z : tensor<?x32xf32>, tensor<?x32xf32>
+  // Nor what is bounded first.
+  %v = stc.linear %x, %w : (tensor<?x32xf32>, tensor<32x32xf32>) -> tensor<?x32xf32>
+  %c = stc.gated_activation <quick_gelu> %x, %v limit 7.0
+      : (tensor<?x32xf32>, tensor<?x32xf32>) -> tensor<?x32xf32>
+  return %y, %z, %c : tensor<?x32xf32>, tensor<?x32xf32>, tensor<?x32xf32>
 }
 
 // CHECK-LABEL: func.func @rotated

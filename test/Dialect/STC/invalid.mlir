@@ -91,6 +91,18 @@ stc.weight @w : tensor<4xf32> {source = "w", slice = #stc.slice<of = [8]>}
 
 // -----
 
+// #stc.slice (C4): a step of no rows
+// expected-error @+1 {{expects a positive step of rows that are given (C4), but got 2}}
+stc.weight @w : tensor<8x2xf32> {source = "w", slice = #stc.slice<of = [8, 4], columns = [0, 2], row_step = 2>}
+
+// -----
+
+// #stc.slice (C4): not positive
+// expected-error @+1 {{expects a positive step of rows that are given (C4), but got 0}}
+stc.weight @w : tensor<4xf32> {source = "w", slice = #stc.slice<of = [8], rows = [0, 8], row_step = 0>}
+
+// -----
+
 // !stc.kv_cache (C1)
 // expected-error @+1 {{expects positive layers, kv_heads, head_dim and capacity (C1), but got 0, 1, 4, 16}}
 func.func private @f(!stc.kv_cache<layers = 0, kv_heads = 1, head_dim = 4, capacity = 16>)
@@ -411,6 +423,26 @@ func.func @f(%gate: tensor<?x4xf32>, %up: tensor<3x4xf32>) {
   // expected-error @+1 {{expects gate and up of equal type (C1), but got 'tensor<?x4xf32>' and 'tensor<3x4xf32>'}}
   %y = stc.gated_activation <silu> %gate, %up
       : (tensor<?x4xf32>, tensor<3x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.gated_activation (C2)
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects a finite limit that is not negative (C2), but got -1.000000e+00}}
+  %y = stc.gated_activation <silu> %x, %x limit -1.0
+      : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.gated_activation (C3)
+func.func @f(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects a finite offset (C3), but got}}
+  %y = stc.gated_activation <silu> %x, %x offset 0x7FF0000000000000
+      : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
   return
 }
 

@@ -15,6 +15,9 @@ stc.weight @pruned : tensor<4x4xf32> {
 // CHECK: stc.weight @sliced : tensor<3x4xf32> {slice = #stc.slice<of = [4, 8], rows = [0, 1, 2, 4], columns = [0, 2, 4, 6]>, source = "w"}
 stc.weight @sliced : tensor<3x4xf32> {
   source = "w", slice = #stc.slice<of = [4, 8], rows = [0, 1, 2, 4], columns = [0, 2, 4, 6]>}
+// CHECK: stc.weight @alternate : tensor<2x8xf32> {slice = #stc.slice<of = [4, 8], rows = [1, 4], row_step = 2>, source = "w"}
+stc.weight @alternate : tensor<2x8xf32> {
+  source = "w", slice = #stc.slice<of = [4, 8], rows = [1, 4], row_step = 2>}
 // CHECK: stc.weight @sliced_bias : tensor<3xf32> {slice = #stc.slice<of = [4], rows = [0, 3]>
 stc.weight @sliced_bias : tensor<3xf32> {
   value = dense<1.0> : tensor<4xf32>, slice = #stc.slice<of = [4], rows = [0, 3]>}
@@ -107,7 +110,9 @@ func.func @activation(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   %c = stc.activation <gelu_tanh> %b : (tensor<?x4xf32>) -> tensor<?x4xf32>
   // CHECK: stc.activation <relu> %
   %d = stc.activation <relu> %c : (tensor<?x4xf32>) -> tensor<?x4xf32>
-  return %d : tensor<?x4xf32>
+  // CHECK: stc.activation <quick_gelu> %
+  %e = stc.activation <quick_gelu> %d : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %e : tensor<?x4xf32>
 }
 
 // CHECK-LABEL: @gated_activation
@@ -115,7 +120,13 @@ func.func @gated_activation(%gate: tensor<?x4xf32>, %up: tensor<?x4xf32>) -> ten
   // CHECK: stc.gated_activation <silu> %{{.*}}, %{{.*}} : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
   %y = stc.gated_activation <silu> %gate, %up
       : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
-  return %y : tensor<?x4xf32>
+  // CHECK: stc.gated_activation <quick_gelu> %{{.*}}, %{{.*}} limit 7.000000e+00 offset 1.000000e+00 : (
+  %z = stc.gated_activation <quick_gelu> %y, %up limit 7.0 offset 1.0
+      : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  // CHECK: stc.gated_activation <gelu> %{{.*}}, %{{.*}} offset -2.000000e+00 : (
+  %u = stc.gated_activation <gelu> %z, %up offset -2.0
+      : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %u : tensor<?x4xf32>
 }
 
 // CHECK-LABEL: @rotary

@@ -108,6 +108,11 @@ def encode(kind, data):
         return b"".join(struct.pack("<f", v)[2:] for v in data)
     if kind == "I32":
         return struct.pack("<%di" % len(data), *[int(v) for v in data])
+    if kind == "Q4_1":  # 4-bit codes above a minimum: what fits keeps its value
+        codes = [int(v * 64) + 8 & 15 for v in data]
+        return b"".join(struct.pack("<ee16B", 1 / 64, -8 / 64,
+                                    *[codes[i + j] | codes[i + j + 16] << 4 for j in range(16)])
+                        for i in range(0, len(data), 32))
     assert kind == "Q8_0"
     return b"".join(struct.pack("<e32b", 1 / 64, *[int(v * 64) for v in data[i:i + 32]])
                     for i in range(0, len(data), 32))
@@ -152,7 +157,7 @@ def write_gguf():
                        string(config["rope_scaling"]["rope_type"]))
     for name, value in reals.items():
         entries.append(string(arch + "." + name) + struct.pack("<If", 6, value))
-    codes = {"F32": 0, "F16": 1, "Q8_0": 8, "I32": 26, "BF16": 30}
+    codes = {"F32": 0, "F16": 1, "Q4_1": 3, "Q8_0": 8, "I32": 26, "BF16": 30}
     infos, body = b"", b""
     for name, (shape, data) in tensors.items():
         kind = types.get(name, "F32")

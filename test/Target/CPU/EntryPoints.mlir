@@ -11,7 +11,7 @@
 !cache = !stc.kv_cache<layers = 2, kv_heads = 2, head_dim = 4, capacity = 16>
 
 // CHECK-LABEL: module attributes {stc.fingerprint = 7 : i64}
-// CHECK-DAG: llvm.mlir.global external constant @stc_model_abi_version(3 : i32)
+// CHECK-DAG: llvm.mlir.global external constant @stc_model_abi_version(4 : i32)
 // CHECK-DAG: llvm.mlir.global external constant @stc_model_fingerprint(7 : i64)
 // CHECK-DAG: llvm.func @stc_rt_barrier(!llvm.ptr)
 // CHECK-DAG: llvm.mlir.global internal constant @weight_offsets(dense<[0, 192, 384, 576]> : tensor<4xi64>)
@@ -80,7 +80,7 @@ func.func @prefill(%tokens: memref<?xi32>, %position: index, %cache: !cache,
 
 // CHECK-LABEL: func.func private @decode
 // CHECK: llvm.mlir.constant(384 : i64)
-func.func @decode(%tokens: memref<1xi32>, %position: index, %cache: !cache,
+func.func @decode(%tokens: memref<1xi32>, %position: index, %encoded: index, %cache: !cache,
                   %logits: memref<1x8xf32>) {
   %w = packed.get_weight @a.1 : !norm
   func.call @layer(%w) : (!norm) -> ()
@@ -90,10 +90,15 @@ func.func @decode(%tokens: memref<1xi32>, %position: index, %cache: !cache,
 func.func @score(%hidden: memref<?x4xf32>, %logits: memref<?x8xf32>) {
   return
 }
+
+// Features in place of tokens.
+func.func @encode(%features: memref<?x6xf32>, %cache: !cache) {
+  return
+}
 }
 
 // The entry points read the frame: tokens at 32, their number at 40, the position at 48, hidden
-// at 56, logits at 64.
+// at 56, logits at 64, encoded positions at 80, features at 88.
 
 // CHECK-LABEL: func.func @stc_model_prefill
 // CHECK-SAME: (%[[FRAME:.*]]: !llvm.ptr, %[[T:.*]]: i64, %[[N:.*]]: i64)
@@ -110,6 +115,8 @@ func.func @score(%hidden: memref<?x4xf32>, %logits: memref<?x8xf32>) {
 // CHECK: call @prefill(%[[FRAME]], %[[T]], %[[N]], %[[TOKENS]], %[[POSITION]], %[[CACHE]], %[[HIDDEN]])
 // CHECK-LABEL: func.func @stc_model_decode
 // CHECK: packed.buffer {{.*}}() : memref<1xi32>
+// CHECK: llvm.mlir.constant(48 : i64)
+// CHECK: llvm.mlir.constant(80 : i64)
 // CHECK: llvm.mlir.constant(64 : i64)
 // CHECK: packed.buffer {{.*}}() : memref<1x8xf32>
 // CHECK-LABEL: func.func @stc_model_score
@@ -117,3 +124,7 @@ func.func @score(%hidden: memref<?x4xf32>, %logits: memref<?x8xf32>) {
 // CHECK: packed.buffer {{.*}} : memref<?x4xf32>
 // CHECK: llvm.mlir.constant(64 : i64)
 // CHECK: packed.buffer {{.*}} : memref<?x8xf32>
+// CHECK-LABEL: func.func @stc_model_encode
+// CHECK: llvm.mlir.constant(88 : i64)
+// CHECK: %[[FEATURES:.*]] = packed.buffer {{.*}} : memref<?x6xf32>
+// CHECK: call @encode(%{{.*}}, %{{.*}}, %{{.*}}, %[[FEATURES]], %{{.*}})

@@ -18,7 +18,7 @@ module {
 
 // The frame is the launch's parameter. Before the first barrier of a launch the first thread of a
 // block notes where the counter stands.
-// CHECK: func.func @stc_model_score(%[[FRAME:.*]]: !llvm.ptr {llvm.align = 8 : i64, llvm.byval = !llvm.array<80 x i8>}) attributes {stc.kernel} {
+// CHECK: func.func @stc_model_score(%[[FRAME:.*]]: !llvm.ptr {llvm.align = 8 : i64, llvm.byval = !llvm.array<96 x i8>}) attributes {stc.kernel} {
 // CHECK: llvm.load %{{.*}} atomic syncscope("device") acquire
 // CHECK: llvm.store %{{.*}} : i64, !llvm.ptr<3>
 // CHECK: call @score

@@ -23,7 +23,7 @@ CodedMatrix coded(int64_t columns, int64_t group, int bits, bool hasZeros = fals
   for (int64_t i = 0; i < 4 * columns; ++i)
     matrix.codes.push_back(int8_t(int(i * 7 % (2 * half)) - half));
   for (int64_t i = 0; i < 4 * matrix.groups(); ++i) {
-    matrix.scales.push_back(std::ldexp(float(i + 1), -8));
+    matrix.scales.push_back(std::ldexp(float(1025 + 2 * i), -18)); // no small multiples of others
     if (hasZeros)
       matrix.zeros.push_back(int8_t(int(i % (2 * half)) - half));
   }
@@ -63,8 +63,42 @@ TEST(AdoptedCodes, OrderOfWholeGroups) {
   EXPECT_EQ(adoptCodes(matrix).why, "groups of columns that are not beside each other");
 }
 
+/// Groups of 16 with scales of one f16 number times whole ones, as Q3_K has them.
+CodedMatrix multiples(std::vector<int> ofGroups) {
+  CodedMatrix matrix;
+  matrix.rows = 1;
+  matrix.columns = 16 * int64_t(ofGroups.size());
+  matrix.bits = 3;
+  matrix.group = 16;
+  for (int64_t i = 0; i < matrix.columns; ++i)
+    matrix.codes.push_back(int8_t(i % 8 - 4));
+  for (int multiple : ofGroups)
+    matrix.scales.push_back(float(multiple) * 0x1.554p-9f);
+  return matrix;
+}
+
+TEST(AdoptedCodes, GroupsWithCommonScalesAreJoined) {
+  expectExact(multiples({31, -17, 0, 5, 0, 0, -32, 30}), "stored:int8-g32");
+  // -4 times -32 is one more than a signed byte holds, but not with a scale of the other sign.
+  expectExact(multiples({31, -17, 31, -32, -32, 31}), "stored:int8-g32");
+  expectExact(multiples({31, -17, -32}), "stored:int8-g32"); // the last one is alone
+  expectExact(multiples({29, -34}), "stored:int8-g32-asym"); // from -116 to 136
+  CodedMatrix matrix = multiples({31, 17});
+  matrix.groupOf.assign(32, 0);
+  matrix.groupOf[5] = 1;
+  matrix.storedGroups = 2;
+  expectExact(matrix, "stored:int8-g32");
+  EXPECT_EQ(adoptCodes(multiples({65, 17})).why, "groups of 16 columns"); // 4 times 65
+  matrix = multiples({31, 17});
+  matrix.scales[1] = std::nextafter(matrix.scales[1], 1.0f);
+  EXPECT_EQ(adoptCodes(matrix).why, "groups of 16 columns");
+}
+
 TEST(AdoptedCodes, WhatNoLayoutHolds) {
   EXPECT_EQ(adoptCodes(coded(256, 16, 4)).why, "groups of 16 columns");
+  CodedMatrix lowered = coded(64, 32, 4);
+  lowered.minimums.resize(lowered.scales.size(), 0.5f);
+  EXPECT_EQ(adoptCodes(lowered).why, "minimums of groups");
   CodedMatrix matrix = coded(64, 32, 4);
   matrix.scales[3] = 70000;
   EXPECT_EQ(adoptCodes(matrix).why, "scales beyond f16");
@@ -87,6 +121,8 @@ TEST(AdoptedCodes, RoundedScalesTellTheirError) {
 
 TEST(AdoptedCodes, SlicesKeepTheScalesOfTheirColumns) {
   CodedMatrix matrix = coded(128, 32, 4, true);
+  for (size_t i = 0; i < matrix.scales.size(); ++i)
+    matrix.minimums.push_back(float(i) / 64);
   std::vector<float> whole = decode(matrix);
   std::vector<int64_t> rows = {1, 3}, columns(64);
   std::iota(columns.begin(), columns.begin() + 32, 32); // groups 1 and 3
@@ -97,6 +133,8 @@ TEST(AdoptedCodes, SlicesKeepTheScalesOfTheirColumns) {
     for (int64_t column : columns)
       expected.push_back(whole[size_t(row * 128 + column)]);
   EXPECT_EQ(decode(taken), expected);
+  taken.minimums.clear();
+  matrix.minimums.clear();
   expectExact(taken, "stored:int4-g32-asym");
   columns.erase(columns.begin());
   EXPECT_THAT(adoptCodes(takeCodes(matrix, rows, columns)).why, HasSubstr("not beside each other"));

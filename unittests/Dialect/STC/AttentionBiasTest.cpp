@@ -3,6 +3,9 @@
 
 #include "gtest/gtest.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace stc {
 namespace {
 
@@ -36,6 +39,45 @@ TEST(AttentionBiasTest, PastOnly) {
   EXPECT_EQ(bucket(-20), 17);
   EXPECT_EQ(bucket(-127), 31);
   EXPECT_EQ(bucket(-128), 31);
+}
+
+TEST(AttentionBiasTest, RunsSayWhatBucketsSay) {
+  for (bool bothDirections : {false, true})
+    for (int64_t reach : {0, 5, 60, 128, 1000}) {
+      std::vector<BucketRun> runs = bucketRuns(32, 128, bothDirections, reach);
+      EXPECT_EQ(runs.front().end, runs.front().begin + 1);
+      EXPECT_EQ(runs.back().end, runs.back().begin + 1);
+      for (int64_t distance = -reach; distance <= (bothDirections ? reach : 300); ++distance) {
+        int64_t inside = std::clamp(distance, runs.front().begin, runs.back().begin);
+        int64_t holding = 0;
+        for (const BucketRun &run : runs)
+          if (run.begin <= inside && inside < run.end) {
+            ++holding;
+            EXPECT_EQ(run.bucket, relativeBucket(distance, 32, 128, bothDirections)) << distance;
+          }
+        EXPECT_EQ(holding, 1) << distance;
+      }
+    }
+  // 32 buckets, of which 0 is for no distance ahead; those of distance 91 and more share one.
+  std::vector<BucketRun> runs = bucketRuns(32, 128, true, 4096);
+  EXPECT_EQ(runs.size(), 31u);
+  EXPECT_EQ(runs.front().begin, -91);
+  EXPECT_EQ(runs.back().begin, 91);
+}
+
+// The paper's own examples: 8 heads, and 12, of which 8 are as before.
+TEST(AttentionBiasTest, SlopesOfHeads) {
+  EXPECT_EQ(alibiSlopes(1, 8), std::vector<double>({1.0 / 256}));
+  std::vector<double> eight = alibiSlopes(8, 8);
+  for (int i = 0; i < 8; ++i)
+    EXPECT_EQ(eight[size_t(i)], 1.0 / (2 << i));
+  std::vector<double> twelve = alibiSlopes(12, 8);
+  ASSERT_EQ(twelve.size(), 12u);
+  for (int i = 0; i < 8; ++i)
+    EXPECT_EQ(twelve[size_t(i)], eight[size_t(i)]);
+  for (int i = 0; i < 4; ++i)
+    EXPECT_NEAR(twelve[size_t(8 + i)], std::pow(2.0, -0.5 - i), 1e-15);
+  EXPECT_EQ(alibiSlopes(2, 4), std::vector<double>({0.25, 1.0 / 16}));
 }
 
 } // namespace

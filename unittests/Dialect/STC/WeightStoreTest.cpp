@@ -93,7 +93,7 @@ TEST(WeightStoreTest, ANewSourceIsWhatCompressionStartsFrom) {
   ASSERT_TRUE(store.setSource(weight, {0, 0, 0, 0, 0, 0, 0, 0}).ok());
   auto rows = mlir::DenseI64ArrayAttr::get(&parsed.context, {0, 2});
   auto of = mlir::DenseI64ArrayAttr::get(&parsed.context, {2, 4});
-  weight.setSliceAttr(SliceAttr::get(&parsed.context, of, rows, {}));
+  weight.setSliceAttr(SliceAttr::get(&parsed.context, of, rows, {}, 1));
   EXPECT_THAT(loaded(store, weight), ElementsAre(1, -2, 3, -4, 0.5f, 0.25f, -8, 1));
   EXPECT_THAT(store.setSource(weight, {1, 1}).message(), HasSubstr("expected 8 values, got 2"));
 }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
+#include <cmath>
 #include <functional>
 
 namespace stc {
@@ -18,11 +19,18 @@ inline void PrintTo(KVElement element, std::ostream *out) { *out << kvElementNam
 struct AttentionShape {
   int64_t heads, kvHeads, headDim, window, sinks;
   double softCap = 0;
+  bool toEnd = false;                    // not causal
+  bool sinkLogits = false;               // random ones
+  bool slopes = false;                   // ALiBi's
+  int64_t buckets = 0, biasDistance = 0; // of a random bias
 
   std::string str() const {
     return absl::StrCat("heads", heads, "of", kvHeads, "x", headDim, "window", window, "sinks",
-                        sinks, softCap ? absl::StrCat("cap", softCap) : "");
+                        sinks, softCap ? absl::StrCat("cap", softCap) : "", toEnd ? "toEnd" : "",
+                        sinkLogits ? "logits" : "", slopes ? "slopes" : "",
+                        buckets ? absl::StrCat("buckets", buckets, "within", biasDistance) : "");
   }
+  double slope(int64_t head) const { return std::exp2(-8.0 * double(head + 1) / double(heads)); }
 };
 
 inline void PrintTo(const AttentionShape &shape, std::ostream *out) { *out << shape.str(); }
@@ -46,6 +54,7 @@ using AttentionRunner = std::function<void(std::vector<Argument>)>;
 
 /// Fails the test unless attention of `tokens` tokens from `position` on is right for random keys
 /// and values of up to `spread` and 1. `guard`: where buffers meet a page that must not be touched.
+/// An end lies anywhere in the cache, also before the tokens.
 void checkAttention(const AttentionShape &shape, KVElement element, const AttentionRunner &run,
                     int64_t position, int64_t tokens, float spread, Guard guard = Guard::After);
 

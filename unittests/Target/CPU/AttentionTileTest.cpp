@@ -62,14 +62,15 @@ static std::string testName(const testing::TestParamInfo<Attention::ParamType> &
   return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Emulated, Attention,
-                         testing::Combine(testing::Values(AttentionShape{4, 2, 16, 0, 0},
-                                                          AttentionShape{2, 2, 80, 20, 3},
-                                                          AttentionShape{4, 2, 16, 9, 0, 1.5}),
-                                          testing::Values(KVElement::F32, KVElement::F16,
-                                                          KVElement::Int8),
-                                          testing::ValuesIn(emulatedTargets())),
-                         testName);
+INSTANTIATE_TEST_SUITE_P(
+    Emulated, Attention,
+    testing::Combine(testing::Values(AttentionShape{4, 2, 16, 0, 0},
+                                     AttentionShape{2, 2, 80, 20, 3},
+                                     AttentionShape{4, 2, 16, 9, 0, 1.5},
+                                     AttentionShape{4, 2, 16, 20, 3, 0, true, true, true, 32, 128}),
+                     testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8),
+                     testing::ValuesIn(emulatedTargets())),
+    testName);
 
 INSTANTIATE_TEST_SUITE_P(
     All, Attention,
@@ -81,6 +82,25 @@ INSTANTIATE_TEST_SUITE_P(
                         AttentionShape{4, 2, 32, 20, 3, 0.75}, AttentionShape{2, 1, 128, 0, 0, 50}),
         testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8),
         testing::Values("native", "x86-64-v3", "x86-64-v2")),
+    testName);
+
+INSTANTIATE_TEST_SUITE_P(
+    EndsAndBiases, Attention,
+    testing::Combine(
+        testing::Values( // All positions; windows to both sides, also with sinks behind them.
+            AttentionShape{4, 2, 16, 0, 0, 0, true}, AttentionShape{2, 2, 64, 20, 0, 0, true},
+            AttentionShape{6, 2, 16, 9, 70, 0, true},
+            // A logit that takes part; biases by distance: slopes, also of heads that
+            // are no power of two, and buckets; everything at once.
+            AttentionShape{4, 2, 16, 20, 0, 0, false, true},
+            AttentionShape{12, 3, 16, 0, 0, 0, false, false, true},
+            AttentionShape{6, 6, 64, 0, 0, 0, true, false, true},
+            AttentionShape{4, 2, 16, 0, 0, 0, false, false, false, 32, 128},
+            AttentionShape{4, 4, 64, 0, 0, 0, true, false, false, 32, 128},
+            AttentionShape{3, 1, 16, 30, 3, 1.5, true, true, true, 8, 300},
+            AttentionShape{2, 1, 16, 12, 0, 0, false, true, true, 5, 2000}),
+        testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8),
+        testing::Values("native", "x86-64-v2")),
     testName);
 
 } // namespace

@@ -23,7 +23,7 @@ public:
     registerTranslations(registry);
     mlir::MLIRContext context(registry);
     cpu::TargetDescription target = cpu::TargetDescription::parse("native").value();
-    auto module = cpu::buildVariantTable(context, {}, images, 42);
+    auto module = cpu::buildVariantTable(context, {}, images, 42, {});
     auto object = generateCode(*module, target, CodeKind::Object);
     EXPECT_TRUE(object.ok()) << object.status();
     llvm::SmallString<128> base, objectPath, libraryPath;

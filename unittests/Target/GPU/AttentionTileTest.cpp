@@ -57,7 +57,16 @@ INSTANTIATE_TEST_SUITE_P(
         testing::Values(AttentionShape{4, 2, 16, 0, 0}, AttentionShape{2, 2, 80, 20, 0},
                         AttentionShape{6, 2, 64, 16, 3}, AttentionShape{4, 4, 4, 5, 1},
                         AttentionShape{1, 1, 129, 1, 0}, AttentionShape{7, 1, 8, 70, 65},
-                        AttentionShape{12, 1, 128, 0, 0}, AttentionShape{2, 1, 256, 0, 0, 50}),
+                        AttentionShape{12, 1, 128, 0, 0}, AttentionShape{2, 1, 256, 0, 0, 50},
+                        // As the CPU's: ends, sinks that are logits, slopes and buckets.
+                        AttentionShape{4, 2, 16, 0, 0, 0, true},
+                        AttentionShape{2, 2, 80, 20, 0, 0, true},
+                        AttentionShape{6, 2, 64, 9, 70, 0, true},
+                        AttentionShape{4, 2, 16, 20, 0, 0, false, true},
+                        AttentionShape{12, 3, 16, 0, 0, 0, false, false, true},
+                        AttentionShape{4, 2, 16, 0, 0, 0, false, false, false, 32, 128},
+                        AttentionShape{4, 4, 64, 0, 0, 0, true, false, false, 32, 128},
+                        AttentionShape{3, 1, 16, 30, 3, 1.5, true, true, true, 8, 300}),
         testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8)),
     testName);
 

@@ -25,11 +25,13 @@ struct GpuImage {
 void emitGpuImages(mlir::OpBuilder &builder, mlir::Location loc, llvm::ArrayRef<GpuImage> images);
 
 /// An LLVM dialect module of constants only: those above and stc_model_variants with one row per
-/// target, in the given order. Row i refers to the functions of variant i.
+/// target, in the given order. Row i refers to the `functions` of variant i ("prefill"), and has
+/// null pointers for the others.
 mlir::OwningOpRef<mlir::ModuleOp> buildVariantTable(mlir::MLIRContext &context,
                                                     llvm::ArrayRef<TargetDescription> targets,
                                                     llvm::ArrayRef<GpuImage> images,
-                                                    int64_t fingerprint);
+                                                    int64_t fingerprint,
+                                                    llvm::ArrayRef<llvm::StringRef> functions);
 
 } // namespace stc::cpu
 

@@ -12,9 +12,12 @@
 namespace stc {
 
 /// An entry point of stc/Runtime/ModelABI.h: the function it calls, and the offsets in the frame of
-/// the fields that are its f32 buffers.
+/// the fields that are its indices (it may have fewer) and its f32 buffers. The first argument of
+/// one that `readsInput` is tokens, or features in their place.
 struct EntryPoint {
   llvm::StringLiteral function;
+  bool readsInput;
+  llvm::SmallVector<size_t, 2> indexFields;
   llvm::SmallVector<size_t, 2> floatFields;
 };
 llvm::ArrayRef<EntryPoint> entryPoints();

@@ -236,9 +236,9 @@ void TileOps::tileCacheUpdate(ImplicitLocOpBuilder &builder, CacheUpdateOp op) {
 void TileOps::tileAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp op) {
   auto cache = cast<KVCacheType>(op.getCache().getType());
   int64_t tokens = cast<MemRefType>(op.getQueries().getType()).getDimSize(0);
-  int64_t most =
-      packed::mostVisibleBlocks(cache.getCapacity(), op.getWindow(), op.getSinks()) * kKVBlock;
-  most = llvm::divideCeil(most, pieceKeys);
+  int64_t most = packed::mostVisibleBlocks(cache.getCapacity(), op.getWindow(), op.getSinks(),
+                                           /*bothSides=*/op.getEnd() != nullptr);
+  most = llvm::divideCeil(most * kKVBlock, pieceKeys);
   if (tokens == 1 && most > 1)
     return splitAttention(builder, op, most);
   int64_t perTile = std::max<int64_t>(1, rowsPerTile / (op.getHeads() / cache.getKvHeads()));
@@ -277,8 +277,9 @@ void TileOps::splitAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp 
   auto type =
       MemRefType::get({most * heads, cache.getLayout().paddedDim() + 16}, builder.getF32Type());
   Value partials = memref::AllocOp::create(builder, type);
-  packed::VisibleBlocks blocks = packed::visibleBlocks(builder, op.getPosition(), op.getPosition(),
-                                                       op.getWindow(), op.getSinks());
+  packed::VisibleBlocks blocks =
+      packed::visibleBlocks(builder, op.getPosition(), op.getPosition(), op.getWindow(),
+                            op.getSinks(), op.getEnd());
   Value zero = arith::ConstantIndexOp::create(builder, 0);
   Value pieces = dividedUp(builder, blocks.count, pieceKeys / kKVBlock);
   parallel(builder, {builder.getIndexAttr(cache.getKvHeads()), pieces}, [&](ValueRange indices) {

@@ -14,13 +14,26 @@ static Value index(ImplicitLocOpBuilder &builder, int64_t value) {
 }
 
 VisibleBlocks stc::packed::visibleBlocks(ImplicitLocOpBuilder &builder, Value first, Value last,
-                                         int64_t window, int64_t sinks) {
+                                         int64_t window, int64_t sinks, Value end) {
   Value size = index(builder, kKVBlock), zero = index(builder, 0);
-  Value end = arith::AddIOp::create(builder, arith::DivUIOp::create(builder, last, size),
-                                    index(builder, 1));
   VisibleBlocks blocks;
+  Value newest = last;
+  if (end) {
+    blocks.end = end;
+    if (window != 0) {
+      // The window of the last row, and sinks behind it.
+      Value inside = arith::AddIOp::create(builder, last, index(builder, window));
+      inside = arith::MaxSIOp::create(builder, inside, index(builder, sinks));
+      blocks.end = arith::MinSIOp::create(builder, end, inside);
+    }
+    newest = arith::SubIOp::create(builder, blocks.end, index(builder, 1));
+  } else {
+    blocks.end = arith::AddIOp::create(builder, last, index(builder, 1));
+  }
+  Value endBlock = arith::AddIOp::create(builder, arith::DivUIOp::create(builder, newest, size),
+                                         index(builder, 1));
   if (window == 0) {
-    blocks.count = end;
+    blocks.count = endBlock;
     blocks.skip = zero;
     return blocks;
   }
@@ -29,8 +42,13 @@ VisibleBlocks stc::packed::visibleBlocks(ImplicitLocOpBuilder &builder, Value fi
   oldest = arith::MaxSIOp::create(builder, oldest, zero);
   Value skip = arith::SubIOp::create(builder, arith::DivUIOp::create(builder, oldest, size),
                                      index(builder, blocks.sinkBlocks));
+  if (end) {
+    // Windows may lie behind the end; sinks, and one block at least, stay.
+    Value most = index(builder, std::max<int64_t>(blocks.sinkBlocks, 1));
+    skip = arith::MinSIOp::create(builder, skip, arith::SubIOp::create(builder, endBlock, most));
+  }
   blocks.skip = arith::MaxSIOp::create(builder, skip, zero);
-  blocks.count = arith::SubIOp::create(builder, end, blocks.skip);
+  blocks.count = arith::SubIOp::create(builder, endBlock, blocks.skip);
   return blocks;
 }
 
@@ -43,10 +61,13 @@ Value VisibleBlocks::block(ImplicitLocOpBuilder &builder, Value number) const {
   return arith::SelectOp::create(builder, isSink, number, behind);
 }
 
-int64_t stc::packed::mostVisibleBlocks(int64_t capacity, int64_t window, int64_t sinks) {
+int64_t stc::packed::mostVisibleBlocks(int64_t capacity, int64_t window, int64_t sinks,
+                                       bool bothSides) {
   int64_t all = llvm::divideCeil(capacity, kKVBlock);
-  if (window == 0)
+  if (window == 0 || window > capacity)
     return all;
+  if (bothSides)
+    window = 2 * window - 1;
   // A window touches one block more than it fills when it does not begin with a block.
   return std::min<int64_t>(all, llvm::divideCeil(window, kKVBlock) + 1 +
                                     llvm::divideCeil(sinks, kKVBlock));

@@ -63,7 +63,8 @@ LogicalResult QuantAttr::verify(function_ref<InFlightDiagnostic()> emitError, St
 }
 
 LogicalResult SliceAttr::verify(function_ref<InFlightDiagnostic()> emitError, DenseI64ArrayAttr of,
-                                DenseI64ArrayAttr rows, DenseI64ArrayAttr columns) {
+                                DenseI64ArrayAttr rows, DenseI64ArrayAttr columns,
+                                int64_t rowStep) {
   if (of.size() < 1 || of.size() > 2 ||
       llvm::any_of(of.asArrayRef(), [](int64_t size) { return size <= 0; }) ||
       (of.size() == 1 && columns))
@@ -85,6 +86,9 @@ LogicalResult SliceAttr::verify(function_ref<InFlightDiagnostic()> emitError, De
   }
   if (!rows && !columns)
     return emitError() << "expects rows or columns (C3), but got neither";
+  if (rowStep < 1 || (rowStep != 1 && !rows))
+    return emitError() << "expects a positive step of rows that are given (C4), but got "
+                       << rowStep;
   return success();
 }
 
@@ -98,7 +102,8 @@ SmallVector<int64_t> SliceAttr::getKept(unsigned dim) const {
   ArrayRef<int64_t> ranges = getRanges(dim).empty() ? ArrayRef<int64_t>(whole) : getRanges(dim);
   SmallVector<int64_t> kept;
   for (; !ranges.empty(); ranges = ranges.drop_front(2))
-    llvm::append_range(kept, llvm::seq(ranges[0], ranges[1]));
+    for (int64_t index = ranges[0]; index < ranges[1]; index += getStep(dim))
+      kept.push_back(index);
   return kept;
 }
 
@@ -109,7 +114,7 @@ SmallVector<int64_t> SliceAttr::getShape() const {
     if (!ranges.empty())
       size = 0;
     for (; !ranges.empty(); ranges = ranges.drop_front(2))
-      size += ranges[1] - ranges[0];
+      size += llvm::divideCeil(ranges[1] - ranges[0], getStep(unsigned(dim)));
   }
   return shape;
 }

@@ -250,7 +250,18 @@ LogicalResult GatedActivationOp::verify() {
   if (getGate().getType() != getUp().getType())
     return emitOpError("expects gate and up of equal type (C1), but got ")
            << getGate().getType() << " and " << getUp().getType();
+  if (!getLimit().isFinite() || getLimit().isNegative())
+    return emitOpError("expects a finite limit that is not negative (C2), but got ")
+           << getLimit().convertToDouble();
+  if (!getOffset().isFinite())
+    return emitOpError("expects a finite offset (C3), but got ") << getOffset().convertToDouble();
   return success();
+}
+
+void GatedActivationOp::build(OpBuilder &builder, OperationState &state, Value gate, Value up,
+                              ActivationKind kind) {
+  build(builder, state, gate.getType(), gate, up, kind, /*limit=*/llvm::APFloat(0.0),
+        /*offset=*/llvm::APFloat(0.0));
 }
 
 //===----------------------------------------------------------------------===//

@@ -9,6 +9,7 @@
 #include "llvm/ADT/SmallVectorExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
+#include <cmath>
 #include <map>
 
 using namespace mlir;
@@ -21,6 +22,13 @@ namespace stc {
 namespace {
 
 using Change = WeightStore::Change;
+
+/// What became of the codes of a matrix.
+struct Outcome {
+  AdoptedCodes stored;
+  double squares = 0; // of its values, where they were rounded: the weight of the error
+  double error = 0;   // relative, of the matrix that is kept or rounded
+};
 
 class AdoptCodes final : public impl::AdoptCodesPassBase<AdoptCodes> {
 public:
@@ -41,7 +49,8 @@ private:
   LogicalResult adopt();
   FailureOr<SmallVector<WeightOp>> matrices();
   bool isUnchanged(WeightOp weight, absl::Status &status);
-  void report(ArrayRef<AdoptedCodes> adopted);
+  absl::Status round(WeightOp weight, Outcome &outcome);
+  void report(ArrayRef<Outcome> outcomes);
 
   WeightStore *store = nullptr;
 };
@@ -89,38 +98,59 @@ FailureOr<SmallVector<WeightOp>> AdoptCodes::matrices() {
   return weights;
 }
 
+/// What rounds codes that no layout holds: eight bits lose least, and every layout knows the group.
+QuantizeSpec roundedSpec() {
+  QuantizeSpec spec;
+  spec.enabled = true;
+  spec.element = ElementKind::I8;
+  spec.group = 32;
+  return spec;
+}
+
+absl::Status AdoptCodes::round(WeightOp weight, Outcome &outcome) {
+  STC_ASSIGN_OR_RETURN(std::vector<float> values, store->load(weight));
+  QuantizedMatrix matrix =
+      quantizeRoundToNearest(roundedSpec(), rowsOf(weight), columnsOf(weight), values);
+  outcome.error = relativeError(matrix, values);
+  for (float value : values)
+    outcome.squares += double(value) * value;
+  return store->setQuantized(weight, matrix);
+}
+
 LogicalResult AdoptCodes::adopt() {
   FailureOr<SmallVector<WeightOp>> found = matrices();
   if (failed(found))
     return failure();
   SmallVector<WeightOp> weights = llvm::filter_to_vector(
       *found, [&](WeightOp weight) { return store->hasStoredCodes(weight); });
-  std::vector<AdoptedCodes> adopted(weights.size());
+  std::vector<Outcome> outcomes(weights.size());
   auto keep = [&](WeightStore &, size_t i) -> absl::Status {
-    STC_ASSIGN_OR_RETURN(adopted[i], store->storedCodes(weights[i]));
-    if (!adopted[i].matrix)
-      return absl::OkStatus();
-    STC_RETURN_IF_ERROR(store->setQuantized(weights[i], *adopted[i].matrix));
-    *adopted[i].matrix = QuantizedMatrix(); // it is in the store
+    AdoptedCodes &stored = outcomes[i].stored;
+    STC_ASSIGN_OR_RETURN(stored, store->storedCodes(weights[i]));
+    if (!stored.matrix)
+      return round(weights[i], outcomes[i]);
+    outcomes[i].error = stored.error;
+    STC_RETURN_IF_ERROR(store->setQuantized(weights[i], *stored.matrix));
+    *stored.matrix = QuantizedMatrix(); // it is in the store
     return absl::OkStatus();
   };
   auto annotate = [&](size_t i) {
-    const AdoptedCodes &codes = adopted[i];
-    if (!codes.matrix)
-      return;
-    ++tensors;
+    bool isKept = bool(outcomes[i].stored.matrix);
+    double error = outcomes[i].error;
+    std::string spec = (isKept ? outcomes[i].stored.spec : roundedSpec()).str();
+    ++(isKept ? tensors : rounded);
     WeightOp weight = weights[i];
-    weight.setQuantAttr(QuantAttr::get(&getContext(), codes.spec.str(),
-                                       Builder(&getContext()).getF64FloatAttr(codes.error)));
+    weight.setQuantAttr(
+        QuantAttr::get(&getContext(), spec, Builder(&getContext()).getF64FloatAttr(error)));
     if (verbose)
-      emitRemark(weight.getLoc()) << weight.getSymName() << ": codes of the checkpoint kept as "
-                                  << codes.spec.str()
-                                  << llvm::formatv(", relative error {0:E2}", codes.error).str();
+      emitRemark(weight.getLoc()) << weight.getSymName() << ": codes of the checkpoint "
+                                  << (isKept ? "kept as " : "rounded to ") << spec
+                                  << llvm::formatv(", relative error {0:E2}", error).str();
   };
   if (!weights.empty() &&
       failed(compressWeights(getOperation(), weights, "keep codes", quiet, keep, annotate)))
     return failure();
-  report(adopted);
+  report(outcomes);
   // What is stored in few bits of another kind.
   std::map<std::string, int64_t> widened;
   for (WeightOp weight : *found) {
@@ -140,19 +170,22 @@ LogicalResult AdoptCodes::adopt() {
 }
 
 /// One line for each kind of codes, and one for each reason not to keep some.
-void AdoptCodes::report(ArrayRef<AdoptedCodes> adopted) {
+void AdoptCodes::report(ArrayRef<Outcome> outcomes) {
   struct Kind {
     int64_t count = 0, rounded = 0;
-    double error = 0;
+    double error = 0, squares = 0, lost = 0;
   };
   llvm::MapVector<StringRef, Kind> kept, lost;
-  std::vector<std::string> names(adopted.size());
-  for (auto [i, codes] : llvm::enumerate(adopted)) {
-    names[i] = codes.matrix ? codes.spec.layout().str() : codes.why;
-    Kind &kind = (codes.matrix ? kept : lost)[names[i]];
+  std::vector<std::string> names(outcomes.size());
+  for (auto [i, outcome] : llvm::enumerate(outcomes)) {
+    const AdoptedCodes &stored = outcome.stored;
+    names[i] = stored.matrix ? stored.spec.layout().str() : stored.why;
+    Kind &kind = (stored.matrix ? kept : lost)[names[i]];
     ++kind.count;
-    kind.rounded += codes.error > 0;
-    kind.error = std::max(kind.error, codes.error);
+    kind.rounded += outcome.error > 0;
+    kind.error = std::max(kind.error, outcome.error);
+    kind.squares += outcome.squares;
+    kind.lost += outcome.error * outcome.error * outcome.squares;
   }
   DiagnosticEngine &engine = getContext().getDiagEngine();
   for (const auto &[name, kind] : kept) {
@@ -164,11 +197,14 @@ void AdoptCodes::report(ArrayRef<AdoptedCodes> adopted) {
                   .str();
     engine.emit(getOperation().getLoc(), DiagnosticSeverity::Note) << text;
   }
-  for (const auto &[why, kind] : lost)
-    getOperation().emitWarning(llvm::formatv(
-        "{0} matrices are stored with {1}, which no layout holds: they become floats of the same "
-        "values (--quantize int4 rounds them)",
-        kind.count, why));
+  for (const auto &[why, kind] : lost) {
+    double error = kind.squares > 0 ? std::sqrt(kind.lost / kind.squares) : 0;
+    getOperation().emitWarning(
+        llvm::formatv("{0} matrices are stored with {1}, which no layout holds: they are rounded "
+                      "to {2}, relative error {3:E2}, of one matrix up to {4:E2} (--quantize none "
+                      "makes them floats of the same values)",
+                      kind.count, why, roundedSpec().layout().str(), error, kind.error));
+  }
 }
 
 } // namespace

@@ -34,6 +34,7 @@ absl::Status cutWeight(Value value, unsigned dim, ArrayRef<int64_t> kept, Weight
 
   SliceAttr before = weight.getSliceAttr();
   DenseI64ArrayAttr ranges[2];
+  int64_t rowStep = before && dim != 0 ? before.getRowStep() : 1;
   if (before) {
     ranges[0] = before.getRows();
     ranges[1] = before.getColumns();
@@ -49,7 +50,7 @@ absl::Status cutWeight(Value value, unsigned dim, ArrayRef<int64_t> kept, Weight
   shape[dim] = int64_t(kept.size());
   weight.setSliceAttr(
       SliceAttr::get(context, DenseI64ArrayAttr::get(context, weight.getOriginType().getShape()),
-                     ranges[0], ranges[1]));
+                     ranges[0], ranges[1], rowStep));
   weight.setTypeAttr(TypeAttr::get(type.clone(shape)));
   value.setType(type.clone(shape));
   if (!isStored)
@@ -117,6 +118,14 @@ absl::Status cutLayer(LayerStructure layer, const LayerCut &cut, WeightStore &st
   STC_RETURN_IF_ERROR(cutRows(attention.q, queries, store));
   STC_RETURN_IF_ERROR(cutWeight(attention.o.getWeight(), 1, queries, store));
   attention.attention.setHeads(uint64_t(cut.heads.size()));
+  if (Value sinks = attention.attention.getSinkLogits())
+    STC_RETURN_IF_ERROR(cutWeight(sinks, 0, cut.heads, store));
+  if (auto slopes = attention.attention.getSlopes()) {
+    SmallVector<double> left;
+    for (int64_t head : cut.heads)
+      left.push_back((*slopes)[size_t(head)]);
+    attention.attention.setSlopes(ArrayRef<double>(left));
+  }
   if (attention.qNorm)
     attention.qNorm.setGroups(uint64_t(cut.heads.size()));
   if (int64_t(cut.groups.size()) == attention.groups)

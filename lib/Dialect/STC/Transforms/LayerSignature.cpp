@@ -19,14 +19,21 @@ StringAttr weightSymbol(Operation *op) {
       .Default([](Operation *) { return StringAttr(); });
 }
 
-bool isLayerIndex(OpOperand &operand, int64_t index) {
+std::optional<int64_t> cacheLayerOffset(OpOperand &operand, int64_t index) {
   Operation *owner = operand.getOwner();
   OpOperand *layer =
       llvm::TypeSwitch<Operation *, OpOperand *>(owner)
           .Case<AttentionOp, CacheUpdateOp, packed::AttentionOp, packed::CachePointersOp>(
               [](auto op) { return &op.getLayerMutable(); })
           .Default([](Operation *) { return nullptr; });
-  return layer == &operand && isConstantIntValue(operand.get(), index);
+  std::optional<int64_t> number = getConstantIntValue(operand.get());
+  if (layer != &operand || !number || index < 0 || *number < index)
+    return std::nullopt;
+  return *number - index;
+}
+
+bool isLayerIndex(OpOperand &operand, int64_t index) {
+  return cacheLayerOffset(operand, index) == 0;
 }
 
 namespace {
@@ -98,8 +105,8 @@ private:
   void writeOperand(OpOperand &operand) {
     Value value = operand.get();
     Attribute constant;
-    if (isLayerIndex(operand, layer)) {
-      add(TagLayer, 0);
+    if (std::optional<int64_t> offset = cacheLayerOffset(operand, layer)) {
+      add(TagLayer, uintptr_t(*offset));
     } else if (auto local = locals.find(value); local != locals.end()) {
       add(TagLocal, local->second);
     } else if (StringAttr symbol = weightOf(value)) {
@@ -118,8 +125,8 @@ private:
     }
   }
 
-  /// Whose weights a repeat inside the layer calls its function with is as little a part of what the
-  /// layer does as whose weights it reads; how many is.
+  /// Whose weights a repeat inside the layer calls its function with is as little a part of what
+  /// the layer does as whose weights it reads; how many is.
   static DictionaryAttr attributesOf(Operation &op) {
     auto repeat = dyn_cast<RepeatOp>(op);
     if (!repeat)
@@ -196,14 +203,25 @@ void useParameters(func::FuncOp function, int64_t layer, const LayerSignature &s
     replacements[capture] = parameter;
 
   OpBuilder builder = OpBuilder::atBlockBegin(&function.getBody().front());
+  llvm::DenseMap<int64_t, Value> cacheLayers;
+  auto cacheLayer = [&](int64_t offset) -> Value {
+    if (offset == 0)
+      return parameters[1];
+    Value &known = cacheLayers[offset];
+    Location loc = function.getLoc();
+    if (!known)
+      known = arith::AddIOp::create(builder, loc, parameters[1],
+                                    arith::ConstantIndexOp::create(builder, loc, offset));
+    return known;
+  };
   SmallVector<Operation *> named;
   function.getBody().walk([&](Operation *op) {
     if (weightSymbol(op) || op->hasTrait<OpTrait::ConstantLike>())
       named.push_back(op);
     for (OpOperand &operand : op->getOpOperands()) {
       Operation *source = operand.get().getDefiningOp();
-      if (isLayerIndex(operand, layer)) {
-        operand.set(parameters[1]);
+      if (std::optional<int64_t> offset = cacheLayerOffset(operand, layer)) {
+        operand.set(cacheLayer(*offset));
       } else if (Value replacement = replacements.lookup(operand.get())) {
         operand.set(replacement);
       } else if (StringAttr symbol = source ? weightSymbol(source) : StringAttr()) {

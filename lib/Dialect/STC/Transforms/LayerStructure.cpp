@@ -99,6 +99,10 @@ private:
     result.attention = o.getInput().getDefiningOp<AttentionOp>();
     if (!result.attention || !result.attention->hasOneUse() || !isOwn(o))
       return std::nullopt;
+    // What heads have of their own goes with them; a bias table is for all layers.
+    Value sinks = result.attention.getSinkLogits();
+    if (result.attention.getBias() || (sinks && !readOnce(sinks)))
+      return std::nullopt;
     for (auto update : block->getOps<CacheUpdateOp>()) {
       if (result.update)
         return std::nullopt;

@@ -47,6 +47,11 @@ absl::StatusOr<RepairReport> ExpertRepair::fit(ExpertOp expert, LinearOp down) {
   std::vector<float> own(size_t(tokens * rows)), targets(own.size()), scaled = inputs->values;
   linalg::multiply(tokens, rows, columns, 1, {inputs->values.data(), columns},
                    {values.data(), columns, /*transposed=*/true}, 0, own.data(), rows);
+  // A bias is no part of what is fitted: it stays, and is added whatever the fit gives.
+  std::vector<float> bias(size_t(rows), 0);
+  if (down.getBias()) {
+    STC_ASSIGN_OR_RETURN(bias, store.load(weightOf(down.getBias())));
+  }
   size_t next = 0; // of the tokens that chose the expert
   for (int64_t token = 0; token < int64_t(gates->values.size()) / gates->columns; ++token) {
     float gate = gates->values[size_t(token * gates->columns + index)];
@@ -59,6 +64,7 @@ absl::StatusOr<RepairReport> ExpertRepair::fit(ExpertOp expert, LinearOp down) {
       rest.values[at] -= gate * own[next * size_t(rows) + size_t(row)];
       targets[next * size_t(rows) + size_t(row)] =
           wanted->values[at] - sum->values[at] - rest.values[at];
+      rest.values[at] -= gate * bias[size_t(row)];
     }
     ++next;
   }

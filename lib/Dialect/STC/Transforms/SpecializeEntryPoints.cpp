@@ -21,6 +21,8 @@ public:
   void runOnOperation() override {
     if (failed(findSources()) || failed(checkSignatures()) || failed(checkNames()))
       return signalPassFailure();
+    if (!head) // an encoder reads texts as a whole, and has nothing to say about next tokens
+      return forward.setSymName("prefill");
     func::FuncOp decode = makeDecode();
     if (failed(inferResultTypes(decode.getBody().front())))
       return signalPassFailure();
@@ -35,8 +37,11 @@ public:
 private:
   LogicalResult findSources() {
     ModuleOp module = getOperation();
+    head = {};
     for (auto [name, slot] : {std::pair("forward", &forward), std::pair("head", &head)}) {
       auto function = module.lookupSymbol<func::FuncOp>(name);
+      if (!function && slot == &head && isEncoder(forward))
+        return success();
       if (!function || function.isExternal() || !function.getBody().hasOneBlock())
         return emitError(module.getLoc(), "expected a function @")
                << name << " of one block, got none";
@@ -49,6 +54,16 @@ private:
     return success();
   }
 
+  /// Whether every token sees those behind it, so that a text cannot grow token by token.
+  static bool isEncoder(func::FuncOp function) {
+    bool any = false, all = true;
+    function.walk([&](AttentionOp op) {
+      any = true;
+      all &= bool(op.getEnd());
+    });
+    return any && all;
+  }
+
   LogicalResult checkSignatures() {
     auto isActivation = [](Type type) {
       auto tensor = dyn_cast<RankedTensorType>(type);
@@ -58,12 +73,22 @@ private:
     ArrayRef<Type> inputs = forward.getArgumentTypes(), results = forward.getResultTypes();
     Type tokens =
         RankedTensorType::get({ShapedType::kDynamic}, IntegerType::get(&getContext(), 32));
-    if (inputs.size() != 3 || inputs[0] != tokens || !inputs[1].isIndex() ||
-        !isa<KVCacheType>(inputs[2]) || results.size() != 1 || !isActivation(results[0]))
-      return emitError(forward.getLoc(),
-                       "expected @forward(tensor<?xi32>, index, !stc.kv_cache) -> "
-                       "tensor<?xHxf32>, got ")
+    auto encode = getOperation().lookupSymbol<func::FuncOp>("encode");
+    // Behind an encoder, the decoder is told how many positions that left.
+    SmallVector<Type> expected{tokens, IndexType::get(&getContext())};
+    if (encode)
+      expected.push_back(expected.back());
+    if (inputs.size() != expected.size() + 1 || inputs.drop_back() != ArrayRef(expected) ||
+        !isa<KVCacheType>(inputs.back()) || results.size() != 1 || !isActivation(results[0]))
+      return emitError(forward.getLoc(), "expected @forward(tensor<?xi32>, index, ")
+             << (encode ? "index, " : "") << "!stc.kv_cache) -> tensor<?xHxf32>, got "
              << forward.getFunctionType();
+    if (encode && (encode.getNumResults() != 0 ||
+                   encode.getArgumentTypes() != ArrayRef{tokens, inputs.back()}))
+      return emitError(encode.getLoc(), "expected @encode(tensor<?xi32>, ")
+             << inputs.back() << "), got " << encode.getFunctionType();
+    if (!head)
+      return success();
     if (head.getArgumentTypes() != results || head.getNumResults() != 1 ||
         !isActivation(head.getResultTypes()[0]))
       return emitError(head.getLoc(), "expected @head(")

@@ -30,6 +30,8 @@ Value stc::createActivation(OpBuilder &builder, Location loc, ActivationKind kin
     return sigmoidTimes(x);
   case ActivationKind::Sigmoid:
     return timesSigmoid(constant(1), x);
+  case ActivationKind::QuickGelu:
+    return sigmoidTimes(multiply(x, constant(1.702)));
   case ActivationKind::Relu:
     return arith::MaximumFOp::create(builder, loc, x, constant(0));
   case ActivationKind::Gelu: {

@@ -5,7 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 namespace stc {
 
@@ -45,6 +47,107 @@ std::optional<std::vector<int64_t>> chooseGroups(const CodedMatrix &stored, Quan
   return std::nullopt;
 }
 
+/// Distances from zeros and the scales of columns beside each other, as multiples of one scale.
+struct JoinedRun {
+  float scale = 0;
+  int low = 0, high = 0; // of the multiples, with 0 between them
+  std::vector<int> multiples;
+};
+
+/// The multiples of scale `number` divided by `parts`; nothing where some are not whole, or where
+/// eight bits do not hold all of them.
+std::optional<JoinedRun> multiplesOf(absl::Span<const int> distances,
+                                     absl::Span<const float> scales, size_t number, int parts) {
+  JoinedRun run;
+  double whole = scales[number];
+  run.scale = float(whole / parts);
+  if (double(run.scale) * parts != whole)
+    return std::nullopt;
+  run.multiples.reserve(distances.size());
+  for (size_t i = 0; i < distances.size(); ++i) {
+    double exact = double(scales[i]) * parts;
+    double multiple = distances[i] == 0 ? 0 : std::nearbyint(exact / whole);
+    bool isWhole = distances[i] == 0 || multiple * whole == exact;
+    if (!isWhole || std::fabs(multiple) > 255)
+      return std::nullopt;
+    run.multiples.push_back(distances[i] * int(multiple));
+    run.low = std::min(run.low, run.multiples.back());
+    run.high = std::max(run.high, run.multiples.back());
+  }
+  if (run.high - run.low > 255)
+    return std::nullopt;
+  // -128 is a signed byte, 128 is none: a scale of the other sign spares a zero.
+  if (run.high == 128 && run.low > -128) {
+    run.scale = -run.scale;
+    for (int &multiple : run.multiples)
+      multiple = -multiple;
+    run.high = -run.low;
+    run.low = -128;
+  }
+  return std::make_optional(std::move(run));
+}
+
+/// One scale for columns of several, one that f16 has if there is such a one.
+std::optional<JoinedRun> joinRun(absl::Span<const int> distances, absl::Span<const float> scales) {
+  size_t number = 0;
+  while (number < distances.size() && (distances[number] == 0 || scales[number] == 0))
+    ++number;
+  std::optional<JoinedRun> joined;
+  if (number == distances.size()) {
+    joined.emplace();
+    joined->multiples.resize(distances.size());
+    return joined;
+  }
+  for (int parts = 1; parts * std::abs(distances[number]) <= 255; ++parts) {
+    std::optional<JoinedRun> run = multiplesOf(distances, scales, number, parts);
+    if (!run)
+      continue;
+    bool isHalf = halfToFloat(floatToHalf(run->scale)) == run->scale;
+    if (isHalf || !joined)
+      joined = std::move(run);
+    if (isHalf)
+      break;
+  }
+  return joined;
+}
+
+/// The same matrix with eight bits in groups of 32, whose scales are those that the scales of each
+/// 32 columns are small multiples of: those of Q3_K are products of one number with whole ones up
+/// to 32. Nothing where there are no such scales.
+std::optional<CodedMatrix> joinGroups(const CodedMatrix &stored) {
+  constexpr int64_t kRun = 32;
+  CodedMatrix joined;
+  joined.rows = stored.rows;
+  joined.columns = stored.columns;
+  joined.group = kRun;
+  std::vector<int> distances;
+  std::vector<float> scales;
+  bool hasZeros = false;
+  for (int64_t row = 0; row < stored.rows; ++row)
+    for (int64_t first = 0; first < stored.columns; first += kRun) {
+      distances.clear();
+      scales.clear();
+      for (int64_t column = first; column < std::min(stored.columns, first + kRun); ++column) {
+        size_t group = size_t(row * stored.groups() + groupAt(stored, column));
+        int zero = stored.zeros.empty() ? 0 : stored.zeros[group];
+        distances.push_back(stored.codes[size_t(row * stored.columns + column)] - zero);
+        scales.push_back(stored.scales[group]);
+      }
+      std::optional<JoinedRun> run = joinRun(distances, scales);
+      if (!run)
+        return std::nullopt;
+      int zero = run->high > 127 ? 127 - run->high : run->low < -128 ? -128 - run->low : 0;
+      hasZeros |= zero != 0;
+      joined.scales.push_back(run->scale);
+      joined.zeros.push_back(int8_t(zero));
+      for (int multiple : run->multiples)
+        joined.codes.push_back(int8_t(multiple + zero));
+    }
+  if (!hasZeros)
+    joined.zeros.clear();
+  return joined;
+}
+
 ElementKind elementOf(int bits) {
   return bits <= 2   ? ElementKind::I2
          : bits == 3 ? ElementKind::I3
@@ -61,8 +164,14 @@ AdoptedCodes adoptCodes(const CodedMatrix &stored) {
   spec.enabled = true;
   spec.element = elementOf(stored.bits);
   spec.asymmetric = !stored.zeros.empty();
+  if (!stored.minimums.empty()) {
+    adopted.why = "minimums of groups";
+    return adopted;
+  }
   std::optional<std::vector<int64_t>> groups = chooseGroups(stored, spec);
   if (!groups) {
+    if (std::optional<CodedMatrix> joined = joinGroups(stored))
+      return adoptCodes(*joined);
     adopted.why = stored.groupOf.empty()
                       ? absl::StrCat("groups of ", stored.group, " columns")
                       : std::string("groups of columns that are not beside each other");
@@ -122,6 +231,9 @@ CodedMatrix takeCodes(const CodedMatrix &stored, absl::Span<const int64_t> rows,
     if (!stored.zeros.empty())
       taken.zeros.insert(taken.zeros.end(), stored.zeros.begin() + row * groups,
                          stored.zeros.begin() + (row + 1) * groups);
+    if (!stored.minimums.empty())
+      taken.minimums.insert(taken.minimums.end(), stored.minimums.begin() + row * groups,
+                            stored.minimums.begin() + (row + 1) * groups);
   }
   return taken;
 }

@@ -51,6 +51,35 @@ func.func @window(%q: memref<1x128xf32>, %y: memref<1x128xf32>, %c: !cache, %l: 
   return
 }
 
+// As many pieces as there are positions up to the end, wherever the token is.
+// CHECK-LABEL: @all
+// CHECK-SAME: %[[P:[a-z0-9]*]]: index, %[[END:[a-z0-9]*]]: index)
+// CHECK: %[[LAST:.*]] = arith.subi %[[END]], %
+// CHECK: arith.divui %[[LAST]], %
+// CHECK: packed.attention_tile {{.*}} to %[[END]] {{.*}} piece
+// CHECK: packed.attention_combine
+func.func @all(%q: memref<1x128xf32>, %y: memref<1x128xf32>, %c: !cache, %l: index, %p: index, %end: index) {
+  packed.attention ins(%q : memref<1x128xf32>) cache(%c[%l, %p] : !cache) to %end
+      outs(%y : memref<1x128xf32>) heads 8 scale 2.5e-01 window 0
+  return
+}
+
+// A window to both sides is longer than a piece, which one to the past fits.
+// CHECK-LABEL: @around
+// CHECK: packed.attention_tile {{.*}} to %{{.*}} piece {{.*}} window 256
+// CHECK-LABEL: @past
+// CHECK-NOT: piece
+func.func @around(%q: memref<1x128xf32>, %y: memref<1x128xf32>, %c: !cache, %l: index, %p: index, %end: index) {
+  packed.attention ins(%q : memref<1x128xf32>) cache(%c[%l, %p] : !cache) to %end
+      outs(%y : memref<1x128xf32>) heads 8 scale 2.5e-01 window 256
+  return
+}
+func.func @past(%q: memref<1x128xf32>, %y: memref<1x128xf32>, %c: !cache, %l: index, %p: index) {
+  packed.attention ins(%q : memref<1x128xf32>) cache(%c[%l, %p] : !cache)
+      outs(%y : memref<1x128xf32>) heads 8 scale 2.5e-01 window 256
+  return
+}
+
 // Row tiles that are turned together make one piece.
 // CHECK-LABEL: @rotated
 // CHECK: scf.forall (%[[PAIR:.*]]) in (4) {

@@ -65,3 +65,12 @@
 // RUN: stc-opt %t.mlir --stc-prune-structure='calibrate=%t.ids length=16 channels=0.33 heads=0.5 repair=false' --stc-measure-divergence='length=16 text=%t.ids reference=%t.mlir' -o /dev/null 2> %t.calibrated
 // RUN: stc-opt %t.mlir --stc-prune-structure='calibrate=%t.ids length=16 channels=0.33 heads=0.5' --stc-measure-divergence='length=16 text=%t.ids reference=%t.mlir' -o /dev/null 2> %t.repaired
 // RUN: %python -c "import re, sys; kl = [float(re.search('KL ([0-9.]+)', open(f).read())[1]) for f in sys.argv[1:]]; print(kl); sys.exit(not min(kl[:2]) > 10 * kl[2] > 0.001)" %t.plain %t.calibrated %t.repaired
+
+// Slopes stay with their heads.
+// RUN: sed 's/heads 4 scale \([^ ]*\) window 0/heads 4 scale \1 window 0 slopes [0.5, 0.25, 0.125, 0.0625]/' %t.zeros.mlir > %t.slopes.mlir
+// RUN: stc-opt %t.slopes.mlir --stc-prune-structure='groups=0.5' | FileCheck %s --check-prefix=SLOPES
+// RUN: stc-opt %t.slopes.mlir --stc-interpret='tokens=1,30,7,7,12 all' -o /dev/null > %t.slopes
+// RUN: not diff %t.whole %t.slopes
+// RUN: stc-opt %t.slopes.mlir --stc-prune-structure='groups=0.5' --stc-interpret='tokens=1,30,7,7,12 all' -o /dev/null > %t.slopes.cut
+// RUN: diff %t.slopes %t.slopes.cut
+// SLOPES: stc.attention {{.*}} heads 2 {{.*}} slopes [1.250000e-01, 6.250000e-02]

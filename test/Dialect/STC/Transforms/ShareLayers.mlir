@@ -273,3 +273,50 @@ func.func @experts(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   }
   return %2 : tensor<?x4xf32>
 }
+
+// -----
+
+// A decoder behind an encoder also reads layers of the cache that lie a fixed distance behind its own:
+// one function, which adds that distance to its index.
+
+// CHECK-LABEL: func.func @crossed
+// CHECK: stc.repeat @crossed_layer(%{{.*}}) captures({{.*}}) first 0 weights {{\[\[\], \[\]\]}}
+// Another distance is another function.
+// CHECK: stc.repeat @crossed_layer_{{[0-9]+}}(%{{.*}}) captures({{.*}}) first 2 weights
+// CHECK-LABEL: func.func private @crossed_layer(
+// CHECK-SAME: %{{[^:]*}}: tensor<?x4xf32>, %[[I:[^:]*]]: index
+// CHECK: %[[THREE:.*]] = arith.constant 3 : index
+// CHECK: %[[L:.*]] = arith.addi %[[I]], %[[THREE]]
+// CHECK: stc.attention %{{.*}}, %{{.*}}[%[[I]],
+// CHECK: stc.attention %{{.*}}, %{{.*}}[%[[L]],
+!cache = !stc.kv_cache<layers = 6, kv_heads = 1, head_dim = 4, capacity = 16>
+func.func @crossed(%h: tensor<?x4xf32>, %p: index, %encoded: index, %cache: !cache)
+    -> tensor<?x4xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %c4 = arith.constant 4 : index
+  %0 = stc.layer 0 (%x = %h : tensor<?x4xf32>) {
+    %s = stc.attention %x, %cache[%c0, %p] heads 1 scale 5.0e-01 window 0
+        : (tensor<?x4xf32>, !cache, index, index) -> tensor<?x4xf32>
+    %t = stc.attention %s, %cache[%c3, %p] to %encoded heads 1 scale 5.0e-01 window 0
+        : (tensor<?x4xf32>, !cache, index, index, index) -> tensor<?x4xf32>
+    stc.yield %t : tensor<?x4xf32>
+  }
+  %1 = stc.layer 1 (%x = %0 : tensor<?x4xf32>) {
+    %s = stc.attention %x, %cache[%c1, %p] heads 1 scale 5.0e-01 window 0
+        : (tensor<?x4xf32>, !cache, index, index) -> tensor<?x4xf32>
+    %t = stc.attention %s, %cache[%c4, %p] to %encoded heads 1 scale 5.0e-01 window 0
+        : (tensor<?x4xf32>, !cache, index, index, index) -> tensor<?x4xf32>
+    stc.yield %t : tensor<?x4xf32>
+  }
+  %2 = stc.layer 2 (%x = %1 : tensor<?x4xf32>) {
+    %s = stc.attention %x, %cache[%c2, %p] heads 1 scale 5.0e-01 window 0
+        : (tensor<?x4xf32>, !cache, index, index) -> tensor<?x4xf32>
+    %t = stc.attention %s, %cache[%c4, %p] to %encoded heads 1 scale 5.0e-01 window 0
+        : (tensor<?x4xf32>, !cache, index, index, index) -> tensor<?x4xf32>
+    stc.yield %t : tensor<?x4xf32>
+  }
+  return %2 : tensor<?x4xf32>
+}

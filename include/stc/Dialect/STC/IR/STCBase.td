@@ -67,20 +67,25 @@ def STC_SliceAttr : STC_Attr<"Slice", "slice"> {
   let description = [{
     What structured pruning left of a tensor of shape `of`. `rows` and `columns` list half-open
     ranges of what stays, each as its begin and its end: `[0, 16, 32, 48]` are the indices 0 to 15
-    and 32 to 47. A dimension without ranges stays whole.
+    and 32 to 47. A dimension without ranges stays whole. With a `row_step` of n only every n-th row
+    of each range stays, its first one to begin with: of interleaved matrices, one.
 
     (C1) `of` has 1 or 2 positive sizes, and with 1 there are no `columns`. (C2) Ranges are pairs in
     rising order with gaps between them, not empty, and inside the dimension. (C3) `rows` or
-    `columns` is present.
+    `columns` is present. (C4) `row_step` is positive, and 1 without `rows`.
 
-    Example: `#stc.slice<of = [8, 4], rows = [0, 2, 4, 8]>`
+    Example: `#stc.slice<of = [8, 4], rows = [0, 2, 4, 8]>`,
+    `#stc.slice<of = [8, 4], rows = [1, 8], row_step = 2>`
   }];
   let parameters = (ins "::mlir::DenseI64ArrayAttr":$of,
                         OptionalParameter<"::mlir::DenseI64ArrayAttr">:$rows,
-                        OptionalParameter<"::mlir::DenseI64ArrayAttr">:$columns);
+                        OptionalParameter<"::mlir::DenseI64ArrayAttr">:$columns,
+                        DefaultValuedParameter<"int64_t", "1">:$row_step);
   let extraClassDeclaration = [{
     /// The ranges of a dimension; none if it stays whole.
     ::llvm::ArrayRef<int64_t> getRanges(unsigned dim) const;
+    /// Every how many-th index of its ranges stays.
+    int64_t getStep(unsigned dim) const { return dim == 0 ? getRowStep() : 1; }
     /// The indices that stay of a dimension, in rising order.
     ::llvm::SmallVector<int64_t> getKept(unsigned dim) const;
     /// The sizes that are left.

@@ -15,7 +15,7 @@ include "mlir/IR/SymbolInterfaces.td"
 def STC_ActivationKind : I32EnumAttr<"ActivationKind", "an elementwise nonlinearity", [
     I32EnumAttrCase<"Silu", 0, "silu">, I32EnumAttrCase<"Gelu", 1, "gelu">,
     I32EnumAttrCase<"GeluTanh", 2, "gelu_tanh">, I32EnumAttrCase<"Relu", 3, "relu">,
-    I32EnumAttrCase<"Sigmoid", 4, "sigmoid">]> {
+    I32EnumAttrCase<"Sigmoid", 4, "sigmoid">, I32EnumAttrCase<"QuickGelu", 5, "quick_gelu">]> {
   let cppNamespace = "::stc";
   let genSpecializedAttr = 0;
 }
@@ -349,7 +349,8 @@ def STC_ActivationOp : STC_PureOp<"activation", [Elementwise]> {
   let summary = "An elementwise nonlinearity.";
   let description = [{
     silu(x) = x / (1 + exp(-x)); gelu(x) = x * Phi(x); gelu_tanh is gelu's tanh approximation;
-    relu(x) = max(x, 0); sigmoid(x) = 1 / (1 + exp(-x)). (Hendrycks and Gimpel 2016; Elfwing et al. 2017.)
+    relu(x) = max(x, 0); sigmoid(x) = 1 / (1 + exp(-x)); quick_gelu(x) = x * sigmoid(1.702 x).
+    (Hendrycks and Gimpel 2016; Elfwing et al. 2017.)
 
     (C1) The result has the input's type.
 
@@ -367,18 +368,34 @@ def STC_ActivationOp : STC_PureOp<"activation", [Elementwise]> {
 def STC_GatedActivationOp : STC_PureOp<"gated_activation", [Elementwise]> {
   let summary = "A gated linear unit's product (Shazeer 2020).";
   let description = [{
-    result = activation(gate) * up, elementwise.
+    result = activation(gate) * up, elementwise. With a `limit` (0: none) values are bounded first:
+    result = activation(min(gate, limit)) * max(-limit, min(up, limit)). An `offset` is added to
+    what the activation is multiplied by. gpt-oss (2025) has `quick_gelu`, a limit and the offset 1.
 
-    (C1) `gate` and `up` have the same shape.
+    (C1) `gate` and `up` have the same shape. (C2) `limit` is finite and not negative. (C3) `offset`
+    is finite.
 
     ```mlir
     %y = stc.gated_activation <silu> %gate, %up
         : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
+    %z = stc.gated_activation <quick_gelu> %gate, %up limit 7.0 offset 1.0
+        : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
     ```
   }];
-  let arguments = (ins STC_Activations:$gate, STC_Activations:$up, STC_ActivationKindAttr:$kind);
+  let arguments = (ins STC_Activations:$gate, STC_Activations:$up, STC_ActivationKindAttr:$kind,
+                       DefaultValuedAttr<F64Attr, "::llvm::APFloat(0.0)">:$limit,
+                       DefaultValuedAttr<F64Attr, "::llvm::APFloat(0.0)">:$offset);
   let results = (outs STC_Activations:$result);
-  let assemblyFormat = "$kind $gate `,` $up attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = [{
+    $kind $gate `,` $up (`limit` $limit^)? (`offset` $offset^)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$gate, "::mlir::Value":$up,
+                                 "::stc::ActivationKind":$kind)>];
+  let extraClassDeclaration = [{
+    /// Whether the product is of the activated gate and `up` as they are.
+    bool isPlain() { return getLimit().isZero() && getOffset().isZero(); }
+  }];
 }
 
 //===----------------------------------------------------------------------===//

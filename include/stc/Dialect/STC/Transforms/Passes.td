@@ -285,9 +285,10 @@ def AdoptCodesPass : Pass<"stc-adopt-codes", "::mlir::ModuleOp"> {
     f16 it is rounded, which the error in the attribute tells. An embedding table that is tied to the
     head keeps its values, and the head gets a copy named `NAME.head`.
 
-    What no layout holds (groups of other sizes, columns of a group that are not beside each other,
-    F8_E4M3, GGUF's other types) stays floats, which loses nothing; a warning says so once for each
-    reason.
+    Codes that no layout holds (groups of other sizes, columns of a group that are not beside each
+    other, minimums) are rounded to int8 in groups of 32; a warning tells once for each reason how
+    many matrices that are and the relative error of all of them. F8_E4M3 stays floats, which loses
+    nothing.
 
     ```
     stc-opt import.mlir --stc-adopt-codes
@@ -299,6 +300,7 @@ def AdoptCodesPass : Pass<"stc-adopt-codes", "::mlir::ModuleOp"> {
   ];
   let statistics = [
     Statistic<"tensors", "tensors", "Number of tensors whose codes were kept">,
+    Statistic<"rounded", "rounded", "Number of tensors whose codes were rounded to others">,
   ];
 }
 
@@ -400,6 +402,9 @@ def SpecializeEntryPointsPass : Pass<"stc-specialize-entry-points", "::mlir::Mod
     @decode(tensor<1xi32>, index, !stc.kv_cache) -> tensor<1xVxf32>
     @score(tensor<?xHxf32>) -> tensor<?xVxf32>
     ```
+
+    An encoder-decoder also has @encode(tensor<?xi32>, !stc.kv_cache), which stays as it is; its
+    @forward then has a second index, the number of tokens that were encoded.
   }];
   let dependentDialects = ["::mlir::func::FuncDialect", "::stc::STCDialect"];
 }

@@ -22,8 +22,10 @@ struct AdoptedCodes {
 };
 
 /// Codes stay as they are. Groups become those of a layout: a larger one of 256 columns is two of
-/// 128 with the same scale, and columns that are out of order may still make up whole groups. Five
-/// to seven bits take eight.
+/// 128 with the same scale, and columns that are out of order may still make up whole groups. Groups
+/// of fewer than 32 columns, or out of order, become eight bits in groups of 32 where the scales of
+/// each 32 columns are small multiples of one. Five to seven bits take eight. Minimums have no place
+/// in a layout.
 AdoptedCodes adoptCodes(const CodedMatrix &stored);
 
 /// What is left of codes when only these rows and columns are.
