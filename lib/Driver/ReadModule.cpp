@@ -44,12 +44,12 @@ static int parseInChild(mlir::MLIRContext &context, const std::string &path, uin
 
 /// The dialect that MLIR says it does not know: "Dialect `x' not found for custom op", "`!"x"<"y">`
 /// type created with unregistered dialect", or "operation being parsed with an unregistered
-/// dialect", whose name begins `text`.
+/// dialect", whose quoted name ends `text`.
 static llvm::StringRef unknownDialect(llvm::StringRef message, llvm::StringRef text) {
   if (message.contains("not found for custom op"))
     return message.split('`').second.split('\'').first;
   if (message.contains("operation being parsed with an unregistered dialect"))
-    return text.split('"').second.split('.').first;
+    return text.rtrim().drop_back(1).rsplit('"').second.split('.').first;
   if (message.contains("created with unregistered dialect"))
     return message.split('"').second.split('"').first;
   return {};
@@ -84,7 +84,7 @@ absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> stc::readModule(mlir::MLIRCont
         line = absl::StrCat("line ", location.getLine());
         for (unsigned i = 1; i < location.getLine(); ++i)
           text = text.split('\n').second;
-        text = text.drop_front(location.getColumn() - 1);
+        text = text.take_front(location.getColumn() - 1);
       }
     }
     return mlir::success();

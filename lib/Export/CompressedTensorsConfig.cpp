@@ -62,39 +62,46 @@ void set(JsonValue &config, const std::string &key, JsonValue value) {
   config.object.emplace_back(key, std::move(value));
 }
 
-/// Whether the tensor belongs to a module of the class Linear: all matrices but the embedding's.
-bool isLinear(const ExportedWeight &weight) {
-  return weight.isMatrix() && !absl::EndsWith(weight.name, "embed_tokens.weight");
+/// Whether the tensor belongs to a module of the class Linear: all matrices but tables and those of
+/// stacks.
+bool isLinear(const ExportedTensor &tensor) {
+  return tensor.isMatrix() && !tensor.isTable && !absl::StrContains(tensor.name, "[");
 }
 
-JsonValue arguments(const ExportedWeight &weight) {
-  bool perRow = isPerRow(weight);
+bool hasMask(const ExportedTensor &tensor) {
+  return llvm::any_of(tensor.parts, [](const ExportedTensor::Part &part) {
+    return bool(WeightOp(part.op).getPruneAttr());
+  });
+}
+
+JsonValue arguments(const ExportedTensor &tensor) {
+  bool perRow = isPerRow(tensor);
   std::vector<JsonValue::Member> members = {
-      {"num_bits", integer(weight.quantize.layout().codeBits())},
+      {"num_bits", integer(tensor.quantize.layout().codeBits())},
       {"type", text("int")},
-      {"symmetric", flag(!weight.quantize.asymmetric)},
+      {"symmetric", flag(!tensor.quantize.asymmetric)},
       {"strategy", text(perRow ? "channel" : "group")},
-      {"group_size", perRow ? JsonValue() : integer(weight.quantize.group)},
+      {"group_size", perRow ? JsonValue() : integer(tensor.quantize.group)},
       {"dynamic", flag(false)}};
   return object(std::move(members));
 }
 
 /// A scheme for each way of quantizing, with the modules it is of. `ignored` gets those of none.
-JsonValue configGroups(const std::vector<ExportedWeight> &weights,
+JsonValue configGroups(const std::vector<ExportedTensor> &tensors,
                        std::vector<std::string> &ignored) {
   std::vector<std::pair<JsonValue, std::vector<std::string>>> groups;
-  for (const ExportedWeight &weight : weights) {
-    if (!weight.isQuantized()) {
-      if (isLinear(weight))
-        ignored.push_back(moduleOf(weight));
+  for (const ExportedTensor &tensor : tensors) {
+    if (!tensor.isQuantized()) {
+      if (isLinear(tensor))
+        ignored.push_back(moduleOf(tensor));
       continue;
     }
-    JsonValue wanted = arguments(weight);
+    JsonValue wanted = arguments(tensor);
     auto found = llvm::find_if(
         groups, [&](auto &group) { return jsonText(group.first) == jsonText(wanted); });
     if (found == groups.end())
       found = groups.insert(groups.end(), {std::move(wanted), {}});
-    found->second.push_back(moduleOf(weight));
+    found->second.push_back(moduleOf(tensor));
   }
   JsonValue json = object({});
   for (auto &[wanted, modules] : groups) {
@@ -111,24 +118,25 @@ JsonValue configGroups(const std::vector<ExportedWeight> &weights,
 }
 
 /// Masked matrices: the structure if all share one of N of M, and how much of the model is zero.
-JsonValue sparsityConfig(const std::vector<ExportedWeight> &weights) {
+JsonValue sparsityConfig(const std::vector<ExportedTensor> &tensors) {
   std::vector<std::string> ignored;
   std::string structure;
   double zeros = 0, total = 0;
-  for (const ExportedWeight &weight : weights) {
-    double count = double(weight.source->elementCount());
-    total += count;
-    PruneAttr prune = WeightOp(weight.op).getPruneAttr();
-    if (!prune) {
-      if (isLinear(weight))
-        ignored.push_back(moduleOf(weight));
-      continue;
+  for (const ExportedTensor &tensor : tensors) {
+    total += double(tensor.elementCount());
+    if (isLinear(tensor) && !hasMask(tensor))
+      ignored.push_back(moduleOf(tensor));
+    for (const ExportedTensor::Part &part : tensor.parts) {
+      PruneAttr prune = WeightOp(part.op).getPruneAttr();
+      if (!prune)
+        continue;
+      zeros += double(WeightOp(part.op).getTensorType().getNumElements()) *
+               (1 - prune.getDensity().getValueAsDouble());
+      absl::StatusOr<PruneSpec> spec = parsePruneSpec(prune.getSpec().str());
+      bool groups = spec.ok() && spec->pattern.kind == PrunePattern::Kind::NM;
+      std::string pattern = groups ? spec->pattern.str() : "unstructured";
+      structure = structure.empty() || structure == pattern ? pattern : "unstructured";
     }
-    zeros += count * (1 - prune.getDensity().getValueAsDouble());
-    absl::StatusOr<PruneSpec> spec = parsePruneSpec(prune.getSpec().str());
-    bool groups = spec.ok() && spec->pattern.kind == PrunePattern::Kind::NM;
-    std::string pattern = groups ? spec->pattern.str() : "unstructured";
-    structure = structure.empty() || structure == pattern ? pattern : "unstructured";
   }
   return object({{"format", text("dense")},
                  {"sparsity_structure", text(structure)},
@@ -139,26 +147,27 @@ JsonValue sparsityConfig(const std::vector<ExportedWeight> &weights) {
 
 } // namespace
 
-std::string moduleOf(const ExportedWeight &weight) {
-  return std::string(absl::StripSuffix(weight.name, ".weight"));
+std::string moduleOf(const ExportedTensor &tensor) {
+  return std::string(absl::StripSuffix(tensor.name, ".weight"));
 }
 
-bool isPerRow(const ExportedWeight &weight) {
-  int64_t columns = weight.shape.back();
-  return weight.quantize.groupOf(columns) >= columns;
+bool isPerRow(const ExportedTensor &tensor) {
+  int64_t columns = tensor.shape.back();
+  return tensor.quantize.groupOf(columns) >= columns;
 }
 
-void describeCompression(const std::vector<ExportedWeight> &weights, JsonValue &config) {
-  StringRef headName = "lm_head";
+void describeCompression(const std::vector<ExportedTensor> &tensors, const ModelConfig &model,
+                         JsonValue &config) {
+  auto place =
+      tensorPlaceOf(model, kHeadSymbol, model.vocabSize, Checkpoint::Container::HuggingFace);
+  std::string headName(absl::StripSuffix(place ? place->name : kHeadSymbol.str(), ".weight"));
   bool hasHead = llvm::any_of(
-      weights, [&](const ExportedWeight &weight) { return moduleOf(weight) == headName; });
-  if (hasHead)
+      tensors, [&](const ExportedTensor &tensor) { return moduleOf(tensor) == headName; });
+  if (hasHead && model.tiedEmbeddings)
     set(config, "tie_word_embeddings", flag(false));
   bool quantized =
-      llvm::any_of(weights, [](const ExportedWeight &weight) { return weight.isQuantized(); });
-  bool pruned = llvm::any_of(weights, [](const ExportedWeight &weight) {
-    return bool(WeightOp(weight.op).getPruneAttr());
-  });
+      llvm::any_of(tensors, [](const ExportedTensor &tensor) { return tensor.isQuantized(); });
+  bool pruned = llvm::any_of(tensors, hasMask);
   // That of a compressed checkpoint tells of tensors which are not written.
   llvm::erase_if(config.object, [](const JsonValue::Member &member) {
     return member.first == "quantization_config" || member.first == "compression_config";
@@ -170,14 +179,14 @@ void describeCompression(const std::vector<ExportedWeight> &weights, JsonValue &
       {"quant_method", text("compressed-tensors")},
       {"format", text(quantized ? "pack-quantized" : "dense")},
       {"quantization_status", text("compressed")}};
-  members.emplace_back("config_groups", configGroups(weights, ignored));
+  members.emplace_back("config_groups", configGroups(tensors, ignored));
   // A tied head is a module all the same.
   if (!hasHead)
-    ignored.push_back(headName.str());
+    ignored.push_back(headName);
   members.emplace_back("ignore", texts(ignored));
   // In quantized weights a pruned weight is a code like any other.
   if (!quantized)
-    members.emplace_back("sparsity_config", sparsityConfig(weights));
+    members.emplace_back("sparsity_config", sparsityConfig(tensors));
   set(config, "quantization_config", object(std::move(members)));
 }
 

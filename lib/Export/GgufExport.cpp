@@ -1,7 +1,7 @@
 // Compressed weights -> a GGUF file with llama.cpp's names, metadata and row order.
 #include "stc/Export/Export.h"
 
-#include "ExportedWeight.h"
+#include "ExportedTensor.h"
 
 #include "stc/Export/StoredCodes.h"
 #include "stc/Formats/TokenizerGguf.h"
@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
@@ -33,10 +34,10 @@ absl::StatusOr<DType> blockType(const QuantizeSpec &spec) {
 }
 
 /// The type of a tensor that was not quantized.
-DType plainType(const ExportedWeight &weight) {
+DType plainType(const ExportedTensor &tensor) {
   // Programs that read GGUF expect vectors in F32, and know no matrices in F64.
-  DType type = weight.floatType();
-  return weight.isMatrix() && type != DType::F64 ? type : DType::F32;
+  DType type = tensor.floatType();
+  return tensor.isMatrix() && type != DType::F64 ? type : DType::F32;
 }
 
 /// Which row of a Hugging Face tensor is row i of a GGUF's: within each head the rows i and
@@ -52,100 +53,73 @@ std::vector<int64_t> interleavedOrder(int64_t rows, int64_t headDim) {
   return order;
 }
 
-std::vector<uint8_t> reorderRows(const std::vector<uint8_t> &bytes,
-                                 const std::vector<int64_t> &order) {
-  std::vector<uint8_t> result;
-  result.reserve(bytes.size());
-  size_t width = bytes.size() / order.size();
-  for (int64_t row : order)
-    result.insert(result.end(), bytes.begin() + row * int64_t(width),
-                  bytes.begin() + (row + 1) * int64_t(width));
-  return result;
-}
-
-/// The tensors of the file, and their bytes one after another. Weights called NAME[0], NAME[1] ...
+/// The tensors of the file, and their bytes one after another. Those called NAME[0], NAME[1] ...
 /// are one tensor NAME with one more dimension: GGUF stacks the experts of a layer.
 class TensorTable {
 public:
   TensorTable(const Checkpoint &checkpoint, WeightStore &store,
-              const std::vector<ExportedWeight> &weights)
-      : checkpoint(checkpoint), store(store) {
-    for (const ExportedWeight &weight : weights) {
-      std::string name = weight.name.substr(0, weight.name.find('['));
-      if (byName[name].empty())
-        names.push_back(name);
-      byName[name].push_back(&weight);
-    }
+              const std::vector<ExportedTensor> &tensors)
+      : checkpoint(checkpoint), store(store), stacks(stacksOf(tensors)) {
+    for (const TensorStack &stack : stacks)
+      byName[stack.name] = &stack;
     interleaves = checkpoint.container() == Checkpoint::Container::HuggingFace &&
-                  ggufFamilyOf(checkpoint.config()).interleavedRope;
+                  ggufFamilyOf(checkpoint.config()).interleavedRope &&
+                  !checkpoint.config().ropeInterleaved;
   }
 
   absl::Status announceAll() {
-    STC_ASSIGN_OR_RETURN(divisors, rotaryDivisors(checkpoint));
-    for (const std::string &name : names) {
-      const std::vector<const ExportedWeight *> &parts = byName[name];
-      STC_ASSIGN_OR_RETURN(DType type, typeOf(*parts.front()));
-      for (const ExportedWeight *part : parts) {
-        STC_ASSIGN_OR_RETURN(DType own, typeOf(*part));
-        if (own != type || part->shape != parts.front()->shape)
-          return formatError({"", part->name, {}},
-                             absl::StrCat("the type of the layer's other experts, ",
-                                          dtypeName(type), ", with which GGUF stores it"),
-                             dtypeName(own));
-      }
-      std::vector<int64_t> shape = parts.front()->shape;
-      if (parts.front()->name != name)
-        shape.insert(shape.begin(), int64_t(parts.size()));
-      announce(name, type, shape);
+    STC_ASSIGN_OR_RETURN(rotary, rotaryTensors(checkpoint));
+    for (const TensorStack &stack : stacks) {
+      STC_RETURN_IF_ERROR(checkStack(stack, typeOf));
+      STC_ASSIGN_OR_RETURN(DType type, typeOf(stack.first()));
+      announce(stack.name, type, stack.storedShape());
     }
-    if (!divisors.empty())
-      announce(kRopeFactorsTensor.str(), DType::F32, {int64_t(divisors.size())});
+    for (const auto &[name, values] : rotary)
+      announce(name, DType::F32, {int64_t(values.size())});
     return absl::OkStatus();
   }
-  const std::vector<TensorView> &tensors() const { return views; }
+  const std::vector<TensorView> &announced() const { return views; }
 
   absl::StatusOr<absl::Span<const uint8_t>> produce(const TensorView &view) {
     auto found = byName.find(view.name);
     if (found == byName.end()) {
-      const auto *data = reinterpret_cast<const uint8_t *>(divisors.data());
-      return absl::Span<const uint8_t>(data, divisors.size() * sizeof(float));
+      const std::vector<float> &values = llvm::find_if(rotary, [&](const RotaryTensor &tensor) {
+                                           return tensor.first == view.name;
+                                         })->second;
+      const auto *data = reinterpret_cast<const uint8_t *>(values.data());
+      return absl::Span<const uint8_t>(data, values.size() * sizeof(float));
     }
     bytes.clear();
-    for (const ExportedWeight *part : found->second) {
-      STC_ASSIGN_OR_RETURN(std::vector<uint8_t> own, bytesOf(*part, view.dtype));
-      if (found->second.size() == 1)
-        bytes = std::move(own);
-      else
-        bytes.insert(bytes.end(), own.begin(), own.end());
+    for (const ExportedTensor *tensor : found->second->tensors) {
+      STC_ASSIGN_OR_RETURN(std::vector<uint8_t> own, bytesOf(*tensor, view.dtype));
+      bytes.insert(bytes.end(), own.begin(), own.end());
     }
     return absl::Span<const uint8_t>(bytes);
   }
 
 private:
-  static absl::StatusOr<DType> typeOf(const ExportedWeight &weight) {
-    DType type = plainType(weight);
-    if (weight.isQuantized()) {
-      STC_ASSIGN_OR_RETURN(type, blockType(weight.quantize));
+  static absl::StatusOr<DType> typeOf(const ExportedTensor &tensor) {
+    DType type = plainType(tensor);
+    if (tensor.isQuantized()) {
+      STC_ASSIGN_OR_RETURN(type, blockType(tensor.quantize));
     }
-    if (int64_t columns = weight.shape.back(); columns % dtypeBlockElements(type) != 0)
-      return formatError({"", weight.name, {}},
+    if (int64_t columns = tensor.shape.back(); columns % dtypeBlockElements(type) != 0)
+      return formatError({"", tensor.name, {}},
                          absl::StrCat("rows of whole blocks of ", dtypeBlockElements(type),
                                       ", as GGUF's ", dtypeName(type), " demands"),
                          absl::StrCat("rows of ", columns));
     return type;
   }
 
-  absl::StatusOr<std::vector<uint8_t>> bytesOf(const ExportedWeight &weight, DType type) {
-    std::vector<int64_t> order;
-    if (interleaves && hasRotatedRows(WeightOp(weight.op).getSymName()))
-      order = interleavedOrder(weight.shape[0], checkpoint.config().headDim);
-    if (!weight.isQuantized()) {
-      STC_ASSIGN_OR_RETURN(std::vector<uint8_t> own, floatBytes(weight, type, checkpoint, store));
-      return order.empty() ? own : reorderRows(own, order);
-    }
-    STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, store.quantized(weight.op));
-    if (!order.empty())
-      matrix = stc::reorderRows(matrix, order);
+  absl::StatusOr<std::vector<uint8_t>> bytesOf(const ExportedTensor &tensor, DType type) {
+    auto order = [&](WeightOp op) {
+      return interleaves && hasRotatedRows(op.getSymName())
+                 ? interleavedOrder(op.getTensorType().getDimSize(0), checkpoint.config().headDim)
+                 : std::vector<int64_t>();
+    };
+    if (!tensor.isQuantized())
+      return floatBytes(tensor, type, checkpoint, store, order);
+    STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, quantizedRows(tensor, store, order));
     return type == DType::Q4_0 ? encodeQ4_0(matrix) : encodeQ8_0(matrix);
   }
 
@@ -159,10 +133,10 @@ private:
 
   const Checkpoint &checkpoint;
   WeightStore &store;
-  absl::flat_hash_map<std::string, std::vector<const ExportedWeight *>> byName;
-  std::vector<std::string> names; // in order
+  std::vector<TensorStack> stacks;
+  absl::flat_hash_map<std::string, const TensorStack *> byName;
   bool interleaves = false;
-  std::vector<float> divisors;
+  std::vector<RotaryTensor> rotary;
   std::vector<TensorView> views;
   std::vector<uint8_t> bytes;
 };
@@ -191,12 +165,13 @@ uint32_t fileType(const std::vector<TensorView> &tensors) {
 }
 
 /// The sizes and switches of the model, under the names of its family.
-void addConfig(const ModelConfig &config, const std::string &family, GgufMetadata &metadata) {
+void addConfig(const ModelConfig &config, const GgufFamily &family, GgufMetadata &metadata) {
+  auto key = [&](absl::string_view name) { return absl::StrCat(family.name, ".", name); };
   auto number = [&](absl::string_view name, int64_t value) {
-    metadata.addNumber(absl::StrCat(family, ".", name), uint32_t(value));
+    metadata.addNumber(key(name), uint32_t(value));
   };
   auto real = [&](absl::string_view name, double value) {
-    metadata.addReal(absl::StrCat(family, ".", name), float(value));
+    metadata.addReal(key(name), float(value));
   };
   number("block_count", config.layers);
   number("context_length", config.maxPositions);
@@ -206,18 +181,27 @@ void addConfig(const ModelConfig &config, const std::string &family, GgufMetadat
   number("attention.head_count_kv", config.kvHeads);
   number("attention.key_length", config.headDim);
   number("attention.value_length", config.headDim);
-  real("attention.layer_norm_rms_epsilon", config.normEpsilon);
+  real(family.normEpsilonKey, config.normEpsilon);
   if (config.slidingWindow != 0)
     number("attention.sliding_window", config.slidingWindow);
-  number("rope.dimension_count", config.headDim);
-  real("rope.freq_base", config.ropeTheta);
+  if (!config.block.learnedPositions) {
+    number("rope.dimension_count", config.rotaryDim);
+    real("rope.freq_base", config.ropeTheta);
+  }
   if (config.ropeScaling.kind == RopeScaling::Kind::Linear) {
-    metadata.addText(absl::StrCat(family, ".rope.scaling.type"), "linear");
+    metadata.addText(key("rope.scaling.type"), "linear");
     real("rope.scaling.factor", config.ropeScaling.factor);
   }
+  if (config.ropeScaling.kind == RopeScaling::Kind::LongRope) {
+    number("rope.scaling.original_context_length",
+           int64_t(config.ropeScaling.originalMaxPositions));
+    real("rope.scaling.attn_factor", config.ropeScaling.attentionFactor);
+  }
+  if (family.name == "gptneox")
+    metadata.addFlag(key("use_parallel_residual"), config.block.parallel);
   if (config.ropeScaling.kind == RopeScaling::Kind::Yarn) {
     const RopeScaling &scaling = config.ropeScaling;
-    metadata.addText(absl::StrCat(family, ".rope.scaling.type"), "yarn");
+    metadata.addText(key("rope.scaling.type"), "yarn");
     real("rope.scaling.factor", scaling.factor);
     number("rope.scaling.original_context_length", int64_t(scaling.originalMaxPositions));
     real("rope.scaling.yarn_beta_fast", scaling.betaFast);
@@ -286,39 +270,46 @@ absl::Status checkGgufExport(const Checkpoint &checkpoint, const Tokenizer *toke
   GgufFamily family = ggufFamilyOf(config);
   if (!family.writable || (!config.windowedLayers.empty() && !family.windowed))
     return formatError({checkpoint.path(), "--emit=gguf", {}},
-                       "a model of llama, mistral, qwen2, qwen3, mixtral, qwen2_moe, qwen3_moe, "
-                       "olmoe or gpt_oss with equal layers, and gates as GGUF takes them to be",
+                       absl::StrCat("a model of ", absl::StrJoin(writableGgufFamilies(), ", "),
+                                    " with equal layers, and attention and gates as GGUF takes "
+                                    "them to be"),
                        "one of " + config.architecture);
+  // The metadata has no key for it.
+  if (config.activation != family.activation)
+    return formatError({checkpoint.path(), "--emit=gguf", {}},
+                       absl::StrCat("the activation that GGUF files of ", family.name,
+                                    " are read with, ", family.activation),
+                       config.activation);
   return addText(checkpoint, tokenizer, unused);
 }
 
 absl::Status exportGguf(ModuleOp module, const Checkpoint &checkpoint, const Tokenizer *tokenizer,
                         const ExportOptions &options) {
   STC_ASSIGN_OR_RETURN(WeightStore * store, WeightStore::get(module));
-  STC_ASSIGN_OR_RETURN(std::vector<ExportedWeight> weights,
-                       collectWeights(module, checkpoint, *store, Checkpoint::Container::Gguf));
-  TensorTable table(checkpoint, *store, weights);
+  STC_ASSIGN_OR_RETURN(std::vector<ExportedTensor> tensors,
+                       collectTensors(module, checkpoint, *store, Checkpoint::Container::Gguf));
+  TensorTable table(checkpoint, *store, tensors);
   STC_RETURN_IF_ERROR(table.announceAll());
 
   GgufMetadata metadata;
   if (const GgufFile *source = checkpoint.ggufFile()) {
     copyMetadata(*source, metadata);
   } else {
-    std::string family = ggufFamilyOf(checkpoint.config()).name;
-    metadata.addText("general.architecture", family);
+    GgufFamily family = ggufFamilyOf(checkpoint.config());
+    metadata.addText("general.architecture", family.name);
     metadata.addText("general.name", modelName(checkpoint));
     addConfig(checkpoint.config(), family, metadata);
     STC_RETURN_IF_ERROR(addText(checkpoint, tokenizer, metadata));
   }
-  metadata.addNumber("general.file_type", fileType(table.tensors()));
+  metadata.addNumber("general.file_type", fileType(table.announced()));
   metadata.addNumber("general.quantization_version", 2);
 
-  Progress progress = exportProgress(table.tensors(), options.quiet);
+  Progress progress = exportProgress(table.announced(), options.quiet);
   auto produce = [&](const TensorView &view) {
     progress.advance(uint64_t(view.elementCount()), view.name);
     return table.produce(view);
   };
-  STC_ASSIGN_OR_RETURN(auto file, streamGguf(options.output, metadata, table.tensors(), produce));
+  STC_ASSIGN_OR_RETURN(auto file, streamGguf(options.output, metadata, table.announced(), produce));
   progress.finish();
   return file->commit();
 }

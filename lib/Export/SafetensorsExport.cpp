@@ -48,66 +48,89 @@ template <typename T> std::vector<uint8_t> bytesOf(const std::vector<T> &values)
 class TensorTable {
 public:
   TensorTable(const Checkpoint &checkpoint, WeightStore &store,
-              const std::vector<ExportedWeight> &weights)
-      : checkpoint(checkpoint), store(store), weights(weights) {}
+              const std::vector<ExportedTensor> &tensors)
+      : checkpoint(checkpoint), store(store), stacks(stacksOf(tensors)) {}
 
   absl::Status announceAll() {
-    for (const ExportedWeight &weight : weights) {
-      if (weight.isQuantized())
-        STC_RETURN_IF_ERROR(announceCodes(weight));
-      else
-        announce(weight, "", weight.floatType(), weight.shape, Part::Floats);
+    for (const TensorStack &stack : stacks) {
+      STC_RETURN_IF_ERROR(checkCodes(stack));
+      if (stack.first().isQuantized()) {
+        announceCodes(stack);
+        continue;
+      }
+      auto typeOf = [](const ExportedTensor &tensor) { return tensor.floatType(); };
+      STC_RETURN_IF_ERROR(checkStack(stack, typeOf));
+      announce(stack, "", stack.first().floatType(), stack.storedShape(), Part::Floats);
     }
     return absl::OkStatus();
   }
-  const std::vector<TensorView> &tensors() const { return views; }
+  const std::vector<TensorView> &announced() const { return views; }
 
   absl::StatusOr<absl::Span<const uint8_t>> produce(const TensorView &view) {
-    auto [weight, part] = parts.at(view.name);
-    STC_ASSIGN_OR_RETURN(bytes, bytesOfPart(*weight, part, view));
+    auto [stack, part] = parts.at(view.name);
+    bytes.clear();
+    for (const ExportedTensor *tensor : stack->tensors) {
+      STC_ASSIGN_OR_RETURN(std::vector<uint8_t> own, bytesOfPart(*tensor, part, view));
+      bytes.insert(bytes.end(), own.begin(), own.end());
+    }
     return absl::Span<const uint8_t>(bytes);
   }
 
 private:
-  void announce(const ExportedWeight &weight, absl::string_view suffix, DType dtype,
+  void announce(const TensorStack &stack, absl::string_view suffix, DType dtype,
                 std::vector<int64_t> shape, Part part) {
     TensorView view;
-    view.name = absl::StrCat(weight.name, suffix);
+    view.name = absl::StrCat(stack.name, suffix);
     view.dtype = dtype;
     view.shape = std::move(shape);
-    parts[view.name] = {&weight, part};
+    parts[view.name] = {&stack, part};
     views.push_back(std::move(view));
   }
 
-  absl::Status announceCodes(const ExportedWeight &weight) {
-    int64_t rows = weight.shape[0], columns = weight.shape[1];
-    int64_t group = weight.quantize.group, bits = weight.quantize.layout().codeBits();
-    if (!isPerRow(weight) && columns % group != 0)
-      return formatError(
-          {"", weight.name, {}},
-          absl::StrCat("rows of whole groups of ", group, ", as compressed-tensors demands"),
-          absl::StrCat("rows of ", columns));
-    int64_t groups = isPerRow(weight) ? 1 : columns / group;
-    announce(weight, "_shape", DType::I64, {2}, Part::Shape);
-    announce(weight, "_packed", DType::I32, {rows, (columns * bits + 31) / 32}, Part::Packed);
-    if (weight.quantize.asymmetric)
-      announce(weight, "_zero_point", DType::I32, {(rows * bits + 31) / 32, groups},
-               Part::ZeroPoints);
-    announce(weight, "_scale", DType::F16, {rows, groups}, Part::Scales);
+  /// Whether the tensors may be quantized as they are, if they are.
+  static absl::Status checkCodes(const TensorStack &stack) {
+    for (const ExportedTensor *tensor : stack.tensors) {
+      if (!tensor->isQuantized())
+        continue;
+      if (!stack.isSingle() || tensor->transposed)
+        return formatError({"", tensor->name, {}},
+                           "no codes, since compressed-tensors has them for modules of the class "
+                           "Linear alone, which stores outputs first (or --emit=gguf)",
+                           tensor->quantize.str());
+      int64_t columns = tensor->shape[1], group = tensor->quantize.group;
+      if (!isPerRow(*tensor) && columns % group != 0)
+        return formatError(
+            {"", tensor->name, {}},
+            absl::StrCat("rows of whole groups of ", group, ", as compressed-tensors demands"),
+            absl::StrCat("rows of ", columns));
+    }
     return absl::OkStatus();
   }
 
-  absl::StatusOr<std::vector<uint8_t>> bytesOfPart(const ExportedWeight &weight, Part part,
+  void announceCodes(const TensorStack &stack) {
+    const ExportedTensor &tensor = stack.first();
+    int64_t rows = tensor.shape[0], columns = tensor.shape[1];
+    int64_t group = tensor.quantize.group, bits = tensor.quantize.layout().codeBits();
+    int64_t groups = isPerRow(tensor) ? 1 : columns / group;
+    announce(stack, "_shape", DType::I64, {2}, Part::Shape);
+    announce(stack, "_packed", DType::I32, {rows, (columns * bits + 31) / 32}, Part::Packed);
+    if (tensor.quantize.asymmetric)
+      announce(stack, "_zero_point", DType::I32, {(rows * bits + 31) / 32, groups},
+               Part::ZeroPoints);
+    announce(stack, "_scale", DType::F16, {rows, groups}, Part::Scales);
+  }
+
+  absl::StatusOr<std::vector<uint8_t>> bytesOfPart(const ExportedTensor &tensor, Part part,
                                                    const TensorView &view) {
     if (part == Part::Floats)
-      return floatBytes(weight, view.dtype, checkpoint, store);
+      return floatBytes(tensor, view.dtype, checkpoint, store);
     if (part == Part::Shape)
-      return bytesOf(weight.shape);
-    if (loaded != &weight) {
-      STC_ASSIGN_OR_RETURN(matrix, store.quantized(weight.op));
-      loaded = &weight;
+      return bytesOf(tensor.shape);
+    if (loaded != &tensor) {
+      STC_ASSIGN_OR_RETURN(matrix, quantizedRows(tensor, store));
+      loaded = &tensor;
     }
-    int bits = weight.quantize.layout().codeBits();
+    int bits = tensor.quantize.layout().codeBits();
     if (part == Part::Scales)
       return bytesOf(matrix.scales);
     if (part == Part::ZeroPoints)
@@ -117,10 +140,10 @@ private:
 
   const Checkpoint &checkpoint;
   WeightStore &store;
-  const std::vector<ExportedWeight> &weights;
+  std::vector<TensorStack> stacks;
   std::vector<TensorView> views;
-  absl::flat_hash_map<std::string, std::pair<const ExportedWeight *, Part>> parts;
-  const ExportedWeight *loaded = nullptr; // whose codes `matrix` holds
+  absl::flat_hash_map<std::string, std::pair<const TensorStack *, Part>> parts;
+  const ExportedTensor *loaded = nullptr; // whose codes `matrix` holds
   QuantizedMatrix matrix;
   std::vector<uint8_t> bytes;
 };
@@ -132,12 +155,12 @@ absl::Status addText(AtomicFolder &folder, absl::string_view name, absl::string_
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> configText(const std::string &folder,
-                                       const std::vector<ExportedWeight> &weights) {
+absl::StatusOr<std::string> configText(const std::string &folder, const ModelConfig &model,
+                                       const std::vector<ExportedTensor> &tensors) {
   std::string path = absl::StrCat(folder, "/config.json");
   STC_ASSIGN_OR_RETURN(std::string text, readFile(path));
   STC_ASSIGN_OR_RETURN(JsonValue config, parseJson(text, path));
-  describeCompression(weights, config);
+  describeCompression(tensors, model, config);
   return jsonText(config) + "\n";
 }
 
@@ -154,12 +177,12 @@ absl::Status exportSafetensors(ModuleOp module, const Checkpoint &checkpoint,
                                const ExportOptions &options) {
   STC_ASSIGN_OR_RETURN(WeightStore * store, WeightStore::get(module));
   STC_ASSIGN_OR_RETURN(
-      std::vector<ExportedWeight> weights,
-      collectWeights(module, checkpoint, *store, Checkpoint::Container::HuggingFace));
-  TensorTable table(checkpoint, *store, weights);
+      std::vector<ExportedTensor> tensors,
+      collectTensors(module, checkpoint, *store, Checkpoint::Container::HuggingFace));
+  TensorTable table(checkpoint, *store, tensors);
   STC_RETURN_IF_ERROR(table.announceAll());
   std::string source = folderOf(checkpoint);
-  STC_ASSIGN_OR_RETURN(std::string config, configText(source, weights));
+  STC_ASSIGN_OR_RETURN(std::string config, configText(source, checkpoint.config(), tensors));
 
   STC_ASSIGN_OR_RETURN(auto folder, AtomicFolder::create(options.output));
   for (absl::string_view name : kCopiedFiles) {
@@ -169,13 +192,14 @@ absl::Status exportSafetensors(ModuleOp module, const Checkpoint &checkpoint,
     STC_ASSIGN_OR_RETURN(std::string text, readFile(path));
     STC_RETURN_IF_ERROR(addText(*folder, name, text));
   }
-  Progress progress = exportProgress(table.tensors(), options.quiet);
+  Progress progress = exportProgress(table.announced(), options.quiet);
   auto produce = [&](const TensorView &view) {
     progress.advance(uint64_t(view.elementCount()), view.name);
     return table.produce(view);
   };
-  STC_ASSIGN_OR_RETURN(auto file, streamSafetensors(folder->pathOf("model.safetensors"),
-                                                    table.tensors(), {{"format", "pt"}}, produce));
+  STC_ASSIGN_OR_RETURN(auto file,
+                       streamSafetensors(folder->pathOf("model.safetensors"), table.announced(),
+                                         {{"format", "pt"}}, produce));
   progress.finish();
   folder->add(std::move(file));
   // The configuration makes the directory a checkpoint: it comes last.

@@ -75,16 +75,4 @@ std::vector<uint8_t> encodeQ8_0(const QuantizedMatrix &matrix) {
   });
 }
 
-QuantizedMatrix reorderRows(const QuantizedMatrix &matrix, absl::Span<const int64_t> order) {
-  QuantizedMatrix result = matrix;
-  auto reorder = [&](const auto &from, auto &to, int64_t width) {
-    for (size_t row = 0; row < order.size() && !from.empty(); ++row)
-      std::copy_n(from.begin() + order[row] * width, width, to.begin() + int64_t(row) * width);
-  };
-  reorder(matrix.codes, result.codes, matrix.columns);
-  reorder(matrix.scales, result.scales, matrix.groups());
-  reorder(matrix.zeros, result.zeros, matrix.groups());
-  return result;
-}
-
 } // namespace stc

@@ -307,6 +307,7 @@ constexpr ArchitectureRow starcoder2() {
   ArchitectureRow row = plainDecoder();
   row.name = row.gguf = "starcoder2";
   row.models = "StarCoder2";
+  row.ggufWritable = true;
   row.kvHeads = 2;
   row.maxPositions = 4096;
   row.activation = "gelu_pytorch_tanh";
@@ -323,6 +324,7 @@ constexpr ArchitectureRow phi() {
   ArchitectureRow row = plainDecoder();
   row.name = "phi";
   row.models = "Phi-1, Phi-1.5, Phi-2";
+  row.ggufWritable = true;
   row.gguf = "phi2";
   row.activation = "gelu_new";
   row.rotaryFraction = 0.5;
@@ -337,6 +339,7 @@ constexpr ArchitectureRow phi3() {
   ArchitectureRow row;
   row.name = row.gguf = "phi3";
   row.models = "Phi-3, Phi-3.5, Phi-4, Phi-4-mini";
+  row.ggufWritable = true;
   row.publishedCode = "phi3";
   row.maxPositions = 4096;
   row.normEpsilon = 1e-5;
@@ -353,6 +356,7 @@ constexpr ArchitectureRow gpt2() {
   ArchitectureRow row = plainDecoder();
   row.name = row.gguf = "gpt2";
   row.models = "GPT-2";
+  row.ggufWritable = true;
   row.maxPositions = 1024;
   row.intermediateFactor = 4;
   row.activation = "gelu_new";
@@ -376,6 +380,7 @@ constexpr ArchitectureRow gptj() {
   ArchitectureRow row = gpt2();
   row.name = "gptj";
   row.models = "GPT-J";
+  row.ggufWritable = false;
   row.gguf = "";
   row.maxPositions = 2048;
   row.rotaryFraction = 1;
@@ -394,6 +399,7 @@ constexpr ArchitectureRow gptNeoX() {
   ArchitectureRow row = plainDecoder();
   row.name = "gpt_neox";
   row.models = "GPT-NeoX, Pythia";
+  row.ggufWritable = true;
   row.gguf = "gptneox";
   row.activation = "gelu";
   row.rotaryFraction = 0.25;
@@ -409,6 +415,7 @@ constexpr ArchitectureRow falcon() {
   ArchitectureRow row = plainDecoder();
   row.name = row.gguf = "falcon";
   row.models = "Falcon 7B, 40B, 11B, RW";
+  row.ggufWritable = true;
   row.publishedCode = "falcon";
   row.intermediateFactor = 4;
   row.activation = "gelu";
@@ -558,6 +565,10 @@ const ArchitectureRow *findGgufArchitecture(absl::string_view name) {
   return nullptr;
 }
 
+absl::string_view ggufEpsilonKey(const ArchitectureRow &row) {
+  return row.ggufLayerNormKey ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon";
+}
+
 constexpr MissingFeature kMissing[] = {
     {"state_size", "ssm.state_size", "state space layers"},
     {"ssm_cfg", "ssm.conv_kernel", "state space layers"},
@@ -606,6 +617,7 @@ static bool isAsGgufMeans(const ArchitectureRow &row, const ModelConfig &config)
   bool isYarn = scaling.kind == Kind::Yarn && scaling.truncate == row.ggufTruncatesYarn &&
                 scaling.attentionFactor == yarnMagnitude(scaling.factor);
   return config.sparseLayers.empty() && config.gateLimit == row.ggufGateLimit &&
+         config.alibiBias == row.alibiBias &&
          (config.experts == 0 || config.normalizedGates == row.mixture.isGgufNormalized) &&
          (scaling.kind != Kind::Yarn || isYarn);
 }
@@ -620,7 +632,17 @@ GgufFamily ggufFamilyOf(const ModelConfig &config) {
     row = findGgufArchitecture(row && row->kind == ModelKind::Encoder ? "bert" : "llama");
   family.name = std::string(row->gguf);
   family.interleavedRope = row->ggufInterleavedRope;
+  family.normEpsilonKey = std::string(ggufEpsilonKey(*row));
+  family.activation = std::string(activationCalled(row->activation));
   return family;
+}
+
+std::vector<std::string> writableGgufFamilies() {
+  std::vector<std::string> names;
+  for (const ArchitectureRow &row : architectureRows())
+    if (row.ggufWritable)
+      names.emplace_back(row.name);
+  return names;
 }
 
 } // namespace stc

@@ -87,10 +87,6 @@ const TensorView *findTensor(const GgufFile &gguf, absl::string_view name) {
   return nullptr;
 }
 
-absl::string_view epsilonKey(const ArchitectureRow &row) {
-  return row.ggufLayerNormKey ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon";
-}
-
 ConfigNames ggufNames(const GgufFile &gguf, const MetadataReader &reader,
                       const ArchitectureRow &row) {
   ConfigNames names;
@@ -106,7 +102,7 @@ ConfigNames ggufNames(const GgufFile &gguf, const MetadataReader &reader,
   names.headDim = reader.key("attention.key_length");
   names.vocabSize = reader.key("vocab_size");
   names.maxPositions = reader.key("context_length");
-  names.normEpsilon = reader.key(epsilonKey(row));
+  names.normEpsilon = reader.key(ggufEpsilonKey(row));
   names.ropeTheta = reader.key("rope.freq_base");
   names.ropeScaling = reader.key("rope.scaling");
   names.rotaryDim = reader.key("rope.dimension_count");
@@ -444,7 +440,7 @@ absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   STC_RETURN_IF_ERROR(reader.integer("attention.head_count", config.heads, true));
   config.kvHeads = config.heads;
   STC_RETURN_IF_ERROR(reader.integer("attention.head_count_kv", config.kvHeads));
-  STC_RETURN_IF_ERROR(reader.number(epsilonKey(*row), config.normEpsilon, true));
+  STC_RETURN_IF_ERROR(reader.number(ggufEpsilonKey(*row), config.normEpsilon, true));
   STC_RETURN_IF_ERROR(readLayerKinds(reader, *row, config));
   STC_RETURN_IF_ERROR(readExperts(gguf, reader, *row, config));
   STC_RETURN_IF_ERROR(readVocabulary(gguf, reader, config));

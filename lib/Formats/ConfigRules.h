@@ -112,6 +112,8 @@ const ArchitectureRow *findArchitecture(absl::string_view name);
 const ArchitectureRow *findMultimodal(absl::string_view name);
 /// The row of a GGUF general.architecture; nullptr for one we do not know.
 const ArchitectureRow *findGgufArchitecture(absl::string_view name);
+/// What a GGUF of the architecture calls the epsilon of norms, without the architecture's name.
+absl::string_view ggufEpsilonKey(const ArchitectureRow &row);
 /// An error that lists the known architectures and names the nearest to what was given; `feature`
 /// is the first that is known to be missing, or "".
 absl::Status unknownArchitecture(const ErrorSite &site, absl::string_view given, bool isGguf,

@@ -93,9 +93,8 @@ static Type elementType(DType dtype, MLIRContext *context) {
   return Float32Type::get(context);
 }
 
-/// The ranges of rows that `part` takes, and the rows of the whole tensor. No ranges: all of them.
-static std::pair<llvm::SmallVector<int64_t>, int64_t> rangesOf(Part part, int64_t rows,
-                                                               const ModelConfig &config) {
+std::pair<llvm::SmallVector<int64_t>, int64_t> stc::rangesOf(Part part, int64_t rows,
+                                                             const ModelConfig &config) {
   int64_t queries = config.heads * config.headDim, keys = config.kvHeads * config.headDim;
   // A group is some query heads and the key and value that they share.
   int64_t shared = config.heads / config.kvHeads * config.headDim;
@@ -131,12 +130,16 @@ static std::pair<llvm::SmallVector<int64_t>, int64_t> rangesOf(Part part, int64_
     return {Ranges{0, rows}, 2 * rows};
   case Part::SecondHalf:
     return {Ranges{rows, 2 * rows}, 2 * rows};
-  case Part::EvenRows: // of which declareRow takes every second one
+  case Part::EvenRows: // of which rowStepOf takes every second one
     return {Ranges{0, 2 * rows}, 2 * rows};
   case Part::OddRows:
     return {Ranges{1, 2 * rows}, 2 * rows};
   }
   llvm_unreachable("all parts are listed");
+}
+
+int64_t stc::rowStepOf(Part part) {
+  return part == Part::EvenRows || part == Part::OddRows ? 2 : 1;
 }
 
 llvm::SmallVector<std::string> WeightTable::sourceNames(const WeightRow &row, int64_t layer,
@@ -255,7 +258,7 @@ absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, i
   if (!ranges.empty())
     slice = SliceAttr::get(builder.getContext(), builder.getDenseI64ArrayAttr(whole),
                            builder.getDenseI64ArrayAttr(ranges), DenseI64ArrayAttr(),
-                           form.part == Part::EvenRows || form.part == Part::OddRows ? 2 : 1);
+                           rowStepOf(form.part));
   auto type = RankedTensorType::get(own, element);
   auto weight = WeightOp::create(
       builder, NameLoc::get(builder.getStringAttr(symbol)), builder.getStringAttr(symbol),
@@ -282,8 +285,7 @@ static absl::StatusOr<bool> isBiasOfZeros(const Checkpoint &checkpoint, const Te
 /// A tensor nobody reads means that the file is not the model its configuration describes.
 absl::Status WeightTable::refuseUnknown() {
   const ModelConfig &config = checkpoint.config();
-  llvm::StringSet<> known{kRopeFactorsTensor, "rope_factors_long.weight",
-                          "rope_factors_short.weight"};
+  llvm::StringSet<> known{kRopeFactorsTensor, kLongFactorsTensor, kShortFactorsTensor};
   for (llvm::StringRef pattern : architecture.ignorable)
     for (int64_t layer = 0; layer < std::max(config.layers, config.encoderLayers); ++layer)
       known.insert(expandName(pattern, layer));

@@ -17,6 +17,12 @@
 
 namespace stc {
 
+/// The ranges of rows that `part` takes, and the rows of the whole tensor. No ranges: all of them.
+std::pair<llvm::SmallVector<int64_t>, int64_t> rangesOf(Part part, int64_t rows,
+                                                        const ModelConfig &config);
+/// The distance between the rows that `part` takes of these ranges: 1, or 2 of two that alternate.
+int64_t rowStepOf(Part part);
+
 /// The weights a module declares. Bytes are never read: only names, types and shapes.
 class WeightTable {
 public:

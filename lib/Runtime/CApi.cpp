@@ -1,7 +1,10 @@
 // The C interface over Model, Session and Generate.
 #include "stc/Runtime/CApi.h"
 
+#include "stc/Grammar/JsonSchema.h"
+#include "stc/Runtime/ChatEncoder.h"
 #include "stc/Runtime/Generate.h"
+#include "stc/Runtime/StopSequences.h"
 
 #include <algorithm>
 #include <cstring>
@@ -53,8 +56,45 @@ absl::Status computeLogits(Session &session, absl::Span<const int32_t> tokens, f
   });
 }
 
+/// A caller's structure, with zero in the fields that it does not have.
+absl::StatusOr<stc_model_constraint_t> readConstraint(const stc_model_constraint_t *given) {
+  stc_model_constraint_t constraint = {};
+  if (!given)
+    return constraint;
+  if (given->size < sizeof(size_t) || given->size > 4096)
+    return formatError({"", "constraint.size", {}}, "the size of a stc_model_constraint_t",
+                       std::to_string(given->size));
+  std::memcpy(&constraint, given, std::min(given->size, sizeof(constraint)));
+  STC_RETURN_IF_ERROR(checkArray(constraint.stop, constraint.stop_count, "constraint.stop"));
+  STC_RETURN_IF_ERROR(
+      checkArray(constraint.end_tokens, constraint.end_count, "constraint.end_tokens"));
+  for (int64_t i = 0; i < constraint.stop_count; ++i)
+    STC_RETURN_IF_ERROR(
+        checkArgument(constraint.stop[i] && *constraint.stop[i], "constraint.stop", "texts"));
+  if (constraint.grammar && constraint.json_schema)
+    return formatError({"", "constraint", {}}, "a grammar or a JSON schema", "both");
+  return constraint;
+}
+
+/// The grammar that a constraint asks for; null if it asks for none.
+absl::StatusOr<std::unique_ptr<GrammarConstraint>>
+openGrammar(const stc_model_constraint_t &constraint, const Model &model) {
+  if (!constraint.grammar && !constraint.json_schema)
+    return std::unique_ptr<GrammarConstraint>();
+  std::string text = constraint.grammar ? constraint.grammar : "";
+  const char *field = constraint.grammar ? "constraint.grammar" : "constraint.json_schema";
+  if (constraint.json_schema) {
+    STC_ASSIGN_OR_RETURN(text, grammarOfSchema(constraint.json_schema, field));
+  }
+  STC_ASSIGN_OR_RETURN(std::shared_ptr<const Grammar> grammar, Grammar::parse(text, field));
+  STC_ASSIGN_OR_RETURN(auto opened, GrammarConstraint::create(std::move(grammar), model));
+  opened->restart(/*stripsSpace=*/false);
+  return opened;
+}
+
 absl::StatusOr<int64_t> generateTokens(Session &session, absl::Span<const int32_t> prompt,
                                        const stc_model_sampling_t &sampling,
+                                       const stc_model_constraint_t &constraint,
                                        stc_model_callback_t callback, void *user) {
   SamplerOptions sampler;
   sampler.temperature = sampling.temperature;
@@ -68,18 +108,30 @@ absl::StatusOr<int64_t> generateTokens(Session &session, absl::Span<const int32_
     return formatError({"", "sampling", {}}, "numbers in the ranges the header gives", "others");
   Sampler chooser(sampler, sampling.seed);
   std::atomic<bool> stop{false};
+  bool done = false;
   GenerateOptions options;
   options.maxTokens = sampling.max_tokens;
   options.ignoreEndOfText = sampling.ignore_eos != 0;
   options.stop = &stop;
+  options.done = &done;
+  options.endTokens.assign(constraint.end_tokens, constraint.end_tokens + constraint.end_count);
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<GrammarConstraint> grammar,
+                       openGrammar(constraint, session.owner()));
+  options.grammar = grammar.get();
+  StopSequences stops({constraint.stop, constraint.stop + constraint.stop_count});
+  auto show = [&](int32_t token, const std::string &text) {
+    if (callback && callback(user, token, text.data(), text.size()) != 0)
+      stop = true;
+  };
   STC_ASSIGN_OR_RETURN(
       GenerateResult result,
       generate(session, chooser, prompt, options, [&](int32_t token) -> absl::Status {
-        std::string text = session.owner().piece(token);
-        if (callback && callback(user, token, text.data(), text.size()) != 0)
-          stop = true;
+        show(token, stops.push(session.owner().piece(token)));
+        done = stops.found();
         return absl::OkStatus();
       }));
+  if (std::string rest = stops.finish(); !rest.empty() && !stop)
+    show(-1, rest);
   return result.tokens;
 }
 
@@ -149,14 +201,52 @@ int stc_model_logits(stc_model_t *model, const int32_t *tokens, int64_t count, f
 int64_t stc_model_generate(stc_model_t *model, const int32_t *tokens, int64_t count,
                            const stc_model_sampling_t *sampling, stc_model_callback_t callback,
                            void *user, char *error, size_t error_size) {
+  return stc_model_generate_constrained(model, tokens, count, sampling, nullptr, callback, user,
+                                        error, error_size);
+}
+
+int64_t stc_model_generate_constrained(stc_model_t *model, const int32_t *tokens, int64_t count,
+                                       const stc_model_sampling_t *sampling,
+                                       const stc_model_constraint_t *constraint,
+                                       stc_model_callback_t callback, void *user, char *error,
+                                       size_t error_size) {
   absl::Status status = checkArray(tokens, count, "tokens");
   if (status.ok())
     status = checkArgument(sampling != nullptr, "sampling", "a structure");
   if (!status.ok())
     return fail(status, error, error_size);
+  absl::StatusOr<stc_model_constraint_t> wanted = readConstraint(constraint);
+  if (!wanted.ok())
+    return fail(wanted.status(), error, error_size);
   absl::StatusOr<int64_t> generated =
-      generateTokens(*model->session, {tokens, size_t(count)}, *sampling, callback, user);
+      generateTokens(*model->session, {tokens, size_t(count)}, *sampling, *wanted, callback, user);
   return generated.ok() ? *generated : fail(generated.status(), error, error_size);
+}
+
+int64_t stc_model_chat_tokens(const stc_model_t *model, const stc_model_message_t *messages,
+                              int64_t count, int32_t *tokens, int64_t capacity,
+                              int32_t *end_of_turn, char *error, size_t error_size) {
+  absl::Status status = checkArray(messages, count, "messages");
+  if (status.ok())
+    status = checkArray(tokens, capacity, "tokens");
+  for (int64_t i = 0; i < count && status.ok(); ++i)
+    status =
+        checkArgument(messages[i].role && messages[i].content, "messages", "a role and a content");
+  if (!status.ok())
+    return fail(status, error, error_size);
+  absl::StatusOr<std::unique_ptr<ChatEncoder>> encoder = ChatEncoder::create(*model->model);
+  if (!encoder.ok())
+    return fail(encoder.status(), error, error_size);
+  std::vector<ChatMessage> conversation;
+  for (int64_t i = 0; i < count; ++i)
+    conversation.push_back({messages[i].role, messages[i].content});
+  absl::StatusOr<std::vector<int32_t>> ids = (*encoder)->encode(conversation, /*beginAnswer=*/true);
+  if (!ids.ok())
+    return fail(ids.status(), error, error_size);
+  if (end_of_turn)
+    *end_of_turn = (*encoder)->endOfTurn();
+  std::copy_n(ids->begin(), std::min(capacity, int64_t(ids->size())), tokens);
+  return int64_t(ids->size());
 }
 
 int64_t stc_model_tokenize(const stc_model_t *model, const char *text, size_t size, int add_special,

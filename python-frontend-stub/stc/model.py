@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import codecs
 import ctypes
+import json
 import os
 import pathlib
 import re
 import tempfile
 import threading
 from dataclasses import dataclass
-from typing import Any, Callable, List, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 from .errors import ModelError
 
@@ -28,6 +29,21 @@ class _Sampling(ctypes.Structure):
                 ("top_k", ctypes.c_int64), ("top_p", ctypes.c_double), ("min_p", ctypes.c_double),
                 ("repeat_penalty", ctypes.c_double), ("seed", ctypes.c_uint64),
                 ("ignore_eos", ctypes.c_int)]
+
+
+class _Constraint(ctypes.Structure):
+    """stc_model_constraint_t."""
+
+    _fields_ = [("size", ctypes.c_size_t), ("stop", ctypes.POINTER(ctypes.c_char_p)),
+                ("stop_count", ctypes.c_int64), ("grammar", ctypes.c_char_p),
+                ("json_schema", ctypes.c_char_p), ("end_tokens", ctypes.POINTER(ctypes.c_int32)),
+                ("end_count", ctypes.c_int64)]
+
+
+class _Message(ctypes.Structure):
+    """stc_model_message_t."""
+
+    _fields_ = [("role", ctypes.c_char_p), ("content", ctypes.c_char_p)]
 
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p,
@@ -120,8 +136,11 @@ class Model:
         self._logits = function("logits", c.c_int, model, i32s, c.c_int64, floats, c.c_int, *error)
         self._hidden_size = function("hidden_size", c.c_int64, model)
         self._embed = function("embed", c.c_int, model, i32s, c.c_int64, floats, *error)
-        self._generate = function("generate", c.c_int64, model, i32s, c.c_int64,
-                                  c.POINTER(_Sampling), _Callback, c.c_void_p, *error)
+        self._generate = function("generate_constrained", c.c_int64, model, i32s, c.c_int64,
+                                  c.POINTER(_Sampling), c.POINTER(_Constraint), _Callback,
+                                  c.c_void_p, *error)
+        self._chat_tokens = function("chat_tokens", c.c_int64, model, c.POINTER(_Message),
+                                     c.c_int64, i32s, c.c_int64, i32s, *error)
         self._tokenize = function("tokenize", c.c_int64, model, c.c_char_p, c.c_size_t, c.c_int,
                                   i32s, c.c_int64, *error)
         self._detokenize = function("detokenize", c.c_int64, model, i32s, c.c_int64, c.c_char_p,
@@ -214,9 +233,14 @@ class Model:
     def generate(self, prompt: Union[str, Sequence[int]], max_tokens: int = 64, *,
                  temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0,
                  repeat_penalty: float = 1.0, seed: int = 0, ignore_eos: bool = False,
-                 append: bool = False,
+                 append: bool = False, stop: Sequence[str] = (), grammar: Optional[str] = None,
+                 json_schema: Union[None, str, Dict[str, Any]] = None,
+                 end_tokens: Sequence[int] = (),
                  on_token: Optional[Callable[[int, str], Optional[bool]]] = None) -> Generated:
         """Continues `prompt`, a text or token ids, with at most `max_tokens` tokens.
+
+        The text ends before the first of the texts `stop`, and at one of `end_tokens`. It follows
+        `grammar` (in GBNF) or is JSON of `json_schema` ({} for any JSON), if one is given.
 
         temperature 0 is greedy. top_k 0, top_p 1, min_p 0 and repeat_penalty 1 switch those off. A
         new text begins unless `append`. `on_token(id, text)` is called for every token; True ends
@@ -230,8 +254,10 @@ class Model:
         def receive(user: Any, token: int, text: Optional[int], size: int) -> int:
             try:
                 piece = decoder.decode(ctypes.string_at(text, size) if text and size else b"")
-                tokens.append(token)
                 pieces.append(piece)
+                if token < 0:  # the rest of a text that might have become a stop text
+                    return 0
+                tokens.append(token)
                 return 1 if on_token is not None and on_token(token, piece) else 0
             except BaseException as error:  # must not cross C; raised again below
                 failure.append(error)
@@ -245,8 +271,16 @@ class Model:
             sampling = _Sampling(max_tokens, temperature, top_k, top_p, min_p, repeat_penalty,
                                  seed & (2 ** 64 - 1), int(ignore_eos))
             error = ctypes.create_string_buffer(_ERROR_BYTES)
+            texts = (ctypes.c_char_p * max(1, len(stop)))(*(text.encode() for text in stop))
+            schema = json.dumps(json_schema) if isinstance(json_schema, dict) else json_schema
+            constraint = _Constraint(
+                ctypes.sizeof(_Constraint), texts, len(stop),
+                grammar.encode() if grammar is not None else None,
+                schema.encode() if schema is not None else None, _array(end_tokens),
+                len(end_tokens))
             count = self._generate(handle, _array(ids), len(ids), ctypes.byref(sampling),
-                                   _Callback(receive), None, error, _ERROR_BYTES)
+                                   ctypes.byref(constraint), _Callback(receive), None, error,
+                                   _ERROR_BYTES)
             # The last token was chosen but not read by the model.
             self._pending = tokens[-1:]
             if failure:
@@ -255,6 +289,37 @@ class Model:
                 raise ModelError(error.value.decode(errors="replace"))
         pieces.append(decoder.decode(b"", True))
         return Generated(tuple(tokens), "".join(pieces))
+
+    def chat(self, messages: Sequence[Mapping[str, str]], max_tokens: int = 256,
+             **options: Any) -> Generated:
+        """The model's answer to a conversation, as its chat template has it.
+
+        messages: {"role": "system", "user" or "assistant", "content": text}. The options are those
+        of `generate`; a new text begins.
+        """
+        tokens, end = self.chat_tokens(messages)
+        if end >= 0:
+            options["end_tokens"] = [*options.get("end_tokens", ()), end]
+        return self.generate(tokens, max_tokens, **options)
+
+    def chat_tokens(self, messages: Sequence[Mapping[str, str]]) -> Tuple[List[int], int]:
+        """The ids of a conversation with what begins the model's answer, and the id that ends an
+        answer (-1 where only the model's end of text does)."""
+        with self._lock:
+            handle = self._open_handle()
+            array = (_Message * max(1, len(messages)))(
+                *((m["role"].encode(), m["content"].encode()) for m in messages))
+            capacity, end = 256, ctypes.c_int32(-1)
+            while True:
+                ids = (ctypes.c_int32 * capacity)()
+                error = ctypes.create_string_buffer(_ERROR_BYTES)
+                count = self._chat_tokens(handle, array, len(messages), ids, capacity,
+                                          ctypes.byref(end), error, _ERROR_BYTES)
+                if count < 0:
+                    raise ModelError(error.value.decode(errors="replace"))
+                if count <= capacity:
+                    return list(ids[:count]), end.value
+                capacity = count
 
     def tokenize(self, text: str, *, add_special: bool = True) -> List[int]:
         """The ids of a text, with those that mark its beginning or end if the model expects any."""

@@ -1,4 +1,5 @@
 """Compiled models through their C interface, and the command line behind stc.compile."""
+import json
 import os
 import pathlib
 import shutil
@@ -76,6 +77,43 @@ class Books(PackageTest):
         # A generated token that the model has not read yet gives no row of its own.
         model.generate(PROMPT, 3)
         self.assertEqual(len(model.logits(ids[:2], append=True, all_positions=True)), 2)
+
+    def test_stop_texts_and_grammars(self):
+        model = self.open()
+        plain = model.generate(PROMPT, 20)
+        word = plain.text.split()[3]
+        stopped = model.generate(PROMPT, 20, stop=["what never comes", word])
+        self.assertEqual(stopped.text, plain.text[:plain.text.index(word)])
+        self.assertLess(len(stopped.tokens), len(plain.tokens))
+        self.assertEqual(model.generate(PROMPT, 20, stop=["what never comes"]), plain)
+        self.assertEqual(model.generate(PROMPT, 20, end_tokens=[plain.tokens[2]]).tokens,
+                         plain.tokens[:plain.tokens.index(plain.tokens[2])])
+        self.assertIn(model.generate(PROMPT, 30, grammar='root ::= " yes" | " no"').text,
+                      (" yes", " no"))
+        written = model.generate(PROMPT, 40, json_schema={"enum": [17, "two"]}).text
+        self.assertIn(json.loads(written), (17, "two"))
+        with self.assertRaisesRegex(stc.ModelError, "constraint.grammar"):
+            model.generate(PROMPT, 3, grammar="root ::= [a-")
+        with self.assertRaisesRegex(stc.ModelError, "expected a grammar or a JSON schema, got both"):
+            model.generate(PROMPT, 3, grammar='root ::= "a"', json_schema="{}")
+
+    def test_conversations(self):
+        messages = [{"role": "user", "content": "Who are you?"}]
+        with self.assertRaisesRegex(stc.ModelError, "expected a chat template"):
+            self.open().chat(messages)
+        source = pathlib.Path(self.folder.name) / "source"
+        shutil.copytree(BOOKS, source)
+        (source / "chat_template.jinja").write_text(
+            "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:")
+        library = stc.compile(source, pathlib.Path(self.folder.name) / "chatty", emit="shared",
+                              quantize="int8")
+        with stc.Model(library) as model:
+            tokens, end = model.chat_tokens(messages)
+            text = "user: Who are you?\nassistant:"
+            self.assertEqual(tokens, model.tokenize(text, add_special=False))
+            self.assertEqual(end, -1)
+            self.assertEqual(model.chat(messages, 8), model.generate(tokens, 8))
+            self.assertLessEqual(len(model.chat(messages, 8, stop=["\n"]).tokens), 8)
 
     def test_callbacks(self):
         model = self.open()

@@ -10,6 +10,8 @@ import subprocess
 import time
 import unittest
 
+import families
+from family_base import VOCAB
 from support import (BIN, BOOKS, SHARED, TemporaryDirectoryTest, compile_model, make_llama,
                      needs_shared, read_npy, run, stc, write_safetensors)
 
@@ -98,11 +100,13 @@ def decompress(source, target):
 
 
 class Export(TemporaryDirectoryTest):
+    vocabulary = 320
+
     def interpret(self, model, *passes):
         """The float64 interpreter's logits of a checkpoint behind these passes."""
         module = self.tmp / "import.mlir"
         stc("compile", model, "--emit=mlir:import", "--kv-cache", "f32", "-o", module, "--quiet")
-        tokens = ",".join(map(str, TOKENS))
+        tokens = ",".join(str(token % self.vocabulary) for token in TOKENS)
         result = run(BIN / "stc-opt", module, "--stc-to-graph", *passes,
                      f"--stc-interpret=tokens={tokens} max=100000", "-o", "/dev/null")
         return [float(n) for n in result.stdout.decode().split("logits", 1)[1].split()]
@@ -302,6 +306,60 @@ class Gguf(Export):
             self.assertEqual(stc("tokenize", gguf, "--text", text).stdout,
                              stc("tokenize", stories, "--text", text).stdout)
         self.assertNear(self.interpret(gguf), self.interpret(stories))
+
+
+class Families(Export):
+    """Fused, transposed and shifted tensors, put together again as the family has them."""
+    vocabulary = VOCAB
+
+    def check(self, make, kinds):
+        family = make()
+        source = family.write(self.tmp / "source", family.tensors())
+        stored = read_safetensors(source / "model.safetensors")
+        # Rows of 48 are no whole blocks or groups.
+        prune, rest = "--stc-prune=spec=2:4", " exclude=*.down"
+        whole = self.interpret(source)
+        masked = self.interpret(source, prune)
+        compressed = self.interpret(source, prune + rest, "--stc-quantize=spec=int4" + rest)
+        self.assertNotEqual(whole, masked)
+        self.assertNotEqual(masked, compressed)
+        for kind in kinds:
+            suffix = ".gguf" if kind == "gguf" else ""
+            with self.subTest(family=make.__name__, kind=kind):
+                def export(name, *options):
+                    return self.export(source, self.tmp / f"{name}-{kind}{suffix}", kind, *options)
+                out = export("whole")
+                if kind == "safetensors":
+                    self.assertEqual(read_safetensors(out / "model.safetensors"), stored)
+                self.assertNear(self.interpret(out), whole)
+                # Masks alone leave values, which are stored as the family stores them.
+                out = export("masked", "--prune", "2:4")
+                self.assertNear(self.interpret(out), masked)
+                options = ("--prune", "2:4", "--quantize", "int4", "--exclude", "*.down", "--head",
+                           "none")
+                if kind == "safetensors" and isinstance(family, families.Gpt2) and \
+                        not isinstance(family, families.GptJ):
+                    result = stc("compile", source, "-o", self.tmp / "refused", "--quiet",
+                                 "--emit=safetensors", *options, check=False)
+                    self.assertEqual(result.returncode, 1)
+                    self.assertRegex(result.stderr.decode(), r"h\.0\.attn\.c_attn\.weight: expected "
+                                     r"no codes, .* \(or --emit=gguf\), got rtn:int4-g32\n$")
+                    self.assertFalse((self.tmp / "refused").exists())
+                    continue
+                out = export("codes", *options)
+                self.assertNear(self.interpret(out), compressed)
+
+
+BOTH = ("safetensors", "gguf")
+for make, kinds in ((families.Gpt2, BOTH), (families.PrefixedGpt2, BOTH), (families.GptNeoX, BOTH),
+                    (families.SequentialGptNeoX, BOTH), (families.Falcon, BOTH),
+                    (families.LargeFalcon, BOTH), (families.StarCoder2, BOTH),
+                    (families.Phi, BOTH), (families.Phi3, BOTH),
+                    (families.GptJ, ("safetensors",)), (families.Gemma2, ("safetensors",)),
+                    (families.Bloom, ("safetensors",)), (families.Mpt, ("safetensors",)),
+                    (families.FalconRW, ("safetensors",))):
+    setattr(Families, f"test_{make.__name__}",
+            lambda self, make=make, kinds=kinds: self.check(make, kinds))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import random
 import re
 import unittest
 
-from families import FAMILIES, Bloom, Gemma2, Gpt2, Granite, Olmo2, Phi3, Qwen3, StarCoder2
+from families import (FAMILIES, Bloom, FalconRW, Gemma2, Gpt2, GptNeoX, Granite, Olmo2, Phi3,
+                      Qwen3, StarCoder2)
 from family_base import VOCAB
 from support import (BIN, TemporaryDirectoryTest, compile_model, interpret_logits, read_npy, run,
                      stc)
@@ -211,13 +212,23 @@ class BadInput(TemporaryDirectoryTest):
     def test_exports_that_cannot_be(self):
         family = Granite()
         line = self.error(family, family.tensors(), "--emit=gguf")
-        self.assertIn("--emit=gguf: expected a model of llama, mistral, qwen2 or qwen3", line)
-        for make, message in ((Gpt2, "with a tensor of its own, got one that gpt2 checkpoints"),
-                              (Phi3, "with a tensor of its own, got one that phi3 checkpoints"),
-                              (Gemma2, "that the checkpoint stores as the model uses it")):
-            family = make()
-            line = self.error(family, family.tensors(), "--emit=safetensors")
-            self.assertIn(message, line)
+        self.assertIn("--emit=gguf: expected a model of llama, mistral, mixtral, qwen2, qwen2_moe, "
+                      "qwen3, qwen3_moe, gpt_oss, olmoe, starcoder2, phi, phi3, gpt2, gpt_neox, "
+                      "falcon with equal layers, and attention and gates as GGUF takes them to be, "
+                      "got one of granite", line)
+        family = FalconRW()
+        line = self.error(family, family.tensors(), "--emit=gguf")
+        self.assertIn("attention and gates as GGUF takes them to be, got one of falcon", line)
+        family = GptNeoX(hidden_act="relu")
+        line = self.error(family, family.tensors(), "--emit=gguf")
+        self.assertIn("--emit=gguf: expected the activation that GGUF files of gptneox are read "
+                      "with, gelu, got relu", line)
+        family = Phi3()
+        line = self.error(family, family.tensors(), "--emit=safetensors", "--quantize", "int4",
+                          "--exclude", "*.k", "--quiet")
+        self.assertIn("layers.0.self_attn.qkv_proj.weight: expected weights that are quantized "
+                      "alike, since phi3 keeps them in one tensor, got @layers.0.q and @layers.0.k "
+                      "that are not", line)
 
 
 def add_test(make):

@@ -8,6 +8,7 @@ from family_base import VOCAB
 from gpt_oss import EXPERTS, HIDDEN, SIZE, GptOss
 from support import (BIN, TemporaryDirectoryTest, compile_model, interpret_logits, read_npy, run,
                      stc)
+from test_export import read_safetensors
 from test_precompressed import read_gguf
 
 TOKENS = [5, 17, 42, 9, 3, 60, 25, 7, 31, 20, 11, 2, 18]
@@ -192,7 +193,8 @@ class Compressed(GptOssTest):
         self.assert_near(self.logits(binary), self.family.forward(self.tensors, TOKENS))
 
     def test_exported(self):
-        """As GGUF, where MXFP4 becomes Q8_0 of the same values; not as safetensors, yet."""
+        """As GGUF, where MXFP4 becomes Q8_0 of the same values; as safetensors with plain experts,
+        stacked, transposed, and gates and ups in turn as before."""
         want = self.interpret(self.family.write(self.tmp / "plain", self.tensors, plain=True))
         for plain in (False, True):
             model = self.family.write(self.tmp / "hf", self.tensors, plain=plain)
@@ -203,9 +205,22 @@ class Compressed(GptOssTest):
             types = {name.decode(): kind for name, _, kind, _ in infos}
             bf16, q8_0 = 30, 8
             self.assertEqual(types["blk.1.ffn_up_exps.weight"], bf16 if plain else q8_0)
-            result = stc("compile", model, "-o", self.tmp / "out", "--emit=safetensors", check=False)
+            out = self.tmp / "out"
+            result = stc("compile", model, "-o", out, "--emit=safetensors", "--quiet", check=plain)
+            if plain:
+                self.assertEqual(read_safetensors(out / "model.safetensors"),
+                                 read_safetensors(model / "model.safetensors"))
+                self.assert_near([self.interpret(out)], [want], 1e-5)
+                pruned = self.tmp / "pruned"
+                stc("compile", model, "-o", pruned, "--emit=safetensors", "--quiet", "--prune",
+                    "2:4")
+                self.assert_near([self.interpret(pruned)],
+                                 [self.interpret(model, "--stc-prune=spec=2:4")], 1e-5)
+                continue
             self.assertEqual(result.returncode, 1)
-            self.assertIn("gpt_oss checkpoints store", result.stderr.decode())
+            self.assertRegex(result.stderr.decode(), r"down_proj\[0\]: expected no codes, .* "
+                             r"Linear alone.*, got .*int8-g32\n$")
+            self.assertFalse(out.exists())
 
 
 class BadInput(GptOssTest):

@@ -97,14 +97,4 @@ TEST(StoredCodes, Q8_0HoldsSignedBytes) {
   EXPECT_EQ(bytes[67], 0xF8);
 }
 
-TEST(StoredCodes, RowsMoveWithTheirScalesAndZeros) {
-  QuantizedMatrix matrix = twoRows();
-  matrix.zeros = {1, 2};
-  QuantizedMatrix turned = reorderRows(matrix, {1, 0});
-  EXPECT_THAT(turned.scales, ElementsAre(0xB800, 0x3C00));
-  EXPECT_THAT(turned.zeros, ElementsAre(2, 1));
-  EXPECT_EQ(turned.codes[0], 7);
-  EXPECT_EQ(turned.codes[32], -8);
-}
-
 } // namespace

@@ -6,6 +6,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include <algorithm>
+#include <cstddef>
+
 namespace stc {
 namespace {
 
@@ -156,6 +159,139 @@ TEST_F(CApi, TokenizeAndBack) {
   open("");
   EXPECT_LT(stc_model_tokenize(model, "a", 1, 0, tokens, 8, error, sizeof(error)), 0);
   EXPECT_THAT(error, HasSubstr("tokenizer"));
+}
+
+class ConstrainedCApi : public CApi {
+protected:
+  int64_t generate(const stc_model_constraint_t *constraint) {
+    received = Collected();
+    stc_model_reset(model);
+    stc_model_sampling_t sampling = {};
+    sampling.max_tokens = 12;
+    sampling.ignore_eos = 1;
+    const int32_t prompt[] = {5, 3};
+    return stc_model_generate_constrained(model, prompt, 2, &sampling, constraint, collect,
+                                          &received, error, sizeof(error));
+  }
+  static stc_model_constraint_t none() {
+    stc_model_constraint_t constraint = {};
+    constraint.size = sizeof(constraint);
+    return constraint;
+  }
+  void refuse(const stc_model_constraint_t &constraint, const char *message) {
+    EXPECT_LT(generate(&constraint), 0);
+    EXPECT_THAT(error, HasSubstr(message));
+  }
+
+  Collected received;
+};
+
+TEST_F(ConstrainedCApi, NothingIsAskedFor) {
+  ASSERT_EQ(generate(nullptr), 12) << error;
+  std::vector<int32_t> tokens = received.tokens;
+  stc_model_constraint_t constraint = none();
+  ASSERT_EQ(generate(&constraint), 12) << error;
+  EXPECT_EQ(received.tokens, tokens);
+}
+
+TEST_F(ConstrainedCApi, TheTextFollowsAGrammar) {
+  stc_model_constraint_t constraint = none();
+  constraint.grammar = "root ::= [a-c]{3} [x-z]";
+  ASSERT_EQ(generate(&constraint), 4) << error;
+  EXPECT_THAT(received.text, testing::MatchesRegex("[abc][abc][abc][xyz]"));
+  constraint.grammar = nullptr;
+  constraint.json_schema = "{\"enum\": [\"ab\", \"ba\"]}";
+  ASSERT_EQ(generate(&constraint), 4) << error;
+  EXPECT_THAT(received.text, testing::AnyOf("\"ab\"", "\"ba\""));
+}
+
+TEST_F(ConstrainedCApi, TheTextEndsBeforeAStopText) {
+  stc_model_constraint_t constraint = none();
+  constraint.grammar = "root ::= \"abcdefgh\"";
+  const char *stop[] = {"xyz", "def"};
+  constraint.stop = stop;
+  constraint.stop_count = 2;
+  ASSERT_EQ(generate(&constraint), 6) << error;
+  EXPECT_EQ(received.text, "abc");
+  // What might have become one is handed on at the end.
+  stop[1] = "ghi";
+  ASSERT_EQ(generate(&constraint), 8) << error;
+  EXPECT_EQ(received.text, "abcdefgh");
+  EXPECT_EQ(received.tokens.back(), -1);
+}
+
+TEST_F(ConstrainedCApi, TokensEndTheText) {
+  ASSERT_EQ(generate(nullptr), 12) << error;
+  std::vector<int32_t> tokens = received.tokens;
+  size_t first = 1;
+  while (std::count(tokens.begin(), tokens.begin() + long(first), tokens[first]) != 0)
+    ++first;
+  stc_model_constraint_t constraint = none();
+  constraint.end_tokens = &tokens[first];
+  constraint.end_count = 1;
+  stc_model_sampling_t sampling = {};
+  sampling.max_tokens = 12;
+  stc_model_reset(model);
+  const int32_t prompt[] = {5, 3};
+  EXPECT_EQ(stc_model_generate_constrained(model, prompt, 2, &sampling, &constraint, nullptr,
+                                           nullptr, error, sizeof(error)),
+            int64_t(first))
+      << error;
+}
+
+TEST_F(ConstrainedCApi, OlderStructuresLackFields) {
+  stc_model_constraint_t constraint = none();
+  constraint.grammar = "root ::= \"abc\"";
+  // Of a version that ended before the grammar.
+  constraint.size = offsetof(stc_model_constraint_t, grammar);
+  EXPECT_EQ(generate(&constraint), 12) << error;
+  constraint.size = 0;
+  refuse(constraint, "constraint.size: expected the size of a stc_model_constraint_t, got 0");
+}
+
+TEST_F(ConstrainedCApi, Refusals) {
+  stc_model_constraint_t constraint = none();
+  constraint.grammar = "root ::= [a-";
+  refuse(constraint, "constraint.grammar");
+  constraint.json_schema = "{}";
+  refuse(constraint, "constraint: expected a grammar or a JSON schema, got both");
+  constraint.grammar = nullptr;
+  constraint.json_schema = "[";
+  refuse(constraint, "constraint.json_schema");
+  constraint = none();
+  constraint.stop_count = 1;
+  refuse(constraint, "constraint.stop");
+  const char *empty[] = {""};
+  constraint.stop = empty;
+  refuse(constraint, "constraint.stop: expected texts");
+  open("");
+  constraint = none();
+  constraint.grammar = "root ::= \"a\"";
+  refuse(constraint, "tokenizer");
+}
+
+TEST_F(CApi, Conversations) {
+  const stc_model_message_t messages[] = {{"system", "S"}, {"user", "hi"}};
+  int32_t tokens[16] = {}, end = 0;
+  EXPECT_LT(stc_model_chat_tokens(model, messages, 2, tokens, 16, &end, error, sizeof(error)), 0);
+  EXPECT_THAT(error, HasSubstr("chat_template: expected a chat template"));
+  stc_model_close(model);
+  test::writeBundle(directory / "m.weights", test::fakeTokenizer(), [](ModelSettings &settings) {
+    settings.chatTemplate = "{{ bos_token }}{% for m in messages %}{{ m.role[0] }}{{ m.content }}"
+                            "{{ eos_token }}{% endfor %}{% if add_generation_prompt %}a{% endif %}";
+  });
+  model = stc_model_open((directory / "m.weights").c_str(), 1, error, sizeof(error));
+  ASSERT_NE(model, nullptr) << error;
+  ASSERT_EQ(stc_model_chat_tokens(model, messages, 2, tokens, 16, &end, error, sizeof(error)), 9)
+      << error;
+  EXPECT_THAT(std::vector<int32_t>(tokens, tokens + 9),
+              testing::ElementsAre(test::fakeBos, 's', 'S', test::fakeEos, 'u', 'h', 'i',
+                                   test::fakeEos, 'a'));
+  EXPECT_EQ(end, test::fakeEos);
+  EXPECT_EQ(stc_model_chat_tokens(model, messages, 2, tokens, 2, nullptr, nullptr, 0), 9);
+  const stc_model_message_t bad[] = {{"user", nullptr}};
+  EXPECT_LT(stc_model_chat_tokens(model, bad, 1, tokens, 16, nullptr, error, sizeof(error)), 0);
+  EXPECT_THAT(error, HasSubstr("messages: expected a role and a content"));
 }
 
 } // namespace

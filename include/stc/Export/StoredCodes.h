@@ -23,9 +23,6 @@ std::vector<uint8_t> encodeQ4_0(const QuantizedMatrix &matrix);
 /// GGML's Q8_0: for each 32 columns an f16 scale and 32 signed bytes. As above, in eight bits.
 std::vector<uint8_t> encodeQ8_0(const QuantizedMatrix &matrix);
 
-/// Row i of the result is row order[i] of `matrix`.
-QuantizedMatrix reorderRows(const QuantizedMatrix &matrix, absl::Span<const int64_t> order);
-
 } // namespace stc
 
 #endif // STC_EXPORT_STOREDCODES_H

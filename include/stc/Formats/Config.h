@@ -129,10 +129,14 @@ absl::Status addGenerationConfig(const JsonValue &json, const std::string &file,
 struct GgufFamily {
   std::string name;
   bool interleavedRope = false;
-  bool writable = false; // the metadata that stc writes describes such a model
-  bool windowed = false; // and which of its layers have a window
+  bool writable = false;      // the metadata that stc writes describes such a model
+  bool windowed = false;      // and which of its layers have a window
+  std::string normEpsilonKey; // without the family's name
+  std::string activation;     // which files do not say
 };
 GgufFamily ggufFamilyOf(const ModelConfig &config);
+/// The model_type of every family whose models are written as GGUF.
+std::vector<std::string> writableGgufFamilies();
 
 /// A family of models, for lists: the model_type, general.architecture ("" where GGUF files of it
 /// are not read), models that belong to it, and what its blocks have that Llama's do not.

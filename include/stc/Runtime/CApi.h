@@ -86,6 +86,42 @@ int64_t stc_model_tokenize(const stc_model_t *model, const char *text, size_t si
 int64_t stc_model_detokenize(const stc_model_t *model, const int32_t *tokens, int64_t count,
                              char *text, size_t capacity, char *error, size_t error_size);
 
+/* What a generated text must follow and where it ends. `size` is sizeof(stc_model_constraint_t):
+ * later versions add fields behind the last one, and take those that a caller does not have for
+ * zero. Zero in all others asks for nothing. */
+typedef struct stc_model_constraint_t {
+  size_t size;
+  const char *const *stop; /* the text ends before the first of these `stop_count` texts that comes */
+  int64_t stop_count;
+  const char *grammar;       /* the text is one of this grammar (GBNF); NULL: any */
+  const char *json_schema;   /* it is JSON of this schema, "{}" for any; not with `grammar` */
+  const int32_t *end_tokens; /* `end_count` tokens that end the text as an end of text does */
+  int64_t end_count;
+} stc_model_constraint_t;
+
+/* stc_model_generate under a constraint, which may be NULL. With stop texts the callback gets text
+ * once it is known to come before one of them: what was held back to the end comes with token -1.
+ * A grammar needs a tokenizer; the text it is of begins with the first token generated. */
+int64_t stc_model_generate_constrained(stc_model_t *model, const int32_t *tokens, int64_t count,
+                                       const stc_model_sampling_t *sampling,
+                                       const stc_model_constraint_t *constraint,
+                                       stc_model_callback_t callback, void *user, char *error,
+                                       size_t error_size);
+
+/* One turn of a conversation, zero-terminated: `role` is "system", "user" or "assistant". */
+typedef struct stc_model_message_t {
+  const char *role;
+  const char *content;
+} stc_model_message_t;
+
+/* Writes at most `capacity` ids of a conversation, as the model's chat template has it and with what
+ * begins the model's answer, and returns how many there are, which may be more. A new text is to be
+ * begun with them. `end_of_turn`, if not NULL, gets the token that ends an answer, for
+ * stc_model_constraint_t; -1 where the model's end of text does. */
+int64_t stc_model_chat_tokens(const stc_model_t *model, const stc_model_message_t *messages,
+                              int64_t count, int32_t *tokens, int64_t capacity,
+                              int32_t *end_of_turn, char *error, size_t error_size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -3,7 +3,7 @@
 #ifndef STC_RUNTIME_CHATSESSION_H
 #define STC_RUNTIME_CHATSESSION_H
 
-#include "stc/Chat/ChatTemplate.h"
+#include "stc/Runtime/ChatEncoder.h"
 #include "stc/Runtime/Generate.h"
 
 namespace stc {
@@ -32,25 +32,18 @@ public:
   void addAnswer(std::string text);
 
   const std::vector<ChatMessage> &messages() const { return conversation; }
-  /// The token that ends the model's turn by the template (where it is not an end of text): what
-  /// follows an answer; -1 if that is no special token.
-  int32_t endOfTurn() const { return turnEnd; }
+  /// ChatEncoder::endOfTurn.
+  int32_t endOfTurn() const { return encoder->endOfTurn(); }
 
 private:
-  ChatSession(Model &model, const Tokenizer &tokenizer) : model(model), tokenizer(tokenizer) {}
-  absl::StatusOr<std::vector<int32_t>> encode(absl::Span<const ChatMessage> messages,
-                                              bool beginAnswer) const;
+  explicit ChatSession(Model &model) : model(model) {}
   absl::StatusOr<std::vector<int32_t>> encodeFitting(int64_t &forgotten);
-  int32_t findTurnEnd() const;
 
   Model &model;
-  const Tokenizer &tokenizer;
-  std::unique_ptr<ChatTemplate> chat;
-  ChatSettings settings;
+  std::unique_ptr<ChatEncoder> encoder;
   std::unique_ptr<Session> session;
   std::vector<ChatMessage> conversation;
   std::vector<int32_t> read; // what the session has read
-  int32_t turnEnd = -1;
 };
 
 } // namespace stc

@@ -17,8 +17,9 @@ LLD_HAS_DRIVER(elf)
 using namespace stc;
 
 std::vector<std::string> stc::capiFunctions() {
-  return {"open",   "close",    "vocab_size", "hidden_size", "max_context", "reset",
-          "logits", "generate", "embed",      "tokenize",    "detokenize"};
+  return {"open",        "close",    "vocab_size", "hidden_size",          "max_context",
+          "reset",       "logits",   "generate",   "generate_constrained", "embed",
+          "chat_tokens", "tokenize", "detokenize"};
 }
 
 /// Runs lld on `arguments` and turns its first complaint into a status.

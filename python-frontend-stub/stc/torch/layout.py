@@ -127,3 +127,10 @@ def product(sizes: Sequence[int]) -> int:
     for size in sizes:
         result *= size
     return result
+
+
+def repeated(layout: Layout, count: int) -> Layout:
+    """Heads, the third dimension from the end, each `count` times in a row."""
+    dims = list(layout.dims)
+    dims[-3] = join([*dims[-3], Axis(count, 0)])
+    return Layout(tuple(dims))

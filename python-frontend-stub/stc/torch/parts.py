@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
+from .layout import Axis, Layout, join
 from .operators import Node
 from .steps import fixed, is_node, strip
 
@@ -141,3 +142,16 @@ def last_part(node: Any) -> Optional[Tuple[Node, range]]:
         if is_node(pairs) and pairs.shape is not None and pairs.shape[-1] == size:
             return pairs, range(last[0], size, 2)
     return source, last
+
+
+def renumbered(layout: Layout, part: Part) -> Layout:
+    """The layout of a part whose columns were gathered in its order."""
+    dims: List[Tuple[Axis, ...]] = []
+    stride = 1
+    for dim, chosen in reversed(list(zip(layout.dims, part.ranges))):
+        if any(axis.stride is None for axis in dim):
+            dims.append(dim)
+            continue
+        dims.append(join([Axis(len(chosen), stride)]))
+        stride *= len(chosen)
+    return Layout(tuple(reversed(dims)))

@@ -9,13 +9,13 @@ import torch
 from ..errors import UnsupportedOperators
 from .attention import Attention, fused_attention, heads_of, shared_heads, written_attention
 from .constants import ConstantError, frequencies_of, scale_of
-from .layout import Axis, Layout, join
+from .layout import Axis, Layout, join, repeated
 from .norms import layer_norm_call, nonlinearity, normalized, rms_norm_call, soft_capped
 from .operators import IDENTITIES, KNOWN, Captured, Node
-from .parts import Part, part_of
+from .parts import Part, part_of, renumbered
 from .rotary import Rotation, angle_table, is_of_heads, partial_rotation, rotation_of
-from .steps import (Problems, Rows, Step, WeightSource, WeightTable, both_ways, constant_tensor,
-                    fixed, is_node, operands, scalar, strip, varies)
+from .steps import (Problems, Rows, Step, WeightSource, WeightTable, ancestors, both_ways,
+                    constant_tensor, fixed, is_node, operands, scalar, strip, varies)
 
 Result = Optional[Rows]  # None: a problem was noted
 
@@ -77,7 +77,7 @@ class Raiser:
             raise UnsupportedOperators(self.problems.list())
         assert last is not None
         hidden = last.inputs[0]
-        needed = _ancestors(hidden)
+        needed = ancestors(hidden)
         return Raised([step for step in self.steps if step in needed], hidden, last.weights, head)
 
     def _check_operators(self) -> Set[Node]:
@@ -466,7 +466,7 @@ class Raiser:
         kv_heads = keys.step.columns // head_dim
         layouts = [keys.layout, values.layout]
         if fixed(node.kwargs.get("enable_gqa", False)):
-            layouts = [_repeated(layout, count // kv_heads) for layout in layouts]
+            layouts = [repeated(layout, count // kv_heads) for layout in layouts]
         if values.step.columns != keys.step.columns or kv_heads == 0 \
                 or not all(shared_heads(layout, queries.layout, kv_heads, head_dim)
                            for layout in layouts):
@@ -572,20 +572,7 @@ class Raiser:
         weights = [self.weights.derived(weight.source, key, "part", weight.tensor[index])
                    for weight in step.weights]
         taken = self.step(node, "linear", step.inputs, weights, len(columns))
-        return Rows(taken, _renumbered(rows.layout, part), rows.scale)
-
-
-def _renumbered(layout: Layout, part: Part) -> Layout:
-    """The layout of a part whose columns were gathered in its order."""
-    dims: List[Tuple[Axis, ...]] = []
-    stride = 1
-    for dim, chosen in reversed(list(zip(layout.dims, part.ranges))):
-        if any(axis.stride is None for axis in dim):
-            dims.append(dim)
-            continue
-        dims.append(join([Axis(len(chosen), stride)]))
-        stride *= len(chosen)
-    return Layout(tuple(reversed(dims)))
+        return Rows(taken, renumbered(rows.layout, part), rows.scale)
 
 
 def _repetition(index: torch.Tensor) -> Optional[int]:
@@ -594,22 +581,3 @@ def _repetition(index: torch.Tensor) -> Optional[int]:
     size = index.numel() // count
     even = torch.arange(size).repeat_interleave(count)
     return count if even.shape == index.shape and torch.equal(even, index.cpu()) else None
-
-
-def _repeated(layout: Layout, count: int) -> Layout:
-    """Heads, the third dimension from the end, each `count` times in a row."""
-    dims = list(layout.dims)
-    dims[-3] = join([*dims[-3], Axis(count, 0)])
-    return Layout(tuple(dims))
-
-
-def _ancestors(last: Step) -> Set[Step]:
-    """The steps that `last` depends on, itself included."""
-    found: Set[Step] = set()
-    work = [last]
-    while work:
-        step = work.pop()
-        if step not in found:
-            found.add(step)
-            work += step.inputs
-    return found

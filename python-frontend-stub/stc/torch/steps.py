@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 import torch
 
@@ -162,3 +162,15 @@ def is_last_dim(node: Node, value: Any, rank: int) -> bool:
     if isinstance(value, (tuple, list)) and len(value) == 1:
         value = value[0]
     return value in (-1, rank - 1)
+
+
+def ancestors(last: Step) -> Set[Step]:
+    """The steps that `last` depends on, itself included."""
+    found: Set[Step] = set()
+    work = [last]
+    while work:
+        step = work.pop()
+        if step not in found:
+            found.add(step)
+            work += step.inputs
+    return found
