@@ -421,6 +421,9 @@ absl::Status Compilation::prepareEncoder() {
   for (mlir::Type type : encode.getArgumentTypes())
     if (auto cache = mlir::dyn_cast<KVCacheType>(type))
       pipeline.prefillChunk = std::max(pipeline.prefillChunk, cache.getCapacity());
+  // Of features, two rows become a position.
+  if (module->lookupSymbol("stem"))
+    pipeline.prefillChunk *= 2;
   return absl::OkStatus();
 }
 

@@ -1,6 +1,7 @@
 // What the runtime must know about a compiled module.
 #include "Artifacts.h"
 #include "stc/Dialect/Packed/IR/Packed.h"
+#include "stc/Import/Import.h"
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/Support/raw_ostream.h"
@@ -53,7 +54,8 @@ static llvm::DenseMap<mlir::StringAttr, double> streamedWeights(mlir::ModuleOp m
   llvm::DenseMap<mlir::StringAttr, double> streamed;
   // What an encoder reads, it reads once for all tokens of the decoder.
   auto isOfEncoder = [](mlir::Operation *op) {
-    return op->getParentOfType<mlir::func::FuncOp>().getSymName().starts_with("encode");
+    llvm::StringRef name = op->getParentOfType<mlir::func::FuncOp>().getSymName();
+    return name.starts_with("encode") || name == "stem";
   };
   module.walk([&](packed::GetWeightOp get) {
     if (isOfEncoder(get))
@@ -127,6 +129,14 @@ ModelSettings stc::modelSettings(mlir::ModuleOp module, const std::string &name)
   if (module.lookupSymbol("encode")) {
     settings.kind = ModelKind::EncoderDecoder;
     settings.encoderContext = settings.maxContext;
+    // The two may have learned other numbers of positions than the cache has.
+    if (auto positions = module->getAttrOfType<mlir::IntegerAttr>(kEncoderContextAttr))
+      settings.encoderContext = std::min(settings.encoderContext, positions.getInt());
+    if (auto positions = module->getAttrOfType<mlir::IntegerAttr>(kDecoderContextAttr))
+      settings.maxContext = std::min(settings.maxContext, positions.getInt());
+    if (auto stem = module.lookupSymbol<mlir::func::FuncOp>("stem"))
+      settings.featureSize =
+          mlir::cast<mlir::ShapedType>(stem.getArgumentTypes()[0]).getDimSize(1) / 3;
   }
   return settings;
 }

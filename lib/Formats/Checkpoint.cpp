@@ -1,6 +1,7 @@
 // A checkpoint of any supported container: finds its files and reads its configuration.
 #include "stc/Formats/Checkpoint.h"
 
+#include "ConfigReader.h"
 #include "JoinEncoded.h"
 #include "SentenceModules.h"
 #include "stc/Formats/Encoding.h"
@@ -85,6 +86,11 @@ absl::StatusOr<ModelConfig> readConfig(const std::string &folder,
     STC_ASSIGN_OR_RETURN(JsonValue settings, readJsonFile(generation));
     STC_RETURN_IF_ERROR(addGenerationConfig(settings, generation, config));
   }
+  std::string extractor = join(folder, "preprocessor_config.json");
+  if (config.featureSize > 0 && exists(extractor)) {
+    STC_ASSIGN_OR_RETURN(JsonValue settings, readJsonFile(extractor));
+    STC_RETURN_IF_ERROR(checkFeatureExtractor(settings, extractor, config));
+  }
   if (config.kind == ModelKind::Encoder)
     STC_RETURN_IF_ERROR(readSentenceModules(folder, config));
   return config;
@@ -107,6 +113,17 @@ void addMatrices(const TensorView &tensor, std::map<std::string, TensorView, std
     matrix.offset += uint64_t(i) * bytes;
     found.emplace(matrix.name, std::move(matrix));
   }
+}
+
+/// A tensor of three dimensions or more as one matrix with a row for every index of the first: how
+/// convolutions are multiplied with.
+void addFlat(const TensorView &tensor, std::map<std::string, TensorView, std::less<>> &found) {
+  if (tensor.encoding || tensor.shape.size() < 3 || tensor.shape[0] < 1)
+    return;
+  TensorView matrix = tensor;
+  matrix.name = absl::StrCat(tensor.name, "[:]");
+  matrix.shape = {tensor.shape[0], tensor.elementCount() / tensor.shape[0]};
+  found.emplace(matrix.name, std::move(matrix));
 }
 
 } // namespace
@@ -150,6 +167,7 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::open(const std::string &
   for (size_t i = 0; i < views.size(); ++i) {
     checkpoint->index.emplace(views[i].name, i);
     addMatrices(views[i], checkpoint->matrices);
+    addFlat(views[i], checkpoint->matrices);
   }
   return checkpoint;
 }

@@ -511,11 +511,38 @@ constexpr ArchitectureRow mt5() {
   return row;
 }
 
+constexpr FixedKey kWhisperFixed[] = {{"scale_embedding", false}};
+
+// Radford et al. 2022. llama.cpp does not run Whisper.
+constexpr ArchitectureRow whisper() {
+  ArchitectureRow row = plainDecoder();
+  row.name = "whisper";
+  row.models = "Whisper";
+  row.kind = ModelKind::EncoderDecoder;
+  row.readsSound = true;
+  row.maxPositions = 448;
+  row.activation = "gelu";
+  row.tiedEmbeddings = true;
+  row.block.learnedPositions = true;
+  row.attentionBias = true;
+  row.keys.hiddenSize = "d_model";
+  row.keys.intermediateSize = "decoder_ffn_dim";
+  row.keys.encoderLayers = "encoder_layers";
+  row.keys.layers = "decoder_layers";
+  row.keys.heads = "decoder_attention_heads";
+  row.keys.kvHeads = row.keys.headDim = "";
+  row.keys.maxPositions = "max_target_positions";
+  row.keys.normEpsilon = "";
+  row.keys.activation = "activation_function";
+  row.fixed = kWhisperFixed;
+  return row;
+}
+
 constexpr ArchitectureRow kRows[] = {
     llama(),   mistral(),    mixtral(), qwen2(),  qwen2Moe(), qwen3(), qwen3Moe(), gptOss(),
     smollm3(), gemma(),      gemma2(),  gemma3(), olmo2(),    olmoe(), granite(),  cohere(),
     cohere2(), starcoder2(), phi(),     phi3(),   gpt2(),     gptj(),  gptNeoX(),  falcon(),
-    bloom(),   mpt(),        t5(),      mt5(),
+    bloom(),   mpt(),        t5(),      mt5(),    whisper(),
 };
 
 /// Insertions, deletions and replacements that lead from one text to the other (Levenshtein 1966).
@@ -582,6 +609,7 @@ constexpr MissingFeature kMissing[] = {
     {"type_vocab_size", "pooling_type", "an encoder of another kind"},
     {"audio_config", "", "sound"},
     {"vision_config", "", "images"},
+    {"patch_size", "", "images"},
 };
 
 absl::Span<const MissingFeature> missingFeatures() { return kMissing; }

@@ -30,6 +30,8 @@ static void addBlock(const BlockTraits &block, std::vector<std::string> &feature
 
 static std::vector<std::string> featuresOf(const ArchitectureRow &row) {
   std::vector<std::string> features;
+  if (row.readsSound)
+    features.push_back("two convolutions in front of the encoder, which reads mel bins");
   addBlock(row.block, features);
   if (row.alibiBias != 0)
     features.push_back("ALiBi in place of rotation");

@@ -44,6 +44,8 @@ ConfigNames huggingFaceNames(const std::string &file, const ArchitectureRow &row
   names.encoderLayers = std::string(keys.encoderLayers);
   names.relativeBuckets = "relative_attention_num_buckets";
   names.relativeDistance = "relative_attention_max_distance";
+  names.featureSize = "num_mel_bins";
+  names.encoderPositions = "max_source_positions";
   names.decoderStart = "decoder_start_token_id";
   names.bosToken = "bos_token_id";
   names.eosToken = "eos_token_id";

@@ -143,6 +143,11 @@ private:
 absl::Status readEncoderDecoder(const ConfigReader &reader, const ArchitectureRow &row,
                                 ModelConfig &config);
 
+/// Compares a preprocessor_config.json with the spectrogram that is computed from sound
+/// (stc/Runtime/LogMel.h): an error where it asks for another one.
+absl::Status checkFeatureExtractor(const JsonValue &json, const std::string &file,
+                                   const ModelConfig &config);
+
 /// Each layer's kind as newer files list it, true for one with a window; empty where there is no
 /// list.
 absl::StatusOr<std::vector<bool>> readLayerTypes(const ConfigReader &reader, int64_t layers);

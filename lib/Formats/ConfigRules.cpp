@@ -68,7 +68,8 @@ absl::Status checkContext(const ConfigNames &names, const ModelConfig &config) {
   int64_t layers = config.encoderLayers == 0
                        ? config.layers
                        : std::max(config.layers, config.encoderLayers) + config.layers;
-  for (int64_t factor : {config.maxPositions, layers, config.kvHeads, config.headDim})
+  int64_t positions = std::max(config.maxPositions, config.encoderPositions);
+  for (int64_t factor : {positions, layers, config.kvHeads, config.headDim})
     if (__builtin_mul_overflow(bytes, factor, &bytes))
       return formatError({names.file, names.maxPositions, {}},
                          absl::StrCat("a key-value cache below 2^63 bytes over ", names.layers,
@@ -101,6 +102,11 @@ absl::Status checkEncoder(const ConfigNames &names, const ModelConfig &config) {
       return formatError({names.file, names.relativeDistance, {}},
                          absl::StrCat("more than ", names.relativeBuckets, " = ", buckets),
                          absl::StrCat(config.relativeDistance));
+  }
+  if (config.featureSize != 0) {
+    STC_RETURN_IF_ERROR(checkSize(names, names.featureSize, config.featureSize, maxLayers));
+    STC_RETURN_IF_ERROR(
+        checkSize(names, names.encoderPositions, config.encoderPositions, maxSize / 2));
   }
   if (config.decoderStart)
     return checkToken(names, names.decoderStart, *config.decoderStart, config.vocabSize);

@@ -85,6 +85,7 @@ struct ArchitectureRow {
   int64_t windowPattern = 0;        // where the key is missing
   int64_t unrotatedPattern = 0;     // every n-th layer is not rotated; 0: all are
   bool rotatesWindowsOnly = false;  // layers that see everything are not rotated
+  bool readsSound = false;          // the encoder: mel bins in place of tokens
   bool attentionBias = false;       // always; otherwise the key says
   double alibiBias = 0;             // ModelConfig's, where no key says
   bool alibiSwitch = false;         // `alibi` turns it on, with 8, and scaled
@@ -134,6 +135,7 @@ struct ConfigNames {
   std::string hiddenSize, intermediateSize, layers, heads, kvHeads, headDim, vocabSize;
   std::string maxPositions, normEpsilon, ropeTheta, ropeScaling, rotaryDim, slidingWindow;
   std::string bosToken, eosToken, decoderStart;
+  std::string featureSize, encoderPositions;
   std::string encoderLayers, relativeBuckets, relativeDistance;
   std::string experts, expertsPerToken, expertSize, sharedExpertSize;
 };

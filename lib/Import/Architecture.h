@@ -11,22 +11,25 @@ namespace stc {
 
 /// A size of a weight, in terms of the model's configuration.
 enum class Dim {
-  None,         // the weight is a vector: it has no second dimension
-  Vocabulary,   // vocab_size
-  Positions,    // max_position_embeddings, but those that no text has
-  TokenTypes,   // type_vocab_size
-  Hidden,       // hidden_size
-  Intermediate, // intermediate_size
-  Queries,      // heads * head_dim
-  KeyValues,    // kv_heads * head_dim
-  Experts,      // num_experts
-  Expert,       // intermediate size of an expert
-  SharedExpert, // of the one that all tokens go through
-  One,          // a single row
-  QueryNorm,    // head_dim, or heads * head_dim where a norm is of the whole row
-  KeyNorm,      // head_dim, or kv_heads * head_dim
-  Heads,        // num_heads
-  Buckets,      // of distances that share a bias
+  None,             // the weight is a vector: it has no second dimension
+  Vocabulary,       // vocab_size
+  Positions,        // max_position_embeddings, but those that no text has
+  TokenTypes,       // type_vocab_size
+  Hidden,           // hidden_size
+  Intermediate,     // intermediate_size
+  Queries,          // heads * head_dim
+  KeyValues,        // kv_heads * head_dim
+  Experts,          // num_experts
+  Expert,           // intermediate size of an expert
+  SharedExpert,     // of the one that all tokens go through
+  One,              // a single row
+  QueryNorm,        // head_dim, or heads * head_dim where a norm is of the whole row
+  KeyNorm,          // head_dim, or kv_heads * head_dim
+  Heads,            // num_heads
+  Buckets,          // of distances that share a bias
+  FeatureWindow,    // of a convolution over three neighbouring rows of features
+  HiddenWindow,     // or of hidden states
+  EncoderPositions, // that an encoder has learned
 };
 
 /// Which rule says whether a weight exists. Each architecture answers for every group.
@@ -120,6 +123,7 @@ llvm::ArrayRef<Architecture> gptArchitectures();
 llvm::ArrayRef<Architecture> t5Architectures();
 llvm::ArrayRef<Architecture> alibiArchitectures();
 llvm::ArrayRef<Architecture> bertArchitectures();
+llvm::ArrayRef<Architecture> whisperArchitectures();
 
 /// The family of that name, or null.
 const Architecture *findArchitectureTable(llvm::StringRef name);

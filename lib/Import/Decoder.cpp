@@ -78,12 +78,8 @@ Value DecoderBuilder::embed(Value tokens) {
   Location loc = at("embed");
   Value hidden = EmbeddingOp::create(builder, loc, tokens, weight(loc, "embed"));
   hidden = scale(loc, hidden, settings.embeddingScale);
-  if (config.block.learnedPositions) {
-    loc = at("position_embed");
-    Value positions = PositionsOp::create(builder, loc, tokens, position);
-    Value learned = EmbeddingOp::create(builder, loc, positions, weight(loc, "position_embed"));
-    hidden = arith::AddFOp::create(builder, loc, hidden, learned);
-  }
+  if (config.block.learnedPositions)
+    hidden = addPositions("position_embed", tokens, hidden);
   return config.block.embeddingNorm ? norm("embed_norm", hidden) : hidden;
 }
 

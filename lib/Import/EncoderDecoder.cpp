@@ -16,10 +16,13 @@ public:
   using GraphBuilder::GraphBuilder;
 
   using GraphBuilder::buildHead;
+  void buildStem();
   void buildEncode();
   void buildForward();
 
 private:
+  /// Embeddings of tokens, with those of their positions where these are learned.
+  Value embed(Value tokens);
   /// Where the layers of the cache begin that hold what the decoder reads of the encoder.
   int64_t crossLayers() const { return std::max(config.layers, config.encoderLayers); }
   KVCacheType sharedCacheType() {
@@ -81,17 +84,37 @@ Value EncoderDecoderBuilder::feedForwardBlock(const std::string &name, Value hid
   return addTo(name + ".feed_forward", hidden, feedForward(name, norm(name + ".ffn_norm", hidden)));
 }
 
+Value EncoderDecoderBuilder::embed(Value tokens) {
+  Location loc = at("embed");
+  Value hidden = EmbeddingOp::create(builder, loc, tokens, weight(loc, "embed"));
+  return config.block.learnedPositions ? addPositions("position_embed", tokens, hidden) : hidden;
+}
+
+void EncoderDecoderBuilder::buildStem() {
+  OpBuilder::InsertionGuard guard(builder);
+  auto function =
+      beginFunction("stem", activations(3 * config.featureSize), activations(config.hiddenSize));
+  Value rows = linear("stem.0", function.getArgument(0));
+  func::ReturnOp::create(builder, at("stem"), activate("stem", rows));
+}
+
 void EncoderDecoderBuilder::buildEncode() {
   OpBuilder::InsertionGuard guard(builder);
-  auto function = beginFunction("encode", {tokensType(), sharedCacheType()}, TypeRange());
+  bool hasStem = config.featureSize > 0;
+  SmallVector<Type> inputs{tokensType()};
+  if (hasStem)
+    inputs.push_back(activations(3 * config.hiddenSize));
+  inputs.push_back(sharedCacheType());
+  auto function = beginFunction("encode", inputs, TypeRange());
   Location loc = at("encode");
   Value tokens = function.getArgument(0);
-  cache = function.getArgument(1);
+  cache = function.getArguments().back();
   position = constant(loc, 0);
   end = tensor::DimOp::create(builder, loc, tokens, 0);
   biasSymbol = "encoder.relative_bias";
-  loc = at("embed");
-  Value hidden = EmbeddingOp::create(builder, loc, tokens, weight(loc, "embed"));
+  Value hidden = hasStem ? addPositions("encoder.position_embed", tokens,
+                                        activate("stem", linear("stem.1", function.getArgument(1))))
+                         : embed(tokens);
   for (int64_t index = 0; index < config.encoderLayers; ++index) {
     std::string name = "encoder.layers." + std::to_string(index);
     hidden = layer(name, index, hidden, [&](Value state) {
@@ -115,8 +138,7 @@ void EncoderDecoderBuilder::buildForward() {
   cache = function.getArgument(3);
   end = {};
   biasSymbol = "relative_bias";
-  Location loc = at("embed");
-  Value hidden = EmbeddingOp::create(builder, loc, tokens, weight(loc, "embed"));
+  Value hidden = embed(tokens);
   for (int64_t number = 0; number < config.layers; ++number) {
     std::string name = "layers." + std::to_string(number);
     hidden = layer(name, number, hidden, [&](Value state) {
@@ -133,6 +155,8 @@ void EncoderDecoderBuilder::buildForward() {
 void stc::buildEncoderDecoder(OpBuilder &builder, const ModelConfig &config,
                               const WeightTable &weights, const GraphSettings &settings) {
   EncoderDecoderBuilder both(builder, config, weights, settings);
+  if (config.featureSize > 0)
+    both.buildStem();
   both.buildEncode();
   both.buildForward();
   both.buildHead();

@@ -6,7 +6,8 @@
 
 namespace stc {
 
-/// Adds @encode, @forward and @head at `builder`. Both stacks share one cache, whose layers are
+/// Adds @encode, @forward and @head at `builder`; @stem too where the encoder reads features. Both
+/// stacks share one cache, whose layers are
 ///   0 to max(encoder layers, decoder layers) - 1: the own keys and values of a stack's layers; the
 ///     encoder has done with them when the decoder begins;
 ///   max + i: the keys and values that layer i of the decoder reads of what the encoder gave.

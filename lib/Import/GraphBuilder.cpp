@@ -67,6 +67,13 @@ Value GraphBuilder::buildLayers(
   return hidden;
 }
 
+Value GraphBuilder::addPositions(const llvm::Twine &symbol, Value tokens, Value hidden) {
+  Location loc = at(symbol);
+  Value positions = PositionsOp::create(builder, loc, tokens, position);
+  Value learned = EmbeddingOp::create(builder, loc, positions, weight(loc, symbol));
+  return arith::AddFOp::create(builder, loc, hidden, learned);
+}
+
 void GraphBuilder::makeRotaryTables(Value tokens) {
   auto create = [&](const llvm::Twine &part, const Rotation &rotation) {
     return RotaryTableOp::create(builder, at(part), tokens, position,

@@ -65,6 +65,8 @@ protected:
       llvm::function_ref<mlir::Value(const std::string &layer, int64_t index, mlir::Value hidden)>
           build);
 
+  /// `hidden` plus the learned embeddings of the tokens' positions.
+  mlir::Value addPositions(const llvm::Twine &symbol, mlir::Value tokens, mlir::Value hidden);
   /// Sets `table` and `localTable`, as far as layers need them.
   void makeRotaryTables(mlir::Value tokens);
   mlir::Value rotate(mlir::Location loc, int64_t layer, mlir::Value input);

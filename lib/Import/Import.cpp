@@ -111,6 +111,11 @@ absl::StatusOr<OwningOpRef<ModuleOp>> stc::importCheckpoint(MLIRContext &context
   STC_ASSIGN_OR_RETURN(settings.rotation, rotationOf(checkpoint, settings.capacity));
   if (checkpoint.config().localRopeTheta != 0)
     settings.localRotation = localRotation(checkpoint.config());
+  if (int64_t positions = checkpoint.config().encoderPositions) {
+    (*module)->setAttr(kDecoderContextAttr, builder.getI64IntegerAttr(settings.capacity));
+    (*module)->setAttr(kEncoderContextAttr, builder.getI64IntegerAttr(positions));
+    settings.capacity = std::max(settings.capacity, (positions + 15) / 16 * 16);
+  }
   if (checkpoint.config().kind == ModelKind::Encoder) {
     buildEncoder(builder, checkpoint.config(), weights, settings);
     noteIgnored(weights, *module);

@@ -39,7 +39,7 @@ llvm::SmallVector<WeightRow> Architecture::weights() const {
 const Architecture *stc::findArchitectureTable(llvm::StringRef name) {
   for (llvm::ArrayRef<Architecture> family :
        {llamaArchitectures(), gptArchitectures(), alibiArchitectures(), bertArchitectures(),
-        t5Architectures()})
+        t5Architectures(), whisperArchitectures()})
     for (const Architecture &architecture : family)
       if (architecture.name == name)
         return &architecture;
@@ -81,6 +81,12 @@ static int64_t sizeOf(Dim dim, const ModelConfig &config) {
     return config.heads;
   case Dim::Buckets:
     return config.relativeBuckets;
+  case Dim::FeatureWindow:
+    return 3 * config.featureSize;
+  case Dim::HiddenWindow:
+    return 3 * config.hiddenSize;
+  case Dim::EncoderPositions:
+    return config.encoderPositions;
   }
   llvm_unreachable("all dimensions are listed");
 }

@@ -50,6 +50,7 @@ constexpr NumberField kNumbers[] = {
     {"activation_ops_per_token", &ModelSettings::activationOpsPerToken, 0, kMaxSize},
     {"bos_token", &ModelSettings::bosToken, -1, kMaxInt32},
     {"encoder_context", &ModelSettings::encoderContext, 0, kMaxInt32},
+    {"feature_size", &ModelSettings::featureSize, 0, kMaxCount},
     {"decoder_start", &ModelSettings::decoderStart, -1, kMaxInt32},
     {"normalize", &ModelSettings::normalize, 0, 1},
 };

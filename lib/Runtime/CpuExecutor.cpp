@@ -3,8 +3,11 @@
 
 #include "stc/Runtime/Memory.h"
 #include "stc/Runtime/Model.h"
+#include "stc/Runtime/Unfold.h"
 
 #include <algorithm>
+#include <numeric>
+#include <vector>
 
 namespace stc {
 
@@ -23,9 +26,12 @@ TextSizes::TextSizes(const ModelSettings &settings)
   logits = 4 * uint64_t(scoreRows) * uint64_t(settings.vocabSize);
 }
 
-absl::Status Executor::encode(absl::Span<const int32_t>) {
+static absl::Status noEncoder() {
   return formatError({"", "device", {}}, "the processors, which run encoder-decoders", "another");
 }
+
+absl::Status Executor::encode(absl::Span<const int32_t>) { return noEncoder(); }
+absl::Status Executor::encode(absl::Span<const float>) { return noEncoder(); }
 
 namespace {
 
@@ -34,6 +40,7 @@ public:
   explicit CpuExecutor(Model &model) : model(model) {}
   absl::Status allocate();
   absl::Status encode(absl::Span<const int32_t> tokens) override;
+  absl::Status encode(absl::Span<const float> features) override;
   absl::Status prefill(absl::Span<const int32_t> tokens, int64_t position) override;
   absl::StatusOr<absl::Span<const float>> decode(int32_t token, int64_t position) override;
   absl::StatusOr<absl::Span<const float>> hiddenStates(int64_t tokens) override {
@@ -87,6 +94,29 @@ void CpuExecutor::call(StcFunction function, const StcFrame &frame) {
 absl::Status CpuExecutor::encode(absl::Span<const int32_t> tokens) {
   call(model.variant().encode, frame(tokens, 0));
   encoded = int64_t(tokens.size());
+  return absl::OkStatus();
+}
+
+/// Two convolutions of kernel size 3: the stem is the first one, of stride 1, and @encode begins
+/// with the second, of stride 2.
+absl::Status CpuExecutor::encode(absl::Span<const float> features) {
+  int64_t columns = model.settings().featureSize, width = model.settings().hiddenSize;
+  int64_t rows = int64_t(features.size()) / columns;
+  std::vector<float> unfolded = unfoldRows(features, columns, /*stride=*/1);
+  std::vector<float> stem(size_t(rows * width));
+  StcFrame first = frame({}, 0);
+  first.n_tokens = rows;
+  first.features = unfolded.data();
+  first.hidden = stem.data();
+  call(model.variant().stem, first);
+
+  unfolded = unfoldRows(stem, width, /*stride=*/2);
+  std::vector<int32_t> positions(size_t(rows + 1) / 2);
+  std::iota(positions.begin(), positions.end(), 0);
+  StcFrame second = frame(positions, 0);
+  second.features = unfolded.data();
+  call(model.variant().encode, second);
+  encoded = int64_t(positions.size());
   return absl::OkStatus();
 }
 

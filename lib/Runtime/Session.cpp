@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace stc {
 
@@ -25,12 +26,25 @@ static absl::Status checkIds(const ModelSettings &settings, absl::Span<const int
   return absl::OkStatus();
 }
 
-absl::Status Session::readSource(absl::Span<const int32_t> tokens) {
+absl::Status Session::beginEncoding(bool hasFeatures) {
   const ModelSettings &settings = model.settings();
+  reset();
   if (settings.kind != ModelKind::EncoderDecoder)
     return formatError({model.path(), "model", {}}, "an encoder and a decoder behind it",
                        absl::StrCat("one of kind ", modelKindName(settings.kind)));
-  reset();
+  bool wantsFeatures = settings.featureSize > 0;
+  if (hasFeatures != wantsFeatures)
+    return formatError({"", "prompt", {}},
+                       wantsFeatures ? "features, which this model's encoder reads (--audio or "
+                                       "--features)"
+                                     : "tokens, which this model's encoder reads",
+                       wantsFeatures ? "tokens" : "features");
+  return absl::OkStatus();
+}
+
+absl::Status Session::readSource(absl::Span<const int32_t> tokens) {
+  STC_RETURN_IF_ERROR(beginEncoding(/*hasFeatures=*/false));
+  const ModelSettings &settings = model.settings();
   if (tokens.empty() || int64_t(tokens.size()) > settings.encoderContext)
     return formatError({"", "prompt", {}},
                        absl::StrCat("1 to ", settings.encoderContext,
@@ -38,6 +52,24 @@ absl::Status Session::readSource(absl::Span<const int32_t> tokens) {
                        absl::StrCat(tokens.size()));
   STC_RETURN_IF_ERROR(checkIds(settings, tokens));
   STC_RETURN_IF_ERROR(executor->encode(tokens));
+  isEncoded = true;
+  return absl::OkStatus();
+}
+
+absl::Status Session::readSource(absl::Span<const float> features) {
+  STC_RETURN_IF_ERROR(beginEncoding(/*hasFeatures=*/true));
+  const ModelSettings &settings = model.settings();
+  int64_t rows = int64_t(features.size()) / settings.featureSize;
+  if (rows < 2 || rows % 2 != 0 || rows > 2 * settings.encoderContext ||
+      rows * settings.featureSize != int64_t(features.size()))
+    return formatError({"", "features", {}},
+                       absl::StrCat("an even number of rows of ", settings.featureSize,
+                                    " numbers, up to ", 2 * settings.encoderContext),
+                       absl::StrCat(rows, " rows of ", features.size(), " numbers in all"));
+  for (float value : features)
+    if (!std::isfinite(value))
+      return formatError({"", "features", {}}, "finite numbers", absl::StrCat(value));
+  STC_RETURN_IF_ERROR(executor->encode(features));
   isEncoded = true;
   return absl::OkStatus();
 }

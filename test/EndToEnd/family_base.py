@@ -70,15 +70,17 @@ class Family:
             is_norm = len(shape) == 1 and name.endswith("weight")
             # Values of about one everywhere, so that nothing is lost in a sum.
             spread = 1.0 if "embed" in name or "wte" in name or "wpe" in name else 0.2
-            if len(shape) == 2 and spread != 1.0:
-                spread = 1.2 / math.sqrt(shape[1])
+            if len(shape) >= 2 and spread != 1.0:
+                spread = 1.2 / math.sqrt(math.prod(shape[1:]))
             centre = self.norm_centre if is_norm else 0.0
 
             def value():
                 return f32(centre + spread * generator.gauss(0, 1))
 
-            result[name] = ([[value() for _ in range(shape[1])] for _ in range(shape[0])]
-                            if len(shape) == 2 else [value() for _ in range(shape[0])])
+            def values(sizes):
+                return [values(sizes[1:]) for _ in range(sizes[0])] if sizes else value()
+
+            result[name] = values(shape)
         return result
 
     def write(self, directory, tensors):

@@ -3,8 +3,8 @@ definitions."""
 import math
 
 from family_base import VOCAB, HIDDEN, FFN, HEADS, DIM, Family
-from family_math import (activate, add, gated, gelu_tanh, join_heads, linear, rms_norm, scale, silu,
-                         split_heads)
+from family_math import (activate, add, gated, gelu, gelu_tanh, join_heads, layer_norm, linear,
+                         rms_norm, scale, silu, split_heads)
 
 
 def attend(queries, keys, values, score):
@@ -195,3 +195,123 @@ class NearT5(T5):
 
 
 SEQ2SEQ = [T5, FlanT5, MT5, NearT5]
+
+
+class Whisper(Family):
+    """Radford et al. 2022, and transformers' modeling of it: two convolutions with gelu, sinusoids
+    that checkpoints store as learned positions, no bias of keys."""
+    name = "whisper"
+    layers, encoder_layers = 3, 2
+    BINS, POSITIONS = 8, 20
+
+    def base(self):
+        return {"d_model": HIDDEN, "encoder_layers": self.encoder_layers,
+                "decoder_layers": self.layers, "encoder_attention_heads": HEADS,
+                "decoder_attention_heads": HEADS, "encoder_ffn_dim": FFN, "decoder_ffn_dim": FFN,
+                "num_mel_bins": self.BINS, "max_source_positions": self.POSITIONS,
+                "max_target_positions": 32, "activation_function": "gelu",
+                "scale_embedding": False, "is_encoder_decoder": True, "pad_token_id": 2,
+                "decoder_start_token_id": 3}
+
+    def shapes(self):
+        shapes = {"model.encoder.conv1.weight": (HIDDEN, self.BINS, 3),
+                  "model.encoder.conv1.bias": (HIDDEN,),
+                  "model.encoder.conv2.weight": (HIDDEN, HIDDEN, 3),
+                  "model.encoder.conv2.bias": (HIDDEN,),
+                  "model.encoder.embed_positions.weight": (self.POSITIONS, HIDDEN),
+                  "model.decoder.embed_tokens.weight": (VOCAB, HIDDEN),
+                  "model.decoder.embed_positions.weight": (32, HIDDEN)}
+        for stack, layers in (("encoder", self.encoder_layers), ("decoder", self.layers)):
+            parts = ["self_attn"] + ["encoder_attn"] * (stack == "decoder")
+            for i in range(layers):
+                p = f"model.{stack}.layers.{i}."
+                for part in parts:
+                    for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
+                        shapes[f"{p}{part}.{name}.weight"] = (HIDDEN, HIDDEN)
+                        if name != "k_proj":
+                            shapes[f"{p}{part}.{name}.bias"] = (HIDDEN,)
+                for norm in [part + "_layer_norm" for part in parts] + ["final_layer_norm"]:
+                    shapes[f"{p}{norm}.weight"] = shapes[f"{p}{norm}.bias"] = (HIDDEN,)
+                shapes[p + "fc1.weight"], shapes[p + "fc1.bias"] = (FFN, HIDDEN), (FFN,)
+                shapes[p + "fc2.weight"], shapes[p + "fc2.bias"] = (HIDDEN, FFN), (HIDDEN,)
+            norm = f"model.{stack}.layer_norm"
+            shapes[norm + ".weight"] = shapes[norm + ".bias"] = (HIDDEN,)
+        return shapes
+
+    def norm(self, w, name, rows):
+        return layer_norm(rows, w(name + ".weight"), w(name + ".bias"), 1e-5)
+
+    def attention(self, w, part, rows, memory, causal):
+        heads = [split_heads(linear(source, w(f"{part}.{name}_proj.weight"),
+                                    w(f"{part}.{name}_proj.bias")), HIDDEN // HEADS)
+                 for name, source in (("q", rows), ("k", memory), ("v", memory))]
+        factor = (HIDDEN // HEADS) ** -0.5
+        mixed = attend(*heads, lambda query, key, head, product:
+                       None if causal and key > query else factor * product)
+        return linear(mixed, w(part + ".out_proj.weight"), w(part + ".out_proj.bias"))
+
+    def stack(self, t, name, layers, rows, memory=None):
+        for i in range(layers):
+            w = t.layer(f"model.{name}.layers.{{}}.", i)
+            x = self.norm(w, "self_attn_layer_norm", rows)
+            rows = add(rows, self.attention(w, "self_attn", x, x, memory is not None))
+            if memory is not None:
+                x = self.norm(w, "encoder_attn_layer_norm", rows)
+                rows = add(rows, self.attention(w, "encoder_attn", x, memory, False))
+            x = linear(self.norm(w, "final_layer_norm", rows), w("fc1.weight"), w("fc1.bias"))
+            rows = add(rows, linear(activate(x, gelu), w("fc2.weight"), w("fc2.bias")))
+        return self.norm(lambda part: t[f"model.{name}." + part], "layer_norm", rows)
+
+    def convolve(self, t, name, rows, stride):
+        """torch.nn.Conv1d of kernel 3 and padding 1, then gelu; `rows` are frames."""
+        weight, bias = t[f"model.encoder.{name}.weight"], t[f"model.encoder.{name}.bias"]
+        result = []
+        for at in range(0, len(rows), stride):
+            sums = list(bias)
+            for k in range(3):
+                if 0 <= at + k - 1 < len(rows):
+                    row = rows[at + k - 1]
+                    for o, kernel in enumerate(weight):
+                        sums[o] += sum(kernel[c][k] * row[c] for c in range(len(row)))
+            result.append([gelu(x) for x in sums])
+        return result
+
+    def encode(self, t, frames):
+        rows = self.convolve(t, "conv2", self.convolve(t, "conv1", frames, 1), 2)
+        rows = add(rows, t["model.encoder.embed_positions.weight"][:len(rows)])
+        return self.stack(t, "encoder", self.encoder_layers, rows)
+
+    def forward(self, t, frames, written):
+        """Logits after each of the `written` tokens, of a decoder behind rows of mel bins."""
+        rows = [t["model.decoder.embed_tokens.weight"][token] for token in written]
+        rows = add(rows, t["model.decoder.embed_positions.weight"][:len(rows)])
+        rows = self.stack(t, "decoder", self.layers, rows, self.encode(t, frames))
+        return linear(rows, t["model.decoder.embed_tokens.weight"])
+
+
+def log_mel(samples, bins):
+    """WhisperFeatureExtractor: rows of frames. Windows of 400 samples (Hann, periodic), 160 apart,
+    mirrored at the ends; Slaney's mel filters; log10, at least 8 below the largest."""
+    def hertz(mel):
+        return 200 * mel / 3 if mel < 15 else 1000 * math.exp((mel - 15) * math.log(6.4) / 27)
+
+    top = 15 + math.log(8) * 27 / math.log(6.4)
+    points = [hertz(top * i / (bins + 1)) for i in range(bins + 2)]
+    padded = samples[200:0:-1] + samples + samples[-2:-202:-1]
+    window = [0.5 - 0.5 * math.cos(2 * math.pi * i / 400) for i in range(400)]
+    cos = [math.cos(2 * math.pi * i / 400) for i in range(400)]
+    sin = [math.sin(2 * math.pi * i / 400) for i in range(400)]
+    rows = []
+    for at in range(0, len(samples), 160):
+        x = [a * b for a, b in zip(padded[at:at + 400], window)]
+        power = [sum(v * cos[i * k % 400] for i, v in enumerate(x)) ** 2 +
+                 sum(v * sin[i * k % 400] for i, v in enumerate(x)) ** 2 for k in range(201)]
+        row = []
+        for low, middle, high in zip(points, points[1:], points[2:]):
+            total = sum(p * max(0.0, min((40 * k - low) / (middle - low),
+                                         (high - 40 * k) / (high - middle)))
+                        for k, p in enumerate(power)) * 2 / (high - low)
+            row.append(math.log10(max(total, 1e-10)))
+        rows.append(row)
+    largest = max(map(max, rows))
+    return [[(max(x, largest - 8) + 4) / 4 for x in row] for row in rows]

@@ -64,6 +64,16 @@ def read_npy(path):
     return [values[r * columns:(r + 1) * columns] for r in range(rows)]
 
 
+def write_npy(path, rows):
+    """A float32 [rows][columns] array."""
+    header = str({"descr": "<f4", "fortran_order": False, "shape": (len(rows), len(rows[0]))})
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    numbers = [x for row in rows for x in row]
+    path.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() +
+                     struct.pack(f"<{len(numbers)}f", *numbers))
+    return path
+
+
 def golden(model):
     return json.loads((SHARED / "models" / model / "golden.json").read_text())
 

@@ -42,9 +42,11 @@ int main() {
   std::puts("\n## Encoder-decoders\n\n"
             "These read one text and write another: the encoder reads the prompt of `OUT run`, and "
             "what the\n"
-            "decoder writes is printed; `OUT logits --tokens ... --decoder-tokens ...`. On "
-            "processors, with\n"
-            "weights pruned by magnitude and rounded.");
+            "decoder writes is printed; `OUT logits --tokens ... --decoder-tokens ...`. Whisper's "
+            "encoder reads\n"
+            "sound in place of tokens (`--audio FILE.wav`, or a spectrogram, `--features "
+            "FILE.npy`). On\n"
+            "processors, with weights pruned by magnitude and rounded.");
   printFamilies(stc::ModelKind::EncoderDecoder, "What it has");
   return 0;
 }

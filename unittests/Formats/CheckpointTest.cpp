@@ -138,6 +138,37 @@ TEST(Checkpoint, generationConfigAddsEndTokens) {
   EXPECT_THAT(errorOf(folder.path()), HasSubstr("generation_config.json: expected valid JSON"));
 }
 
+TEST(Checkpoint, comparesWhatWhisperHearsWithWhatIsComputed) {
+  TempFolder folder;
+  folder.write("config.json", R"({"model_type":"whisper","vocab_size":64,"d_model":32,
+      "encoder_layers":1,"decoder_layers":1,"encoder_attention_heads":4,
+      "decoder_attention_heads":4,"encoder_ffn_dim":48,"decoder_ffn_dim":48,"num_mel_bins":80,
+      "max_source_positions":1500,"decoder_start_token_id":3,"pad_token_id":2,"bos_token_id":1,
+      "eos_token_id":2})");
+  folder.write("model.safetensors", oneTensor("w"));
+  EXPECT_EQ(errorOf(folder.path()), "OK");
+  auto errorWith = [&](const std::string &extractor) {
+    folder.write("preprocessor_config.json", extractor);
+    return errorOf(folder.path());
+  };
+  EXPECT_EQ(errorWith(R"({"chunk_length":30,"feature_extractor_type":"WhisperFeatureExtractor",
+      "feature_size":80,"hop_length":160,"n_fft":400,"n_samples":480000,"nb_max_frames":3000,
+      "padding_side":"right","padding_value":0.0,"return_attention_mask":false,
+      "sampling_rate":16000})"),
+            "OK");
+  EXPECT_THAT(errorWith(R"({"feature_size":128})"),
+              HasSubstr("feature_size: expected 80, got 128"));
+  EXPECT_THAT(errorWith(R"({"sampling_rate":8000})"), HasSubstr("expected 16000, got 8000"));
+  EXPECT_THAT(errorWith(R"({"hop_length":80})"), HasSubstr("hop_length: expected 160, got 80"));
+  EXPECT_THAT(errorWith(R"({"n_fft":512})"), HasSubstr("n_fft: expected 400, got 512"));
+  EXPECT_THAT(errorWith(R"({"chunk_length":15})"), HasSubstr("chunk_length: expected 30, got 15"));
+  EXPECT_THAT(errorWith(R"({"dither":0.1})"), HasSubstr("dither: expected 0, got 0.1"));
+  EXPECT_THAT(errorWith(R"({"do_normalize":true})"), HasSubstr("do_normalize: expected false"));
+  EXPECT_THAT(errorWith(R"({"feature_extractor_type":"ViTImageProcessor"})"),
+              HasSubstr("expected WhisperFeatureExtractor, got 'ViTImageProcessor'"));
+  EXPECT_THAT(errorWith("[]"), HasSubstr("preprocessor_config.json: expected an object"));
+}
+
 TEST(Checkpoint, opensGguf) {
   TempFolder folder;
   std::string path = folder.write(

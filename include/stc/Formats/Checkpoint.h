@@ -30,6 +30,8 @@ public:
   const std::vector<TensorView> &tensors() const;
   /// nullptr when there is none of that name. "NAME[i]" is matrix i of a tensor of three
   /// dimensions, or vector i of a bias of two: how some containers keep the experts of a layer.
+  /// "NAME[:]" is one of three dimensions or more as a matrix, which has a row for every index of
+  /// the first.
   const TensorView *find(absl::string_view name) const;
   /// Drops the pages of a tensor that was read (streaming).
   void release(const TensorView &tensor) const;

@@ -94,6 +94,10 @@ struct ModelConfig {
   /// An encoder in front of the decoder, unless its number of layers is 0: its blocks are as the
   /// decoder's, but see the whole text; the decoder's layers also attend to what it gives.
   int64_t encoderLayers = 0;
+  /// What an encoder reads that reads no tokens: rows of so many numbers (Whisper: mel bins); two
+  /// convolutions make one position of two of them. 0: it reads tokens. And how many positions the
+  /// encoder has learned.
+  int64_t featureSize = 0, encoderPositions = 0;
   /// T5's biases (`block.relativeBias`): the rows of the table, and the distance from which on all
   /// positions share the last one.
   int64_t relativeBuckets = 0, relativeDistance = 0;

@@ -30,7 +30,8 @@ struct ModelSettings {
   int64_t prefillChunk = 0; // most tokens one call of the prefill function takes
   int64_t arenaBytes = 0;   // scratch memory generated code needs
   int64_t keyCacheBytes = 0, valueCacheBytes = 0;
-  int64_t encoderContext = 0; // most tokens that the encoder of an encoder-decoder reads
+  int64_t encoderContext = 0; // most positions of the encoder of an encoder-decoder
+  int64_t featureSize = 0;    // numbers in a row of what it reads, two rows a position; 0: tokens
   int64_t decoderStart = -1;  // the token that the decoder behind it begins with; -1: none
   /// Of encoders: poolingName of how a text's hidden states become its vector, else empty, and
   /// whether (1 or 0) that is scaled to length 1.

@@ -55,12 +55,6 @@ absl::StatusOr<std::unique_ptr<Model>> openModel(const CommandContext &context, 
 /// Whether checksums are compared: neither --no-verify nor STC_NO_VERIFY asks otherwise.
 bool isVerifying(const Args &args);
 
-/// --decoder-tokens: with which tokens the text of an encoder-decoder's decoder begins.
-Option decoderTokensOption();
-/// What it says, or the start token of the model; empty for models of other kinds. Errors: the
-/// option for such a model, and no option for a model without a start token.
-absl::StatusOr<std::vector<int32_t>> decoderTokens(const Model &model, const Args &args);
-
 /// The ids in a file of token ids (see parseTokenIds).
 absl::StatusOr<std::vector<int32_t>> readTokenFile(const std::string &path);
 

@@ -35,6 +35,9 @@ public:
   /// one call; the calls below attend to it from then on. An error where the device has no such
   /// function.
   virtual absl::Status encode(absl::Span<const int32_t> tokens);
+  /// The same where the encoder reads rows of ModelSettings::featureSize numbers, two for each of
+  /// its positions.
+  virtual absl::Status encode(absl::Span<const float> features);
   /// Reads `tokens`, at most a chunk, the first of which stands at `position`, and leaves their
   /// hidden states for `score`.
   virtual absl::Status prefill(absl::Span<const int32_t> tokens, int64_t position) = 0;

@@ -35,7 +35,10 @@ typedef struct StcVariant {
   const char *target;   /* as --target named it: "x86-64-v3" */
   const char *features; /* what the processor must have, comma separated: "avx2,fma" */
   StcFunction prefill, decode, score; /* an encoder has but the first; the others are null */
-  StcFunction encode; /* reads the first text of an encoder-decoder; null for other models */
+  /* Of an encoder-decoder, else null. encode reads the first text, or with features their rows:
+   * then stem (else null) turns rows of features into rows of `hidden`, three neighbours of which
+   * are a row of the features that encode reads, beside the positions as its tokens. */
+  StcFunction encode, stem;
 } StcVariant;
 
 /* The model's functions as kernels for one kind of GPU: `stc_model_prefill`, `stc_model_decode` and

@@ -37,6 +37,9 @@ public:
   /// ModelSettings::encoderContext, and all other calls are about what its decoder writes. Errors:
   /// a model of another kind too.
   absl::Status readSource(absl::Span<const int32_t> tokens);
+  /// The same where the encoder reads features (ModelSettings::featureSize): rows of so many
+  /// numbers, an even number of them, up to twice ModelSettings::encoderContext.
+  absl::Status readSource(absl::Span<const float> features);
   /// Reads tokens, in chunks of at most ModelSettings::prefillChunk.
   absl::Status prefill(absl::Span<const int32_t> tokens);
   /// Reads one token and returns the logits of the one after it, valid until the next call.
@@ -56,6 +59,7 @@ public:
   absl::StatusOr<std::vector<float>> embed(absl::Span<const int32_t> tokens);
 
 private:
+  absl::Status beginEncoding(bool hasFeatures);
   explicit Session(Model &model) : model(model) {}
   absl::Status checkTokens(absl::Span<const int32_t> tokens) const;
   absl::Status scoreChunk(int64_t first, int64_t count, LogitsSink sink);

@@ -143,28 +143,6 @@ absl::StatusOr<std::unique_ptr<Model>> openModel(const CommandContext &context, 
   return model;
 }
 
-Option decoderTokensOption() {
-  return {"--decoder-tokens", "", "IDS",
-          "Of an encoder-decoder: what the decoder's text begins with (default: its start token)."};
-}
-
-absl::StatusOr<std::vector<int32_t>> decoderTokens(const Model &model, const Args &args) {
-  bool isGiven = args.has("--decoder-tokens");
-  if (model.settings().kind != ModelKind::EncoderDecoder) {
-    if (isGiven)
-      return args.error("--decoder-tokens", "an encoder-decoder",
-                        modelKindName(model.settings().kind));
-    return std::vector<int32_t>();
-  }
-  if (isGiven)
-    return args.tokenIds("--decoder-tokens");
-  if (model.settings().decoderStart < 0)
-    return args.error("--decoder-tokens",
-                      "the token that the decoder begins with (the model was compiled without one)",
-                      "none");
-  return std::vector<int32_t>{int32_t(model.settings().decoderStart)};
-}
-
 absl::StatusOr<std::vector<int32_t>> readTokenFile(const std::string &path) {
   STC_ASSIGN_OR_RETURN(std::string text, readFile(path));
   return parseTokenIds(text, path, "token ids");

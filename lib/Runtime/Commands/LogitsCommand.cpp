@@ -1,4 +1,6 @@
 // logits: the model's raw output at every position, as a NumPy file.
+#include "EncoderInput.h"
+
 #include "stc/Runtime/Commands.h"
 #include "stc/Runtime/Npy.h"
 #include "stc/Runtime/Session.h"
@@ -18,27 +20,30 @@ const CommandSpec &spec() {
       "\n"
       "The encoder of an encoder-decoder reads these tokens, and the file has a row for every one\n"
       "of the decoder's.",
-      withModelOptions({{"--tokens", "", "IDS", "Token ids, separated by commas or spaces."},
-                        {"--tokens-file", "", "FILE", "Read the token ids from a file."},
-                        decoderTokensOption(),
-                        {"--output", "-o", "FILE", "Where to write (required)."}}),
+      withModelOptions(
+          withEncoderOptions({{"--tokens", "", "IDS", "Token ids, separated by commas or spaces."},
+                              {"--tokens-file", "", "FILE", "Read the token ids from a file."},
+                              {"--output", "-o", "FILE", "Where to write (required)."}})),
       {"logits --tokens 1,403,407 -o logits.npy"}};
   return spec;
 }
 
 absl::Status execute(const CommandContext &context, const Args &args) {
-  STC_RETURN_IF_ERROR(args.expectOneOf({"--tokens", "--tokens-file"}, true));
+  STC_RETURN_IF_ERROR(
+      args.expectOneOf({"--tokens", "--tokens-file", "--audio", "--features"}, true));
   STC_RETURN_IF_ERROR(args.expectOneOf({"--output"}, true));
   std::string path = args.text("--output");
   STC_RETURN_IF_ERROR(checkWritable(path));
-  STC_ASSIGN_OR_RETURN(std::vector<int32_t> tokens,
-                       args.has("--tokens") ? args.tokenIds("--tokens")
-                                            : readTokenFile(args.text("--tokens-file")));
+  std::vector<int32_t> tokens;
+  if (!readsFeatures(args)) {
+    STC_ASSIGN_OR_RETURN(tokens, args.has("--tokens") ? args.tokenIds("--tokens")
+                                                      : readTokenFile(args.text("--tokens-file")));
+  }
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
   STC_ASSIGN_OR_RETURN(std::vector<int32_t> written, decoderTokens(*model, args));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
   if (!written.empty()) {
-    STC_RETURN_IF_ERROR(session->readSource(tokens));
+    STC_RETURN_IF_ERROR(encodeInput(*session, args, tokens));
     tokens = std::move(written);
   }
   if (model->settings().kind == ModelKind::Encoder) {

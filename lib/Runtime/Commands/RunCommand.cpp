@@ -1,5 +1,6 @@
 // run: continue a prompt.
 #include "Chat.h"
+#include "EncoderInput.h"
 #include "Interactive.h"
 #include "TextOutput.h"
 
@@ -30,11 +31,10 @@ const CommandSpec &spec() {
       "\n"
       "The encoder of an encoder-decoder reads the prompt, and what its decoder writes is printed\n"
       "alone.",
-      withModelOptions(
+      withModelOptions(withEncoderOptions(
           {{"--prompt", "-p", "TEXT", "The beginning of the text."},
            {"--prompt-file", "", "FILE", "Read the prompt from a file."},
            {"--tokens", "", "IDS", "The prompt as token ids, separated by commas or spaces."},
-           decoderTokensOption(),
            {"--max-tokens", "-n", "N", "Tokens to add (default: 128)."},
            {"--temperature", "", "T", "0: always the most likely token (default: 0.8)."},
            {"--top-k", "", "K", "Choose among the K most likely tokens; 0: all (default: 40)."},
@@ -56,7 +56,7 @@ const CommandSpec &spec() {
            {"--ignore-eos", "", "", "Go on after an end-of-text token."},
            {"--print-tokens", "", "", "Print the ids of the added tokens instead of the text."},
            {"--no-echo", "", "", "Do not print the prompt."},
-           {"--quiet", "", "", "No summary of times on standard error."}}),
+           {"--quiet", "", "", "No summary of times on standard error."}})),
       {"run -p \"Once upon a time\"", "run -p \"Once upon a time\" -n 200 --temperature 0",
        "run --prompt-file start.txt --top-p 0.9 --seed 7 --quiet",
        "run --tokens 1,403,407 --print-tokens",
@@ -106,6 +106,8 @@ absl::StatusOr<std::string> readMessage(const Args &args) {
 
 absl::StatusOr<Prompt> readPrompt(const Model &model, const Args &args) {
   Prompt prompt;
+  if (readsFeatures(args))
+    return prompt;
   if (args.has("--tokens")) {
     STC_ASSIGN_OR_RETURN(prompt.ids, args.tokenIds("--tokens"));
     if (!args.has("--print-tokens")) {
@@ -143,7 +145,8 @@ absl::StatusOr<std::shared_ptr<const Grammar>> readGrammar(const Args &args) {
 
 /// What options exclude each other.
 absl::Status checkOptions(const Args &args) {
-  STC_RETURN_IF_ERROR(args.expectOneOf({"--prompt", "--prompt-file", "--tokens"}, false));
+  STC_RETURN_IF_ERROR(
+      args.expectOneOf({"--prompt", "--prompt-file", "--tokens", "--audio", "--features"}, false));
   STC_RETURN_IF_ERROR(args.expectOneOf({"--chat", "--tokens"}, false));
   STC_RETURN_IF_ERROR(args.expectOneOf({"--chat", "--print-tokens"}, false));
   STC_RETURN_IF_ERROR(args.expectOneOf({"--stop", "--print-tokens"}, false));
@@ -158,7 +161,8 @@ absl::Status checkOptions(const Args &args) {
 
 absl::Status execute(const CommandContext &context, const Args &args) {
   STC_RETURN_IF_ERROR(checkOptions(args));
-  bool prompted = args.has("--prompt") || args.has("--prompt-file") || args.has("--tokens");
+  bool prompted = args.has("--prompt") || args.has("--prompt-file") || args.has("--tokens") ||
+                  readsFeatures(args);
   if (!prompted && !args.has("--chat") && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
     return formatError({"run", "", {}}, "--prompt, --prompt-file or --tokens",
                        "none of them, and no terminal to read from");
@@ -194,7 +198,7 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   STC_ASSIGN_OR_RETURN(std::vector<int32_t> written, decoderTokens(*model, args));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
   if (!written.empty()) {
-    STC_RETURN_IF_ERROR(session->readSource(prompt.ids));
+    STC_RETURN_IF_ERROR(encodeInput(*session, args, prompt.ids));
     prompt = {std::move(written), ""};
   }
   bool ids = args.has("--print-tokens"), echo = !ids && !args.has("--no-echo");

@@ -120,7 +120,7 @@ OwningOpRef<ModuleOp> cpu::buildVariantTable(MLIRContext &context,
     row.push_back(emitString(builder, loc, absl::StrCat("target_", index), target.name));
     row.push_back(emitString(builder, loc, absl::StrCat("features_", index),
                              absl::StrJoin(target.features, ",")));
-    for (StringRef function : {"prefill", "decode", "score", "encode"}) {
+    for (StringRef function : {"prefill", "decode", "score", "encode", "stem"}) {
       bool isThere = llvm::is_contained(functions, function);
       row.push_back(isThere ? LLVM::LLVMFuncOp::create(builder, loc,
                                                        entryPointName(function, index), entryType)
@@ -128,8 +128,8 @@ OwningOpRef<ModuleOp> cpu::buildVariantTable(MLIRContext &context,
                             : nullptr);
     }
   }
-  static_assert(sizeof(StcVariant) == 6 * sizeof(void *));
+  static_assert(sizeof(StcVariant) == 7 * sizeof(void *));
   emitTable(builder, loc, "stc_model_variants", "stc_model_variant_count",
-            SmallVector<Type>(6, pointer), rows);
+            SmallVector<Type>(7, pointer), rows);
   return module;
 }

@@ -16,11 +16,13 @@ using namespace stc;
 llvm::ArrayRef<EntryPoint> stc::entryPoints() {
   constexpr size_t position = offsetof(StcFrame, position), encoded = offsetof(StcFrame, encoded);
   constexpr size_t hidden = offsetof(StcFrame, hidden), logits = offsetof(StcFrame, logits);
+  constexpr size_t features = offsetof(StcFrame, features);
   static const EntryPoint entries[] = {
-      {"prefill", true, {position, encoded}, {hidden}},
-      {"decode", true, {position, encoded}, {logits}},
-      {"score", false, {}, {hidden, logits}},
-      {"encode", true, {}, {}},
+      {"prefill", {position, encoded}, {hidden}},
+      {"decode", {position, encoded}, {logits}},
+      {"score", {}, {hidden, logits}},
+      {"encode", {}, {features}, /*needsAllFloats=*/false},
+      {"stem", {}, {features, hidden}},
   };
   return entries;
 }
@@ -161,8 +163,7 @@ FailureOr<SmallVector<Value>> FrameLowering::operandsOf(const EntryPoint &entry,
   };
   SmallVector<Value> operands(contextValues);
   ArrayRef<size_t> indexFields = entry.indexFields, floatFields = entry.floatFields;
-  ArrayRef<Type> types = callee.getArgumentTypes().drop_front(context.size());
-  for (auto [number, type] : llvm::enumerate(types)) {
+  for (Type type : callee.getArgumentTypes().drop_front(context.size())) {
     if (type.isIndex() && !indexFields.empty()) {
       operands.push_back(loadIndex(indexFields.front()));
       indexFields = indexFields.drop_front();
@@ -176,22 +177,18 @@ FailureOr<SmallVector<Value>> FrameLowering::operandsOf(const EntryPoint &entry,
     }
     auto memref = dyn_cast<MemRefType>(type);
     bool isTokens = memref && memref.getElementType().isInteger(32);
-    bool isFeatures = memref && memref.getElementType().isF32() && entry.readsInput && number == 0;
-    bool isFloats = memref && memref.getElementType().isF32() && !floatFields.empty();
-    if (!isTokens && !isFeatures && !isFloats)
+    if (!memref || (!isTokens && (!memref.getElementType().isF32() || floatFields.empty())))
       return callee.emitOpError("expects tokens, position, cache, hidden state and logits as "
                                 "arguments, but got ")
              << type;
-    size_t field = isTokens     ? offsetof(StcFrame, tokens)
-                   : isFeatures ? offsetof(StcFrame, features)
-                                : floatFields.front();
-    if (!isTokens && !isFeatures)
+    size_t field = isTokens ? offsetof(StcFrame, tokens) : floatFields.front();
+    if (!isTokens)
       floatFields = floatFields.drop_front();
     Value address = loadField(builder, loc, frame, field, pointer);
     SmallVector<Value> sizes(memref.getNumDynamicDims(), loadIndex(offsetof(StcFrame, n_tokens)));
     operands.push_back(packed::BufferOp::create(builder, loc, memref, address, sizes));
   }
-  if (!floatFields.empty() || callee.getNumResults() != 0)
+  if ((entry.needsAllFloats && !floatFields.empty()) || callee.getNumResults() != 0)
     return callee.emitOpError("expects ")
            << entry.floatFields.size() << " buffers of f32 as arguments and no results";
   return operands;

@@ -12,13 +12,12 @@
 namespace stc {
 
 /// An entry point of stc/Runtime/ModelABI.h: the function it calls, and the offsets in the frame of
-/// the fields that are its indices (it may have fewer) and its f32 buffers. The first argument of
-/// one that `readsInput` is tokens, or features in their place.
+/// the fields that are its indices (it may have fewer) and its f32 buffers (fewer, if it may).
 struct EntryPoint {
   llvm::StringLiteral function;
-  bool readsInput;
   llvm::SmallVector<size_t, 2> indexFields;
   llvm::SmallVector<size_t, 2> floatFields;
+  bool needsAllFloats = true;
 };
 llvm::ArrayRef<EntryPoint> entryPoints();
 

@@ -83,10 +83,15 @@ private:
       return emitError(forward.getLoc(), "expected @forward(tensor<?xi32>, index, ")
              << (encode ? "index, " : "") << "!stc.kv_cache) -> tensor<?xHxf32>, got "
              << forward.getFunctionType();
-    if (encode && (encode.getNumResults() != 0 ||
-                   encode.getArgumentTypes() != ArrayRef{tokens, inputs.back()}))
-      return emitError(encode.getLoc(), "expected @encode(tensor<?xi32>, ")
-             << inputs.back() << "), got " << encode.getFunctionType();
+    if (encode) {
+      // Rows of features may stand between the positions, in place of tokens, and the cache.
+      ArrayRef<Type> read = encode.getArgumentTypes();
+      bool hasRows = read.size() == 3 && isActivation(read[1]);
+      if (encode.getNumResults() != 0 || read.size() != (hasRows ? 3 : 2) || read[0] != tokens ||
+          read.back() != inputs.back())
+        return emitError(encode.getLoc(), "expected @encode(tensor<?xi32>, ")
+               << inputs.back() << "), got " << encode.getFunctionType();
+    }
     if (!head)
       return success();
     if (head.getArgumentTypes() != results || head.getNumResults() != 1 ||
