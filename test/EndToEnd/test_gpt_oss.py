@@ -218,7 +218,7 @@ class Compressed(GptOssTest):
                                  [self.interpret(model, "--stc-prune=spec=2:4")], 1e-5)
                 continue
             self.assertEqual(result.returncode, 1)
-            self.assertRegex(result.stderr.decode(), r"down_proj\[0\]: expected no codes, .* "
+            self.assertRegex(result.stderr.decode(), r"gate_up_proj\[0\]: expected no codes, .* "
                              r"Linear alone.*, got .*int8-g32\n$")
             self.assertFalse(out.exists())
 
