@@ -222,7 +222,7 @@ class BadInput(TemporaryDirectoryTest):
     def test_exports_that_cannot_be(self):
         family = Granite()
         line = self.error(family, family.tensors(), "--emit=gguf")
-        self.assertIn("--emit=gguf: expected a model of llama, mistral, qwen2 or qwen3", line)
+        self.assertIn("--emit=gguf: expected a model of llama, mistral, qwen2, qwen3, mixtral", line)
         for make, message in ((Gpt2, "with a tensor of its own, got one that gpt2 checkpoints"),
                               (Phi3, "with a tensor of its own, got one that phi3 checkpoints"),
                               (Gemma2, "that the checkpoint stores as the model uses it")):
