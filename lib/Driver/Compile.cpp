@@ -3,6 +3,8 @@
 
 #include "Artifacts.h"
 #include "CheckKind.h"
+#include "CheckOptions.h"
+#include "Outputs.h"
 #include "ReadModule.h"
 #include "Report.h"
 #include "SearchCost.h"
@@ -28,10 +30,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "mlir/IR/Diagnostics.h"
-#include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Support/xxhash.h"
@@ -44,69 +44,6 @@ using namespace stc;
 /// Tokens of a prompt that a GPU takes at once: enough to multiply matrices by, and few enough for
 /// their activations to stay in its cache.
 static constexpr int64_t kGpuPrefillChunk = 256;
-
-static constexpr Phase kPhases[] = {Phase::Import, Phase::Graph,  Phase::Compressed, Phase::Packed,
-                                    Phase::Tiled,  Phase::Vector, Phase::LLVM};
-
-absl::Status stc::parseEmit(const std::string &text, CompileOptions &options) {
-  if (text == "exe")
-    options.emit = EmitKind::Executable;
-  else if (text == "shared")
-    options.emit = EmitKind::Shared;
-  else if (text == "object")
-    options.emit = EmitKind::Object;
-  else if (text == "asm")
-    options.emit = EmitKind::Assembly;
-  else if (text == "llvm")
-    options.emit = EmitKind::LLVMIR;
-  else if (text == "ptx")
-    options.emit = EmitKind::Ptx;
-  else if (text == "safetensors")
-    options.emit = EmitKind::Safetensors;
-  else if (text == "gguf")
-    options.emit = EmitKind::Gguf;
-  else if (absl::StartsWith(text, "mlir:") && parsePhase(text.substr(5))) {
-    options.emit = EmitKind::MLIR;
-    options.mlirPhase = *parsePhase(text.substr(5));
-  } else {
-    std::string phases =
-        llvm::join(llvm::map_range(kPhases, [](Phase phase) { return phaseName(phase); }), "|");
-    return formatError(
-        {"", "--emit", {}},
-        absl::StrCat("exe, shared, object, safetensors, gguf, asm, ptx, llvm or mlir:", phases),
-        printable(text));
-  }
-  return absl::OkStatus();
-}
-
-/// The model's own name: the checkpoint's folder or file without directories and suffix.
-static std::string modelName(const std::string &model) {
-  llvm::StringRef path = llvm::StringRef(model).rtrim('/');
-  llvm::StringRef name = llvm::sys::path::filename(path);
-  for (llvm::StringRef suffix : {".gguf", ".mlir", ".safetensors"})
-    name.consume_back(suffix);
-  return name.empty() || name == "." ? "model" : name.str();
-}
-
-std::string stc::outputPath(const CompileOptions &options) {
-  std::string name = options.output.empty() ? modelName(options.model) : options.output;
-  if (options.emit == EmitKind::Gguf)
-    return absl::EndsWith(name, ".gguf") ? name : name + ".gguf";
-  if (!options.output.empty())
-    return options.output;
-  switch (options.emit) {
-  case EmitKind::Assembly:
-    return name + ".s";
-  case EmitKind::Ptx:
-    return name + ".ptx";
-  case EmitKind::LLVMIR:
-    return name + ".ll";
-  case EmitKind::MLIR:
-    return absl::StrCat(name, ".", phaseName(options.mlirPhase).str(), ".mlir");
-  default:
-    return name;
-  }
-}
 
 namespace {
 
@@ -177,7 +114,7 @@ private:
   std::unique_ptr<Autotuner> autotuner;
   std::unique_ptr<Report> page; // of --report
   PipelineOptions pipeline;
-  size_t nextPhase = 0;         // into kPhases
+  size_t nextPhase = 0;         // into kAllPhases
   std::string foundRecipe;      // of a search
   std::string imposedAttention; // rules
   std::string firstError, timings;
@@ -288,14 +225,14 @@ absl::Status Compilation::runPhase(Phase phase, mlir::ModuleOp onto) {
 }
 
 absl::Status Compilation::advanceTo(Phase last) {
-  for (; nextPhase < std::size(kPhases) && kPhases[nextPhase] <= last; ++nextPhase) {
-    if (kPhases[nextPhase] == Phase::Tiled)
+  for (; nextPhase < std::size(kAllPhases) && kAllPhases[nextPhase] <= last; ++nextPhase) {
+    if (kAllPhases[nextPhase] == Phase::Tiled)
       setFingerprint(*module, targets, gpuTargets);
-    STC_RETURN_IF_ERROR(runPhase(kPhases[nextPhase], *module));
-    if (kPhases[nextPhase] == Phase::Compressed)
+    STC_RETURN_IF_ERROR(runPhase(kAllPhases[nextPhase], *module));
+    if (kAllPhases[nextPhase] == Phase::Compressed)
       takeRecipe();
     if (page)
-      page->keep(kPhases[nextPhase], *module);
+      page->keep(kAllPhases[nextPhase], *module);
   }
   return absl::OkStatus();
 }
@@ -391,15 +328,6 @@ static absl::StatusOr<std::string> compilerIdentity() {
                        MappedFile::open(llvm::sys::fs::getMainExecutable(nullptr, nullptr)));
   return absl::StrCat(LLVM_VERSION_STRING, "-",
                       absl::Hex(llvm::xxh3_64bits({file->bytes().data(), file->bytes().size()})));
-}
-
-static std::string fileName(const std::string &path) {
-  return llvm::sys::path::filename(path).str();
-}
-
-/// Where the recipe of a search goes.
-static std::string recipePath(const CompileOptions &options) {
-  return outputPath(options) + ".recipe.yaml";
 }
 
 /// Weights of all matrices; of those that are looked up row by row too.
@@ -525,25 +453,9 @@ absl::Status Compilation::emitBinary() {
   pipeline.bundle = artifacts->bundle();
   STC_RETURN_IF_ERROR(advanceTo(Phase::Packed));
   ModelSettings settings = modelSettings(*module, modelName(options.model));
-  settings.recipe =
-      absl::StrCat("prune=", options.prune, " quantize=", options.quantize, " head=", options.head,
-                   options.structure.str(), options.rotate ? " rotate" : "",
-                   options.attention == "none" ? "" : " attention=" + options.attention);
+  settings.recipe = recipeText(options);
   if (!imposedAttention.empty())
     settings.other[kAttentionSetting] = imposedAttention;
-  // The same for the recipe that a search wrote as for its reading: the same binary.
-  if (options.recipe || !options.budget.empty())
-    settings.recipe =
-        absl::StrCat("recipe=", fileName(options.recipe ? options.recipeFile : recipePath(options)),
-                     options.structure.str());
-  else if (!options.calibration.text.empty())
-    absl::StrAppend(
-        &settings.recipe, " calibrate=", options.calibration.text,
-        " sequences=", options.calibration.sequences, " length=", options.calibration.length,
-        options.calibration.repair ? "" : " no-repair", " sweeps=", options.calibration.sweeps,
-        options.calibration.ratios == "uniform" ? "" : " ratios=" + options.calibration.ratios);
-  if (!options.exclude.empty())
-    absl::StrAppend(&settings.recipe, " exclude=", absl::StrJoin(options.exclude, ","));
   STC_RETURN_IF_ERROR(describeModel(settings));
   // The packed module is gone from here on: later phases see only offsets.
   STC_ASSIGN_OR_RETURN(std::vector<std::string> objects, generateVariants(settings));
@@ -581,90 +493,14 @@ absl::Status Compilation::emitExport() {
   return absl::OkStatus();
 }
 
-static absl::Status checkHead(const std::string &head) {
-  absl::Status status = head == "auto" ? absl::OkStatus() : parseQuantizeSpec(head).status();
-  return status.ok()
-             ? status
-             : formatError({"", "--head", {}}, "auto, or what --quantize takes", printable(head));
-}
-
-/// A clear error now, and not after minutes.
-static absl::Status checkText(const std::string &text) {
-  return text.empty() || text == "default" ? absl::OkStatus() : MappedFile::open(text).status();
-}
-
-/// Specifications, and calibration text where a method needs it.
-static absl::Status checkMethods(const CompileOptions &options) {
-  if (!options.budget.empty())
-    return checkText(options.calibration.text);
-  if (options.recipe) // whose specifications are checked already
-    return checkText(options.recipe->calibration.text);
-  STC_ASSIGN_OR_RETURN(PruneSpec prune, parsePruneSpec(options.prune));
-  STC_ASSIGN_OR_RETURN(QuantizeSpec quantize, parseQuantizeSpec(options.quantize));
-  const std::string &text = options.calibration.text;
-  if (text.empty()) {
-    if (prune.needsCalibration())
-      return formatError({"", "--prune", {}}, "--calibrate TEXT beside " + prune.method, "none");
-    if (quantize.needsCalibration())
-      return formatError({"", "--quantize", {}}, "--calibrate TEXT beside " + quantize.method,
-                         "none");
-    if (options.structure.layers > 0)
-      return formatError({"", "--prune-layers", {}}, "--calibrate TEXT beside it", "none");
-    return absl::OkStatus();
-  }
-  if (prune.pattern.kind == PrunePattern::Kind::None && !quantize.enabled &&
-      !options.structure.any())
-    return formatError({"", "--calibrate", {}},
-                       "--prune, --quantize or one of --prune-channels, --prune-groups, "
-                       "--prune-heads, --prune-experts and --prune-layers beside it",
-                       "none");
-  return checkText(text);
-}
-
-/// Text is of one target, from the phase on where targets differ; PTX is of a GPU, asm of a
-/// processor.
-static absl::Status checkSingleTarget(const CompileOptions &options) {
-  if (options.emit == EmitKind::MLIR && options.mlirPhase <= Phase::Packed)
-    return absl::OkStatus();
-  ErrorSite site{"", "--target", {}};
-  if (absl::StrContains(options.target, ","))
-    return formatError(site,
-                       "one target for --emit=asm, ptx, llvm and mlir:tiled to mlir:llvm (several "
-                       "for exe, shared and object)",
-                       printable(options.target));
-  bool isGpu = gpu::TargetDescription::isGpu(options.target) &&
-               !gpu::TargetDescription::isSimulated(options.target);
-  if (options.emit == EmitKind::Ptx && !isGpu)
-    return formatError(site, "a GPU beside --emit=ptx, as in nvptx-sm_90",
-                       printable(options.target));
-  if (options.emit == EmitKind::Assembly && isGpu)
-    return formatError({"", "--emit", {}}, absl::StrCat("ptx for ", options.target), "asm");
-  return absl::OkStatus();
-}
-
 absl::Status Compilation::run() {
   auto start = std::chrono::steady_clock::now();
   STC_RETURN_IF_ERROR(parseTargets());
   STC_RETURN_IF_ERROR(checkMethods(options));
-  STC_RETURN_IF_ERROR(checkHead(options.head));
   STC_ASSIGN_OR_RETURN(auto attention, parseAttentionRules(options.attention));
   STC_RETURN_IF_ERROR(checkReport(options, targets));
-  bool text = options.emit == EmitKind::MLIR || options.emit == EmitKind::LLVMIR ||
-              options.emit == EmitKind::Assembly || options.emit == EmitKind::Ptx;
-  if (text)
-    STC_RETURN_IF_ERROR(checkSingleTarget(options));
-  bool exported = options.emit == EmitKind::Safetensors || options.emit == EmitKind::Gguf;
-  // Whose formats know no layers of different sizes.
-  if (exported && options.structure.any())
-    return formatError({"", "--emit", {}},
-                       "exe, shared, object, asm, llvm or mlir:PHASE where structure is pruned",
-                       "safetensors or gguf");
-  if (exported && (attentionRulesText(attention) != "none" ||
-                   (options.recipe && !options.recipe->attention.empty())))
-    return formatError({"", "--emit", {}},
-                       "exe, shared, object, asm, llvm or mlir:PHASE where an attention pattern is "
-                       "imposed",
-                       "safetensors or gguf");
+  bool text = isText(options.emit), exported = isExport(options.emit);
+  STC_RETURN_IF_ERROR(checkEmit(options, attention));
   bool toTerminal = text && options.output == "-";
   if (!toTerminal && options.emit != EmitKind::Safetensors)
     STC_RETURN_IF_ERROR(checkWritable(outputPath(options)));

@@ -19,6 +19,10 @@ class LoweringConfigChooser;
 
 /// Where a module stands. Names are those of `--emit=mlir:<phase>` and of the dumps.
 enum class Phase { Import, Graph, Compressed, Packed, Tiled, Vector, LLVM };
+/// In their order.
+inline constexpr Phase kAllPhases[] = {Phase::Import, Phase::Graph, Phase::Compressed,
+                                       Phase::Packed, Phase::Tiled, Phase::Vector,
+                                       Phase::LLVM};
 llvm::StringRef phaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
