@@ -158,7 +158,7 @@ class Compressed(GptOssTest):
             self.assertEqual(len(left), 3)
 
     def test_repaired_experts(self):
-        """Experts that are left are fitted to what all gave, and their biases are not counted twice."""
+        """Experts that are left are fitted to what all gave, on the text that they are fitted to."""
         for name in self.tensors:
             if name.endswith("down_proj_bias"):
                 self.tensors[name] = [[10 * x for x in row] for row in self.tensors[name]]
