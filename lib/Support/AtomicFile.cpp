@@ -78,6 +78,7 @@ absl::StatusOr<std::unique_ptr<AtomicFile>> AtomicFile::create(const std::string
   STC_ASSIGN_OR_RETURN(std::string target, resolveTarget(path));
   for (int attempt = 0; attempt < 100; ++attempt) {
     std::string name = temporaryName(target);
+    TemporaryChange change;
     int descriptor = ::open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor < 0 && errno == EEXIST)
       continue;
@@ -171,9 +172,12 @@ absl::Status AtomicFile::commit(bool executable) {
     return formatError({finalPath, "", {}}, "one commit", "a second one");
   STC_RETURN_IF_ERROR(flush());
   STC_RETURN_IF_ERROR(sync(executable));
-  if (rename(tempPath.c_str(), finalPath.c_str()) != 0)
-    return systemError(finalPath, "a writable file", errno);
-  committed = true;
+  {
+    TemporaryChange change;
+    if (rename(tempPath.c_str(), finalPath.c_str()) != 0)
+      return systemError(finalPath, "a writable file", errno);
+    committed = true;
+  }
   // The new name must survive a crash too. Some file systems cannot sync a directory; the file's
   // contents are safe there all the same.
   size_t slash = finalPath.rfind('/');

@@ -58,7 +58,7 @@ absl::StatusOr<std::unique_ptr<AtomicFolder>> AtomicFolder::create(const std::st
   std::unique_ptr<AtomicFolder> folder(new AtomicFolder);
   STC_ASSIGN_OR_RETURN(folder->finalPath, resolveTarget(path));
   std::string name = temporaryName(folder->finalPath);
-  // Claimed first: a signal between the two calls must not leave it.
+  TemporaryChange change;
   folder->signalSlots.push_back(claimTemporary(name));
   if (mkdir(name.c_str(), 0777) != 0)
     return systemError(path, errno);
@@ -73,6 +73,8 @@ AtomicFolder::~AtomicFolder() {
       file.reset(); // which removes what was not committed
       unlink(path.c_str());
     }
+    for (const std::string &path : folders)
+      rmdir(path.c_str());
     rmdir(tempPath.c_str());
   }
   for (int slot : signalSlots)
@@ -83,12 +85,23 @@ std::string AtomicFolder::pathOf(absl::string_view name) const {
   return absl::StrCat(tempPath, "/", name);
 }
 
+absl::Status AtomicFolder::addFolder(absl::string_view name) {
+  std::string path = pathOf(name);
+  TemporaryChange change;
+  signalSlots.push_back(claimTemporary(path));
+  if (mkdir(path.c_str(), 0777) != 0)
+    return systemError(path, errno);
+  folders.push_back(path);
+  return absl::OkStatus();
+}
+
 absl::Status AtomicFolder::commit() {
   for (std::unique_ptr<AtomicFile> &file : files) {
     signalSlots.push_back(claimTemporary(file->path()));
     STC_RETURN_IF_ERROR(file->commit());
   }
   // An empty folder of this name is replaced; anything else that came up meanwhile is an error.
+  TemporaryChange change;
   if (std::rename(tempPath.c_str(), finalPath.c_str()) != 0)
     return systemError(finalPath, errno);
   committed = true;

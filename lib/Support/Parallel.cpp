@@ -3,9 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <pthread.h>
 #include <sched.h>
-#include <vector>
 
 namespace stc {
 
@@ -28,11 +26,6 @@ struct Loop {
   }
 };
 
-void *workerMain(void *argument) {
-  static_cast<Loop *>(argument)->work();
-  return nullptr;
-}
-
 int processors() {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof(set), &set) != 0)
@@ -41,6 +34,21 @@ int processors() {
 }
 
 } // namespace
+
+HelperThreads::HelperThreads(int64_t threads, absl::FunctionRef<void()> body) : body(body) {
+  auto run = [](void *argument) -> void * {
+    static_cast<HelperThreads *>(argument)->body();
+    return nullptr;
+  };
+  pthread_t handle;
+  while (count() < threads && pthread_create(&handle, nullptr, run, this) == 0)
+    handles.push_back(handle);
+}
+
+HelperThreads::~HelperThreads() {
+  for (pthread_t handle : handles)
+    pthread_join(handle, nullptr);
+}
 
 int parallelThreads() {
   int wanted = wantedThreads.load(std::memory_order_relaxed);
@@ -57,15 +65,9 @@ void parallelFor(int64_t count, absl::FunctionRef<void(int64_t)> body) {
     return;
   }
   Loop loop{count, body};
-  std::vector<pthread_t> workers;
-  for (int64_t i = 1; i < threads; ++i) {
-    pthread_t handle;
-    if (pthread_create(&handle, nullptr, workerMain, &loop) == 0)
-      workers.push_back(handle);
-  }
+  auto work = [&] { loop.work(); };
+  HelperThreads helpers(threads - 1, work);
   loop.work();
-  for (pthread_t handle : workers)
-    pthread_join(handle, nullptr);
 }
 
 } // namespace stc

@@ -73,4 +73,21 @@ void normalize(absl::Span<float> vector) {
     value = float(double(value) / std::sqrt(squares));
 }
 
+double cosineDistance(absl::Span<const float> a, absl::Span<const float> b) {
+  double squaresOfA = 0, squaresOfB = 0, squares = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    squaresOfA += double(a[i]) * double(a[i]);
+    squaresOfB += double(b[i]) * double(b[i]);
+  }
+  if (squaresOfA == 0 || squaresOfB == 0)
+    return squaresOfA == squaresOfB ? 0 : 1;
+  // Half the squared distance of the ends, which cancels nothing.
+  double lengthOfA = std::sqrt(squaresOfA), lengthOfB = std::sqrt(squaresOfB);
+  for (size_t i = 0; i < a.size(); ++i) {
+    double apart = double(a[i]) / lengthOfA - double(b[i]) / lengthOfB;
+    squares += apart * apart;
+  }
+  return squares / 2;
+}
+
 } // namespace stc

@@ -2,6 +2,7 @@
 #ifndef STC_LIB_SUPPORT_TEMPORARIES_H
 #define STC_LIB_SUPPORT_TEMPORARIES_H
 
+#include <csignal>
 #include <string>
 
 namespace stc {
@@ -11,6 +12,24 @@ namespace stc {
 int claimTemporary(const std::string &path);
 /// Ends that. A slot of -1 is fine.
 void releaseTemporary(int slot);
+
+/// Removes all that are claimed, if this process is the one that removeTemporariesOnSignal was
+/// called in. A handler of signals may call it; the process is to end then.
+void removeTemporaries();
+
+/// While one lives, no signal that removes temporaries acts: whoever makes one and claims it, or
+/// renames it, does both behind one, so that none is made that nobody knows of. Short work only, as
+/// a signal waits for it.
+class TemporaryChange {
+public:
+  TemporaryChange();
+  ~TemporaryChange();
+  TemporaryChange(const TemporaryChange &) = delete;
+  TemporaryChange &operator=(const TemporaryChange &) = delete;
+
+private:
+  sigset_t previousMask;
+};
 
 /// A name beside `target` that no other output has. It does not contain the final name, which may
 /// already be as long as allowed.

@@ -96,5 +96,32 @@ TEST(AtomicFolder, aSignalLeavesNothing) {
   EXPECT_THAT(outer.names(), IsEmpty());
 }
 
+TEST(AtomicFolder, aSignalAtAnyTimeLeavesNothing) {
+  TempFolder outer;
+  for (int delay = 0; delay < 100; ++delay) {
+    int ready[2];
+    ASSERT_EQ(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+      removeTemporariesOnSignal();
+      for (bool first = true;; first = false) { // files appear and go all the time
+        twoFiles(outer.path("out"));
+        if (first && write(ready[1], "", 1) != 1)
+          _exit(0);
+      }
+    }
+    char byte;
+    ASSERT_EQ(read(ready[0], &byte, 1), 1);
+    usleep(useconds_t(delay));
+    kill(child, SIGTERM);
+    int status = 0;
+    waitpid(child, &status, 0);
+    close(ready[0]);
+    close(ready[1]);
+    EXPECT_TRUE(WIFSIGNALED(status));
+    ASSERT_THAT(outer.names(), IsEmpty()) << "after " << delay << " us";
+  }
+}
+
 } // namespace
 } // namespace stc

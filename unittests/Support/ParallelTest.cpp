@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <vector>
 
 using namespace stc;
@@ -35,4 +38,35 @@ TEST(Parallel, NestedLoopsStayOnTheirThread) {
   for (auto &count : visits)
     EXPECT_EQ(count, 1);
   setParallelThreads(0);
+}
+
+/// Runs loops where no stack of a thread can be had any more.
+static void runWithoutThreads() {
+  rlimit none{0, 0};
+  setrlimit(RLIMIT_AS, &none);
+  setParallelThreads(4);
+  std::atomic<int> sum{0};
+  auto body = [&] { ++sum; };
+  int64_t helpers = HelperThreads(4, body).count();
+  parallelFor(10, [&](int64_t i) { sum += int(i); });
+  _exit(helpers == 0 && sum == 45 ? 0 : 1);
+}
+
+TEST(Parallel, DoesWithoutThreadsThatAreRefused) {
+  // A program started anew: this one keeps the stacks of earlier threads for later ones.
+  testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_EXIT(runWithoutThreads(), testing::ExitedWithCode(0), "");
+}
+
+TEST(Parallel, HelpersRunOnceEach) {
+  for (int64_t threads : {-1, 0, 1, 3}) {
+    std::atomic<int64_t> calls{0}, count{0};
+    auto body = [&] { ++calls; };
+    {
+      HelperThreads helpers(threads, body);
+      count = helpers.count();
+    }
+    EXPECT_EQ(calls, std::max<int64_t>(threads, 0));
+    EXPECT_EQ(count, calls);
+  }
 }

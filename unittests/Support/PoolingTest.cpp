@@ -35,5 +35,17 @@ TEST(Pooling, ScalesToLengthOne) {
   EXPECT_THAT(zeros, ElementsAre(0, 0));
 }
 
+TEST(Pooling, MeasuresHowFarVectorsPointApart) {
+  auto distance = [](std::vector<float> a, std::vector<float> b) { return cosineDistance(a, b); };
+  EXPECT_DOUBLE_EQ(distance({3, 4}, {4, 3}), 1 - 24.0 / 25);
+  EXPECT_EQ(distance({3, 4}, {6, 8}), 0);
+  EXPECT_DOUBLE_EQ(distance({1, 0}, {0, 5}), 1);
+  EXPECT_DOUBLE_EQ(distance({1, 0}, {-2, 0}), 2);
+  EXPECT_EQ(distance({0, 0}, {0, 0}), 0);
+  EXPECT_EQ(distance({0, 0}, {1, 0}), 1);
+  // 1 - cosine of doubles would have five digits of it: the angle's square, halved.
+  EXPECT_NEAR(distance({1, 0}, {1, 1e-6f}) / 5e-13, 1, 1e-6);
+}
+
 } // namespace
 } // namespace stc

@@ -92,6 +92,8 @@ public:
 
   /// Where a file called `name` is to be written until the folder is committed.
   std::string pathOf(absl::string_view name) const;
+  /// Makes the folder `name` in it, for files called NAME/FILE.
+  absl::Status addFolder(absl::string_view name);
   /// Takes a file created under a path of this folder.
   void add(std::unique_ptr<AtomicFile> file) { files.push_back(std::move(file)); }
   /// Makes the folder visible with all files that were added.
@@ -100,6 +102,7 @@ public:
 private:
   AtomicFolder() = default;
   std::string finalPath, tempPath;
+  std::vector<std::string> folders; // in it
   std::vector<std::unique_ptr<AtomicFile>> files;
   std::vector<int> signalSlots; // of the folder and of committed files
   bool committed = false;
@@ -109,8 +112,9 @@ private:
 /// not a directory), so that long work does not end in a failed write.
 absl::Status checkWritable(const std::string &path);
 
-/// From now on SIGINT, SIGTERM and SIGHUP remove the temporary files of uncommitted AtomicFiles and
-/// AtomicFolders before they end the process. For command-line tools; a library leaves signals to its host.
+/// From now on SIGINT, SIGTERM, SIGHUP and SIGXCPU remove the temporary files of uncommitted
+/// AtomicFiles and AtomicFolders before they end the process. For command-line tools; a library
+/// leaves signals to its host.
 void removeTemporariesOnSignal();
 
 } // namespace stc

@@ -5,8 +5,29 @@
 #include "absl/functional/function_ref.h"
 
 #include <cstdint>
+#include <pthread.h>
+#include <vector>
 
 namespace stc {
+
+/// Threads beside the caller's that all run one function. Those that the system refuses (a limit on
+/// processes, no memory for a stack) are done without, where std::thread would end the program.
+class HelperThreads {
+public:
+  /// None if `threads` is 0 or less. `body` has to live until these threads are joined.
+  HelperThreads(int64_t threads, absl::FunctionRef<void()> body);
+  /// Waits until all have returned.
+  ~HelperThreads();
+  HelperThreads(const HelperThreads &) = delete;
+  HelperThreads &operator=(const HelperThreads &) = delete;
+
+  /// How many there are.
+  int64_t count() const { return int64_t(handles.size()); }
+
+private:
+  absl::FunctionRef<void()> body;
+  std::vector<pthread_t> handles;
+};
 
 /// Threads that parallelFor uses: the processors this process may use (its affinity mask), or what
 /// setParallelThreads said.

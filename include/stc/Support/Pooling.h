@@ -28,6 +28,10 @@ std::vector<float> pool(absl::Span<const float> hidden, int64_t columns, Pooling
 /// Scales `vector` to length 1; a vector of zeros stays as it is.
 void normalize(absl::Span<float> vector);
 
+/// How far two vectors of one size point apart: 1 - cosine, 0 where they point the same way, to the
+/// precision of doubles even there. Where only one of them is zeros it is 1, where both are 0.
+double cosineDistance(absl::Span<const float> a, absl::Span<const float> b);
+
 } // namespace stc
 
 #endif // STC_SUPPORT_POOLING_H
