@@ -84,6 +84,23 @@ bool readMXFP4(const uint8_t *block, BlockCodes &out) {
   return std::isfinite(out.scales[0]);
 }
 
+/// Four scales of 16 elements, E4M3 numbers without a sign (the highest bit means nothing, and NaN
+/// is 0), then E2M1 values of each group, element j in the low and element j + 8 in the high half.
+bool readNVFP4(const uint8_t *block, BlockCodes &out) {
+  for (int group = 0; group < 4; ++group) {
+    int bits = block[group] & 0x7F, exponent = bits >> 3, mantissa = bits & 7;
+    float scale =
+        exponent ? std::ldexp(float(8 + mantissa), exponent - 10) : std::ldexp(float(mantissa), -9);
+    out.scales[group] = bits == 0x7F ? 0 : 0.5f * scale;
+    const uint8_t *values = block + 4 + group * 8;
+    for (int j = 0; j < 8; ++j) {
+      out.codes[group * 16 + j] = twiceFloat4(values[j] & 15);
+      out.codes[group * 16 + j + 8] = twiceFloat4(values[j] >> 4);
+    }
+  }
+  return true;
+}
+
 //===----------------------------------------------------------------------===//
 // Blocks of 256 elements: an f16 scale of the scales of 8 or 16 groups
 //===----------------------------------------------------------------------===//
@@ -208,6 +225,7 @@ const BlockType *findBlockType(DType dtype) {
       {DType::IQ4_NL, {32, 8, false, readIQ4_NL}},
       {DType::IQ4_XS, {32, 8, false, readIQ4_XS}},
       {DType::MXFP4, {32, 5, false, readMXFP4}},
+      {DType::NVFP4, {16, 5, false, readNVFP4}},
   };
   for (const auto &[known, type] : types)
     if (known == dtype)

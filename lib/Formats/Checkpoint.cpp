@@ -8,6 +8,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 
 #include <algorithm>
 #include <sys/stat.h>
@@ -18,6 +20,8 @@ namespace {
 
 constexpr uint64_t maxConfigBytes = 16 << 20;
 constexpr int64_t maxMatrices = 1 << 16; // of one tensor
+// Newer GGUF files hold the two halves of it apart, one of them transposed.
+constexpr absl::string_view kLatentMatrix = ".attn_kv_b.weight";
 
 bool exists(const std::string &path) {
   struct stat info;
@@ -91,6 +95,10 @@ absl::StatusOr<ModelConfig> readConfig(const std::string &folder,
     STC_ASSIGN_OR_RETURN(JsonValue settings, readJsonFile(extractor));
     STC_RETURN_IF_ERROR(checkFeatureExtractor(settings, extractor, config));
   }
+  if (config.readsImages() && exists(extractor)) {
+    STC_ASSIGN_OR_RETURN(JsonValue settings, readJsonFile(extractor));
+    STC_RETURN_IF_ERROR(readImageProcessor(settings, extractor, config));
+  }
   if (config.kind == ModelKind::Encoder)
     STC_RETURN_IF_ERROR(readSentenceModules(folder, config));
   return config;
@@ -111,6 +119,8 @@ void addMatrices(const TensorView &tensor, std::map<std::string, TensorView, std
     matrix.shape.erase(matrix.shape.begin());
     matrix.bytes = tensor.bytes.subspan(uint64_t(i) * bytes, bytes);
     matrix.offset += uint64_t(i) * bytes;
+    if (tensor.ownScales.size() > sizeof(float))
+      matrix.ownScales = tensor.ownScales.subspan(uint64_t(i) * sizeof(float), sizeof(float));
     found.emplace(matrix.name, std::move(matrix));
   }
 }
@@ -126,7 +136,95 @@ void addFlat(const TensorView &tensor, std::map<std::string, TensorView, std::le
   found.emplace(matrix.name, std::move(matrix));
 }
 
+constexpr absl::string_view kFirstRow = ".norms.0.weight", kJoinedRows = ".norms.[:].weight";
+
+/// The matrix of the vectors "PREFIX.norms.0.weight", "PREFIX.norms.1.weight" ..., of which `first`
+/// is the first, as far as they are alike; its bytes are added to `storage`.
+void joinRows(const Checkpoint &checkpoint, const TensorView &first,
+              std::map<std::string, TensorView, std::less<>> &found,
+              std::vector<std::vector<uint8_t>> &storage) {
+  absl::string_view prefix = first.name;
+  if (!absl::ConsumeSuffix(&prefix, kFirstRow) || first.encoding || first.shape.size() != 1)
+    return;
+  TensorView matrix = first;
+  matrix.name = absl::StrCat(prefix, kJoinedRows);
+  std::vector<uint8_t> bytes;
+  int64_t count = 0;
+  for (; count < maxMatrices; ++count) {
+    const TensorView *row = checkpoint.find(nameOfJoinedRow(matrix.name, count));
+    if (!row || row->encoding || row->dtype != first.dtype || row->shape != first.shape)
+      break;
+    bytes.insert(bytes.end(), row->bytes.begin(), row->bytes.end());
+  }
+  matrix.shape.insert(matrix.shape.begin(), count);
+  storage.push_back(std::move(bytes));
+  matrix.bytes = storage.back();
+  found.emplace(matrix.name, std::move(matrix));
+}
+
+/// The rows of "A" above those of "B", of the tensor that is called "A+B".
+bool stackParts(const Checkpoint &checkpoint, TensorView &view, std::vector<float> &values) {
+  int64_t columns = 0;
+  bool isVector = true;
+  for (absl::string_view part : absl::StrSplit(view.name, '+')) {
+    const TensorView *tensor = checkpoint.find(part);
+    if (!tensor || tensor->encoding || tensor->shape.empty() || tensor->elementCount() < 1)
+      return false;
+    if (columns == 0)
+      columns = tensor->shape.back();
+    size_t begin = values.size(), count = size_t(tensor->elementCount());
+    isVector &= tensor->shape.size() == 1;
+    if (tensor->shape.back() != columns || !dtypeIsFloat(tensor->dtype))
+      return false;
+    values.resize(begin + count);
+    if (!readFloats(*tensor, 0, absl::MakeSpan(values).subspan(begin)).ok())
+      return false;
+    view.file = tensor->file;
+  }
+  view.shape = {int64_t(values.size()) / columns, columns};
+  if (isVector)
+    view.shape = {int64_t(values.size())};
+  return true;
+}
+
+/// Each head's rows for keys above those for values, of tensors [heads, rank, key size] and
+/// [heads, value size, rank].
+bool joinLatent(const Checkpoint &checkpoint, TensorView &view, std::vector<float> &values) {
+  absl::string_view layer = view.name;
+  absl::ConsumeSuffix(&layer, kLatentMatrix);
+  const TensorView *keys = checkpoint.find(absl::StrCat(layer, ".attn_k_b.weight"));
+  const TensorView *own = checkpoint.find(absl::StrCat(layer, ".attn_v_b.weight"));
+  if (!keys || !own || keys->shape.size() != 3 || own->shape.size() != 3 ||
+      keys->shape[0] != own->shape[0] || keys->shape[1] != own->shape[2] ||
+      keys->elementCount() < 1 || own->elementCount() < 1 || !dtypeIsFloat(keys->dtype) ||
+      !dtypeIsFloat(own->dtype))
+    return false;
+  std::vector<float> keyRows(size_t(keys->elementCount())), rows(size_t(own->elementCount()));
+  if (!readFloats(*keys, 0, absl::MakeSpan(keyRows)).ok() ||
+      !readFloats(*own, 0, absl::MakeSpan(rows)).ok())
+    return false;
+  int64_t heads = keys->shape[0], rank = keys->shape[1], size = keys->shape[2];
+  values.reserve(keyRows.size() + rows.size());
+  for (int64_t head = 0; head < heads; ++head) {
+    for (int64_t row = 0; row < size; ++row)
+      for (int64_t column = 0; column < rank; ++column)
+        values.push_back(keyRows[size_t((head * rank + column) * size + row)]);
+    auto begin = rows.begin() + head * own->shape[1] * rank;
+    values.insert(values.end(), begin, begin + own->shape[1] * rank);
+  }
+  view.file = keys->file;
+  view.shape = {heads * (size + own->shape[1]), rank};
+  return true;
+}
+
 } // namespace
+
+bool isJoinedRows(absl::string_view name) { return absl::EndsWith(name, kJoinedRows); }
+
+std::string nameOfJoinedRow(absl::string_view name, int64_t i) {
+  absl::ConsumeSuffix(&name, "[:].weight");
+  return absl::StrCat(name, i, ".weight");
+}
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::open(const std::string &path) {
   return open(path, /*needsConfig=*/true);
@@ -169,6 +267,14 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::open(const std::string &
     addMatrices(views[i], checkpoint->matrices);
     addFlat(views[i], checkpoint->matrices);
   }
+  for (const TensorView &view : views)
+    joinRows(*checkpoint, view, checkpoint->matrices, checkpoint->rows);
+  // Which heads there are, the tensors say. DeiT's may have one for each of its class tokens.
+  ImageSettings &image = checkpoint->modelConfig.image;
+  if (checkpoint->modelConfig.readsImages() && !image.labels.empty())
+    image.classifiers = checkpoint->find("cls_classifier.weight") ? 2
+                        : checkpoint->find("classifier.weight")   ? 1
+                                                                  : 0;
   return checkpoint;
 }
 
@@ -177,10 +283,28 @@ const std::vector<TensorView> &Checkpoint::tensors() const {
 }
 
 const TensorView *Checkpoint::find(absl::string_view name) const {
+  if ((absl::StrContains(name, '+') || absl::EndsWith(name, kLatentMatrix)) &&
+      index.find(name) == index.end())
+    return findStacked(name);
   if (auto found = index.find(std::string(name)); found != index.end())
     return &tensors()[found->second];
   auto found = matrices.find(std::string(name));
   return found == matrices.end() ? nullptr : &found->second;
+}
+
+const TensorView *Checkpoint::findStacked(absl::string_view name) const {
+  std::lock_guard<std::mutex> lock(stackedMutex);
+  if (auto found = stacked.find(name); found != stacked.end())
+    return &found->second->view;
+  auto made = std::make_unique<Stacked>();
+  made->view.name = std::string(name);
+  bool isWhole = absl::EndsWith(name, kLatentMatrix) ? joinLatent(*this, made->view, made->values)
+                                                     : stackParts(*this, made->view, made->values);
+  if (!isWhole)
+    return nullptr;
+  made->view.bytes = {reinterpret_cast<const uint8_t *>(made->values.data()),
+                      made->values.size() * sizeof(float)};
+  return &stacked.emplace(std::string(name), std::move(made)).first->second->view;
 }
 
 void Checkpoint::release(const TensorView &tensor) const {

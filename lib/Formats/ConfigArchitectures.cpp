@@ -150,6 +150,7 @@ constexpr ArchitectureRow smollm3() {
   row.tiedEmbeddings = true;
   row.unrotatedPattern = 4;
   row.ggufInterleavedRope = true;
+  row.ggufWritable = true;
   row.fixed = kSmolLM3Fixed;
   return row;
 }
@@ -163,6 +164,7 @@ constexpr ArchitectureRow gemma() {
   row.maxPositions = 8192;
   row.activation = "gelu_pytorch_tanh";
   row.tiedEmbeddings = true;
+  row.ggufWritable = true;
   row.block.normalizedEmbedding = true;
   return row;
 }
@@ -212,19 +214,33 @@ constexpr ArchitectureRow gemma3() {
   return row;
 }
 
-constexpr ArchitectureRow olmo2() {
+constexpr NumberKey kOlmoNumbers[] = {
+    {"clip_qkv", "attention.clamp_kqv", &ModelConfig::clipLimit, 0},
+};
+
+// Groeneveld et al. 2024, "OLMo: Accelerating the Science of Language Models". The epsilon of its
+// norms, which have no weights, is no key.
+constexpr ArchitectureRow olmo() {
   ArchitectureRow row;
-  row.name = row.gguf = "olmo2";
-  row.models = "OLMo 2";
+  row.name = row.gguf = "olmo";
+  row.models = "OLMo 1";
   row.normEpsilon = 1e-5;
-  row.block.preNorm = false;
-  row.block.postNorm = true;
-  row.block.queryKeyNorm = QueryKeyNorm::WholeRow;
+  row.block.norm = NormKind::Layer;
+  row.block.weightlessNorm = true;
+  row.keys.normEpsilon = "";
+  row.ggufInterleavedRope = true;
+  row.ggufLayerNormKey = true;
+  row.ggufWritable = true;
+  row.numbers = kOlmoNumbers;
   return row;
 }
 
+// llama.cpp does not clip OLMoE's queries, keys and values.
+constexpr NumberKey kOlmoeNumbers[] = {{"clip_qkv", "", &ModelConfig::clipLimit, 0}};
+
 constexpr ArchitectureRow olmoe() {
   ArchitectureRow row;
+  row.numbers = kOlmoeNumbers;
   row.name = row.gguf = "olmoe";
   row.models = "OLMoE";
   row.maxPositions = 4096;
@@ -236,31 +252,13 @@ constexpr ArchitectureRow olmoe() {
   return row;
 }
 
-constexpr NumberKey kGraniteNumbers[] = {
-    {"embedding_multiplier", "embedding_scale", &ModelConfig::embeddingScale, 1},
-    {"residual_multiplier", "residual_scale", &ModelConfig::residualScale, 1},
-    {"attention_multiplier", "attention.scale", &ModelConfig::attentionScale, 1},
-    {"logits_scaling", "logit_scale", &ModelConfig::logitScale, 1, Meaning::Reciprocal},
-};
-
-constexpr ArchitectureRow granite() {
-  ArchitectureRow row;
-  row.name = row.gguf = "granite";
-  row.models = "Granite 3.x";
-  row.ggufInterleavedRope = true;
-  row.numbers = kGraniteNumbers;
-  return row;
-}
-
 constexpr NumberKey kCohereNumbers[] = {
     {"logit_scale", "logit_scale", &ModelConfig::logitScale, 0.0625},
 };
-constexpr FixedKey kCohereFixed[] = {{"use_qk_norm", false}};
-
 constexpr ArchitectureRow cohere() {
   ArchitectureRow row;
   row.name = "cohere";
-  row.models = "Command R, Aya 23";
+  row.models = "Command R, Command R+, Aya 23";
   row.gguf = "command-r";
   row.maxPositions = 8192;
   row.normEpsilon = 1e-5;
@@ -270,8 +268,9 @@ constexpr ArchitectureRow cohere() {
   row.keys.normEpsilon = "layer_norm_eps";
   row.interleavedRope = row.ggufInterleavedRope = true;
   row.ggufLayerNormKey = true;
+  row.ggufWritable = true;
+  row.headNormKey = "use_qk_norm";
   row.numbers = kCohereNumbers;
-  row.fixed = kCohereFixed;
   return row;
 }
 
@@ -285,49 +284,7 @@ constexpr ArchitectureRow cohere2() {
   row.windowPattern = 4;
   row.slidingWindow = 4096;
   row.rotatesWindowsOnly = true;
-  row.fixed = {};
-  return row;
-}
-
-/// Layer norms and a feed-forward without gate, which many families have.
-constexpr ArchitectureRow plainDecoder() {
-  ArchitectureRow row;
-  row.normEpsilon = 1e-5;
-  row.block.norm = NormKind::Layer;
-  row.block.gated = false;
-  row.ggufLayerNormKey = true;
-  return row;
-}
-
-constexpr ArchitectureRow starcoder2() {
-  ArchitectureRow row = plainDecoder();
-  row.name = row.gguf = "starcoder2";
-  row.models = "StarCoder2";
-  row.ggufWritable = true;
-  row.kvHeads = 2;
-  row.maxPositions = 4096;
-  row.activation = "gelu_pytorch_tanh";
-  row.tiedEmbeddings = true;
-  row.windowRule = WindowRule::Always;
-  row.keys.normEpsilon = "norm_epsilon";
-  row.keys.attentionBias = row.keys.feedForwardBias = "use_bias";
-  return row;
-}
-
-constexpr FixedKey kPhiFixed[] = {{"qk_layernorm", false}};
-
-constexpr ArchitectureRow phi() {
-  ArchitectureRow row = plainDecoder();
-  row.name = "phi";
-  row.models = "Phi-1, Phi-1.5, Phi-2";
-  row.ggufWritable = true;
-  row.gguf = "phi2";
-  row.activation = "gelu_new";
-  row.rotaryFraction = 0.5;
-  row.block.parallel = row.block.sharedNorm = true;
-  row.keys.normEpsilon = "layer_norm_eps";
-  row.attentionBias = true;
-  row.fixed = kPhiFixed;
+  row.headNormKey = "";
   return row;
 }
 
@@ -344,130 +301,55 @@ constexpr ArchitectureRow phi3() {
   return row;
 }
 
-constexpr FixedKey kGpt2Fixed[] = {{"scale_attn_by_inverse_layer_idx", false},
-                                   {"scale_attn_weights", true},
-                                   {"add_cross_attention", false}};
+// Team GLM 2024, "ChatGLM: A Family of Large Language Models from GLM-130B to GLM-4".
+constexpr ArchitectureRow glm() {
+  ArchitectureRow row;
+  row.name = "glm";
+  row.models = "GLM-4-9B, GLM-Edge";
+  row.kvHeads = 2;
+  row.headDim = 128;
+  row.maxPositions = 131072;
+  row.normEpsilon = 1.5625e-7;
+  row.rotaryFraction = 0.5;
+  row.interleavedRope = true;
+  return row;
+}
 
-constexpr ArchitectureRow gpt2() {
-  ArchitectureRow row = plainDecoder();
-  row.name = row.gguf = "gpt2";
-  row.models = "GPT-2";
+constexpr ArchitectureRow glm4() {
+  ArchitectureRow row = glm();
+  row.ggufInterleavedRope = true;
+  row.name = row.gguf = "glm4";
+  row.models = "GLM-4-0414 9B, 32B";
+  row.block.postNorm = true;
   row.ggufWritable = true;
-  row.maxPositions = 1024;
-  row.intermediateFactor = 4;
-  row.activation = "gelu_new";
+  return row;
+}
+
+// Cai et al. 2024, "InternLM2 Technical Report".
+constexpr ArchitectureRow internLm2() {
+  ArchitectureRow row;
+  row.name = row.gguf = "internlm2";
+  row.models = "InternLM2, InternLM2.5";
+  row.publishedCode = "internlm2";
+  row.keys.attentionBias = "bias";
+  row.ggufInterleavedRope = true;
+  row.ggufWritable = true;
+  return row;
+}
+
+// LG AI Research 2024, "EXAONE 3.5: Series of Large Language Models for Real-world Use Cases".
+constexpr ArchitectureRow exaone() {
+  ArchitectureRow row;
+  row.name = row.gguf = "exaone";
+  row.models = "EXAONE 3.0, 3.5";
+  row.publishedCode = "exaone";
+  row.normEpsilon = 1e-5;
   row.tiedEmbeddings = true;
-  row.block.learnedPositions = true;
-  row.attentionBias = true;
-  row.keys.hiddenSize = "n_embd";
-  row.keys.intermediateSize = "n_inner";
-  row.keys.layers = "n_layer";
-  row.keys.heads = "n_head";
-  row.keys.kvHeads = "";
-  row.keys.maxPositions = "n_positions";
+  row.keys.layers = "num_layers|num_hidden_layers";
   row.keys.normEpsilon = "layer_norm_epsilon";
   row.keys.activation = "activation_function";
-  row.fixed = kGpt2Fixed;
-  return row;
-}
-
-// llama.cpp does not run GPT-J.
-constexpr ArchitectureRow gptj() {
-  ArchitectureRow row = gpt2();
-  row.name = "gptj";
-  row.models = "GPT-J";
-  row.ggufWritable = false;
-  row.gguf = "";
-  row.maxPositions = 2048;
-  row.rotaryFraction = 1;
-  row.keys.rotaryDim = "rotary_dim";
-  row.tiedEmbeddings = false;
-  row.block.learnedPositions = false;
-  row.block.parallel = row.block.sharedNorm = true;
-  row.attentionBias = false;
-  row.keys.attentionBias = "";
-  row.interleavedRope = true;
-  row.fixed = {};
-  return row;
-}
-
-constexpr ArchitectureRow gptNeoX() {
-  ArchitectureRow row = plainDecoder();
-  row.name = "gpt_neox";
-  row.models = "GPT-NeoX, Pythia";
-  row.ggufWritable = true;
-  row.gguf = "gptneox";
-  row.activation = "gelu";
-  row.rotaryFraction = 0.25;
-  row.block.parallel = true;
-  row.keys.normEpsilon = "layer_norm_eps";
-  row.keys.rotaryFraction = "rotary_pct";
-  row.keys.ropeTheta = "rotary_emb_base";
-  row.keys.kvHeads = "";
-  return row;
-}
-
-constexpr ArchitectureRow falcon() {
-  ArchitectureRow row = plainDecoder();
-  row.name = row.gguf = "falcon";
-  row.models = "Falcon 7B, 40B, 11B, RW";
-  row.ggufWritable = true;
-  row.publishedCode = "falcon";
-  row.intermediateFactor = 4;
-  row.activation = "gelu";
-  row.tiedEmbeddings = true;
-  row.block.parallel = row.block.sharedNorm = true;
-  row.keys.intermediateSize = "ffn_hidden_size";
-  row.keys.kvHeads = "num_kv_heads";
-  row.keys.normEpsilon = "layer_norm_epsilon";
-  row.keys.activation = "activation";
-  row.keys.attentionBias = row.keys.feedForwardBias = "bias";
-  row.alibiSwitch = true;
-  return row;
-}
-
-constexpr FixedKey kBloomFixed[] = {{"apply_residual_connection_post_layernorm", false}};
-
-constexpr ArchitectureRow bloom() {
-  ArchitectureRow row = plainDecoder();
-  row.name = row.gguf = "bloom";
-  row.models = "BLOOM, BLOOMZ";
-  row.intermediateFactor = 4;
-  row.activation = "gelu_pytorch_tanh";
-  row.tiedEmbeddings = true;
-  row.block.embeddingNorm = true;
-  row.alibiBias = 8;
-  row.attentionBias = true;
-  row.keys.hiddenSize = "n_embed|hidden_size";
-  row.keys.intermediateSize = "n_inner";
-  row.keys.layers = "n_layer|num_hidden_layers";
-  row.keys.heads = "n_head|num_attention_heads";
-  row.keys.kvHeads = row.keys.activation = "";
-  row.keys.maxPositions = "seq_length";
-  row.keys.normEpsilon = "layer_norm_epsilon";
-  row.fixed = kBloomFixed;
-  return row;
-}
-
-constexpr FixedKey kMptFixed[] = {{"no_bias", true}};
-
-constexpr ArchitectureRow mpt() {
-  ArchitectureRow row = plainDecoder();
-  row.name = row.gguf = "mpt";
-  row.models = "MPT 7B, 30B";
-  row.publishedCode = "mpt";
-  row.intermediateFactor = 4;
-  row.activation = "gelu";
-  row.tiedEmbeddings = true;
-  row.alibiBias = 8;
-  row.keys.hiddenSize = "d_model";
-  row.keys.intermediateSize = row.keys.kvHeads = row.keys.activation = "";
-  row.keys.layers = "n_layers";
-  row.keys.heads = "n_heads";
-  row.keys.maxPositions = "max_seq_len";
-  row.keys.normEpsilon = "layer_norm_epsilon";
   row.keys.attentionBias = row.keys.feedForwardBias = "";
-  row.fixed = kMptFixed;
+  row.ggufWritable = true;
   return row;
 }
 
@@ -475,6 +357,7 @@ constexpr ArchitectureRow mpt() {
 constexpr ArchitectureRow t5() {
   ArchitectureRow row;
   row.name = row.gguf = "t5";
+  row.ggufWritable = true;
   row.models = "T5, T5 1.1, Flan-T5";
   row.kind = ModelKind::EncoderDecoder;
   row.block.relativeBias = true;
@@ -507,38 +390,10 @@ constexpr ArchitectureRow mt5() {
   return row;
 }
 
-constexpr FixedKey kWhisperFixed[] = {{"scale_embedding", false}};
-
-// Radford et al. 2022. llama.cpp does not run Whisper.
-constexpr ArchitectureRow whisper() {
-  ArchitectureRow row = plainDecoder();
-  row.name = "whisper";
-  row.models = "Whisper";
-  row.kind = ModelKind::EncoderDecoder;
-  row.readsSound = true;
-  row.maxPositions = 448;
-  row.activation = "gelu";
-  row.tiedEmbeddings = true;
-  row.block.learnedPositions = true;
-  row.attentionBias = true;
-  row.keys.hiddenSize = "d_model";
-  row.keys.intermediateSize = "decoder_ffn_dim";
-  row.keys.encoderLayers = "encoder_layers";
-  row.keys.layers = "decoder_layers";
-  row.keys.heads = "decoder_attention_heads";
-  row.keys.kvHeads = row.keys.headDim = "";
-  row.keys.maxPositions = "max_target_positions";
-  row.keys.normEpsilon = "";
-  row.keys.activation = "activation_function";
-  row.fixed = kWhisperFixed;
-  return row;
-}
-
 constexpr ArchitectureRow kRows[] = {
-    llama(),   mistral(),    mixtral(), qwen2(),  qwen2Moe(), qwen3(), qwen3Moe(), gptOss(),
-    smollm3(), gemma(),      gemma2(),  gemma3(), olmo2(),    olmoe(), granite(),  cohere(),
-    cohere2(), starcoder2(), phi(),     phi3(),   gpt2(),     gptj(),  gptNeoX(),  falcon(),
-    bloom(),   mpt(),        t5(),      mt5(),    whisper(),
+    llama(),   mistral(), mixtral(), qwen2(),     qwen2Moe(), qwen3(), qwen3Moe(), gptOss(),
+    smollm3(), gemma(),   gemma2(),  gemma3(),    olmo(),     olmoe(), cohere(),   cohere2(),
+    phi3(),    glm(),     glm4(),    internLm2(), exaone(),   t5(),    mt5(),
 };
 
 } // namespace
@@ -546,7 +401,9 @@ constexpr ArchitectureRow kRows[] = {
 absl::Span<const ArchitectureRow> architectureRows() {
   static const std::vector<ArchitectureRow> all = [] {
     std::vector<ArchitectureRow> rows(std::begin(kRows), std::end(kRows));
-    rows.insert(rows.end(), encoderRows().begin(), encoderRows().end());
+    for (absl::Span<const ArchitectureRow> others :
+         {mixtureRows(), recentRows(), layerNormRows(), encoderRows(), visionRows()})
+      rows.insert(rows.end(), others.begin(), others.end());
     return rows;
   }();
   return all;

@@ -16,6 +16,7 @@ constexpr ArchitectureRow bert() {
   ArchitectureRow row;
   row.kind = ModelKind::Encoder;
   row.name = row.gguf = "bert";
+  row.ggufWritable = true;
   row.models = "BERT, MiniLM, BGE, E5, GTE, MxbAI";
   row.maxPositions = 512;
   row.normEpsilon = 1e-12;
@@ -60,6 +61,19 @@ constexpr ArchitectureRow camembert() {
   return row;
 }
 
+// Song et al. 2020: BERT without token types, and with T5's biases by distance of all scores, which
+// are scaled as BERT's. Those distances are bounded by the same number in all models.
+constexpr ArchitectureRow mpnet() {
+  ArchitectureRow row = roberta();
+  row.name = "mpnet";
+  row.models = "MPNet, all-mpnet, multi-qa-mpnet, paraphrase-mpnet";
+  row.tokenTypes = 0;
+  row.ggufWritable = false;
+  row.block.relativeBias = true;
+  row.fixed = {};
+  return row;
+}
+
 // Sanh et al. 2019: BERT with half the layers, without token types.
 constexpr ArchitectureRow distilbert() {
   ArchitectureRow row = bert();
@@ -86,6 +100,7 @@ constexpr ArchitectureRow modernBert() {
   row.name = "modernbert";
   row.models = "ModernBERT, GTE-ModernBERT, Nomic's";
   row.gguf = "modern-bert";
+  row.ggufWritable = true;
   row.maxPositions = 8192;
   row.normEpsilon = 1e-5;
   row.ropeTheta = 160000;
@@ -108,8 +123,8 @@ constexpr ArchitectureRow modernBert() {
   return row;
 }
 
-constexpr ArchitectureRow kEncoders[] = {bert(),      roberta(),    xlmRoberta(),
-                                         camembert(), distilbert(), modernBert()};
+constexpr ArchitectureRow kEncoders[] = {bert(),  roberta(),    xlmRoberta(), camembert(),
+                                         mpnet(), distilbert(), modernBert()};
 
 /// Every n-th layer sees everything, the others as far as half of `local_attention` to each side.
 absl::Status readLocalAttention(const ConfigReader &reader, const ArchitectureRow &row,
@@ -159,6 +174,11 @@ absl::Status readEncoder(const ConfigReader &reader, const ArchitectureRow &row,
     if (config.tokenTypes < 1 || config.tokenTypes > INT32_MAX)
       return reader.error("type_vocab_size", "a size of 1 or more",
                           absl::StrCat(config.tokenTypes));
+  }
+  if (row.block.relativeBias) {
+    config.relativeBuckets = 32;
+    config.relativeDistance = 128;
+    STC_RETURN_IF_ERROR(reader.integer("relative_attention_num_buckets", config.relativeBuckets));
   }
   if (row.windowRule == WindowRule::TwoSided)
     STC_RETURN_IF_ERROR(readLocalAttention(reader, row, config));

@@ -65,6 +65,19 @@ public:
     return absl::OkStatus();
   }
 
+  /// A number, or a list of booleans, one for each of `size` layers.
+  absl::Status countOrFlags(absl::string_view name, int64_t &count, std::vector<bool> &flags,
+                            int64_t size) const {
+    const GgufValue *value = gguf.find(key(name));
+    if (!value || value->type != GgufValue::Type::Array)
+      return integer(name, count);
+    if (value->elementType != GgufValue::Type::Bool || int64_t(value->integers.size()) != size)
+      return error(name, absl::StrCat("an integer, or ", size, " booleans"),
+                   absl::StrCat("an array of ", value->integers.size()));
+    flags.assign(value->integers.begin(), value->integers.end());
+    return absl::OkStatus();
+  }
+
   absl::Status text(absl::string_view name, std::string &out) const {
     const GgufValue *value = gguf.find(key(name));
     if (!value)
@@ -111,6 +124,14 @@ ConfigNames ggufNames(const GgufFile &gguf, const MetadataReader &reader,
   names.expertsPerToken = reader.key("expert_used_count");
   names.expertSize = reader.key("expert_feed_forward_length");
   names.sharedExpertSize = reader.key("expert_shared_feed_forward_length");
+  if (!row.mixture.sharedCountKey.empty())
+    names.sharedExpertSize = reader.key("expert_shared_count");
+  names.expertGroups = reader.key("expert_group_count");
+  names.keptGroups = reader.key("expert_group_used_count");
+  names.gateScale = reader.key("expert_weights_scale");
+  names.valueDim = reader.key("attention.value_length");
+  names.latentRank = reader.key("attention.kv_lora_rank");
+  names.queryRank = reader.key("attention.q_lora_rank");
   names.encoderLayers = reader.key("block_count");
   names.relativeBuckets = reader.key("attention.relative_buckets_count");
   names.relativeDistance = "relative_attention_max_distance"; // 128 in all files
@@ -222,6 +243,15 @@ absl::Status readYarn(const MetadataReader &reader, const ArchitectureRow &row,
     return reader.error("rope.scaling.yarn_ext_factor", "1", absl::StrCat(blend));
   STC_RETURN_IF_ERROR(reader.number("rope.scaling.attn_factor", magnitude));
   scaling.attentionFactor = magnitude * yarnMagnitude(scaling.factor);
+  if (!config.isLatent())
+    return absl::OkStatus();
+  // Files hold a tenth of the factor, and mean that cosines and sines are multiplied by 1 then.
+  double tenth = 0;
+  STC_RETURN_IF_ERROR(reader.number("rope.scaling.yarn_log_multiplier", tenth));
+  if (tenth == 0)
+    return absl::OkStatus();
+  config.attentionScale = latentScale(config, 10 * tenth);
+  scaling.attentionFactor = magnitude;
   return absl::OkStatus();
 }
 
@@ -241,7 +271,9 @@ absl::Status readRope(const GgufFile &gguf, const MetadataReader &reader,
   config.ropeTheta = row.ropeTheta;
   config.localRopeTheta = row.localRopeTheta;
   STC_RETURN_IF_ERROR(reader.number("rope.freq_base", config.ropeTheta));
-  if (row.localRopeTheta != 0)
+  if (row.unscaledWindows)
+    config.localRopeTheta = config.ropeTheta;
+  if (config.localRopeTheta != 0)
     STC_RETURN_IF_ERROR(reader.number("rope.freq_base_swa", config.localRopeTheta));
   if (row.rotaryFraction != 0)
     STC_RETURN_IF_ERROR(reader.integer("rope.dimension_count", config.rotaryDim));
@@ -271,6 +303,55 @@ absl::Status readRope(const GgufFile &gguf, const MetadataReader &reader,
   return absl::OkStatus();
 }
 
+/// How experts are chosen, and which layers have them.
+absl::Status readRouting(const GgufFile &gguf, const MetadataReader &reader,
+                         const ArchitectureRow &row, ModelConfig &config) {
+  const MixtureDefaults &mixture = row.mixture;
+  config.routing = mixture.routing;
+  if (!mixture.denseCountKey.empty()) {
+    int64_t dense = 0;
+    STC_RETURN_IF_ERROR(reader.integer("leading_dense_block_count", dense));
+    if (config.layers >= 1 && config.layers <= kMostLayers && !setDenseLayers(dense, config))
+      return reader.error("leading_dense_block_count", absl::StrCat("0 to ", config.layers - 1),
+                          absl::StrCat(dense));
+    std::string first = absl::StrCat("blk.", dense, ".ffn_gate_shexp.weight");
+    if (const TensorView *shared = findTensor(gguf, first))
+      config.sharedExpertSize = shared->shape[0];
+  }
+  if (!mixture.hasRoutingKeys)
+    return absl::OkStatus();
+  ExpertRouting &routing = config.routing;
+  routing.groups = routing.keptGroups = 1;
+  routing.scale = 1;
+  int64_t scores = routing.sigmoid ? 2 : 1;
+  const int64_t expected = scores;
+  STC_RETURN_IF_ERROR(reader.integer("expert_gating_func", scores));
+  if (scores != expected)
+    return reader.error("expert_gating_func", absl::StrCat(expected), absl::StrCat(scores));
+  STC_RETURN_IF_ERROR(reader.integer("expert_group_count", routing.groups));
+  STC_RETURN_IF_ERROR(reader.integer("expert_group_used_count", routing.keptGroups));
+  STC_RETURN_IF_ERROR(reader.number("expert_weights_scale", routing.scale));
+  if (routing.scale == 0) // written by old converters for 1
+    routing.scale = 1;
+  return reader.boolean("expert_weights_norm", config.normalizedGates);
+}
+
+/// The sizes of latent attention. New files describe the attention that llama.cpp makes of it, with
+/// one key of all heads, and the sizes of heads beside that.
+absl::Status readLatent(const MetadataReader &reader, ModelConfig &config) {
+  STC_RETURN_IF_ERROR(reader.integer("attention.kv_lora_rank", config.latent.rank, true));
+  STC_RETURN_IF_ERROR(reader.integer("attention.q_lora_rank", config.latent.queryRank));
+  STC_RETURN_IF_ERROR(reader.integer("rope.dimension_count", config.rotaryDim, true));
+  bool isNew = reader.has("attention.key_length_mla");
+  STC_RETURN_IF_ERROR(reader.integer(isNew ? "attention.key_length_mla" : "attention.key_length",
+                                     config.headDim, true));
+  STC_RETURN_IF_ERROR(
+      reader.integer(isNew ? "attention.value_length_mla" : "attention.value_length",
+                     config.latent.valueDim, true));
+  config.kvHeads = config.heads;
+  return absl::OkStatus();
+}
+
 /// Files of Mixtral say llama, and that there are experts. Sizes that old files leave out are those
 /// of the tensors.
 absl::Status readExperts(const GgufFile &gguf, const MetadataReader &reader,
@@ -293,6 +374,9 @@ absl::Status readExperts(const GgufFile &gguf, const MetadataReader &reader,
       gate && gate->shape.size() == 3)
     config.expertSize = gate->shape[1];
   STC_RETURN_IF_ERROR(reader.integer("expert_feed_forward_length", config.expertSize));
+  STC_RETURN_IF_ERROR(readRouting(gguf, reader, *row, config));
+  if (config.routing.isGrouped() || !config.routing.sharedGate)
+    return absl::OkStatus();
   if (const TensorView *shared = findTensor(gguf, "blk.0.ffn_gate_shexp.weight"))
     config.sharedExpertSize = shared->shape[0];
   return reader.integer("expert_shared_feed_forward_length", config.sharedExpertSize);
@@ -300,7 +384,7 @@ absl::Status readExperts(const GgufFile &gguf, const MetadataReader &reader,
 
 absl::Status checkRotatedSize(const MetadataReader &reader, const ArchitectureRow &row,
                               const ModelConfig &config) {
-  if (row.rotaryFraction != 0 || !config.usesRotation())
+  if (row.rotaryFraction != 0 || config.isLatent() || !config.usesRotation())
     return absl::OkStatus();
   int64_t rotated = config.headDim;
   STC_RETURN_IF_ERROR(reader.integer("rope.dimension_count", rotated));
@@ -313,18 +397,25 @@ absl::Status checkRotatedSize(const MetadataReader &reader, const ArchitectureRo
 /// Windows, and which layers have them or are rotated: GGUF files leave that to the family.
 absl::Status readLayerKinds(const MetadataReader &reader, const ArchitectureRow &row,
                             ModelConfig &config) {
-  if (row.windowRule == WindowRule::Pattern)
+  if (row.windowRule == WindowRule::Pattern && !row.windowIsOptional)
     config.slidingWindow = row.slidingWindow;
   STC_RETURN_IF_ERROR(reader.integer("attention.sliding_window", config.slidingWindow));
   if (config.layers < 1 || config.layers > kMostLayers)
     return absl::OkStatus(); // an error that checkConfig reports
   int64_t pattern = row.windowPattern;
   if (row.windowRule == WindowRule::Pattern && config.slidingWindow != 0) {
-    STC_RETURN_IF_ERROR(reader.integer("attention.sliding_window_pattern", pattern));
+    std::vector<bool> listed;
+    STC_RETURN_IF_ERROR(
+        reader.countOrFlags("attention.sliding_window_pattern", pattern, listed, config.layers));
     if (pattern < 1)
       return reader.error("attention.sliding_window_pattern", "a number of 1 or more",
                           absl::StrCat(pattern));
-    config.windowedLayers = allButEvery(pattern, config.layers);
+    config.windowedLayers = listed.empty() ? allButEvery(pattern, config.layers) : listed;
+    if (!std::count(config.windowedLayers.begin(), config.windowedLayers.end(), true))
+      config.slidingWindow = 0;
+    if (config.slidingWindow == 0 ||
+        !std::count(config.windowedLayers.begin(), config.windowedLayers.end(), false))
+      config.windowedLayers.clear();
   }
   if (row.windowRule == WindowRule::TwoSided) {
     int64_t width = config.slidingWindow ? config.slidingWindow : row.slidingWindow;
@@ -337,8 +428,7 @@ absl::Status readLayerKinds(const MetadataReader &reader, const ArchitectureRow 
   }
   config.rotatedLayers = allButEvery(row.unrotatedPattern, config.layers);
   if (row.rotatesWindowsOnly)
-    for (int64_t layer = 0; layer < config.layers; ++layer)
-      config.rotatedLayers.push_back(config.isWindowed(layer));
+    config.rotatedLayers = rotatedWindows(row, config);
   return absl::OkStatus();
 }
 
@@ -365,37 +455,29 @@ absl::Status readEncoder(const GgufFile &gguf, const MetadataReader &reader, Mod
 absl::Status readOwnKeys(const GgufFile &gguf, const MetadataReader &reader,
                          const ArchitectureRow &row, ModelConfig &config) {
   for (const NumberKey &key : row.numbers) {
-    // Without a scale of attention, and with 0, llama.cpp takes 1 / sqrt(head size).
-    double value = key.field == &ModelConfig::attentionScale ? 0 : key.missing;
-    if (!key.gguf.empty())
-      STC_RETURN_IF_ERROR(reader.number(key.gguf, value));
     if (key.gguf.empty())
       continue;
+    // Without a scale of attention, and with 0, llama.cpp takes 1 / sqrt(head size).
+    double value = key.field == &ModelConfig::attentionScale ? 0 : key.missing;
+    STC_RETURN_IF_ERROR(reader.number(key.gguf, value));
     if (key.meaning != NumberKey::Meaning::Itself && !(value > 0))
       return reader.error(key.gguf, "a finite number above 0", absl::StrCat(value));
     config.*key.field = meaningOf(key, value);
   }
-  // Files do not hold query_pre_attn_scalar. It is the head size but in the models of 27 billion
-  // weights, where it is hidden size / heads; as llama.cpp, tell these by their layers.
-  bool isLargest = (row.gguf == "gemma2" && config.layers == 46) ||
-                   (row.gguf == "gemma3" && config.layers == 62);
   if (row.gguf == "gemma2" || row.gguf == "gemma3")
-    config.attentionScale = isLargest && config.heads > 0
-                                ? 1 / std::sqrt(double(config.hiddenSize) / double(config.heads))
-                                : 0;
+    config.attentionScale = ggufAttentionScale(row, config);
+  // How converters write that a model has norms, or attention and feed-forward side by side.
+  if (!row.headNormKey.empty() && findTensor(gguf, "blk.0.attn_q_norm.weight"))
+    config.block.queryKeyNorm = QueryKeyNorm::OwnPerHead;
+  if (row.gguf == "glm4moe" && findTensor(gguf, "blk.0.attn_q_norm.weight"))
+    config.block.queryKeyNorm = QueryKeyNorm::PerHead;
+  if (row.gguf == "stablelm")
+    config.block.parallel = config.block.sharedNorm = !findTensor(gguf, "blk.0.ffn_norm.weight");
   if (row.gguf == "gptneox")
     STC_RETURN_IF_ERROR(reader.boolean("use_parallel_residual", config.block.parallel));
-  if (row.gguf == "mpt") {
-    STC_RETURN_IF_ERROR(reader.number("attention.max_alibi_bias", config.alibiBias));
-    if (!(config.alibiBias > 0 && config.alibiBias <= 64))
-      return reader.error("attention.max_alibi_bias", "a number above 0 and up to 64",
-                          absl::StrCat(config.alibiBias));
-    double clip = 0;
-    STC_RETURN_IF_ERROR(reader.number("attention.clamp_kqv", clip));
-    if (clip != 0)
-      return reader.error("attention.clamp_kqv", "0 (clipped projections are not supported yet)",
-                          absl::StrCat(clip));
-  }
+  if (row.gguf == "mpt" && !(config.alibiBias > 0 && config.alibiBias <= 64))
+    return reader.error("attention.max_alibi_bias", "a number above 0 and up to 64",
+                        absl::StrCat(config.alibiBias));
   if (row.gguf == "falcon")
     config.block.sharedNorm = !findTensor(gguf, "blk.0.attn_norm_2.weight");
   return absl::OkStatus();
@@ -422,9 +504,29 @@ absl::Status readEncoderDecoder(const GgufFile &gguf, const MetadataReader &read
 
 } // namespace
 
+double ggufAttentionScale(const ArchitectureRow &row, const ModelConfig &config) {
+  // Files do not hold query_pre_attn_scalar. It is the head size but in the models of 27 billion
+  // weights, where it is hidden size / heads; as llama.cpp, tell these by their layers.
+  bool isLargest = (row.gguf == "gemma2" && config.layers == 46) ||
+                   (row.gguf == "gemma3" && config.layers == 62);
+  return isLargest && config.heads > 0
+             ? 1 / std::sqrt(double(config.hiddenSize) / double(config.heads))
+             : 0;
+}
+
 absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   STC_ASSIGN_OR_RETURN(const ArchitectureRow *row, readArchitecture(gguf));
   MetadataReader reader(gguf, absl::StrCat(row->gguf, "."));
+  // Files of Olmo 3 say olmo2, and that there is a window.
+  if (row->name == "olmo2" && reader.has("attention.sliding_window"))
+    row = findArchitecture("olmo3");
+  // Those of DeepSeek-V3 say that scores are sigmoids.
+  int64_t scores = 0;
+  if (row->name == "deepseek_v2") {
+    STC_RETURN_IF_ERROR(reader.integer("expert_gating_func", scores));
+    if (scores == 2)
+      row = findArchitecture("deepseek_v3");
+  }
   ModelConfig config;
   config.kind = row->kind;
   config.architecture = std::string(row->name);
@@ -436,6 +538,10 @@ absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   STC_RETURN_IF_ERROR(reader.integer("embedding_length", config.hiddenSize, true));
   STC_RETURN_IF_ERROR(reader.integer("feed_forward_length", config.intermediateSize, true));
   STC_RETURN_IF_ERROR(reader.integer("block_count", config.layers, true));
+  if (row->mixture.hasRoutingKeys) {
+    STC_RETURN_IF_ERROR(reader.integer("nextn_predict_layers", config.predictingLayers));
+    config.layers -= std::min(config.layers, std::max<int64_t>(config.predictingLayers, 0));
+  }
   STC_RETURN_IF_ERROR(reader.integer("context_length", config.maxPositions, true));
   STC_RETURN_IF_ERROR(reader.integer("attention.head_count", config.heads, true));
   config.kvHeads = config.heads;
@@ -444,7 +550,7 @@ absl::StatusOr<ModelConfig> parseGgufConfig(const GgufFile &gguf) {
   STC_RETURN_IF_ERROR(readLayerKinds(reader, *row, config));
   STC_RETURN_IF_ERROR(readExperts(gguf, reader, *row, config));
   STC_RETURN_IF_ERROR(readVocabulary(gguf, reader, config));
-  STC_RETURN_IF_ERROR(readHeadSize(reader, config));
+  STC_RETURN_IF_ERROR(row->latent ? readLatent(reader, config) : readHeadSize(reader, config));
   STC_RETURN_IF_ERROR(readRope(gguf, reader, *row, config));
   STC_RETURN_IF_ERROR(readEncoderDecoder(gguf, reader, *row, config));
   STC_RETURN_IF_ERROR(readOwnKeys(gguf, reader, *row, config));

@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace stc {
 
@@ -38,9 +39,20 @@ ConfigNames huggingFaceNames(const std::string &file, const ArchitectureRow &row
   names.rotaryDim = std::string(keys.rotaryDim.empty() ? keys.rotaryFraction : keys.rotaryDim);
   names.slidingWindow = "sliding_window";
   names.experts = std::string(row.mixture.expertsKey);
-  names.expertsPerToken = "num_experts_per_tok";
-  names.expertSize = row.mixture.expertSize == 0 ? names.intermediateSize : "moe_intermediate_size";
-  names.sharedExpertSize = "shared_expert_intermediate_size";
+  names.expertsPerToken = std::string(row.mixture.perTokenKey);
+  names.expertSize =
+      row.mixture.expertSize == 0 ? names.intermediateSize : std::string(row.mixture.sizeKey);
+  names.sharedExpertSize = row.mixture.sharedCountKey.empty()
+                               ? "shared_expert_intermediate_size"
+                               : std::string(row.mixture.sharedCountKey);
+  names.expertGroups = "n_group";
+  names.keptGroups = "topk_group";
+  names.gateScale = "routed_scaling_factor";
+  if (row.latent)
+    names.headDim = "qk_nope_head_dim";
+  names.valueDim = "v_head_dim";
+  names.latentRank = "kv_lora_rank";
+  names.queryRank = "q_lora_rank";
   names.encoderLayers = std::string(keys.encoderLayers);
   names.relativeBuckets = "relative_attention_num_buckets";
   names.relativeDistance = "relative_attention_max_distance";
@@ -104,6 +116,28 @@ absl::StatusOr<std::vector<bool>> readLayerTypes(const ConfigReader &reader, int
 
 namespace {
 
+/// In every so many layers but the last of these, or as EXAONE spells it: "LLLG", a letter for each
+/// layer, local or global, and from the beginning again.
+absl::StatusOr<std::vector<bool>> readWindowPattern(const ConfigReader &reader,
+                                                    const ArchitectureRow &row, int64_t layers) {
+  constexpr absl::string_view key = "sliding_window_pattern";
+  if (const JsonValue *given = reader.find(key); given && given->isString()) {
+    const std::string &letters = given->string;
+    if (letters.empty() || letters.find_first_not_of("LG") != letters.npos)
+      return reader.error(key, "a number of 1 or more, or letters L and G",
+                          ConfigReader::describe(*given));
+    std::vector<bool> windowed;
+    for (int64_t layer = 0; layer < layers; ++layer)
+      windowed.push_back(letters[size_t(layer) % letters.size()] == 'L');
+    return windowed;
+  }
+  int64_t pattern = row.windowPattern;
+  STC_RETURN_IF_ERROR(reader.integer(key, pattern));
+  if (pattern < 1)
+    return reader.error(key, "a number of 1 or more", absl::StrCat(pattern));
+  return allButEvery(pattern, layers);
+}
+
 /// Which layers have a window, and how long it is.
 absl::Status readSlidingWindow(const ConfigReader &reader, const ArchitectureRow &row,
                                ModelConfig &config) {
@@ -123,11 +157,7 @@ absl::Status readSlidingWindow(const ConfigReader &reader, const ArchitectureRow
     for (int64_t layer = 0; layer < config.layers; ++layer)
       windowed.push_back(layer >= first);
   } else if (row.windowRule == WindowRule::Pattern) {
-    int64_t pattern = row.windowPattern;
-    STC_RETURN_IF_ERROR(reader.integer("sliding_window_pattern", pattern));
-    if (pattern < 1)
-      return reader.error("sliding_window_pattern", "a number of 1 or more", absl::StrCat(pattern));
-    windowed = allButEvery(pattern, config.layers);
+    STC_ASSIGN_OR_RETURN(windowed, readWindowPattern(reader, row, config.layers));
   }
   if (!isOn || window == 0)
     return absl::OkStatus();
@@ -145,10 +175,7 @@ absl::Status readSlidingWindow(const ConfigReader &reader, const ArchitectureRow
 /// Which layers are rotated: SmolLM3 lists 1 for those that are, or says how often one is not.
 absl::Status readRotatedLayers(const ConfigReader &reader, const ArchitectureRow &row,
                                ModelConfig &config) {
-  // Without windows all layers see everything, and none is rotated.
-  if (row.rotatesWindowsOnly)
-    for (int64_t layer = 0; layer < config.layers; ++layer)
-      config.rotatedLayers.push_back(config.isWindowed(layer));
+  config.rotatedLayers = rotatedWindows(row, config);
   if (row.unrotatedPattern == 0)
     return absl::OkStatus();
   int64_t pattern = row.unrotatedPattern;
@@ -169,7 +196,7 @@ absl::Status readRotatedLayers(const ConfigReader &reader, const ArchitectureRow
 
 absl::Status readActivation(const ConfigReader &reader, const ArchitectureRow &row,
                             ModelConfig &config) {
-  if (row.block.relativeBias)
+  if (row.block.relativeBias && row.kind == ModelKind::EncoderDecoder)
     return absl::OkStatus(); // readEncoderDecoder
   config.activation = std::string(row.activation);
   absl::string_view key = row.keys.activation;
@@ -180,11 +207,13 @@ absl::Status readActivation(const ConfigReader &reader, const ArchitectureRow &r
   STC_RETURN_IF_ERROR(reader.text(key, config.activation));
   absl::string_view known = activationCalled(config.activation);
   if (known.empty())
-    return reader.error(key, "silu, gelu, gelu_new, gelu_pytorch_tanh or relu",
+    return reader.error(key, "silu, gelu, gelu_new, gelu_pytorch_tanh, relu or relu2",
                         absl::StrCat("'", printable(config.activation), "'"));
   config.activation = std::string(known);
   return absl::OkStatus();
 }
+
+} // namespace
 
 absl::Status readFixed(const ConfigReader &reader, const FixedKey &fixed) {
   bool value = fixed.value;
@@ -194,6 +223,21 @@ absl::Status readFixed(const ConfigReader &reader, const FixedKey &fixed) {
   return reader.error(
       fixed.key, absl::StrCat(fixed.value ? "true" : "false", " (the other is not supported yet)"),
       value ? "true" : "false");
+}
+
+namespace {
+
+/// MiniCPM scales what parts add by the number of layers, and logits by the width that its
+/// hyperparameters were found at (Hu et al. 2024, "MiniCPM", section 3).
+absl::Status readMiniCpm(const ConfigReader &reader, ModelConfig &config) {
+  double depth = 1, base = 1;
+  STC_RETURN_IF_ERROR(reader.number("scale_depth", depth));
+  STC_RETURN_IF_ERROR(reader.number("dim_model_base", base));
+  if (!(base > 0))
+    return reader.error("dim_model_base", "a finite number above 0", absl::StrCat(base));
+  config.residualScale = depth / std::sqrt(double(config.layers));
+  config.logitScale = base / double(config.hiddenSize);
+  return absl::OkStatus();
 }
 
 /// The numbers and switches that only this family has.
@@ -206,71 +250,41 @@ absl::Status readOwnKeys(const ConfigReader &reader, const ArchitectureRow &row,
       continue;
     double value = reader.isNull(key.huggingFace) ? 0 : key.missing;
     STC_RETURN_IF_ERROR(reader.number(key.huggingFace, value));
+    if (key.field == &ModelConfig::clipLimit && reader.find(key.huggingFace) && !(value > 0))
+      return reader.error(key.huggingFace, "a number above 0, or null", absl::StrCat(value));
     bool mayBeZero = key.meaning == NumberKey::Meaning::Itself;
     if (!mayBeZero && !(value > 0))
       return reader.error(key.huggingFace, "a finite number above 0", absl::StrCat(value));
     config.*key.field = meaningOf(key, value);
+  }
+  if (!row.headNormKey.empty()) {
+    bool hasNorms = false;
+    STC_RETURN_IF_ERROR(reader.boolean(row.headNormKey, hasNorms));
+    if (hasNorms)
+      config.block.queryKeyNorm = QueryKeyNorm::OwnPerHead;
+  }
+  if (row.name == "stablelm") {
+    STC_RETURN_IF_ERROR(reader.boolean("use_parallel_residual", config.block.parallel));
+    config.block.sharedNorm = config.block.parallel;
   }
   if (row.name == "gpt_neox") {
     config.attentionBias = true;
     STC_RETURN_IF_ERROR(reader.boolean("attention_bias", config.attentionBias));
     STC_RETURN_IF_ERROR(reader.boolean("use_parallel_residual", config.block.parallel));
   }
+  if (row.name == "glm4_moe") {
+    bool hasNorms = false;
+    STC_RETURN_IF_ERROR(reader.boolean("use_qk_norm", hasNorms));
+    if (hasNorms)
+      config.block.queryKeyNorm = QueryKeyNorm::PerHead;
+  }
+  if (row.name == "minicpm")
+    STC_RETURN_IF_ERROR(readMiniCpm(reader, config));
+  // Its projections are fused for four groups of heads.
+  if (row.name == "codegen" && config.heads % 4 != 0)
+    return reader.error(row.keys.heads, "a multiple of 4", absl::StrCat(config.heads));
   if (row.name == "starcoder2" && !reader.find("use_bias"))
     config.attentionBias = config.mlpBias = true;
-  return absl::OkStatus();
-}
-
-/// Which layers have experts: every decoder_sparse_step-th but those that mlp_only_layers lists.
-absl::Status readSparseLayers(const ConfigReader &reader, const ArchitectureRow &row,
-                              ModelConfig &config) {
-  int64_t step = 1;
-  STC_RETURN_IF_ERROR(reader.integer("decoder_sparse_step", step));
-  std::vector<int64_t> dense;
-  STC_RETURN_IF_ERROR(reader.integers("mlp_only_layers", dense));
-  if (step < 1)
-    return reader.error("decoder_sparse_step", "a number of 1 or more", absl::StrCat(step));
-  if (!row.mixture.hasDenseLayers && (step != 1 || !dense.empty()))
-    return reader.error(step != 1 ? "decoder_sparse_step" : "mlp_only_layers",
-                        absl::StrCat("experts in every layer of ", row.name),
-                        step != 1 ? absl::StrCat(step) : absl::StrCat(dense.size(), " layers"));
-  for (int64_t layer = 0; layer < config.layers; ++layer)
-    config.sparseLayers.push_back((layer + 1) % step == 0);
-  for (int64_t layer : dense) {
-    if (layer < 0 || layer >= config.layers)
-      return reader.error("mlp_only_layers", absl::StrCat("layers from 0 to ", config.layers - 1),
-                          absl::StrCat(layer));
-    config.sparseLayers[size_t(layer)] = false;
-  }
-  if (!std::count(config.sparseLayers.begin(), config.sparseLayers.end(), false))
-    config.sparseLayers.clear();
-  return absl::OkStatus();
-}
-
-absl::Status readExperts(const ConfigReader &reader, const ArchitectureRow &row,
-                         ModelConfig &config) {
-  const MixtureDefaults &mixture = row.mixture;
-  if (mixture.experts == 0)
-    return absl::OkStatus();
-  config.experts = mixture.experts;
-  config.expertsPerToken = mixture.expertsPerToken;
-  config.expertSize = mixture.expertSize ? mixture.expertSize : config.intermediateSize;
-  config.sharedExpertSize = mixture.sharedExpertSize;
-  config.normalizedGates = mixture.normalizedGates;
-  STC_RETURN_IF_ERROR(reader.integer(mixture.expertsKey, config.experts));
-  if (config.experts == 0)
-    return reader.error(mixture.expertsKey, "a size of 1 or more", "0");
-  STC_RETURN_IF_ERROR(reader.integer("num_experts_per_tok", config.expertsPerToken));
-  if (mixture.expertSize != 0)
-    STC_RETURN_IF_ERROR(reader.integer("moe_intermediate_size", config.expertSize));
-  if (mixture.sharedExpertSize != 0)
-    STC_RETURN_IF_ERROR(reader.integer("shared_expert_intermediate_size", config.sharedExpertSize));
-  if (mixture.hasGatesKey)
-    STC_RETURN_IF_ERROR(reader.boolean("norm_topk_prob", config.normalizedGates));
-  STC_RETURN_IF_ERROR(readSparseLayers(reader, row, config));
-  if (const JsonValue *clip = reader.find("clip_qkv"))
-    return reader.error("clip_qkv", "null (clipped projections are not supported yet)",
-                        ConfigReader::describe(*clip));
   return absl::OkStatus();
 }
 
@@ -289,6 +303,18 @@ absl::Status readFalcon(const ConfigReader &reader, ModelConfig &config) {
     return reader.error("num_ln_in_parallel_attn", "1 or 2", absl::StrCat(norms));
   config.block.parallel = isNew || parallel;
   config.block.sharedNorm = config.block.parallel && norms == 1;
+  return absl::OkStatus();
+}
+
+/// OPT-350M projects embeddings to another size than that of the layers.
+absl::Status readOpt(const ConfigReader &reader, ModelConfig &config) {
+  int64_t size = config.hiddenSize;
+  STC_RETURN_IF_ERROR(reader.integer("word_embed_proj_dim", size));
+  if (size != config.hiddenSize)
+    return reader.error("word_embed_proj_dim",
+                        absl::StrCat("hidden_size = ", config.hiddenSize,
+                                     " (projected embeddings are not supported yet)"),
+                        absl::StrCat(size));
   return absl::OkStatus();
 }
 
@@ -312,9 +338,9 @@ absl::Status readMpt(const ConfigReader &reader, const std::string &file, ModelC
                                  {"rope", false},  {"attn_uses_sequence_id", false}};
   for (const FixedKey &fixed : kFixed)
     STC_RETURN_IF_ERROR(readFixed(own, fixed));
-  if (const JsonValue *clip = own.find("clip_qkv"))
-    return own.error("clip_qkv", "null (clipped projections are not supported yet)",
-                     ConfigReader::describe(*clip));
+  STC_RETURN_IF_ERROR(own.number("clip_qkv", config.clipLimit));
+  if (own.find("clip_qkv") && !(config.clipLimit > 0))
+    return own.error("clip_qkv", "a number above 0, or null", absl::StrCat(config.clipLimit));
   std::string kind = "multihead_attention";
   STC_RETURN_IF_ERROR(own.text("attn_type", kind));
   if (kind != "multihead_attention")
@@ -384,10 +410,17 @@ static absl::StatusOr<ModelConfig> parseModel(const JsonValue &json, const std::
   if (!reader.isNull(keys.headDim))
     config.headDim = row->headDim;
   STC_RETURN_IF_ERROR(reader.integer(keys.headDim, config.headDim));
+  if (row->latent)
+    STC_RETURN_IF_ERROR(readLatentAttention(reader, config));
   if (reader.find(keys.headDim) && config.headDim == 0)
     return reader.error(keys.headDim, "a size of 1 or more, or null", "0");
   config.maxPositions = row->maxPositions;
   STC_RETURN_IF_ERROR(reader.integer(keys.maxPositions, config.maxPositions));
+  // Beyond what sizes may be, and the sum of both, checkConfig reports an error.
+  if (row->positionOffset != 0 && config.maxPositions > 0 && config.maxPositions < INT32_MAX) {
+    config.positionOffset = row->positionOffset;
+    config.maxPositions += row->positionOffset;
+  }
   config.normEpsilon = row->normEpsilon;
   STC_RETURN_IF_ERROR(reader.number(keys.normEpsilon, config.normEpsilon));
   config.tiedEmbeddings = row->tiedEmbeddings;
@@ -409,14 +442,19 @@ static absl::StatusOr<ModelConfig> parseModel(const JsonValue &json, const std::
     STC_RETURN_IF_ERROR(readEncoderDecoder(reader, *row, config));
   STC_RETURN_IF_ERROR(readOwnKeys(reader, *row, config));
   STC_RETURN_IF_ERROR(readExperts(reader, *row, config));
+  if (row->mixture.hasRoutingKeys)
+    STC_RETURN_IF_ERROR(reader.integer("num_nextn_predict_layers", config.predictingLayers));
   if (row->name == "falcon")
     STC_RETURN_IF_ERROR(readFalcon(reader, config));
   if (row->name == "mpt")
     STC_RETURN_IF_ERROR(readMpt(reader, file, config));
+  if (row->name == "opt")
+    STC_RETURN_IF_ERROR(readOpt(reader, config));
   STC_RETURN_IF_ERROR(readRope(json, reader, file, *row, config));
   STC_RETURN_IF_ERROR(readSlidingWindow(reader, *row, config));
   if (row->kind == ModelKind::Encoder)
-    STC_RETURN_IF_ERROR(readEncoder(reader, *row, config));
+    STC_RETURN_IF_ERROR(row->vision.classTokens != 0 ? readVision(reader, *row, config)
+                                                     : readEncoder(reader, *row, config));
   STC_RETURN_IF_ERROR(readRotatedLayers(reader, *row, config));
   if (reader.find("bos_token_id")) {
     config.bosToken = 0;
@@ -426,6 +464,8 @@ static absl::StatusOr<ModelConfig> parseModel(const JsonValue &json, const std::
   STC_RETURN_IF_ERROR(reader.integers("eos_token_id", eos));
   addEosTokens(eos, config);
   STC_RETURN_IF_ERROR(checkConfig(huggingFaceNames(file, *row), config));
+  if (row->readsSound)
+    STC_RETURN_IF_ERROR(readGeneration(reader, config));
   return config;
 }
 
@@ -460,9 +500,11 @@ absl::Status addGenerationConfig(const JsonValue &json, const std::string &file,
                                  ModelConfig &config) {
   if (!json.isObject())
     return formatError({file, "", {}}, "an object", ConfigReader::describe(json));
+  ConfigReader reader(json, file);
   std::vector<int64_t> eos;
-  STC_RETURN_IF_ERROR(ConfigReader(json, file).integers("eos_token_id", eos));
+  STC_RETURN_IF_ERROR(reader.integers("eos_token_id", eos));
   addEosTokens(eos, config);
+  STC_RETURN_IF_ERROR(readGeneration(reader, config));
   const ArchitectureRow *row = findArchitecture(config.architecture);
   return checkConfig(huggingFaceNames(file, *row), config);
 }

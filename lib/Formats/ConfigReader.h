@@ -40,6 +40,11 @@ public:
     return value && value->isNull();
   }
 
+  /// A reader of a member that is an object; `path` comes before its keys in errors.
+  ConfigReader inner(const JsonValue &member, const std::string &path) const {
+    return ConfigReader(member, file, prefix + path);
+  }
+
   absl::Status error(absl::string_view key, absl::string_view expected,
                      absl::string_view got) const {
     return formatError({file, prefix + std::string(key), {}}, expected, got);
@@ -143,6 +148,11 @@ private:
 absl::Status readEncoderDecoder(const ConfigReader &reader, const ArchitectureRow &row,
                                 ModelConfig &config);
 
+/// Reads what a generation_config.json, or an old config.json of Whisper, says about the choice of
+/// tokens: those that are not chosen, and what Whisper's decoder begins with. Vocabulary and kind
+/// of `config` are known.
+absl::Status readGeneration(const ConfigReader &reader, ModelConfig &config);
+
 /// Compares a preprocessor_config.json with the spectrogram that is computed from sound
 /// (stc/Runtime/LogMel.h): an error where it asks for another one.
 absl::Status checkFeatureExtractor(const JsonValue &json, const std::string &file,
@@ -155,6 +165,26 @@ absl::StatusOr<std::vector<bool>> readLayerTypes(const ConfigReader &reader, int
 /// Reads what only encoders have: positions, token types, windows to both sides.
 absl::Status readEncoder(const ConfigReader &reader, const ArchitectureRow &row,
                          ModelConfig &config);
+
+/// Reads what only vision transformers have: sizes of images and patches, labels.
+absl::Status readVision(const ConfigReader &reader, const ArchitectureRow &row,
+                        ModelConfig &config);
+
+/// Reads a preprocessor_config.json into the image settings of `config`, which hold the family's
+/// defaults: how an image of any size becomes one that the model reads. Errors: an image processor
+/// of another kind, another size in the end.
+absl::Status readImageProcessor(const JsonValue &json, const std::string &file,
+                                ModelConfig &config);
+
+/// Reads the mixture of experts: how many there are, in which layers, and how they are chosen.
+absl::Status readExperts(const ConfigReader &reader, const ArchitectureRow &row,
+                         ModelConfig &config);
+
+/// Reads the sizes of latent attention.
+absl::Status readLatentAttention(const ConfigReader &reader, ModelConfig &config);
+
+/// Errors unless the switch has the value that is supported.
+absl::Status readFixed(const ConfigReader &reader, const FixedKey &fixed);
 
 /// Reads theta, the rotated part of heads and the scaling, of old files and of new ones
 /// (rope_parameters).

@@ -35,6 +35,9 @@ absl::Status readYarn(const ConfigReader &reader, const ConfigReader &top, Model
       mscale != 0 && mscaleAllDim != 0
           ? yarnMagnitude(scaling.factor, mscale) / yarnMagnitude(scaling.factor, mscaleAllDim)
           : yarnMagnitude(scaling.factor);
+  // What cosines and sines are not multiplied by, scores are, but for the smaller part of heads.
+  if (config.isLatent() && mscaleAllDim != 0)
+    config.attentionScale = latentScale(config, mscaleAllDim);
   return reader.number("attention_factor", scaling.attentionFactor);
 }
 
@@ -51,6 +54,18 @@ absl::Status readLongRope(const ConfigReader &reader, const ConfigReader &top,
           ? 1
           : std::sqrt(1 + std::log(scaling.factor) / std::log(scaling.originalMaxPositions));
   return reader.number("attention_factor", scaling.attentionFactor);
+}
+
+/// The theta that a fixed alpha of dynamic scaling stands for.
+absl::Status stretchTheta(const ConfigReader &reader, double alpha, ModelConfig &config) {
+  int64_t headDim = config.headDim;
+  if (headDim == 0 && config.heads > 0)
+    headDim = config.hiddenSize / config.heads;
+  if (!(alpha > 0) || headDim <= 2)
+    return reader.error("alpha", "a finite number above 0, and heads of more than 2 columns",
+                        absl::StrCat(alpha));
+  config.ropeTheta *= std::pow(alpha, double(headDim) / double(headDim - 2));
+  return absl::OkStatus();
 }
 
 /// The fraction of each head that is rotated.
@@ -84,6 +99,11 @@ absl::Status readRopeObject(const JsonValue &json, const ConfigReader &reader,
     return reader.number("factor", scaling.factor, /*required=*/true);
   }
   if (kind == "dynamic") {
+    // Hunyuan's stretches theta once and for all.
+    double alpha = 0;
+    STC_RETURN_IF_ERROR(reader.number("alpha", alpha));
+    if (row.block.normAfterRotation && alpha != 0)
+      return stretchTheta(reader, alpha, config);
     scaling.kind = Kind::Dynamic;
     STC_RETURN_IF_ERROR(readOriginal(reader, top, config));
     return reader.number("factor", scaling.factor, true);
@@ -151,13 +171,15 @@ absl::Status readRope(const JsonValue &json, const ConfigReader &reader, const s
       if (!object->isObject())
         return reader.error(key, "an object or null", ConfigReader::describe(*object));
       std::string prefix = absl::StrCat(key, ".");
-      bool hasKinds = row.localRopeTheta != 0 &&
+      bool hasKinds = (row.localRopeTheta != 0 || row.unscaledWindows) &&
                       (object->find("full_attention") || object->find("sliding_attention"));
       STC_RETURN_IF_ERROR(hasKinds
                               ? readRopeKinds(*object, file, prefix, reader, row, fraction, config)
                               : readRopeObject(*object, ConfigReader(*object, file, prefix), reader,
                                                row, fraction, config));
     }
+  if (row.unscaledWindows && config.localRopeTheta == 0)
+    config.localRopeTheta = config.ropeTheta;
   if (!row.keys.rotaryDim.empty())
     return reader.integer(row.keys.rotaryDim, config.rotaryDim);
   // As transformers does: the product is cut to a whole number.

@@ -90,6 +90,46 @@ absl::Status checkExperts(const ConfigNames &names, const ModelConfig &config) {
   return absl::OkStatus();
 }
 
+/// Groups of experts are of equal size, and hold as many as a token chooses.
+absl::Status checkRouting(const ConfigNames &names, const ModelConfig &config) {
+  const ExpertRouting &routing = config.routing;
+  if (!config.experts || !routing.isGrouped())
+    return absl::OkStatus();
+  STC_RETURN_IF_ERROR(checkPositive(names, names.gateScale, routing.scale));
+  int64_t groups = routing.groups, most = config.experts / routing.bestOfGroup;
+  if (groups != 1 && (groups < 1 || groups > most || config.experts % groups != 0))
+    return formatError(
+        {names.file, names.expertGroups, {}},
+        absl::StrCat("a divisor of ", names.experts, " = ", config.experts, " up to ", most),
+        absl::StrCat(groups));
+  int64_t least = (config.expertsPerToken * groups + config.experts - 1) / config.experts;
+  if (routing.keptGroups < least || routing.keptGroups > groups)
+    return formatError({names.file, names.keptGroups, {}},
+                       absl::StrCat(least, " to ", groups, " groups, to choose ",
+                                    config.expertsPerToken, " experts from"),
+                       absl::StrCat(routing.keptGroups));
+  return absl::OkStatus();
+}
+
+/// Values are kept in a cache of keys, so they are no longer than these.
+absl::Status checkLatent(const ConfigNames &names, const ModelConfig &config) {
+  if (!config.isLatent())
+    return absl::OkStatus();
+  STC_RETURN_IF_ERROR(checkSize(names, names.latentRank, config.latent.rank, maxLayers));
+  if (config.latent.queryRank != 0)
+    STC_RETURN_IF_ERROR(checkSize(names, names.queryRank, config.latent.queryRank, maxLayers));
+  STC_RETURN_IF_ERROR(checkSize(names, names.valueDim, config.latent.valueDim, config.headDim));
+  if (config.rotaryDim >= config.headDim)
+    return formatError({names.file, names.rotaryDim, {}},
+                       absl::StrCat("less than a head's ", config.headDim, " columns"),
+                       absl::StrCat(config.rotaryDim));
+  // Orders of columns are floats.
+  if (config.heads * config.headDim > int64_t(1) << 24)
+    return formatError({names.file, names.heads, {}}, "at most 2^24 columns of all heads",
+                       absl::StrCat(config.heads * config.headDim));
+  return absl::OkStatus();
+}
+
 /// The encoder and what only models with one have.
 absl::Status checkEncoder(const ConfigNames &names, const ModelConfig &config) {
   if (config.block.relativeBias) {
@@ -185,6 +225,7 @@ absl::Status checkMultipliers(const ConfigNames &names, const ModelConfig &confi
                  {"attention scale", config.attentionScale, true},
                  {"attention soft cap", config.attentionSoftCap, true},
                  {"gate limit", config.gateLimit, true},
+                 {"clip_qkv", config.clipLimit, true},
                  {"logit soft cap", config.logitSoftCap, true}};
   for (const auto &number : numbers)
     if (!(number.mayBeZero && number.value == 0))
@@ -197,10 +238,10 @@ absl::Status checkMultipliers(const ConfigNames &names, const ModelConfig &confi
 absl::string_view activationCalled(absl::string_view name) {
   struct {
     absl::string_view name, means;
-  } names[] = {
-      {"silu", "silu"},          {"swish", "silu"},          {"gelu", "gelu"},
-      {"gelu_new", "gelu_tanh"}, {"gelu_fast", "gelu_tanh"}, {"gelu_pytorch_tanh", "gelu_tanh"},
-      {"relu", "relu"}};
+  } names[] = {{"silu", "silu"},           {"swish", "silu"},
+               {"gelu", "gelu"},           {"gelu_new", "gelu_tanh"},
+               {"gelu_fast", "gelu_tanh"}, {"gelu_pytorch_tanh", "gelu_tanh"},
+               {"relu", "relu"},           {"relu2", "relu2"}};
   for (const auto &known : names)
     if (known.name == name)
       return known.means;
@@ -209,6 +250,33 @@ absl::string_view activationCalled(absl::string_view name) {
 
 double yarnMagnitude(double scale, double m) {
   return scale <= 1 ? 1 : 0.1 * m * std::log(scale) + 1;
+}
+
+bool setDenseLayers(int64_t count, ModelConfig &config) {
+  if (count < 0 || count >= config.layers)
+    return false;
+  config.sparseLayers.clear();
+  for (int64_t layer = 0; count != 0 && layer < config.layers; ++layer)
+    config.sparseLayers.push_back(layer >= count);
+  return true;
+}
+
+int64_t denseLayersOf(const ModelConfig &config) {
+  const std::vector<bool> &sparse = config.sparseLayers;
+  auto first = std::find(sparse.begin(), sparse.end(), true);
+  return std::count(first, sparse.end(), false) == 0 ? first - sparse.begin() : -1;
+}
+
+double latentScale(const ModelConfig &config, double m) {
+  double magnitude = yarnMagnitude(config.ropeScaling.factor, m);
+  return magnitude * magnitude / std::sqrt(double(config.headDim));
+}
+
+double latentMagnitudeOf(const ModelConfig &config) {
+  if (config.attentionScale == 0 || config.ropeScaling.factor <= 1)
+    return 0;
+  double magnitude = std::sqrt(config.attentionScale * std::sqrt(double(config.headDim)));
+  return (magnitude - 1) / (yarnMagnitude(config.ropeScaling.factor) - 1);
 }
 
 double meaningOf(const NumberKey &key, double value) {
@@ -221,6 +289,20 @@ double meaningOf(const NumberKey &key, double value) {
     return 1 / std::sqrt(value);
   }
   return value;
+}
+
+double valueOf(const NumberKey &key, double meaning) {
+  return key.meaning == NumberKey::Meaning::InverseRoot ? 1 / (meaning * meaning)
+                                                        : meaningOf(key, meaning);
+}
+
+std::vector<bool> rotatedWindows(const ArchitectureRow &row, const ModelConfig &config) {
+  std::vector<bool> rotated;
+  if (!row.rotatesWindowsOnly || (row.windowIsOptional && config.slidingWindow == 0))
+    return rotated;
+  for (int64_t layer = 0; layer < config.layers; ++layer)
+    rotated.push_back(config.isWindowed(layer));
+  return rotated;
 }
 
 std::vector<bool> allButEvery(int64_t pattern, int64_t layers) {
@@ -248,6 +330,8 @@ absl::Status checkConfig(const ConfigNames &names, ModelConfig &config) {
   STC_RETURN_IF_ERROR(checkRope(names, config));
   STC_RETURN_IF_ERROR(checkMultipliers(names, config));
   STC_RETURN_IF_ERROR(checkExperts(names, config));
+  STC_RETURN_IF_ERROR(checkRouting(names, config));
+  STC_RETURN_IF_ERROR(checkLatent(names, config));
   STC_RETURN_IF_ERROR(checkEncoder(names, config));
   if (config.slidingWindow != 0)
     STC_RETURN_IF_ERROR(checkSize(names, names.slidingWindow, config.slidingWindow, maxSize - 1));

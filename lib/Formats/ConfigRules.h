@@ -46,6 +46,25 @@ struct MixtureDefaults {
   bool normalizedGates = false, hasGatesKey = true; // norm_topk_prob
   bool isGgufNormalized = false; // what GGUF files, which do not say, are taken to be
   bool hasDenseLayers = false;   // decoder_sparse_step and mlp_only_layers say which
+  absl::string_view perTokenKey = "num_experts_per_tok", sizeKey = "moe_intermediate_size";
+  /// How many layers in front have no experts; "" where no key says.
+  absl::string_view denseCountKey;
+  int64_t denseCount = 0;
+  /// How many experts all tokens go through, each of the size of the others; "": no key says.
+  absl::string_view sharedCountKey;
+  int64_t sharedCount = 0;
+  /// How experts are chosen, and whether keys say more of it: n_group, topk_group and
+  /// routed_scaling_factor, and their like in GGUF files.
+  ExpertRouting routing;
+  bool hasRoutingKeys = false;
+  absl::string_view scoring; // what scoring_func may be, apart by "|"; "": no such key
+};
+
+/// What the configuration and the image processor of a vision transformer leave unsaid.
+struct VisionDefaults {
+  int64_t classTokens = 0; // positions in front of the patches'; 0: the model reads no images
+  Resample resample = Resample::Bilinear;
+  int64_t size = 224, cropSize = 0; // what images are scaled to, and cut to (0: they are not)
 };
 
 enum class WindowRule {
@@ -81,10 +100,14 @@ struct ArchitectureRow {
   absl::string_view activation = "silu";
   bool tiedEmbeddings = false;
   WindowRule windowRule = WindowRule::Never;
-  int64_t slidingWindow = 0;        // where the key is missing; 0: none
-  int64_t windowPattern = 0;        // where the key is missing
-  int64_t unrotatedPattern = 0;     // every n-th layer is not rotated; 0: all are
-  bool rotatesWindowsOnly = false;  // layers that see everything are not rotated
+  int64_t slidingWindow = 0;       // where the key is missing; 0: none
+  int64_t windowPattern = 0;       // where the key is missing
+  int64_t unrotatedPattern = 0;    // every n-th layer is not rotated; 0: all are
+  bool rotatesWindowsOnly = false; // layers that see everything are not rotated
+  /// Models of the family without windows exist: all their layers are rotated, and their GGUF files
+  /// have no attention.sliding_window.
+  bool windowIsOptional = false;
+  bool unscaledWindows = false;     // layers with a window do not know of the rotary scaling
   bool readsSound = false;          // the encoder: mel bins in place of tokens
   bool attentionBias = false;       // always; otherwise the key says
   double alibiBias = 0;             // ModelConfig's, where no key says
@@ -93,18 +116,28 @@ struct ArchitectureRow {
   bool ggufInterleavedRope = false; // GGUF's converter permutes query and key rows, or as above
   bool ggufLayerNormKey = false; // attention.layer_norm_epsilon instead of layer_norm_rms_epsilon
   bool ggufWritable = false;
-  int64_t tokenTypes = 0;        // of an encoder, where type_vocab_size is missing; 0: it has none
-  bool skipsPadding = false;     // positions begin behind pad_token_id in their table
+  int64_t tokenTypes = 0;     // of an encoder, where type_vocab_size is missing; 0: it has none
+  bool skipsPadding = false;  // positions begin behind pad_token_id in their table
+  int64_t positionOffset = 0; // or behind so many rows, which max_position_embeddings leaves out
+  /// The switch of norms of heads with gains of their own, which GGUF files have or have not.
+  absl::string_view headNormKey;
   int64_t paddingToken = 0;      // where pad_token_id is missing
   double ggufGateLimit = 0;      // GGUF files do not say
   bool ggufTruncatesYarn = true; // the bounds of yarn's blend in GGUF files, which do not say
   MixtureDefaults mixture;       // of no experts: there are none
+  VisionDefaults vision;
+  bool latent = false; // latent attention
   absl::Span<const NumberKey> numbers;
   absl::Span<const FixedKey> fixed;
 };
 
-/// The encoders among them.
+/// The rows of ConfigMixtures.cpp and ConfigRecent.cpp, those with layer norms of
+/// ConfigLayerNorms.cpp, and the encoders: of texts, and of images.
+absl::Span<const ArchitectureRow> mixtureRows();
+absl::Span<const ArchitectureRow> recentRows();
+absl::Span<const ArchitectureRow> layerNormRows();
 absl::Span<const ArchitectureRow> encoderRows();
+absl::Span<const ArchitectureRow> visionRows();
 /// Every known architecture.
 absl::Span<const ArchitectureRow> architectureRows();
 /// The row of a model_type; nullptr for one we do not know.
@@ -138,6 +171,7 @@ struct ConfigNames {
   std::string featureSize, encoderPositions;
   std::string encoderLayers, relativeBuckets, relativeDistance;
   std::string experts, expertsPerToken, expertSize, sharedExpertSize;
+  std::string expertGroups, keptGroups, gateScale, valueDim, latentRank, queryRank;
 };
 
 /// Fills in the head size where it was left open (0) and checks every rule. A head size of 0 means
@@ -152,14 +186,32 @@ absl::string_view activationCalled(absl::string_view name);
 /// DeepSeek's configurations have the factor m).
 double yarnMagnitude(double scale, double m = 1);
 
-/// What the value of `key` stands for.
+/// What the value of `key` stands for, and the value that stands for it.
 double meaningOf(const NumberKey &key, double value);
+double valueOf(const NumberKey &key, double meaning);
+
+/// What scores are multiplied by in models of a GGUF that does not say; 0: 1 / sqrt(head size).
+double ggufAttentionScale(const ArchitectureRow &row, const ModelConfig &config);
 
 /// The first of every `pattern` layers is false, the others true.
 std::vector<bool> allButFirstOfEvery(int64_t pattern, int64_t layers);
 
 /// Gives the layers that `windowed` names a window of half of `width` to each side.
 void setTwoSidedWindow(int64_t width, const std::vector<bool> &windowed, ModelConfig &config);
+
+/// Sets the first `count` layers to have no experts; false where there are not more layers.
+bool setDenseLayers(int64_t count, ModelConfig &config);
+/// How many layers in front have no experts; -1 where other layers are without them.
+int64_t denseLayersOf(const ModelConfig &config);
+
+/// The factor m of yarn's magnitude by which latent attention scales scores (DeepSeek's
+/// mscale_all_dim), 0 where it does not; and that scale.
+double latentMagnitudeOf(const ModelConfig &config);
+double latentScale(const ModelConfig &config, double m);
+
+/// Which layers are rotated, for a family that leaves out those that see everything; none (empty)
+/// where all are. The windows of `config` are known.
+std::vector<bool> rotatedWindows(const ArchitectureRow &row, const ModelConfig &config);
 
 /// Every `pattern`-th of `layers` layers is false; none (empty) where the pattern is 0.
 std::vector<bool> allButEvery(int64_t pattern, int64_t layers);

@@ -1,6 +1,7 @@
 // Codes, scales, zeros and masks of several tensors -> the values of one matrix.
 #include "stc/Formats/Encoding.h"
 
+#include "BitsAndBytes4.h"
 #include "BlockTypes.h"
 #include "Marlin24.h"
 #include "Microscaling.h"
@@ -50,7 +51,8 @@ std::vector<int16_t> unpack(const PackedCodes &packed, int64_t rows, int64_t col
   int bits = packed.bits, perWord = 32 / bits;
   uint32_t low = (1u << bits) - 1;
   bool isStream = packed.order == PackedCodes::Order::Stream && 32 % bits != 0;
-  int64_t words = isStream ? (count * bits + 31) / 32 : (count + perWord - 1) / perWord;
+  int64_t used = isStream ? (count * bits + 31) / 32 : (count + perWord - 1) / perWord;
+  int64_t words = packed.width ? packed.width : used;
   auto wordAt = [&](int64_t word, int64_t run) {
     return loadWord(tensor, packed.alongFirst ? word * runs + run : run * words + word);
   };
@@ -78,12 +80,12 @@ std::vector<int16_t> unpack(const PackedCodes &packed, int64_t rows, int64_t col
     }
   };
   if (packed.alongFirst) {
-    for (int64_t word = 0; word < words; ++word)
+    for (int64_t word = 0; word < used; ++word)
       for (int64_t run = 0; run < runs; ++run)
         unpackWord(word, run);
   } else {
     for (int64_t run = 0; run < runs; ++run)
-      for (int64_t word = 0; word < words; ++word)
+      for (int64_t word = 0; word < used; ++word)
         unpackWord(word, run);
   }
   return codes;
@@ -147,15 +149,23 @@ absl::StatusOr<std::vector<float>> readScales(const StoredEncoding &encoding) {
     if (!std::isfinite(stored[i]))
       return formatError(siteOf(tensor), "finite scales",
                          absl::StrCat(stored[i], " at element ", i));
+  int64_t width = encoding.scalesWidth ? encoding.scalesWidth : groups;
   for (int64_t row = 0; row < encoding.rows; ++row)
     for (int64_t group = 0; group < groups; ++group) {
       int64_t place = encoding.scalesShuffled ? row / 8 * 8 + row % 4 * 2 + row / 4 % 2 : row;
       int64_t at = encoding.scalesTransposed ? group * encoding.rows + place
-                                             : row / encoding.tileRows * groups + group;
+                                             : row / encoding.tileRows * width + group;
       double scale = double(stored[size_t(at)]) * encoding.scaleUnit / encoding.scaleDivisor;
       scales[size_t(row * groups + group)] = float(scale);
     }
   return scales;
+}
+
+std::vector<int32_t> groupsOf(const StoredEncoding &encoding) {
+  std::vector<int32_t> groups;
+  for (int64_t column = 0; encoding.groupOf && column < encoding.columns; ++column)
+    groups.push_back(int32_t(loadWord(*encoding.groupOf, column)));
+  return groups;
 }
 
 absl::StatusOr<CodedMatrix> readCoded(const StoredEncoding &encoding) {
@@ -189,9 +199,7 @@ absl::StatusOr<CodedMatrix> readCoded(const StoredEncoding &encoding) {
       for (int64_t group = 0; group < groups; ++group)
         matrix.zeros.push_back(stored[size_t(row / encoding.tileRows * groups + group)]);
   }
-  if (encoding.groupOf)
-    for (int64_t column = 0; column < matrix.columns; ++column)
-      matrix.groupOf.push_back(int32_t(loadWord(*encoding.groupOf, column)));
+  matrix.groupOf = groupsOf(encoding);
   return matrix;
 }
 
@@ -209,6 +217,7 @@ absl::StatusOr<CodedMatrix> readBlocks(const TensorView &tensor) {
     return formatError(siteOf(tensor), absl::StrCat(blocks * size, " bytes"),
                        absl::StrCat(tensor.bytes.size()));
   matrix.codes.reserve(size_t(blocks * elements));
+  float own = ownScaleOf(tensor);
   for (int64_t number = 0; number < blocks; ++number) {
     BlockCodes block;
     if (!type.read(tensor.bytes.data() + number * size, block))
@@ -217,7 +226,8 @@ absl::StatusOr<CodedMatrix> readBlocks(const TensorView &tensor) {
           absl::StrCat("finite scales in every ", dtypeName(tensor.dtype), " block"),
           "NaN or infinity");
     matrix.codes.insert(matrix.codes.end(), block.codes, block.codes + elements);
-    matrix.scales.insert(matrix.scales.end(), block.scales, block.scales + groups);
+    for (int64_t group = 0; group < groups; ++group)
+      matrix.scales.push_back(block.scales[group] * own);
     if (type.hasMinimums)
       matrix.minimums.insert(matrix.minimums.end(), block.minimums, block.minimums + groups);
   }
@@ -228,6 +238,12 @@ absl::StatusOr<CodedMatrix> readBlocks(const TensorView &tensor) {
 
 std::vector<const TensorView *> StoredEncoding::parts() const {
   std::vector<const TensorView *> all;
+  if (table) {
+    all = {&table->codes, &table->values, &table->maxima};
+    for (const absl::optional<TensorView> *tensor : {&table->maximumValues, &table->outerMaxima})
+      if (*tensor)
+        all.push_back(&**tensor);
+  }
   for (const absl::optional<PackedCodes> *packed : {&codes, &zeros})
     if (*packed)
       all.push_back(&(*packed)->tensor);
@@ -245,6 +261,8 @@ uint64_t StoredEncoding::storedBytes() const {
 }
 
 std::string StoredEncoding::name() const {
+  if (table)
+    return table->name;
   bool isFloat4 = codes && codes->order == PackedCodes::Order::Float4;
   std::string type = isFloat4 ? "f4_e2m1"
                      : codes  ? absl::StrCat("int", codes->bits)
@@ -254,20 +272,26 @@ std::string StoredEncoding::name() const {
 
 bool isCoded(const TensorView &tensor) {
   if (tensor.encoding)
-    return bool(tensor.encoding->codes);
+    return tensor.encoding->codes || tensor.encoding->table;
   return findBlockType(tensor.dtype) && tensor.shape.size() == 2;
+}
+
+std::vector<int32_t> readGroupOf(const TensorView &tensor) {
+  return tensor.encoding ? groupsOf(*tensor.encoding) : std::vector<int32_t>();
 }
 
 absl::StatusOr<CodedMatrix> readCodes(const TensorView &tensor) {
   if (!isCoded(tensor))
     return formatError(siteOf(tensor), "codes of whole numbers", dtypeName(tensor.dtype));
-  return tensor.encoding ? readCoded(*tensor.encoding) : readBlocks(tensor);
+  if (!tensor.encoding)
+    return readBlocks(tensor);
+  return tensor.encoding->table ? readTable(*tensor.encoding) : readCoded(*tensor.encoding);
 }
 
 absl::StatusOr<std::vector<float>> readEncoded(const TensorView &tensor) {
   const StoredEncoding &encoding = *tensor.encoding;
-  if (encoding.codes) {
-    STC_ASSIGN_OR_RETURN(CodedMatrix matrix, readCoded(encoding));
+  if (!encoding.values) {
+    STC_ASSIGN_OR_RETURN(CodedMatrix matrix, readCodes(tensor));
     return decode(matrix);
   }
   std::vector<float> values(size_t(encoding.values->elementCount()));
@@ -289,6 +313,7 @@ absl::StatusOr<std::vector<float>> readEncoded(const TensorView &tensor) {
 std::vector<float> decode(const CodedMatrix &matrix) {
   std::vector<float> values(matrix.codes.size());
   int64_t groups = matrix.groups();
+  int half = 1 << (matrix.bits - 1);
   for (int64_t row = 0; row < matrix.rows; ++row) {
     const float *scales = matrix.scales.data() + row * groups;
     const int8_t *zeros = matrix.zeros.empty() ? nullptr : matrix.zeros.data() + row * groups;
@@ -299,8 +324,11 @@ std::vector<float> decode(const CodedMatrix &matrix) {
     auto decodeRun = [&](int64_t begin, int64_t end, int64_t group) {
       int zero = zeros ? zeros[group] : 0;
       float minimum = minimums ? minimums[group] : 0;
-      for (int64_t column = begin; column < end; ++column)
-        out[column] = float(codes[column] - zero) * scales[group] - minimum;
+      for (int64_t column = begin; column < end; ++column) {
+        float number = matrix.table.empty() ? float(codes[column] - zero)
+                                            : matrix.table[size_t(codes[column] + half)];
+        out[column] = number * scales[group] - minimum;
+      }
     };
     if (!matrix.groupOf.empty())
       for (int64_t column = 0; column < matrix.columns; ++column)

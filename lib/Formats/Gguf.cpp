@@ -5,9 +5,13 @@
 #include "GgufTypes.h"
 #include "stc/Support/Utf8.h"
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <set>
 
@@ -77,6 +81,7 @@ public:
         return error(out->views.back().name, position, "every tensor once", "it twice");
     }
     STC_RETURN_IF_ERROR(placeTensors());
+    STC_RETURN_IF_ERROR(joinScales());
     return std::move(out);
   }
 
@@ -339,6 +344,43 @@ private:
     if (bytes.size() - end >= alignment)
       return error("tensor data", end, "the end of the file",
                    absl::StrCat(bytes.size() - end, " more bytes"));
+    return absl::OkStatus();
+  }
+
+  /// Gives NVFP4 tensors their scales, L.scale beside L.weight, which are no tensors of a model of
+  /// their own then. How activations were quantized, L.input_scale, is left out.
+  absl::Status joinScales() {
+    absl::flat_hash_map<std::string, const TensorView *> scales;
+    std::set<std::string> joined;
+    for (const TensorView &view : out->views)
+      if (absl::EndsWith(view.name, ".scale"))
+        scales[view.name] = &view;
+    for (TensorView &view : out->views) {
+      absl::string_view layer = view.name;
+      if (view.dtype != DType::NVFP4 || !absl::ConsumeSuffix(&layer, ".weight"))
+        continue;
+      joined.insert({absl::StrCat(layer, ".scale"), absl::StrCat(layer, ".input_scale")});
+      auto found = scales.find(absl::StrCat(layer, ".scale"));
+      if (found == scales.end())
+        continue;
+      const TensorView &own = *found->second;
+      int64_t count = own.elementCount();
+      bool isOfMatrices = view.shape.size() == 3 && count == view.shape[0];
+      if (own.dtype != DType::F32 || (count != 1 && !isOfMatrices))
+        return error(own.name, own.offset, absl::StrCat("F32 scales of ", view.name),
+                     absl::StrCat(count, " of ", dtypeName(own.dtype)));
+      for (int64_t i = 0; i < count; ++i) {
+        float scale;
+        std::memcpy(&scale, own.bytes.data() + i * 4, 4);
+        if (!std::isfinite(scale) || scale <= 0)
+          return error(own.name, own.offset + uint64_t(i * 4), "finite scales above 0",
+                       absl::StrCat(scale));
+      }
+      view.ownScales = own.bytes;
+    }
+    auto isJoined = [&](const TensorView &view) { return joined.count(view.name) != 0; };
+    out->views.erase(std::remove_if(out->views.begin(), out->views.end(), isJoined),
+                     out->views.end());
     return absl::OkStatus();
   }
 

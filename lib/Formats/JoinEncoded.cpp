@@ -1,6 +1,5 @@
 // Puts the tensors of pre-compressed linear layers together. What is stored is described by:
-//   GPTQ: AutoGPTQ's qlinear_cuda_old.py (`pack`, `forward`); "gptq_v2" is GPTQModel's.
-//   AWQ: AutoAWQ's modules/linear/gemm.py and utils/packing_utils.py.
+//   GPTQ and AWQ: see JoinGptq.cpp; bitsandbytes' four bits: see BitsAndBytes4.h.
 //   compressed-tensors: compressors/quantized_compressors, sparse_compressors and
 //     sparse_quantized_compressors of that library.
 //   NVFP4: fp4_quantized.py there, and Model Optimizer's export of it, which stores the reciprocal
@@ -10,13 +9,11 @@
 //   bitsandbytes: Dettmers et al. 2022, "LLM.int8()": row-wise absolute maxima beside the codes.
 #include "JoinEncoded.h"
 
+#include "BitsAndBytes4.h"
+#include "Joiner.h"
 #include "Marlin24.h"
-#include "stc/Formats/Encoding.h"
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 
@@ -25,28 +22,29 @@
 
 namespace stc {
 
-namespace {
-
 using Method = QuantizationConfig::Method;
-using Order = PackedCodes::Order;
-using Shape = std::vector<int64_t>;
 
-constexpr int64_t kMost = int64_t(1) << 31; // rows or columns
-
-int64_t tiles(int64_t size, int64_t tile) { return (size + tile - 1) / tile; }
-
-std::string text(const Shape &shape) { return absl::StrCat("[", absl::StrJoin(shape, ", "), "]"); }
-
-ErrorSite siteOf(const TensorView &tensor) {
+ErrorSite partSite(const TensorView &tensor) {
   return {std::string(tensor.file), absl::StrCat("tensor ", tensor.name), {}};
 }
 
 absl::Status shapeError(const TensorView &tensor, absl::string_view expected) {
-  return formatError(siteOf(tensor), expected,
-                     absl::StrCat(dtypeName(tensor.dtype), " ", text(tensor.shape)));
+  return formatError(partSite(tensor), expected,
+                     absl::StrCat(dtypeName(tensor.dtype), " ", shapeText(tensor.shape)));
 }
 
-int64_t integerAt(const TensorView &tensor, int64_t index) {
+std::string shapeText(const std::vector<int64_t> &shape) {
+  return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
+}
+
+int64_t wordsOf(int64_t count, int64_t bits, PackedCodes::Order order) {
+  return order == PackedCodes::Order::Stream ? tilesOf(count * bits, 32)
+                                             : tilesOf(count, 32 / bits);
+}
+
+static bool isFloat8(DType dtype) { return dtype == DType::F8E4M3 || dtype == DType::F8E5M2; }
+
+static int64_t integerAt(const TensorView &tensor, int64_t index) {
   if (tensor.dtype == DType::I64) {
     int64_t value;
     std::memcpy(&value, tensor.bytes.data() + 8 * index, 8);
@@ -57,65 +55,9 @@ int64_t integerAt(const TensorView &tensor, int64_t index) {
   return value;
 }
 
-/// Words that `count` codes take.
-int64_t wordsOf(int64_t count, int64_t bits, Order order) {
-  return order == Order::Stream ? tiles(count * bits, 32) : tiles(count, 32 / bits);
-}
-
-class Joiner {
-public:
-  Joiner(const std::vector<TensorView> &tensors, const QuantizationConfig &config)
-      : tensors(tensors), config(config) {
-    for (const TensorView &tensor : tensors)
-      byName[tensor.name] = &tensor;
-  }
-
-  absl::StatusOr<std::vector<TensorView>> join();
-
-private:
-  /// The tensor `layer` + `suffix`, which is then a part of the layer.
-  const TensorView *take(absl::string_view suffix) {
-    auto found = byName.find(absl::StrCat(layer, suffix));
-    if (found == byName.end())
-      return nullptr;
-    taken.insert(found->second->name);
-    return found->second;
-  }
-  absl::StatusOr<const TensorView *> need(absl::string_view suffix, absl::string_view what) {
-    if (const TensorView *tensor = take(suffix))
-      return tensor;
-    return formatError({std::string(anchor->file), absl::StrCat("tensor ", layer, suffix), {}},
-                       what, "no such tensor");
-  }
-
-  absl::StatusOr<bool> describe(const TensorView &tensor);
-  absl::Status gptqOrAwq();
-  absl::Status words();
-  absl::Status marlin24();
-  absl::Status float4();
-  absl::Status bytes();
-  absl::Status bitmask();
-  absl::Status addMicroscaled(const TensorView &blocks, std::vector<TensorView> &all);
-  absl::Status addScales(absl::string_view suffix, const QuantizationScheme &scheme);
-  absl::Status addZeros(absl::string_view suffix, const QuantizationScheme &scheme);
-  absl::Status addGroupOf(absl::string_view suffix, int64_t groups);
-  absl::Status setSize(int64_t rows, int64_t columns);
-  bool scalesFit(const TensorView &scales, const QuantizationScheme &scheme) const;
-  bool isOfActivations(absl::string_view name) const;
-
-  const std::vector<TensorView> &tensors;
-  const QuantizationConfig &config;
-  absl::flat_hash_map<std::string, const TensorView *> byName;
-  absl::flat_hash_set<std::string> taken;
-  // Of the layer at hand:
-  std::string layer;
-  const TensorView *anchor = nullptr;
-  StoredEncoding encoding;
-};
-
 absl::Status Joiner::setSize(int64_t rows, int64_t columns) {
   if (rows < 1 || columns < 1 || rows >= kMost || columns >= kMost)
-    return formatError(siteOf(*anchor), "rows and columns from 1 to 2^31 - 1",
+    return formatError(partSite(*anchor), "rows and columns from 1 to 2^31 - 1",
                        absl::StrCat(rows, "x", columns));
   encoding.rows = rows;
   encoding.columns = columns;
@@ -129,9 +71,9 @@ bool Joiner::scalesFit(const TensorView &scales, const QuantizationScheme &schem
   int64_t rows = encoding.rows, columns = encoding.columns;
   if (scheme.blockRows)
     return scales.shape ==
-           Shape{tiles(rows, scheme.blockRows), tiles(columns, scheme.blockColumns)};
+           Shape{tilesOf(rows, scheme.blockRows), tilesOf(columns, scheme.blockColumns)};
   if (scheme.group)
-    return scales.shape == Shape{rows, tiles(columns, scheme.group)};
+    return scales.shape == Shape{rows, tilesOf(columns, scheme.group)};
   return scales.elementCount() == 1 || scales.shape == Shape{rows} ||
          scales.shape == Shape{rows, 1};
 }
@@ -165,8 +107,8 @@ absl::Status Joiner::addZeros(absl::string_view suffix, const QuantizationScheme
     return scheme.symmetric ? absl::OkStatus()
                             : need(suffix, "the zeros of an asymmetric scheme").status();
   int bits = int(scheme.bits);
-  int64_t height = tiles(encoding.rows, encoding.tileRows);
-  int64_t groups = tiles(encoding.columns, encoding.tileColumns);
+  int64_t height = tilesOf(encoding.rows, encoding.tileRows);
+  int64_t groups = tilesOf(encoding.columns, encoding.tileColumns);
   encoding.zeros = PackedCodes{*zeros, bits, Order::Bytes, false, false};
   if (zeros->dtype == DType::I8 && zeros->elementCount() == height * groups)
     return absl::OkStatus();
@@ -186,7 +128,7 @@ absl::Status Joiner::addGroupOf(absl::string_view suffix, int64_t groups) {
   if (!order)
     return absl::OkStatus();
   if (order->dtype != DType::I32 || order->shape != Shape{encoding.columns})
-    return shapeError(*order, absl::StrCat("I32 ", text({encoding.columns})));
+    return shapeError(*order, absl::StrCat("I32 ", shapeText({encoding.columns})));
   bool isSorted = true, isUnset = true;
   for (int64_t column = 0; column < encoding.columns; ++column) {
     int64_t group = integerAt(*order, column);
@@ -197,54 +139,9 @@ absl::Status Joiner::addGroupOf(absl::string_view suffix, int64_t groups) {
     return absl::OkStatus();
   for (int64_t column = 0; column < encoding.columns; ++column)
     if (int64_t group = integerAt(*order, column); group < 0 || group >= groups)
-      return formatError(siteOf(*order), absl::StrCat("groups from 0 to ", groups - 1),
+      return formatError(partSite(*order), absl::StrCat("groups from 0 to ", groups - 1),
                          absl::StrCat(group, " for column ", column));
   encoding.groupOf = *order;
-  return absl::OkStatus();
-}
-
-/// qweight, qzeros and scales are stored with inputs first. GPTQ packs codes along inputs, AWQ
-/// along outputs, both their zeros along outputs.
-absl::Status Joiner::gptqOrAwq() {
-  bool isGptq = config.method == Method::Gptq;
-  const QuantizationScheme &scheme = config.schemes.front();
-  const TensorView &stored = *anchor;
-  int bits = int(scheme.bits);
-  Order order = isGptq ? Order::Stream : Order::Awq;
-  if (stored.dtype != DType::I32 || stored.shape.size() != 2)
-    return shapeError(stored, "I32 words of two dimensions");
-  // A word of AWQ's holds 8 codes, 32 codes of GPTQ's take `bits` words.
-  int64_t words = stored.shape[isGptq ? 0 : 1], other = stored.shape[isGptq ? 1 : 0];
-  int64_t packed = words * 32 / bits;
-  if (words * 32 % bits != 0 || words < 1 || words >= kMost / 32)
-    return shapeError(stored, absl::StrCat("whole words of ", bits, "-bit codes"));
-  STC_RETURN_IF_ERROR(isGptq ? setSize(other, packed) : setSize(packed, other));
-  int64_t rows = encoding.rows, columns = encoding.columns;
-  encoding.isLinear = true;
-  encoding.codes = PackedCodes{stored, bits, order, isGptq, true};
-  STC_ASSIGN_OR_RETURN(const TensorView *scales,
-                       need(".scales", absl::StrCat("the scales of ", scheme.str())));
-  int64_t group = scheme.group ? std::min(scheme.group, columns) : columns;
-  Shape expected = {tiles(columns, group), rows};
-  if (scales->shape != expected || !dtypeIsFloat(scales->dtype))
-    return shapeError(*scales, absl::StrCat("F16, BF16 or F32 ", text(expected), " (", scheme.str(),
-                                            " of ", columns, " columns)"));
-  encoding.scales = *scales;
-  encoding.scalesTransposed = true;
-  encoding.tileColumns = group;
-  if (!scheme.symmetric) {
-    STC_ASSIGN_OR_RETURN(const TensorView *zeros, need(".qzeros", "the zeros of the codes"));
-    Shape packedZeros = {expected[0], wordsOf(rows, bits, isGptq ? Order::Stream : Order::Words)};
-    if (zeros->dtype != DType::I32 || zeros->shape != packedZeros)
-      return shapeError(*zeros, absl::StrCat("I32 ", text(packedZeros)));
-    encoding.zeros = PackedCodes{*zeros, bits, order, false, true};
-    // AutoGPTQ adds the one back modulo 2^bits, so that a zero of 0 is stored as all ones.
-    encoding.zeroOffset = config.zerosMinusOne ? 1 : 0;
-  } else {
-    (void)take(".qzeros"); // of the middle
-  }
-  if (isGptq)
-    STC_RETURN_IF_ERROR(addGroupOf(".g_idx", expected[0]));
   return absl::OkStatus();
 }
 
@@ -270,11 +167,11 @@ absl::Status Joiner::words() {
       encoding.codes = PackedCodes{*anchor, int(scheme.bits), order, false, false};
       STC_RETURN_IF_ERROR(addScales(".weight_scale", scheme));
       STC_RETURN_IF_ERROR(addZeros(".weight_zero_point", scheme));
-      return addGroupOf(".weight_g_idx", tiles(encoding.columns, encoding.tileColumns));
+      return addGroupOf(".weight_g_idx", tilesOf(encoding.columns, encoding.tileColumns));
     }
   }
   return shapeError(*anchor,
-                    absl::StrCat("with weight_scale ", text(scales->shape),
+                    absl::StrCat("with weight_scale ", shapeText(scales->shape),
                                  hasZeros ? " and zeros" : ", without zeros,",
                                  " what config_groups has for ", encoding.rows, "x",
                                  encoding.columns, ": ", known.empty() ? "nothing" : known));
@@ -298,13 +195,13 @@ absl::Status Joiner::marlin24() {
   STC_ASSIGN_OR_RETURN(const TensorView *places, need(".meta", "the places of the codes"));
   Shape ofPlaces = {columns / kMarlin24Columns, 2 * rows};
   if (places->dtype != DType::I16 || places->shape != ofPlaces)
-    return shapeError(*places, absl::StrCat("I16 ", text(ofPlaces)));
+    return shapeError(*places, absl::StrCat("I16 ", shapeText(ofPlaces)));
   STC_ASSIGN_OR_RETURN(const TensorView *scales,
                        need(".scale_packed", absl::StrCat("the scales of ", scheme.str())));
   int64_t group = scheme.group ? std::min(scheme.group, columns) : columns;
-  Shape ofScales = {tiles(columns, group), rows};
+  Shape ofScales = {tilesOf(columns, group), rows};
   if (scales->dtype != DType::F16 || scales->shape != ofScales)
-    return shapeError(*scales, absl::StrCat("F16 ", text(ofScales), " (", scheme.str(), " of ",
+    return shapeError(*scales, absl::StrCat("F16 ", shapeText(ofScales), " (", scheme.str(), " of ",
                                             columns, " columns)"));
   encoding.codes = PackedCodes{stored, int(bits), Order::Marlin24, false, false};
   encoding.positions = *places;
@@ -355,15 +252,15 @@ absl::Status Joiner::float4() {
     return shapeError(*whole, "one F32 scale of the whole matrix");
   STC_RETURN_IF_ERROR(readFloats(*whole, 0, absl::MakeSpan(&scale, 1)));
   if (!std::isfinite(scale) || scale <= 0)
-    return formatError(siteOf(*whole), "a finite scale above 0", absl::StrCat(scale));
+    return formatError(partSite(*whole), "a finite scale above 0", absl::StrCat(scale));
   (isModelOpt ? encoding.scaleUnit : encoding.scaleDivisor) *= scale;
   return absl::OkStatus();
 }
 
-/// Codes or F8_E4M3 values of a byte each, perhaps behind a mask, and their scales.
+/// Codes or 8-bit floats of a byte each, perhaps behind a mask, and their scales.
 absl::Status Joiner::bytes() {
   const TensorView &stored = encoding.values ? *encoding.values : *anchor;
-  bool isFloat = stored.dtype == DType::F8E4M3;
+  bool isFloat = isFloat8(stored.dtype);
   bool isBits = config.method == Method::BitsAndBytes;
   absl::string_view suffix = isBits ? ".SCB" : ".weight_scale";
   if (config.method == Method::Fp8 && byName.contains(layer + ".weight_scale_inv"))
@@ -390,7 +287,13 @@ absl::Status Joiner::bytes() {
   if (isBits)
     return absl::OkStatus();
   STC_RETURN_IF_ERROR(addZeros(".weight_zero_point", *fitting));
-  return addGroupOf(".weight_g_idx", tiles(encoding.columns, encoding.tileColumns));
+  return addGroupOf(".weight_g_idx", tilesOf(encoding.columns, encoding.tileColumns));
+}
+
+absl::Status Joiner::fourBits() {
+  auto take = [&](absl::string_view suffix) { return this->take(suffix); };
+  STC_ASSIGN_OR_RETURN(encoding, describeBitsAndBytes4(*anchor, take));
+  return absl::OkStatus();
 }
 
 /// `compressed` holds what `bitmask` has bits for (2:4: two of every four, in rows), by rows.
@@ -400,9 +303,9 @@ absl::Status Joiner::bitmask() {
     return shapeError(*shape, "I64 or I32 [2]");
   STC_RETURN_IF_ERROR(setSize(integerAt(*shape, 0), integerAt(*shape, 1)));
   STC_ASSIGN_OR_RETURN(const TensorView *mask, need(".bitmask", "a U8 mask"));
-  Shape expected = {encoding.rows, tiles(encoding.columns, 8)};
+  Shape expected = {encoding.rows, tilesOf(encoding.columns, 8)};
   if (mask->dtype != DType::U8 || mask->shape != expected)
-    return shapeError(*mask, absl::StrCat("U8 ", text(expected)));
+    return shapeError(*mask, absl::StrCat("U8 ", shapeText(expected)));
   (void)take(".row_offsets"); // the sums of the mask's rows once more
   encoding.mask = *mask;
   encoding.values = *anchor;
@@ -410,10 +313,10 @@ absl::Status Joiner::bitmask() {
   for (uint8_t byte : mask->bytes)
     bits += __builtin_popcount(byte);
   if (anchor->elementCount() != bits)
-    return formatError(siteOf(*anchor),
+    return formatError(partSite(*anchor),
                        absl::StrCat("a value for each of the ", bits, " bits of its mask"),
                        absl::StrCat(anchor->elementCount()));
-  bool isQuantized = anchor->dtype == DType::I8 || anchor->dtype == DType::F8E4M3;
+  bool isQuantized = anchor->dtype == DType::I8 || isFloat8(anchor->dtype);
   return isQuantized ? bytes() : absl::OkStatus();
 }
 
@@ -431,9 +334,9 @@ absl::Status Joiner::addMicroscaled(const TensorView &blocks, std::vector<Tensor
   STC_ASSIGN_OR_RETURN(const TensorView *scales, need("_scales", "the scales of the blocks"));
   // Files that are older than the type call it U8.
   if ((scales->dtype != DType::U8 && scales->dtype != DType::F8E8M0) || scales->shape != expected)
-    return shapeError(*scales, absl::StrCat("U8 ", text(expected)));
+    return shapeError(*scales, absl::StrCat("U8 ", shapeText(expected)));
   if (byName.contains(layer))
-    return formatError(siteOf(blocks), absl::StrCat("no plain ", layer, " beside it"), "one");
+    return formatError(partSite(blocks), absl::StrCat("no plain ", layer, " beside it"), "one");
   for (int64_t expert = 0; expert < shape[0]; ++expert) {
     auto own = [&](const TensorView &tensor, DType dtype) {
       TensorView view = tensor;
@@ -477,15 +380,18 @@ absl::StatusOr<bool> Joiner::describe(const TensorView &tensor) {
   };
   absl::Status status;
   bool isLibrary = config.method == Method::CompressedTensors;
-  bool isByte = (tensor.dtype == DType::I8 || tensor.dtype == DType::F8E4M3) &&
-                tensor.shape.size() == 2 && config.method != Method::None;
+  bool isByte = (tensor.dtype == DType::I8 || isFloat8(tensor.dtype)) && tensor.shape.size() == 2 &&
+                config.method != Method::None;
   bool isPair = tensor.dtype == DType::U8;
+  bool isBits = config.method == Method::BitsAndBytes;
   if ((config.method == Method::Gptq || config.method == Method::Awq) && isCalled(".qweight"))
-    status = gptqOrAwq();
+    status = config.isGemv ? gemv() : gptqOrAwq();
   else if (isLibrary && isCalled(".weight_packed"))
     status = config.isMarlin24 ? marlin24() : isPair ? float4() : words();
   else if (config.method == Method::ModelOpt && isPair && isCalled(".weight"))
     status = float4();
+  else if (isBits && isCalled(".weight") && isBitsAndBytes4(tensor, byName))
+    status = fourBits();
   else if (isLibrary && isCalled(".compressed"))
     status = bitmask();
   else if (isByte && isCalled(".weight")) {
@@ -526,10 +432,10 @@ absl::StatusOr<std::vector<TensorView>> Joiner::join() {
     TensorView whole;
     whole.name = layer + ".weight";
     if (whole.name != tensor.name && byName.contains(whole.name))
-      return formatError(siteOf(tensor), absl::StrCat("no plain ", whole.name, " beside it"),
+      return formatError(partSite(tensor), absl::StrCat("no plain ", whole.name, " beside it"),
                          "one");
     whole.shape = {encoding.rows, encoding.columns};
-    bool isPlain = !encoding.codes && !encoding.scales;
+    bool isPlain = encoding.values && !encoding.scales;
     whole.dtype = isPlain ? encoding.values->dtype : DType::F32;
     whole.file = tensor.file;
     whole.offset = tensor.offset;
@@ -542,8 +448,6 @@ absl::StatusOr<std::vector<TensorView>> Joiner::join() {
       left.push_back(std::move(tensor));
   return left;
 }
-
-} // namespace
 
 absl::StatusOr<std::vector<TensorView>> joinEncoded(const std::vector<TensorView> &tensors,
                                                     const QuantizationConfig &config) {

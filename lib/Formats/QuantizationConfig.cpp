@@ -6,6 +6,7 @@
 #include "ConfigReader.h"
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 
 #include <algorithm>
@@ -52,6 +53,31 @@ absl::Status checkBits(const ConfigReader &reader, absl::string_view key, int64_
   return reader.error(key, list, absl::StrCat(bits));
 }
 
+/// GPTQModel's rules: patterns of module names (Python's regular expressions, behind "+:" or
+/// nothing) with what differs in such modules. "-:" stands before modules that are not quantized,
+/// which their tensors tell as well.
+absl::Status readDynamic(const ConfigReader &reader, QuantizationConfig &config) {
+  const JsonValue *rules = reader.find("dynamic");
+  if (!rules)
+    return absl::OkStatus();
+  if (!rules->isObject())
+    return reader.error("dynamic", "an object", ConfigReader::describe(*rules));
+  for (const auto &[pattern, overrides] : rules->object) {
+    if (absl::StartsWith(pattern, "-:"))
+      continue;
+    std::string key = absl::StrCat("dynamic.", printable(pattern));
+    if (!overrides.isObject())
+      return reader.error(key, "an object", ConfigReader::describe(overrides));
+    ConfigReader rule = reader.inner(overrides, key + ".");
+    QuantizationScheme scheme = config.schemes.front();
+    STC_RETURN_IF_ERROR(rule.integer("bits", scheme.bits));
+    STC_RETURN_IF_ERROR(checkBits(rule, "bits", scheme.bits, {2, 3, 4, 8}));
+    STC_RETURN_IF_ERROR(readGroup(rule, "group_size", scheme.group));
+    config.schemes.push_back(scheme);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status readGptq(const ConfigReader &reader, QuantizationConfig &config) {
   QuantizationScheme scheme;
   STC_RETURN_IF_ERROR(reader.integer("bits", scheme.bits, /*required=*/true));
@@ -64,9 +90,8 @@ absl::Status readGptq(const ConfigReader &reader, QuantizationConfig &config) {
     return reader.error("checkpoint_format", "gptq or gptq_v2",
                         absl::StrCat("'", printable(format), "'"));
   config.zerosMinusOne = format == "gptq";
-  STC_RETURN_IF_ERROR(refuseMember(reader, "dynamic", "the same bits and groups in all layers"));
   config.schemes = {scheme};
-  return absl::OkStatus();
+  return readDynamic(reader, config);
 }
 
 absl::Status readAwq(const ConfigReader &reader, QuantizationConfig &config) {
@@ -81,8 +106,9 @@ absl::Status readAwq(const ConfigReader &reader, QuantizationConfig &config) {
   STC_RETURN_IF_ERROR(reader.boolean("zero_point", hasZeros));
   scheme.symmetric = !hasZeros;
   STC_ASSIGN_OR_RETURN(std::string version, word(reader, "version", "gemm"));
-  if (version != "gemm")
-    return reader.error("version", "gemm", absl::StrCat("'", printable(version), "'"));
+  if (version != "gemm" && version != "gemv")
+    return reader.error("version", "gemm or gemv", absl::StrCat("'", printable(version), "'"));
+  config.isGemv = version == "gemv";
   config.schemes = {scheme};
   return absl::OkStatus();
 }
@@ -102,8 +128,8 @@ absl::Status readFp8(const ConfigReader &reader, QuantizationConfig &config) {
   QuantizationScheme scheme;
   scheme.isFloat = true;
   STC_ASSIGN_OR_RETURN(std::string format, word(reader, "fmt", "e4m3"));
-  if (format != "e4m3")
-    return reader.error("fmt", "e4m3", absl::StrCat("'", printable(format), "'"));
+  if (format != "e4m3" && format != "e5m2")
+    return reader.error("fmt", "e4m3 or e5m2", absl::StrCat("'", printable(format), "'"));
   if (reader.find("weight_block_size"))
     STC_RETURN_IF_ERROR(readBlock(reader, "weight_block_size", scheme));
   config.schemes = {scheme};
@@ -111,10 +137,12 @@ absl::Status readFp8(const ConfigReader &reader, QuantizationConfig &config) {
 }
 
 absl::Status readBitsAndBytes(const ConfigReader &reader, QuantizationConfig &config) {
-  bool eight = false;
+  // What four bits mean, tensors say.
+  bool eight = false, four = false;
   STC_RETURN_IF_ERROR(reader.boolean("load_in_8bit", eight));
-  if (!eight)
-    return reader.error("load_in_8bit", "true (4-bit weights are not supported yet)", "false");
+  STC_RETURN_IF_ERROR(reader.boolean("load_in_4bit", four));
+  if (!eight && !four)
+    return reader.error("load_in_8bit", "true, there or in load_in_4bit", "false");
   config.schemes = {QuantizationScheme()};
   return absl::OkStatus();
 }
@@ -227,7 +255,7 @@ absl::Status readCompressedTensors(const ConfigReader &reader, const std::string
 
 std::string QuantizationScheme::str() const {
   std::string codes = isFloat4() ? "f4_e2m1 values"
-                      : isFloat  ? "f8_e4m3 values"
+                      : isFloat  ? "8-bit float values"
                                  : absl::StrCat(bits, "-bit codes");
   if (blockRows)
     return absl::StrCat(codes, " in blocks of ", blockRows, "x", blockColumns);

@@ -9,7 +9,7 @@ namespace stc {
 /// One way in which linear layers are stored.
 struct QuantizationScheme {
   int64_t bits = 8;
-  bool isFloat = false;  // F8_E4M3, or E2M1 of 4 bits, else whole numbers
+  bool isFloat = false;  // F8_E4M3 or F8_E5M2, or E2M1 of 4 bits, else whole numbers
   bool symmetric = true; // without zeros
   int64_t group = 0;     // columns that share a scale; 0: all of a row, or of the matrix
   int64_t blockRows = 0, blockColumns = 0; // of a scale where it is for a block, else 0
@@ -25,6 +25,7 @@ struct QuantizationConfig {
   /// Where there are several, a layer's tensors say which of them it has.
   std::vector<QuantizationScheme> schemes;
   bool zerosMinusOne = false; // GPTQ's first format: the stored zero is one less
+  bool isGemv = false;        // AWQ's version for single tokens: outputs come first
   bool isMarlin24 = false;    // compressed-tensors' marlin-24
 };
 

@@ -7,9 +7,9 @@ namespace stc {
 
 namespace {
 
-constexpr DType plainTypes[] = {DType::F64, DType::F32,  DType::F16,    DType::BF16,
-                                DType::I64, DType::I32,  DType::I16,    DType::I8,
-                                DType::U8,  DType::Bool, DType::F8E4M3, DType::F8E8M0};
+constexpr DType plainTypes[] = {
+    DType::F64, DType::F32, DType::F16,  DType::BF16,   DType::I64,    DType::I32,   DType::I16,
+    DType::I8,  DType::U8,  DType::Bool, DType::F8E4M3, DType::F8E5M2, DType::F8E8M0};
 
 } // namespace
 

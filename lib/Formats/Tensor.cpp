@@ -39,7 +39,8 @@ constexpr DTypeRow table[] = {
     {DType::F8E4M3, "F8_E4M3", 1, 1, true},  {DType::F8E8M0, "F8_E8M0", 1, 1, true},
     {DType::Q2_K, "Q2_K", 256, 84, true},    {DType::Q3_K, "Q3_K", 256, 110, true},
     {DType::IQ4_NL, "IQ4_NL", 32, 18, true}, {DType::IQ4_XS, "IQ4_XS", 256, 136, true},
-    {DType::MXFP4, "MXFP4", 32, 17, true},
+    {DType::MXFP4, "MXFP4", 32, 17, true},   {DType::NVFP4, "NVFP4", 64, 36, true},
+    {DType::F8E5M2, "F8_E5M2", 1, 1, true},
 };
 
 const DTypeRow &row(DType dtype) { return table[size_t(dtype)]; }
@@ -77,6 +78,9 @@ absl::Status readBlocks(const TensorView &tensor, int64_t first, absl::Span<floa
                           tensor.offset + uint64_t(block * type.blockBytes)},
                          absl::StrCat("finite scales in every ", type.name, " block"),
                          "NaN or infinity");
+    float own = ownScaleOf(tensor);
+    for (int64_t group = 0; group < type.blockElements / layout.group; ++group)
+      codes.scales[group] *= own;
     dequantize(layout, codes, int64_t(wanted), &out[at]);
   }
   return absl::OkStatus();
@@ -88,6 +92,13 @@ absl::string_view dtypeName(DType dtype) { return row(dtype).name; }
 int64_t dtypeBlockElements(DType dtype) { return row(dtype).blockElements; }
 int64_t dtypeBlockBytes(DType dtype) { return row(dtype).blockBytes; }
 bool dtypeIsFloat(DType dtype) { return row(dtype).isFloat; }
+
+float ownScaleOf(const TensorView &tensor) {
+  float scale = 1;
+  if (tensor.ownScales.size() >= sizeof(scale))
+    std::memcpy(&scale, tensor.ownScales.data(), sizeof(scale));
+  return scale;
+}
 
 int64_t TensorView::elementCount() const {
   int64_t count = 1;
@@ -165,6 +176,10 @@ absl::Status readFloats(const TensorView &tensor, int64_t first, absl::Span<floa
     convertPlain<uint8_t>(bytes, out, [&](uint8_t bits) { return values[bits]; });
     return absl::OkStatus();
   }
+  case DType::F8E5M2:
+    convertPlain<uint8_t>(bytes, out,
+                          [](uint8_t bits) { return halfToFloat(uint16_t(bits << 8)); });
+    return absl::OkStatus();
   case DType::F8E8M0:
     convertPlain<uint8_t>(bytes, out, float8E8M0ToFloat);
     return absl::OkStatus();

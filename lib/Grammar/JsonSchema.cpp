@@ -2,6 +2,7 @@
 // a model binary links nothing but static libraries, and simdjson comes as a shared one.
 #include "stc/Grammar/JsonSchema.h"
 
+#include "stc/Grammar/StrictJson.h"
 #include "stc/Support/Json.h"
 
 #include "absl/strings/match.h"
@@ -10,9 +11,6 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-
-#define JSON_NOEXCEPTION 1
-#include <nlohmann/json.hpp>
 
 #include <map>
 #include <set>
@@ -325,30 +323,7 @@ absl::StatusOr<std::string> grammarOfSchema(absl::string_view schema, const std:
   if (schema.size() > kLongestSchema)
     return formatError({file, "schema", {}}, absl::StrCat("at most ", kLongestSchema, " bytes"),
                        absl::StrCat(schema.size()));
-  // Of equal keys only the last would be seen.
-  std::vector<std::set<std::string>> keys;
-  std::string twice;
-  bool deep = false; // what follows is recursive
-  auto watch = [&](int depth, Json::parse_event_t event, Json &value) {
-    deep |= depth > 2 * kDeepest;
-    if (event == Json::parse_event_t::object_start)
-      keys.emplace_back();
-    else if (event == Json::parse_event_t::object_end)
-      keys.pop_back();
-    else if (event == Json::parse_event_t::key &&
-             !keys.back().insert(value.get<std::string>()).second)
-      twice = value.get<std::string>();
-    return true;
-  };
-  Json document = Json::parse(schema.begin(), schema.end(), watch, false);
-  if (document.is_discarded())
-    return formatError({file, "schema", {}}, "JSON", "something else");
-  if (deep)
-    return formatError({file, "schema", {}},
-                       absl::StrCat("at most ", 2 * kDeepest, " levels of nesting"), "more");
-  if (!twice.empty())
-    return formatError({file, "schema", {}}, "every key once",
-                       absl::StrCat("'", printable(twice), "' again"));
+  STC_ASSIGN_OR_RETURN(Json document, parseStrictJson(schema, {file, "schema", {}}, 2 * kDeepest));
   return Converter(document, file).convert();
 }
 

@@ -158,6 +158,27 @@ TEST(ConfigGguf, familiesSayWhatFilesLeaveOut) {
   EXPECT_THAT(gemma3->windowedLayers, ElementsAre(true, false));
   EXPECT_EQ(gemma3->localRopeTheta, 500);
   EXPECT_EQ(gemma3->ropeTheta, 1e6);
+  // Olmo 3: a window, and in layers with one no scaling. Converters list them.
+  EXPECT_EQ(parse(smallOf("olmo2"))->architecture, "olmo2");
+  auto olmo = smallOf("olmo2").number("olmo2.attention.sliding_window", 8);
+  EXPECT_EQ(parse(olmo)->architecture, "olmo3");
+  EXPECT_THAT(parse(olmo)->windowedLayers, ElementsAre()); // the fourth would see everything
+  EXPECT_EQ(parse(olmo)->localRopeTheta, 10000);
+  auto listed = [&](uint32_t type, const std::string &bytes) {
+    auto copy = olmo;
+    return copy.list("olmo2.attention.sliding_window_pattern", type, bytes.size(), bytes);
+  };
+  constexpr uint32_t u8 = 0, boolean = 7;
+  EXPECT_THAT(parse(listed(boolean, std::string("\0\1", 2)))->windowedLayers,
+              ElementsAre(false, true));
+  EXPECT_EQ(parse(listed(boolean, std::string("\0\0", 2)))->slidingWindow, 0);
+  EXPECT_THAT(errorOf(listed(boolean, "\1")), HasSubstr("sliding_window_pattern @0x"));
+  EXPECT_THAT(errorOf(listed(boolean, "\1")),
+              HasSubstr("expected an integer, or 2 booleans, got an array of 1"));
+  EXPECT_THAT(errorOf(listed(u8, std::string("\0\1", 2))), HasSubstr("or 2 booleans"));
+  // EXAONE 4: files without a window have none, and all layers are rotated.
+  EXPECT_EQ(parse(smallOf("exaone4"))->slidingWindow, 0);
+  EXPECT_THAT(parse(smallOf("exaone4"))->rotatedLayers, ElementsAre());
   EXPECT_EQ(parse(smallOf("granite"))->attentionScale, 0); // llama.cpp: 1 / sqrt(head size)
   auto granite = parse(
       smallOf("granite").real("granite.attention.scale", 0.5f).real("granite.logit_scale", 8));
@@ -176,8 +197,12 @@ TEST(ConfigGguf, familiesSayWhatFilesLeaveOut) {
               HasSubstr("mpt.attention.max_alibi_bias"));
   EXPECT_THAT(errorOf(sloped("mpt").real("mpt.attention.max_alibi_bias", 0)),
               HasSubstr("expected a number above 0 and up to 64, got 0"));
-  EXPECT_THAT(errorOf(sloped("mpt").real("mpt.attention.clamp_kqv", 6)),
-              HasSubstr("expected 0 (clipped projections are not supported yet), got 6"));
+  EXPECT_EQ(parse(sloped("mpt").real("mpt.attention.clamp_kqv", 6))->clipLimit, 6);
+  EXPECT_EQ(parse(sloped("olmo").real("olmo.attention.clamp_kqv", 8))->clipLimit, 8);
+  EXPECT_THAT(errorOf(sloped("olmo").real("olmo.attention.clamp_kqv", -8)),
+              HasSubstr("clip_qkv: expected a finite number above 0, got -8"));
+  // Without the norms that blocks one after another have.
+  EXPECT_TRUE(parse(sloped("stablelm"))->block.parallel);
   auto yarn = parse(smallLlama()
                         .str("llama.rope.scaling.type", "yarn")
                         .real("llama.rope.scaling.factor", 4)

@@ -82,7 +82,8 @@ TEST(Gguf, readsTensorsOfEveryTypeWithTheFastestDimensionLast) {
                {12, DType::Q4_K, 144},   {13, DType::Q5_K, 176},   {14, DType::Q6_K, 210},
                {20, DType::IQ4_NL, 144}, {23, DType::IQ4_XS, 136}, {24, DType::I8, 256},
                {25, DType::I16, 512},    {26, DType::I32, 1024},   {27, DType::I64, 2048},
-               {28, DType::F64, 2048},   {30, DType::BF16, 512},   {39, DType::MXFP4, 136}};
+               {28, DType::F64, 2048},   {30, DType::BF16, 512},   {39, DType::MXFP4, 136},
+               {40, DType::NVFP4, 144}};
   uint64_t offset = 0;
   for (const auto &type : types) {
     builder.tensor(absl::StrCat("t", type.code), {256, 3}, type.code, offset);

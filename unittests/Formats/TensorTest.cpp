@@ -18,9 +18,9 @@ using testing::HasSubstr;
 
 using Bytes = std::vector<uint8_t>;
 
-const DType blockTypes[] = {DType::Q8_0,   DType::Q4_0,   DType::Q4_1, DType::Q5_0, DType::Q5_1,
-                            DType::Q2_K,   DType::Q3_K,   DType::Q4_K, DType::Q5_K, DType::Q6_K,
-                            DType::IQ4_NL, DType::IQ4_XS, DType::MXFP4};
+const DType blockTypes[] = {DType::Q8_0,   DType::Q4_0,   DType::Q4_1,  DType::Q5_0, DType::Q5_1,
+                            DType::Q2_K,   DType::Q3_K,   DType::Q4_K,  DType::Q5_K, DType::Q6_K,
+                            DType::IQ4_NL, DType::IQ4_XS, DType::MXFP4, DType::NVFP4};
 
 double half(const uint8_t *bytes) { return halfToFloat(uint16_t(bytes[0] | bytes[1] << 8)); }
 
@@ -82,6 +82,13 @@ double definition(DType dtype, const uint8_t *b, int i) {
     double value = exponent ? std::ldexp(1 + bits % 2 / 2.0, exponent - 1) : bits % 2 / 2.0;
     return (bits / 8 ? -value : value) * std::ldexp(1.0, b[0] - 127);
   }
+  case DType::NVFP4: {
+    int own = b[i / 16] % 128, values = b[4 + i / 16 * 8 + i % 8];
+    int bits = i % 16 < 8 ? values % 16 : values / 16, exponent = bits / 2 % 4;
+    double value = exponent ? std::ldexp(1 + bits % 2 / 2.0, exponent - 1) : bits % 2 / 2.0;
+    double scale = own < 8 ? own / 512.0 : std::ldexp(1 + own % 8 / 8.0, own / 8 - 7);
+    return (bits / 8 ? -value : value) * (own == 127 ? 0 : scale);
+  }
   case DType::Q6_K: {
     int part = i / 128, run = i % 128 / 32;
     int low = b[part * 64 + run % 2 * 32 + l] / (run < 2 ? 1 : 16) % 16;
@@ -103,7 +110,8 @@ std::vector<int> scaleOffsets(DType dtype) {
   case DType::Q3_K:
     return {108};
   case DType::MXFP4:
-    return {}; // an exponent
+  case DType::NVFP4:
+    return {}; // an exponent, numbers of eight bits
   case DType::Q8_0:
   case DType::Q4_0:
   case DType::Q5_0:
@@ -154,7 +162,8 @@ TEST(Tensor, typesHaveTheirSizes) {
       {DType::F8E4M3, "F8_E4M3", 1, 1},  {DType::F8E8M0, "F8_E8M0", 1, 1},
       {DType::Q2_K, "Q2_K", 256, 84},    {DType::Q3_K, "Q3_K", 256, 110},
       {DType::IQ4_NL, "IQ4_NL", 32, 18}, {DType::IQ4_XS, "IQ4_XS", 256, 136},
-      {DType::MXFP4, "MXFP4", 32, 17},
+      {DType::MXFP4, "MXFP4", 32, 17},   {DType::NVFP4, "NVFP4", 64, 36},
+      {DType::F8E5M2, "F8_E5M2", 1, 1},
   };
   for (const auto &test : cases) {
     EXPECT_EQ(dtypeName(test.dtype), test.name);
@@ -250,6 +259,25 @@ TEST(Tensor, eightBitFloatsConvertAsDefined) {
   }
 }
 
+TEST(Tensor, eightBitFloatsWithFiveBitsOfExponentConvertAsDefined) {
+  // The same table: the largest is 57344, the smallest normal 2^-14, the smallest of all 2^-16.
+  Bytes bytes(256);
+  std::iota(bytes.begin(), bytes.end(), uint8_t(0));
+  std::vector<float> out(256);
+  ASSERT_TRUE(readFloats({"t", DType::F8E5M2, {256}, bytes}, 0, absl::MakeSpan(out)).ok());
+  EXPECT_EQ(out[0x7B], 57344);
+  EXPECT_EQ(out[0x04], std::ldexp(1.0f, -14));
+  EXPECT_EQ(out[0x01], std::ldexp(1.0f, -16));
+  EXPECT_EQ(out[0x3C], 1);
+  EXPECT_EQ(out[0x3D], 1.25f);
+  EXPECT_TRUE(std::isinf(out[0x7C]) && std::isinf(out[0xFC]));
+  EXPECT_TRUE(std::isnan(out[0x7D]) && std::isnan(out[0xFF]));
+  for (int i = 0; i < 0x7B; ++i) {
+    EXPECT_LT(out[i], out[i + 1]);
+    EXPECT_EQ(out[i + 128], -out[i]);
+  }
+}
+
 TEST(Tensor, powersOfTwoConvertAsDefined) {
   // Section 5.4.1 of the OCP Microscaling Formats specification: a bias of 127, no infinity.
   Bytes bytes = {0, 126, 127, 128, 254, 255};
@@ -273,7 +301,8 @@ TEST(Tensor, codesOfBlocksHaveTheirValues) {
     ASSERT_TRUE(isCoded(view)) << dtypeName(dtype);
     absl::StatusOr<CodedMatrix> codes = readCodes(view);
     ASSERT_TRUE(codes.ok()) << dtypeName(dtype);
-    bool isShort = dtype == DType::Q2_K || dtype == DType::Q3_K || dtype == DType::Q6_K;
+    bool isShort = dtype == DType::Q2_K || dtype == DType::Q3_K || dtype == DType::Q6_K ||
+                   dtype == DType::NVFP4;
     EXPECT_EQ(codes->group, isShort ? 16 : 32) << dtypeName(dtype);
     bool hasMinimums = dtype == DType::Q4_1 || dtype == DType::Q5_1 || dtype == DType::Q2_K ||
                        dtype == DType::Q4_K || dtype == DType::Q5_K;

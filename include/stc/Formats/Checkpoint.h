@@ -9,6 +9,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace stc {
@@ -31,7 +32,11 @@ public:
   /// nullptr when there is none of that name. "NAME[i]" is matrix i of a tensor of three
   /// dimensions, or vector i of a bias of two: how some containers keep the experts of a layer.
   /// "NAME[:]" is one of three dimensions or more as a matrix, which has a row for every index of
-  /// the first.
+  /// the first. "A+B" is A and then B, copied as f32: of vectors a longer one, else the rows of
+  /// both, which must be of the same length.
+  /// the first. "NAME.[:].weight" is the matrix whose rows are the vectors "NAME.0.weight",
+  /// "NAME.1.weight" and so on, where NAME ends with "norms": how StableLM keeps the gains of
+  /// heads.
   const TensorView *find(absl::string_view name) const;
   /// Drops the pages of a tensor that was read (streaming).
   void release(const TensorView &tensor) const;
@@ -49,6 +54,10 @@ private:
   static absl::StatusOr<std::unique_ptr<Checkpoint>> open(const std::string &path,
                                                           bool needsConfig);
 
+  /// The tensor that `name`, of several parts, stands for; nullptr if a part is missing or does not
+  /// fit.
+  const TensorView *findStacked(absl::string_view name) const;
+
   std::string sourcePath;
   Container kind = Container::HuggingFace;
   ModelConfig modelConfig;
@@ -57,7 +66,19 @@ private:
   std::unique_ptr<GgufFile> gguf;
   std::map<std::string, size_t, std::less<>> index;
   std::map<std::string, TensorView, std::less<>> matrices; // of tensors of three dimensions
+  /// Made when they are first asked for, perhaps by several threads.
+  struct Stacked {
+    TensorView view;
+    std::vector<float> values;
+  };
+  mutable std::mutex stackedMutex;
+  mutable std::map<std::string, std::unique_ptr<Stacked>, std::less<>> stacked;
+  std::vector<std::vector<uint8_t>> rows;                  // of matrices that were put together
 };
+
+/// Whether `name` is of a matrix that is put together of vectors, and the name of its row i.
+bool isJoinedRows(absl::string_view name);
+std::string nameOfJoinedRow(absl::string_view name, int64_t i);
 
 /// Loads only the tokenizer: from a Hugging Face directory, a tokenizer.json, or a GGUF (which may
 /// hold a vocabulary and nothing else).

@@ -3,6 +3,7 @@
 #define STC_FORMATS_CONFIG_H
 
 #include "stc/Formats/Gguf.h"
+#include "stc/Support/ImageSettings.h"
 #include "stc/Support/Json.h"
 #include "stc/Support/ModelKind.h"
 #include "stc/Support/Pooling.h"
@@ -29,7 +30,9 @@ struct RopeScaling {
 };
 
 enum class NormKind { RootMeanSquare, Layer };
-enum class QueryKeyNorm { None, PerHead, WholeRow };
+/// Of every head, with the same gains for all (PerHead) or its own (OwnPerHead), or of all heads at
+/// once.
+enum class QueryKeyNorm { None, PerHead, OwnPerHead, WholeRow };
 
 /// What the blocks of a model are made of, beside their sizes. The defaults are Llama's.
 struct BlockTraits {
@@ -37,6 +40,7 @@ struct BlockTraits {
   bool preNorm = true;              // norms before attention and feed-forward
   bool postNorm = false;            // norms of what they add
   bool sumNorm = false;             // norms of the sums, what they add included (BERT)
+  bool weightlessNorm = false;      // norms have no weights
   bool embeddingNorm = false;       // a norm of the embeddings
   bool firstNorm = true;            // the first layer has the norm before attention
   bool parallel = false;            // attention and feed-forward read the same hidden state
@@ -46,8 +50,33 @@ struct BlockTraits {
   bool relativeBias = false;        // instead of rotary embedding: T5's bias of scores
   bool normalizedEmbedding = false; // times sqrt(hidden_size), rounded to the table's type
   QueryKeyNorm queryKeyNorm = QueryKeyNorm::None; // before rotary embedding
+  bool normAfterRotation = false;                 // of queries and keys
   bool sinkLogits = false;  // heads have one more score in their softmax, of no value
   bool clampedGate = false; // gate * sigmoid(1.702 gate) * (up + 1), both bounded by gateLimit
+};
+
+/// Attention whose keys and values are made from one short vector per position (DeepSeek-AI 2024,
+/// "DeepSeek-V2", section 2.1), and perhaps its queries from another. The rotated part of a key is
+/// the same for all heads. Of a head's size (ModelConfig::headDim) it is rotaryDim; values have
+/// their own size.
+struct LatentAttention {
+  int64_t rank = 0;      // the length of that vector; 0: attention is Llama's
+  int64_t queryRank = 0; // of the one for queries; 0: queries are projected directly
+  int64_t valueDim = 0;  // of a head
+};
+
+/// How a token's experts are chosen and weighted, beside how many they are.
+struct ExpertRouting {
+  bool sigmoid = false;   // of scores, instead of their softmax
+  bool corrected = false; // each expert has a number that is added to what it is chosen by
+  /// Experts are so many groups, of which some are kept: those with the largest sums of their
+  /// `bestOfGroup` best experts.
+  int64_t groups = 1, keptGroups = 1, bestOfGroup = 1;
+  double scale = 1;       // of the gates of chosen experts
+  bool sharedGate = true; // the shared expert has a gate
+
+  /// Whether this is more than the softmax over scores.
+  bool isGrouped() const { return sigmoid || corrected || groups != 1 || scale != 1; }
 };
 
 /// The sizes and switches of a model, in one vocabulary for all containers. Every value is
@@ -69,6 +98,7 @@ struct ModelConfig {
   double embeddingScale = 1, residualScale = 1, logitScale = 1;
   double attentionScale = 0;                     // of scores; 0: 1 / sqrt(headDim)
   double attentionSoftCap = 0, logitSoftCap = 0; // 0: none
+  double clipLimit = 0; // the largest magnitude of queries, keys and values; 0: any
   /// Instead of rotary embedding, scores lose slopes times distances (ALiBi: Press et al. 2022),
   /// the smallest slope being 2^-alibiBias; 0: they do not. Falcon scales the slopes as scores.
   double alibiBias = 0;
@@ -82,11 +112,18 @@ struct ModelConfig {
   /// through one that is shared, unless its size is 0.
   int64_t experts = 0, expertsPerToken = 0, expertSize = 0, sharedExpertSize = 0;
   bool normalizedGates = false;
-  /// Of encoders. Positions begin at this row of their table (RoBERTa keeps the first for padding);
-  /// tokenTypes: kinds of tokens, of which all have the first; 0: no embedding of them.
+  ExpertRouting routing;
+  LatentAttention latent;
+  /// Layers behind the last, which predict further tokens; checkpoints hold them, models do not.
+  int64_t predictingLayers = 0;
+  /// Positions begin at this row of their table (RoBERTa and OPT keep the first for padding). Of
+  /// encoders, tokenTypes: kinds of tokens, of which all have the first; 0: no embedding of them.
   int64_t positionOffset = 0, tokenTypes = 0;
   Pooling pooling = Pooling::Mean;
   bool normalizedVectors = true; // a text's vector has length 1
+  /// Of vision transformers, else of no size: tokens are then kinds of positions, the vocabulary
+  /// being the class tokens and the patches.
+  ImageSettings image;
   /// Per layer, where layers differ: whether it has experts.
   std::vector<bool> sparseLayers;
   double gateLimit = 0; // of a clampedGate
@@ -104,7 +141,13 @@ struct ModelConfig {
   std::optional<int64_t> decoderStart; // the token that a decoder behind an encoder begins with
   std::optional<int64_t> bosToken, eosToken;
   std::vector<int64_t> extraEosTokens;
+  /// Tokens that are never chosen, and those that are not the first that is chosen.
+  std::vector<int64_t> suppressedTokens, firstSuppressedTokens;
+  /// What Whisper's decoder begins with behind decoderStart, -1 being a language that the sound
+  /// says; and the tokens of languages.
+  std::vector<int64_t> forcedTokens, languageTokens;
 
+  bool readsImages() const { return image.height != 0; }
   /// Positions that a text can have.
   int64_t usablePositions() const { return maxPositions - positionOffset; }
   bool isWindowed(int64_t layer) const {
@@ -113,6 +156,9 @@ struct ModelConfig {
   bool usesRotation() const {
     return !block.learnedPositions && !block.relativeBias && alibiBias == 0;
   }
+  bool isLatent() const { return latent.rank != 0; }
+  /// The size of a head's values.
+  int64_t valueDim() const { return isLatent() ? latent.valueDim : headDim; }
   bool hasExperts(int64_t layer) const {
     return experts != 0 && (sparseLayers.empty() || sparseLayers[size_t(layer)]);
   }
@@ -124,7 +170,8 @@ struct ModelConfig {
 /// Reads a Hugging Face config.json. `file` names it in errors.
 absl::StatusOr<ModelConfig> parseHuggingFaceConfig(const JsonValue &json, const std::string &file);
 
-/// Adds the end-of-sequence tokens of a generation_config.json to `config`.
+/// Adds what a generation_config.json says to `config`: tokens that end a text, that are not
+/// chosen, and that a decoder begins with (which old files of Whisper have in their config.json).
 absl::Status addGenerationConfig(const JsonValue &json, const std::string &file,
                                  ModelConfig &config);
 
@@ -134,18 +181,21 @@ struct GgufFamily {
   std::string name;
   bool interleavedRope = false;
   bool writable = false;      // the metadata that stc writes describes such a model
-  bool windowed = false;      // and which of its layers have a window
+  int64_t windowPattern = 0;  // an encoder's layers have a window but the first of so many
   std::string normEpsilonKey; // without the family's name
   std::string activation;     // which files do not say
+  /// What only this family's files have: keys without the family's name, and numbers.
+  std::vector<std::pair<std::string, double>> numbers;
 };
 GgufFamily ggufFamilyOf(const ModelConfig &config);
 /// The model_type of every family whose models are written as GGUF.
 std::vector<std::string> writableGgufFamilies();
 
-/// A family of models, for lists: the model_type, general.architecture ("" where GGUF files of it
-/// are not read), models that belong to it, and what its blocks have that Llama's do not.
+/// A family of models, for lists: the model_type, general.architecture ("" where there are no GGUF
+/// files of it), models that belong to it, and what its blocks have that Llama's do not.
 struct SupportedFamily {
   ModelKind kind;
+  bool readsImages;
   std::string name, gguf, models;
   std::vector<std::string> features;
 };

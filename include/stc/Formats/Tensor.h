@@ -38,7 +38,9 @@ enum class DType {
   Q3_K,
   IQ4_NL,
   IQ4_XS,
-  MXFP4
+  MXFP4,
+  NVFP4,
+  F8E5M2
 };
 
 /// "F32", "BF16", "Q4_K" ...
@@ -46,8 +48,9 @@ absl::string_view dtypeName(DType dtype);
 /// Elements per block (1 for plain types) and bytes per block.
 int64_t dtypeBlockElements(DType dtype);
 int64_t dtypeBlockBytes(DType dtype);
-/// Whether `readFloats` can read it: the float types and the quantized block types. F8E4M3 is the
-/// one of Micikevicius et al. 2022, "FP8 Formats for Deep Learning": no infinity, NaN is 0x7F.
+/// Whether `readFloats` can read it: the float types and the quantized block types. F8E4M3 and
+/// F8E5M2 are those of Micikevicius et al. 2022, "FP8 Formats for Deep Learning": the former has no
+/// infinity, and NaN is 0x7F; the latter is the upper half of F16.
 /// F8E8M0 holds powers of two, the scales of the OCP Microscaling Formats (2023): NaN is 0xFF.
 bool dtypeIsFloat(DType dtype);
 
@@ -65,6 +68,9 @@ struct TensorView {
   /// Set where the values come from several tensors; `bytes` is empty then, and `dtype` the type
   /// that holds the values.
   std::shared_ptr<const StoredEncoding> encoding = {};
+  /// GGUF's NVFP4 only: F32 numbers that the values are multiplied with, one for all or one for
+  /// each index of the first of three dimensions; finite and above 0. Empty: 1.
+  absl::Span<const uint8_t> ownScales = {};
 
   int64_t elementCount() const;
 };
@@ -76,8 +82,11 @@ absl::StatusOr<uint64_t> tensorBytes(DType dtype, absl::Span<const int64_t> shap
 
 /// Converts `out.size()` elements starting at element `first` (a multiple of the block size) to
 /// f32. Fails for integer types, for elements the tensor does not have, and for blocks whose scales
-/// are not finite.
+/// are not finite. With several scales of its own a tensor is read by its matrices only.
 absl::Status readFloats(const TensorView &tensor, int64_t first, absl::Span<float> out);
+
+/// The first of a tensor's own scales, or 1.
+float ownScaleOf(const TensorView &tensor);
 
 } // namespace stc
 
