@@ -1,7 +1,9 @@
 // Chooses the scale and the zero of one group of weights.
 #include "Grid.h"
 
+#include "stc/Compress/RoundRows.h"
 #include "stc/Support/Float.h"
+#include "stc/Support/ProcessorClones.h"
 
 #include <algorithm>
 #include <cmath>
@@ -17,22 +19,22 @@ constexpr int64_t kLanes = 8;
 using Lanes = float __attribute__((vector_size(kLanes * sizeof(float))));
 
 using Bits = uint32_t __attribute__((vector_size(sizeof(Lanes))));
-Lanes broadcast(float value) { return value - Lanes{}; }
-Lanes load(const float *values) {
+STC_ALWAYS_INLINE Lanes broadcast(float value) { return value - Lanes{}; }
+STC_ALWAYS_INLINE Lanes load(const float *values) {
   Lanes lanes;
   std::memcpy(&lanes, values, sizeof(lanes));
   return lanes;
 }
 
 /// 1 / scale; a scale of zero (too small for f16, or no weight at all) makes all codes zero.
-Lanes reciprocals(Lanes scales) {
+STC_ALWAYS_INLINE Lanes reciprocals(Lanes scales) {
   Lanes zero = {}, one = broadcast(1);
   return scales != zero ? one / scales : zero;
 }
 
 /// f16 rounding, to nearest even, of finite values whose rounding is finite. Vectors alone: eight
 /// candidates cost what one call of floatToHalf does.
-Lanes roundToHalf(Lanes value) {
+STC_ALWAYS_INLINE Lanes roundToHalf(Lanes value) {
   Bits bits = __builtin_bit_cast(Bits, value);
   Bits sign = bits & 0x80000000u, magnitude = bits & 0x7FFFFFFFu;
   // Below 2^-14 halves are the multiples of 2^-24, which is what the floats around 1/2 are.
@@ -49,29 +51,40 @@ struct Group {
   int64_t count;
 };
 
+/// The sum of all lanes, in an order that no target changes.
+STC_ALWAYS_INLINE float sumOf(Lanes sums) {
+  return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+}
+
+/// What the values of one vector add to the squared error of a grid.
+template <bool Weighted>
+STC_ALWAYS_INLINE Lanes squaresAt(const Group &group, int64_t i, Lanes step, Lanes inverse,
+                                  Lanes lowest, Lanes highest) {
+  Lanes value = load(group.values + i);
+  Lanes error = value - roundCode(value * inverse, lowest, highest) * step;
+  Lanes square = error * error;
+  return Weighted ? square * load(group.weights + i) : square;
+}
+
 /// The squared error of a group, weighted or not.
 template <bool Weighted>
-float squaredErrorOf(const Group &group, float scale, float reciprocal, CodeRange range) {
+STC_ALWAYS_INLINE float squaredErrorOf(const Group &group, float scale, float reciprocal,
+                                       CodeRange range) {
   Lanes step = broadcast(scale), inverse = broadcast(reciprocal);
   Lanes lowest = broadcast(range.lowest), highest = broadcast(range.highest);
   Lanes sums = {};
-  for (int64_t i = 0; i < group.count; i += kLanes) {
-    Lanes value = load(group.values + i);
-    Lanes error = value - roundCode(value * inverse, lowest, highest) * step;
-    Lanes square = error * error;
-    if (Weighted)
-      square *= load(group.weights + i);
-    sums += square;
-  }
-  return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+  for (int64_t i = 0; i < group.count; i += kLanes)
+    sums += squaresAt<Weighted>(group, i, step, inverse, lowest, highest);
+  return sumOf(sums);
 }
-float squaredError(const Group &group, float scale, float reciprocal, CodeRange range) {
-  auto measure = group.weights ? squaredErrorOf<true> : squaredErrorOf<false>;
-  return measure(group, scale, reciprocal, range);
+STC_ALWAYS_INLINE float squaredError(const Group &group, float scale, float reciprocal,
+                                     CodeRange range) {
+  return group.weights ? squaredErrorOf<true>(group, scale, reciprocal, range)
+                       : squaredErrorOf<false>(group, scale, reciprocal, range);
 }
 
 /// The smallest and largest value of a group, zero included.
-CodeRange extremes(const Group &group) {
+STC_ALWAYS_INLINE CodeRange extremes(const Group &group) {
   Lanes low = {}, high = {};
   for (int64_t i = 0; i < group.count; i += kLanes) {
     Lanes value = load(group.values + i);
@@ -110,18 +123,40 @@ struct Candidates {
   Lanes scales = {}, lowest = {}, highest = {};
   float errors[kLanes] = {};
 
-  void measure(const Group &group) {
-    Lanes inverses = reciprocals(scales);
-    for (int lane = 0; lane < kLanes; ++lane)
-      errors[lane] =
-          squaredError(group, scales[lane], inverses[lane], {lowest[lane], highest[lane]});
+  STC_ALWAYS_INLINE void measure(const Group &group) {
+    for (int first = 0; first < kLanes; first += kTogether)
+      group.weights ? measureSome<true>(group, first) : measureSome<false>(group, first);
   }
   /// The first of the best.
-  int best() const { return int(std::min_element(errors, errors + kLanes) - errors); }
-  Grid grid(int lane) const { return {scales[lane], {lowest[lane], highest[lane]}}; }
+  STC_ALWAYS_INLINE int best() const {
+    return int(std::min_element(errors, errors + kLanes) - errors);
+  }
+  STC_ALWAYS_INLINE Grid grid(int lane) const {
+    return {scales[lane], {lowest[lane], highest[lane]}};
+  }
+
+private:
+  /// Sums of one grid wait for each other, those of several do not; more would not fit registers.
+  static constexpr int kTogether = 4;
+  template <bool Weighted> STC_ALWAYS_INLINE void measureSome(const Group &group, int first) {
+    Lanes inverses = reciprocals(scales);
+    Lanes sums[kTogether] = {}, step[kTogether], inverse[kTogether], low[kTogether],
+          high[kTogether];
+    for (int k = 0; k < kTogether; ++k) {
+      step[k] = broadcast(scales[first + k]);
+      inverse[k] = broadcast(inverses[first + k]);
+      low[k] = broadcast(lowest[first + k]);
+      high[k] = broadcast(highest[first + k]);
+    }
+    for (int64_t i = 0; i < group.count; i += kLanes)
+      for (int k = 0; k < kTogether; ++k)
+        sums[k] += squaresAt<Weighted>(group, i, step[k], inverse[k], low[k], high[k]);
+    for (int k = 0; k < kTogether; ++k)
+      errors[first + k] = sumOf(sums[k]);
+  }
 };
 
-Lanes storedScales(Lanes wanted) {
+STC_ALWAYS_INLINE Lanes storedScales(Lanes wanted) {
   Lanes limit = broadcast(kLargestHalf);
   wanted = wanted < limit ? wanted : limit;
   wanted = wanted > -limit ? wanted : -limit;
@@ -129,7 +164,7 @@ Lanes storedScales(Lanes wanted) {
 }
 
 /// The scale with which the codes of `grid` come closest to the values, if that is better.
-void refine(const Group &group, float error, Grid &grid) {
+STC_ALWAYS_INLINE void refine(const Group &group, float error, Grid &grid) {
   float inverse = grid.scale != 0 ? 1 / grid.scale : 0;
   double products = 0, squares = 0;
   for (int64_t i = 0; i < group.count; ++i) {
@@ -146,7 +181,7 @@ void refine(const Group &group, float error, Grid &grid) {
     grid.scale = scale;
 }
 
-Grid chooseSymmetric(ElementKind element, const Group &group) {
+STC_ALWAYS_INLINE Grid chooseSymmetric(ElementKind element, const Group &group) {
   CodeRange ends = extremes(group);
   float largest = std::max(ends.highest, -ends.lowest);
   // Clipping int8 gains less than its rounding to f16 costs.
@@ -172,7 +207,7 @@ Grid chooseSymmetric(ElementKind element, const Group &group) {
   return grid;
 }
 
-Grid chooseAsymmetric(ElementKind element, const Group &group) {
+STC_ALWAYS_INLINE Grid chooseAsymmetric(ElementKind element, const Group &group) {
   CodeRange ends = extremes(group);
   Layout layout{LayoutKind::Dense, element};
   Lanes last = broadcast(float(2 * layout.zeroPoint() - 1)), none = {};
@@ -197,6 +232,10 @@ Grid chooseAsymmetric(ElementKind element, const Group &group) {
   return grid;
 }
 
+STC_ALWAYS_INLINE Grid choose(ElementKind element, bool asymmetric, const Group &group) {
+  return asymmetric ? chooseAsymmetric(element, group) : chooseSymmetric(element, group);
+}
+
 } // namespace
 
 Grid chooseGrid(ElementKind element, bool asymmetric, const float *values, const float *weights,
@@ -212,21 +251,13 @@ Grid chooseGrid(ElementKind element, bool asymmetric, const float *values, const
     return chooseGrid(element, asymmetric, padded, weights ? padded + group : nullptr, group,
                       group);
   }
-  auto choose = asymmetric ? chooseAsymmetric : chooseSymmetric;
-  return choose(element, {values, weights, group});
+  return choose(element, asymmetric, {values, weights, group});
 }
 
 QuantizedMatrix encode(const QuantizeSpec &spec, absl::Span<const Grid> grids, int64_t rows,
                        int64_t columns, absl::Span<const float> values) {
-  QuantizedMatrix result;
-  result.rows = rows;
-  result.columns = columns;
-  result.group = spec.groupOf(columns);
+  QuantizedMatrix result = emptyMatrix(spec, rows, columns);
   int64_t groups = result.groups(), zeroPoint = spec.layout().zeroPoint();
-  result.codes.resize(size_t(rows * columns));
-  result.scales.resize(size_t(rows * groups));
-  if (spec.asymmetric)
-    result.zeros.resize(result.scales.size());
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t group = 0; group < groups; ++group) {
       const Grid &grid = grids[size_t(row * groups + group)];
@@ -240,6 +271,63 @@ QuantizedMatrix encode(const QuantizeSpec &spec, absl::Span<const Grid> grids, i
         result.zeros[size_t(row * groups + group)] = int8_t(zero);
     }
   return result;
+}
+
+namespace {
+
+/// What is the same for all rows.
+struct RowFormat {
+  ElementKind element;
+  bool asymmetric;
+  int64_t columns, group, zeroPoint;
+};
+
+/// Most of the time of rounding a model is spent here: what the processor has decides how, and
+/// nothing about the results, as every operation is on single lanes in a given order.
+STC_PROCESSOR_CLONES
+void roundRowsOf(const RowFormat &format, int64_t rows, const float *values, int8_t *codes,
+                 uint16_t *scales, int8_t *zeros) {
+  const RowFormat all = format; // which no store to codes can change
+  bool wholeVectors = all.group % kLanes == 0;
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t first = 0; first < all.columns; first += all.group) {
+      int64_t count = std::min(all.group, all.columns - first);
+      Grid grid = wholeVectors && count == all.group
+                      ? choose(all.element, all.asymmetric, {values, nullptr, count})
+                      : chooseGrid(all.element, all.asymmetric, values, nullptr, count, all.group);
+      float inverse = grid.inverse(), zero = grid.zero(all.zeroPoint, all.asymmetric);
+      for (int64_t i = 0; i < count; ++i)
+        codes[i] = int8_t(grid.round(values[i], inverse) + zero);
+      *scales++ = floatToHalf(grid.scale);
+      if (all.asymmetric)
+        *zeros++ = int8_t(zero);
+      values += count;
+      codes += count;
+    }
+}
+
+} // namespace
+
+QuantizedMatrix emptyMatrix(const QuantizeSpec &spec, int64_t rows, int64_t columns) {
+  QuantizedMatrix matrix;
+  matrix.rows = rows;
+  matrix.columns = columns;
+  matrix.group = spec.groupOf(columns);
+  matrix.codes.resize(size_t(rows * columns));
+  matrix.scales.resize(size_t(rows * matrix.groups()));
+  if (spec.asymmetric)
+    matrix.zeros.resize(matrix.scales.size());
+  return matrix;
+}
+
+void roundRows(const QuantizeSpec &spec, int64_t firstRow, absl::Span<const float> values,
+               QuantizedMatrix &matrix) {
+  RowFormat format{spec.element, spec.asymmetric, matrix.columns, matrix.group,
+                   spec.layout().zeroPoint()};
+  int64_t firstGroup = firstRow * matrix.groups();
+  roundRowsOf(format, int64_t(values.size()) / matrix.columns, values.data(),
+              matrix.codes.data() + firstRow * matrix.columns, matrix.scales.data() + firstGroup,
+              spec.asymmetric ? matrix.zeros.data() + firstGroup : nullptr);
 }
 
 } // namespace stc

@@ -1,7 +1,7 @@
 // Round-to-nearest quantization with group scales.
 #include "stc/Compress/Quantize.h"
 
-#include "Grid.h"
+#include "stc/Compress/RoundRows.h"
 #include "stc/Support/Float.h"
 
 #include <algorithm>
@@ -11,16 +11,9 @@ namespace stc {
 
 QuantizedMatrix quantizeRoundToNearest(const QuantizeSpec &spec, int64_t rows, int64_t columns,
                                        absl::Span<const float> values) {
-  int64_t width = spec.groupOf(columns), groups = (columns + width - 1) / width;
-  std::vector<Grid> grids(size_t(rows * groups));
-  for (int64_t row = 0; row < rows; ++row)
-    for (int64_t group = 0; group < groups; ++group) {
-      int64_t first = group * width, count = std::min(width, columns - first);
-      grids[size_t(row * groups + group)] =
-          chooseGrid(spec.element, spec.asymmetric, values.data() + row * columns + first, nullptr,
-                     count, width);
-    }
-  return encode(spec, grids, rows, columns, values);
+  QuantizedMatrix matrix = emptyMatrix(spec, rows, columns);
+  roundRows(spec, 0, values, matrix);
+  return matrix;
 }
 
 double relativeError(const QuantizedMatrix &quantized, absl::Span<const float> values) {
@@ -30,10 +23,11 @@ double relativeError(const QuantizedMatrix &quantized, absl::Span<const float> v
     for (int64_t group = 0; group < groups; ++group) {
       double scale = halfToFloat(quantized.scales[size_t(row * groups + group)]);
       int zero = quantized.zeroOf(row, group);
+      double minimum = quantized.minimumOf(row, group);
       int64_t last = std::min(quantized.columns, (group + 1) * quantized.group);
       for (int64_t column = group * quantized.group; column < last; ++column) {
         size_t at = size_t(row * quantized.columns + column);
-        double difference = (quantized.codes[at] - zero) * scale - double(values[at]);
+        double difference = (quantized.codes[at] - zero) * scale - minimum - double(values[at]);
         error += difference * difference;
         total += double(values[at]) * double(values[at]);
       }

@@ -15,13 +15,14 @@ std::string QuantizeSpec::str() const {
   return absl::StrCat(method, ":", absl::StripPrefix(layout().str(), "dense-"));
 }
 
-absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text) {
+/// `isStored`: of codes that a checkpoint stores, which may have minimums.
+static absl::StatusOr<QuantizeSpec> parseSpec(absl::string_view text, bool isStored) {
   auto error = [](absl::string_view expected, absl::string_view got) {
     return formatError({"", "quantize", {}}, expected, got);
   };
   constexpr absl::string_view forms =
-      "none, int8, int4, int3 or int2, perhaps with -g32, -g64, -g128 or -row, then -asym behind "
-      "and rtn:, gptq: or awq: in front";
+      "none, int8, int4, int3 or int2, perhaps with -g16 (not int3), -g32, -g64, -g128 or -row, "
+      "then -asym behind and rtn:, gptq: or awq: in front";
   QuantizeSpec spec;
   if (text == "none")
     return spec;
@@ -48,21 +49,28 @@ absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text) {
   spec.perRow = absl::ConsumePrefix(&rest, "-row");
   if (spec.perRow)
     spec.group = kRowScaleGroup;
-  for (int64_t group : {32, 64, 128})
+  for (int64_t group : {16, 32, 64, 128})
     if (!spec.perRow && absl::ConsumePrefix(&rest, absl::StrCat("-g", group))) {
       spec.group = group;
       break;
     }
   spec.asymmetric = absl::ConsumePrefix(&rest, "-asym");
-  if (!rest.empty())
+  spec.minimums = isStored && absl::ConsumePrefix(&rest, "-min");
+  if (rest == "-min" && verifyLayout(spec.layout()).ok())
+    return error("-asym, or neither: minimums are of codes that a checkpoint stores", text);
+  if (!rest.empty() || !verifyLayout(spec.layout()).ok())
     return error(forms, text);
   spec.enabled = true;
   return spec;
 }
 
+absl::StatusOr<QuantizeSpec> parseQuantizeSpec(absl::string_view text) {
+  return parseSpec(text, /*isStored=*/false);
+}
+
 absl::StatusOr<QuantizeSpec> parseWeightSpec(absl::string_view text) {
   bool isStored = absl::ConsumePrefix(&text, "stored:");
-  STC_ASSIGN_OR_RETURN(QuantizeSpec spec, parseQuantizeSpec(text));
+  STC_ASSIGN_OR_RETURN(QuantizeSpec spec, parseSpec(text, isStored));
   if (isStored && (!spec.enabled || spec.methodGiven))
     return formatError({"", "quantize", {}}, "int8, int4, int3 or int2 behind stored:", text);
   if (isStored)

@@ -27,33 +27,27 @@ void storeCount(int64_t value, uint8_t *bytes) {
 int64_t encodeBlocks(const Layout &layout, const TileGeometry &geometry, const uint8_t *codes,
                      uint8_t *tile) {
   uint8_t zeroPoint = uint8_t(layout.zeroPoint());
-  int64_t groupSteps = geometry.steps / geometry.groups;
-  std::vector<uint8_t> stored; // differences from the zero point, [16][4] per stored step
-  int64_t count = 0;
+  int64_t groupSteps = geometry.steps / geometry.groups, count = 0;
   for (int64_t step = 0; step < geometry.steps; ++step) {
-    uint8_t bytes[kStepBytes], any = 0;
-    for (int64_t i = 0; i < kStepBytes; ++i) {
-      int64_t row = i / kDotColumns, column = step * kDotColumns + i % kDotColumns;
-      // Taking the zero point away modulo the code's width is flipping its top bit.
-      bytes[i] = codes[row * geometry.paddedColumns + column] ^ zeroPoint;
-      any |= bytes[i];
-    }
-    if (any) {
-      stored.insert(stored.end(), bytes, bytes + kStepBytes);
+    if (differing<kStepBytes>(codes + step * kStepBytes, zeroPoint))
       storeCount(step, tile + geometry.indicesOffset + count++ * 2);
-    }
     if ((step + 1) % groupSteps == 0)
       storeCount(count, tile + geometry.endsOffset + step / groupSteps * 2);
   }
   // Counts are known now, and with them where the values start.
   int64_t indicesEnd = geometry.indicesOffset + count * 2;
-  int64_t valuesOffset = blockValuesOffset(geometry, count);
+  int64_t valuesOffset = blockValuesOffset(geometry, count), size = blockStepBytes(layout);
   std::memset(tile + indicesEnd, 0, size_t(valuesOffset - indicesEnd));
   uint8_t *out = tile + valuesOffset;
-  for (int64_t at = 0; at < count; ++at) {
-    const uint8_t *in = stored.data() + at * kStepBytes;
-    for (int64_t i = 0; i < blockStepBytes(layout); ++i)
-      *out++ = layout.lanes() == 1 ? in[i] : uint8_t(in[i] | in[i + kHalf] << 4);
+  for (int64_t at = 0; at < count; ++at, out += size) {
+    const uint8_t *in = codes + loadCount(tile + geometry.indicesOffset + at * 2) * kStepBytes;
+    uint8_t bytes[kStepBytes]; // what no store to the tile can change
+    // Taking the zero point away modulo the code's width is flipping its top bit.
+    for (int64_t i = 0; i < kStepBytes; ++i)
+      bytes[i] = in[i] ^ zeroPoint;
+    for (int64_t i = 0; i < kHalf && size == kHalf; ++i)
+      bytes[i] = uint8_t(bytes[i] | bytes[i + kHalf] << 4);
+    std::memcpy(out, bytes, size_t(size));
   }
   return out - tile;
 }
@@ -92,8 +86,7 @@ absl::Status decodeBlocks(const Layout &layout, const TileGeometry &geometry,
       const uint8_t *in = bytes.data() + valuesOffset + number * blockStepBytes(layout);
       for (int64_t i = 0; i < kStepBytes; ++i) {
         uint8_t value = layout.lanes() == 1 ? in[i] : in[i % kHalf] >> (i / kHalf * 4) & 15;
-        codes[i / kDotColumns * geometry.paddedColumns + step * kDotColumns + i % kDotColumns] =
-            value ^ zeroPoint;
+        codes[step * kStepBytes + i] = value ^ zeroPoint;
       }
     }
   }

@@ -1,12 +1,12 @@
 // Reading of bundles: everything is checked before it is used, and weights stay where they are
 // mapped.
 #include "BundleFormat.h"
+#include "stc/Support/Parallel.h"
 
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
 #include <atomic>
-#include <thread>
 
 namespace stc {
 
@@ -175,12 +175,10 @@ absl::Status Bundle::verifyChecksums(int threads) const {
     }
   };
   threads = std::min({threads, kMaxThreads, int(std::min<size_t>(checksums.size(), kMaxThreads))});
-  std::vector<std::thread> helpers;
-  for (int i = 1; i < threads; ++i)
-    helpers.emplace_back(work);
-  work();
-  for (std::thread &helper : helpers)
-    helper.join();
+  {
+    HelperThreads helpers(threads - 1, work);
+    work();
+  }
   return firstBad == checksums.size() ? absl::OkStatus() : check(checksums[firstBad]);
 }
 

@@ -1,5 +1,6 @@
 // Model settings as `key = value` lines.
 #include "BundleFormat.h"
+#include "stc/Support/ImageSettings.h"
 #include "stc/Support/Pooling.h"
 
 #include "absl/strings/escaping.h"
@@ -18,7 +19,7 @@ namespace {
 constexpr int64_t kMaxInt32 = std::numeric_limits<int32_t>::max();
 constexpr int64_t kMaxCount = int64_t(1) << 20;
 constexpr int64_t kMaxSize = int64_t(1) << 60;
-constexpr size_t kMaxEosTokens = 1024;
+constexpr size_t kMaxTokens = 1024; // in a list
 
 struct StringField {
   absl::string_view key;
@@ -28,6 +29,7 @@ constexpr StringField kStrings[] = {
     {"name", &ModelSettings::name},        {"architecture", &ModelSettings::architecture},
     {"recipe", &ModelSettings::recipe},    {"chat_template", &ModelSettings::chatTemplate},
     {"kv_cache", &ModelSettings::kvCache}, {"pooling", &ModelSettings::pooling},
+    {"image", &ModelSettings::image},
 };
 
 struct NumberField {
@@ -51,15 +53,31 @@ constexpr NumberField kNumbers[] = {
     {"bos_token", &ModelSettings::bosToken, -1, kMaxInt32},
     {"encoder_context", &ModelSettings::encoderContext, 0, kMaxInt32},
     {"feature_size", &ModelSettings::featureSize, 0, kMaxCount},
+    {"label_logits", &ModelSettings::labelLogits, 0, kMaxInt32},
     {"decoder_start", &ModelSettings::decoderStart, -1, kMaxInt32},
     {"normalize", &ModelSettings::normalize, 0, 1},
 };
-constexpr absl::string_view kEosKey = "eos_tokens", kFingerprintKey = "code_fingerprint";
+/// Token ids. One that is not needed is left out when empty.
+struct ListField {
+  absl::string_view key;
+  std::vector<int64_t> ModelSettings::*member;
+  int64_t lowest;
+  bool isNeeded;
+};
+constexpr ListField kLists[] = {
+    {"eos_tokens", &ModelSettings::eosTokens, 0, true},
+    {"suppressed_tokens", &ModelSettings::suppressedTokens, 0, false},
+    {"first_suppressed_tokens", &ModelSettings::firstSuppressedTokens, 0, false},
+    {"forced_tokens", &ModelSettings::forcedTokens, -1, false},
+    {"language_tokens", &ModelSettings::languageTokens, 0, false},
+};
+constexpr absl::string_view kFingerprintKey = "code_fingerprint";
 constexpr absl::string_view kKindKey = "kind";
 
 bool isKnown(absl::string_view key) {
   auto matches = [&](const auto &field) { return field.key == key; };
-  return key == kEosKey || key == kFingerprintKey || key == kKindKey ||
+  return key == kFingerprintKey || key == kKindKey ||
+         std::any_of(std::begin(kLists), std::end(kLists), matches) ||
          std::any_of(std::begin(kStrings), std::end(kStrings), matches) ||
          std::any_of(std::begin(kNumbers), std::end(kNumbers), matches);
 }
@@ -76,6 +94,20 @@ bool isOneLine(absl::string_view text) {
 /// Only the way StrCat writes a number reads back: no sign, blank or zero too many.
 bool parseNumber(absl::string_view text, int64_t &value) {
   return absl::SimpleAtoi(text, &value) && absl::StrCat(value) == text;
+}
+
+/// Numbers with commas between them.
+bool parseTokens(absl::string_view text, const ListField &field, std::vector<int64_t> &tokens) {
+  if (text.empty())
+    return field.isNeeded;
+  for (absl::string_view part : absl::StrSplit(text, ',')) {
+    int64_t token = 0;
+    if (tokens.size() == kMaxTokens || !parseNumber(part, token) || token < field.lowest ||
+        token > kMaxInt32)
+      return false;
+    tokens.push_back(token);
+  }
+  return true;
 }
 
 /// A quoted string of which Utf8SafeCEscape is the one spelling.
@@ -106,6 +138,8 @@ public:
     }
     return absl::OkStatus();
   }
+
+  bool has(absl::string_view key) const { return values.count(std::string(key)) != 0; }
 
   /// Parses the value of `key` with `parse`, which says whether it liked it.
   template <typename Parse>
@@ -144,6 +178,19 @@ private:
   std::map<std::string, Value> values;
 };
 
+/// What a model reads and gives must be what its image settings say.
+absl::Status checkImage(const ModelSettings &settings, const ErrorSite &site) {
+  absl::StatusOr<ImageSettings> image = parseImageSettings(settings.image);
+  if (image.ok() && settings.kind == ModelKind::Encoder &&
+      settings.featureSize == image->patchNumbers() && image->positions() <= settings.maxContext &&
+      settings.vocabSize == image->classTokens + 1 && image->classifiers <= image->classTokens &&
+      settings.labelLogits == image->classifiers * int64_t(image->labels.size()))
+    return absl::OkStatus();
+  return formatError({site.file, absl::StrCat(site.field, ": image"), site.offset},
+                     "settings of images as large as this encoder reads",
+                     image.ok() ? "others" : std::string(image.status().message()));
+}
+
 } // namespace
 
 absl::StatusOr<std::string> formatSettings(const ModelSettings &settings) {
@@ -156,7 +203,9 @@ absl::StatusOr<std::string> formatSettings(const ModelSettings &settings) {
   for (const NumberField &field : kNumbers)
     line(field.key, absl::StrCat(settings.*field.member));
   line(kKindKey, modelKindName(settings.kind));
-  line(kEosKey, absl::StrJoin(settings.eosTokens, ","));
+  for (const ListField &field : kLists)
+    if (field.isNeeded || !(settings.*field.member).empty())
+      line(field.key, absl::StrJoin(settings.*field.member, ","));
   line(kFingerprintKey, absl::StrCat("0x", absl::Hex(settings.codeFingerprint, absl::kZeroPad16)));
   ErrorSite site{"", "settings", {}};
   for (const auto &[key, value] : settings.other) {
@@ -196,22 +245,18 @@ absl::StatusOr<ModelSettings> parseSettings(absl::string_view text, const ErrorS
     return formatError({site.file, absl::StrCat(site.field, ": pooling"), site.offset},
                        "mean, cls, last or max for an encoder, and nothing for another model",
                        absl::StrCat("'", printable(settings.pooling), "'"));
+  bool hasRows = settings.kind == ModelKind::Encoder && settings.featureSize > 0;
+  if (!settings.image.empty() || hasRows || settings.labelLogits > 0)
+    STC_RETURN_IF_ERROR(checkImage(settings, site));
   if (settings.maxContext % 16 != 0)
     return formatError({site.file, absl::StrCat(site.field, ": max_context"), site.offset},
                        "a multiple of 16", absl::StrCat(settings.maxContext));
-  STC_RETURN_IF_ERROR(
-      lines.take(kEosKey, "token ids with commas between them", [&](absl::string_view value) {
-        if (value.empty())
-          return true;
-        for (absl::string_view part : absl::StrSplit(value, ',')) {
-          int64_t token = 0;
-          if (settings.eosTokens.size() == kMaxEosTokens || !parseNumber(part, token) ||
-              token < 0 || token > kMaxInt32)
-            return false;
-          settings.eosTokens.push_back(token);
-        }
-        return true;
-      }));
+  for (const ListField &field : kLists)
+    if (field.isNeeded || lines.has(field.key))
+      STC_RETURN_IF_ERROR(
+          lines.take(field.key, "token ids with commas between them", [&](absl::string_view value) {
+            return parseTokens(value, field, settings.*field.member);
+          }));
   STC_RETURN_IF_ERROR(
       lines.take(kFingerprintKey, "0x and 16 hexadecimal digits", [&](absl::string_view value) {
         return absl::SimpleHexAtoi(value, &settings.codeFingerprint) &&

@@ -3,6 +3,8 @@
 
 #include "absl/strings/str_cat.h"
 
+#include <algorithm>
+
 namespace stc {
 
 namespace {
@@ -84,6 +86,8 @@ std::string Layout::str() const {
     absl::StrAppend(&text, "-g", group);
   if (asymmetric)
     text += "-asym";
+  if (minimums)
+    text += "-min";
   return text;
 }
 
@@ -101,13 +105,23 @@ absl::Status verifyLayout(const Layout &layout) {
     return error("element", "f32, bf16 or f16 in rows", elementName(layout.element));
   if (layout.kind == LayoutKind::Pairs && layout.element != ElementKind::I4)
     return error("element", "int4 in pairs", elementName(layout.element));
-  if (layout.isSparse() && layout.element != ElementKind::I8 && layout.element != ElementKind::I4)
-    return error("element", "int8 or int4 in a sparse layout", elementName(layout.element));
+  bool isShort = layout.element == ElementKind::I3 || layout.element == ElementKind::I2;
+  if (layout.hasMasks() && isShort)
+    return error("element", "a float, int8 or int4 beside masks", elementName(layout.element));
+  if (layout.kind == LayoutKind::Block && (isShort || !layout.isQuantized()))
+    return error("element", "int8 or int4 in blocks", elementName(layout.element));
   if (layout.asymmetric && (layout.kind != LayoutKind::Dense || !layout.isQuantized()))
     return error("zeros", "none unless the layout is dense and quantized", "asymmetric");
+  if (layout.minimums && (layout.kind != LayoutKind::Dense || !layout.isQuantized()))
+    return error("minimums", "none unless the layout is dense and quantized", "minimums");
+  if (layout.minimums && (layout.asymmetric || layout.perRow))
+    return error("minimums", "none beside zeros or scales of rows", "minimums");
   if (layout.isQuantized()) {
-    if (layout.group != 32 && layout.group != 64 && layout.group != 128)
-      return error("group", "32, 64 or 128", absl::StrCat(layout.group));
+    bool hasSixteen = layout.kind == LayoutKind::Dense && layout.element != ElementKind::I3;
+    if ((layout.group != 16 || !hasSixteen) && layout.group != 32 && layout.group != 64 &&
+        layout.group != 128)
+      return error("group", hasSixteen ? "16, 32, 64 or 128" : "32, 64 or 128",
+                   absl::StrCat(layout.group));
     if (layout.perRow && layout.group != kRowScaleGroup)
       return error("group", absl::StrCat(kRowScaleGroup, " with scales of rows"),
                    absl::StrCat(layout.group));
@@ -137,14 +151,14 @@ absl::Status verifyLayout(const Layout &layout) {
 TileGeometry tileGeometry(const Layout &layout, int64_t rows, int64_t columns) {
   TileGeometry geometry;
   geometry.rowTiles = (rows + kTileRows - 1) / kTileRows;
-  if (!layout.isQuantized()) {
+  if (!layout.isQuantized() && !layout.hasMasks()) {
     geometry.paddedColumns = columns;
     if (layout.kind == LayoutKind::Dense)
       geometry.tileBytes = roundUp(columns * kTileRows * layout.floatBytes(), kSectionAlignment);
     return geometry;
   }
-  geometry.paddedColumns = roundUp(columns, layout.group);
-  geometry.groups = geometry.paddedColumns / layout.group;
+  geometry.paddedColumns = roundUp(columns, layout.group ? layout.group : kSparseFloatColumns);
+  geometry.groups = layout.group ? geometry.paddedColumns / layout.group : 0;
   geometry.scaleGroups = layout.perRow ? 1 : geometry.groups;
   geometry.steps = geometry.paddedColumns / kDotColumns;
   int64_t end = 0;
@@ -156,6 +170,8 @@ TileGeometry tileGeometry(const Layout &layout, int64_t rows, int64_t columns) {
   geometry.scalesOffset = section(geometry.scaleGroups * kTileRows * 2);
   if (layout.asymmetric)
     geometry.zerosOffset = section(geometry.scaleGroups * kTileRows);
+  if (layout.minimums)
+    geometry.minimumsOffset = section(geometry.scaleGroups * kTileRows * 2);
   geometry.masksOffset = section(layout.hasMasks() ? geometry.steps * 8 : 0);
   if (layout.kind == LayoutKind::Block) {
     geometry.endsOffset = section(geometry.groups * 2);
@@ -175,7 +191,7 @@ TileGeometry tileGeometry(const Layout &layout, int64_t rows, int64_t columns) {
     valueBytes = geometry.steps * kStepBytes * layout.codeBits() / 8;
     break;
   case LayoutKind::NM:
-    geometry.chunkPairBytes = kTileRows * layout.n;
+    geometry.chunkPairBytes = kTileRows * layout.n * std::max<int64_t>(1, layout.floatBytes());
     valueBytes = geometry.steps / layout.chunkSteps() / layout.lanes() * geometry.chunkPairBytes;
     break;
   case LayoutKind::Pairs:

@@ -14,15 +14,10 @@ namespace {
 
 /// Most codes of a chunk: 16 rows of 16 columns.
 constexpr int64_t kMaxChunkCodes = kTileRows * 16;
+/// Bytes of two lanes that are joined at once: what is written may end so much later.
+constexpr int64_t kTogether = 16;
 
 int64_t popcount(uint64_t bits) { return __builtin_popcountll(bits); }
-
-/// Steps are moved as 32-bit words of four code bytes.
-uint32_t loadWord(const uint8_t *bytes) {
-  uint32_t word;
-  std::memcpy(&word, bytes, sizeof(word));
-  return word;
-}
 
 } // namespace
 
@@ -59,8 +54,44 @@ TileEncoder::TileEncoder(const Layout &layout, const TileGeometry &geometry)
     most = geometry.valuesOffset + geometry.steps * kStepBytes / layout.lanes();
   else if (layout.kind == LayoutKind::Block)
     most = blockValuesOffset(geometry, geometry.steps) + geometry.steps * blockStepBytes(layout);
-  // Compaction writes one byte past the last code it keeps.
   stored.resize(size_t(most + kSectionAlignment));
+}
+
+/// Writes the stored codes of a step.
+STC_ALWAYS_INLINE uint8_t *compact(uint64_t mask, const uint8_t *codes, uint8_t *out) {
+  for (; mask; mask &= mask - 1)
+    *out++ = codes[__builtin_ctzll(mask)];
+  return out;
+}
+
+/// Writes the stored codes of a tile, one or two lanes of them, and returns the bytes.
+STC_PROCESSOR_CLONES
+static int64_t encodeMasked(int64_t lanes, int64_t chunkSteps, int64_t steps, const uint64_t *masks,
+                            const uint8_t *codes, uint8_t *out) {
+  uint8_t *begin = out;
+  if (lanes == 1) {
+    for (int64_t step = 0; step < steps; ++step)
+      out = compact(masks[step], codes + step * kStepBytes, out);
+    return out - begin;
+  }
+  for (int64_t step = 0; step < steps;) {
+    // Codes of both lanes, and zeros as far as the other may have more.
+    uint8_t both[2][kMaxChunkCodes + kStepBytes + kTogether];
+    int64_t counts[2];
+    for (int lane = 0; lane < 2; ++lane) {
+      uint8_t *end = both[lane];
+      for (int64_t i = 0; i < chunkSteps; ++i, ++step)
+        end = compact(masks[step], codes + step * kStepBytes, end);
+      counts[lane] = end - both[lane];
+      std::memset(end, 0, size_t(kStepBytes + kTogether));
+    }
+    int64_t count = std::max(counts[0], counts[1]);
+    for (int64_t first = 0; first < count; first += kTogether)
+      for (int64_t i = first; i < first + kTogether; ++i)
+        out[i] = uint8_t(both[0][i] | both[1][i] << 4);
+    out += count;
+  }
+  return out - begin;
 }
 
 absl::StatusOr<absl::Span<const uint8_t>> TileEncoder::encode(const QuantizedMatrix &matrix,
@@ -79,9 +110,14 @@ absl::StatusOr<absl::Span<const uint8_t>> TileEncoder::encode(const QuantizedMat
     break;
   case LayoutKind::Bitmap:
   case LayoutKind::NM:
-    STC_RETURN_IF_ERROR(fillMasks(firstRow));
+    for (int64_t step = 0; step < geometry.steps; ++step)
+      masks[size_t(step)] =
+          differing<kStepBytes>(codes.data() + step * kStepBytes, uint8_t(layout.zeroPoint()));
+    if (layout.kind == LayoutKind::NM)
+      STC_RETURN_IF_ERROR(fillMasks(layout, firstRow, absl::MakeSpan(masks)));
     std::memcpy(stored.data() + geometry.masksOffset, masks.data(), masks.size() * 8);
-    end = geometry.valuesOffset + encodeMasked(values);
+    end = geometry.valuesOffset + encodeMasked(layout.lanes(), layout.chunkSteps(), geometry.steps,
+                                               masks.data(), codes.data(), values);
     break;
   case LayoutKind::Pairs:
     STC_RETURN_IF_ERROR(encodePairs(layout, geometry, codes.data(), firstRow, values));
@@ -107,6 +143,9 @@ void TileEncoder::storeScales(const QuantizedMatrix &matrix, int64_t firstRow) {
       int64_t at = group * kTileRows + row;
       std::memcpy(stored.data() + geometry.scalesOffset + at * 2,
                   matrix.scales.data() + first + group, 2);
+      if (layout.minimums)
+        std::memcpy(stored.data() + geometry.minimumsOffset + at * 2,
+                    matrix.minimums.data() + first + group, 2);
       if (zeros)
         zeros[at] = uint8_t(matrix.zeros[first + size_t(group)] + zeroPoint);
     }
@@ -117,48 +156,63 @@ void TileEncoder::loadCodes(const QuantizedMatrix &matrix, int64_t firstRow) {
   // Adding the zero point modulo the code's width is flipping its top bit.
   uint8_t zeroPoint = uint8_t(layout.zeroPoint());
   uint8_t width = uint8_t((1 << layout.codeBits()) - 1);
-  int64_t rows = std::min(kTileRows, matrix.rows - firstRow);
+  const uint32_t flips = zeroPoint * 0x01010101u, widths = width * 0x01010101u;
+  // In variables of their own, which no store to codes can change.
+  const int64_t rows = std::min(kTileRows, matrix.rows - firstRow), columns = matrix.columns;
+  const int64_t whole = columns / kDotColumns, paddedColumns = geometry.paddedColumns;
+  const int8_t *from = matrix.codes.data() + firstRow * columns;
+  uint8_t *to = codes.data();
+  // Few steps of all rows at a time: what is written stays in the first cache, and what is read
+  // is whole lines of it.
+  constexpr int64_t together = 16;
+  for (int64_t first = 0; first < whole; first += together)
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t step = first; step < std::min(first + together, whole); ++step) {
+        uint32_t word;
+        std::memcpy(&word, from + row * columns + step * kDotColumns, sizeof(word));
+        word = (word & widths) ^ flips;
+        std::memcpy(to + step * kStepBytes + row * kDotColumns, &word, sizeof(word));
+      }
   for (int64_t row = 0; row < rows; ++row) {
-    const int8_t *in = matrix.codes.data() + (firstRow + row) * matrix.columns;
-    uint8_t *out = codes.data() + row * geometry.paddedColumns;
-    for (int64_t column = 0; column < matrix.columns; ++column)
-      out[column] = uint8_t((uint8_t(in[column]) & width) ^ zeroPoint);
     // Padding is shorter than a group, so it has the zero of the last one.
     uint8_t zero = uint8_t(matrix.zeroOf(firstRow + row, geometry.scaleGroups - 1) + zeroPoint);
-    std::fill(out + matrix.columns, out + geometry.paddedColumns, zero);
+    for (int64_t column = whole * kDotColumns; column < paddedColumns; ++column)
+      to[codeIndex(row, column)] =
+          column < columns ? uint8_t((uint8_t(from[row * columns + column]) & width) ^ zeroPoint)
+                           : zero;
   }
-  std::fill(codes.begin() + rows * geometry.paddedColumns, codes.end(), zeroPoint);
+  for (int64_t step = 0; step < geometry.steps && rows < kTileRows; ++step)
+    std::fill(to + step * kStepBytes + rows * kDotColumns, to + (step + 1) * kStepBytes, zeroPoint);
 }
 
-uint64_t TileEncoder::nonZeroMask(int64_t step) const {
-  uint64_t mask = 0;
-  uint32_t zeros = uint32_t(layout.zeroPoint()) * 0x01010101u;
-  const uint8_t *at = codes.data() + step * kDotColumns;
-  for (int64_t row = 0; row < kTileRows; ++row, at += geometry.paddedColumns) {
-    uint32_t word = loadWord(at) ^ zeros;
-    // The top bit of each byte says whether the byte is non-zero; the product gathers the four.
-    uint32_t bits = (((word & 0x7F7F7F7Fu) + 0x7F7F7F7Fu) | word) & 0x80808080u;
-    mask |= uint64_t((bits >> 7) * 0x10204080u >> 28) << (row * kDotColumns);
-  }
-  return mask;
+/// Bit counts of the 16 numbers of 4 bits in `mask`: those of even rows in the bytes of the first
+/// word, those of odd ones in the second.
+static void addCounts(uint64_t mask, uint64_t counts[2]) {
+  uint64_t pairs = mask - (mask >> 1 & 0x5555555555555555u);
+  uint64_t fours = (pairs & 0x3333333333333333u) + (pairs >> 2 & 0x3333333333333333u);
+  counts[0] += fours & 0x0F0F0F0F0F0F0F0Fu;
+  counts[1] += fours >> 4 & 0x0F0F0F0F0F0F0F0Fu;
 }
 
-absl::Status TileEncoder::fillMasks(int64_t firstRow) {
-  for (int64_t step = 0; step < geometry.steps; ++step)
-    masks[size_t(step)] = nonZeroMask(step);
-  if (layout.kind != LayoutKind::NM)
-    return absl::OkStatus();
+absl::Status fillMasks(const Layout &layout, int64_t firstRow, absl::Span<uint64_t> masks) {
   int64_t chunkSteps = layout.chunkSteps();
   uint32_t all = (1u << layout.m) - 1;
-  for (int64_t first = 0; first < geometry.steps; first += chunkSteps) {
+  for (size_t first = 0; first < masks.size(); first += size_t(chunkSteps)) {
     uint64_t *chunk = masks.data() + first;
-    for (int64_t row = 0; row < kTileRows; ++row) {
+    uint64_t counts[2] = {0, 0}, full = uint64_t(layout.n) * 0x0101010101010101u;
+    for (int64_t i = 0; i < chunkSteps; ++i)
+      addCounts(chunk[i], counts);
+    // Rows that have not N already, one byte each.
+    uint64_t others[2] = {counts[0] ^ full, counts[1] ^ full};
+    for (int64_t row = 0; (others[0] | others[1]) && row < kTileRows; ++row) {
+      if (!(others[row % 2] >> (row / 2 * 8) & 0xFF))
+        continue;
       uint32_t kept = 0;
       for (int64_t i = 0; i < chunkSteps; ++i)
         kept |= uint32_t(chunk[i] >> (row * 4) & 15) << (i * 4);
       int64_t count = popcount(kept);
       if (count > layout.n)
-        return tooManyError(layout, firstRow + row, first * kDotColumns, count);
+        return tooManyError(layout, firstRow + row, int64_t(first) * kDotColumns, count);
       for (; count < layout.n; ++count) {
         uint32_t unused = ~kept & all;
         kept |= unused & (0 - unused);
@@ -168,47 +222,6 @@ absl::Status TileEncoder::fillMasks(int64_t firstRow) {
     }
   }
   return absl::OkStatus();
-}
-
-/// Writes the stored codes of a step, and then one byte without meaning: no branch depends on data.
-uint8_t *TileEncoder::compact(int64_t step, uint8_t *out) const {
-  uint64_t mask = masks[size_t(step)];
-  const uint8_t *in = codes.data() + step * kDotColumns;
-  for (int64_t row = 0; row < kTileRows; ++row, in += geometry.paddedColumns)
-    for (int64_t j = 0; j < kDotColumns; ++j, mask >>= 1) {
-      *out = in[j];
-      out += mask & 1;
-    }
-  return out;
-}
-
-int64_t TileEncoder::encodeMasked(uint8_t *out) const {
-  uint8_t *begin = out;
-  if (layout.lanes() == 1) {
-    for (int64_t step = 0; step < geometry.steps; ++step)
-      out = compact(step, out);
-    return out - begin;
-  }
-  int64_t chunkSteps = layout.chunkSteps();
-  for (int64_t step = 0; step < geometry.steps;) {
-    uint8_t lanes[2][kMaxChunkCodes + 1];
-    int64_t counts[2];
-    for (int lane = 0; lane < 2; ++lane) {
-      uint8_t *end = lanes[lane];
-      for (int64_t i = 0; i < chunkSteps; ++i)
-        end = compact(step++, end);
-      counts[lane] = end - lanes[lane];
-    }
-    int64_t both = std::min(counts[0], counts[1]), longer = std::max(counts[0], counts[1]);
-    for (int64_t i = 0; i < both; ++i)
-      out[i] = uint8_t(lanes[0][i] | lanes[1][i] << 4);
-    for (int64_t i = both; i < counts[0]; ++i)
-      out[i] = lanes[0][i];
-    for (int64_t i = both; i < counts[1]; ++i)
-      out[i] = uint8_t(lanes[1][i] << 4);
-    out += longer;
-  }
-  return out - begin;
 }
 
 } // namespace stc

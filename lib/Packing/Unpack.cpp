@@ -12,37 +12,29 @@ namespace stc {
 
 namespace {
 
-uint64_t loadMask(absl::Span<const uint8_t> bytes, int64_t offset) {
-  uint64_t mask;
-  std::memcpy(&mask, bytes.data() + offset, sizeof(mask));
-  return mask;
-}
-
 /// Spreads stored codes over the weights of one step whose mask bits are set.
 const uint8_t *expand(uint64_t mask, const uint8_t *values, int shift, uint8_t width,
-                      uint8_t *codes, int64_t stride) {
-  for (; mask; mask &= mask - 1) {
-    int bit = __builtin_ctzll(mask);
-    codes[bit / kDotColumns * stride + bit % kDotColumns] = uint8_t(*values++ >> shift) & width;
-  }
+                      uint8_t *codes) {
+  for (; mask; mask &= mask - 1)
+    codes[__builtin_ctzll(mask)] = uint8_t(*values++ >> shift) & width;
   return values;
 }
 
 /// Expands the values of a tile whose size was already compared with the masks.
 void decodeMasked(const Layout &layout, const TileGeometry &geometry, const uint8_t *values,
                   absl::Span<const uint64_t> masks, uint8_t *codes) {
-  int64_t stride = geometry.paddedColumns, chunkSteps = layout.chunkSteps();
-  auto at = [&](int64_t step) { return codes + step * kDotColumns; };
+  int64_t chunkSteps = layout.chunkSteps();
   for (int64_t step = 0; step < geometry.steps;) {
     if (layout.lanes() == 1) {
-      values = expand(masks[size_t(step)], values, 0, 0xFF, at(step), stride);
+      values = expand(masks[size_t(step)], values, 0, 0xFF, codes + step * kStepBytes);
       ++step;
       continue;
     }
     const uint8_t *ends[2] = {values, values};
     for (int lane = 0; lane < 2; ++lane)
       for (int64_t i = 0; i < chunkSteps; ++i, ++step)
-        ends[lane] = expand(masks[size_t(step)], ends[lane], lane * 4, 0x0F, at(step), stride);
+        ends[lane] =
+            expand(masks[size_t(step)], ends[lane], lane * 4, 0x0F, codes + step * kStepBytes);
     values = std::max(ends[0], ends[1]);
   }
 }
@@ -110,6 +102,47 @@ absl::StatusOr<std::vector<int64_t>> readTable(const Layout &layout, const TileG
   return offsets;
 }
 
+/// Where each tile starts, the end of the last included.
+absl::StatusOr<std::vector<int64_t>> tileOffsets(const Layout &layout, const TileGeometry &geometry,
+                                                 int64_t rows, int64_t columns,
+                                                 absl::Span<const uint8_t> bytes) {
+  if (layout.hasTable())
+    return readTable(layout, geometry, bytes);
+  STC_ASSIGN_OR_RETURN(int64_t exact, packedBytes(layout, rows, columns));
+  STC_RETURN_IF_ERROR(checkSize(layout, exact, bytes.size()));
+  std::vector<int64_t> offsets;
+  for (int64_t tile = 0; tile <= geometry.rowTiles; ++tile)
+    offsets.push_back(tile * geometry.tileBytes);
+  return offsets;
+}
+
+absl::StatusOr<std::vector<float>> unpackSparseFloats(const Layout &layout, int64_t rows,
+                                                      int64_t columns,
+                                                      absl::Span<const uint8_t> bytes) {
+  STC_RETURN_IF_ERROR(verifyPackedShape(layout, rows, columns));
+  TileGeometry geometry = tileGeometry(layout, rows, columns);
+  STC_ASSIGN_OR_RETURN(auto offsets, tileOffsets(layout, geometry, rows, columns, bytes));
+  std::vector<float> values(size_t(rows * columns), 0.0f);
+  FloatTileEncoder encoder(layout, geometry);
+  for (int64_t tile = 0; tile < geometry.rowTiles; ++tile) {
+    int64_t offset = offsets[size_t(tile)], firstRow = tile * kTileRows;
+    auto stored = bytes.subspan(size_t(offset), size_t(offsets[size_t(tile) + 1] - offset));
+    STC_RETURN_IF_ERROR(decodeFloatTile(layout, geometry, stored, offset, firstRow, columns,
+                                        absl::MakeSpan(values)));
+    int64_t count = std::min(kTileRows, rows - firstRow) * columns;
+    STC_RETURN_IF_ERROR(
+        checkFinite(absl::MakeConstSpan(values).subspan(size_t(firstRow * columns), size_t(count)),
+                    absl::StrCat("packed ", layout.str())));
+    auto encoded = encoder.encode(values, rows, columns, firstRow);
+    if (!encoded.ok())
+      return packedError(layout, offset + geometry.masksOffset, "weights that can be stored",
+                         encoded.status().message());
+    STC_RETURN_IF_ERROR(compareTile(layout, stored, *encoded, offset));
+  }
+  STC_RETURN_IF_ERROR(checkSlack(layout, bytes, offsets.back()));
+  return values;
+}
+
 absl::StatusOr<std::vector<float>> unpackFloats(const Layout &layout, int64_t rows, int64_t columns,
                                                 absl::Span<const uint8_t> bytes) {
   STC_ASSIGN_OR_RETURN(int64_t expected, packedBytes(layout, rows, columns));
@@ -119,9 +152,7 @@ absl::StatusOr<std::vector<float>> unpackFloats(const Layout &layout, int64_t ro
   auto load = [&](int64_t offset) {
     uint32_t bits = 0;
     std::memcpy(&bits, bytes.data() + offset, size_t(size));
-    if (layout.element == ElementKind::F16)
-      return halfToFloat(uint16_t(bits));
-    return floatFromBits(size == 4 ? bits : bits << 16);
+    return elementFloat(layout.element, bits);
   };
   std::vector<float> values(size_t(rows * columns));
   if (layout.kind == LayoutKind::Rows) {
@@ -156,7 +187,13 @@ absl::Status packedError(const Layout &layout, int64_t offset, absl::string_view
   return formatError({"", absl::StrCat("packed ", layout.str()), uint64_t(offset)}, expected, got);
 }
 
-/// Reads the scales, and the zeros of an asymmetric layout, of the rows that exist.
+std::vector<uint64_t> loadMasks(const TileGeometry &geometry, absl::Span<const uint8_t> tile) {
+  std::vector<uint64_t> masks(size_t(geometry.steps));
+  std::memcpy(masks.data(), tile.data() + geometry.masksOffset, masks.size() * 8);
+  return masks;
+}
+
+/// Reads the scales, and the zeros or minimums that the layout has, of the rows that exist.
 static absl::Status decodeScales(const Layout &layout, const TileGeometry &geometry,
                                  absl::Span<const uint8_t> bytes, int64_t offset, int64_t firstRow,
                                  QuantizedMatrix &matrix) {
@@ -164,15 +201,20 @@ static absl::Status decodeScales(const Layout &layout, const TileGeometry &geome
   for (int64_t group = 0; group < geometry.scaleGroups; ++group)
     for (int64_t row = 0; row < rows; ++row) {
       size_t to = size_t((firstRow + row) * geometry.scaleGroups + group);
-      uint16_t scale;
-      int64_t at = geometry.scalesOffset + (group * kTileRows + row) * 2;
-      std::memcpy(&scale, bytes.data() + at, sizeof(scale));
-      if ((scale & 0x7C00) == 0x7C00)
-        return packedError(layout, offset + at, "a finite scale", "NaN or infinity");
-      matrix.scales[to] = scale;
+      auto readHalf = [&](int64_t section, absl::string_view expected, uint16_t &half) {
+        int64_t at = section + (group * kTileRows + row) * 2;
+        std::memcpy(&half, bytes.data() + at, sizeof(half));
+        return (half & 0x7C00) == 0x7C00
+                   ? packedError(layout, offset + at, expected, "NaN or infinity")
+                   : absl::OkStatus();
+      };
+      STC_RETURN_IF_ERROR(readHalf(geometry.scalesOffset, "a finite scale", matrix.scales[to]));
+      if (layout.minimums)
+        STC_RETURN_IF_ERROR(
+            readHalf(geometry.minimumsOffset, "a finite minimum", matrix.minimums[to]));
       if (!layout.asymmetric)
         continue;
-      at = geometry.zerosOffset + group * kTileRows + row;
+      int64_t at = geometry.zerosOffset + group * kTileRows + row;
       int zero = bytes[size_t(at)];
       if (zero >= 2 * zeroPoint)
         return packedError(layout, offset + at,
@@ -187,9 +229,7 @@ static absl::Status decodeScales(const Layout &layout, const TileGeometry &geome
 static absl::Status decodeMaskedTile(const Layout &layout, const TileGeometry &geometry,
                                      absl::Span<const uint8_t> bytes, int64_t offset,
                                      uint8_t *codes) {
-  std::vector<uint64_t> masks(size_t(geometry.steps));
-  for (int64_t step = 0; step < geometry.steps; ++step)
-    masks[size_t(step)] = loadMask(bytes, geometry.masksOffset + step * 8);
+  std::vector<uint64_t> masks = loadMasks(geometry, bytes);
   int64_t needed = geometry.valuesOffset + roundUp(valueBytes(layout, masks), kSectionAlignment);
   if (needed != int64_t(bytes.size()))
     return packedError(layout, offset + geometry.masksOffset,
@@ -226,10 +266,9 @@ absl::Status decodeTile(const Layout &layout, const TileGeometry &geometry,
   }
   int64_t rows = std::min(kTileRows, matrix.rows - firstRow);
   for (int64_t row = 0; row < rows; ++row) {
-    const uint8_t *in = codes.data() + row * geometry.paddedColumns;
     int8_t *out = matrix.codes.data() + (firstRow + row) * matrix.columns;
     for (int64_t column = 0; column < matrix.columns; ++column)
-      out[column] = int8_t(uint8_t(in[column] - zeroPoint));
+      out[column] = int8_t(uint8_t(codes[size_t(codeIndex(row, column))] - zeroPoint));
   }
   return absl::OkStatus();
 }
@@ -241,15 +280,7 @@ absl::StatusOr<QuantizedMatrix> unpackQuantized(const Layout &layout, int64_t ro
     return formatError({"", "layout", {}}, "a quantized layout", layout.str());
   STC_RETURN_IF_ERROR(verifyPackedShape(layout, rows, columns));
   TileGeometry geometry = tileGeometry(layout, rows, columns);
-  std::vector<int64_t> offsets;
-  if (layout.hasTable()) {
-    STC_ASSIGN_OR_RETURN(offsets, readTable(layout, geometry, bytes));
-  } else {
-    STC_ASSIGN_OR_RETURN(int64_t exact, packedBytes(layout, rows, columns));
-    STC_RETURN_IF_ERROR(checkSize(layout, exact, bytes.size()));
-    for (int64_t tile = 0; tile <= geometry.rowTiles; ++tile)
-      offsets.push_back(tile * geometry.tileBytes);
-  }
+  STC_ASSIGN_OR_RETURN(auto offsets, tileOffsets(layout, geometry, rows, columns, bytes));
   QuantizedMatrix matrix;
   matrix.rows = rows;
   matrix.columns = columns;
@@ -258,6 +289,10 @@ absl::StatusOr<QuantizedMatrix> unpackQuantized(const Layout &layout, int64_t ro
   matrix.scales.resize(size_t(rows * geometry.scaleGroups));
   if (layout.asymmetric)
     matrix.zeros.resize(matrix.scales.size());
+  if (layout.minimums) {
+    matrix.minimums.resize(matrix.scales.size());
+    matrix.commonZero = int8_t(-layout.zeroPoint());
+  }
   TileEncoder encoder(layout, geometry);
   for (int64_t tile = 0; tile < geometry.rowTiles; ++tile) {
     int64_t offset = offsets[size_t(tile)];
@@ -275,8 +310,10 @@ absl::StatusOr<QuantizedMatrix> unpackQuantized(const Layout &layout, int64_t ro
 
 absl::StatusOr<std::vector<float>> unpack(const Layout &layout, int64_t rows, int64_t columns,
                                           absl::Span<const uint8_t> bytes) {
+  STC_RETURN_IF_ERROR(verifyLayout(layout));
   if (!layout.isQuantized())
-    return unpackFloats(layout, rows, columns, bytes);
+    return layout.hasMasks() ? unpackSparseFloats(layout, rows, columns, bytes)
+                             : unpackFloats(layout, rows, columns, bytes);
   STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, unpackQuantized(layout, rows, columns, bytes));
   return dequantize(matrix);
 }

@@ -1,5 +1,6 @@
 // Masks keep exactly what they promise, and found patterns are the ones that are there.
 #include "stc/Compress/Prune.h"
+#include "stc/Compress/PruneRows.h"
 #include "stc/Support/Random.h"
 
 #include <gtest/gtest.h>
@@ -70,6 +71,31 @@ TEST(Prune, GroupsKeepTheLargestOfEach) {
           for (int64_t i = 0; i < width; ++i)
             EXPECT_EQ(mask[size_t(order[size_t(i)])], i < p.n) << text;
         }
+    }
+}
+
+TEST(Prune, RowsArePrunedInPiecesAsAllAtOnce) {
+  for (const char *text : {"none", "0.3", "0.75", "1:2", "2:4", "4:8", "4:16", "3:7", "30:64",
+                           "block16x4:0.5", "block5x7:0.4", "block1x3:0.9", "block64x64:0.5"})
+    for (int64_t columns : {1, 7, 64, 130}) {
+      SCOPED_TRACE(testing::Message() << text << " " << columns);
+      constexpr int64_t rows = 37;
+      std::vector<float> values = randomValues(rows * columns, uint64_t(columns));
+      for (float &value : values) // with equal ones among them
+        value = std::round(value * 8) / 8;
+      std::vector<float> whole =
+          masked(values, magnitudeMask(pattern(text), rows, columns, values));
+      RowPruner pruner(pattern(text), rows, columns);
+      auto part = [&](int64_t first, int64_t count) {
+        return absl::MakeSpan(values).subspan(size_t(first * columns), size_t(count * columns));
+      };
+      ASSERT_EQ(pruner.needsSurvey(), std::string(text).substr(0, 5) == "block");
+      for (auto [first, count] : {std::pair(0, 3), std::pair(3, 20), std::pair(23, 14)})
+        if (pruner.needsSurvey())
+          pruner.survey(part(first, count));
+      for (auto [first, count] : {std::pair(10, 27), std::pair(0, 1), std::pair(1, 9)})
+        pruner.prune(first, part(first, count));
+      EXPECT_EQ(values, whole);
     }
 }
 

@@ -1,5 +1,7 @@
 // Quantization stays within its error bounds, keeps zeros, and parses its specifications.
 #include "stc/Compress/Quantize.h"
+#include "Grid.h"
+#include "stc/Compress/RoundRows.h"
 #include "stc/Support/Float.h"
 #include "stc/Support/Random.h"
 
@@ -31,9 +33,10 @@ float scaleOf(const QuantizedMatrix &m, int64_t row, int64_t column) {
 
 TEST(Quantize, EveryWeightIsRoundedToNearestOrClipped) {
   for (const char *text :
-       {"int8", "int4", "int8-g64", "int4-g64", "int8-g128", "int4-g128", "int3", "int3-g128",
-        "int2", "int2-g64", "int8-asym", "int4-asym", "int4-g128-asym", "int3-g64-asym",
-        "int2-asym", "int8-row", "int4-row", "int2-row-asym"})
+       {"int8",     "int8-g16",  "int4-g16",     "int2-g16-asym",  "int4",          "int8-g64",
+        "int4-g64", "int8-g128", "int4-g128",    "int3",           "int3-g128",     "int2",
+        "int2-g64", "int8-asym", "int4-asym",    "int4-g128-asym", "int3-g64-asym", "int2-asym",
+        "int8-row", "int4-row",  "int2-row-asym"})
     for (int64_t columns : {1, 4, 31, 32, 64, 172, 200})
       for (double size : {1e-7, 1e-5, 0.02, 1.0, 1e4, 1e6, 1e30}) {
         SCOPED_TRACE(testing::Message() << text << " " << columns << " " << size);
@@ -58,6 +61,34 @@ TEST(Quantize, EveryWeightIsRoundedToNearestOrClipped) {
               ASSERT_LE(error, std::fabs(scale) / 2 * (1 + 1e-5));
           }
       }
+}
+
+TEST(Quantize, RowsAreRoundedAlikeOnEveryProcessor) {
+  // Grids are chosen and codes rounded here by code for all processors, some rows at a time by code
+  // for this one.
+  for (const char *text : {"int8", "int4-g128", "int4-g32-asym", "int3", "int2-g16", "int8-row",
+                           "int2-row-asym", "int4-g64"})
+    for (int64_t columns : {7, 96, 300, 512}) {
+      SCOPED_TRACE(testing::Message() << text << " " << columns);
+      constexpr int64_t rows = 11;
+      std::vector<float> values = randomValues(rows * columns, 0.02, uint64_t(columns));
+      QuantizeSpec s = spec(text);
+      QuantizedMatrix pieces = emptyMatrix(s, rows, columns);
+      for (auto [first, count] : {std::pair(4, 7), std::pair(0, 3), std::pair(3, 1)})
+        roundRows(s, first,
+                  absl::MakeSpan(values).subspan(size_t(first * columns), size_t(count * columns)),
+                  pieces);
+      std::vector<Grid> grids;
+      for (int64_t row = 0; row < rows; ++row)
+        for (int64_t column = 0; column < columns; column += pieces.group)
+          grids.push_back(chooseGrid(s.element, s.asymmetric,
+                                     &values[size_t(row * columns + column)], nullptr,
+                                     std::min(pieces.group, columns - column), pieces.group));
+      QuantizedMatrix whole = encode(s, grids, rows, columns, values);
+      EXPECT_EQ(pieces.codes, whole.codes);
+      EXPECT_EQ(pieces.scales, whole.scales);
+      EXPECT_EQ(pieces.zeros, whole.zeros);
+    }
 }
 
 TEST(Quantize, RowsHaveOneScale) {
@@ -180,6 +211,8 @@ TEST(Quantize, ParsesSpecifications) {
   EXPECT_EQ(spec("int8").str(), "rtn:int8-g32");
   EXPECT_EQ(spec("int4").str(), "rtn:int4-g32");
   EXPECT_EQ(spec("int8-g64").str(), "rtn:int8-g64");
+  EXPECT_EQ(spec("int4-g16").str(), "rtn:int4-g16");
+  EXPECT_EQ(spec("gptq:int2-g16-asym").layout().str(), "dense-int2-g16-asym");
   EXPECT_EQ(spec("rtn:int4-g128").str(), "rtn:int4-g128");
   EXPECT_EQ(spec("int3-g128").str(), "rtn:int3-g128");
   EXPECT_EQ(spec("int2-asym").str(), "rtn:int2-g32-asym");
@@ -197,7 +230,9 @@ TEST(Quantize, ParsesSpecifications) {
                            "int4-g32-g64",  "",
                            "int",           "int5",
                            "int16",         "int4-",
-                           "int4-g",        "int4-g16",
+                           "int4-g",        "int3-g16",
+                           "int4-g8",       "int4-g32-min",
+                           "int4-min",      "int3-g16-min",
                            "int4g32",       "int4-g32 ",
                            "rtn",           "rtn:",
                            "rtn:none",      "foo:int4",
@@ -215,11 +250,18 @@ TEST(Quantize, ParsesSpecifications) {
   EXPECT_FALSE(parseQuantizeSpec("stored:int4").ok());
   EXPECT_EQ(parseWeightSpec("stored:int4-g64-asym")->str(), "stored:int4-g64-asym");
   EXPECT_EQ(parseWeightSpec("gptq:int4")->str(), "gptq:int4-g32");
-  for (absl::string_view text : {"stored:", "stored:none", "stored:rtn:int4", "stored:int5"})
+  EXPECT_EQ(parseWeightSpec("stored:int2-g16-min")->str(), "stored:int2-g16-min");
+  EXPECT_EQ(parseWeightSpec("stored:int4-min")->layout().str(), "dense-int4-g32-min");
+  for (absl::string_view text : {"stored:", "stored:none", "stored:rtn:int4", "stored:int5",
+                                 "stored:int4-asym-min", "stored:int4-row-min"})
     EXPECT_FALSE(parseWeightSpec(text).ok()) << text;
   EXPECT_EQ(parseQuantizeSpec("gtpq:int4").status().message(),
             "quantize: expected the method rtn, gptq or awq, got gtpq");
-  EXPECT_EQ(parseQuantizeSpec("int5-g128").status().message(),
-            "quantize: expected none, int8, int4, int3 or int2, perhaps with -g32, -g64, -g128 or "
-            "-row, then -asym behind and rtn:, gptq: or awq: in front, got int5-g128");
+  EXPECT_EQ(
+      parseQuantizeSpec("int5-g128").status().message(),
+      "quantize: expected none, int8, int4, int3 or int2, perhaps with -g16 (not int3), -g32, "
+      "-g64, -g128 or -row, then -asym behind and rtn:, gptq: or awq: in front, got int5-g128");
+  EXPECT_EQ(parseQuantizeSpec("int4-g32-min").status().message(),
+            "quantize: expected -asym, or neither: minimums are of codes that a checkpoint stores, "
+            "got int4-g32-min");
 }

@@ -42,6 +42,8 @@ ModelSettings exampleSettings() {
   settings.weightBytesPerToken = 999;
   settings.activationOpsPerToken = 1 << 20;
   settings.eosTokens = {2, 7};
+  settings.suppressedTokens = {9, 3};
+  settings.forcedTokens = {-1, 4};
   settings.bosToken = 1;
   settings.codeFingerprint = 0xFEDCBA9876543210;
   settings.other["stop_reason"] = "none at all";
@@ -195,6 +197,10 @@ TEST_F(BundleTest, RoundTrip) {
     EXPECT_EQ(read.weightBytesPerToken, 999);
     EXPECT_EQ(read.activationOpsPerToken, 1 << 20);
     EXPECT_EQ(read.eosTokens, settings.eosTokens);
+    EXPECT_EQ(read.suppressedTokens, settings.suppressedTokens);
+    EXPECT_EQ(read.firstSuppressedTokens, std::vector<int64_t>());
+    EXPECT_EQ(read.forcedTokens, settings.forcedTokens);
+    EXPECT_EQ(read.languageTokens, std::vector<int64_t>());
     EXPECT_EQ(read.bosToken, 1);
     EXPECT_EQ(read.codeFingerprint, settings.codeFingerprint);
     EXPECT_EQ(read.other, settings.other);
@@ -334,6 +340,8 @@ TEST_F(BundleTest, ClearErrors) {
               HasSubstr("nothing for another model, got 'cls'"));
   EXPECT_THAT(message("kind = encoder", "kind = encodes"),
               HasSubstr("expected decoder, encoder or encoder-decoder, got encodes"));
+  EXPECT_THAT(message("label_logits = 0", "label_logits = 9"),
+              HasSubstr("expected settings of images as large as this encoder reads"));
   EXPECT_THAT(message("\"llama\"", "\"llama?"), HasSubstr("expected a quoted string"));
   EXPECT_THAT(message("0xfedcba9876543210", "0xFEDCBA9876543210"), HasSubstr("code_fingerprint"));
 }
@@ -372,6 +380,8 @@ TEST_F(BundleTest, WriterRefusesWhatReadersWould) {
   settings([](ModelSettings &s) { s.bosToken = -2; });
   settings([](ModelSettings &s) { s.eosTokens = {-1}; });
   settings([](ModelSettings &s) { s.eosTokens.assign(2000, 1); });
+  settings([](ModelSettings &s) { s.suppressedTokens = {-1}; });
+  settings([](ModelSettings &s) { s.forcedTokens = {-2}; });
   settings([](ModelSettings &s) { s.other["Key"] = "x"; });
   settings([](ModelSettings &s) { s.other["layers"] = "3"; });
   settings([](ModelSettings &s) { s.other["k"] = "a\nb"; });

@@ -124,6 +124,36 @@ TEST(GoldenBytes, DenseInt4WithScalesOfRows) {
   expectAt(packed, 128 + 1024 + 64, {0x33}, 4);
 }
 
+TEST(GoldenBytes, DenseInt4WithMinimumsInGroupsOf16) {
+  Layout layout{LayoutKind::Dense, ElementKind::I4, 16, 0, 0, false, false, true};
+  // 20 columns are padded to 32, two groups. Codes count from 0: what is not drawn stores 5.
+  QuantizedMatrix matrix;
+  matrix.rows = 1;
+  matrix.columns = 20;
+  matrix.group = 16;
+  matrix.codes.assign(20, -3);
+  matrix.codes[0] = -8;
+  matrix.codes[19] = 7;
+  matrix.scales = {0x3C00, 0x3800};
+  matrix.minimums = {0xBC00, 0x0001};
+  matrix.commonZero = -8;
+  auto packed = packQuantized(layout, matrix).value();
+  ASSERT_EQ(packed.size(), 64u + 64 + 256 + 128);
+  expectAt(packed, 0, {0x00, 0x3C});
+  expectAt(packed, 2, {0}, 30); // padded rows
+  expectAt(packed, 32, {0x00, 0x38});
+  expectAt(packed, 34, {0}, 30);
+  expectAt(packed, 64, {0x00, 0xBC});
+  expectAt(packed, 66, {0}, 30);
+  expectAt(packed, 96, {0x01, 0x00});
+  expectAt(packed, 98, {0}, 30);
+  expectAt(packed, 128, {0x50, 0x55, 0x55, 0x55}); // steps 0 and 1
+  expectAt(packed, 132, {0x88}, 60);
+  expectAt(packed, 256, {0x05, 0x05, 0x05, 0x0F}); // step 4, and 5 of padding, whose codes are 0
+  expectAt(packed, 320, {0x00}, 4);
+  expectAt(packed, 324, {0x88}, 60);
+}
+
 TEST(GoldenBytes, PairsOf4And8) {
   Layout four{LayoutKind::Pairs, ElementKind::I4, 32, 4, 16};
   auto packed = pack(four, 2, 32, {{0, 2, -3}, {0, 7, 5}, {0, 15, 7}, {1, 17, -8}});
@@ -180,4 +210,20 @@ TEST(GoldenBytes, Blocks) {
   expectAt(packed, 448, {1, 0});
   expectAt(packed, 512, {0, 0});
   expectAt(packed, 576, {0x80, 0});
+}
+
+TEST(GoldenBytes, FloatsOf2And4) {
+  Layout layout{LayoutKind::NM, ElementKind::BF16, 0, 2, 4};
+  std::vector<float> values(2 * 32, 0.0f);
+  values[3] = 1.0f;       // row 0: the zero at column 0 fills up
+  values[32 + 1] = 2.0f;  // row 1
+  values[32 + 2] = -1.0f; // two of four
+  auto packed = packFloats(layout, 2, 32, values);
+  ASSERT_TRUE(packed.ok()) << packed.status();
+  // Masks of eight steps, then their 16 rows of two values.
+  ASSERT_EQ(packed->size(), size_t(64 + 8 * 32 * 2 + kTailSlack));
+  expectAt(*packed, 0, {0x69, 0x33, 0x33, 0x33, 0x33, 0x33, 0x33, 0x33});
+  expectAt(*packed, 8, {0x33}, 56);
+  expectAt(*packed, 64, {0, 0, 0x80, 0x3F, 0, 0x40, 0x80, 0xBF});
+  expectAt(*packed, 72, {0}, 8 * 64 - 8);
 }

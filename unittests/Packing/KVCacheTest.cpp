@@ -11,7 +11,8 @@ using namespace stc;
 
 namespace {
 
-constexpr KVElement kElements[] = {KVElement::F32, KVElement::F16, KVElement::Int8};
+constexpr KVElement kElements[] = {KVElement::F32, KVElement::F16, KVElement::Int8,
+                                   KVElement::Float8};
 
 int64_t bytesOf(KVElement element) {
   return element == KVElement::F32 ? 4 : element == KVElement::F16 ? 2 : 1;
@@ -74,6 +75,25 @@ TEST(KVCache, Rounds) {
   EXPECT_EQ(y, (std::vector<float>{0, 0}));
 }
 
+// OCP 8-bit Floating Point Specification: OFP8 (2023), table 2: E4M3.
+TEST(KVCache, RoundsToFloat8) {
+  const std::pair<float, int> values[] = {
+      {1, 0x38},      {-1.5f, 0xBC},  {448, 0x7E},     {1e6f, 0x7E},    {-1e6f, 0xFE},
+      {0, 0},         {-0.0f, 0x80},  {0x1p-6f, 8},    {0x1p-9f, 1},    {0x7p-9f, 7},
+      {0x0.8p-9f, 0}, {0x1.8p-9f, 2}, {1.0625f, 0x38}, {1.1875f, 0x3A}, {1.0626f, 0x39},
+      {0x1.Fp-7f, 8}, {432, 0x7E},    {17, 0x58}};
+  for (auto [value, bits] : values)
+    EXPECT_EQ(int(floatToFloat8(value)), bits) << value;
+  EXPECT_EQ(float8ToFloat(0x7E), 448);
+  EXPECT_EQ(float8ToFloat(0x81), -0x1p-9f);
+  for (int bits = 0; bits < 256; ++bits)
+    if ((bits & 0x7F) != 0x7F) // which e4m3 has for what is not a number
+      EXPECT_EQ(int(floatToFloat8(float8ToFloat(uint8_t(bits)))), bits);
+  KVCacheLayout wide{KVElement::F32, 4, 64, 8448}, narrow{KVElement::Float8, 4, 64, 8448};
+  EXPECT_EQ(4 * narrow.keyBytes(), wide.keyBytes());
+  EXPECT_EQ(4 * narrow.valueBytes(), wide.valueBytes());
+}
+
 TEST(KVCache, Names) {
   for (KVElement element : kElements) {
     auto parsed = parseKVElement(kvElementName(element));
@@ -81,7 +101,7 @@ TEST(KVCache, Names) {
     EXPECT_EQ(*parsed, element);
   }
   EXPECT_EQ(parseKVElement("int4").status().message(),
-            "kv-cache: expected f32, f16 or int8, got int4");
+            "kv-cache: expected f32, f16, int8 or fp8, got int4");
 }
 
 } // namespace

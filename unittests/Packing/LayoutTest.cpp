@@ -17,6 +17,9 @@ TEST(Layout, Names) {
   EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::I3, 64}).str(), "dense-int3-g64");
   EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::I2, 32, 0, 0, true}).str(),
             "dense-int2-g32-asym");
+  EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::I8, 16}).str(), "dense-int8-g16");
+  EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::I2, 16, 0, 0, false, false, true}).str(),
+            "dense-int2-g16-min");
   EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::I4, 128, 0, 0, false, true}).str(),
             "dense-int4-row");
   EXPECT_EQ((Layout{LayoutKind::NM, ElementKind::I8, 128, 2, 4, false, true}).str(),
@@ -29,6 +32,8 @@ TEST(Layout, Names) {
   EXPECT_EQ((Layout{LayoutKind::Block, ElementKind::I8, 64}).str(), "block-int8-g64");
   EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::BF16}).str(), "dense-bf16");
   EXPECT_EQ((Layout{LayoutKind::Dense, ElementKind::F16}).str(), "dense-f16");
+  EXPECT_EQ((Layout{LayoutKind::Bitmap, ElementKind::F32}).str(), "bitmap-f32");
+  EXPECT_EQ((Layout{LayoutKind::NM, ElementKind::BF16, 0, 2, 4}).str(), "2:4-bf16");
   EXPECT_EQ((Layout{LayoutKind::Rows, ElementKind::F32}).str(), "rows-f32");
 }
 
@@ -36,13 +41,14 @@ TEST(Layout, AcceptsExactlyWhatExists) {
   // Every combination, against the rule of the header written out once more.
   enum Kinds { Rows, Dense, Bitmap, NM, Pairs, Block };
   enum Elements { F32, BF16, I8, I4, F16, I3, I2 };
-  int accepted = 0, perRow = 0;
+  int accepted = 0, perRow = 0, minimums = 0;
   auto check = [&](Layout layout) {
     int kind = int(layout.kind), element = int(layout.element);
     int64_t group = layout.group, n = layout.n, m = layout.m;
     bool floats = element == F32 || element == BF16 || element == F16;
     bool bytes = element == I8 || element == I4;
-    bool groupFits = floats ? group == 0 : group == 32 || group == 64 || group == 128;
+    bool isShort = group == 16 && kind == Dense && element != I3;
+    bool groupFits = floats ? group == 0 : group == 32 || group == 64 || group == 128 || isShort;
     bool patternFits = kind == NM ? (m == 4 || m == 8 || m == 16) && n > 0 && n < m
                        : kind == Pairs
                            ? m == 16 && (n == 1 ? group >= 64 : n == 2 || n == 4 || n == 8)
@@ -50,16 +56,20 @@ TEST(Layout, AcceptsExactlyWhatExists) {
     bool kindFits = kind == Rows    ? floats
                     : kind == Dense ? true
                     : kind == Pairs ? element == I4
-                                    : kind <= Block && bytes;
+                    : kind <= NM    ? floats || bytes
+                                    : kind == Block && bytes;
     bool zerosFit = !layout.asymmetric || (kind == Dense && !floats);
     bool rowsFit = !layout.perRow || (!floats && group == 128);
-    bool exists = kindFits && element <= I2 && groupFits && patternFits && zerosFit && rowsFit;
+    bool minimumsFit =
+        !layout.minimums || (kind == Dense && !floats && !layout.asymmetric && !layout.perRow);
+    bool exists =
+        kindFits && element <= I2 && groupFits && patternFits && zerosFit && rowsFit && minimumsFit;
     absl::Status status = verifyLayout(layout);
     ASSERT_EQ(status.ok(), exists) << layout.str() << ": " << status;
     if (!exists) {
       EXPECT_NE(status.message().find("expected "), std::string::npos);
     }
-    (layout.perRow ? perRow : accepted) += exists;
+    (layout.perRow ? perRow : layout.minimums ? minimums : accepted) += exists;
   };
   for (int kind = 0; kind < 7; ++kind)
     for (int element = 0; element < 8; ++element)
@@ -68,10 +78,15 @@ TEST(Layout, AcceptsExactlyWhatExists) {
           for (int64_t n = -1; n <= 17; ++n)
             for (bool asymmetric : {false, true})
               for (bool ofRows : {false, true})
-                check({LayoutKind(kind), ElementKind(element), group, n, m, asymmetric, ofRows});
-  // 3 + 3 float layouts; per element and group 2 dense; of int8 and int4 also 1 bitmap, 1 block and
-  // 3 + 7 + 15 patterns; pairs of 2, 4 and 8 per group and of 1 for two groups.
-  EXPECT_EQ(accepted, 6 + 4 * 3 * 2 + 2 * 3 * (1 + 1 + 3 + 7 + 15) + 3 * 3 + 2);
+                for (bool lowered : {false, true})
+                  check({LayoutKind(kind), ElementKind(element), group, n, m, asymmetric, ofRows,
+                         lowered});
+  // 3 + 3 float layouts, 3 bitmaps and 3 times 25 patterns of floats; per element and group, 16 but
+  // for int3, 2 dense; of int8 and int4 also 1 bitmap, 1 block and 3 + 7 + 15 patterns; pairs of 2,
+  // 4 and 8 per group and of 1 for two groups.
+  EXPECT_EQ(accepted,
+            6 + 3 * (1 + 3 + 7 + 15) + (4 * 3 + 3) * 2 + 2 * 3 * (1 + 1 + 3 + 7 + 15) + 3 * 3 + 2);
+  EXPECT_EQ(minimums, 4 * 3 + 3);
   EXPECT_EQ(perRow, 4 * 2 + 2 * (1 + 1 + 3 + 7 + 15) + 4);
 }
 
@@ -86,6 +101,27 @@ TEST(Layout, ScalesOfRowsAreOfCodesInGroupsOf128) {
     double bits = double(packedBytes(layout, 2048, 2048).value()) * 8 / (2048.0 * 2048.0);
     EXPECT_NEAR(bits, zeros ? 4.031 : 4.016, 0.00051);
   }
+}
+
+TEST(Layout, MinimumsAreOfGroupsOfDenseCodes) {
+  auto messageOf = [](Layout layout) {
+    layout.minimums = true;
+    return std::string(verifyLayout(layout).message());
+  };
+  EXPECT_EQ(
+      messageOf({LayoutKind::Block, ElementKind::I4, 32}),
+      "layout minimums: expected none unless the layout is dense and quantized, got minimums");
+  EXPECT_EQ(
+      messageOf({LayoutKind::Dense, ElementKind::F32}),
+      "layout minimums: expected none unless the layout is dense and quantized, got minimums");
+  EXPECT_EQ(messageOf({LayoutKind::Dense, ElementKind::I4, 32, 0, 0, true}),
+            "layout minimums: expected none beside zeros or scales of rows, got minimums");
+  EXPECT_EQ(messageOf({LayoutKind::Dense, ElementKind::I4, 128, 0, 0, false, true}),
+            "layout minimums: expected none beside zeros or scales of rows, got minimums");
+  EXPECT_EQ(verifyLayout({LayoutKind::Dense, ElementKind::I3, 16}).message(),
+            "layout group: expected 32, 64 or 128, got 16");
+  EXPECT_EQ(verifyLayout({LayoutKind::Dense, ElementKind::I4, 8}).message(),
+            "layout group: expected 16, 32, 64 or 128, got 8");
 }
 
 TEST(Layout, GeometryOfTiles) {
@@ -113,6 +149,14 @@ TEST(Layout, GeometryOfTiles) {
   EXPECT_EQ(zeros.zerosOffset, 64);
   EXPECT_EQ(zeros.valuesOffset, 128);
   EXPECT_EQ(zeros.tileBytes, 128 + 2 * 192);
+  // Groups of 16: 40 columns are padded to 48. Minimums follow the scales, 3 * 32 bytes rounded up.
+  TileGeometry lowered =
+      tileGeometry({LayoutKind::Dense, ElementKind::I8, 16, 0, 0, false, false, true}, 16, 40);
+  EXPECT_EQ(lowered.groups, 3);
+  EXPECT_EQ(lowered.steps, 12);
+  EXPECT_EQ(lowered.minimumsOffset, 128);
+  EXPECT_EQ(lowered.valuesOffset, 256);
+  EXPECT_EQ(lowered.tileBytes, 256 + 12 * 64);
   TileGeometry quarter = tileGeometry({LayoutKind::Dense, ElementKind::I2, 128}, 16, 256);
   EXPECT_EQ(quarter.tileBytes, 64 + 64 * 64 / 4);
   // One scale and one zero for a row.
@@ -171,6 +215,51 @@ TEST(Layout, SizesAreCheckedForOverflow) {
   EXPECT_TRUE(verifyPackedShape({LayoutKind::Bitmap, ElementKind::I4, 128}, 1, 262017).ok());
 }
 
+TEST(Layout, TheDocumentedBitsPerFloatAreRight) {
+  constexpr int64_t size = 2048;
+  auto bits = [&](absl::string_view name, ElementKind element) {
+    Layout layout{LayoutKind::Dense, element};
+    std::vector<absl::string_view> parts = absl::StrSplit(name, absl::ByAnyChar(":, "));
+    int64_t bytes = 0;
+    if (parts[0] == "bitmap") {
+      double zeros = 0;
+      EXPECT_TRUE(absl::SimpleAtod(parts[2], &zeros)) << name;
+      layout.kind = LayoutKind::Bitmap;
+      Random random(1);
+      std::vector<float> values(size_t(size * size));
+      for (float &value : values)
+        value = random.uniform() >= zeros / 100 ? 1 : 0;
+      bytes = packedTableBytes(layout, size, size, values);
+    } else {
+      if (absl::SimpleAtoi(parts[0], &layout.n)) {
+        layout.kind = LayoutKind::NM;
+        EXPECT_TRUE(absl::SimpleAtoi(parts[1], &layout.m)) << name;
+      }
+      bytes = packedBytes(layout, size, size).value();
+    }
+    return double(bytes) * 8 / double(size * size);
+  };
+  auto text = readFile(absl::StrCat(STC_SOURCE_DIR, "/docs/Layouts.md"));
+  ASSERT_TRUE(text.ok()) << text.status();
+  size_t begin = text->find("| floats | bf16, f16 | f32 |");
+  ASSERT_NE(begin, text->npos);
+  int rows = 0;
+  for (absl::string_view line :
+       absl::StrSplit(absl::string_view(*text).substr(begin), absl::MaxSplits('\n', 20))) {
+    std::vector<absl::string_view> cells = absl::StrSplit(line, " | ");
+    double half = 0, whole = 0;
+    if (cells.size() != 3 || !absl::SimpleAtod(cells[1], &half))
+      continue;
+    ASSERT_TRUE(absl::SimpleAtod(cells[2].substr(0, cells[2].find(' ')), &whole)) << line;
+    absl::string_view name = cells[0].substr(2);
+    for (ElementKind element : {ElementKind::BF16, ElementKind::F16})
+      EXPECT_NEAR(bits(name, element), half, 0.00051) << line;
+    EXPECT_NEAR(bits(name, ElementKind::F32), whole, 0.00051) << line;
+    ++rows;
+  }
+  EXPECT_EQ(rows, 12);
+}
+
 TEST(Layout, TheDocumentedBitsPerWeightAreRight) {
   constexpr int64_t size = 2048;
   auto bits = [&](absl::string_view name, int64_t group) {
@@ -183,6 +272,7 @@ TEST(Layout, TheDocumentedBitsPerWeightAreRight) {
       layout.element = ElementKind::I4;
     }
     layout.asymmetric = name.find("-asym") != name.npos;
+    layout.minimums = name.find("-min") != name.npos;
     int64_t bytes = 0;
     if (parts[0] == "bitmap" || parts[0] == "block") {
       double zeros = 0;
@@ -214,13 +304,15 @@ TEST(Layout, TheDocumentedBitsPerWeightAreRight) {
   int rows = 0;
   for (absl::string_view line : absl::StrSplit(*text, '\n')) {
     std::vector<absl::string_view> cells = absl::StrSplit(line, " | ");
-    if (line.substr(0, 2) != "| " || cells.size() != 4 || line.find("int") == line.npos)
+    if (line.substr(0, 2) != "| " || cells.size() != 5 || line.find("int") == line.npos ||
+        cells[4].find('.') == cells[4].npos)
       continue;
     absl::string_view name = cells[0].substr(2);
-    int64_t group = 32;
-    for (size_t i = 1; i < 4; ++i, group *= 2) {
+    int64_t group = 16;
+    for (size_t i = 1; i < 5; ++i, group *= 2) {
       if (cells[i].substr(0, 1) == "-") { // no such layout
-        EXPECT_EQ(name, "1:16-pairs-int4");
+        bool isDense = name.substr(0, 5) == "dense" && name.substr(0, 10) != "dense-int3";
+        EXPECT_TRUE(group == 16 ? !isDense : group == 32 && name == "1:16-pairs-int4") << line;
         continue;
       }
       double documented = 0;
@@ -230,5 +322,5 @@ TEST(Layout, TheDocumentedBitsPerWeightAreRight) {
     }
     ++rows;
   }
-  EXPECT_EQ(rows, 40);
+  EXPECT_EQ(rows, 44);
 }

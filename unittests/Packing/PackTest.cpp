@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -56,6 +57,11 @@ public:
 
   uint16_t scale(int64_t row, int64_t column) const {
     return load<uint16_t>(tileBegin(row / 16) + geometry.scalesOffset +
+                          (scaleGroup(column) * 16 + row % 16) * 2);
+  }
+
+  uint16_t minimum(int64_t row, int64_t column) const {
+    return load<uint16_t>(tileBegin(row / 16) + geometry.minimumsOffset +
                           (scaleGroup(column) * 16 + row % 16) * 2);
   }
 
@@ -142,6 +148,8 @@ void checkRoundTrip(const Layout &layout, const QuantizedMatrix &matrix) {
   ASSERT_EQ(back->codes, matrix.codes);
   ASSERT_EQ(back->scales, matrix.scales);
   ASSERT_EQ(back->zeros, matrix.zeros);
+  ASSERT_EQ(back->minimums, matrix.minimums);
+  ASSERT_EQ(back->commonZero, matrix.commonZero);
   ASSERT_EQ(back->group, matrix.group);
   auto values = unpack(layout, matrix.rows, matrix.columns, *packed);
   ASSERT_TRUE(values.ok()) << values.status();
@@ -151,7 +159,12 @@ void checkRoundTrip(const Layout &layout, const QuantizedMatrix &matrix) {
       size_t at = size_t(row * matrix.columns + column);
       float scale = halfToFloat(matrix.scales[size_t(row * groups + column / matrix.group)]);
       int zero = matrix.zeroOf(row, column / matrix.group);
-      ASSERT_EQ((*values)[at], float(matrix.codes[at] - zero) * scale);
+      float minimum = 0;
+      if (layout.minimums) {
+        zero = -int(layout.zeroPoint());
+        minimum = halfToFloat(matrix.minimums[size_t(row * groups + column / matrix.group)]);
+      }
+      ASSERT_EQ((*values)[at], float(matrix.codes[at] - zero) * scale - minimum);
     }
 }
 
@@ -199,6 +212,11 @@ TEST(Pack, BytesLieWhereLayoutSays) {
             if (layout.asymmetric) {
               ASSERT_EQ(reader.zero(row, column), zero + layout.zeroPoint());
             }
+            if (layout.minimums) {
+              size_t at = size_t(row * groups + group);
+              ASSERT_EQ(reader.minimum(row, column),
+                        row < rows ? matrix.minimums[at] : uint16_t(0));
+            }
           }
       }
 }
@@ -235,6 +253,40 @@ TEST(Pack, FloatsRoundTrip) {
       }
 }
 
+TEST(Pack, SparseFloatsRoundTrip) {
+  for (const Layout &layout : sparseFloatLayouts())
+    for (int64_t rows : kTestRows)
+      for (int64_t columns : kTestColumns)
+        for (double sparsity : {0.0, 0.5, 1.0}) {
+          SCOPED_TRACE(shapeName(layout, rows, columns));
+          std::vector<float> values =
+              randomFloats(layout, rows, columns, sparsity, uint64_t(rows + columns));
+          auto packed = packFloats(layout, rows, columns, values);
+          ASSERT_TRUE(packed.ok()) << packed.status();
+          int64_t bytes = layout.hasTable() ? packedTableBytes(layout, rows, columns, values)
+                                            : packedBytes(layout, rows, columns).value();
+          ASSERT_EQ(int64_t(packed->size()), bytes);
+          auto back = unpack(layout, rows, columns, *packed);
+          ASSERT_TRUE(back.ok()) << back.status();
+          ASSERT_EQ(*back, values);
+        }
+}
+
+TEST(Pack, SparseFloatsThatRoundToZeroAreNotStored) {
+  Layout layout{LayoutKind::Bitmap, ElementKind::F16};
+  std::vector<float> values = {1e-9f, -0.0f, 1.0f, -1e-9f};
+  auto packed = packFloats(layout, 1, 4, values);
+  ASSERT_TRUE(packed.ok());
+  EXPECT_EQ(*unpack(layout, 1, 4, *packed), (std::vector<float>{0, 0, 1, 0}));
+  EXPECT_EQ(int64_t(packed->size()), packedTableBytes(layout, 1, 4, values));
+  // Nor do they count against N.
+  EXPECT_TRUE(packFloats({LayoutKind::NM, ElementKind::F16, 0, 1, 4}, 1, 4, values).ok());
+  EXPECT_EQ(packFloats({LayoutKind::NM, ElementKind::F16, 0, 1, 4}, 1, 4, {1, 0, 0, 2})
+                .status()
+                .message(),
+            "row 0: expected at most 1 non-zero weights in columns 0 to 3, got 2");
+}
+
 TEST(Pack, RefusesWhatDoesNotFit) {
   Layout dense{LayoutKind::Dense, ElementKind::I4, 32};
   Layout asymmetric{LayoutKind::Dense, ElementKind::I4, 32, 0, 0, true};
@@ -264,6 +316,18 @@ TEST(Pack, RefusesWhatDoesNotFit) {
   refused([](QuantizedMatrix &m) { m.scales[1] = 0xFE00; }, dense, "finite");
   refused([](QuantizedMatrix &m) { m.rows = -3; }, dense, "rows and columns");
   refused([](QuantizedMatrix &m) { m.group = 0; }, dense, "group");
+  Layout lowered{LayoutKind::Dense, ElementKind::I4, 32, 0, 0, false, false, true};
+  refused(nothing, lowered, "minimums: expected 6, got 0");
+  refused([](QuantizedMatrix &m) { m.minimums.resize(6); }, dense, "minimums: expected 0, got 6");
+  refused([](QuantizedMatrix &m) { m.minimums.resize(6); }, lowered,
+          "common zero: expected -8, got 0");
+  refused([](QuantizedMatrix &m) { m.commonZero = -8; }, dense, "common zero: expected 0, got -8");
+  refused(
+      [](QuantizedMatrix &m) {
+        m.minimums.assign(6, 0x7C00);
+        m.commonZero = -8;
+      },
+      lowered, "minimums: expected finite values, got NaN or infinity");
   refused(nothing, {LayoutKind::Dense, ElementKind::I4, 64}, "expected 64, got 32");
   refused(nothing, {LayoutKind::Dense, ElementKind::F32}, "a quantized layout");
   refused(nothing, {LayoutKind::Dense, ElementKind::I4, 33}, "32, 64 or 128");
@@ -300,6 +364,18 @@ TEST(Pack, RefusesWhatDoesNotFit) {
   values[7] = std::numeric_limits<float>::quiet_NaN();
   absl::Status status = packFloats({LayoutKind::Rows, ElementKind::F32}, 3, 4, values).status();
   EXPECT_EQ(status.message(), "matrix: expected finite values, got NaN at element 7");
+}
+
+TEST(Pack, WithMinimumsTheValueSaysWhatIsZero) {
+  QuantizedMatrix matrix;
+  matrix.rows = 1;
+  matrix.columns = matrix.group = 4;
+  matrix.codes = {-8, -6, -7, 7}; // stored as 0, 2, 1 and 15
+  matrix.scales = {0x3800};       // 0.5
+  matrix.minimums = {0x3C00};     // 1
+  matrix.commonZero = -8;
+  EXPECT_EQ(dequantize(matrix), (std::vector<float>{-1, 0, -0.5, 6.5}));
+  EXPECT_EQ(countNonZero(matrix), 3);
 }
 
 TEST(Pack, CheckFiniteNamesTheFirst) {
@@ -341,6 +417,30 @@ TEST(Pack, SplitActivations) {
     float expected = i < 3 ? std::floor(x[i]) : i == 34 ? 0.00390625f : 0;
     EXPECT_EQ(bfloat16ToFloat(halves[i]), expected) << i;
   }
+}
+
+TEST(Pack, RoundedActivations) {
+  auto half = [](float x) { return halfToFloat(roundActivation(ElementKind::F16, x)); };
+  auto bfloat = [](float x) { return bfloat16ToFloat(roundActivation(ElementKind::BF16, x)); };
+  EXPECT_EQ(half(1 + 0x1p-11f), 1.0f); // halfway, to even
+  EXPECT_EQ(half(1 + 0x3p-11f), 1 + 0x1p-9f);
+  EXPECT_EQ(half(0x1p-24f), 0x1p-24f);
+  EXPECT_EQ(half(0x1p-26f), 0.0f);
+  EXPECT_EQ(half(65519.99f), 65504.0f);
+  EXPECT_EQ(half(65520.0f), 65504.0f); // would be infinite
+  EXPECT_EQ(half(-3e38f), -65504.0f);
+  EXPECT_EQ(bfloat(1.01171875f), 1.015625f); // halfway, to even
+  EXPECT_EQ(bfloat(-3.4e38f), bfloat16ToFloat(0xFF7F));
+  EXPECT_EQ(half(-HUGE_VALF), -HUGE_VALF);
+  EXPECT_EQ(bfloat(-HUGE_VALF), -HUGE_VALF);
+  EXPECT_TRUE(std::isnan(half(std::nanf(""))));
+
+  const float x[] = {1.0f, 1.0f + 0x1p-12f, -65536.0f};
+  uint16_t rounded[32];
+  std::fill_n(rounded, 32, uint16_t(0xFFFF));
+  roundActivations(ElementKind::F16, x, absl::MakeSpan(rounded));
+  for (int i = 0; i < 32; ++i)
+    EXPECT_EQ(halfToFloat(rounded[i]), i < 2 ? 1.0f : i == 2 ? -65504.0f : 0.0f) << i;
 }
 
 TEST(Pack, QuantizedActivations) {

@@ -26,17 +26,21 @@ inline std::vector<Layout> quantizedLayouts() {
       for (auto &pattern : patterns)
         layouts.push_back({LayoutKind::NM, element, group, pattern[0], pattern[1]});
     }
-  for (int64_t group : {32, 64, 128}) {
+  for (int64_t group : {16, 32, 64, 128}) {
     for (ElementKind element : {ElementKind::I8, ElementKind::I4, ElementKind::I3, ElementKind::I2})
-      for (bool asymmetric : {false, true})
-        layouts.push_back({LayoutKind::Dense, element, group, 0, 0, asymmetric});
+      for (int own : {0, 1, 2}) // nothing, zeros or minimums
+        if (group > 16 || element != ElementKind::I3)
+          layouts.push_back(
+              {LayoutKind::Dense, element, group, 0, 0, own == 1, /*perRow=*/false, own == 2});
+    if (group == 16)
+      continue;
     for (int64_t n : {1, 2, 4, 8})
       if (n > 1 || group > 32)
         layouts.push_back({LayoutKind::Pairs, ElementKind::I4, group, n, 16});
   }
   // Those in groups of 128 with scales of rows too.
   for (size_t i = 0, count = layouts.size(); i < count; ++i)
-    if (layouts[i].group == kRowScaleGroup) {
+    if (layouts[i].group == kRowScaleGroup && !layouts[i].minimums) {
       layouts.push_back(layouts[i]);
       layouts.back().perRow = true;
     }
@@ -49,6 +53,40 @@ inline std::vector<Layout> floatLayouts() {
     for (ElementKind element : {ElementKind::F32, ElementKind::BF16, ElementKind::F16})
       layouts.push_back({kind, element});
   return layouts;
+}
+
+/// Layouts of floats with masks.
+inline std::vector<Layout> sparseFloatLayouts() {
+  std::vector<Layout> layouts;
+  for (ElementKind element : {ElementKind::F32, ElementKind::BF16, ElementKind::F16}) {
+    layouts.push_back({LayoutKind::Bitmap, element});
+    const int64_t patterns[][2] = {{1, 4}, {2, 4}, {3, 4}, {4, 8}, {6, 8}, {4, 16}};
+    for (auto &pattern : patterns)
+      layouts.push_back({LayoutKind::NM, element, 0, pattern[0], pattern[1]});
+  }
+  return layouts;
+}
+
+/// Random floats that every element holds exactly; a fraction `sparsity` is zero, and of NM what is
+/// more than N of M too.
+inline std::vector<float> randomFloats(const Layout &layout, int64_t rows, int64_t columns,
+                                       double sparsity, uint64_t seed) {
+  Random random(seed);
+  std::vector<float> values(size_t(rows * columns));
+  for (float &value : values)
+    value = random.uniform() < sparsity ? 0.0f : float(int64_t(random.next() % 255) - 127) / 16;
+  for (int64_t row = 0; layout.m != 0 && row < rows; ++row)
+    for (int64_t first = 0; first < columns; first += layout.m) {
+      float *group = values.data() + row * columns + first;
+      int64_t width = std::min(layout.m, columns - first);
+      int64_t count = width - std::count(group, group + width, 0.0f);
+      while (count > layout.n) {
+        float &value = group[random.next() % uint64_t(width)];
+        count -= value != 0;
+        value = 0;
+      }
+    }
+  return values;
 }
 
 /// Random codes over the whole range that fit `layout`; a fraction `sparsity` means zero (of
@@ -68,7 +106,10 @@ inline QuantizedMatrix randomMatrix(const Layout &layout, int64_t rows, int64_t 
     matrix.scales.push_back(floatToHalf(float(random.normal())));
     if (layout.asymmetric)
       matrix.zeros.push_back(anyCode());
+    if (layout.minimums)
+      matrix.minimums.push_back(floatToHalf(float(random.normal())));
   }
+  matrix.commonZero = int8_t(layout.minimums ? -zeroPoint : 0);
   std::vector<bool> absentSteps;
   for (int64_t i = 0; i < (rows + 15) / 16 * steps; ++i)
     absentSteps.push_back(random.uniform() < sparsity);

@@ -12,7 +12,7 @@ TEST(Unpack, EveryBitFlipIsSeenOrIsAnotherMatrix) {
   // bit means something or is checked.
   for (const Layout &layout : quantizedLayouts()) {
     bool longGroup = layout.kind == LayoutKind::Pairs && layout.n == 1 && layout.group == 64;
-    if ((layout.group != 32 && !longGroup) ||
+    if ((layout.group > 32 && !longGroup) ||
         (layout.kind == LayoutKind::NM && layout.n * 2 != layout.m))
       continue;
     SCOPED_TRACE(layout.str());
@@ -26,7 +26,7 @@ TEST(Unpack, EveryBitFlipIsSeenOrIsAnotherMatrix) {
       if (back.ok()) {
         ++other;
         ASSERT_TRUE(back->codes != matrix.codes || back->scales != matrix.scales ||
-                    back->zeros != matrix.zeros)
+                    back->zeros != matrix.zeros || back->minimums != matrix.minimums)
             << "bit " << bit;
       } else {
         ++refused;
@@ -40,7 +40,7 @@ TEST(Unpack, EveryBitFlipIsSeenOrIsAnotherMatrix) {
 
 TEST(Unpack, EveryTruncationIsRefused) {
   for (const Layout &layout : quantizedLayouts()) {
-    if (layout.group != 32)
+    if (layout.group > 32)
       continue;
     std::vector<uint8_t> packed =
         packQuantized(layout, randomMatrix(layout, 17, 33, 0.5, 5)).value();
@@ -59,6 +59,26 @@ TEST(Unpack, EveryTruncationIsRefused) {
       ASSERT_TRUE(!back.ok() || *back != std::vector<float>(15, 1.0f)) << layout.str() << at;
       packed[at] ^= 1;
     }
+  }
+}
+
+TEST(Unpack, DamagedSparseFloatsAreRefusedOrOthers) {
+  for (const Layout &layout : sparseFloatLayouts()) {
+    SCOPED_TRACE(layout.str());
+    std::vector<float> values = randomFloats(layout, 17, 33, 0.5, 5);
+    std::vector<uint8_t> packed = packFloats(layout, 17, 33, values).value();
+    int64_t refused = 0, other = 0;
+    for (size_t bit = 0; bit < packed.size() * 8; bit += 61) {
+      packed[bit / 8] ^= uint8_t(1 << bit % 8);
+      auto back = unpack(layout, 17, 33, packed);
+      packed[bit / 8] ^= uint8_t(1 << bit % 8);
+      (back.ok() ? other : refused) += 1;
+      ASSERT_TRUE(!back.ok() || *back != values) << "bit " << bit;
+    }
+    EXPECT_GT(refused, kTailSlack * 8 / 64);
+    EXPECT_GT(other, 17);
+    for (size_t size = 0; size < packed.size(); ++size)
+      ASSERT_FALSE(unpack(layout, 17, 33, absl::MakeSpan(packed.data(), size)).ok());
   }
 }
 
@@ -131,6 +151,13 @@ TEST(Unpack, HostilePairsAndBlocks) {
   packed = packQuantized(zeros, randomMatrix(zeros, 16, 64, 0, 5)).value();
   EXPECT_EQ(damaged(zeros, packed, 64 + 3, 8, 1),
             "packed dense-int3-g64-asym @0x43: expected a zero from 0 to 7, got 8");
+
+  Layout lowered{LayoutKind::Dense, ElementKind::I2, 16, 0, 0, false, false, true};
+  packed = packQuantized(lowered, randomMatrix(lowered, 16, 64, 0, 5)).value();
+  EXPECT_EQ(damaged(lowered, packed, 2, 0x7C00, 2),
+            "packed dense-int2-g16-min @0x2: expected a finite scale, got NaN or infinity");
+  EXPECT_EQ(damaged(lowered, packed, 128 + 6, 0xFE01, 2),
+            "packed dense-int2-g16-min @0x86: expected a finite minimum, got NaN or infinity");
 }
 
 TEST(Unpack, RandomBytes) {

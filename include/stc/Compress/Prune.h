@@ -24,6 +24,8 @@ struct PrunePattern {
   double ratio = 0; // fraction removed: Unstructured, Block
   int64_t n = 0, m = 0;
   int64_t blockRows = 0, blockColumns = 0;
+  /// The share of weights that stay, but for what edges add.
+  double density() const { return kind == Kind::NM ? double(n) / double(m) : 1 - ratio; }
   /// "none", "0.5", "2:4", "block16x4:0.75".
   std::string str() const;
 };

@@ -31,8 +31,12 @@ struct ModelSettings {
   int64_t arenaBytes = 0;   // scratch memory generated code needs
   int64_t keyCacheBytes = 0, valueCacheBytes = 0;
   int64_t encoderContext = 0; // most positions of the encoder of an encoder-decoder
-  int64_t featureSize = 0;    // numbers in a row of what it reads, two rows a position; 0: tokens
-  int64_t decoderStart = -1;  // the token that the decoder behind it begins with; -1: none
+  /// Numbers in a row of what an encoder reads beside tokens; 0: it reads tokens alone. In front of
+  /// a decoder, two rows are a position; of images, one is, a patch.
+  int64_t featureSize = 0;
+  std::string image;         // of models that read images: formatImageSettings, else empty
+  int64_t labelLogits = 0;   // columns of what an encoder's heads give; 0: it has none
+  int64_t decoderStart = -1; // the token that the decoder behind it begins with; -1: none
   /// Of encoders: poolingName of how a text's hidden states become its vector, else empty, and
   /// whether (1 or 0) that is scaled to length 1.
   std::string pooling;
@@ -41,6 +45,9 @@ struct ModelSettings {
   int64_t weightBytesPerToken = 0;   // bytes of packed weights one decoded token reads
   int64_t activationOpsPerToken = 0; // multiply-adds x 2 of all matmuls for one token
   std::vector<int64_t> eosTokens;
+  /// As ModelConfig's of these names (stc/Formats/Config.h); bundles without them are of models that
+  /// have none.
+  std::vector<int64_t> suppressedTokens, firstSuppressedTokens, forcedTokens, languageTokens;
   int64_t bosToken = -1;
   uint64_t codeFingerprint = 0; // equals stc_model_fingerprint in the code the weights belong to
   std::map<std::string, std::string> other; // keys of [a-z0-9_], values of one line

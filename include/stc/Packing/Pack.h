@@ -11,29 +11,35 @@
 
 namespace stc {
 
-/// A quantized matrix before packing: weight = (code - zero) * scale. Codes and zeros are signed,
-/// in
-/// [-zeroPoint, zeroPoint - 1]: what is stored has the layout's zero point added.
+/// A quantized matrix before packing: weight = (code - zero) * scale - minimum. Codes and zeros are
+/// signed, in [-zeroPoint, zeroPoint - 1]: what is stored has the layout's zero point added.
 struct QuantizedMatrix {
   int64_t rows = 0, columns = 0, group = 0;
-  std::vector<int8_t> codes;    // [rows][columns]
-  std::vector<uint16_t> scales; // f16 bits, [rows][groups()]
-  std::vector<int8_t> zeros;    // the same shape, or empty: all zero (a symmetric matrix)
+  std::vector<int8_t> codes;      // [rows][columns]
+  std::vector<uint16_t> scales;   // f16 bits, [rows][groups()]
+  std::vector<int8_t> zeros;      // the same shape, or empty: `commonZero` everywhere
+  std::vector<uint16_t> minimums; // f16 bits, the same shape, or empty: all zero
+  /// The zero of all groups where `zeros` is empty: 0 in a symmetric matrix, -zeroPoint, which is
+  /// stored as 0, in one with minimums.
+  int8_t commonZero = 0;
 
   int64_t groups() const { return (columns + group - 1) / group; }
   /// The code that means zero in a group of a row.
   int zeroOf(int64_t row, int64_t groupNumber) const {
-    return zeros.empty() ? 0 : zeros[size_t(row * groups() + groupNumber)];
+    return zeros.empty() ? commonZero : zeros[size_t(row * groups() + groupNumber)];
   }
+  /// What is subtracted from the products in a group of a row.
+  float minimumOf(int64_t row, int64_t groupNumber) const;
 };
 
 /// Checks a matrix's shape (rows and columns in [1, 2^31)), the number of its codes, scales and
-/// zeros (for `layout`, asymmetric or not), that scales are finite and codes fit the element.
+/// zeros (for `layout`, asymmetric or not), and of its minimums, that scales and minimums are
+/// finite and codes fit the element.
 absl::Status verifyQuantizedMatrix(const QuantizedMatrix &matrix, const Layout &layout);
 
-/// The weights as f32: the code's distance from the zero times the scale.
+/// The weights as f32: the code's distance from the zero times the scale, minus the minimum.
 std::vector<float> dequantize(const QuantizedMatrix &matrix);
-/// How many weights are not zero by their code.
+/// How many weights are not zero: by their code, or with minimums by their value.
 int64_t countNonZero(const QuantizedMatrix &matrix);
 
 /// Errors unless every value is finite, naming the first that is not. `name` is the tensor's.
@@ -47,8 +53,12 @@ absl::Status verifyPackedShape(const Layout &layout, int64_t rows, int64_t colum
 absl::StatusOr<int64_t> packedBytes(const Layout &layout, int64_t rows, int64_t columns);
 /// The same for a Bitmap or a Block; `matrix` must pass verifyQuantizedMatrix.
 int64_t packedTableBytes(const Layout &layout, const QuantizedMatrix &matrix);
+/// The same for a Bitmap of floats, whose row-major `values` are finite and fit the element.
+int64_t packedTableBytes(const Layout &layout, int64_t rows, int64_t columns,
+                         absl::Span<const float> values);
 
-/// Packs row-major finite f32 values into a float layout (Rows or Dense).
+/// Packs row-major finite f32 values into a float layout (Rows, Dense, Bitmap or NM). NM fails if
+/// a row has more than N non-zeros in M columns.
 absl::StatusOr<std::vector<uint8_t>> packFloats(const Layout &layout, int64_t rows, int64_t columns,
                                                 absl::Span<const float> values);
 /// Packs codes into a quantized layout. NM and Pairs fail if a row has more than N non-zeros in M
@@ -60,7 +70,7 @@ absl::StatusOr<std::vector<uint8_t>> packQuantized(const Layout &layout,
 /// stored bytes that break the layout's rules are an error.
 absl::StatusOr<std::vector<float>> unpack(const Layout &layout, int64_t rows, int64_t columns,
                                           absl::Span<const uint8_t> bytes);
-/// The codes, scales and zeros of a quantized layout.
+/// The codes, scales, zeros and minimums of a quantized layout.
 absl::StatusOr<QuantizedMatrix> unpackQuantized(const Layout &layout, int64_t rows, int64_t columns,
                                                 absl::Span<const uint8_t> bytes);
 
@@ -79,6 +89,10 @@ struct SplitActivation {
   uint16_t high, low;
 };
 SplitActivation splitActivation(float x);
+/// An activation as the bits of one number of a 16-bit type, F16 or BF16: rounded to nearest even,
+/// cut off where that would be infinite. Infinite and not a number stay what they are. The
+/// reference interpreter and the kernels share this definition.
+uint16_t roundActivation(ElementKind element, float x);
 
 /// Columns of split activations are a multiple of this, 64 bytes; those past the input's are zero.
 constexpr int64_t kSplitColumns = 32;
@@ -90,6 +104,8 @@ inline int64_t splitHalfColumns(int64_t columns) {
 }
 /// Splits one token: `halves` has room for its two halves.
 void splitActivations(absl::Span<const float> x, absl::Span<uint16_t> halves);
+/// Rounds one token: `rounded` has room for one half.
+void roundActivations(ElementKind element, absl::Span<const float> x, absl::Span<uint16_t> rounded);
 
 } // namespace stc
 
