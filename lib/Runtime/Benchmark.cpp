@@ -31,6 +31,11 @@ std::vector<int32_t> randomTokens(int64_t count, int64_t vocabulary) {
   return tokens;
 }
 
+/// Pixels of an image where the model reads such, else none.
+std::vector<float> greyImage(const Model &model) {
+  return std::vector<float>(model.image() ? size_t(model.image()->pixelNumbers()) : 0);
+}
+
 /// Every measurement, and the ratios of neighbouring ones.
 struct Samples {
   std::vector<double> decode, prefill, bandwidth, peak; // per second
@@ -44,6 +49,10 @@ public:
     Limits limits(model.pool());
     if (GpuModel *gpu = model.gpu()) {
       STC_ASSIGN_OR_RETURN(limits.gpuBandwidth, measureGpuBandwidth(gpu->device()));
+      limits.fromHost = gpu->placement().hostBytesPerToken;
+      if (gpu->placement().hostBytes > 0) {
+        STC_ASSIGN_OR_RETURN(limits.busBandwidth, measureHostBandwidth(gpu->device()));
+      }
       return limits;
     }
     STC_ASSIGN_OR_RETURN(limits.probe, BandwidthProbe::create(model.pool()));
@@ -51,6 +60,13 @@ public:
   }
   /// Bytes per second, measured now where neighbours can change them.
   double bandwidth() { return probe ? probe->measure(pool) : gpuBandwidth; }
+  /// What a GPU reads over the bus.
+  double hostBandwidth() const { return busBandwidth; }
+  /// The seconds that reading `bytes` of weights takes, of which some may come over the bus.
+  double readSeconds(double bytes, double bandwidth) const {
+    return fromHost > 0 ? (bytes - fromHost) / bandwidth + fromHost / busBandwidth
+                        : bytes / bandwidth;
+  }
   /// Operations per second, or NaN where they are not measured.
   double int8Peak() {
     return probe ? measureInt8Peak(pool) : std::numeric_limits<double>::quiet_NaN();
@@ -60,7 +76,8 @@ private:
   explicit Limits(ThreadPool &pool) : pool(pool) {}
   ThreadPool &pool;
   std::optional<BandwidthProbe> probe; // of the processors
-  double gpuBandwidth = 0;
+  double gpuBandwidth = 0, busBandwidth = 0;
+  double fromHost = 0; // bytes per token that a GPU reads from this machine's memory
 };
 
 /// One benchmark: what stays the same over its repetitions.
@@ -69,7 +86,9 @@ struct Benchmark {
   std::vector<int32_t> prompt, text;
   int64_t context; // tokens before the prompt
   Limits limits;
+  std::vector<float> image; // read in place of the prompt, which stands for its positions
 
+  absl::Status readPrompt();
   absl::Status repeat(Samples &samples);
   absl::Status decodePieces(Samples &samples);
 };
@@ -101,10 +120,24 @@ absl::Status Benchmark::decodePieces(Samples &samples) {
     samples.bandwidth.push_back(after);
     samples.decode.push_back(rate);
     // Seconds add up, not rates: this is the mean time for a byte before and after.
-    samples.decodeFractions.push_back(rate * bytes * (1 / before + 1 / after) / 2);
+    samples.decodeFractions.push_back(
+        rate * (limits.readSeconds(bytes, before) + limits.readSeconds(bytes, after)) / 2);
     before = after;
   }
   return absl::OkStatus();
+}
+
+/// Which the encoder of an encoder-decoder reads: tokens, or as many positions of silence.
+absl::Status Benchmark::readPrompt() {
+  const ModelSettings &settings = session.owner().settings();
+  if (!image.empty())
+    return session.encodeImage(image).status();
+  if (settings.kind != ModelKind::EncoderDecoder)
+    return session.prefill(prompt);
+  if (settings.featureSize == 0)
+    return session.readSource(prompt);
+  std::vector<float> silence(2 * prompt.size() * size_t(settings.featureSize));
+  return session.readSource(absl::MakeConstSpan(silence));
 }
 
 absl::Status Benchmark::repeat(Samples &samples) {
@@ -112,13 +145,15 @@ absl::Status Benchmark::repeat(Samples &samples) {
   session.rewind(context);
   double before = limits.int8Peak();
   Clock::time_point start = Clock::now();
-  STC_RETURN_IF_ERROR(session.prefill(prompt));
+  STC_RETURN_IF_ERROR(readPrompt());
   double rate = double(prompt.size()) / secondsSince(start);
   double after = limits.int8Peak();
   samples.peak.insert(samples.peak.end(), {before, after});
   samples.prefill.push_back(rate);
-  samples.prefillFractions.push_back(rate * double(model.settings().activationOpsPerToken) *
-                                     (1 / before + 1 / after) / 2);
+  // What an encoder in front of a decoder multiplies is not counted.
+  if (model.settings().kind != ModelKind::EncoderDecoder)
+    samples.prefillFractions.push_back(rate * double(model.settings().activationOpsPerToken) *
+                                       (1 / before + 1 / after) / 2);
   return decodePieces(samples);
 }
 
@@ -139,19 +174,29 @@ double median(std::vector<double> values) {
 absl::StatusOr<BenchmarkResult> benchmark(Session &session, const BenchmarkOptions &options) {
   Model &model = session.owner();
   const ModelSettings &settings = model.settings();
-  int64_t total = options.context + options.promptTokens + options.generate;
+  bool isPair = settings.kind == ModelKind::EncoderDecoder;
+  if (isPair && options.promptTokens > settings.encoderContext)
+    return formatError({"", "--prompt-tokens", {}},
+                       absl::StrCat("at most ", settings.encoderContext,
+                                    " (the context this model's encoder was compiled for)"),
+                       absl::StrCat(options.promptTokens));
+  int64_t total = options.generate + (isPair ? 0 : options.context + options.promptTokens);
   if (total > session.maxContext())
     return formatError({"", "bench", {}},
                        absl::StrCat("at most ", session.maxContext(),
                                     " tokens in all (the context this model was compiled for)"),
                        absl::StrCat(total));
   STC_ASSIGN_OR_RETURN(Limits limits, Limits::create(model));
-  Benchmark run{session, randomTokens(options.promptTokens, settings.vocabSize),
-                randomTokens(options.generate, settings.vocabSize), options.context,
-                std::move(limits)};
+  Benchmark run{session,
+                randomTokens(options.promptTokens, settings.vocabSize),
+                randomTokens(options.generate, settings.vocabSize),
+                options.context,
+                std::move(limits),
+                greyImage(model)};
 
   session.reset();
-  STC_RETURN_IF_ERROR(session.prefill(randomTokens(options.context, settings.vocabSize)));
+  if (options.context > 0 && !model.image())
+    STC_RETURN_IF_ERROR(session.prefill(randomTokens(options.context, settings.vocabSize)));
   // The first round brings weights and caches into memory and does not count.
   Samples warmUp, samples;
   STC_RETURN_IF_ERROR(run.repeat(warmUp));
@@ -165,12 +210,17 @@ absl::StatusOr<BenchmarkResult> benchmark(Session &session, const BenchmarkOptio
 
   result.decodeTokensPerSecond = median(samples.decode);
   result.prefillTokensPerSecond = median(samples.prefill);
+  if (model.image())
+    result.imagesPerSecond = result.prefillTokensPerSecond / double(options.promptTokens);
   result.weightBytesPerToken = settings.weightBytesPerToken;
   result.cacheBytesPerToken =
       int64_t(double(settings.keyCacheBytes + settings.valueCacheBytes) *
               (double(options.context + options.promptTokens) + double(options.generate) / 2) /
               double(settings.maxContext));
   result.readBandwidth = median(samples.bandwidth);
+  result.hostBandwidth = run.limits.hostBandwidth();
+  if (model.gpu())
+    result.hostWeightBytesPerToken = int64_t(model.gpu()->placement().hostBytesPerToken);
   result.decodeBandwidthFraction = median(samples.decodeFractions);
   result.int8Peak = median(samples.peak);
   result.prefillPeakFraction = median(samples.prefillFractions);
@@ -186,11 +236,18 @@ absl::StatusOr<double> measureStartup(const ModelCode &code, const std::string &
   for (int i = 0; i <= repetitions; ++i) {
     Clock::time_point start = Clock::now();
     STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, Model::open(code, path, options));
-    if (model->settings().kind == ModelKind::EncoderDecoder)
-      STC_RETURN_IF_ERROR(model->require(Ability::Continue));
     STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
+    const ModelSettings &settings = model->settings();
+    if (settings.kind == ModelKind::EncoderDecoder)
+      STC_RETURN_IF_ERROR(
+          settings.featureSize == 0
+              ? session->readSource(absl::Span<const int32_t>({0}))
+              : session->readSource(std::vector<float>(2 * size_t(settings.featureSize))));
     bool isEncoder = model->settings().kind == ModelKind::Encoder;
-    STC_RETURN_IF_ERROR((isEncoder ? session->encode({0}) : session->decode(0)).status());
+    STC_RETURN_IF_ERROR((model->image() ? session->encodeImage(greyImage(*model))
+                         : isEncoder    ? session->encode({0})
+                                        : session->decode(0))
+                            .status());
     if (i > 0) // the first may have waited for the disk
       seconds.push_back(secondsSince(start));
   }

@@ -4,6 +4,7 @@
 #include "stc/Grammar/JsonSchema.h"
 #include "stc/Runtime/ChatEncoder.h"
 #include "stc/Runtime/Generate.h"
+#include "stc/Runtime/Image.h"
 #include "stc/Runtime/StopSequences.h"
 
 #include <algorithm>
@@ -135,6 +136,22 @@ absl::StatusOr<int64_t> generateTokens(Session &session, absl::Span<const int32_
   return result.tokens;
 }
 
+/// Writes what `make` gives for pixels.
+int withPixels(stc_model_t *model, const float *pixels, float *result,
+               absl::StatusOr<std::vector<float>> (Session::*make)(absl::Span<const float>),
+               char *error, size_t error_size) {
+  absl::Status status = checkArgument(pixels != nullptr, "pixels", "the numbers of an image");
+  if (status.ok())
+    status = checkArgument(result != nullptr, "result", "room for the result");
+  if (!status.ok())
+    return fail(status, error, error_size);
+  auto made = (*model->session.*make)({pixels, size_t(stc_model_pixel_count(model))});
+  if (!made.ok())
+    return fail(made.status(), error, error_size);
+  std::copy(made->begin(), made->end(), result);
+  return 0;
+}
+
 } // namespace
 
 stc_model_t *stc_model_open(const char *weights_path, int threads, char *error, size_t error_size) {
@@ -183,6 +200,48 @@ int stc_model_embed(stc_model_t *model, const int32_t *tokens, int64_t count, fl
     return fail(embedded.status(), error, error_size);
   std::copy(embedded->begin(), embedded->end(), vector);
   return 0;
+}
+
+int64_t stc_model_pixel_count(const stc_model_t *model) {
+  const ImageSettings *image = model->model->image();
+  return image ? image->pixelNumbers() : 0;
+}
+
+int64_t stc_model_label_count(const stc_model_t *model) {
+  const ImageSettings *image = model->model->image();
+  return image && image->classifiers > 0 ? int64_t(image->labels.size()) : 0;
+}
+
+const char *stc_model_label(const stc_model_t *model, int64_t label) {
+  if (label < 0 || label >= stc_model_label_count(model))
+    return nullptr;
+  return model->model->image()->labels[size_t(label)].c_str();
+}
+
+int stc_model_read_image(const stc_model_t *model, const uint8_t *file, size_t size, float *pixels,
+                         char *error, size_t error_size) {
+  auto read = [&]() -> absl::Status {
+    STC_RETURN_IF_ERROR(checkArgument(file || size == 0, "file", "bytes and their number"));
+    STC_RETURN_IF_ERROR(checkArgument(pixels != nullptr, "pixels", "room for the result"));
+    STC_RETURN_IF_ERROR(model->model->require(Ability::See));
+    STC_ASSIGN_OR_RETURN(Image image, decodeImage({file, size}, "image"));
+    STC_ASSIGN_OR_RETURN(std::vector<float> values,
+                         imagePixels(image, *model->model->image(), "image"));
+    std::copy(values.begin(), values.end(), pixels);
+    return absl::OkStatus();
+  };
+  absl::Status status = read();
+  return status.ok() ? 0 : fail(status, error, error_size);
+}
+
+int stc_model_embed_pixels(stc_model_t *model, const float *pixels, float *vector, char *error,
+                           size_t error_size) {
+  return withPixels(model, pixels, vector, &Session::embedImage, error, error_size);
+}
+
+int stc_model_classify_pixels(stc_model_t *model, const float *pixels, float *logits, char *error,
+                              size_t error_size) {
+  return withPixels(model, pixels, logits, &Session::classifyImage, error, error_size);
 }
 
 void stc_model_reset(stc_model_t *model) { model->session->reset(); }

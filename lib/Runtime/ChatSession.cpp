@@ -8,7 +8,7 @@ namespace stc {
 absl::StatusOr<std::unique_ptr<ChatSession>> ChatSession::create(Model &model, std::string system) {
   std::unique_ptr<ChatSession> chat(new ChatSession(model));
   STC_ASSIGN_OR_RETURN(chat->encoder, ChatEncoder::create(model));
-  STC_ASSIGN_OR_RETURN(chat->session, Session::create(model));
+  STC_ASSIGN_OR_RETURN(chat->memory, TextMemory::create(model));
   if (!system.empty())
     chat->conversation.push_back({"system", std::move(system)});
   return chat;
@@ -19,14 +19,14 @@ absl::StatusOr<std::unique_ptr<ChatSession>> ChatSession::create(Model &model, s
 absl::StatusOr<std::vector<int32_t>> ChatSession::encodeFitting(int64_t &forgotten) {
   while (true) {
     STC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, encoder->encode(conversation, true));
-    if (int64_t(ids.size()) < session->maxContext())
+    if (int64_t(ids.size()) < memory->session().maxContext())
       return ids;
     size_t first = conversation.front().role == "system" ? 1 : 0, next = first + 1;
     while (next < conversation.size() && conversation[next].role != "user")
       ++next;
     if (next >= conversation.size())
       return formatError({"", "message", {}},
-                         absl::StrCat("fewer than ", session->maxContext(),
+                         absl::StrCat("fewer than ", memory->session().maxContext(),
                                       " tokens (the context this model was compiled for)"),
                          absl::StrCat(ids.size(), " with what the chat template adds"));
     forgotten += int64_t(next - first);
@@ -45,33 +45,16 @@ ChatSession::ask(std::string message, Sampler &sampler, GenerateOptions options,
     if (ids.empty())
       return formatError({model.path(), "chat_template", {}}, "a text for the model to continue",
                          "nothing");
-    // At least one token is fed, for the logits after it.
-    size_t common = 0;
-    while (common < read.size() && common + 1 < ids.size() && read[common] == ids[common])
-      ++common;
-    session->rewind(int64_t(common));
-    read.resize(common);
-    turn.reusedTokens = int64_t(common);
+    turn.reusedTokens = memory->keepBeginning(ids);
     if (endOfTurn() >= 0)
       options.endTokens.push_back(endOfTurn());
-    std::vector<int32_t> answer;
-    STC_ASSIGN_OR_RETURN(turn.result,
-                         generate(*session, sampler, absl::MakeConstSpan(ids).subspan(common),
-                                  options, [&](int32_t token) {
-                                    answer.push_back(token);
-                                    return emit(token);
-                                  }));
-    ids.insert(ids.end(), answer.begin(), answer.end());
-    // Interrupted while reading, or without the last token chosen.
-    ids.resize(size_t(session->position()));
-    read = std::move(ids);
+    STC_ASSIGN_OR_RETURN(turn.result, memory->generate(sampler, std::move(ids), options, emit));
     return turn;
   };
   absl::StatusOr<Turn> result = generateAnswer();
   if (!result.ok()) {
     conversation = std::move(before);
-    session->reset();
-    read.clear();
+    memory->forget();
   }
   return result;
 }

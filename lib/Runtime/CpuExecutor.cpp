@@ -17,21 +17,15 @@ TextSizes::TextSizes(const ModelSettings &settings)
       valueCache(uint64_t(settings.valueCacheBytes)) {
   // Scores are handed out in blocks of rows of about this size, however large the vocabulary.
   constexpr int64_t scoreBufferBytes = 16 << 20;
-  scoreRows = std::clamp<int64_t>(scoreBufferBytes / (4 * settings.vocabSize), 1, chunk);
+  columns = settings.labelLogits > 0 ? settings.labelLogits : settings.vocabSize;
+  scoreRows = std::clamp<int64_t>(scoreBufferBytes / (4 * columns), 1, chunk);
   if (settings.kind == ModelKind::Encoder)
-    scoreRows = 1; // never called
+    scoreRows = 1;
   // The bundle bounds each number, not their products. Four times this fits 64 bits.
   constexpr uint64_t beyondAnyMachine = uint64_t(1) << 58;
   hidden = 4 * std::min(uint64_t(chunk) * uint64_t(settings.hiddenSize), beyondAnyMachine);
-  logits = 4 * uint64_t(scoreRows) * uint64_t(settings.vocabSize);
+  logits = 4 * uint64_t(scoreRows) * uint64_t(columns);
 }
-
-static absl::Status noEncoder() {
-  return formatError({"", "device", {}}, "the processors, which run encoder-decoders", "another");
-}
-
-absl::Status Executor::encode(absl::Span<const int32_t>) { return noEncoder(); }
-absl::Status Executor::encode(absl::Span<const float>) { return noEncoder(); }
 
 namespace {
 
@@ -42,6 +36,7 @@ public:
   absl::Status encode(absl::Span<const int32_t> tokens) override;
   absl::Status encode(absl::Span<const float> features) override;
   absl::Status prefill(absl::Span<const int32_t> tokens, int64_t position) override;
+  absl::Status prefill(absl::Span<const int32_t> tokens, absl::Span<const float> rows) override;
   absl::StatusOr<absl::Span<const float>> decode(int32_t token, int64_t position) override;
   absl::StatusOr<absl::Span<const float>> hiddenStates(int64_t tokens) override {
     return absl::MakeConstSpan(hidden.floats(), size_t(tokens * model.settings().hiddenSize));
@@ -53,7 +48,7 @@ private:
   StcFrame frame(absl::Span<const int32_t> tokens, int64_t position);
   void call(StcFunction function, const StcFrame &frame);
   absl::Span<const float> rowsOfLogits(int64_t rows) const {
-    return {logits.floats(), size_t(rows * model.settings().vocabSize)};
+    return {logits.floats(), size_t(rows * TextSizes(model.settings()).columns)};
   }
 
   Model &model;
@@ -122,6 +117,13 @@ absl::Status CpuExecutor::encode(absl::Span<const float> features) {
 
 absl::Status CpuExecutor::prefill(absl::Span<const int32_t> tokens, int64_t position) {
   call(model.variant().prefill, frame(tokens, position));
+  return absl::OkStatus();
+}
+
+absl::Status CpuExecutor::prefill(absl::Span<const int32_t> tokens, absl::Span<const float> rows) {
+  StcFrame whole = frame(tokens, 0);
+  whole.features = rows.data();
+  call(model.variant().prefill, whole);
   return absl::OkStatus();
 }
 

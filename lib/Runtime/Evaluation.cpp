@@ -2,6 +2,7 @@
 #include "stc/Runtime/Evaluation.h"
 
 #include "stc/Packing/Bundle.h"
+#include "stc/Support/Pooling.h"
 
 #include "absl/strings/str_cat.h"
 
@@ -10,7 +11,7 @@
 namespace stc {
 
 LogitsHeader describeLogits(int64_t vocabulary, int64_t context,
-                            absl::Span<const EvalWindow> windows) {
+                            absl::Span<const EvalWindow> windows, ModelKind kind) {
   // Lengths are hashed too: other windows of the same text give other predictions.
   std::vector<int32_t> ids;
   for (const EvalWindow &window : windows) {
@@ -20,7 +21,9 @@ LogitsHeader describeLogits(int64_t vocabulary, int64_t context,
   LogitsHeader header;
   header.vocabulary = uint64_t(vocabulary);
   header.context = uint64_t(context);
-  header.rows = uint64_t(scoredTokens(windows));
+  header.rows = kind == ModelKind::Encoder
+                    ? windows.size()
+                    : uint64_t(scoredTokens(windows, kind == ModelKind::EncoderDecoder));
   header.tokensHash = hashBytes(absl::MakeConstSpan(reinterpret_cast<const uint8_t *>(ids.data()),
                                                     ids.size() * sizeof(int32_t)));
   return header;
@@ -107,17 +110,50 @@ absl::StatusOr<Evaluation> evaluate(Session &session, absl::Span<const EvalWindo
                                     absl::FunctionRef<void(int64_t)> progress) {
   size_t vocabulary = size_t(session.owner().settings().vocabSize);
   Scorer scorer(session.owner().pool(), vocabulary, reference, writer);
+  bool isPair = session.owner().settings().kind == ModelKind::EncoderDecoder;
   for (const EvalWindow &window : windows) {
     session.reset();
-    STC_RETURN_IF_ERROR(session.score(window, [&](int64_t first, absl::Span<const float> logits) {
+    absl::Span<const int32_t> written = window;
+    if (isPair) {
+      size_t source = window.size() / 2;
+      STC_RETURN_IF_ERROR(session.readSource(written.subspan(0, source)));
+      written.remove_prefix(source);
+    }
+    STC_RETURN_IF_ERROR(session.score(written, [&](int64_t first, absl::Span<const float> logits) {
       // What follows the last token is not known.
-      auto targets = absl::MakeConstSpan(window).subspan(
-          size_t(first) + 1, std::min(logits.size() / vocabulary, window.size()));
+      auto targets =
+          written.subspan(size_t(first) + 1, std::min(logits.size() / vocabulary, written.size()));
       return scorer.score(logits.subspan(0, targets.size() * vocabulary), targets);
     }));
-    progress(int64_t(window.size()) - 1);
+    progress(scoredTokens(window, isPair));
   }
   return scorer.result();
+}
+
+absl::StatusOr<EmbeddingEvaluation>
+evaluateEmbeddings(Session &session, absl::Span<const EvalWindow> windows, LogitsReader *reference,
+                   LogitsWriter *writer, absl::FunctionRef<void(int64_t)> progress) {
+  EmbeddingEvaluation result;
+  std::vector<float> theirs(size_t(session.owner().settings().hiddenSize));
+  std::vector<uint8_t> encoded;
+  for (const EvalWindow &window : windows) {
+    STC_ASSIGN_OR_RETURN(std::vector<float> vector, session.embed(window));
+    if (reference) {
+      STC_RETURN_IF_ERROR(reference->read(absl::MakeSpan(theirs)));
+      double distance = cosineDistance(theirs, vector);
+      if (std::isnan(distance))
+        return formatError({reference->path(), "vectors", {}}, "numbers", "NaN");
+      result.distances.add(distance);
+    }
+    if (writer) {
+      encoded.resize(writer->header().rowBytes());
+      writer->encode(vector, /*logSum=*/0, encoded.data());
+      STC_RETURN_IF_ERROR(writer->write(encoded));
+    }
+    ++result.texts;
+    progress(1);
+  }
+  return result;
 }
 
 } // namespace stc

@@ -77,4 +77,9 @@ void JsonWriter::boolean(absl::string_view key, bool value) {
   output += value ? "true" : "false";
 }
 
+void JsonWriter::null(absl::string_view key) {
+  separate(key);
+  output += "null";
+}
+
 } // namespace stc

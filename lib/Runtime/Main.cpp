@@ -1,5 +1,6 @@
 // The main program of every model binary.
 #include "stc/Runtime/Commands.h"
+#include "stc/Support/Process.h"
 
 int main(int argc, char **argv) {
   std::string program = argc > 0 ? argv[0] : "model";

@@ -8,10 +8,7 @@
 #include "absl/strings/str_join.h"
 
 #include <algorithm>
-#include <climits>
 #include <cstdlib>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace stc {
 
@@ -90,26 +87,11 @@ absl::Status noImages(const std::string &path, const ModelCode &code, absl::stri
 
 } // namespace
 
-std::string executablePath() {
-  constexpr const char *link = "/proc/self/exe";
-  char name[PATH_MAX];
-  ssize_t length = readlink(link, name, sizeof(name) - 1);
-  struct stat running, named;
-  if (length <= 0)
-    return link;
-  name[length] = '\0';
-  // The name may by now belong to another file (a rebuild); the link always means this one.
-  if (stat(link, &running) != 0 || stat(name, &named) != 0 || running.st_ino != named.st_ino ||
-      running.st_dev != named.st_dev)
-    return link;
-  return name;
-}
-
 absl::Status Model::chooseGpu(const Options &options) {
-  STC_ASSIGN_OR_RETURN(DeviceChoice choice, requestedDevice(options.device));
+  STC_ASSIGN_OR_RETURN(DeviceChoice choice, requestedDevice(options.device, options.deviceMemory));
   if (choice.kind == DeviceChoice::Kind::Cpu)
     return absl::OkStatus();
-  bool wanted = choice.kind == DeviceChoice::Kind::Cuda;
+  bool wanted = choice.kind == DeviceChoice::Kind::Gpu;
   std::string forced = requestedTarget(options);
   std::vector<StcGpuImage> images = imagesFor(modelCode, forced);
   if (images.empty())
@@ -137,6 +119,9 @@ absl::StatusOr<std::unique_ptr<Model>> Model::open(const ModelCode &code, const 
   std::unique_ptr<Model> model(new Model);
   model->modelCode = code;
   STC_ASSIGN_OR_RETURN(model->bundle, Bundle::open(path));
+  if (const std::string &image = model->settings().image; !image.empty()) {
+    STC_ASSIGN_OR_RETURN(model->imageSettings, parseImageSettings(image));
+  }
   STC_RETURN_IF_ERROR(checkCode(path, model->settings(), code));
   STC_RETURN_IF_ERROR(model->chooseGpu(options));
   if (!model->gpuModel)
@@ -165,6 +150,7 @@ absl::StatusOr<const Tokenizer *> Model::requireTokenizer() const {
 
 absl::Status Model::require(Ability ability) const {
   ModelKind kind = settings().kind;
+  bool sees = image() != nullptr, reads = kind == ModelKind::Encoder && !sees;
   struct {
     Ability ability;
     const char *expected;
@@ -172,16 +158,24 @@ absl::Status Model::require(Ability ability) const {
   } abilities[] = {
       {Ability::Continue, "a decoder, which continues texts", kind == ModelKind::Decoder},
       {Ability::Write, "a decoder, which continues texts", kind != ModelKind::Encoder},
-      {Ability::Embed, "an encoder, which turns texts into vectors", kind == ModelKind::Encoder},
+      {Ability::Embed, "an encoder, which turns texts into vectors", reads},
+      {Ability::See, "a vision transformer, which reads images", sees},
+      {Ability::Classify, "a vision transformer with a head that classifies",
+       settings().labelLogits > 0},
   };
-  const char *offered = kind == ModelKind::Encoder   ? "embed, logits, tokenize, bench and info"
-                        : kind == ModelKind::Decoder ? "run, logits, tokenize, eval, bench and info"
-                                                     : "run, logits, tokenize and info";
+  bool isDecoder = kind == ModelKind::Decoder, hearsSound = !sees && settings().featureSize > 0;
+  const char *offered = settings().labelLogits > 0 ? "classify, embed, logits, bench and info"
+                        : sees                     ? "embed, logits, bench and info"
+                        : reads ? "embed, serve, logits, tokenize, eval, bench and info"
+                        : isDecoder || !hearsSound
+                            ? "run, serve, logits, tokenize, eval, bench and info"
+                            : "run, logits, tokenize, eval, bench and info";
   for (const auto &known : abilities)
     if (known.ability == ability && !known.isThere)
-      return formatError(
-          {path(), "model", {}}, known.expected,
-          absl::StrCat("one of kind ", modelKindName(kind), " (it offers ", offered, ")"));
+      return formatError({path(), "model", {}}, known.expected,
+                         absl::StrCat("one of kind ", modelKindName(kind),
+                                      sees ? " that reads images" : "", " (it offers ", offered,
+                                      ")"));
   return absl::OkStatus();
 }
 

@@ -34,10 +34,12 @@ absl::Status Output::flush() {
   return absl::OkStatus();
 }
 
-absl::Status printLine(absl::string_view text) {
+absl::Status print(absl::string_view text) {
   Output output;
-  STC_RETURN_IF_ERROR(output.write(absl::StrCat(text, "\n")));
+  STC_RETURN_IF_ERROR(output.write(text));
   return output.flush();
 }
+
+absl::Status printLine(absl::string_view text) { return print(absl::StrCat(text, "\n")); }
 
 } // namespace stc

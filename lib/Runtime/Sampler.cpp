@@ -1,4 +1,5 @@
-// Choosing the next token: penalty, temperature, top-k, top-p, min-p, and one random number.
+// Choosing the next token: biases, penalties, temperature, top-k, top-p, min-p, and one random
+// number.
 #include "stc/Runtime/Sampler.h"
 
 #include "stc/Support/Error.h"
@@ -7,6 +8,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sys/random.h>
+#include <unistd.h>
 
 namespace stc {
 
@@ -18,6 +21,38 @@ bool areValid(absl::Span<const float> logits) {
   for (float logit : logits)
     valid &= logit < INFINITY;
   return valid;
+}
+
+/// The largest number; minus infinity of none. No number may be NaN. Several at once: compilers
+/// make no vectors of a search for the place of the largest.
+float largestOf(absl::Span<const float> numbers) {
+  constexpr size_t lanes = 32;
+  float best[lanes];
+  std::fill(best, best + lanes, -INFINITY);
+  size_t i = 0;
+  for (; i + lanes <= numbers.size(); i += lanes)
+    for (size_t lane = 0; lane < lanes; ++lane)
+      best[lane] = numbers[i + lane] > best[lane] ? numbers[i + lane] : best[lane];
+  float largest = *std::max_element(best, best + lanes);
+  for (; i < numbers.size(); ++i)
+    largest = std::max(largest, numbers[i]);
+  return largest;
+}
+
+constexpr size_t stretch = 256;
+
+/// The place of the largest number, of equal ones the first; 0 of none.
+size_t placeOfLargest(absl::Span<const float> numbers) {
+  float best = -INFINITY;
+  size_t where = 0;
+  for (size_t begin = 0; begin < numbers.size(); begin += stretch)
+    if (float largest = largestOf(numbers.subspan(begin, stretch)); largest > best) {
+      best = largest;
+      where = begin;
+    }
+  while (where < numbers.size() && numbers[where] < best)
+    ++where;
+  return where;
 }
 
 absl::Status describeInvalid(absl::Span<const float> logits) {
@@ -53,12 +88,14 @@ absl::StatusOr<int32_t> Sampler::sample(absl::Span<const float> logits) {
   if (!areValid(logits))
     return describeInvalid(logits);
   scores.assign(logits.begin(), logits.end());
+  addBiases();
   penalizeRepeats();
-  auto best = std::max_element(scores.begin(), scores.end());
-  if (best == scores.end() || *best == -INFINITY)
+  penalizeChosen();
+  size_t best = placeOfLargest(scores);
+  if (best == scores.size() || scores[best] == -INFINITY)
     return formatError({"", "logits", {}}, "a token that is possible", "none");
 
-  int32_t chosen = int32_t(best - scores.begin());
+  auto chosen = int32_t(best);
   if (options.temperature > 0 && options.topK != 1) {
     collectTopK();
     toProbabilities();
@@ -67,7 +104,15 @@ absl::StatusOr<int32_t> Sampler::sample(absl::Span<const float> logits) {
     chosen = draw();
   }
   observe({chosen});
+  if (options.presencePenalty != 0 || options.frequencyPenalty != 0)
+    ++chosenTimes[chosen];
   return chosen;
+}
+
+void Sampler::addBiases() {
+  for (const auto &[token, bias] : options.biases)
+    if (token >= 0 && size_t(token) < scores.size())
+      scores[size_t(token)] = float(scores[size_t(token)] + bias);
 }
 
 void Sampler::penalizeRepeats() {
@@ -85,22 +130,39 @@ void Sampler::penalizeRepeats() {
   }
 }
 
+void Sampler::penalizeChosen() {
+  for (const auto &[token, times] : chosenTimes) {
+    float &score = scores[size_t(token)];
+    score = float(score - options.presencePenalty - options.frequencyPenalty * double(times));
+  }
+}
+
 void Sampler::collectTopK() {
   size_t keep = options.topK > 0 ? std::min(size_t(options.topK), scores.size()) : scores.size();
-  // A heap whose front is the least likely of the best so far: one comparison for nearly every
-  // token of a large vocabulary, where sorting would cost more than a small model.
   candidates.clear();
   for (size_t i = 0; i < keep; ++i)
     candidates.push_back({scores[i], int32_t(i)});
+  if (keep == scores.size()) {
+    std::sort(candidates.begin(), candidates.end());
+    return;
+  }
+  // A heap whose front is the least likely of the best so far: one comparison for nearly every
+  // token of a large vocabulary, where sorting would cost more than a small model, and one for
+  // every stretch without a better one.
   std::make_heap(candidates.begin(), candidates.end());
   float least = float(candidates.front().weight);
-  for (size_t i = keep; i < scores.size(); ++i) {
-    if (scores[i] <= least) // an equal one has the higher id
+  auto all = absl::MakeConstSpan(scores);
+  for (size_t begin = keep; begin < all.size(); begin += stretch) {
+    if (largestOf(all.subspan(begin, stretch)) <= least)
       continue;
-    std::pop_heap(candidates.begin(), candidates.end());
-    candidates.back() = {scores[i], int32_t(i)};
-    std::push_heap(candidates.begin(), candidates.end());
-    least = float(candidates.front().weight);
+    for (size_t i = begin; i < std::min(begin + stretch, all.size()); ++i) {
+      if (all[i] <= least) // an equal one has the higher id
+        continue;
+      std::pop_heap(candidates.begin(), candidates.end());
+      candidates.back() = {all[i], int32_t(i)};
+      std::push_heap(candidates.begin(), candidates.end());
+      least = float(candidates.front().weight);
+    }
   }
   std::sort_heap(candidates.begin(), candidates.end());
 }
@@ -147,6 +209,13 @@ int32_t Sampler::draw() {
   while (candidates.back().weight == 0)
     candidates.pop_back();
   return candidates.back().id;
+}
+
+uint64_t randomSeed() {
+  uint32_t seed = 0;
+  if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != ssize_t(sizeof(seed)))
+    seed = uint32_t(getpid());
+  return seed;
 }
 
 } // namespace stc

@@ -1,12 +1,14 @@
 // One text being read and written by a model: chunks, bounds and positions.
 #include "stc/Runtime/Session.h"
 
+#include "stc/Runtime/Image.h"
 #include "stc/Support/Pooling.h"
 
 #include "absl/strings/str_cat.h"
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace stc {
 
@@ -78,6 +80,8 @@ absl::Status Session::checkTokens(absl::Span<const int32_t> tokens) const {
   if (model.settings().kind == ModelKind::EncoderDecoder && !isEncoded)
     return formatError({"", "text", {}}, "one that the encoder has read before the decoder's",
                        "none");
+  if (model.image())
+    return formatError({"", "text", {}}, "an image, which this model reads", "tokens");
   if (int64_t(tokens.size()) > maxContext() - length)
     return formatError(
         {"", "prompt", {}},
@@ -131,13 +135,54 @@ absl::StatusOr<absl::Span<const float>> Session::encode(absl::Span<const int32_t
 }
 
 absl::StatusOr<std::vector<float>> Session::embed(absl::Span<const int32_t> tokens) {
-  const ModelSettings &settings = model.settings();
   STC_ASSIGN_OR_RETURN(absl::Span<const float> hidden, encode(tokens));
+  return poolStates(hidden);
+}
+
+std::vector<float> Session::poolStates(absl::Span<const float> hidden) const {
+  const ModelSettings &settings = model.settings();
   std::optional<Pooling> pooling = parsePooling(settings.pooling);
   std::vector<float> vector = pool(hidden, settings.hiddenSize, pooling.value_or(Pooling::Mean));
   if (settings.normalize)
     normalize(absl::MakeSpan(vector));
   return vector;
+}
+
+absl::StatusOr<absl::Span<const float>> Session::encodeImage(absl::Span<const float> pixels) {
+  STC_RETURN_IF_ERROR(model.require(Ability::See));
+  const ImageSettings &image = *model.image();
+  if (int64_t(pixels.size()) != image.pixelNumbers())
+    return formatError(
+        {"", "pixels", {}},
+        absl::StrCat(image.channels, " x ", image.height, " x ", image.width, " numbers"),
+        absl::StrCat(pixels.size()));
+  for (float value : pixels)
+    if (!std::isfinite(value))
+      return formatError({"", "pixels", {}}, "finite numbers", absl::StrCat(value));
+  reset();
+  std::vector<int32_t> tokens(size_t(image.positions()), int32_t(image.classTokens));
+  std::iota(tokens.begin(), tokens.begin() + image.classTokens, 0);
+  STC_RETURN_IF_ERROR(executor->prefill(tokens, unfoldPatches(pixels, image)));
+  return executor->hiddenStates(image.positions());
+}
+
+absl::StatusOr<std::vector<float>> Session::embedImage(absl::Span<const float> pixels) {
+  STC_ASSIGN_OR_RETURN(absl::Span<const float> hidden, encodeImage(pixels));
+  return poolStates(hidden);
+}
+
+absl::StatusOr<std::vector<float>> Session::classifyImage(absl::Span<const float> pixels) {
+  STC_RETURN_IF_ERROR(model.require(Ability::Classify));
+  STC_RETURN_IF_ERROR(encodeImage(pixels).status());
+  const ImageSettings &image = *model.image();
+  size_t labels = image.labels.size();
+  std::vector<float> logits(labels);
+  for (int64_t head = 0; head < image.classifiers; ++head) {
+    STC_ASSIGN_OR_RETURN(absl::Span<const float> all, executor->score(head, 1, head));
+    for (size_t label = 0; label < labels; ++label)
+      logits[label] += all[size_t(head) * labels + label] / float(image.classifiers);
+  }
+  return logits;
 }
 
 absl::Status Session::scoreChunk(int64_t first, int64_t count, LogitsSink sink) {

@@ -3,6 +3,7 @@
 
 #include "FiberSwitch.h"
 #include "stc/Support/Error.h"
+#include "stc/Support/Float.h"
 #include "stc/Support/Random.h"
 
 #include "absl/strings/numbers.h"
@@ -72,7 +73,7 @@ struct Fiber {
 };
 
 /// Most words that a lane gives the others at once.
-constexpr int32_t kMostWords = 6;
+constexpr int32_t kMostWords = 9;
 
 /// The exchange of words between the lanes of a warp. Of two sets of words, one is read while the
 /// other is written by those who are already at the next exchange.
@@ -322,7 +323,7 @@ void multiplyFragments(Block &block, Sum sums[4], const int32_t a[4], const int3
   if (block.warpSize() != 32)
     endProcess("simt: expected warps of 32 threads for tensor cores");
   int32_t words[] = {a[0], a[1], a[2], a[3], b[0], b[1]};
-  const int32_t *all = block.exchange(words, kMostWords, place);
+  const int32_t *all = block.exchange(words, int32_t(std::size(words)), place);
   int32_t pair = block.lane() / quads, quad = block.lane() % quads;
   // Lane 4 p + t has rows p and p + 8 of `a` and column p of `b`, at places t and t + 4.
   auto number = [&](int32_t of, int32_t word, int32_t i) {
@@ -337,6 +338,91 @@ void multiplyFragments(Block &block, Sum sums[4], const int32_t a[4], const int3
         for (int32_t i = 0; i < perWord; ++i)
           sums[result] += toA(number(quads * pair + t, 2 * half + lower, i)) *
                           toB(number(quads * column + t, 4 + half, i));
+  }
+}
+
+/// One lane's part of the multiplication of a 2:4 matrix of bytes. Of `a`, lane 4 p + t has rows p
+/// and p + 8 of chunks 2 t, 2 t + 1, 2 t + 8 and 2 t + 9 of four columns, two numbers each; of `b`,
+/// column p of chunks t, t + 4, t + 8 and t + 12. Nibble k of `places` is of chunk k for lanes 0
+/// and 1 of four, one for each row, and of chunk k + 8 for lanes 2 and 3.
+void multiplySparse(Block &block, uint32_t sums[4], const int32_t a[4], const int32_t b[4],
+                    int32_t places, int32_t place) {
+  if (block.warpSize() != 32)
+    endProcess("simt: expected warps of 32 threads for tensor cores");
+  int32_t words[] = {a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], places};
+  const int32_t *all = block.exchange(words, int32_t(std::size(words)), place);
+  auto byteOf = [&](int32_t lane, int32_t word, int32_t i) {
+    return uint32_t(int8_t(uint32_t(all[lane * kMostWords + word]) >> (8 * i)));
+  };
+  int32_t group = block.lane() / 4 * 4, quad = block.lane() % 4;
+  for (int32_t result = 0; result < 4; ++result) {
+    int32_t lower = result / 2, column = 2 * quad + result % 2;
+    for (int32_t chunk = 0; chunk < 16; ++chunk) {
+      int32_t half = chunk / 8, inHalf = chunk % 8;
+      uint32_t nibble = uint32_t(all[(group + 2 * half + lower) * kMostWords + 8]) >> (4 * inHalf);
+      int32_t first = int32_t(nibble & 3), second = int32_t(nibble >> 2 & 3);
+      if (first >= second)
+        endProcess(absl::StrCat("simt: expected places of a 2:4 matrix that ascend, got ", first,
+                                " and ", second));
+      for (int32_t i : {0, 1})
+        sums[result] += byteOf(group + inHalf / 2, 2 * half + lower, inHalf % 2 * 2 + i) *
+                        byteOf(4 * column + chunk % 4, 4 + chunk / 4, i == 0 ? first : second);
+    }
+  }
+}
+
+/// The same of 16-bit floats: of `a`, lane 4 p + t has chunks t and t + 4 of both rows; of `b`,
+/// rows 2 t and 2 t + 1 of every eight. `places` are those of two lanes of four, of the first four
+/// chunks and the others: of the first row in the lower half, of the second in the upper one.
+template <typename ToFloat>
+void multiplySparseHalves(Block &block, float sums[4], const int32_t a[4], const int32_t b[4],
+                          int32_t places, int32_t pair, int32_t place, ToFloat toFloat) {
+  if (block.warpSize() != 32 || pair < 0 || pair > 1)
+    endProcess("simt: expected warps of 32 threads and a pair of four for tensor cores");
+  int32_t words[] = {a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], places};
+  const int32_t *all = block.exchange(words, int32_t(std::size(words)), place);
+  auto number = [&](int32_t lane, int32_t word, int32_t i) {
+    return toFloat(uint16_t(uint32_t(all[lane * kMostWords + word]) >> (16 * i)));
+  };
+  int32_t group = block.lane() / 4 * 4, quad = block.lane() % 4;
+  for (int32_t result = 0; result < 4; ++result) {
+    int32_t lower = result / 2, column = 2 * quad + result % 2;
+    for (int32_t chunk = 0; chunk < 8; ++chunk) {
+      int32_t half = chunk / 4, inHalf = chunk % 4;
+      uint32_t nibble =
+          uint32_t(all[(group + 2 * pair + half) * kMostWords + 8]) >> (16 * lower + 4 * inHalf);
+      int32_t both[] = {int32_t(nibble & 3), int32_t(nibble >> 2 & 3)};
+      if (both[0] >= both[1])
+        endProcess(absl::StrCat("simt: expected places of a 2:4 matrix that ascend, got ", both[0],
+                                " and ", both[1]));
+      for (int32_t i : {0, 1}) {
+        int32_t row = 4 * chunk + both[i];
+        sums[result] += number(group + inHalf, 2 * half + lower, i) *
+                        number(4 * column + row % 8 / 2, 4 + row / 8, row % 2);
+      }
+    }
+  }
+}
+
+/// One lane's part of the loading of matrices, whose rows the lanes read before they meet.
+void loadMatrices(Block &block, int32_t words[4], const void *row, int32_t count, bool isTransposed,
+                  int32_t place) {
+  constexpr int32_t rows = 8, quads = 4;
+  if (block.warpSize() != 32 || (count != 2 && count != 4))
+    endProcess("simt: expected warps of 32 threads that load 2 or 4 matrices");
+  int32_t own[kMostWords] = {};
+  if (block.lane() < rows * count)
+    std::memcpy(own, row, quads * sizeof(int32_t));
+  const int32_t *all = block.exchange(own, quads, place);
+  int32_t pair = block.lane() / quads, quad = block.lane() % quads;
+  auto half = [&](int32_t matrix, int32_t row, int32_t column) {
+    auto word = uint32_t(all[(rows * matrix + row) * kMostWords + column / 2]);
+    return word >> (16 * (column % 2)) & 0xffff;
+  };
+  for (int32_t i = 0; i < count; ++i) {
+    uint32_t low = isTransposed ? half(i, 2 * quad, pair) : half(i, pair, 2 * quad);
+    uint32_t high = isTransposed ? half(i, 2 * quad + 1, pair) : half(i, pair, 2 * quad + 1);
+    words[i] = int32_t(high << 16 | low);
   }
 }
 
@@ -438,8 +524,35 @@ void stc_simt_mma_int8(int32_t sums[4], const int32_t a[4], const int32_t b[2], 
   std::memcpy(sums, wrapped, sizeof(wrapped));
 }
 
+void stc_simt_mma_sparse_int8(int32_t sums[4], const int32_t a[4], const int32_t b[4],
+                              int32_t places, int32_t place) {
+  uint32_t wrapped[4];
+  std::memcpy(wrapped, sums, sizeof(wrapped));
+  multiplySparse(*current, wrapped, a, b, places, place);
+  std::memcpy(sums, wrapped, sizeof(wrapped));
+}
+
+void stc_simt_mma_sparse_bf16(float sums[4], const int32_t a[4], const int32_t b[4], int32_t places,
+                              int32_t pair, int32_t place) {
+  multiplySparseHalves(*current, sums, a, b, places, pair, place, floatOfBF16);
+}
+
+void stc_simt_mma_sparse_f16(float sums[4], const int32_t a[4], const int32_t b[4], int32_t places,
+                             int32_t pair, int32_t place) {
+  multiplySparseHalves(*current, sums, a, b, places, pair, place, halfToFloat);
+}
+
 void stc_simt_mma_bf16(float sums[4], const int32_t a[4], const int32_t b[2], int32_t place) {
   multiplyFragments<uint16_t>(*current, sums, a, b, place, floatOfBF16, floatOfBF16);
+}
+
+void stc_simt_mma_f16(float sums[4], const int32_t a[4], const int32_t b[2], int32_t place) {
+  multiplyFragments<uint16_t>(*current, sums, a, b, place, halfToFloat, halfToFloat);
+}
+
+void stc_simt_load_matrices(int32_t words[4], const void *row, int32_t count, int32_t is_transposed,
+                            int32_t place) {
+  loadMatrices(*current, words, row, count, is_transposed != 0, place);
 }
 
 int32_t stc_simt_pair_bf16(float high, float low) {

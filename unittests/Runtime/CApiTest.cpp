@@ -110,6 +110,24 @@ TEST_F(CApi, Embed) {
   stc_model_close(encoder);
 }
 
+TEST_F(CApi, ImagesOfModelsThatReadTexts) {
+  EXPECT_EQ(stc_model_pixel_count(model), 0);
+  EXPECT_EQ(stc_model_label_count(model), 0);
+  EXPECT_EQ(stc_model_label(model, 0), nullptr);
+  float number = 0;
+  const uint8_t byte = 0;
+  const char *expected = "expected a vision transformer";
+  EXPECT_LT(stc_model_read_image(model, &byte, 1, &number, error, sizeof(error)), 0);
+  EXPECT_THAT(std::string(error), HasSubstr(expected));
+  EXPECT_LT(stc_model_embed_pixels(model, &number, &number, error, sizeof(error)), 0);
+  EXPECT_THAT(std::string(error), HasSubstr(expected));
+  EXPECT_LT(stc_model_classify_pixels(model, &number, &number, error, sizeof(error)), 0);
+  EXPECT_THAT(std::string(error), HasSubstr(expected));
+  EXPECT_LT(stc_model_classify_pixels(model, nullptr, &number, error, sizeof(error)), 0);
+  EXPECT_LT(stc_model_embed_pixels(model, &number, nullptr, error, sizeof(error)), 0);
+  EXPECT_LT(stc_model_read_image(model, nullptr, 1, &number, error, sizeof(error)), 0);
+}
+
 TEST_F(CApi, Generate) {
   std::vector<int32_t> prompt = {'a', 'b'}, expected, text = prompt;
   for (int i = 0; i < 6; ++i) {

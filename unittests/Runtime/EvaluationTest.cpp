@@ -105,7 +105,7 @@ TEST(Evaluation, OfTheFakeModel) {
     tokens.push_back(i * 31 % 256);
   for (int64_t context : {2, 8, 13, 20}) {
     for (bool bos : {false, true}) {
-      auto windows = cutWindows({"", tokens}, context, bos ? test::fakeBos : -1).value();
+      auto windows = cutWindows({"", tokens}, {context, bos ? test::fakeBos : -1}).value();
       Evaluation expected = byDefinition(windows);
       int64_t reported = 0;
       auto progress = [&](int64_t scored) { reported += scored; };

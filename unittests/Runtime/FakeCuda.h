@@ -18,6 +18,7 @@ struct FakeCudaStats {
   std::vector<uint64_t> uploads; // bytes of every copy to a device
   // What is there now.
   uint64_t deviceBytes = 0, pinnedBytes = 0;
+  uint64_t sharedBytes = 0; // of shared memory, what is this machine's
   int contexts = 0, modules = 0, streams = 0, events = 0;
 };
 

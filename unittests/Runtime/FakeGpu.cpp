@@ -1,4 +1,4 @@
-// The fake driver in the place of NVIDIA's.
+// The fake driver in the place of a maker's.
 #include "FakeGpu.h"
 
 #include <dlfcn.h>
@@ -6,9 +6,9 @@
 namespace stc::test {
 
 void FakeGpu::SetUp() {
-  setenv("STC_CUDA_LIBRARY", STC_FAKE_CUDA_LIBRARY, 1);
-  unsetenv("STC_FAKE_CUDA");
-  void *library = dlopen(STC_FAKE_CUDA_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+  setenv(kind.libraryVariable, kind.library, 1);
+  unsetenv(kind.settingsVariable);
+  void *library = dlopen(kind.library, RTLD_NOW | RTLD_LOCAL);
   ASSERT_NE(library, nullptr) << dlerror();
   auto *function = reinterpret_cast<FakeCudaStatsFunction *>(dlsym(library, "stcFakeCudaStats"));
   ASSERT_NE(function, nullptr);
@@ -21,16 +21,17 @@ void FakeGpu::SetUp() {
 void FakeGpu::TearDown() {
   EXPECT_EQ(stats->deviceBytes, 0u);
   EXPECT_EQ(stats->pinnedBytes, 0u);
+  EXPECT_EQ(stats->sharedBytes, 0u);
   EXPECT_EQ(stats->contexts, 0);
   EXPECT_EQ(stats->modules, 0);
   EXPECT_EQ(stats->streams, 0);
   EXPECT_EQ(stats->events, 0);
-  unsetenv("STC_CUDA_LIBRARY");
-  unsetenv("STC_FAKE_CUDA");
+  unsetenv(kind.libraryVariable);
+  unsetenv(kind.settingsVariable);
 }
 
 void FakeGpu::configure(const std::string &settings) {
-  setenv("STC_FAKE_CUDA", settings.c_str(), 1);
+  setenv(kind.settingsVariable, settings.c_str(), 1);
 }
 
 absl::StatusOr<std::unique_ptr<Model>> FakeGpu::open(const std::string &device, int threads,

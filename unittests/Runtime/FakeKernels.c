@@ -2,7 +2,7 @@
 // in whole numbers, by blocks instead of threads.
 #include "stc/Runtime/ModelABI.h"
 
-enum { hiddenSize = 4, vocabSize = 264 };
+enum { hiddenSize = 4, vocabSize = 264, featureSize = 2 };
 
 #define KERNEL __attribute__((device_kernel, visibility("default")))
 
@@ -31,15 +31,28 @@ static void barrier(void *sync) {
   __syncthreads();
 }
 
+static float sumRow(const StcFrame *frame, int64_t row, int32_t columns, int32_t offset) {
+  int32_t sum = 0;
+  for (int32_t c = 0; c < 3 * columns; ++c)
+    sum += (int32_t)frame->features[row * 3 * columns + c] * (c + 1 + offset);
+  return (float)(sum % 97);
+}
+
+static float readRow(const StcFrame *frame, int64_t row) {
+  return frame->features ? sumRow(frame, row, hiddenSize, 0) : 0;
+}
+
 static void readTokens(const StcFrame *frame, float *hidden) {
   float *seen = (float *)frame->key_cache;
   for (int64_t i = thread(); i < frame->n_tokens; i += threads())
-    seen[frame->position + i] = (float)(frame->tokens[i] + 1);
+    seen[frame->position + i] = (float)(frame->tokens[i] + 1) + readRow(frame, i);
   barrier(frame->sync);
   for (int64_t i = thread(); i < frame->n_tokens * hiddenSize; i += threads()) {
     int32_t sum = 0, h = (int32_t)(i % hiddenSize);
     for (int64_t p = 0; p <= frame->position + i / hiddenSize; ++p)
       sum += (int32_t)seen[p] * (int32_t)((p + 1) * (h + 3)) % 97;
+    for (int64_t e = 0; e < frame->encoded; ++e)
+      sum += (int32_t)((const float *)frame->value_cache)[e] * (int32_t)((e + 1) * (h + 5)) % 97;
     hidden[i] = (float)sum;
   }
   barrier(frame->sync);
@@ -63,3 +76,13 @@ KERNEL void stc_model_decode(StcFrame frame) {
 }
 
 KERNEL void stc_model_score(StcFrame frame) { writeLogits(&frame, frame.hidden); }
+
+KERNEL void stc_model_stem(StcFrame frame) {
+  for (int64_t i = thread(); i < frame.n_tokens * hiddenSize; i += threads())
+    frame.hidden[i] = sumRow(&frame, i / hiddenSize, featureSize, (int32_t)(i % hiddenSize));
+}
+
+KERNEL void stc_model_encode(StcFrame frame) {
+  for (int64_t i = thread(); i < frame.n_tokens; i += threads())
+    ((float *)frame.value_cache)[i] = (float)(frame.tokens[i] + 1) + readRow(&frame, i);
+}

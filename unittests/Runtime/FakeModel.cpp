@@ -90,6 +90,41 @@ void expectFakeModel(Model &model) {
   EXPECT_EQ(rows, expected);
 }
 
+/// Hidden states of an encoder, logits of everything else, after what an encoder reads first.
+static std::vector<float> numbersOf(Model &model, size_t count) {
+  const ModelSettings &settings = model.settings();
+  auto session = Session::create(model).value();
+  if (settings.kind == ModelKind::Encoder)
+    return toVector(session->encode(someTokens(count)).value());
+  if (settings.featureSize > 0) {
+    std::vector<float> features;
+    for (size_t i = 0; i < count * 2 * size_t(settings.featureSize); ++i)
+      features.push_back(float(i * 29 % 17));
+    EXPECT_TRUE(session->readSource(absl::MakeConstSpan(features)).ok());
+  } else if (settings.kind == ModelKind::EncoderDecoder) {
+    EXPECT_TRUE(session->readSource(absl::MakeConstSpan(someTokens(count))).ok());
+  }
+  std::vector<float> numbers = toVector(session->feed(someTokens(5)).value());
+  std::vector<float> next = toVector(session->decode(7).value());
+  numbers.insert(numbers.end(), next.begin(), next.end());
+  return numbers;
+}
+
+void expectAsOnProcessors(const std::string &path, Model &model) {
+  Model::Options options;
+  options.device = "cpu";
+  auto processors = Model::open(linkedModelCode(), path, options);
+  ASSERT_TRUE(processors.ok()) << processors.status();
+  std::vector<float> last;
+  for (size_t count : {1, 2, 9, 32}) {
+    std::vector<float> numbers = numbersOf(model, count);
+    EXPECT_EQ(numbers, numbersOf(**processors, count)) << count;
+    if (model.settings().kind != ModelKind::Decoder)
+      EXPECT_NE(numbers, last) << "what the encoder reads changes nothing";
+    last = numbers;
+  }
+}
+
 ModelSettings fakeSettings() {
   ModelSettings settings;
   settings.name = "fake";
@@ -115,6 +150,13 @@ void asEncoder(ModelSettings &settings) {
   settings.kind = ModelKind::Encoder;
   settings.pooling = "mean";
   settings.prefillChunk = settings.maxContext;
+}
+
+void asEncoderDecoder(ModelSettings &settings, bool readsFeatures) {
+  settings.kind = ModelKind::EncoderDecoder;
+  settings.encoderContext = readsFeatures ? fakeContext / 2 : fakeContext;
+  settings.prefillChunk = fakeContext;
+  settings.featureSize = readsFeatures ? 2 : 0;
 }
 
 std::string fakeTokenizer(bool addBos) {
@@ -151,8 +193,8 @@ std::string fakeTokenizer(bool addBos) {
 }
 
 void writeBundle(const std::string &path, const std::string &tokenizer,
-                 const std::function<void(ModelSettings &)> &change,
-                 const std::string &executable) {
+                 const std::function<void(ModelSettings &)> &change, const std::string &executable,
+                 absl::Span<const uint8_t> unread) {
   ModelSettings settings = fakeSettings();
   if (change)
     change(settings);
@@ -174,6 +216,11 @@ void writeBundle(const std::string &path, const std::string &tokenizer,
   record.shape = {fakeVocab};
   record.bits = 8;
   ASSERT_TRUE(writer.addWeight(record, fakeWeights()).ok());
+  if (!unread.empty()) {
+    record.name = "rest";
+    record.shape = {int64_t(unread.size())};
+    ASSERT_TRUE(writer.addWeight(record, unread).ok());
+  }
   absl::Status finished = writer.finish(settings, tokenizer);
   ASSERT_TRUE(finished.ok()) << finished;
   ASSERT_TRUE((*file)->commit(!executable.empty()).ok());

@@ -28,17 +28,22 @@ std::vector<int32_t> someTokens(size_t count);
 /// Expects of prompts, decoding, scoring and going back what `expectedLogits` says.
 void expectFakeModel(Model &model);
 
+/// Expects of a model of any kind, on any device, what the processors make of the bundle at `path`.
+void expectAsOnProcessors(const std::string &path, Model &model);
+
 ModelSettings fakeSettings();
 /// Makes them those of an encoder that pools by the mean and does not scale.
 void asEncoder(ModelSettings &settings);
+/// Makes them those of an encoder-decoder, whose encoder reads rows of features or else tokens.
+void asEncoderDecoder(ModelSettings &settings, bool readsFeatures);
 /// A byte-level tokenizer of the fake vocabulary's first 260 ids.
 std::string fakeTokenizer(bool addBos = true);
 
 /// Writes a bundle to `path`, after a copy of `executable` when that is given. `change` may alter
-/// the settings.
+/// the settings; `unread` are weights behind those that the model reads.
 void writeBundle(const std::string &path, const std::string &tokenizer = fakeTokenizer(),
                  const std::function<void(ModelSettings &)> &change = nullptr,
-                 const std::string &executable = "");
+                 const std::string &executable = "", absl::Span<const uint8_t> unread = {});
 
 /// A fresh directory, removed with everything in it at the end.
 class TemporaryDirectory {

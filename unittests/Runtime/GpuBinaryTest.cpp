@@ -80,7 +80,8 @@ TEST_F(GpuBinary, Info) {
         "\"block_threads\": 96, \"shared_bytes\": 1024}]",
         "\"device\": {\"id\": \"cuda:0\", \"name\": \"Fake 0\", \"architecture\": \"sm_90\", "
         "\"driver\": \"CUDA 12.4\", \"multiprocessors\": 4, \"blocks\": 8, "
-        "\"memory_bytes\": 83886080, \"weight_bytes\": 264, \"kv_cache_bytes\": 512, "
+        "\"memory_bytes\": 83886080, \"weight_bytes\": 264, "
+        "\"weights_on_host_bytes\": 0, \"kv_cache_bytes\": 512, "
         "\"free_bytes\": 83886080, \"refused\": \"\"}"})
     EXPECT_THAT(json.out, HasSubstr(part));
   Result text = run({"info"});
@@ -92,6 +93,48 @@ TEST_F(GpuBinary, Info) {
   Result cpu = run({"info", "--json", "--device", "cpu"});
   EXPECT_THAT(cpu.out, HasSubstr("\"device\": {\"id\": \"cpu\", \"refused\": \"\"}"));
   EXPECT_THAT(run({"info", "--device", "cpu"}).out, HasSubstr("device         cpu\n"));
+}
+
+TEST_F(GpuBinary, WeightsThatDoNotFit) {
+  std::vector<uint8_t> rest(7 << 20, 3);
+  test::writeBundle(
+      program, test::fakeTokenizer(),
+      [&](ModelSettings &settings) { settings.weightBytesPerToken += int64_t(rest.size()); },
+      STC_FAKE_BINARY, rest);
+  std::vector<std::string> args = {"run", "-p",     "the end", "-n",
+                                   "20",  "--seed", "3",       "--device=cpu"};
+  Result expected = run(args);
+  args.back() = "--device=cuda";
+  setenv("STC_FAKE_CUDA", "memory=5000000", 1);
+  Result result = run(args);
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.out, expected.out);
+  EXPECT_THAT(result.err, testing::ContainsRegex(
+                              "note: 3\\.1 MB of weights do not fit into the memory of GPU 0 "
+                              "\\(Fake 0\\) and are read from this machine's: expect at most "
+                              "[0-9.]+ tokens/s\n"));
+  EXPECT_THAT(run({"info", "--json", "--device=cuda"}).out,
+              HasSubstr("\"weight_bytes\": 7340352, \"weights_on_host_bytes\": 3146048, "));
+  Result text = run({"info", "--device=cuda"});
+  EXPECT_THAT(text.out, HasSubstr("memory 5000000 bytes: weights 4194304, KV cache 512, free "));
+  EXPECT_THAT(text.out, HasSubstr("memory of this machine: weights 3146048\n"));
+  args = {"bench", "--prompt-tokens", "16", "--generate", "8", "--seconds", "0", "--device=cuda"};
+  EXPECT_THAT(run(args).out, HasSubstr("host            3.1 MB per token over a bus of "));
+  args.push_back("--json");
+  EXPECT_THAT(run(args).out, HasSubstr("\"host_weight_bytes_per_token\": 3146048, "
+                                       "\"host_bandwidth_bytes_per_second\": "));
+  // The note is of what does not fit, the option of what is not to be taken.
+  unsetenv("STC_FAKE_CUDA");
+  EXPECT_THAT(run({"info", "--device=cuda"}).err, "");
+  result = run({"info", "--json", "--device=cuda", "--device-memory=5M"});
+  EXPECT_THAT(result.out, HasSubstr("\"weights_on_host_bytes\": 3146048, ")) << result.err;
+  result = run({"info", "--device-memory=x"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.err,
+            "error: info: --device-memory: expected bytes (also 500M or 8G, of 1024) or a "
+            "part such as 50%, got x\n");
+  EXPECT_EQ(run({"info", "--device-memory=1M", "--device=cpu"}).err,
+            "error: info: --device-memory: expected a GPU among the devices, got --device cpu\n");
 }
 
 TEST_F(GpuBinary, Bench) {

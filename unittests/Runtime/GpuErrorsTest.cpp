@@ -52,18 +52,23 @@ TEST(CudaImages, RunWhereTheyCan) {
 TEST(DeviceChoice, Parses) {
   EXPECT_EQ(parseDeviceChoice("auto")->kind, DeviceChoice::Kind::Auto);
   EXPECT_EQ(parseDeviceChoice("cpu")->kind, DeviceChoice::Kind::Cpu);
-  EXPECT_EQ(parseDeviceChoice("cuda")->kind, DeviceChoice::Kind::Cuda);
+  EXPECT_EQ(parseDeviceChoice("cuda")->kind, DeviceChoice::Kind::Gpu);
+  EXPECT_STREQ(parseDeviceChoice("cuda")->driver->name, "cuda");
+  EXPECT_EQ(parseDeviceChoice("auto")->driver, nullptr);
+  EXPECT_STREQ(parseDeviceChoice("hip:3")->driver->name, "hip");
+  EXPECT_EQ(parseDeviceChoice("hip:3")->index, 3);
   EXPECT_FALSE(parseDeviceChoice("cuda")->index.has_value());
   EXPECT_EQ(parseDeviceChoice("cuda:12")->index, 12);
   for (const char *text : {"", "gpu", "CUDA", "cuda:", "cuda:-1", "cuda: 1", "cuda:1x", "cuda1",
-                           "cuda:99999999999", "cpu:0", " cpu"})
+                           "cuda:99999999999", "cpu:0", " cpu", "hip:", "hip:x", ":0"})
     EXPECT_FALSE(parseDeviceChoice(text).has_value()) << text;
 }
 
 TEST_F(GpuErrors, TheEnvironmentChooses) {
-  EXPECT_EQ(error("nowhere"), "device: expected auto, cpu, cuda or cuda:N, got nowhere");
+  const std::string known = "auto, cpu, cuda, cuda:N, hip, hip:N, opencl or opencl:N";
+  EXPECT_EQ(error("nowhere"), "device: expected " + known + ", got nowhere");
   setenv("STC_DEVICE", "tpu", 1);
-  EXPECT_EQ(error(""), "STC_DEVICE: expected auto, cpu, cuda or cuda:N, got tpu");
+  EXPECT_EQ(error(""), "STC_DEVICE: expected " + known + ", got tpu");
   EXPECT_EQ(opened("cpu")->device(), "cpu") << "the option comes first";
   for (const char *device : {"cuda", "auto", ""}) {
     setenv("STC_DEVICE", device, 1);
@@ -151,6 +156,16 @@ TEST_F(GpuErrors, TheBestImageThatRuns) {
   unsetenv("STC_TARGET");
 }
 
+TEST_F(GpuErrors, AnotherMakersImage) {
+  EXPECT_EQ(error("cuda", codeFor("other-chip")),
+            path + ": device cuda: expected code for nvptx-..., got other-chip");
+  auto model = open("auto", 1, codeFor("other-chip"));
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->device(), "cpu");
+  EXPECT_EQ((*model)->gpuRefusal().message(),
+            path + ": device: expected code that a driver takes, got other-chip");
+}
+
 TEST_F(GpuErrors, NoImage) {
   ModelCode code = linkedModelCode();
   code.gpuImages = {};
@@ -223,10 +238,28 @@ TEST_F(GpuErrors, BlocksThatDoNotFit) {
   }
 }
 
+TEST_F(GpuErrors, ImagesWithoutAFunction) {
+  auto isMissing = [&](const char *settings, const char *function) {
+    configure(settings);
+    EXPECT_EQ(error(), std::string("GPU 0 (Fake 0): stc_model_") + function +
+                           ": expected a function of the code for nvptx-sm_70, got "
+                           "CUDA_ERROR_NOT_FOUND: words of the driver");
+  };
+  isMissing("missing=1", "score");
+  // Which an encoder has not.
+  test::writeBundle(path, test::fakeTokenizer(), test::asEncoder);
+  EXPECT_EQ(error(), "");
+  test::writeBundle(path, test::fakeTokenizer(), [](ModelSettings &settings) {
+    test::asEncoderDecoder(settings, /*readsFeatures=*/true);
+  });
+  isMissing("missing=2", "encode");
+  isMissing("missing=3", "stem");
+}
+
 TEST_F(GpuErrors, TheNumberOfBlocksCanBeLimited) {
   for (auto [text, blocks] : {std::pair("3", 3u), std::pair("", 8u), std::pair("1000", 8u)}) {
     setenv("STC_GPU_BLOCKS", text, 1);
-    EXPECT_EQ(opened()->gpu()->program().decode.blocks, blocks);
+    EXPECT_EQ(opened()->gpu()->program().prefill.blocks, blocks);
   }
   for (const char *text : {"0", "-1", "x", "99999999999"}) {
     setenv("STC_GPU_BLOCKS", text, 1);

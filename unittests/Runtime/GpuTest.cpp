@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 
 #include <cmath>
+#include <set>
 
 namespace stc {
 namespace {
@@ -72,6 +73,47 @@ TEST_F(Gpu, ScoresFromAnyRow) {
   EXPECT_EQ(copy(logits->subspan(test::fakeVocab)),
             expectedLogits({tokens.begin(), tokens.begin() + 7}));
   EXPECT_EQ(stats->launches.back().hiddenRow, 5);
+}
+
+TEST_F(Gpu, RunsEveryKindOfModel) {
+  struct {
+    std::function<void(ModelSettings &)> change;
+    std::vector<std::string> functions;
+  } kinds[] = {
+      {test::asEncoder, {"prefill"}},
+      {[](ModelSettings &s) { test::asEncoderDecoder(s, /*readsFeatures=*/false); },
+       {"encode", "prefill", "decode"}},
+      {[](ModelSettings &s) { test::asEncoderDecoder(s, /*readsFeatures=*/true); },
+       {"stem", "encode", "prefill", "decode"}},
+  };
+  for (const auto &kind : kinds) {
+    test::writeBundle(path, test::fakeTokenizer(), kind.change);
+    auto model = opened();
+    ASSERT_NE(model, nullptr);
+    stats->launches.clear();
+    test::expectAsOnProcessors(path, *model);
+    std::set<std::string> seen;
+    for (const auto &launch : stats->launches)
+      seen.insert(launch.function.substr(10));
+    for (const std::string &function : kind.functions)
+      EXPECT_EQ(seen.count(function), 1u) << function;
+  }
+}
+
+TEST_F(Gpu, ReadsRowsBesideTokens) {
+  test::writeBundle(path, test::fakeTokenizer(), test::asEncoder);
+  std::vector<int32_t> tokens = someTokens(5);
+  std::vector<float> rows;
+  for (size_t i = 0; i < tokens.size() * 3 * test::fakeHidden; ++i)
+    rows.push_back(float(i * 29 % 17));
+  auto statesOn = [&](const char *device, bool withRows) {
+    auto model = opened(device);
+    auto executor = model->createExecutor().value();
+    EXPECT_TRUE((withRows ? executor->prefill(tokens, rows) : executor->prefill(tokens, 0)).ok());
+    return copy(executor->hiddenStates(int64_t(tokens.size())).value());
+  };
+  EXPECT_EQ(statesOn("cuda", true), statesOn("cpu", true));
+  EXPECT_NE(statesOn("cuda", true), statesOn("cuda", false));
 }
 
 TEST_F(Gpu, SessionsDoNotShareMemory) {

@@ -286,7 +286,10 @@ TEST_F(ModelBinaryEval, NotReferences) {
 TEST_F(ModelBinary, ErrorsAreOneLineAndStatusOne) {
   std::vector<std::vector<std::string>> cases = {
       {"rnu"},
-      {"serve"},
+      {"serve", "--port", "x"},
+      {"serve", "--port", "70000"},
+      {"serve", "--timeout", "-1"},
+      {"serve", "positional"},
       {"help", "nothing"},
       {"run"},
       {"run", "-p", "a", "--prompt-file", "b"},
@@ -343,14 +346,14 @@ TEST_F(ModelBinary, WithoutATokenizerIdsStillWork) {
 
 TEST_F(ModelBinary, HelpNeedsNoModel) {
   program = STC_FAKE_BINARY; // no bundle
-  for (const char *command : {"run", "logits", "tokenize", "eval", "bench", "info"}) {
+  for (const char *command : {"run", "logits", "tokenize", "eval", "bench", "info", "serve"}) {
     Result page = run({command, "--help"}), same = run({"help", command});
     EXPECT_EQ(page.status, 0);
     EXPECT_EQ(page.out, same.out);
     EXPECT_THAT(page.out, HasSubstr("Examples:"));
   }
   EXPECT_THAT(run({"--help"}).out, HasSubstr("Commands:"));
-  EXPECT_EQ(run({"help"}).out.find("serve"), std::string::npos);
+  EXPECT_THAT(run({"help"}).out, HasSubstr("serve"));
   Result none = run({});
   EXPECT_EQ(none.status, 1);
   EXPECT_THAT(none.err, HasSubstr("Usage:"));

@@ -52,11 +52,11 @@ TEST(Model, SaysWhatItsKindOffers) {
   EXPECT_TRUE(decoder->require(Ability::Continue).ok());
   EXPECT_THAT(std::string(decoder->require(Ability::Embed).message()),
               HasSubstr("model: expected an encoder, which turns texts into vectors, got one of "
-                        "kind decoder (it offers run, logits"));
+                        "kind decoder (it offers run, serve, logits"));
   test::FakeModel encoder(1, true, test::asEncoder);
   EXPECT_TRUE(encoder->require(Ability::Embed).ok());
   const char *refusal = "model: expected a decoder, which continues texts, got one of kind encoder "
-                        "(it offers embed, logits, tokenize, bench and info)";
+                        "(it offers embed, serve, logits, tokenize, eval, bench and info)";
   EXPECT_THAT(std::string(encoder->require(Ability::Continue).message()), HasSubstr(refusal));
   auto session = Session::create(*encoder).value();
   EXPECT_THAT(std::string(session->decode(1).status().message()), HasSubstr(refusal));

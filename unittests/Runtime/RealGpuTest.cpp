@@ -16,12 +16,18 @@ namespace {
 
 using testing::HasSubstr;
 
+absl::StatusOr<std::unique_ptr<Model>> openOnGpu(const ModelCode &code, const std::string &path,
+                                                 const std::string &memory = "") {
+  Model::Options options;
+  options.device = "cuda";
+  options.deviceMemory = memory;
+  return Model::open(code, path, options);
+}
+
 absl::StatusOr<std::unique_ptr<Model>> openOnGpu(const ModelCode &code) {
   test::TemporaryDirectory directory; // a mapped file may be removed
   test::writeBundle(directory / "m");
-  Model::Options options;
-  options.device = "cuda";
-  return Model::open(code, directory / "m", options);
+  return openOnGpu(code, directory / "m");
 }
 
 TEST(RealGpu, ComputesTheModel) {
@@ -34,6 +40,45 @@ TEST(RealGpu, ComputesTheModel) {
   ASSERT_TRUE(bandwidth.ok()) << bandwidth.status();
   EXPECT_GT(*bandwidth, 1e10);
   EXPECT_LT(*bandwidth, 1e14);
+}
+
+TEST(RealGpu, RunsEveryKindOfModel) {
+  std::function<void(ModelSettings &)> kinds[] = {
+      test::asEncoder,
+      [](ModelSettings &s) { test::asEncoderDecoder(s, /*readsFeatures=*/false); },
+      [](ModelSettings &s) { test::asEncoderDecoder(s, /*readsFeatures=*/true); },
+  };
+  for (const auto &change : kinds) {
+    test::TemporaryDirectory directory;
+    test::writeBundle(directory / "m", test::fakeTokenizer(), change);
+    auto model = openOnGpu(linkedModelCode(), directory / "m");
+    if (absl::IsNotFound(model.status()))
+      GTEST_SKIP() << "this machine has no GPU: " << model.status().message();
+    ASSERT_TRUE(model.ok()) << model.status();
+    test::expectAsOnProcessors(directory / "m", **model);
+  }
+}
+
+// Weights in this machine's memory: all of them, and all but a page.
+TEST(RealGpu, ReadsWeightsOverTheBus) {
+  test::TemporaryDirectory directory;
+  std::vector<uint8_t> rest(7 << 20, 1);
+  test::writeBundle(directory / "m", test::fakeTokenizer(), nullptr, "", rest);
+  auto whole = openOnGpu(linkedModelCode(), directory / "m");
+  if (absl::IsNotFound(whole.status()))
+    GTEST_SKIP() << "this machine has no GPU: " << whole.status().message();
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  if (!(*whole)->gpu()->properties().sharesMemory)
+    GTEST_SKIP() << "its driver shares no memory";
+  for (const char *memory : {"64K", "2112K"}) {
+    auto model = openOnGpu(linkedModelCode(), directory / "m", memory);
+    ASSERT_TRUE(model.ok()) << model.status();
+    EXPECT_GT((*model)->gpu()->placement().hostBytes, 0u);
+    test::expectFakeModel(**model);
+    auto bandwidth = measureHostBandwidth((*model)->gpu()->device());
+    ASSERT_TRUE(bandwidth.ok()) << bandwidth.status();
+    std::printf("%.1f GB/s from this machine's memory\n", *bandwidth / 1e9);
+  }
 }
 
 // What a call costs besides its work: tokens there, logits back, and a wait.
@@ -52,7 +97,7 @@ TEST(RealGpu, LaunchesQuickly) {
   }
   std::chrono::duration<double, std::micro> time = std::chrono::steady_clock::now() - start;
   std::printf("%.1f microseconds per token of nothing, %u blocks\n", time.count() / calls,
-              (*model)->gpu()->program().decode.blocks);
+              (*model)->gpu()->program().prefill.blocks);
   EXPECT_LT(time.count() / calls, 1000);
 }
 

@@ -4,8 +4,10 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <set>
 
 namespace stc {
@@ -42,6 +44,31 @@ TEST(Sampler, GreedyTakesTheLargestAndTheLowestIdAmongEquals) {
   EXPECT_EQ(sampleOnce(plain(0), {1, 3, 2, 3}), 1);
   EXPECT_EQ(sampleOnce(plain(0), {-inf, -5, -inf}), 1);
   EXPECT_EQ(sampleOnce(plain(0), {0, 0, 0}), 0);
+}
+
+TEST(Sampler, LargeVocabularies) {
+  // Sizes about those of vectors and stretches, with many equals.
+  uint32_t state = 1;
+  for (size_t size : {1, 31, 32, 33, 255, 256, 257, 300, 511, 513, 5000})
+    for (uint32_t values : {1u, 3u, 1000u}) {
+      std::vector<float> logits;
+      for (size_t i = 0; i < size; ++i) {
+        state = state * 1664525 + 1013904223;
+        logits.push_back(float((state >> 8) % values) / 8 - 60);
+      }
+      std::vector<int32_t> order(size);
+      std::iota(order.begin(), order.end(), 0);
+      std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+        float first = logits[size_t(a)], second = logits[size_t(b)];
+        return first != second ? first > second : a < b;
+      });
+      EXPECT_EQ(sampleOnce(plain(0), logits), order[0]) << size << " " << values;
+      SamplerOptions options = plain(1e6); // all of them are as likely
+      options.topK = 5;
+      order.resize(std::min<size_t>(size, 5));
+      EXPECT_EQ(reachable(options, logits), std::set<int32_t>(order.begin(), order.end()))
+          << size << " " << values;
+    }
 }
 
 TEST(Sampler, DrawsFromTheSoftmax) {
@@ -163,6 +190,28 @@ TEST(Sampler, BadLogitsAreErrors) {
 TEST(Sampler, ExtremeTemperaturesStayFinite) {
   EXPECT_EQ(sampleOnce(plain(1e-300), {1, 2, -inf}), 1);
   EXPECT_EQ(reachable(plain(1e6), {0, 50, -inf}), (std::set<int32_t>{0, 1}));
+}
+
+TEST(Sampler, BiasesComeFirst) {
+  SamplerOptions options = plain(0);
+  options.biases = {{2, 2.5}, {0, -100}, {7, 100}, {-1, 100}}; // the last two are nobody's
+  EXPECT_EQ(sampleOnce(options, {3, 1, 0}), 2);
+  options.biases = {{0, 100}};
+  EXPECT_EQ(sampleOnce(options, {-inf, 1, 0}), 1);
+}
+
+TEST(Sampler, PenaltiesOfWhatWasChosen) {
+  // Each time a token is chosen it loses 1, and 2 more the first time.
+  SamplerOptions options = plain(0);
+  options.frequencyPenalty = 1;
+  options.presencePenalty = 2;
+  Sampler sampler(options, 1);
+  sampler.observe({1, 1, 1}); // not chosen
+  std::vector<int32_t> chosen;
+  for (int i = 0; i < 6; ++i)
+    chosen.push_back(sampler.sample({5, 4.5f, 2.25f}).value());
+  // 5 4.5 2.25, then 2 4.5, 2 1.5, 2 1.5 -0.75, 1, 0.5 ...
+  EXPECT_THAT(chosen, testing::ElementsAre(0, 1, 2, 0, 1, 0));
 }
 
 } // namespace

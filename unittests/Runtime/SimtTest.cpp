@@ -3,6 +3,7 @@
 #include "stc/Runtime/Simt.h"
 
 #include "stc/Runtime/ThreadPool.h"
+#include "stc/Support/Float.h"
 
 #include "gtest/gtest.h"
 
@@ -232,6 +233,88 @@ TEST(Simt, MultipliesMatricesOfBytes) {
   EXPECT_EQ(result, std::vector<float>(kThreads, 1.0f));
 }
 
+// "Matrix Fragments for sparse mma.m16n8k64" of bytes.
+TEST(Simt, MultipliesPrunedMatrices) {
+  std::vector<float> result = run([](const StcFrame *frame) {
+    int32_t lane = stc_simt_thread() % kWarp, group = lane / 4, inGroup = lane % 4;
+    // Both places in four columns, of each row and four columns.
+    auto placesOf = [](int32_t row, int32_t chunk) {
+      constexpr int32_t all[6] = {0x4, 0x8, 0x9, 0xC, 0xD, 0xE};
+      return all[(row * 5 + chunk) % 6];
+    };
+    int32_t a[4], b[4], places = 0, sums[4] = {10, 20, 30, 40};
+    for (int32_t i = 0; i < 4; ++i) {
+      a[i] = word([&](int32_t byte) { // of 32 numbers that are stored
+        return byteOfA(group + (i % 2 ? 8 : 0), inGroup * 4 + byte + (i >= 2 ? 16 : 0));
+      });
+      b[i] = word([&](int32_t byte) { return byteOfB(inGroup * 4 + byte + 16 * i, group); });
+    }
+    for (int32_t k = 0; k < 8; ++k)
+      places |= int32_t(uint32_t(placesOf(group + inGroup % 2 * 8, inGroup / 2 * 8 + k)) << 4 * k);
+    stc_simt_mma_sparse_int8(sums, a, b, places, 0);
+    bool isRight = true;
+    for (int32_t i = 0; i < 4; ++i) {
+      int32_t row = group + (i >= 2 ? 8 : 0), column = inGroup * 2 + i % 2;
+      int32_t expected = 10 * (i + 1);
+      for (int32_t k = 0; k < 32; ++k) {
+        int32_t place = placesOf(row, k / 2) >> (k % 2 * 2) & 3;
+        expected += int8_t(byteOfA(row, k)) * int8_t(byteOfB(k / 2 * 4 + place, column));
+      }
+      isRight &= sums[i] == expected;
+    }
+    output(frame)[stc_simt_thread()] = isRight;
+  });
+  EXPECT_EQ(result, std::vector<float>(kThreads, 1.0f));
+}
+
+// "Matrix Fragments for sparse mma.m16n8k32" of bf16 and f16, with places from either pair of
+// lanes.
+TEST(Simt, MultipliesPrunedMatricesOfFloats) {
+  std::vector<float> result = run([](const StcFrame *frame) {
+    int32_t lane = stc_simt_thread() % kWarp, group = lane / 4, inGroup = lane % 4;
+    constexpr int32_t all[6] = {0x4, 0x8, 0x9, 0xC, 0xD, 0xE};
+    auto placesOf = [](int32_t row, int32_t chunk) { return all[(row * 5 + chunk) % 6]; };
+    // Small integers, whose sums are exact; of A, number k of what is stored of a row.
+    auto numberOfA = [](int32_t row, int32_t k) { return float((row * 5 + k * 3) % 17 - 8); };
+    auto numberOfB = [](int32_t row, int32_t column) { return float((row * 7 + column) % 13 - 6); };
+    bool isRight = true;
+    for (bool isF16 : {false, true})
+      for (int32_t pair : {0, 1}) {
+        auto both = [&](float low, float high) {
+          return isF16 ? int32_t(uint32_t(floatToHalf(high)) << 16 | floatToHalf(low))
+                       : stc_simt_pair_bf16(high, low);
+        };
+        int32_t a[4], b[4];
+        for (int32_t i = 0; i < 4; ++i) {
+          int32_t row = group + (i % 2 ? 8 : 0), k = 2 * (inGroup + (i >= 2 ? 4 : 0));
+          a[i] = both(numberOfA(row, k), numberOfA(row, k + 1));
+          b[i] = both(numberOfB(8 * i + 2 * inGroup, group),
+                      numberOfB(8 * i + 2 * inGroup + 1, group));
+        }
+        uint32_t places = 0; // those of other lanes are none
+        if (inGroup / 2 == pair)
+          for (int32_t k = 0; k < 8; ++k)
+            places |= uint32_t(placesOf(group + k / 4 * 8, inGroup % 2 * 4 + k % 4)) << 4 * k;
+        float sums[4] = {0.5f, 0.25f, 0, 0};
+        if (isF16)
+          stc_simt_mma_sparse_f16(sums, a, b, int32_t(places), pair, 2 + pair);
+        else
+          stc_simt_mma_sparse_bf16(sums, a, b, int32_t(places), pair, pair);
+        for (int32_t i = 0; i < 4; ++i) {
+          int32_t row = group + (i >= 2 ? 8 : 0), column = inGroup * 2 + i % 2;
+          float expected = i == 0 ? 0.5f : i == 1 ? 0.25f : 0.0f;
+          for (int32_t k = 0; k < 16; ++k) {
+            int32_t place = placesOf(row, k / 2) >> (k % 2 * 2) & 3;
+            expected += numberOfA(row, k) * numberOfB(k / 2 * 4 + place, column);
+          }
+          isRight &= sums[i] == expected;
+        }
+      }
+    output(frame)[stc_simt_thread()] = isRight;
+  });
+  EXPECT_EQ(result, std::vector<float>(kThreads, 1.0f));
+}
+
 // "Matrix Fragments for mma.m16n8k16" of bf16.
 TEST(Simt, MultipliesMatricesOfBF16) {
   std::vector<float> result = run([](const StcFrame *frame) {
@@ -260,6 +343,107 @@ TEST(Simt, MultipliesMatricesOfBF16) {
       isRight &= sums[i] == expected;
     }
     output(frame)[stc_simt_thread()] = isRight;
+  });
+  EXPECT_EQ(result, std::vector<float>(kThreads, 1.0f));
+}
+
+// "Matrix Fragments for mma.m16n8k16" of f16, with `b` as ldmatrix brings it: in rows of columns
+// and in rows of what is summed over.
+TEST(Simt, LoadsAndMultipliesMatricesOfF16) {
+  std::vector<float> result = run([](const StcFrame *frame) {
+    int32_t thread = stc_simt_thread(), lane = thread % kWarp;
+    int32_t group = lane / 4, inGroup = lane % 4;
+    // Small integers, whose sums are exact, and two matrices of 8 columns beside each other.
+    auto numberOfA = [](int32_t row, int32_t k) { return float((row * 5 + k * 3) % 17 - 8); };
+    auto numberOfB = [](int32_t k, int32_t column) { return float((k * 7 + column) % 13 - 6); };
+    alignas(16) uint16_t byColumn[16][16], byDepth[16][16];
+    for (int32_t k = 0; k < 16; ++k)
+      for (int32_t column = 0; column < 16; ++column)
+        byColumn[column][k] = byDepth[k][column] = floatToHalf(numberOfB(k, column));
+    int32_t a[4];
+    for (int32_t i = 0; i < 4; ++i) {
+      int32_t row = group + (i % 2 ? 8 : 0), k = inGroup * 2 + (i >= 2 ? 8 : 0);
+      a[i] = int32_t(uint32_t(floatToHalf(numberOfA(row, k + 1))) << 16 |
+                     floatToHalf(numberOfA(row, k)));
+    }
+    bool isRight = true;
+    for (bool transposed : {false, true}) {
+      int32_t first = lane / 8 % 2 * 8, second = lane / 16 * 8, inMatrix = lane % 8;
+      const uint16_t *row =
+          transposed ? &byDepth[first + inMatrix][second] : &byColumn[second + inMatrix][first];
+      int32_t b[4];
+      stc_simt_load_matrices(b, row, 4, transposed, transposed);
+      for (int32_t half = 0; half < 2; ++half) {
+        float sums[4] = {0.5f, 0.25f, 0, 0};
+        stc_simt_mma_f16(sums, a, b + 2 * half, 2 + 2 * transposed + half);
+        for (int32_t i = 0; i < 4; ++i) {
+          float expected = i == 0 ? 0.5f : i == 1 ? 0.25f : 0.0f;
+          for (int32_t k = 0; k < 16; ++k)
+            expected += numberOfA(group + (i >= 2 ? 8 : 0), k) *
+                        numberOfB(k, 8 * half + inGroup * 2 + i % 2);
+          isRight &= sums[i] == expected;
+        }
+      }
+    }
+    output(frame)[thread] = isRight;
+  });
+  EXPECT_EQ(result, std::vector<float>(kThreads, 1.0f));
+}
+
+// The same of f16.
+TEST(Simt, MultipliesMatricesOfF16) {
+  std::vector<float> result = run([](const StcFrame *frame) {
+    int32_t lane = stc_simt_thread() % kWarp, group = lane / 4, inGroup = lane % 4;
+    // A has 1 + 2^-10, which bf16 has not, at (row, row); B counts.
+    auto pair = [](float low, float high) {
+      return int32_t(uint32_t(floatToHalf(high)) << 16 | floatToHalf(low));
+    };
+    auto a = [](int32_t row, int32_t column) { return row == column ? 1.0009765625f : 0.0f; };
+    auto b = [](int32_t row, int32_t column) { return float(row * 8 + column); };
+    int32_t wordsOfA[4], wordsOfB[2];
+    for (int32_t i = 0; i < 4; ++i) {
+      int32_t row = group + (i % 2 ? 8 : 0), column = inGroup * 2 + (i >= 2 ? 8 : 0);
+      wordsOfA[i] = pair(a(row, column), a(row, column + 1));
+    }
+    for (int32_t i = 0; i < 2; ++i) {
+      int32_t row = inGroup * 2 + (i ? 8 : 0);
+      wordsOfB[i] = pair(b(row, group), b(row + 1, group));
+    }
+    float sums[4] = {0, 0, 0, 1};
+    stc_simt_mma_f16(sums, wordsOfA, wordsOfB, 0);
+    bool isRight = true;
+    for (int32_t i = 0; i < 4; ++i)
+      isRight &= sums[i] == 1.0009765625f * b(group + (i >= 2 ? 8 : 0), inGroup * 2 + i % 2) +
+                                (i == 3 ? 1.0f : 0.0f);
+    output(frame)[stc_simt_thread()] = isRight;
+  });
+  EXPECT_EQ(result, std::vector<float>(kThreads, 1.0f));
+}
+
+// PTX ISA, "ldmatrix".
+TEST(Simt, LoadsMatrices) {
+  static uint16_t rows[kThreads][8];
+  for (int32_t row = 0; row < kThreads; ++row)
+    for (int32_t column = 0; column < 8; ++column)
+      rows[row][column] = uint16_t(row * 8 + column);
+  std::vector<float> result = run([](const StcFrame *frame) {
+    int32_t thread = stc_simt_thread(), lane = thread % kWarp, warp = thread / kWarp * kWarp;
+    int32_t pair = lane / 4, first = lane % 4 * 2;
+    bool isRight = true;
+    for (int32_t count : {4, 2})
+      for (int32_t isTransposed : {0, 1}) {
+        int32_t words[4] = {};
+        // Rows of lanes that do not count are none at all.
+        const void *row = lane < 8 * count ? rows[thread] : nullptr;
+        stc_simt_load_matrices(words, row, count, isTransposed, 0);
+        for (int32_t i = 0; i < count; ++i) {
+          const uint16_t(*matrix)[8] = rows + warp + 8 * i;
+          uint32_t low = isTransposed ? matrix[first][pair] : matrix[pair][first];
+          uint32_t high = isTransposed ? matrix[first + 1][pair] : matrix[pair][first + 1];
+          isRight &= uint32_t(words[i]) == (high << 16 | low);
+        }
+      }
+    output(frame)[thread] = isRight;
   });
   EXPECT_EQ(result, std::vector<float>(kThreads, 1.0f));
 }

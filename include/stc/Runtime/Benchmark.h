@@ -22,9 +22,14 @@ struct BenchmarkOptions {
 /// is generated, what is about decoding is NaN.
 struct BenchmarkResult {
   double decodeTokensPerSecond = 0, prefillTokensPerSecond = 0;
+  double imagesPerSecond = 0; // of a model that reads images, whose tokens are their positions
   int64_t weightBytesPerToken = 0;
   int64_t cacheBytesPerToken = 0; // what the KV cache holds in the middle of the decoding
-  double readBandwidth = 0, decodeBandwidthFraction = 0; // bytes per second; weights, of it
+  /// Bytes per second; of it what weights take. Where a GPU reads some of them from this machine's
+  /// memory, the share of a token's time that reading all of them takes at best.
+  double readBandwidth = 0, decodeBandwidthFraction = 0;
+  int64_t hostWeightBytesPerToken = 0; // of weightBytesPerToken, read from this machine's memory
+  double hostBandwidth = 0;            // at which a GPU can do that; 0 where none does
   /// Operations per second; of the peak. NaN on a GPU, whose peak is not measured.
   double int8Peak = 0, prefillPeakFraction = 0;
   int threads = 0, repetitions = 0;

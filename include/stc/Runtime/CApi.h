@@ -20,7 +20,8 @@ typedef struct stc_model_t stc_model_t;
 /* Opens the weights this code was compiled with. `weights_path` is the .weights file written beside
  * the library, `threads` the number of threads to compute with (0: all processors this process may
  * use). Checksums are compared, which reads the file once. The model runs on a GPU if it has code
- * for one that can, unless the environment variable STC_DEVICE says cpu, cuda or cuda:N. */
+ * for one that can, unless the environment variable STC_DEVICE says cpu, or which GPU: cuda, cuda:N,
+ * hip or hip:N. */
 stc_model_t *stc_model_open(const char *weights_path, int threads, char *error, size_t error_size);
 
 /* Frees a model and ends its threads. NULL is allowed. */
@@ -75,6 +76,32 @@ int64_t stc_model_generate(stc_model_t *model, const int32_t *tokens, int64_t co
 int stc_model_embed(stc_model_t *model, const int32_t *tokens, int64_t count, float *vector,
                     char *error, size_t error_size);
 
+/* Images, which vision transformers read. What one shows is made into pixels first, then these into
+ * a vector or into the logits of labels. */
+
+/* The numbers of an image's pixels, 3 * height * width; 0 for a model that reads no images. */
+int64_t stc_model_pixel_count(const stc_model_t *model);
+
+/* Reads a PNG, JPEG or binary PPM file in memory (`size` bytes), scales and normalizes it as the
+ * model's checkpoint says, and writes pixel_count floats, [3][height][width]. */
+int stc_model_read_image(const stc_model_t *model, const uint8_t *file, size_t size, float *pixels,
+                         char *error, size_t error_size);
+
+/* Writes the vector of an image's pixels: hidden_size floats, the state of its CLS token unless the
+ * model's checkpoint says otherwise. */
+int stc_model_embed_pixels(stc_model_t *model, const float *pixels, float *vector, char *error,
+                           size_t error_size);
+
+/* The number of labels that images are classified by, 0 for a model without such a head; and the
+ * name of one (NULL beyond them), which is the model's. */
+int64_t stc_model_label_count(const stc_model_t *model);
+const char *stc_model_label(const stc_model_t *model, int64_t label);
+
+/* Writes the logit of every label for an image's pixels: label_count floats. Their softmax are
+ * probabilities of labels that exclude each other. */
+int stc_model_classify_pixels(stc_model_t *model, const float *pixels, float *logits, char *error,
+                              size_t error_size);
+
 /* Writes at most `capacity` ids of `text` (`size` bytes) and returns how many there are, which may
  * be more. With `add_special`, tokens that mark the beginning or end of a text are added as the
  * model expects them. */
@@ -91,7 +118,8 @@ int64_t stc_model_detokenize(const stc_model_t *model, const int32_t *tokens, in
  * zero. Zero in all others asks for nothing. */
 typedef struct stc_model_constraint_t {
   size_t size;
-  const char *const *stop; /* the text ends before the first of these `stop_count` texts that comes */
+  const char *const
+      *stop; /* the text ends before the first of these `stop_count` texts that comes */
   int64_t stop_count;
   const char *grammar;       /* the text is one of this grammar (GBNF); NULL: any */
   const char *json_schema;   /* it is JSON of this schema, "{}" for any; not with `grammar` */
@@ -114,9 +142,9 @@ typedef struct stc_model_message_t {
   const char *content;
 } stc_model_message_t;
 
-/* Writes at most `capacity` ids of a conversation, as the model's chat template has it and with what
- * begins the model's answer, and returns how many there are, which may be more. A new text is to be
- * begun with them. `end_of_turn`, if not NULL, gets the token that ends an answer, for
+/* Writes at most `capacity` ids of a conversation, as the model's chat template has it and with
+ * what begins the model's answer, and returns how many there are, which may be more. A new text is
+ * to be begun with them. `end_of_turn`, if not NULL, gets the token that ends an answer, for
  * stc_model_constraint_t; -1 where the model's end of text does. */
 int64_t stc_model_chat_tokens(const stc_model_t *model, const stc_model_message_t *messages,
                               int64_t count, int32_t *tokens, int64_t capacity,

@@ -4,7 +4,7 @@
 #define STC_RUNTIME_CHATSESSION_H
 
 #include "stc/Runtime/ChatEncoder.h"
-#include "stc/Runtime/Generate.h"
+#include "stc/Runtime/TextMemory.h"
 
 namespace stc {
 
@@ -41,9 +41,8 @@ private:
 
   Model &model;
   std::unique_ptr<ChatEncoder> encoder;
-  std::unique_ptr<Session> session;
+  std::unique_ptr<TextMemory> memory;
   std::vector<ChatMessage> conversation;
-  std::vector<int32_t> read; // what the session has read
 };
 
 } // namespace stc

@@ -26,12 +26,17 @@ struct Command {
 };
 
 Command benchCommand();
+Command classifyCommand();
 Command embedCommand();
 Command evalCommand();
 Command infoCommand();
 Command logitsCommand();
 Command runCommand();
+Command serveCommand();
 Command tokenizeCommand();
+
+/// The declaration of a command, or null where there is none of that name.
+const CommandSpec *findCommand(absl::string_view name);
 
 /// The program: `args` without its name. Prints errors as one line and returns the exit status.
 int modelMain(const CommandContext &context, absl::Span<const std::string> args);

@@ -11,9 +11,11 @@
 
 namespace stc {
 
-/// The header of a stream of the logits that score `windows`.
+/// The header of a stream of the logits that score `windows`, as a model of
+/// this kind reads them; of an encoder of a vector for every window, `vocabulary` being its size.
 LogitsHeader describeLogits(int64_t vocabulary, int64_t context,
-                            absl::Span<const EvalWindow> windows);
+                            absl::Span<const EvalWindow> windows,
+                            ModelKind kind = ModelKind::Decoder);
 
 /// How well tokens are predicted.
 struct Perplexity {
@@ -32,6 +34,12 @@ struct Evaluation {
   SampleMean agreements;  // 1 where both expect the same token most, else 0
 };
 
+/// How far the vectors of texts are from a reference's.
+struct EmbeddingEvaluation {
+  int64_t texts = 0;
+  SampleMean distances; // with a reference: 1 - cosine, of every window
+};
+
 /// Scores `windows`, a few rows of logits at a time. `reference` and `writer` may be null: the one
 /// gives the logits to compare with (its header must have been checked), the other takes the
 /// model's; neither is finished. `progress` gets the scored tokens of each window. Errors: logits
@@ -39,6 +47,12 @@ struct Evaluation {
 absl::StatusOr<Evaluation> evaluate(Session &session, absl::Span<const EvalWindow> windows,
                                     LogitsReader *reference, LogitsWriter *writer,
                                     absl::FunctionRef<void(int64_t)> progress);
+
+/// The same of an encoder, with the vectors that its command `embed` gives: nothing but a reference
+/// says how good they are.
+absl::StatusOr<EmbeddingEvaluation>
+evaluateEmbeddings(Session &session, absl::Span<const EvalWindow> windows, LogitsReader *reference,
+                   LogitsWriter *writer, absl::FunctionRef<void(int64_t)> progress);
 
 } // namespace stc
 

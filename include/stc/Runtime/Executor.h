@@ -21,7 +21,8 @@ struct TextSizes {
   int64_t scoreRows; // rows of logits that one call of score writes at most
   uint64_t arena, keyCache, valueCache;
   uint64_t hidden; // [chunk][hiddenSize] floats
-  uint64_t logits; // [scoreRows][vocabSize] floats
+  int64_t columns; // of logits: vocabSize, or labelLogits of an encoder
+  uint64_t logits; // [scoreRows][columns] floats
   uint64_t caches() const { return keyCache + valueCache; }
   uint64_t total() const { return arena + caches() + hidden + logits; }
 };
@@ -32,15 +33,17 @@ class Executor {
 public:
   virtual ~Executor() = default;
   /// Reads the first text of an encoder-decoder, at most ModelSettings::encoderContext tokens, in
-  /// one call; the calls below attend to it from then on. An error where the device has no such
-  /// function.
-  virtual absl::Status encode(absl::Span<const int32_t> tokens);
+  /// one call; the calls below attend to it from then on.
+  virtual absl::Status encode(absl::Span<const int32_t> tokens) = 0;
   /// The same where the encoder reads rows of ModelSettings::featureSize numbers, two for each of
   /// its positions.
-  virtual absl::Status encode(absl::Span<const float> features);
+  virtual absl::Status encode(absl::Span<const float> features) = 0;
   /// Reads `tokens`, at most a chunk, the first of which stands at `position`, and leaves their
   /// hidden states for `score`.
   virtual absl::Status prefill(absl::Span<const int32_t> tokens, int64_t position) = 0;
+  /// The same for a model that reads a row of ModelSettings::featureSize numbers with every token,
+  /// from position 0 on.
+  virtual absl::Status prefill(absl::Span<const int32_t> tokens, absl::Span<const float> rows) = 0;
   /// Reads one token and returns the logits of the one after it, valid until the next call.
   virtual absl::StatusOr<absl::Span<const float>> decode(int32_t token, int64_t position) = 0;
   /// The hidden states of the `tokens` tokens of the last prefill, [tokens][hiddenSize], valid

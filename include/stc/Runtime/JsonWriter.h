@@ -26,6 +26,7 @@ public:
   /// Ten significant digits; infinities and NaN, which JSON lacks, become null.
   void number(absl::string_view key, double value);
   void boolean(absl::string_view key, bool value);
+  void null(absl::string_view key);
   const std::string &text() const { return output; }
 
 private:

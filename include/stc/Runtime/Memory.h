@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 namespace stc {
@@ -37,6 +38,11 @@ private:
 
 /// The memory and swap space this machine has in all, in bytes.
 uint64_t totalMemoryBytes();
+
+/// Bytes that this process could take now without anything being swapped out or ended: what the
+/// kernel says is available, or less where the control group (version 2) has less room. Read from
+/// `root`/proc/meminfo and `root`/sys/fs/cgroup; UINT64_MAX where neither says anything.
+uint64_t availableMemoryBytes(const std::string &root = "");
 
 /// An error when `bytes` in all can never fit into `available` bytes. `file` names the model.
 absl::Status checkMemory(const std::string &file, uint64_t bytes, uint64_t available);

@@ -8,9 +8,11 @@
 #include "stc/Runtime/Gpu/GpuModel.h"
 #include "stc/Runtime/ModelABI.h"
 #include "stc/Runtime/ThreadPool.h"
+#include "stc/Support/ImageSettings.h"
 #include "stc/Tokenizer/Tokenizer.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace stc {
@@ -31,12 +33,10 @@ inline ModelCode linkedModelCode() {
           absl::MakeConstSpan(stc_model_gpu_images, stc_model_gpu_image_count)};
 }
 
-/// What a user can want of a model: that it goes on with a text (`eval`, `run --chat`), that it
-/// writes one at all (`run`, `logits`), or that it turns one into vectors (`embed`).
-enum class Ability { Continue, Write, Embed };
-
-/// The path of the running executable as its user would name it.
-std::string executablePath();
+/// What a user can want of a model: that it goes on with a text (`run --chat`), that it writes one
+/// at all (`run`, `logits`), that it turns one into vectors (`embed`), that it reads images, or
+/// that it names what they show (`classify`).
+enum class Ability { Continue, Write, Embed, See, Classify };
 
 /// An open model. Immutable but for its thread pool: sessions of one model take turns.
 class Model {
@@ -45,9 +45,12 @@ public:
     int threads = 0;    // 0: ThreadPool::defaultThreads()
     bool verify = true; // read everything once and compare checksums
     std::string target; // the code to run; empty: STC_TARGET, else the best that can run
-    /// Where: "auto" (a GPU that can, else the processors), "cpu", "cuda" or "cuda:N"; empty:
-    /// STC_DEVICE, else auto.
+    /// Where: "auto" (a GPU that can, else the processors), "cpu", "cuda", "cuda:N", "hip" or
+    /// "hip:N"; empty: STC_DEVICE, else auto.
     std::string device = "";
+    /// How much memory of a GPU it may take, as parseMemoryLimit reads it; empty: STC_GPU_MEMORY,
+    /// else what is free.
+    std::string deviceMemory = "";
     bool progress = false; // tell on standard error how far a long load is
   };
   /// Opens the bundle at `path` and checks that it is whole, that `code` was generated for it and
@@ -79,6 +82,8 @@ public:
   const Tokenizer *tokenizer() const { return modelTokenizer.get(); }
   /// The tokenizer, or an error that says there is none.
   absl::StatusOr<const Tokenizer *> requireTokenizer() const;
+  /// How images are read and what they are classified by; null for a model that reads texts.
+  const ImageSettings *image() const { return imageSettings ? &*imageSettings : nullptr; }
   /// An error that says what the model offers unless its kind has `ability`.
   absl::Status require(Ability ability) const;
   bool isEndOfText(int32_t token) const;
@@ -92,6 +97,7 @@ private:
   ModelCode modelCode;
   const StcVariant *chosen = nullptr;
   std::unique_ptr<Bundle> bundle;
+  std::optional<ImageSettings> imageSettings;
   std::unique_ptr<Tokenizer> modelTokenizer;
   std::unique_ptr<ThreadPool> threadPool;
   std::unique_ptr<GpuModel> gpuModel; // refers to the bundle

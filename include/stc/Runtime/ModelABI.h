@@ -34,20 +34,24 @@ typedef void (*StcFunction)(const StcFrame *frame, int64_t thread, int64_t threa
 typedef struct StcVariant {
   const char *target;   /* as --target named it: "x86-64-v3" */
   const char *features; /* what the processor must have, comma separated: "avx2,fma" */
-  StcFunction prefill, decode, score; /* an encoder has but the first; the others are null */
+  /* An encoder has prefill, and score if it classifies; the others are null. One of images reads
+   * features beside tokens. */
+  StcFunction prefill, decode, score;
   /* Of an encoder-decoder, else null. encode reads the first text, or with features their rows:
    * then stem (else null) turns rows of features into rows of `hidden`, three neighbours of which
    * are a row of the features that encode reads, beside the positions as its tokens. */
   StcFunction encode, stem;
 } StcVariant;
 
-/* The model's functions as kernels for one kind of GPU: `stc_model_prefill`, `stc_model_decode` and
- * `stc_model_score`, each with one parameter, an StcFrame by value whose pointers are the device's.
- * Every block runs what a thread of a CPU would; all blocks must be resident at once (cooperative
- * launch). frame.sync is 64 bytes of device memory, zero before the first launch. */
+/* The model's functions as kernels for one kind of GPU: those of StcVariant's that there are, named
+ * `stc_model_prefill` and so on, each with one parameter, an StcFrame by value whose pointers are the
+ * device's. Every block runs what a thread of a CPU would; all blocks must be resident at once
+ * (cooperative launch). frame.sync is 64 bytes of device memory, zero before the first launch.
+ * In SPIR-V the parameter is a pointer to the frame in global memory, and frame.sync is zero before
+ * every launch. */
 typedef struct StcGpuImage {
   const char *target; /* as --target named it: "nvptx-sm_90" */
-  const char *format; /* "ptx" (with a final NUL), "cubin" or "fatbin" */
+  const char *format; /* "ptx" (with a final NUL), "cubin", "fatbin" or "spirv" */
   const uint8_t *bytes;
   uint64_t size;
   uint64_t block_threads; /* threads of a block */

@@ -25,6 +25,8 @@ private:
   std::string buffer;
 };
 
+/// Writes `text` to standard output.
+absl::Status print(absl::string_view text);
 /// Writes `text` and a newline to standard output.
 absl::Status printLine(absl::string_view text);
 

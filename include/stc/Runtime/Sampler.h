@@ -8,16 +8,22 @@
 #include "absl/types/span.h"
 
 #include <cstdint>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace stc {
 
 /// The steps are applied in the order of the fields.
 struct SamplerOptions {
+  /// Added to the logits of these tokens; those of other vocabularies change nothing.
+  std::vector<std::pair<int32_t, double>> biases;
   /// Logits of tokens among the last `repeatWindow` are divided (positive) or multiplied
   /// (negative) by this; 1 does nothing. Applied for greedy decoding too.
   double repeatPenalty = 1;
   int64_t repeatWindow = 64;
+  /// Taken from the logit of every token that was chosen before: once, and for each time.
+  double presencePenalty = 0, frequencyPenalty = 0;
   /// Logits are divided by it; 0 is greedy: the largest logit, the lowest id among equals.
   double temperature = 0.8;
   /// Only the `topK` most likely tokens; 0 keeps all.
@@ -27,6 +33,9 @@ struct SamplerOptions {
   /// Of those, the ones at least `minP` times as likely as the most likely.
   double minP = 0;
 };
+
+/// A seed that nobody knows beforehand, short enough to be typed again.
+uint64_t randomSeed();
 
 /// Samples tokens one after another, remembering those it has seen.
 class Sampler {
@@ -46,7 +55,9 @@ private:
       return weight != other.weight ? weight > other.weight : id < other.id;
     }
   };
+  void addBiases();
   void penalizeRepeats();
+  void penalizeChosen();
   void collectTopK();
   void toProbabilities();
   void keepTopP();
@@ -57,6 +68,7 @@ private:
   Random random;
   std::vector<int32_t> recent; // the last repeatWindow tokens, a ring
   size_t recentAt = 0;
+  std::unordered_map<int32_t, int64_t> chosenTimes; // while a penalty asks for it
   // Kept between calls for their memory.
   std::vector<float> scores;
   std::vector<Candidate> candidates; // sorted

@@ -58,7 +58,18 @@ public:
   /// The vector of a text: `encode`, pooled and scaled as the model's settings say.
   absl::StatusOr<std::vector<float>> embed(absl::Span<const int32_t> tokens);
 
+  /// Reads an image, ImageSettings::pixelNumbers() normalized numbers (see imagePixels), and
+  /// returns the last hidden states of its positions, [positions][hiddenSize], valid until the next
+  /// call: those of class tokens first. Errors: the model reads no images, another number of
+  /// numbers, or some that are not finite.
+  absl::StatusOr<absl::Span<const float>> encodeImage(absl::Span<const float> pixels);
+  /// The vector of an image: `encodeImage`, pooled and scaled as the model's settings say.
+  absl::StatusOr<std::vector<float>> embedImage(absl::Span<const float> pixels);
+  /// The logit of every label of an image. Error: the model has no labels either.
+  absl::StatusOr<std::vector<float>> classifyImage(absl::Span<const float> pixels);
+
 private:
+  std::vector<float> poolStates(absl::Span<const float> hidden) const;
   absl::Status beginEncoding(bool hasFeatures);
   explicit Session(Model &model) : model(model) {}
   absl::Status checkTokens(absl::Span<const int32_t> tokens) const;

@@ -45,11 +45,29 @@ void stc_simt_warp_barrier(int32_t place);
 int32_t stc_simt_shuffle_xor(int32_t value, int32_t mask, int32_t place);
 
 /* The matrix multiplications of tensor cores, by all lanes of a warp of 32: sums += a * b with `a`
- * 16 rows, `b` 8 columns, and 32 columns of `a` (bytes) or 16 (bf16). What of them is in which
+ * 16 rows, `b` 8 columns, and 32 columns of `a` (bytes) or 16 (bf16, f16). What of them is in which
  * lane's registers is as in PTX's mma.sync.m16n8k32 and m16n8k16. Sums of integers wrap around. */
 void stc_simt_mma_int8(int32_t sums[4], const int32_t a[4], const int32_t b[2], int32_t a_signed,
                        int32_t b_signed, int32_t place);
 void stc_simt_mma_bf16(float sums[4], const int32_t a[4], const int32_t b[2], int32_t place);
+void stc_simt_mma_f16(float sums[4], const int32_t a[4], const int32_t b[2], int32_t place);
+
+/* The same of signed bytes with `a` 16 rows of 64 columns, of each four of which two are stored, as
+ * PTX's mma.sp.m16n8k64 has them. `places` are the lane's share of where those two are, in two bits
+ * each; the first is less than the second. */
+void stc_simt_mma_sparse_int8(int32_t sums[4], const int32_t a[4], const int32_t b[4],
+                              int32_t places, int32_t place);
+/* Those of bf16 and f16 with 32 columns, as PTX's mma.sp.m16n8k32 has them. The places are those of
+ * lanes 2 * pair and 2 * pair + 1 of each four. */
+void stc_simt_mma_sparse_bf16(float sums[4], const int32_t a[4], const int32_t b[4], int32_t places,
+                              int32_t pair, int32_t place);
+void stc_simt_mma_sparse_f16(float sums[4], const int32_t a[4], const int32_t b[4], int32_t places,
+                             int32_t pair, int32_t place);
+
+/* Loads `count` matrices of 8 rows of 16 bytes, by all lanes of a warp of 32, as PTX's ldmatrix of
+ * 16-bit numbers: lane 8 i + r says where row r of matrix i lies. */
+void stc_simt_load_matrices(int32_t words[4], const void *row, int32_t count, int32_t is_transposed,
+                            int32_t place);
 
 /* Copies that a thread starts and waits for: those before its last `groups` commits are done when
  * `wait` returns. The order of fibers also says when they happen: as late as they may (ascending),

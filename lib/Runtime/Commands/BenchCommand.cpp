@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_format.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace stc {
@@ -23,8 +24,14 @@ const CommandSpec &spec() {
       "neighbouring measurements. The fraction of bandwidth counts the weights alone, not the\n"
       "KV cache, and can exceed 1 when the weights fit into a processor's cache. On a GPU the\n"
       "bandwidth is that of copies within its memory, read and written bytes together, and its\n"
-      "arithmetic is not measured. Start-up is the time to the first token of a model that is in\n"
-      "memory but not opened. An encoder is measured reading texts of --prompt-tokens tokens.",
+      "arithmetic is not measured; of weights that stay in this machine's memory the fraction\n"
+      "counts the time that the bus needs. Start-up is the time to the first token of a model "
+      "that\n"
+      "is in memory but not opened. An encoder is measured reading texts of --prompt-tokens\n"
+      "tokens, and so is that of an encoder-decoder (Whisper's with as many positions of sound),\n"
+      "behind which the decoder generates; the arithmetic of such an encoder is not put in\n"
+      "proportion. A vision transformer is measured reading images, without decoding and scaling\n"
+      "them.",
       withModelOptions({{"--prompt-tokens", "", "N", "Length of the prompt (default: 128)."},
                         {"--generate", "", "N", "Tokens to generate (default: 64)."},
                         {"--context", "", "N",
@@ -42,10 +49,16 @@ std::string printJson(const BenchmarkResult &result, double startup) {
   json.beginObject();
   json.number("decode_tokens_per_second", result.decodeTokensPerSecond);
   json.number("prefill_tokens_per_second", result.prefillTokensPerSecond);
+  if (result.imagesPerSecond > 0)
+    json.number("images_per_second", result.imagesPerSecond);
   json.integer("weight_bytes_per_token", result.weightBytesPerToken);
   json.integer("cache_bytes_per_token", result.cacheBytesPerToken);
   json.number("read_bandwidth_bytes_per_second", result.readBandwidth);
   json.number("decode_bandwidth_fraction", result.decodeBandwidthFraction);
+  if (result.hostBandwidth > 0) {
+    json.integer("host_weight_bytes_per_token", result.hostWeightBytesPerToken);
+    json.number("host_bandwidth_bytes_per_second", result.hostBandwidth);
+  }
   json.number("int8_peak_ops_per_second", result.int8Peak);
   json.number("prefill_peak_fraction", result.prefillPeakFraction);
   json.number("startup_seconds", startup);
@@ -67,8 +80,14 @@ std::string printText(const BenchmarkResult &result, double startup) {
                              gpu ? result.deviceLabel + " copies"
                                  : absl::StrFormat("%d threads read", result.threads),
                              double(result.weightBytesPerToken) / 1e6);
-  std::string prefill = absl::StrFormat("prefill  %10.1f tokens/s", result.prefillTokensPerSecond);
-  if (!gpu)
+  if (result.hostBandwidth > 0)
+    absl::StrAppendFormat(&decode, "host     %10.1f MB per token over a bus of %.1f GB/s\n",
+                          double(result.hostWeightBytesPerToken) / 1e6, result.hostBandwidth / 1e9);
+  std::string prefill =
+      result.imagesPerSecond > 0
+          ? absl::StrFormat("images   %10.1f /s", result.imagesPerSecond)
+          : absl::StrFormat("prefill  %10.1f tokens/s", result.prefillTokensPerSecond);
+  if (!gpu && !std::isnan(result.prefillPeakFraction))
     absl::StrAppendFormat(&prefill, "   %5.1f %% of %.0f billion 8-bit operations/s",
                           100 * result.prefillPeakFraction, result.int8Peak / 1e9);
   return absl::StrFormat("%s%s\n"
@@ -77,12 +96,17 @@ std::string printText(const BenchmarkResult &result, double startup) {
                          decode, prefill, startup, result.repetitions);
 }
 
-/// An encoder reads texts and generates none.
-absl::Status fitToEncoder(const Args &args, BenchmarkOptions &options) {
+/// An encoder reads texts, or images, and generates none.
+absl::Status fitToEncoder(const Args &args, const ImageSettings *image, BenchmarkOptions &options) {
   for (const char *name : {"--generate", "--context"})
     if (args.has(name))
       return args.error(name, "a decoder", "an encoder, which reads each text as a whole");
   options.generate = 0;
+  if (!image)
+    return absl::OkStatus();
+  if (args.has("--prompt-tokens"))
+    return args.error("--prompt-tokens", "a model that reads texts", "one that reads images");
+  options.promptTokens = image->positions();
   return absl::OkStatus();
 }
 
@@ -98,8 +122,17 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   STC_ASSIGN_OR_RETURN(double startup,
                        measureStartup(context.code, context.bundlePath, modelOptions));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
-  if (model->settings().kind == ModelKind::Encoder)
-    STC_RETURN_IF_ERROR(fitToEncoder(args, options));
+  const ModelSettings &settings = model->settings();
+  if (settings.kind == ModelKind::Encoder)
+    STC_RETURN_IF_ERROR(fitToEncoder(args, model->image(), options));
+  if (settings.kind == ModelKind::EncoderDecoder) {
+    if (args.has("--context"))
+      return args.error("--context", "a decoder alone", "one behind an encoder");
+    if (!args.has("--prompt-tokens"))
+      options.promptTokens = std::min(options.promptTokens, settings.encoderContext);
+    if (!args.has("--generate"))
+      options.generate = std::min(options.generate, settings.maxContext);
+  }
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
   STC_ASSIGN_OR_RETURN(BenchmarkResult result, benchmark(*session, options));
   return printLine(args.has("--json") ? printJson(result, startup) : printText(result, startup));

@@ -1,11 +1,13 @@
 // Choosing a command, and what all commands share: errors, help, opening the model.
 #include "stc/Runtime/Commands.h"
 
+#include "stc/Runtime/Gpu/GpuProbe.h"
 #include "stc/Runtime/Output.h"
+#include "stc/Support/Process.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <unistd.h>
@@ -15,8 +17,8 @@ namespace stc {
 namespace {
 
 std::vector<Command> allCommands() {
-  return {runCommand(),  embedCommand(), logitsCommand(), tokenizeCommand(),
-          evalCommand(), benchCommand(), infoCommand()};
+  return {runCommand(),      embedCommand(), classifyCommand(), serveCommand(), logitsCommand(),
+          tokenizeCommand(), evalCommand(),  benchCommand(),    infoCommand()};
 }
 
 std::string overview(const std::string &program) {
@@ -55,13 +57,19 @@ absl::Status unknownCommand(const std::string &name) {
 int showHelp(const std::string &program, absl::Span<const std::string> args) {
   if (args.empty() || args[0][0] == '-')
     return report(printLine(overview(program)));
-  for (const Command &command : allCommands())
-    if (command.spec->name == args[0])
-      return report(printLine(helpPage(program, *command.spec)));
+  if (const CommandSpec *spec = findCommand(args[0]))
+    return report(printLine(helpPage(program, *spec)));
   return report(unknownCommand(args[0]));
 }
 
 } // namespace
+
+const CommandSpec *findCommand(absl::string_view name) {
+  for (const Command &command : allCommands())
+    if (command.spec->name == name)
+      return command.spec;
+  return nullptr;
+}
 
 int runCommandLine(const std::string &program, const CommandSpec &spec,
                    absl::Span<const std::string> args,
@@ -75,9 +83,7 @@ int runCommandLine(const std::string &program, const CommandSpec &spec,
 }
 
 int modelMain(const CommandContext &context, absl::Span<const std::string> args) {
-  // A closed pipe is reported by the write that meets it, like every other failed write.
-  std::signal(SIGPIPE, SIG_IGN);
-  removeTemporariesOnSignal();
+  prepareProcess();
   std::vector<std::string> given(args.begin(), args.end());
   if (given.empty()) {
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
@@ -102,9 +108,14 @@ std::vector<Option> withModelOptions(std::vector<Option> own) {
       {"--threads", "", "N", "Threads to use (default: the processors this process may run on)."});
   own.push_back(
       {"--device", "", "WHERE",
-       "cpu, cuda (the first GPU that can), cuda:N, or auto: a GPU if the model has code\n"
-       "for it and it can run that, else the processors (default: environment variable\n"
-       "STC_DEVICE, else auto)."});
+       "cpu, cuda, hip or opencl (the first GPU of NVIDIA's, AMD's or OpenCL's that can), cuda:N,\n"
+       "hip:N, opencl:N, or auto: a GPU if the model has code for it and it can run that, else "
+       "the\n"
+       "processors (default: environment variable STC_DEVICE, else auto)."});
+  own.push_back({"--device-memory", "", "BYTES",
+                 "How much memory of a GPU to take at most, in bytes (also 500M, 8G) or as a part\n"
+                 "(50%). Weights that do not fit are read from this machine's memory (default:\n"
+                 "environment variable STC_GPU_MEMORY, else what is free)."});
   own.push_back({"--no-verify", "", "",
                  "Do not compare checksums at start (also: environment variable STC_NO_VERIFY).\n"
                  "STC_TARGET=NAME runs the code of one target that `info` lists, not the best."});
@@ -126,9 +137,30 @@ absl::StatusOr<Model::Options> openOptions(const Args &args) {
   if (args.has("--device")) {
     options.device = args.text("--device");
     if (!parseDeviceChoice(options.device))
-      return args.error("--device", deviceChoices, options.device);
+      return args.error("--device", deviceChoices(), options.device);
+  }
+  if (args.has("--device-memory")) {
+    options.deviceMemory = args.text("--device-memory");
+    if (!parseMemoryLimit(options.deviceMemory))
+      return args.error("--device-memory", kMemoryLimits, options.deviceMemory);
+    if (options.device == "cpu")
+      return args.error("--device-memory", "a GPU among the devices", "--device cpu");
   }
   return options;
+}
+
+/// What weights in this machine's memory mean for a GPU's speed.
+static std::string describeStreaming(GpuModel &gpu) {
+  const WeightPlacement &placement = gpu.placement();
+  std::string text =
+      absl::StrFormat("%.1f MB of weights do not fit into the memory of %s and are read from this "
+                      "machine's",
+                      double(placement.hostBytes) / 1e6, gpu.properties().label);
+  absl::StatusOr<double> rate = measureHostBandwidth(gpu.device());
+  if (rate.ok() && gpu.settings().kind != ModelKind::Encoder && placement.hostBytesPerToken > 0)
+    absl::StrAppendFormat(&text, ": expect at most %.1f tokens/s",
+                          *rate / placement.hostBytesPerToken);
+  return text;
 }
 
 absl::StatusOr<std::unique_ptr<Model>> openModel(const CommandContext &context, const Args &args) {
@@ -140,6 +172,8 @@ absl::StatusOr<std::unique_ptr<Model>> openModel(const CommandContext &context, 
   if (options.progress && !refusal.ok() && !absl::IsNotFound(refusal))
     std::fprintf(stderr, "note: running on the processors: %s\n",
                  std::string(refusal.message()).c_str());
+  if (options.progress && model->gpu() && model->gpu()->placement().hostBytes > 0)
+    std::fprintf(stderr, "note: %s\n", describeStreaming(*model->gpu()).c_str());
   return model;
 }
 

@@ -1,4 +1,5 @@
-// embed: texts to vectors, by an encoder.
+// embed: texts or images to vectors, by an encoder.
+#include "ImageInput.h"
 #include "stc/Runtime/Commands.h"
 #include "stc/Runtime/JsonWriter.h"
 #include "stc/Runtime/Npy.h"
@@ -18,17 +19,22 @@ const CommandSpec &spec() {
   static const CommandSpec spec = {
       "embed",
       "",
-      "Turn texts into vectors (encoders).",
+      "Turn texts or images into vectors (encoders).",
       "Prints one line of numbers per text: its hidden states, pooled and scaled to length 1 as\n"
       "the checkpoint says (`info` shows how), so that the product of two vectors is the cosine\n"
-      "of the angle between them. Special tokens are added as the tokenizer says.",
+      "of the angle between them. Special tokens are added as the tokenizer says.\n"
+      "Of an image, the vector is the hidden state of the CLS token, not scaled, unless the\n"
+      "checkpoint says otherwise.",
       withModelOptions({{"--text", "", "TEXT", "A text (may be repeated).", true},
                         {"--text-file", "", "FILE", "Read texts from a file, one per line."},
                         {"--tokens", "", "IDS", "One text as token ids; nothing is added."},
+                        imageOption(/*repeats=*/true),
                         {"--output", "-o", "FILE",
-                         "Write the vectors to a .npy file, float32 [texts, hidden size]."},
+                         "Write the vectors to a .npy file, float32 [texts or images, hidden "
+                         "size]."},
                         {"--json", "", "", "Print one JSON object."}}),
-      {"embed --text \"A quick fox\"", "embed --text-file sentences.txt -o vectors.npy",
+      {"embed --text \"A quick fox\"", "embed --image cat.jpg",
+       "embed --text-file sentences.txt -o vectors.npy",
        "embed --text \"One.\" --text \"Two.\" --json"}};
   return spec;
 }
@@ -84,13 +90,17 @@ absl::Status checkLength(const Text &text, int64_t most) {
       absl::StrCat(text.ids.size()));
 }
 
-std::string printJson(const std::vector<Text> &texts, const std::vector<std::vector<float>> &rows) {
+std::string printJson(const std::vector<Text> &texts, const std::vector<std::string> &images,
+                      const std::vector<std::vector<float>> &rows) {
   JsonWriter json;
   json.beginObject();
   json.beginArray("embeddings");
   for (size_t i = 0; i < rows.size(); ++i) {
     json.beginObject();
-    json.integer("tokens", int64_t(texts[i].ids.size()));
+    if (texts.empty())
+      json.string("image", images[i]);
+    else
+      json.integer("tokens", int64_t(texts[i].ids.size()));
     json.beginArray("embedding");
     for (float value : rows[i])
       json.number("", double(value));
@@ -121,24 +131,32 @@ absl::Status print(const std::vector<std::vector<float>> &rows) {
 }
 
 absl::Status execute(const CommandContext &context, const Args &args) {
-  STC_RETURN_IF_ERROR(args.expectOneOf({"--text", "--text-file", "--tokens"}, true));
+  STC_RETURN_IF_ERROR(args.expectOneOf({"--text", "--text-file", "--tokens", "--image"}, true));
   if (args.has("--output")) {
     STC_RETURN_IF_ERROR(args.expectOneOf({"--output", "--json"}, true));
     STC_RETURN_IF_ERROR(checkWritable(args.text("--output")));
   }
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
-  STC_RETURN_IF_ERROR(model->require(Ability::Embed));
-  STC_ASSIGN_OR_RETURN(std::vector<Text> texts, readTexts(*model, args));
+  std::vector<std::string> images = args.texts("--image");
+  STC_RETURN_IF_ERROR(model->require(images.empty() ? Ability::Embed : Ability::See));
+  std::vector<Text> texts;
+  if (images.empty()) {
+    STC_ASSIGN_OR_RETURN(texts, readTexts(*model, args));
+  }
   for (const Text &text : texts)
     STC_RETURN_IF_ERROR(checkLength(text, model->settings().maxContext));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
   std::vector<std::vector<float>> rows;
+  for (const std::string &path : images) {
+    STC_ASSIGN_OR_RETURN(std::vector<float> pixels, readImage(*model, path));
+    STC_ASSIGN_OR_RETURN(rows.emplace_back(), session->embedImage(pixels));
+  }
   for (const Text &text : texts) {
     STC_ASSIGN_OR_RETURN(rows.emplace_back(), session->embed(text.ids));
   }
   if (args.has("--output"))
     return writeNpy(args.text("--output"), rows);
-  return args.has("--json") ? printLine(printJson(texts, rows)) : print(rows);
+  return args.has("--json") ? printLine(printJson(texts, images, rows)) : print(rows);
 }
 
 } // namespace

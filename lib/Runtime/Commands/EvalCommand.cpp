@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
+#include <algorithm>
 #include <unistd.h>
 
 namespace stc {
@@ -25,10 +26,17 @@ const CommandSpec &spec() {
       "The text is cut into consecutive windows of N tokens; each begins with the BOS token if\n"
       "the tokenizer adds one. Every token but a window's first is scored. A last, shorter\n"
       "window is left out unless it is the only one. Windows never cross files.\n"
+      "The encoder of an encoder-decoder reads the first half of a window, with the token that\n"
+      "ends a text if the tokenizer adds one; the other half is what its decoder should write\n"
+      "behind its start token.\n"
       "With --json the keys are tokens (scored), perplexity and perplexity_stderr; with\n"
       "--reference also kl (KL(reference || model) in nats per token, over the whole\n"
       "vocabulary), top1_agreement (the share of tokens where both expect the same next token\n"
-      "most) and reference_perplexity. Each has its standard error beside it, as KEY_stderr.",
+      "most) and reference_perplexity. Each has its standard error beside it, as KEY_stderr.\n"
+      "An encoder predicts nothing. Every window is a text, marked as the tokenizer does; the "
+      "keys\n"
+      "are texts, and with --reference cosine_distance: 1 - the cosine of the vectors that both\n"
+      "models' command embed gives of a text, and cosine_distance_stderr.",
       withModelOptions(
           {{"--text", "", "FILE", "The text to predict; several are evaluated as one.", true},
            {"--tokens-file", "", "FILE",
@@ -81,6 +89,52 @@ std::string printText(const Evaluation &result, bool compared) {
   return text;
 }
 
+std::string printVectors(const EmbeddingEvaluation &result, bool compared, bool asJson) {
+  const SampleMean &distances = result.distances;
+  if (!asJson)
+    return compared ? absl::StrFormat("cosine distance %.6g +- %.2g over %d texts",
+                                      distances.mean(), distances.standardError(), result.texts)
+                    : absl::StrFormat("%d texts", result.texts);
+  JsonWriter json;
+  json.beginObject();
+  json.integer("texts", result.texts);
+  if (compared) {
+    json.number("cosine_distance", distances.mean());
+    json.number("cosine_distance_stderr", distances.standardError());
+  }
+  json.endObject();
+  return json.text();
+}
+
+/// How the windows of a text begin and end for this model.
+absl::StatusOr<WindowForm> windowForm(const Model &model, const Args &args) {
+  const ModelSettings &settings = model.settings();
+  bool isPair = settings.kind == ModelKind::EncoderDecoder;
+  WindowForm form;
+  if (const Tokenizer *tokenizer = model.tokenizer()) {
+    const TokenizerSpec &rules = tokenizer->spec();
+    form.bos = rules.addBos ? rules.bos : -1;
+    form.end = rules.addEos && settings.kind != ModelKind::Decoder ? rules.eos : -1;
+  }
+  if (isPair) {
+    form.decoderStart = settings.decoderStart;
+    if (settings.featureSize > 0 || form.decoderStart < 0)
+      return formatError({model.path(), "model", {}},
+                         "one that reads text, with a token that its decoder begins with",
+                         settings.featureSize > 0 ? "one that reads sound" : "one without");
+  }
+  // The cache holds what either side reads.
+  int64_t longest = settings.maxContext;
+  if (isPair)
+    longest = 2 * std::min(longest, settings.encoderContext);
+  int64_t fewest = 2;
+  for (form.length = fewest; form.ownTokens() < (isPair ? 2 : 1); ++form.length)
+    ++fewest;
+  STC_ASSIGN_OR_RETURN(
+      form.length, args.integer("--context", std::min(defaultContext, longest), fewest, longest));
+  return form;
+}
+
 absl::StatusOr<std::vector<EvalText>> readTexts(const Model &model, const Args &args) {
   std::vector<EvalText> texts;
   for (const std::string &path : args.texts("--tokens-file")) {
@@ -127,25 +181,23 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   STC_RETURN_IF_ERROR(args.expectOneOf({"--text", "--tokens-file"}, true));
   STC_RETURN_IF_ERROR(checkOutput(args));
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, openModel(context, args));
-  STC_RETURN_IF_ERROR(model->require(Ability::Continue));
-  int64_t maxContext = model->settings().maxContext;
-  STC_ASSIGN_OR_RETURN(
-      int64_t window,
-      args.integer("--context", std::min(defaultContext, maxContext), 2, maxContext));
+  ModelKind kind = model->settings().kind;
+  STC_ASSIGN_OR_RETURN(WindowForm form, windowForm(*model, args));
   STC_ASSIGN_OR_RETURN(std::vector<EvalText> texts, readTexts(*model, args));
-  const Tokenizer *tokenizer = model->tokenizer();
-  int64_t bos = tokenizer && tokenizer->spec().addBos ? tokenizer->spec().bos : -1;
   std::vector<EvalWindow> windows;
   for (const EvalText &text : texts) {
-    STC_ASSIGN_OR_RETURN(std::vector<EvalWindow> own, cutWindows(text, window, bos));
+    STC_ASSIGN_OR_RETURN(std::vector<EvalWindow> own, cutWindows(text, form));
     windows.insert(windows.end(), own.begin(), own.end());
   }
-  LogitsHeader header = describeLogits(model->settings().vocabSize, window, windows);
+  bool isEncoder = kind == ModelKind::Encoder;
+  LogitsHeader header =
+      describeLogits(isEncoder ? model->settings().hiddenSize : model->settings().vocabSize,
+                     form.length, windows, kind);
 
   std::unique_ptr<LogitsReader> reference;
   if (args.has("--reference")) {
-    STC_ASSIGN_OR_RETURN(
-        reference, LogitsReader::open(args.text("--reference"), referenceArguments(args, window)));
+    STC_ASSIGN_OR_RETURN(reference, LogitsReader::open(args.text("--reference"),
+                                                       referenceArguments(args, form.length)));
     STC_RETURN_IF_ERROR(reference->check(header));
   }
   std::unique_ptr<LogitsWriter> writer;
@@ -157,9 +209,19 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   Progress progress("eval", header.rows,
                     args.has("--quiet") || args.has("--json") ? Progress::Mode::Quiet
                                                               : Progress::Mode::Auto);
-  STC_ASSIGN_OR_RETURN(Evaluation result,
-                       evaluate(*session, windows, reference.get(), writer.get(),
-                                [&](int64_t scored) { progress.advance(uint64_t(scored)); }));
+  auto advance = [&](int64_t scored) { progress.advance(uint64_t(scored)); };
+  std::string printed;
+  if (isEncoder) {
+    STC_ASSIGN_OR_RETURN(
+        EmbeddingEvaluation result,
+        evaluateEmbeddings(*session, windows, reference.get(), writer.get(), advance));
+    printed = printVectors(result, reference != nullptr, args.has("--json"));
+  } else {
+    STC_ASSIGN_OR_RETURN(Evaluation result,
+                         evaluate(*session, windows, reference.get(), writer.get(), advance));
+    printed = args.has("--json") ? printJson(result, reference != nullptr)
+                                 : printText(result, reference != nullptr);
+  }
   if (reference)
     STC_RETURN_IF_ERROR(reference->finish());
   if (writer)
@@ -167,8 +229,7 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   progress.finish();
   if (args.text("--save-logits") == "-")
     return absl::OkStatus(); // that was what standard output is for
-  return printLine(args.has("--json") ? printJson(result, reference != nullptr)
-                                      : printText(result, reference != nullptr));
+  return printLine(printed);
 }
 
 } // namespace

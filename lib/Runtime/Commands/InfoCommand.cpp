@@ -57,9 +57,10 @@ absl::Status addDevice(JsonWriter &json, Model &model) {
     json.string("architecture", properties.architecture);
     json.string("driver", properties.driver);
     json.integer("multiprocessors", properties.multiprocessors);
-    json.integer("blocks", gpu->program().decode.blocks);
+    json.integer("blocks", gpu->program().prefill.blocks);
     json.integer("memory_bytes", int64_t(properties.totalBytes));
     json.integer("weight_bytes", int64_t(model.contents().weights().size()));
+    json.integer("weights_on_host_bytes", int64_t(gpu->placement().hostBytes));
     json.integer("kv_cache_bytes", int64_t(TextSizes(model.settings()).caches()));
     json.integer("free_bytes", int64_t(free));
   }
@@ -103,6 +104,16 @@ absl::StatusOr<std::string> printJson(Model &model, bool verified) {
   if (s.kind == ModelKind::Encoder) {
     json.string("pooling", s.pooling);
     json.boolean("normalize", s.normalize != 0);
+  }
+  if (const ImageSettings *image = model.image()) {
+    json.beginObject("image");
+    json.integer("height", image->height);
+    json.integer("width", image->width);
+    json.integer("patch_height", image->patchHeight);
+    json.integer("patch_width", image->patchWidth);
+    json.integer("positions", image->positions());
+    json.integer("labels", image->classifiers > 0 ? int64_t(image->labels.size()) : 0);
+    json.endObject();
   }
   json.boolean("tokenizer", model.tokenizer() != nullptr);
   json.boolean("chat_template", !s.chatTemplate.empty());
@@ -156,6 +167,12 @@ absl::StatusOr<std::string> printText(Model &model, bool verified) {
   line("context", absl::StrCat(s.maxContext, " tokens"));
   if (s.kind == ModelKind::Encoder)
     line("pooling", s.pooling + (s.normalize ? ", scaled to length 1" : ", not scaled"));
+  if (const ImageSettings *image = model.image())
+    line("images",
+         absl::StrCat(image->width, " x ", image->height, " pixels, patches of ", image->patchWidth,
+                      " x ", image->patchHeight, ", ",
+                      image->classifiers > 0 ? absl::StrCat(image->labels.size(), " labels")
+                                             : "no labels"));
   line("tokenizer", model.tokenizer() ? "yes" : "none: token ids only");
   line("chat", s.chatTemplate.empty() ? "no template" : "yes");
   line("weights", absl::StrCat(model.contents().weights().size(), " bytes, ", s.weightBytesPerToken,
@@ -178,11 +195,14 @@ absl::StatusOr<std::string> printText(Model &model, bool verified) {
     const GpuProperties &properties = gpu->properties();
     STC_ASSIGN_OR_RETURN(uint64_t free, gpu->device().freeBytes());
     line("device", absl::StrCat(properties.label, ", ", properties.architecture, ", ",
-                                properties.driver, ", ", gpu->program().decode.blocks,
+                                properties.driver, ", ", gpu->program().prefill.blocks,
                                 " blocks on ", properties.multiprocessors, " multiprocessors"));
+    uint64_t onHost = gpu->placement().hostBytes;
     line("", absl::StrCat("memory ", properties.totalBytes, " bytes: weights ",
-                          model.contents().weights().size(), ", KV cache ", TextSizes(s).caches(),
-                          ", free ", free));
+                          model.contents().weights().size() - onHost, ", KV cache ",
+                          TextSizes(s).caches(), ", free ", free));
+    if (onHost > 0)
+      line("", absl::StrCat("memory of this machine: weights ", onHost));
   } else {
     line("device", "cpu");
     line("CPU features", features(model));

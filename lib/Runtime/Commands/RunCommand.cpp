@@ -9,7 +9,6 @@
 
 #include "absl/strings/str_cat.h"
 
-#include <sys/random.h>
 #include <unistd.h>
 
 namespace stc {
@@ -30,12 +29,14 @@ const CommandSpec &spec() {
       "prompt, that is the only message.\n"
       "\n"
       "The encoder of an encoder-decoder reads the prompt, and what its decoder writes is printed\n"
-      "alone.",
+      "alone. Sound that is longer than Whisper reads at once (30 s) is read in windows one after\n"
+      "another, each a text of its own, of which -n is the length.",
       withModelOptions(withEncoderOptions(
           {{"--prompt", "-p", "TEXT", "The beginning of the text."},
            {"--prompt-file", "", "FILE", "Read the prompt from a file."},
            {"--tokens", "", "IDS", "The prompt as token ids, separated by commas or spaces."},
-           {"--max-tokens", "-n", "N", "Tokens to add (default: 128)."},
+           {"--max-tokens", "-n", "N",
+            "Tokens to add (default: 128; of sound half of the decoder's context)."},
            {"--temperature", "", "T", "0: always the most likely token (default: 0.8)."},
            {"--top-k", "", "K", "Choose among the K most likely tokens; 0: all (default: 40)."},
            {"--top-p", "", "P",
@@ -84,11 +85,7 @@ absl::StatusOr<uint64_t> readSeed(const Args &args) {
     STC_ASSIGN_OR_RETURN(int64_t seed, args.integer("--seed", 0, 0, INT64_MAX));
     return uint64_t(seed);
   }
-  // Short enough to be typed again.
-  uint32_t seed = 0;
-  if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != ssize_t(sizeof(seed)))
-    seed = uint32_t(getpid());
-  return seed;
+  return randomSeed();
 }
 
 /// The prompt as the user gave it: ids, and the text to print before the model's.
@@ -159,6 +156,69 @@ absl::Status checkOptions(const Args &args) {
   return absl::OkStatus();
 }
 
+/// Adds what one window of sound took to what those before it took.
+void addTo(GenerateResult &sum, const GenerateResult &own) {
+  sum.reason = own.reason;
+  sum.promptTokens += own.promptTokens;
+  sum.tokens += own.tokens;
+  sum.promptSeconds += own.promptSeconds;
+  sum.decodeSeconds += own.decodeSeconds;
+}
+
+/// Prints what the model makes of a prompt, or of sound, window by window.
+absl::Status continuePrompt(Model &model, const Args &args, const SamplerOptions &sampling,
+                            GenerateOptions &options, GrammarConstraint *constraint,
+                            uint64_t seed) {
+  STC_ASSIGN_OR_RETURN(Prompt prompt, readPrompt(model, args));
+  STC_ASSIGN_OR_RETURN(DecoderBeginning written, decoderBeginning(model, args));
+  STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(model));
+  EncoderInput input;
+  if (!written.tokens.empty()) {
+    STC_ASSIGN_OR_RETURN(input, EncoderInput::read(model, args, std::move(prompt.ids)));
+    prompt = {};
+    if (readsFeatures(args) && !args.has("--max-tokens"))
+      options.maxTokens = model.settings().maxContext / 2;
+  }
+  bool ids = args.has("--print-tokens"), echo = !ids && !args.has("--no-echo");
+  // After a prompt of nothing but BOS the text is only beginning.
+  TextOutput output(model, ids, !prompt.text.empty(), args.texts("--stop"));
+  InterruptGuard guard(true);
+  options.stop = &InterruptGuard::flag();
+  options.done = output.done();
+  Sampler sampler(sampling, seed);
+  bool begun = false;
+  // The prompt is printed once it has been read, so that an error leaves nothing on the output.
+  auto begin = [&]() -> absl::Status {
+    if (begun || !echo)
+      return absl::OkStatus();
+    begun = true;
+    return output.text(prompt.text);
+  };
+  GenerateResult result;
+  for (size_t window = 0; window < input.windows(); ++window) {
+    if (!written.tokens.empty()) {
+      STC_RETURN_IF_ERROR(input.encode(*session, window));
+      STC_RETURN_IF_ERROR(detectLanguage(*session, written, args.has("--quiet")));
+      prompt.ids = written.tokens;
+    }
+    if (constraint)
+      constraint->restart(output.stripsSpace());
+    STC_ASSIGN_OR_RETURN(GenerateResult own,
+                         generate(*session, sampler, prompt.ids, options, [&](int32_t token) {
+                           STC_RETURN_IF_ERROR(begin());
+                           return output.token(token);
+                         }));
+    addTo(result, own);
+    if (own.reason == StopReason::Stopped || own.reason == StopReason::Done)
+      break;
+  }
+  STC_RETURN_IF_ERROR(begin());
+  STC_RETURN_IF_ERROR(output.finish());
+  if (!args.has("--quiet"))
+    printSummary(result, session->maxContext(), seed);
+  return absl::OkStatus();
+}
+
 absl::Status execute(const CommandContext &context, const Args &args) {
   STC_RETURN_IF_ERROR(checkOptions(args));
   bool prompted = args.has("--prompt") || args.has("--prompt-file") || args.has("--tokens") ||
@@ -194,40 +254,7 @@ absl::Status execute(const CommandContext &context, const Args &args) {
   if (!prompted)
     return runInteractive(*model, sampling, options, seed, args.texts("--stop"));
 
-  STC_ASSIGN_OR_RETURN(Prompt prompt, readPrompt(*model, args));
-  STC_ASSIGN_OR_RETURN(std::vector<int32_t> written, decoderTokens(*model, args));
-  STC_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, Session::create(*model));
-  if (!written.empty()) {
-    STC_RETURN_IF_ERROR(encodeInput(*session, args, prompt.ids));
-    prompt = {std::move(written), ""};
-  }
-  bool ids = args.has("--print-tokens"), echo = !ids && !args.has("--no-echo");
-  // After a prompt of nothing but BOS the text is only beginning.
-  TextOutput output(*model, ids, !prompt.text.empty(), args.texts("--stop"));
-  InterruptGuard guard(true);
-  options.stop = &InterruptGuard::flag();
-  options.done = output.done();
-  if (constraint)
-    constraint->restart(output.stripsSpace());
-  Sampler sampler(sampling, seed);
-  bool begun = false;
-  // The prompt is printed once it has been read, so that an error leaves nothing on the output.
-  auto begin = [&]() -> absl::Status {
-    if (begun || !echo)
-      return absl::OkStatus();
-    begun = true;
-    return output.text(prompt.text);
-  };
-  STC_ASSIGN_OR_RETURN(GenerateResult result,
-                       generate(*session, sampler, prompt.ids, options, [&](int32_t token) {
-                         STC_RETURN_IF_ERROR(begin());
-                         return output.token(token);
-                       }));
-  STC_RETURN_IF_ERROR(begin());
-  STC_RETURN_IF_ERROR(output.finish());
-  if (!args.has("--quiet"))
-    printSummary(result, session->maxContext(), seed);
-  return absl::OkStatus();
+  return continuePrompt(*model, args, sampling, options, constraint.get(), seed);
 }
 
 } // namespace

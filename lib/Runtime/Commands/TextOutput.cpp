@@ -9,11 +9,9 @@
 
 namespace stc {
 
-TextOutput::TextOutput(const Model &model, bool ids, bool midText, std::vector<std::string> stops)
-    : model(model), stops(std::move(stops)) {
+TextOutput::TextOutput(const Model &model, bool ids, bool midText, std::vector<std::string> stops) {
   if (!ids && model.tokenizer())
-    decoder = std::make_unique<StreamDecoder>(*model.tokenizer(), midText);
-  strips = decoder && !midText && model.tokenizer()->spec().stripPrefixSpaceOnDecode;
+    stream = std::make_unique<TextStream>(*model.tokenizer(), midText, std::move(stops));
 }
 
 absl::Status TextOutput::text(absl::string_view text) {
@@ -22,32 +20,16 @@ absl::Status TextOutput::text(absl::string_view text) {
 }
 
 absl::Status TextOutput::token(int32_t token) {
-  if (!decoder) {
+  if (!stream) {
     std::string id = absl::StrCat(first ? "" : " ", token);
     first = false;
     return text(id);
   }
-  // Vocabularies are padded to round sizes; such ids have no text.
-  if (size_t(token) >= model.tokenizer()->spec().tokens.size())
-    return absl::OkStatus();
-  return show(stops.push(decoder->push(token)));
+  std::string characters = stream->push(token);
+  return characters.empty() ? absl::OkStatus() : text(characters);
 }
 
-absl::Status TextOutput::show(absl::string_view characters) {
-  stopped = stops.found();
-  if (characters.empty())
-    return absl::OkStatus();
-  absl::StrAppend(&answer, characters);
-  return text(characters);
-}
-
-absl::Status TextOutput::finish() {
-  if (decoder) {
-    std::string rest = stops.push(decoder->finish());
-    STC_RETURN_IF_ERROR(show(rest + stops.finish()));
-  }
-  return text("\n");
-}
+absl::Status TextOutput::finish() { return text((stream ? stream->finish() : "") + "\n"); }
 
 void printSummary(const GenerateResult &result, int64_t maxContext, uint64_t seed,
                   int64_t reusedTokens) {

@@ -4,8 +4,7 @@
 
 #include "stc/Runtime/Generate.h"
 #include "stc/Runtime/Output.h"
-#include "stc/Runtime/StopSequences.h"
-#include "stc/Tokenizer/StreamDecoder.h"
+#include "stc/Runtime/TextStream.h"
 
 #include <atomic>
 #include <memory>
@@ -23,21 +22,17 @@ public:
   absl::Status token(int32_t token);
   /// Ends the text with a newline.
   absl::Status finish();
-  /// What the tokens were printed as.
-  const std::string &shown() const { return answer; }
-  /// Whether a space before the first token will be dropped, for GrammarConstraint::restart.
-  bool stripsSpace() const { return strips; }
-  /// Whether a stop sequence came, for GenerateOptions::done.
-  const bool *done() const { return &stopped; }
+  /// What the tokens were printed as; empty of ids.
+  std::string shown() const { return stream ? stream->shown() : ""; }
+  /// TextStream's.
+  bool stripsSpace() const { return stream && stream->stripsSpace(); }
+  /// The same; null of ids, which nothing stops.
+  const bool *done() const { return stream ? stream->done() : nullptr; }
 
 private:
-  absl::Status show(absl::string_view characters);
-  const Model &model;
   Output output;
-  std::unique_ptr<StreamDecoder> decoder; // null: ids
-  StopSequences stops;
-  std::string answer;
-  bool first = true, stopped = false, strips = false;
+  std::unique_ptr<TextStream> stream; // null: ids
+  bool first = true;
 };
 
 /// One line on standard error about what a text took.

@@ -1,4 +1,4 @@
-// A GPU of NVIDIA: its memory and its queue of work.
+// A GPU of NVIDIA: finding out what it is.
 #include "stc/Runtime/Gpu/CudaDevice.h"
 
 #include "stc/Support/Error.h"
@@ -8,6 +8,27 @@
 #include <algorithm>
 
 namespace stc {
+
+namespace {
+
+class Cuda final : public GpuDriver {
+public:
+  explicit Cuda(const CudaDriver &functions) : functions(functions) {}
+  absl::StatusOr<int> deviceCount() const override { return functions.deviceCount(); }
+  absl::StatusOr<std::unique_ptr<GpuDevice>> open(int index) const override {
+    return CudaDevice::open(functions, index);
+  }
+
+private:
+  const CudaDriver functions;
+};
+
+} // namespace
+
+absl::StatusOr<std::unique_ptr<GpuDriver>> loadCudaDriver() {
+  STC_ASSIGN_OR_RETURN(CudaDriver functions, CudaDriver::load());
+  return std::make_unique<Cuda>(functions);
+}
 
 absl::StatusOr<std::unique_ptr<CudaDevice>> CudaDevice::open(const CudaDriver &driver, int index) {
   std::unique_ptr<CudaDevice> device(new CudaDevice(driver));
@@ -39,26 +60,17 @@ absl::Status CudaDevice::initialize(int index) {
   if (!cooperative)
     return formatError({props.label, "cooperative launch", {}},
                        "a device whose blocks can wait for each other", "one without");
+  STC_ASSIGN_OR_RETURN(int shares, attribute(cuda::ConcurrentManagedAccess));
+  props.sharesMemory = shares != 0;
   STC_RETURN_IF_ERROR(
       check("cuDevicePrimaryCtxRetain", driver.primaryContextRetain(&context, device)));
-  STC_RETURN_IF_ERROR(enter());
-  STC_RETURN_IF_ERROR(
-      check("cuStreamCreate", driver.streamCreate(&stream, cuda::StreamNonBlocking)));
-  STC_RETURN_IF_ERROR(check("cuEventCreate", driver.eventCreate(&begin, 0)));
-  return check("cuEventCreate", driver.eventCreate(&end, 0));
+  return createQueue();
 }
 
 CudaDevice::~CudaDevice() {
-  // What fails here has failed before: a device that is lost takes everything with it.
   if (!context || !enter().ok())
     return;
-  for (cuda::Module module : modules)
-    driver.moduleUnload(module);
-  for (cuda::Event event : {begin, end})
-    if (event)
-      driver.eventDestroy(event);
-  if (stream)
-    driver.streamDestroy(stream);
+  close();
   driver.contextSetCurrent(nullptr);
   driver.primaryContextRelease(device);
 }
@@ -74,97 +86,10 @@ absl::Status CudaDevice::enter() const {
   return check("cuCtxSetCurrent", driver.contextSetCurrent(context));
 }
 
-absl::Status CudaDevice::check(const char *call, cuda::Result result) const {
-  return driver.check(props.label, call, result);
-}
-
-absl::StatusOr<uint64_t> CudaDevice::freeBytes() {
-  STC_RETURN_IF_ERROR(enter());
-  size_t free = 0, total = 0;
-  STC_RETURN_IF_ERROR(check("cuMemGetInfo", driver.memGetInfo(&free, &total)));
-  return free;
-}
-
-absl::StatusOr<GpuAddress> CudaDevice::allocate(uint64_t bytes, absl::string_view what) {
-  STC_RETURN_IF_ERROR(enter());
-  cuda::Address address = 0;
-  // The driver has no empty allocations.
-  cuda::Result result = driver.memAlloc(&address, std::max<uint64_t>(bytes, 1));
-  if (result != cuda::Success)
-    return formatError({props.label, std::string(what), {}},
-                       absl::StrCat(bytes, " bytes of its memory to be free"),
-                       driver.describe(result));
-  return address;
-}
-
-void CudaDevice::release(GpuAddress address) {
-  if (enter().ok())
-    driver.memFree(address);
-}
-
-absl::StatusOr<void *> CudaDevice::allocateHost(uint64_t bytes, absl::string_view what) {
-  STC_RETURN_IF_ERROR(enter());
-  void *memory = nullptr;
-  cuda::Result result = driver.memHostAlloc(&memory, std::max<uint64_t>(bytes, 1), 0);
-  if (result != cuda::Success)
-    return formatError({props.label, std::string(what), {}},
-                       absl::StrCat(bytes, " bytes of this machine's memory that it can reach"),
-                       driver.describe(result));
-  return memory;
-}
-
-void CudaDevice::releaseHost(void *memory) {
-  if (enter().ok())
-    driver.memFreeHost(memory);
-}
-
-absl::Status CudaDevice::zero(GpuAddress to, uint64_t bytes) {
-  if (bytes == 0)
-    return absl::OkStatus();
-  STC_RETURN_IF_ERROR(enter());
-  return check("cuMemsetD8Async", driver.memsetD8Async(to, 0, bytes, stream));
-}
-
-absl::Status CudaDevice::upload(GpuAddress to, const void *from, uint64_t bytes) {
-  STC_RETURN_IF_ERROR(enter());
-  return check("cuMemcpyHtoDAsync", driver.memcpyHtoDAsync(to, from, bytes, stream));
-}
-
-absl::Status CudaDevice::download(void *to, GpuAddress from, uint64_t bytes) {
-  STC_RETURN_IF_ERROR(enter());
-  return check("cuMemcpyDtoHAsync", driver.memcpyDtoHAsync(to, from, bytes, stream));
-}
-
-absl::Status CudaDevice::copy(GpuAddress to, GpuAddress from, uint64_t bytes) {
-  STC_RETURN_IF_ERROR(enter());
-  return check("cuMemcpyDtoDAsync", driver.memcpyDtoDAsync(to, from, bytes, stream));
-}
-
-absl::Status CudaDevice::launch(const GpuFunction &function, const StcFrame &frame) {
-  STC_RETURN_IF_ERROR(enter());
-  StcFrame parameter = frame; // the driver copies it before it returns
-  void *parameters[] = {&parameter};
-  return check("cuLaunchCooperativeKernel",
-               driver.launchCooperative(static_cast<cuda::Function>(function.handle),
-                                        function.blocks, 1, 1, function.blockThreads, 1, 1,
-                                        function.sharedBytes, stream, parameters));
-}
-
-absl::Status CudaDevice::synchronize() {
-  STC_RETURN_IF_ERROR(enter());
-  return check("cuStreamSynchronize", driver.streamSynchronize(stream));
-}
-
-absl::StatusOr<double> CudaDevice::measure(absl::FunctionRef<absl::Status()> enqueue) {
-  STC_RETURN_IF_ERROR(enter());
-  STC_RETURN_IF_ERROR(check("cuEventRecord", driver.eventRecord(begin, stream)));
-  STC_RETURN_IF_ERROR(enqueue());
-  STC_RETURN_IF_ERROR(check("cuEventRecord", driver.eventRecord(end, stream)));
-  STC_RETURN_IF_ERROR(check("cuEventSynchronize", driver.eventSynchronize(end)));
-  float milliseconds = 0;
-  STC_RETURN_IF_ERROR(
-      check("cuEventElapsedTime", driver.eventElapsedTime(&milliseconds, begin, end)));
-  return double(milliseconds) / 1e3;
+absl::Status CudaDevice::allowShared(cuda::Function function, uint64_t bytes) {
+  return check(
+      "cuFuncSetAttribute",
+      driver.functionSetAttribute(function, cuda::FunctionMaxDynamicSharedBytes, int(bytes)));
 }
 
 } // namespace stc

@@ -1,12 +1,11 @@
 // Finding NVIDIA's driver and wording its errors.
 #include "stc/Runtime/Gpu/CudaDriver.h"
 
+#include "stc/Runtime/Gpu/DriverLibrary.h"
 #include "stc/Support/Error.h"
 
 #include "absl/strings/str_cat.h"
-
-#include <cstdlib>
-#include <dlfcn.h>
+#include "absl/strings/strip.h"
 
 namespace stc {
 
@@ -14,37 +13,21 @@ namespace {
 
 constexpr const char *noSite = "device cuda";
 
-/// The same message with the code by which callers know that there is simply no such device.
-absl::Status absent(const absl::Status &status) { return absl::NotFoundError(status.message()); }
-
 } // namespace
 
 absl::StatusOr<CudaDriver> CudaDriver::load() {
-  const char *given = std::getenv("STC_CUDA_LIBRARY");
-  std::string path = given && *given ? given : "libcuda.so.1";
-  // Never closed: a driver leaves threads behind.
-  void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library) {
-    const char *reason = dlerror();
-    return absent(formatError({noSite, "driver", {}}, "NVIDIA's driver library " + path,
-                              reason ? reason : "none"));
-  }
+  STC_ASSIGN_OR_RETURN(
+      DriverLibrary library,
+      DriverLibrary::open("STC_CUDA_LIBRARY", "libcuda.so.1", noSite, "NVIDIA's driver library"));
   CudaDriver driver;
-  const char *missing = nullptr;
-  auto find = [&](auto &member, const char *symbol) {
-    member = reinterpret_cast<std::decay_t<decltype(member)>>(dlsym(library, symbol));
-    if (!member && !missing)
-      missing = symbol;
-  };
-#define STC_CUDA_FIND(member, symbol, parameters) find(driver.member, #symbol);
+#define STC_CUDA_FIND(member, symbol, parameters) library.find(driver.member, #symbol);
   STC_CUDA_FUNCTIONS(STC_CUDA_FIND)
 #undef STC_CUDA_FIND
-  if (missing)
-    return formatError({path, missing, {}}, "a function of the driver (R470 or newer)", "none");
+  STC_RETURN_IF_ERROR(library.checkComplete("the driver (R470 or newer)"));
   cuda::Result result = driver.init(0);
   absl::Status status = driver.check(noSite, "cuInit", result);
   if (result == cuda::NoDevice)
-    return absent(status);
+    return absentDevice(status);
   STC_RETURN_IF_ERROR(status);
   return driver;
 }
@@ -74,7 +57,9 @@ absl::Status CudaDriver::check(const std::string &site, const char *call,
                                cuda::Result result) const {
   if (result == cuda::Success)
     return absl::OkStatus();
-  return formatError({site, call, {}}, "success", describe(result));
+  // Versions of the interface are not part of a function's name.
+  return formatError({site, std::string(absl::StripSuffix(call, "_v2")), {}}, "success",
+                     describe(result));
 }
 
 } // namespace stc

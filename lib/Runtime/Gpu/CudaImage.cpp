@@ -8,8 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
-#include <algorithm>
-
 namespace stc {
 
 bool cudaImageRuns(absl::string_view target, absl::string_view format, int major, int minor) {
@@ -75,65 +73,6 @@ absl::StatusOr<cuda::Module> CudaDevice::loadModule(const StcGpuImage &image) {
   std::string details = firstLine(absl::string_view(log, sizeof(log) - 1));
   return formatError(site, "an image that cuModuleLoadDataEx loads",
                      absl::StrCat(driver.describe(result), details.empty() ? "" : ": ", details));
-}
-
-absl::StatusOr<GpuFunction> CudaDevice::prepare(cuda::Module module, const StcGpuImage &image,
-                                                const char *name, unsigned maxBlocks) {
-  cuda::Function function = nullptr;
-  ErrorSite site{props.label, name, {}};
-  cuda::Result found = driver.moduleGetFunction(&function, module, name);
-  if (found != cuda::Success)
-    return formatError(site, absl::StrCat("a function of the code for ", image.target),
-                       driver.describe(found));
-  if (image.shared_bytes > props.blockSharedBytes)
-    return formatError(
-        site, absl::StrCat(image.shared_bytes, " bytes of shared memory for a block"),
-        absl::StrCat("at most ", props.blockSharedBytes, " on ", props.architecture));
-  int mostThreads = 0;
-  STC_RETURN_IF_ERROR(
-      check("cuFuncGetAttribute",
-            driver.functionGetAttribute(&mostThreads, cuda::FunctionMaxThreadsPerBlock, function)));
-  if (image.block_threads == 0 || image.block_threads > uint64_t(std::max(0, mostThreads)))
-    return formatError(site, absl::StrCat("blocks of ", image.block_threads, " threads"),
-                       absl::StrCat("at most ", mostThreads, " of this function"));
-  STC_RETURN_IF_ERROR(check("cuFuncSetAttribute", driver.functionSetAttribute(
-                                                      function, cuda::FunctionMaxDynamicSharedBytes,
-                                                      int(image.shared_bytes))));
-  int resident = 0;
-  STC_RETURN_IF_ERROR(check(
-      "cuOccupancyMaxActiveBlocksPerMultiprocessor",
-      driver.occupancy(&resident, function, int(image.block_threads), size_t(image.shared_bytes))));
-  if (resident < 1) {
-    int registers = 0;
-    STC_RETURN_IF_ERROR(
-        check("cuFuncGetAttribute",
-              driver.functionGetAttribute(&registers, cuda::FunctionRegisters, function)));
-    return formatError(site, "at least one block to fit into a multiprocessor",
-                       absl::StrCat("none (", image.block_threads, " threads of ", registers,
-                                    " registers and ", image.shared_bytes,
-                                    " bytes of shared memory)"));
-  }
-  GpuFunction ready;
-  ready.handle = function;
-  ready.blocks = std::min(unsigned(resident) * unsigned(props.multiprocessors), maxBlocks);
-  ready.blockThreads = unsigned(image.block_threads);
-  ready.sharedBytes = unsigned(image.shared_bytes);
-  return ready;
-}
-
-absl::StatusOr<GpuProgram> CudaDevice::load(const StcGpuImage &image, unsigned maxBlocks) {
-  STC_RETURN_IF_ERROR(enter());
-  STC_ASSIGN_OR_RETURN(cuda::Module module, loadModule(image));
-  modules.push_back(module);
-  GpuProgram program;
-  STC_ASSIGN_OR_RETURN(program.prefill, prepare(module, image, "stc_model_prefill", maxBlocks));
-  STC_ASSIGN_OR_RETURN(program.decode, prepare(module, image, "stc_model_decode", maxBlocks));
-  STC_ASSIGN_OR_RETURN(program.score, prepare(module, image, "stc_model_score", maxBlocks));
-  // The counter behind their barriers is a multiple of the blocks before each launch.
-  unsigned blocks =
-      std::min({program.prefill.blocks, program.decode.blocks, program.score.blocks});
-  program.prefill.blocks = program.decode.blocks = program.score.blocks = blocks;
-  return program;
 }
 
 } // namespace stc

@@ -1,7 +1,9 @@
 // A model's functions on a GPU: one launch each, tokens to the device and logits back.
 #include "stc/Runtime/Gpu/GpuModel.h"
+#include "stc/Runtime/Unfold.h"
 
 #include <cstring>
+#include <numeric>
 #include <vector>
 
 namespace stc {
@@ -12,7 +14,10 @@ class GpuExecutor final : public Executor {
 public:
   explicit GpuExecutor(GpuModel &model) : model(model), sizes(model.settings()) {}
   absl::Status allocate();
+  absl::Status encode(absl::Span<const int32_t> tokens) override;
+  absl::Status encode(absl::Span<const float> features) override;
   absl::Status prefill(absl::Span<const int32_t> tokens, int64_t position) override;
+  absl::Status prefill(absl::Span<const int32_t> tokens, absl::Span<const float> rows) override;
   absl::StatusOr<absl::Span<const float>> decode(int32_t token, int64_t position) override;
   absl::StatusOr<absl::Span<const float>> hiddenStates(int64_t tokens) override;
   absl::StatusOr<absl::Span<const float>> score(int64_t first, int64_t rows,
@@ -21,14 +26,18 @@ public:
 private:
   StcFrame frame(int64_t tokens, int64_t position) const;
   absl::Status sendTokens(absl::Span<const int32_t> tokens);
+  /// Launches a function that reads `rows` rows of features, sent first.
+  absl::Status launchOnFeatures(const GpuFunction &function, absl::Span<const float> features,
+                                int64_t rows);
   /// Waits for a launch and for the logits that it wrote.
   absl::StatusOr<absl::Span<const float>> fetch(int64_t rows);
 
   GpuModel &model;
   const TextSizes sizes;
+  int64_t encoded = 0; // positions of the last call of encode
   GpuMemory arena, keyCache, valueCache, hidden, logits, tokenMemory, sync;
   PinnedMemory hostTokens, hostLogits;
-  std::vector<float> hostHidden; // empty but after hiddenStates
+  PinnedMemory hostHidden; // once someone asked for hidden states
 };
 
 absl::Status GpuExecutor::allocate() {
@@ -72,6 +81,7 @@ StcFrame GpuExecutor::frame(int64_t tokens, int64_t position) const {
   frame.hidden = reinterpret_cast<float *>(hidden.data());
   frame.logits = reinterpret_cast<float *>(logits.data());
   frame.sync = sync.data();
+  frame.encoded = encoded;
   return frame;
 }
 
@@ -83,11 +93,50 @@ absl::Status GpuExecutor::sendTokens(absl::Span<const int32_t> tokens) {
 }
 
 absl::StatusOr<absl::Span<const float>> GpuExecutor::fetch(int64_t rows) {
-  uint64_t count = uint64_t(rows) * uint64_t(model.settings().vocabSize);
+  uint64_t count = uint64_t(rows) * uint64_t(sizes.columns);
   STC_RETURN_IF_ERROR(
       model.device().download(hostLogits.data(), logits.address(), count * sizeof(float)));
   STC_RETURN_IF_ERROR(model.device().synchronize());
   return absl::MakeConstSpan(static_cast<const float *>(hostLogits.data()), count);
+}
+
+absl::Status GpuExecutor::encode(absl::Span<const int32_t> tokens) {
+  STC_RETURN_IF_ERROR(sendTokens(tokens));
+  STC_RETURN_IF_ERROR(
+      model.device().launch(model.program().encode, frame(int64_t(tokens.size()), 0)));
+  encoded = int64_t(tokens.size());
+  return model.device().synchronize();
+}
+
+absl::Status GpuExecutor::launchOnFeatures(const GpuFunction &function,
+                                           absl::Span<const float> features, int64_t rows) {
+  GpuDevice &device = model.device();
+  uint64_t bytes = features.size() * sizeof(float);
+  STC_ASSIGN_OR_RETURN(GpuMemory there, GpuMemory::allocate(device, bytes, "the features"));
+  STC_ASSIGN_OR_RETURN(PinnedMemory here, PinnedMemory::allocate(device, bytes, "the features"));
+  std::memcpy(here.data(), features.data(), bytes);
+  STC_RETURN_IF_ERROR(device.upload(there.address(), here.data(), bytes));
+  StcFrame call = frame(rows, 0);
+  call.features = reinterpret_cast<const float *>(there.data());
+  STC_RETURN_IF_ERROR(device.launch(function, call));
+  return device.synchronize();
+}
+
+/// As on processors: the stem, whose rows are unfolded here, and then the encoder.
+absl::Status GpuExecutor::encode(absl::Span<const float> features) {
+  int64_t columns = model.settings().featureSize, width = model.settings().hiddenSize;
+  int64_t rows = int64_t(features.size()) / columns;
+  STC_RETURN_IF_ERROR(
+      launchOnFeatures(model.program().stem, unfoldRows(features, columns, /*stride=*/1), rows));
+  STC_ASSIGN_OR_RETURN(absl::Span<const float> stem, hiddenStates(rows));
+
+  std::vector<int32_t> positions(size_t(rows + 1) / 2);
+  std::iota(positions.begin(), positions.end(), 0);
+  STC_RETURN_IF_ERROR(sendTokens(positions));
+  STC_RETURN_IF_ERROR(launchOnFeatures(
+      model.program().encode, unfoldRows(stem, width, /*stride=*/2), int64_t(positions.size())));
+  encoded = int64_t(positions.size());
+  return absl::OkStatus();
 }
 
 absl::Status GpuExecutor::prefill(absl::Span<const int32_t> tokens, int64_t position) {
@@ -95,6 +144,11 @@ absl::Status GpuExecutor::prefill(absl::Span<const int32_t> tokens, int64_t posi
   STC_RETURN_IF_ERROR(
       model.device().launch(model.program().prefill, frame(int64_t(tokens.size()), position)));
   return model.device().synchronize();
+}
+
+absl::Status GpuExecutor::prefill(absl::Span<const int32_t> tokens, absl::Span<const float> rows) {
+  STC_RETURN_IF_ERROR(sendTokens(tokens));
+  return launchOnFeatures(model.program().prefill, rows, int64_t(tokens.size()));
 }
 
 absl::StatusOr<absl::Span<const float>> GpuExecutor::decode(int32_t token, int64_t position) {
@@ -105,11 +159,14 @@ absl::StatusOr<absl::Span<const float>> GpuExecutor::decode(int32_t token, int64
 
 absl::StatusOr<absl::Span<const float>> GpuExecutor::hiddenStates(int64_t tokens) {
   uint64_t count = uint64_t(tokens) * uint64_t(model.settings().hiddenSize);
-  hostHidden.resize(count);
+  if (!hostHidden.data()) {
+    STC_ASSIGN_OR_RETURN(hostHidden,
+                         PinnedMemory::allocate(model.device(), sizes.hidden, "the hidden states"));
+  }
   STC_RETURN_IF_ERROR(
       model.device().download(hostHidden.data(), hidden.address(), count * sizeof(float)));
   STC_RETURN_IF_ERROR(model.device().synchronize());
-  return absl::MakeConstSpan(hostHidden);
+  return absl::MakeConstSpan(static_cast<const float *>(hostHidden.data()), count);
 }
 
 absl::StatusOr<absl::Span<const float>> GpuExecutor::score(int64_t first, int64_t rows,

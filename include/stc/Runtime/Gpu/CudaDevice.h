@@ -3,11 +3,7 @@
 #define STC_RUNTIME_GPU_CUDADEVICE_H
 
 #include "stc/Runtime/Gpu/CudaDriver.h"
-#include "stc/Runtime/Gpu/GpuDevice.h"
-
-#include "absl/types/span.h"
-
-#include <vector>
+#include "stc/Runtime/Gpu/DriverDevice.h"
 
 namespace stc {
 
@@ -17,7 +13,7 @@ namespace stc {
 /// one. Names of other makers' GPUs run on none.
 bool cudaImageRuns(absl::string_view target, absl::string_view format, int major, int minor);
 
-class CudaDevice final : public GpuDevice {
+class CudaDevice final : public DriverDevice<CudaDriver> {
 public:
   /// Opens device `index`, which there must be. Errors: the driver's, or a device whose blocks
   /// cannot wait for each other.
@@ -29,38 +25,19 @@ public:
   bool runs(const StcGpuImage &image) const override {
     return cudaImageRuns(image.target, image.format, major, minor);
   }
-  absl::StatusOr<uint64_t> freeBytes() override;
-  absl::StatusOr<GpuProgram> load(const StcGpuImage &image, unsigned maxBlocks) override;
-  absl::StatusOr<GpuAddress> allocate(uint64_t bytes, absl::string_view what) override;
-  void release(GpuAddress address) override;
-  absl::StatusOr<void *> allocateHost(uint64_t bytes, absl::string_view what) override;
-  void releaseHost(void *memory) override;
-  absl::Status zero(GpuAddress to, uint64_t bytes) override;
-  absl::Status upload(GpuAddress to, const void *from, uint64_t bytes) override;
-  absl::Status download(void *to, GpuAddress from, uint64_t bytes) override;
-  absl::Status copy(GpuAddress to, GpuAddress from, uint64_t bytes) override;
-  absl::Status launch(const GpuFunction &function, const StcFrame &frame) override;
-  absl::Status synchronize() override;
-  absl::StatusOr<double> measure(absl::FunctionRef<absl::Status()> enqueue) override;
 
 private:
-  explicit CudaDevice(const CudaDriver &driver) : driver(driver) {}
+  explicit CudaDevice(const CudaDriver &driver) : DriverDevice(driver) {}
   absl::Status initialize(int index);
   absl::StatusOr<int> attribute(cuda::DeviceAttribute attribute) const;
-  /// Makes this device the one that the calling thread's calls are about.
-  absl::Status enter() const;
-  absl::Status check(const char *call, cuda::Result result) const;
-  absl::StatusOr<cuda::Module> loadModule(const StcGpuImage &image);
-  absl::StatusOr<GpuFunction> prepare(cuda::Module module, const StcGpuImage &image,
-                                      const char *name, unsigned maxBlocks);
+  absl::Status enter() const override;
+  int number() const override { return device; }
+  absl::StatusOr<cuda::Module> loadModule(const StcGpuImage &image) override;
+  absl::Status allowShared(cuda::Function function, uint64_t bytes) override;
 
-  const CudaDriver driver;
   cuda::Device device = -1;
   int major = 0, minor = 0;
   cuda::Context context = nullptr;
-  cuda::Stream stream = nullptr;
-  cuda::Event begin = nullptr, end = nullptr;
-  std::vector<cuda::Module> modules;
 };
 
 } // namespace stc

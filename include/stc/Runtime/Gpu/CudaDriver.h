@@ -4,6 +4,7 @@
 #define STC_RUNTIME_GPU_CUDADRIVER_H
 
 #include "stc/Runtime/Gpu/CudaTypes.h"
+#include "stc/Runtime/Gpu/GpuDriver.h"
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -32,6 +33,11 @@ namespace stc {
   F(contextSetCurrent, cuCtxSetCurrent, (cuda::Context context))                                   \
   F(memAlloc, cuMemAlloc_v2, (cuda::Address * address, size_t bytes))                              \
   F(memFree, cuMemFree_v2, (cuda::Address address))                                                \
+  F(memAllocManaged, cuMemAllocManaged, (cuda::Address * address, size_t bytes, unsigned flags))   \
+  F(memAdvise, cuMemAdvise,                                                                        \
+    (cuda::Address address, size_t bytes, cuda::MemoryAdvice advice, cuda::Device device))         \
+  F(memPrefetchAsync, cuMemPrefetchAsync,                                                          \
+    (cuda::Address address, size_t bytes, cuda::Device device, cuda::Stream stream))               \
   F(memGetInfo, cuMemGetInfo_v2, (size_t * free, size_t * total))                                  \
   F(memHostAlloc, cuMemHostAlloc, (void **memory, size_t bytes, unsigned flags))                   \
   F(memFreeHost, cuMemFreeHost, (void *memory))                                                    \
@@ -73,6 +79,24 @@ struct CudaDriver {
 #define STC_CUDA_MEMBER(member, symbol, parameters) cuda::Result(*member) parameters = nullptr;
   STC_CUDA_FUNCTIONS(STC_CUDA_MEMBER)
 #undef STC_CUDA_MEMBER
+  /// Their names in the library.
+  struct Symbols {
+#define STC_CUDA_SYMBOL(member, symbol, parameters) static constexpr const char *member = #symbol;
+    STC_CUDA_FUNCTIONS(STC_CUDA_SYMBOL)
+#undef STC_CUDA_SYMBOL
+  };
+
+  // What DriverDevice knows them by.
+  using Result = cuda::Result;
+  using Address = cuda::Address;
+  using Module = cuda::Module;
+  using Function = cuda::Function;
+  using Stream = cuda::Stream;
+  using Event = cuda::Event;
+  using MemoryAdvice = cuda::MemoryAdvice;
+  static constexpr Result success = cuda::Success;
+  static constexpr auto functionMaxThreadsPerBlock = cuda::FunctionMaxThreadsPerBlock;
+  static constexpr auto functionRegisters = cuda::FunctionRegisters;
 
   /// Finds libcuda.so.1, or the library that the environment variable STC_CUDA_LIBRARY names, and
   /// starts it. Errors: NotFound where there is no driver or it has no device; else what the driver
@@ -87,6 +111,9 @@ struct CudaDriver {
   /// The driver's words: "CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected".
   std::string describe(cuda::Result result) const;
 };
+
+/// CudaDriver::load, for devices whoever made them.
+absl::StatusOr<std::unique_ptr<GpuDriver>> loadCudaDriver();
 
 } // namespace stc
 

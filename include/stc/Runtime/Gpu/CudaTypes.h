@@ -34,9 +34,12 @@ enum DeviceAttribute : int {
   MultiprocessorCount = 16,
   ComputeCapabilityMajor = 75,
   ComputeCapabilityMinor = 76,
+  ConcurrentManagedAccess = 89,
   CooperativeLaunch = 95,
   MaxSharedMemoryPerBlockOptin = 97,
 };
+
+enum MemoryAdvice : int { SetPreferredLocation = 3, SetAccessedBy = 5 };
 
 enum FunctionAttribute : int {
   FunctionMaxThreadsPerBlock = 0,
@@ -45,8 +48,6 @@ enum FunctionAttribute : int {
 };
 
 enum JitOption : int { JitErrorLogBuffer = 5, JitErrorLogBufferSize = 6 };
-
-constexpr unsigned StreamNonBlocking = 1;
 
 } // namespace stc::cuda
 
