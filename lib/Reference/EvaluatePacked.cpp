@@ -35,7 +35,10 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::VectorOp op) {
 }
 
 static absl::Status evaluate(Evaluator &, Frame &frame, packed::QuantizeActivationsOp op) {
-  const ReferenceTensor &input = frame.tensor(op.getInput());
+  ReferenceTensor input = frame.tensor(op.getInput());
+  if (op.getOrder()) {
+    STC_ASSIGN_OR_RETURN(input, permuteColumns(op, input, frame.tensor(op.getOrder())));
+  }
   int64_t group = op.getGroup(), columns = columnsOf(input);
   int64_t tokens = rowsOf(input), groups = (columns + group - 1) / group;
   ReferenceTensor codes = makeTensor({tokens, groups * group});
@@ -62,30 +65,46 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::QuantizeActivati
   return absl::OkStatus();
 }
 
+static absl::Status evaluate(Evaluator &, Frame &frame, packed::PermuteFeaturesOp op) {
+  const ReferenceTensor &input = frame.tensor(op.getInput());
+  STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getOut())}));
+  STC_ASSIGN_OR_RETURN(ReferenceTensor result,
+                       permuteColumns(op, input, frame.tensor(op.getOrder())));
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
 static absl::Status evaluate(Evaluator &, Frame &frame, packed::SplitActivationsOp op) {
   const ReferenceTensor &input = frame.tensor(op.getInput());
   STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getOut())}));
-  int64_t columns = columnsOf(input), half = splitHalfColumns(columns), tokens = rowsOf(input);
-  ReferenceTensor result = makeTensor({tokens, 2 * half});
-  std::vector<uint16_t> halves(2 * half);
+  auto type = cast<mlir::RankedTensorType>(op.getOut().getType());
+  bool isHalf = type.getElementType().isF16();
+  int64_t columns = columnsOf(input), width = type.getDimSize(1), tokens = rowsOf(input);
+  bool isSplit = width > splitHalfColumns(columns);
+  ReferenceTensor result = makeTensor({tokens, width});
+  std::vector<uint16_t> halves(width);
   for (int64_t t = 0; t < tokens; ++t) {
-    auto row = input.values.begin() + t * columns;
-    splitActivations(std::vector<float>(row, row + columns), absl::MakeSpan(halves));
-    std::transform(halves.begin(), halves.end(), result.values.begin() + 2 * t * half,
-                   bfloat16ToFloat);
+    auto start = input.values.begin() + t * columns;
+    std::vector<float> row(start, start + columns);
+    if (isSplit)
+      splitActivations(row, absl::MakeSpan(halves));
+    else
+      roundActivations(isHalf ? ElementKind::F16 : ElementKind::BF16, row, absl::MakeSpan(halves));
+    std::transform(halves.begin(), halves.end(), result.values.begin() + t * width,
+                   isHalf ? halfToFloat : bfloat16ToFloat);
   }
   frame.set(op.getResult(), std::move(result));
   return absl::OkStatus();
 }
 
-/// What is multiplied in place of the activations that were split.
+/// What is multiplied in place of the activations that were split or rounded.
 static ReferenceTensor addHalves(const ReferenceTensor &split, int64_t columns) {
-  int64_t half = columnsOf(split) / 2;
+  int64_t width = columnsOf(split), half = splitHalfColumns(columns);
   ReferenceTensor result = makeTensor({rowsOf(split), columns});
   for (int64_t t = 0; t < rowsOf(split); ++t)
     for (int64_t k = 0; k < columns; ++k)
-      result.values[t * columns + k] =
-          split.values[2 * t * half + k] + split.values[(2 * t + 1) * half + k];
+      for (int64_t i = k; i < width; i += half)
+        result.values[t * columns + k] += split.values[t * width + i];
   return result;
 }
 
@@ -104,11 +123,14 @@ static ReferenceTensor multiplyQuantized(const ReferenceTensor &codes,
       for (int64_t g = 0; g < groups; ++g) {
         int64_t first = g * layout.group, last = std::min(first + layout.group, weight.columns);
         int64_t scaleGroup = first / weight.group; // 0 with scales of rows
-        int32_t product = 0, zero = weight.zeroOf(row, scaleGroup);
-        for (int64_t k = first; k < last; ++k)
+        int32_t product = 0, inputSum = 0, zero = weight.zeroOf(row, scaleGroup);
+        for (int64_t k = first; k < last; ++k) {
           product += (weight.codes[row * weight.columns + k] - zero) * inputs[t * padded + k];
-        sum += double(product) * scales.values[t * groups + g] *
-               double(halfToFloat(weight.scales[row * weight.groups() + scaleGroup]));
+          inputSum += inputs[t * padded + k];
+        }
+        double scale = halfToFloat(weight.scales[row * weight.groups() + scaleGroup]);
+        double minimum = weight.minimumOf(row, scaleGroup);
+        sum += (double(product) * scale - minimum * inputSum) * scales.values[t * groups + g];
       }
       result.values[t * weight.rows + row] = sum;
     }
@@ -130,6 +152,12 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::MatmulOp op) {
     const ReferenceTensor &split = frame.tensor(op.getInputs()[1]);
     STC_RETURN_IF_ERROR(checkRows(op, {&input, &split}));
     result = multiply(addHalves(split, columnsOf(input)), weight.values, nullptr);
+  } else if (layout.isQuantized()) { // activations that were rounded
+    const QuantizedMatrix &matrix = weight.quantized;
+    ReferenceTensor values = makeTensor({matrix.rows, matrix.columns});
+    std::vector<float> weights = dequantize(matrix);
+    std::copy(weights.begin(), weights.end(), values.values.begin());
+    result = multiply(addHalves(input, matrix.columns), values, nullptr);
   } else {
     result = multiply(input, weight.values, nullptr);
   }
@@ -188,8 +216,13 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::RMSNormOp op) {
   const ReferenceTensor &input = frame.tensor(op.getInput());
   const ReferenceTensor &weight = frame.tensor(op.getWeight());
   STC_RETURN_IF_ERROR(checkRows(op, {&input, &frame.tensor(op.getOut())}));
-  STC_RETURN_IF_ERROR(checkColumns(op, input, columnsOf(weight) * int64_t(op.getGroups())));
-  frame.set(op.getResult(), normalize(input, weight, op.getEpsilon().convertToDouble()));
+  auto groups = int64_t(op.getGroups());
+  STC_RETURN_IF_ERROR(
+      checkColumns(op, input, columnsOf(weight) * (op.hasOwnWeights() ? 1 : groups)));
+  double epsilon = op.getEpsilon().convertToDouble();
+  frame.set(op.getResult(), op.getCentred()
+                                ? normalizeLayer(input, weight, nullptr, groups, epsilon)
+                                : normalize(input, weight, groups, epsilon));
   return absl::OkStatus();
 }
 
@@ -285,10 +318,10 @@ absl::StatusOr<bool> stc::evaluatePacked(Evaluator &evaluator, Frame &frame, Ope
   Result status =
       llvm::TypeSwitch<Operation *, Result>(op)
           .Case<packed::GetWeightOp, packed::WeightRowOp, packed::VectorOp,
-                packed::QuantizeActivationsOp, packed::SplitActivationsOp, packed::MatmulOp,
-                packed::GatherOp, packed::TopKGateOp, packed::RotaryOp, packed::RMSNormOp,
-                packed::AttentionOp, packed::Dot4Op, packed::Dot8x2Op, packed::ExpandOp,
-                packed::Select16Op, packed::Select64Op>(
+                packed::QuantizeActivationsOp, packed::PermuteFeaturesOp,
+                packed::SplitActivationsOp, packed::MatmulOp, packed::GatherOp, packed::TopKGateOp,
+                packed::RotaryOp, packed::RMSNormOp, packed::AttentionOp, packed::Dot4Op,
+                packed::Dot8x2Op, packed::ExpandOp, packed::Select16Op, packed::Select64Op>(
               [&](auto op) { return Result(evaluate(evaluator, frame, op)); })
           .Default([](Operation *) { return Result(); });
   if (!status)

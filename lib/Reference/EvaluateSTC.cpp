@@ -113,13 +113,20 @@ static absl::Status evaluate(Evaluator &, Frame &frame, LinearOp op) {
   return absl::OkStatus();
 }
 
+static absl::Status evaluate(Evaluator &, Frame &frame, PermuteFeaturesOp op) {
+  STC_ASSIGN_OR_RETURN(ReferenceTensor result, permuteColumns(op, frame.tensor(op.getInput()),
+                                                              frame.tensor(op.getOrder())));
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
 static absl::Status evaluate(Evaluator &, Frame &frame, RMSNormOp op) {
   const ReferenceTensor &input = frame.tensor(op.getInput()),
                         &weight = frame.tensor(op.getWeight());
   auto groups = int64_t(op.getGroups());
   STC_RETURN_IF_ERROR(checkColumns(op, weight, columnsOf(input) / groups));
   STC_RETURN_IF_ERROR(checkColumns(op, input, columnsOf(weight) * groups));
-  frame.set(op.getResult(), normalize(input, weight, op.getEpsilon().convertToDouble()));
+  frame.set(op.getResult(), normalize(input, weight, groups, op.getEpsilon().convertToDouble()));
   return absl::OkStatus();
 }
 
@@ -127,10 +134,13 @@ static absl::Status evaluate(Evaluator &, Frame &frame, LayerNormOp op) {
   const ReferenceTensor &input = frame.tensor(op.getInput()),
                         &weight = frame.tensor(op.getWeight());
   const ReferenceTensor *bias = frame.optionalTensor(op.getBias());
-  STC_RETURN_IF_ERROR(checkColumns(op, weight, columnsOf(input)));
+  auto groups = int64_t(op.getGroups());
+  STC_RETURN_IF_ERROR(checkColumns(op, weight, columnsOf(input) / groups));
+  STC_RETURN_IF_ERROR(checkColumns(op, input, columnsOf(weight) * groups));
   if (bias)
     STC_RETURN_IF_ERROR(checkColumns(op, *bias, columnsOf(input)));
-  frame.set(op.getResult(), normalizeLayer(input, weight, bias, op.getEpsilon().convertToDouble()));
+  frame.set(op.getResult(),
+            normalizeLayer(input, weight, bias, groups, op.getEpsilon().convertToDouble()));
   return absl::OkStatus();
 }
 
@@ -138,6 +148,15 @@ static absl::Status evaluate(Evaluator &, Frame &frame, ScaleOp op) {
   ReferenceTensor result = frame.tensor(op.getInput());
   for (double &value : result.values)
     value *= op.getFactor().convertToDouble();
+  frame.set(op.getResult(), std::move(result));
+  return absl::OkStatus();
+}
+
+static absl::Status evaluate(Evaluator &, Frame &frame, ClampOp op) {
+  ReferenceTensor result = frame.tensor(op.getInput());
+  double limit = op.getLimit().convertToDouble();
+  for (double &value : result.values) // NaN stays
+    value = std::clamp(value, -limit, limit);
   frame.set(op.getResult(), std::move(result));
   return absl::OkStatus();
 }
@@ -227,9 +246,9 @@ absl::StatusOr<bool> stc::evaluateSTC(Evaluator &evaluator, Frame &frame, Operat
   Result status =
       llvm::TypeSwitch<Operation *, Result>(op)
           .Case<GetWeightOp, LayerOp, RepeatOp, ExpertOp, TopKGateOp, EmbeddingOp, PositionsOp,
-                LinearOp, RMSNormOp, LayerNormOp, ScaleOp, SoftCapOp, ActivationOp,
-                GatedActivationOp, RotaryTableOp, RotaryEmbeddingOp, CacheUpdateOp, AttentionOp>(
-              [&](auto op) { return Result(evaluate(evaluator, frame, op)); })
+                LinearOp, PermuteFeaturesOp, RMSNormOp, LayerNormOp, ScaleOp, ClampOp, SoftCapOp,
+                ActivationOp, GatedActivationOp, RotaryTableOp, RotaryEmbeddingOp, CacheUpdateOp,
+                AttentionOp>([&](auto op) { return Result(evaluate(evaluator, frame, op)); })
           .Default([](Operation *) { return Result(); });
   if (!status)
     return false;

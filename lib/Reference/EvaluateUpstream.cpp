@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -20,6 +21,8 @@ using namespace stc;
 
 /// `value` as a signed integer of the type's width; an index has 64 bits.
 static int64_t wrap(uint64_t value, Type type) {
+  if (type.isInteger(1))
+    return int64_t(value & 1);
   unsigned width = type.isIndex() ? 64 : type.getIntOrFloatBitWidth();
   if (width >= 64)
     return value;
@@ -90,8 +93,10 @@ static absl::StatusOr<Slot> constant(Operation *op, Attribute value) {
       tensor->values.push_back(element.convertToDouble());
     }
   } else {
+    bool isBoolean = elements.getElementType().isInteger(1);
     for (const APInt &element : elements.getValues<APInt>())
-      tensor->values.push_back(element.getSExtValue());
+      tensor->values.push_back(isBoolean ? double(element.getZExtValue())
+                                         : double(element.getSExtValue()));
   }
   return Slot(TensorPtr(std::move(tensor)));
 }
@@ -138,8 +143,22 @@ static std::optional<absl::Status> evaluateArith(Frame &frame, Operation *op) {
       .Case([&](arith::AddIOp) { return integers([](uint64_t a, uint64_t b) { return a + b; }); })
       .Case([&](arith::SubIOp) { return integers([](uint64_t a, uint64_t b) { return a - b; }); })
       .Case([&](arith::MulIOp) { return integers([](uint64_t a, uint64_t b) { return a * b; }); })
+      .Case([&](arith::AndIOp) { return integers([](uint64_t a, uint64_t b) { return a & b; }); })
+      .Case([&](arith::OrIOp) { return integers([](uint64_t a, uint64_t b) { return a | b; }); })
+      .Case([&](arith::XOrIOp) { return integers([](uint64_t a, uint64_t b) { return a ^ b; }); })
+      .Case([&](arith::MaxSIOp) {
+        return integers([](int64_t a, int64_t b) { return uint64_t(std::max(a, b)); });
+      })
+      .Case([&](arith::MinSIOp) {
+        return integers([](int64_t a, int64_t b) { return uint64_t(std::min(a, b)); });
+      })
       .Case<arith::IndexCastOp, arith::ExtSIOp, arith::TruncIOp>(
           [&](Operation *) { return integers([](uint64_t a, uint64_t) { return a; }); })
+      .Case([&](arith::ExtUIOp op) {
+        unsigned width = getElementTypeOrSelf(op.getIn().getType()).getIntOrFloatBitWidth();
+        uint64_t mask = width >= 64 ? ~uint64_t(0) : (uint64_t(1) << width) - 1;
+        return integers([mask](uint64_t a, uint64_t) { return a & mask; });
+      })
       .Case<arith::MaxNumFOp>(
           [&](Operation *) { return floats([](Floats x) { return std::fmax(x[0], x[1]); }); })
       .Case<arith::MinNumFOp>(
@@ -155,6 +174,15 @@ static std::optional<absl::Status> evaluateMath(Frame &frame, Operation *op) {
           .Case([](math::LogOp) { return [](Floats x) { return std::log(x[0]); }; })
           .Case([](math::SqrtOp) { return [](Floats x) { return std::sqrt(x[0]); }; })
           .Case([](math::RsqrtOp) { return [](Floats x) { return 1 / std::sqrt(x[0]); }; })
+          .Case([](math::AbsFOp) { return [](Floats x) { return std::fabs(x[0]); }; })
+          .Case([](math::CbrtOp) { return [](Floats x) { return std::cbrt(x[0]); }; })
+          .Case([](math::CeilOp) { return [](Floats x) { return std::ceil(x[0]); }; })
+          .Case([](math::FloorOp) { return [](Floats x) { return std::floor(x[0]); }; })
+          .Case([](math::RoundEvenOp) { return [](Floats x) { return std::nearbyint(x[0]); }; })
+          .Case([](math::ExpM1Op) { return [](Floats x) { return std::expm1(x[0]); }; })
+          .Case([](math::Log1pOp) { return [](Floats x) { return std::log1p(x[0]); }; })
+          .Case([](math::TanOp) { return [](Floats x) { return std::tan(x[0]); }; })
+          .Case([](math::Atan2Op) { return [](Floats x) { return std::atan2(x[0], x[1]); }; })
           .Case([](math::SinOp) { return [](Floats x) { return std::sin(x[0]); }; })
           .Case([](math::CosOp) { return [](Floats x) { return std::cos(x[0]); }; })
           .Case([](math::TanhOp) { return [](Floats x) { return std::tanh(x[0]); }; })
@@ -191,6 +219,13 @@ static std::optional<absl::Status> evaluateChoice(Frame &frame, Operation *op) {
   }
   if (isa<arith::SIToFPOp, arith::UIToFPOp>(op)) {
     frame.set(op->getResult(0), Slot(double(frame.integer(op->getOperand(0)))));
+    return absl::OkStatus();
+  }
+  if (isa<arith::FPToSIOp>(op)) {
+    double number = frame.scalar(op->getOperand(0));
+    if (!(std::fabs(number) < 0x1p63))
+      return opError(op, "a number that an integer can be", absl::StrCat(number));
+    frame.set(op->getResult(0), Slot(wrap(uint64_t(int64_t(number)), op->getResult(0).getType())));
     return absl::OkStatus();
   }
   return std::nullopt;

@@ -36,6 +36,23 @@ absl::Status stc::checkColumns(Operation *op, const ReferenceTensor &tensor, int
                  absl::StrCat(columnsOf(tensor), " columns"));
 }
 
+absl::StatusOr<ReferenceTensor> stc::permuteColumns(Operation *op, const ReferenceTensor &input,
+                                                    const ReferenceTensor &order) {
+  int64_t rows = rowsOf(input), columns = columnsOf(input), count = columnsOf(order);
+  ReferenceTensor result = makeTensor({rows, count});
+  for (int64_t c = 0; c < count; ++c) {
+    double column = order.values[c];
+    if (column == -1 && count != columns)
+      continue; // a zero
+    if (!(column >= 0 && column < double(columns)) || column != std::floor(column))
+      return opError(op, absl::StrCat("an order of whole numbers from 0 to ", columns - 1),
+                     absl::StrCat(column));
+    for (int64_t t = 0; t < rows; ++t)
+      result.values[t * count + c] = input.values[t * columns + int64_t(column)];
+  }
+  return result;
+}
+
 absl::Status stc::checkRotary(Operation *op, const ReferenceTensor &input,
                               const ReferenceTensor &cosines, const ReferenceTensor &sines,
                               int64_t headDim) {
@@ -73,7 +90,8 @@ absl::StatusOr<std::vector<Slot>> Evaluator::call(llvm::StringRef name,
 absl::StatusOr<std::vector<Slot>> Evaluator::runBlock(Block &block, Frame &frame) {
   for (Operation &op : block.without_terminator()) {
     bool done = false;
-    for (auto evaluate : {evaluateSTC, evaluatePacked, evaluateUpstream, evaluateLinalg}) {
+    for (auto evaluate :
+         {evaluateSTC, evaluatePacked, evaluateRouting, evaluateUpstream, evaluateLinalg}) {
       STC_ASSIGN_OR_RETURN(done, evaluate(*this, frame, &op));
       if (done)
         break;

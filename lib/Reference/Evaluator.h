@@ -85,6 +85,7 @@ private:
 /// Each runs `op` if it belongs to the function's dialect and returns whether it did.
 absl::StatusOr<bool> evaluateSTC(Evaluator &evaluator, Frame &frame, mlir::Operation *op);
 absl::StatusOr<bool> evaluatePacked(Evaluator &evaluator, Frame &frame, mlir::Operation *op);
+absl::StatusOr<bool> evaluateRouting(Evaluator &evaluator, Frame &frame, mlir::Operation *op);
 absl::StatusOr<bool> evaluateUpstream(Evaluator &evaluator, Frame &frame, mlir::Operation *op);
 absl::StatusOr<bool> evaluateLinalg(Evaluator &evaluator, Frame &frame, mlir::Operation *op);
 
@@ -94,6 +95,10 @@ absl::Status opError(mlir::Operation *op, absl::string_view expected, absl::stri
 absl::Status checkRows(mlir::Operation *op, std::initializer_list<const ReferenceTensor *> tensors);
 /// Errors unless the tensor has so many columns (types may leave them open too).
 absl::Status checkColumns(mlir::Operation *op, const ReferenceTensor &tensor, int64_t columns);
+/// The columns of `input` that `order` names, in its order; zeros where it says -1. Errors unless
+/// these are whole numbers below the number of columns.
+absl::StatusOr<ReferenceTensor> permuteColumns(mlir::Operation *op, const ReferenceTensor &input,
+                                               const ReferenceTensor &order);
 /// Errors unless the tables have the input's rows, its columns are a number of whole heads of
 /// `headDim`, and a head has all the pairs.
 absl::Status checkRotary(mlir::Operation *op, const ReferenceTensor &input,

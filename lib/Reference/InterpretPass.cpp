@@ -63,8 +63,10 @@ struct InterpretPass : stc::impl::InterpretBase<InterpretPass> {
   absl::Status runModel(Interpreter &interpreter) {
     std::vector<int32_t> ids(tokens.begin(), tokens.end());
     std::vector<int32_t> encoderIds(encoderTokens.begin(), encoderTokens.end());
+    std::vector<double> rowNumbers(rows.begin(), rows.end());
     auto feed = oneByOne ? Interpreter::Feed::OneByOne : Interpreter::Feed::Together;
-    STC_ASSIGN_OR_RETURN(ReferenceTensor logits, interpreter.logits(ids, feed, encoderIds));
+    STC_ASSIGN_OR_RETURN(ReferenceTensor logits,
+                         interpreter.logits(ids, feed, encoderIds, rowNumbers));
     size_t vocabulary = size_t(logits.shape.back());
     auto last = absl::MakeSpan(logits.values).last(vocabulary);
     llvm::outs() << "argmax " << std::max_element(last.begin(), last.end()) - last.begin() << '\n';

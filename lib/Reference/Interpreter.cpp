@@ -104,13 +104,17 @@ static ReferenceTensor tokenTensor(absl::Span<const int32_t> tokens) {
 }
 
 absl::StatusOr<ReferenceTensor> Interpreter::logits(absl::Span<const int32_t> tokens, Feed feed,
-                                                    absl::Span<const int32_t> encoderTokens) {
+                                                    absl::Span<const int32_t> encoderTokens,
+                                                    absl::Span<const double> rows) {
   auto has = [&](llvm::StringRef name) { return bool(state->evaluator.findFunction(name)); };
-  bool graph = has("forward"), isEncoder = !has(graph ? "head" : "score");
-  if (isEncoder && feed == Feed::OneByOne)
+  bool graph = has("forward"), isHeadless = !has(graph ? "head" : "score");
+  if ((isHeadless || !rows.empty()) && feed == Feed::OneByOne)
     return formatError({"", "encoder", {}}, "all tokens at once, for they see each other",
                        "one by one");
   auto cache = std::make_shared<ReferenceCache>();
+  if (!rows.empty() && (tokens.empty() || rows.size() % tokens.size() != 0))
+    return formatError({"", "rows", {}}, "as many rows as tokens, one or more",
+                       absl::StrCat(rows.size(), " numbers for ", tokens.size(), " tokens"));
   bool hasEncoder = has("encode");
   if (hasEncoder == encoderTokens.empty())
     return formatError({"", "encoder-tokens", {}},
@@ -123,8 +127,11 @@ absl::StatusOr<ReferenceTensor> Interpreter::logits(absl::Span<const int32_t> to
   };
   // Runs `count` tokens at `position` through the entry points there are.
   auto step = [&](int64_t position, int64_t count) -> absl::StatusOr<ReferenceTensor> {
-    std::vector<Value> arguments{tokenTensor(tokens.subspan(size_t(position), size_t(count))),
-                                 position};
+    std::vector<Value> arguments{tokenTensor(tokens.subspan(size_t(position), size_t(count)))};
+    if (!rows.empty())
+      arguments.emplace_back(
+          ReferenceTensor{{count, int64_t(rows.size()) / count}, {rows.begin(), rows.end()}});
+    arguments.emplace_back(position);
     if (hasEncoder)
       arguments.emplace_back(int64_t(encoderTokens.size()));
     arguments.emplace_back(cache);
@@ -132,7 +139,7 @@ absl::StatusOr<ReferenceTensor> Interpreter::logits(absl::Span<const int32_t> to
       return run("decode", std::move(arguments));
     STC_ASSIGN_OR_RETURN(ReferenceTensor hidden,
                          run(graph ? "forward" : "prefill", std::move(arguments)));
-    if (isEncoder)
+    if (isHeadless)
       return hidden;
     return run(graph ? "head" : "score", {std::move(hidden)});
   };

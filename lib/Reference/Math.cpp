@@ -56,28 +56,36 @@ ReferenceTensor stc::multiply(const ReferenceTensor &input, const ReferenceTenso
   return result;
 }
 
+/// The first gain of group `row` of all rows' groups: the weight holds those of one group, or of
+/// all groups of a row.
+static const double *gainsOf(const ReferenceTensor &weight, int64_t row, int64_t columns) {
+  return weight.values.data() + row * columns % int64_t(weight.values.size());
+}
+
 ReferenceTensor stc::normalize(const ReferenceTensor &input, const ReferenceTensor &weight,
-                               double epsilon) {
-  int64_t columns = columnsOf(weight);
+                               int64_t groups, double epsilon) {
+  int64_t columns = columnsOf(input) / groups;
   ReferenceTensor result = makeTensor(input.shape);
-  for (int64_t row = 0; row < rowsOf(input) * columnsOf(input) / columns; ++row) {
+  for (int64_t row = 0; row < rowsOf(input) * groups; ++row) {
     const double *x = input.values.data() + row * columns;
+    const double *gains = gainsOf(weight, row, columns);
     double squares = 0;
     for (int64_t c = 0; c < columns; ++c)
       squares += x[c] * x[c];
     double factor = 1 / std::sqrt(squares / columns + epsilon);
     for (int64_t c = 0; c < columns; ++c)
-      result.values[row * columns + c] = x[c] * factor * weight.values[c];
+      result.values[row * columns + c] = x[c] * factor * gains[c];
   }
   return result;
 }
 
 ReferenceTensor stc::normalizeLayer(const ReferenceTensor &input, const ReferenceTensor &weight,
-                                    const ReferenceTensor *bias, double epsilon) {
-  int64_t columns = columnsOf(input);
+                                    const ReferenceTensor *bias, int64_t groups, double epsilon) {
+  int64_t columns = columnsOf(input) / groups;
   ReferenceTensor result = makeTensor(input.shape);
-  for (int64_t row = 0; row < rowsOf(input); ++row) {
+  for (int64_t row = 0; row < rowsOf(input) * groups; ++row) {
     const double *x = input.values.data() + row * columns;
+    const double *gains = gainsOf(weight, row, columns);
     double mean = 0, variance = 0;
     for (int64_t c = 0; c < columns; ++c)
       mean += x[c] / columns;
@@ -85,8 +93,7 @@ ReferenceTensor stc::normalizeLayer(const ReferenceTensor &input, const Referenc
       variance += (x[c] - mean) * (x[c] - mean) / columns;
     for (int64_t c = 0; c < columns; ++c)
       result.values[row * columns + c] =
-          (x[c] - mean) / std::sqrt(variance + epsilon) * weight.values[c] +
-          (bias ? bias->values[c] : 0);
+          (x[c] - mean) / std::sqrt(variance + epsilon) * gains[c] + (bias ? bias->values[c] : 0);
   }
   return result;
 }
@@ -104,6 +111,8 @@ double stc::activate(ActivationKind kind, double x) {
     return x * 0.5 * (1 + std::tanh(sqrtTwoOverPi * (x + 0.044715 * x * x * x)));
   case ActivationKind::Relu:
     return x > 0 ? x : 0;
+  case ActivationKind::Relu2:
+    return x > 0 ? x * x : 0;
   case ActivationKind::Sigmoid:
     return 1 / (1 + std::exp(-x));
   case ActivationKind::QuickGelu:

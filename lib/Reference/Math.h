@@ -18,12 +18,13 @@ ReferenceTensor makeTensor(std::vector<int64_t> shape, double fill = 0);
 /// input * weight^T + bias; `bias` may be null.
 ReferenceTensor multiply(const ReferenceTensor &input, const ReferenceTensor &weight,
                          const ReferenceTensor *bias);
-/// Root-mean-square normalization of each part of a row that is as long as the weight.
+/// Root-mean-square normalization of each of `groups` equal parts of a row. The weight holds the
+/// gains of one part, or those of all of them one after another.
 ReferenceTensor normalize(const ReferenceTensor &input, const ReferenceTensor &weight,
-                          double epsilon);
-/// Layer normalization; `bias` may be null.
+                          int64_t groups, double epsilon);
+/// Layer normalization of such parts; `bias` has one value per column of a part, or is null.
 ReferenceTensor normalizeLayer(const ReferenceTensor &input, const ReferenceTensor &weight,
-                               const ReferenceTensor *bias, double epsilon);
+                               const ReferenceTensor *bias, int64_t groups, double epsilon);
 /// cap * tanh(x / cap).
 double softCap(double x, double cap);
 double activate(ActivationKind kind, double x);

@@ -44,10 +44,12 @@ public:
 
   /// Convenience: runs the model over `tokens` from position 0 with a fresh cache and returns
   /// [tokens][vocab] logits. Uses @forward and @head where they exist, else (packed phase) @prefill
-  /// and @score together and @decode one by one. A model with @encode reads `encoderTokens` first.
+  /// and @score together and @decode one by one. A model with @encode reads `encoderTokens` first;
+  /// one that reads a row of numbers with each token gets these from `rows`, [tokens][columns].
   absl::StatusOr<ReferenceTensor> logits(absl::Span<const int32_t> tokens,
                                          Feed feed = Feed::Together,
-                                         absl::Span<const int32_t> encoderTokens = {});
+                                         absl::Span<const int32_t> encoderTokens = {},
+                                         absl::Span<const double> rows = {});
 
 private:
   struct State;

@@ -26,7 +26,8 @@ def Interpret : Pass<"stc-interpret", "::mlir::ModuleOp"> {
     With `function`, calls that function and prints each result: its shape, then its rows. The
     function may have caches as arguments, which start empty, indices, which are 0, and no others.
 
-    A model with @encode (an encoder-decoder) also needs `encoder-tokens`, which it reads first.
+    A model with @encode (an encoder-decoder) also needs `encoder-tokens`, which it reads first, and one
+    that reads images `rows`: the numbers of a row for each token, one row after another.
 
     Packed weights are read from the file `weights` (the raw weights section), or from memory where
     `stc-pack-weights` ran before in the same pipeline.
@@ -41,6 +42,7 @@ def Interpret : Pass<"stc-interpret", "::mlir::ModuleOp"> {
     Option<"max", "max", "int64_t", /*default=*/"8", "How many logits to print">,
     Option<"oneByOne", "one-by-one", "bool", /*default=*/"false",
            "Feed the tokens one at a time through the cache">,
+    ListOption<"rows", "rows", "double", "The rows that the model reads beside the tokens">,
     ListOption<"tokens", "tokens", "int32_t", "The tokens to run the model on">,
     Option<"weights", "weights", "std::string", /*default=*/"",
            "The file that holds the weights section of a packed module">,

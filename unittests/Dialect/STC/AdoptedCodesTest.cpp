@@ -46,12 +46,18 @@ TEST(AdoptedCodes, GroupsOfLayoutsStay) {
   expectExact(coded(256, 128, 3), "stored:int3-g128");
   expectExact(coded(96, 64, 2, true), "stored:int2-g64-asym"); // the last group is shorter
   expectExact(coded(200, 200, 4), "stored:int4-row");
+  expectExact(coded(256, 16, 4), "stored:int4-g16");
+  expectExact(coded(96, 16, 2, true), "stored:int2-g16-asym");
+  expectExact(coded(96, 16, 8), "stored:int8-g16");
 }
 
 TEST(AdoptedCodes, OtherGroupsAndBitsAreMadeUp) {
   expectExact(coded(1024, 512, 4), "stored:int4-g128");
   expectExact(coded(384, 192, 4, true), "stored:int4-g64-asym");
   expectExact(coded(256, 32, 6), "stored:int8-g32");
+  expectExact(coded(256, 48, 4), "stored:int4-g16");
+  expectExact(coded(256, 16, 3, true), "stored:int4-g16-asym"); // int3 has no such groups
+  expectExact(coded(256, 16, 5), "stored:int8-g16");
 }
 
 TEST(AdoptedCodes, OrderOfWholeGroups) {
@@ -63,12 +69,69 @@ TEST(AdoptedCodes, OrderOfWholeGroups) {
   EXPECT_EQ(adoptCodes(matrix).why, "groups of columns that are not beside each other");
 }
 
-/// Groups of 16 with scales of one f16 number times whole ones, as Q3_K has them.
+TEST(AdoptedCodes, MinimumsStay) {
+  for (auto [bits, group, spec] : {std::tuple(3, 16, "stored:int2-g16-min"),
+                                   {5, 32, "stored:int4-g32-min"},
+                                   {5, 192, "stored:int4-g128-min"},
+                                   {6, 32, "stored:int8-g32-min"}}) {
+    CodedMatrix matrix = coded(192, group, bits);
+    for (int8_t &code : matrix.codes)
+      code = int8_t(code & ((1 << (bits - 1)) - 1));
+    for (size_t i = 0; i < matrix.scales.size(); ++i)
+      matrix.minimums.push_back(float(int(i) - 3) / 64);
+    expectExact(matrix, spec);
+    matrix.minimums[1] *= 1.0003f;
+    AdoptedCodes adopted = adoptCodes(matrix);
+    ASSERT_TRUE(adopted.matrix);
+    EXPECT_NEAR(adopted.error, relativeError(*adopted.matrix, decode(matrix)), 1e-12);
+    EXPECT_GT(adopted.error, 0);
+    matrix.minimums[1] = -70000;
+    EXPECT_EQ(adoptCodes(matrix).why, "scales beyond f16");
+  }
+}
+
+TEST(AdoptedCodes, ColumnsThatCanBeSorted) {
+  CodedMatrix matrix = coded(128, 32, 4, true);
+  EXPECT_TRUE(sortingOrder(matrix).empty());
+  for (int64_t column = 0; column < 128; ++column)
+    matrix.groupOf.push_back(int32_t(3 - column / 32));
+  EXPECT_TRUE(sortingOrder(matrix).empty()); // whole groups as they are
+  for (int64_t column = 0; column < 128; ++column)
+    matrix.groupOf[size_t(column)] = int32_t(column * 5 % 4);
+  std::vector<int32_t> order = sortingOrder(matrix);
+  ASSERT_EQ(order.size(), 128u);
+  // Columns of a group stay in their order.
+  for (size_t i = 0; i < order.size(); ++i) {
+    EXPECT_EQ(matrix.groupOf[size_t(order[i])], int32_t(i / 32));
+    if (i % 32 != 0)
+      EXPECT_LT(order[i - 1], order[i]);
+  }
+  std::vector<int64_t> rows = {2, 0, 3, 1}, columns(order.begin(), order.end());
+  CodedMatrix sorted = takeCodes(matrix, rows, columns);
+  expectExact(sorted, "stored:int4-g32-asym");
+  std::vector<float> values = decode(matrix), taken = decode(sorted);
+  for (size_t row = 0; row < 4; ++row)
+    for (size_t i = 0; i < 128; ++i)
+      ASSERT_EQ(taken[row * 128 + i], values[size_t(rows[row]) * 128 + size_t(order[i])]);
+  // An order of columns that were in order before.
+  matrix.groupOf.clear();
+  values = decode(matrix);
+  taken = decode(takeCodes(matrix, rows, columns));
+  for (size_t i = 0; i < 128; ++i)
+    ASSERT_EQ(taken[i], values[2 * 128 + size_t(order[i])]);
+  // One column too many in a group.
+  for (int64_t column = 0; column < 128; ++column)
+    matrix.groupOf.push_back(int32_t(column * 5 % 4));
+  matrix.groupOf[0] = 1;
+  EXPECT_TRUE(sortingOrder(matrix).empty());
+}
+
+/// Groups of 16 with scales of one f16 number times whole ones.
 CodedMatrix multiples(std::vector<int> ofGroups) {
   CodedMatrix matrix;
   matrix.rows = 1;
   matrix.columns = 16 * int64_t(ofGroups.size());
-  matrix.bits = 3;
+  matrix.bits = 5; // so that eight are taken, which groups of 32 do with less
   matrix.group = 16;
   for (int64_t i = 0; i < matrix.columns; ++i)
     matrix.codes.push_back(int8_t(i % 8 - 4));
@@ -88,17 +151,22 @@ TEST(AdoptedCodes, GroupsWithCommonScalesAreJoined) {
   matrix.groupOf[5] = 1;
   matrix.storedGroups = 2;
   expectExact(matrix, "stored:int8-g32");
-  EXPECT_EQ(adoptCodes(multiples({65, 17})).why, "groups of 16 columns"); // 4 times 65
+  // Where they are not, groups of 16 remain.
+  EXPECT_EQ(adoptCodes(multiples({65, 17})).spec.str(), "stored:int8-g16"); // 4 times 65
   matrix = multiples({31, 17});
   matrix.scales[1] = std::nextafter(matrix.scales[1], 1.0f);
-  EXPECT_EQ(adoptCodes(matrix).why, "groups of 16 columns");
+  EXPECT_EQ(adoptCodes(matrix).spec.str(), "stored:int8-g16");
+  // Fewer bits are not made more.
+  matrix = multiples({31, 17});
+  matrix.bits = 4;
+  EXPECT_EQ(adoptCodes(matrix).spec.str(), "stored:int4-g16");
 }
 
 TEST(AdoptedCodes, WhatNoLayoutHolds) {
-  EXPECT_EQ(adoptCodes(coded(256, 16, 4)).why, "groups of 16 columns");
-  CodedMatrix lowered = coded(64, 32, 4);
-  lowered.minimums.resize(lowered.scales.size(), 0.5f);
-  EXPECT_EQ(adoptCodes(lowered).why, "minimums of groups");
+  EXPECT_EQ(adoptCodes(coded(256, 8, 4)).why, "groups of 8 columns");
+  CodedMatrix entries = coded(64, 32, 4);
+  entries.table.assign(16, 0.5f);
+  EXPECT_EQ(adoptCodes(entries).why, "numbers of entries of a table (nf4, fp4)");
   CodedMatrix matrix = coded(64, 32, 4);
   matrix.scales[3] = 70000;
   EXPECT_EQ(adoptCodes(matrix).why, "scales beyond f16");

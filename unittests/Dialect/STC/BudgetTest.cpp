@@ -50,4 +50,20 @@ TEST(BudgetTest, RefusesTheRest) {
 }
 
 } // namespace
+TEST(BudgetTest, OfVectorsIsForEncodersAlone) {
+  Budget cosine = *parseBudget("cosine<=0.001", "size"), kl = *parseBudget("kl<=0.1"),
+         bytes = *parseBudget("bytes<=1M");
+  EXPECT_EQ(cosine.quantity, Budget::Quantity::Cosine);
+  EXPECT_TRUE(cosine.limitsLoss());
+  EXPECT_EQ(cosine.str(), "cosine<=0.001");
+  EXPECT_TRUE(cosine.check(/*isEncoder=*/true).ok());
+  EXPECT_FALSE(cosine.check(/*isEncoder=*/false).ok());
+  EXPECT_TRUE(kl.check(/*isEncoder=*/false).ok());
+  EXPECT_EQ(kl.check(/*isEncoder=*/true).message(),
+            "budget: expected cosine<=X or bytes<=B for an encoder, which has vectors and predicts "
+            "no tokens, got kl<=0.1");
+  EXPECT_TRUE(bytes.check(true).ok() && bytes.check(false).ok());
+  EXPECT_FALSE(parseBudget("cosine<=0").ok());
+}
+
 } // namespace stc

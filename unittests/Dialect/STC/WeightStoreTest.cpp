@@ -72,6 +72,29 @@ TEST(WeightStoreTest, SlicesOfRowsAndColumns) {
   EXPECT_THAT(loaded(store, parsed.weight("vector")), ElementsAre(2, 3));
 }
 
+TEST(WeightStoreTest, OrdersOfRowsAndColumns) {
+  ParsedModule parsed(R"(
+    stc.weight @both : tensor<2x3xf32> {
+      value = dense<[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]> : tensor<2x3xf32>,
+      row_order = dense<[1, 0]> : tensor<2xi32>, column_order = dense<[2, 0, 1]> : tensor<3xi32>}
+    stc.weight @sliced : tensor<2x2xf32> {
+      value = dense<[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]> : tensor<2x3xf32>,
+      slice = #stc.slice<of = [2, 3], columns = [1, 3]>, column_order = dense<[1, 0]> : tensor<2xi32>}
+    stc.weight @vector : tensor<3xf32> {
+      value = dense<[1.0, 2.0, 3.0]> : tensor<3xf32>, row_order = dense<[2, 0, 1]> : tensor<3xi32>}
+    stc.weight @pruned : tensor<1x4xf32> {
+      value = dense<[[1.0, 4.0, 3.0, 2.0]]> : tensor<1x4xf32>,
+      column_order = dense<[0, 2, 1, 3]> : tensor<4xi32>,
+      prune = #stc.prune<"magnitude:1:2", density = 0.5 : f64>}
+  )");
+  WeightStore store(nullptr);
+  EXPECT_THAT(loaded(store, parsed.weight("both")), ElementsAre(6, 4, 5, 3, 1, 2));
+  EXPECT_THAT(loaded(store, parsed.weight("sliced")), ElementsAre(3, 2, 6, 5));
+  EXPECT_THAT(loaded(store, parsed.weight("vector")), ElementsAre(3, 1, 2));
+  // A pattern is of columns as they stand.
+  EXPECT_THAT(loaded(store, parsed.weight("pruned")), ElementsAre(0, 3, 4, 0));
+}
+
 TEST(WeightStoreTest, ANewSourceIsWhatCompressionStartsFrom) {
   ParsedModule parsed(kMatrix);
   WeightStore store(nullptr);
@@ -96,6 +119,16 @@ TEST(WeightStoreTest, ANewSourceIsWhatCompressionStartsFrom) {
   weight.setSliceAttr(SliceAttr::get(&parsed.context, of, rows, {}, 1));
   EXPECT_THAT(loaded(store, weight), ElementsAre(1, -2, 3, -4, 0.5f, 0.25f, -8, 1));
   EXPECT_THAT(store.setSource(weight, {1, 1}).message(), HasSubstr("expected 8 values, got 2"));
+}
+
+TEST(WeightStoreTest, NewValuesOfHalvesStayFinite) {
+  ParsedModule parsed(R"(
+    stc.weight @w : tensor<1x4xf16> {value = dense<1.0> : tensor<1x4xf16>}
+  )");
+  WeightStore store(nullptr);
+  WeightOp weight = parsed.weight("w");
+  ASSERT_TRUE(store.setValues(weight, {65519, 70000, -1e30f, 0.1f}).ok());
+  EXPECT_THAT(loaded(store, weight), ElementsAre(65504, 65504, -65504, 0.0999755859375f));
 }
 
 TEST(WeightStoreTest, MaskedLoadsAreZeroWhereRemoved) {

@@ -1,5 +1,5 @@
 // Registers the packed dialect and defines its attributes and types.
-#include "stc/Dialect/Packed/IR/Packed.h"
+#include "stc/Dialect/Packed/IR/PackedRouting.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Builders.h"
@@ -22,6 +22,10 @@ void PackedDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "stc/Dialect/Packed/IR/PackedOps.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "stc/Dialect/Packed/IR/PackedRoutingOps.cpp.inc"
       >();
   addAttributes<
 #define GET_ATTRDEF_LIST
@@ -57,7 +61,7 @@ static std::optional<stc::ElementKind> elementKind(Type type) {
 }
 
 static stc::Layout makeLayout(LayoutKindEnum kind, stc::ElementKind element, int64_t group,
-                              int64_t n, int64_t m, bool asymmetric, bool perRow) {
+                              int64_t n, int64_t m, bool asymmetric, bool perRow, bool minimums) {
   stc::Layout layout;
   layout.kind = static_cast<stc::LayoutKind>(kind);
   layout.element = element;
@@ -66,18 +70,19 @@ static stc::Layout makeLayout(LayoutKindEnum kind, stc::ElementKind element, int
   layout.m = m;
   layout.asymmetric = asymmetric;
   layout.perRow = perRow;
+  layout.minimums = minimums;
   return layout;
 }
 
 LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError, LayoutKindEnum kind,
                                  Type element, int64_t group, int64_t n, int64_t m, bool asymmetric,
-                                 bool perRow) {
+                                 bool perRow, bool minimums) {
   auto stored = elementKind(element);
   if (!stored)
     return emitError() << "expects the element f32, bf16, f16, i8, i4, i3 or i2 (C1), but got "
                        << element;
   absl::Status status =
-      stc::verifyLayout(makeLayout(kind, *stored, group, n, m, asymmetric, perRow));
+      stc::verifyLayout(makeLayout(kind, *stored, group, n, m, asymmetric, perRow, minimums));
   if (!status.ok())
     return emitError() << std::string(status.message()) << " (C1)";
   return success();
@@ -85,7 +90,7 @@ LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError, L
 
 stc::Layout LayoutAttr::getLayout() const {
   return makeLayout(getKind(), *elementKind(getElement()), getGroup(), getN(), getM(),
-                    getAsymmetric(), getPerRow());
+                    getAsymmetric(), getPerRow(), getMinimums());
 }
 
 LayoutAttr LayoutAttr::get(MLIRContext *context, const stc::Layout &layout) {
@@ -115,7 +120,7 @@ LayoutAttr LayoutAttr::get(MLIRContext *context, const stc::Layout &layout) {
     break;
   }
   return get(context, static_cast<LayoutKindEnum>(layout.kind), element, layout.group, layout.n,
-             layout.m, layout.asymmetric, layout.perRow);
+             layout.m, layout.asymmetric, layout.perRow, layout.minimums);
 }
 
 //===----------------------------------------------------------------------===//
@@ -125,7 +130,7 @@ LayoutAttr LayoutAttr::get(MLIRContext *context, const stc::Layout &layout) {
 LogicalResult LoweringConfigAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                          int64_t tokens, int64_t accumulators, int64_t prefetch,
                                          int64_t level, int64_t rowTiles, int64_t streams,
-                                         int64_t unroll, ThreadSplit) {
+                                         int64_t unroll, ThreadSplit, int64_t pieceTokens) {
   if (tokens < 1 || tokens > 32)
     return emitError() << "expects tokens in [1, 32] (C1), but got " << tokens;
   if (accumulators != 1 && accumulators != 2 && accumulators != 4)
@@ -141,6 +146,9 @@ LogicalResult LoweringConfigAttr::verify(function_ref<InFlightDiagnostic()> emit
   if (streams < 1 || streams > 8 || rowTiles % streams != 0)
     return emitError() << "expects streams in [1, 8] that divide row_tiles (C7), but got "
                        << streams;
+  if (pieceTokens < 0)
+    return emitError() << "expects a non-negative number of piece_tokens (C8), but got "
+                       << pieceTokens;
   return success();
 }
 

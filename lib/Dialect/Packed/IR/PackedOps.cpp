@@ -1,5 +1,6 @@
 // Verifiers and effects of the packed operations.
-#include "stc/Dialect/Packed/IR/Packed.h"
+#include "Destination.h"
+
 #include "stc/Dialect/STC/IR/VerifyAttention.h"
 #include "stc/Packing/Pack.h"
 
@@ -28,9 +29,7 @@ static int64_t tokensOf(Value value) {
 }
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/// Destination-style results: one per init when the inits are tensors, none for memrefs, and of
-/// the inits' types.
-static LogicalResult verifyDestination(DestinationStyleOpInterface op) {
+LogicalResult stc::packed::verifyDestination(DestinationStyleOpInterface op) {
   SmallVector<Type> expected;
   for (Value init : op.getDpsInits())
     if (isa<RankedTensorType>(init.getType()))
@@ -40,10 +39,9 @@ static LogicalResult verifyDestination(DestinationStyleOpInterface op) {
   return success();
 }
 
-/// Memref operands are read, memref inits written; tensors have no effects.
-static void
-destinationEffects(DestinationStyleOpInterface op,
-                   SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
+void stc::packed::destinationEffects(
+    DestinationStyleOpInterface op,
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
   for (OpOperand &operand : op->getOpOperands()) {
     if (!isa<MemRefType, stc::KVCacheType>(operand.get().getType()))
       continue;
@@ -61,6 +59,7 @@ destinationEffects(DestinationStyleOpInterface op,
   }
 
 STC_DESTINATION_EFFECTS(QuantizeActivationsOp)
+STC_DESTINATION_EFFECTS(PermuteFeaturesOp)
 STC_DESTINATION_EFFECTS(SplitActivationsOp)
 STC_DESTINATION_EFFECTS(MatmulOp)
 STC_DESTINATION_EFFECTS(GatherOp)
@@ -215,14 +214,14 @@ LogicalResult BufferOp::verify() {
 
 LogicalResult QuantizeActivationsOp::verify() {
   int64_t group = getGroup();
-  if (group != 32 && group != 64 && group != 128)
-    return emitOpError("expects a group of 32, 64 or 128 (C1), but got ") << group;
+  if (group != 16 && group != 32 && group != 64 && group != 128)
+    return emitOpError("expects a group of 16, 32, 64 or 128 (C1), but got ") << group;
   // A group's sum must fit into 32 bits.
   if (int64_t factor = getSumFactor(); factor < -255 || factor > 255)
     return emitOpError("expects sum_factor in [-255, 255] (C1), but got ") << factor;
   if (int64_t offset = getOffset(); offset != 0 && offset != 128)
     return emitOpError("expects an offset of 0 or 128 (C1), but got ") << offset;
-  int64_t groups = ceilDiv(columnsOf(getInput()), group);
+  int64_t groups = ceilDiv(getColumns(), group);
   if (columnsOf(getCodes()) != groups * group || columnsOf(getScales()) != groups ||
       columnsOf(getSums()) != groups)
     return emitOpError("expects ")
@@ -235,11 +234,28 @@ LogicalResult QuantizeActivationsOp::verify() {
   return verifyDestination(*this);
 }
 
+LogicalResult PermuteFeaturesOp::verify() {
+  if (columnsOf(getOrder()) != columnsOf(getOut()))
+    return emitOpError("expects an order of ")
+           << columnsOf(getOut()) << " numbers (C1), but got " << columnsOf(getOrder());
+  if (tokensOf(getOut()) != tokensOf(getInput()))
+    return emitOpError("expects outs of the input's tokens (C2), but got ") << getOut().getType();
+  return verifyDestination(*this);
+}
+
+/// How many numbers of 16 bits stand for each of `columns` activations: 1, or 2 of bf16; 0 where
+/// their matrix has the columns of neither.
+static int64_t halvesOf(Value halves, int64_t columns) {
+  int64_t half = stc::splitHalfColumns(columns), own = columnsOf(halves);
+  bool isBF16 = cast<ShapedType>(halves.getType()).getElementType().isBF16();
+  return own == half ? 1 : own == 2 * half && isBF16 ? 2 : 0;
+}
+
 LogicalResult SplitActivationsOp::verify() {
-  int64_t columns = 2 * stc::splitHalfColumns(columnsOf(getInput()));
-  if (columnsOf(getOut()) != columns)
+  int64_t columns = stc::splitHalfColumns(columnsOf(getInput()));
+  if (halvesOf(getOut(), columnsOf(getInput())) == 0)
     return emitOpError("expects outs of ")
-           << columns << " columns (C1), but got " << columnsOf(getOut());
+           << columns << " columns, or twice as many of bf16 (C1), but got " << getOut().getType();
   if (tokensOf(getOut()) != tokensOf(getInput()))
     return emitOpError("expects the input's tokens in outs (C2), but got ") << getOut().getType();
   return verifyDestination(*this);
@@ -271,31 +287,42 @@ template <typename Op> static LogicalResult verifyMatmul(Op op) {
   auto weight = cast<WeightType>(op.getWeight().getType());
   Value bias = op.getBias(), residual = op.getResidual(), out = op.getOut();
   Layout layout = weight.getLayout().getLayout();
-  bool maySplit = layout.kind == LayoutKind::Dense && layout.element == ElementKind::BF16;
+  bool isPruned = layout.kind == LayoutKind::NM && layout.n == 2 && layout.m == 4;
+  bool maySplit = (layout.kind == LayoutKind::Dense || isPruned) && layout.floatBytes() == 2;
   bool isSplit = maySplit && inputs.size() == 2;
-  size_t expected = layout.isQuantized() ? 3 : 1;
+  auto elementOf = [](Value value) { return cast<ShapedType>(value.getType()).getElementType(); };
+  bool isRounded = layout.isQuantized() && layout.kind == LayoutKind::Dense && inputs.size() == 1 &&
+                   elementOf(inputs[0]).isF16();
+  size_t expected = layout.isQuantized() && !isRounded ? 3 : 1;
   if (inputs.size() != expected && !isSplit)
     return op.emitOpError("expects ") << expected << (maySplit ? " or 2" : "")
                                       << " inputs for this layout (C1), but got " << inputs.size();
-  auto elementOf = [](Value value) { return cast<ShapedType>(value.getType()).getElementType(); };
-  bool elementsFit = layout.isQuantized()
-                         ? elementOf(inputs[0]).isInteger(8) && elementOf(inputs[1]).isF32() &&
-                               elementOf(inputs[2]).isInteger(32)
-                         : elementOf(inputs[0]).isF32();
+  bool elementsFit = isRounded || (layout.isQuantized() ? elementOf(inputs[0]).isInteger(8) &&
+                                                              elementOf(inputs[1]).isF32() &&
+                                                              elementOf(inputs[2]).isInteger(32)
+                                                        : elementOf(inputs[0]).isF32());
   if (!elementsFit)
     return op.emitOpError("expects inputs of ")
            << (layout.isQuantized() ? "i8, f32 and i32" : "f32") << " (C1)";
-  if (isSplit && !elementOf(inputs[1]).isBF16())
-    return op.emitOpError("expects split activations of bf16 (C1), but got ")
+  // Pruned weights of f16 also take sums of two bf16.
+  bool isSum = isSplit && isPruned && elementOf(inputs[1]).isBF16() &&
+               halvesOf(inputs[1], weight.getColumns()) == 2;
+  if (isSplit && elementOf(inputs[1]) != weight.getLayout().getElement() && !isSum)
+    return op.emitOpError("expects split activations of the weights' type (C1), but got ")
            << inputs[1].getType();
   TileGeometry geometry = tileGeometry(layout, weight.getRows(), weight.getColumns());
-  if (columnsOf(inputs[0]) != geometry.paddedColumns)
+  // Only codes of activations are padded as weights are.
+  int64_t columns = isRounded              ? stc::splitHalfColumns(weight.getColumns())
+                    : layout.isQuantized() ? geometry.paddedColumns
+                                           : weight.getColumns();
+  if (columnsOf(inputs[0]) != columns)
     return op.emitOpError("expects ")
-           << geometry.paddedColumns << " input columns (C2), but got " << columnsOf(inputs[0]);
-  if (int64_t columns = 2 * stc::splitHalfColumns(weight.getColumns());
-      isSplit && columnsOf(inputs[1]) != columns)
+           << columns << " input columns (C2), but got " << columnsOf(inputs[0]);
+  if (isSplit && halvesOf(inputs[1], weight.getColumns()) == 0)
     return op.emitOpError("expects ")
-           << columns << " columns of split activations (C2), but got " << columnsOf(inputs[1]);
+           << stc::splitHalfColumns(weight.getColumns())
+           << " columns of split activations, or twice as many of bf16 (C2), but got "
+           << inputs[1].getType();
   if (isSplit && tokensOf(inputs[1]) != tokensOf(inputs[0]))
     return op->emitOpError("expects the input's tokens in split activations (C2), but got ")
            << inputs[1].getType();
@@ -326,6 +353,8 @@ LogicalResult MatmulTileOp::verify() {
   for (Value input : getInputs())
     if (auto type = cast<MemRefType>(input.getType()); !type.getLayout().isIdentity())
       return emitOpError("expects contiguous inputs (C2), but got ") << type;
+  if (bool(getToken()) != (getConfig().getPieceTokens() != 0))
+    return emitOpError("expects a first token and piece_tokens together (C3)");
   return verifyMatmul(*this);
 }
 
@@ -393,9 +422,10 @@ LogicalResult RotaryOp::verify() {
 LogicalResult RMSNormOp::verify() {
   auto groups = int64_t(getGroups());
   int64_t size = cast<ShapedType>(getWeight().getType()).getDimSize(0);
-  if (groups < 1 || columnsOf(getInput()) != groups * size)
-    return emitOpError("expects positive groups and one weight value per column of a group (C1), "
-                       "but got ")
+  if (groups < 1 || columnsOf(getInput()) % groups != 0 ||
+      (columnsOf(getInput()) != groups * size && columnsOf(getInput()) != size))
+    return emitOpError("expects positive groups and one weight value per column of a group, or of "
+                       "all (C1), but got ")
            << groups << " groups and " << size << " values for " << columnsOf(getInput())
            << " columns";
   double epsilon = getEpsilon().convertToDouble();

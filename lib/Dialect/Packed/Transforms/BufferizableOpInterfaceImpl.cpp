@@ -1,6 +1,6 @@
 // How the operations that survive to the packed phase become operations on memrefs.
 #include "stc/Dialect/Packed/Transforms/BufferizableOpInterfaceImpl.h"
-#include "stc/Dialect/Packed/IR/Packed.h"
+#include "stc/Dialect/Packed/IR/PackedRouting.h"
 
 #include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
 #include "mlir/Dialect/Bufferization/IR/DstBufferizableOpInterfaceImpl.h"
@@ -109,8 +109,10 @@ void registerBufferizableOpInterfaceExternalModels(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, PackedDialect *) {
     AttentionOp::attachInterface<DestinationModel<AttentionOp>>(*context);
     GatherOp::attachInterface<DestinationModel<GatherOp>>(*context);
+    GroupedGateOp::attachInterface<DestinationModel<GroupedGateOp>>(*context);
     GatherTokensOp::attachInterface<DestinationModel<GatherTokensOp>>(*context);
     MatmulOp::attachInterface<DestinationModel<MatmulOp>>(*context);
+    PermuteFeaturesOp::attachInterface<DestinationModel<PermuteFeaturesOp>>(*context);
     QuantizeActivationsOp::attachInterface<DestinationModel<QuantizeActivationsOp>>(*context);
     RMSNormOp::attachInterface<DestinationModel<RMSNormOp>>(*context);
     RotaryOp::attachInterface<DestinationModel<RotaryOp>>(*context);

@@ -1,6 +1,6 @@
 // packed-fuse-gates: computes the tiles of a gate where they are used.
-#include "stc/Dialect/Packed/Transforms/ForallUtils.h"
 #include "MemoryAccess.h"
+#include "stc/Dialect/Packed/Transforms/ForallUtils.h"
 
 #include "stc/Dialect/Packed/Transforms/Passes.h"
 
@@ -23,12 +23,16 @@ private:
   static bool fuseGateInto(scf::ForallOp loop);
 };
 
-/// The multiplication that is all a loop over row tiles does, or null.
+/// The multiplication that is all a loop over row tiles, or over row tiles and pieces of the
+/// tokens, does; or null.
 packed::MatmulTileOp onlyTile(scf::ForallOp loop) {
-  if (loop.getRank() != 1 || !loop.isNormalized() || ShapedType::isDynamic(tripCount(loop)))
+  if (!loop.isNormalized() || ShapedType::isDynamic(tripCount(loop)))
     return {};
   auto tiles = loop.getBody()->getOps<packed::MatmulTileOp>();
-  return llvm::hasSingleElement(tiles) ? *tiles.begin() : packed::MatmulTileOp();
+  if (!llvm::hasSingleElement(tiles))
+    return {};
+  packed::MatmulTileOp tile = *tiles.begin();
+  return loop.getRank() == (tile.getToken() ? 2 : 1) ? tile : packed::MatmulTileOp();
 }
 
 /// The loop before `loop`, with nothing between them that the order matters to, that computes
@@ -48,13 +52,14 @@ scf::ForallOp findProducer(scf::ForallOp loop, Value gate) {
   return {};
 }
 
-/// Whether both take the same row tiles at once and nothing but the gate connects them.
+/// Whether both take the same row tiles and tokens at once and nothing but the gate connects them.
 bool areTileLocal(packed::MatmulTileOp gate, packed::MatmulTileOp user) {
   auto rowsOf = [](packed::MatmulTileOp op) {
     return cast<packed::WeightType>(op.getWeight().getType()).getRows();
   };
   if (rowsOf(gate) != rowsOf(user) || bool(gate.getCos()) != bool(user.getCos()) ||
-      gate.getConfig().getRowTiles() != user.getConfig().getRowTiles())
+      gate.getConfig().getRowTiles() != user.getConfig().getRowTiles() ||
+      gate.getConfig().getPieceTokens() != user.getConfig().getPieceTokens())
     return false;
   if (gate.getCos() && gate.getCos().getType() != user.getCos().getType())
     return false;
@@ -69,7 +74,8 @@ bool FuseGates::fuseGateInto(scf::ForallOp loop) {
   if (!user || !user.getGate())
     return false;
   scf::ForallOp producer = findProducer(loop, user.getGate());
-  if (!producer || tripCount(producer) != tripCount(loop) ||
+  // A bound that is not known is the number of pieces of the tokens, which a gate has as many of.
+  if (!producer || producer.getStaticUpperBound() != loop.getStaticUpperBound() ||
       !areTileLocal(onlyTile(producer), user))
     return false;
   prependBody(producer, loop);

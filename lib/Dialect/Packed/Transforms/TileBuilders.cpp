@@ -1,6 +1,9 @@
 // What the tilings of operations share: parallel loops over the tokens of buffers.
 #include "TileBuilders.h"
 
+#include "stc/Dialect/Packed/Transforms/ColumnLoops.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -23,6 +26,16 @@ void parallel(ImplicitLocOpBuilder &builder, ArrayRef<OpFoldResult> bounds,
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(forall.getBody());
   body(forall.getInductionVars());
+}
+
+void columnLoop(ImplicitLocOpBuilder &builder, Value begin, Value end, int64_t step,
+                function_ref<void(Value)> body) {
+  auto op = scf::ForOp::create(builder, begin, end,
+                               arith::ConstantIndexOp::create(builder, step).getResult());
+  op->setAttr(kColumnsAttr, builder.getUnitAttr());
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(op.getBody());
+  body(op.getInductionVar());
 }
 
 } // namespace stc

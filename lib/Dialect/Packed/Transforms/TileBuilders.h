@@ -8,6 +8,10 @@
 
 namespace stc {
 
+namespace packed {
+class GroupedGateOp;
+} // namespace packed
+
 /// The columns of a matrix in memory.
 int64_t columnsOf(mlir::Value matrix);
 /// The first dimension of a buffer, as a loop bound.
@@ -16,8 +20,13 @@ mlir::OpFoldResult tokensOf(mlir::ImplicitLocOpBuilder &builder, mlir::Value buf
 void parallel(mlir::ImplicitLocOpBuilder &builder, llvm::ArrayRef<mlir::OpFoldResult> bounds,
               llvm::function_ref<void(mlir::ValueRange)> body);
 
+/// A loop over columns whose iterations may run at once, `step` columns each.
+void columnLoop(mlir::ImplicitLocOpBuilder &builder, mlir::Value begin, mlir::Value end,
+                int64_t step, llvm::function_ref<void(mlir::Value)> body);
+
 /// The operations of a mixture of experts as loops over tokens.
 void tileTopKGate(mlir::ImplicitLocOpBuilder &builder, packed::TopKGateOp op);
+void tileGroupedGate(mlir::ImplicitLocOpBuilder &builder, packed::GroupedGateOp op);
 void tileSelectTokens(mlir::ImplicitLocOpBuilder &builder, packed::SelectTokensOp op);
 void tileGatherTokens(mlir::ImplicitLocOpBuilder &builder, packed::GatherTokensOp op);
 void tileScatterAdd(mlir::ImplicitLocOpBuilder &builder, packed::ScatterAddOp op);

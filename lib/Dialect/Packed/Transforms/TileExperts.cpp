@@ -2,7 +2,7 @@
 // matrices between them: columns go in vectors where there are enough of them.
 #include "TileBuilders.h"
 
-#include "stc/Dialect/Packed/Transforms/ColumnLoops.h"
+#include "stc/Dialect/Packed/IR/PackedRouting.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -44,16 +44,6 @@ ValueRange loop(ImplicitLocOpBuilder &builder, Value end, ValueRange state,
     scf::YieldOp::create(builder, next);
   }
   return op.getResults();
-}
-
-/// A loop over columns whose iterations may run at once, `step` columns each.
-void columnLoop(ImplicitLocOpBuilder &builder, Value begin, Value end, int64_t step,
-                function_ref<void(Value)> body) {
-  auto op = scf::ForOp::create(builder, begin, end, constant(builder, step));
-  op->setAttr(kColumnsAttr, builder.getUnitAttr());
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(op.getBody());
-  body(op.getInductionVar());
 }
 
 /// Vectors up to the last multiple of their width, then single columns: `body` gets a column and
@@ -106,23 +96,27 @@ Value isChosen(ImplicitLocOpBuilder &builder, Choice own, Choice last) {
   return arith::OrIOp::create(builder, larger, arith::AndIOp::create(builder, equal, lower));
 }
 
-/// The first expert in the order behind `last`; expert 0 with a logit of minus infinity if none is.
-Choice findNext(ImplicitLocOpBuilder &builder, packed::TopKGateOp op, Value token, Value experts,
-                Choice last) {
-  float lowest = -std::numeric_limits<float>::infinity();
-  ValueRange found =
-      loop(builder, experts, {constant(builder, lowest), constant(builder, int64_t(0))},
+/// `found`, or `own` if it comes in the order behind `last` and before `found`.
+SmallVector<Value> betterChoice(ImplicitLocOpBuilder &builder, Choice own, Choice last,
+                                Choice found) {
+  Value taken = isChosen(builder, own, last);
+  Value isLarger =
+      arith::CmpFOp::create(builder, arith::CmpFPredicate::OGT, own.logit, found.logit);
+  Value best = arith::SelectOp::create(builder, isLarger, own.logit, found.logit);
+  Value number = arith::SelectOp::create(builder, isLarger, own.expert, found.expert);
+  return {arith::SelectOp::create(builder, taken, found.logit, best),
+          arith::SelectOp::create(builder, taken, found.expert, number)};
+}
+
+/// Of `count` values the first in the order behind `last`; `found` if none is.
+Choice findNext(ImplicitLocOpBuilder &builder, Value count, function_ref<Value(Value)> valueOf,
+                Choice last, Choice found) {
+  ValueRange next =
+      loop(builder, count, {found.logit, found.expert},
            [&](Value expert, ValueRange state) -> SmallVector<Value> {
-             Value logit = load(builder, op.getLogits(), {token, expert});
-             Value taken = isChosen(builder, {logit, expert}, last);
-             Value isLarger =
-                 arith::CmpFOp::create(builder, arith::CmpFPredicate::OGT, logit, state[0]);
-             Value best = arith::SelectOp::create(builder, isLarger, logit, state[0]);
-             Value number = arith::SelectOp::create(builder, isLarger, expert, state[1]);
-             return {arith::SelectOp::create(builder, taken, state[0], best),
-                     arith::SelectOp::create(builder, taken, state[1], number)};
+             return betterChoice(builder, {valueOf(expert), expert}, last, {state[0], state[1]});
            });
-  return {found[0], found[1]};
+  return {next[0], next[1]};
 }
 
 } // namespace
@@ -155,7 +149,9 @@ void tileTopKGate(ImplicitLocOpBuilder &builder, packed::TopKGateOp op) {
         loop(builder, constant(builder, int64_t(op.getK())),
              {sum, highest, constant(builder, int64_t(-1))},
              [&](Value, ValueRange state) -> SmallVector<Value> {
-               Choice next = findNext(builder, op, token, experts, {state[1], state[2]});
+               float lowest = -std::numeric_limits<float>::infinity();
+               Choice none{constant(builder, lowest), constant(builder, int64_t(0))};
+               Choice next = findNext(builder, experts, logitOf, {state[1], state[2]}, none);
                Value total = state[0];
                if (op.getNormalized())
                  total = arith::AddFOp::create(builder, total, exponential(next.logit));
@@ -171,6 +167,135 @@ void tileTopKGate(ImplicitLocOpBuilder &builder, packed::TopKGateOp op) {
             {token, expert});
     });
   });
+}
+
+namespace {
+
+/// How packed.grouped_gate chooses for one token. What it compares is computed anew wherever it is
+/// needed: threads that do the same then need not wait for each other.
+class GroupedChooser {
+public:
+  GroupedChooser(ImplicitLocOpBuilder &builder, packed::GroupedGateOp op, Value token)
+      : builder(builder), op(op), token(token),
+        choice(groupedChoiceOf(op, columnsOf(op.getScores()))),
+        size(constant(builder, choice.groupSize())) {}
+
+  void write() {
+    Value count = constant(builder, int64_t(choice.groups));
+    if (choice.kept < choice.groups)
+      lastGroup = repeatNext(choice.kept, [&](Choice last) {
+        return findNext(
+            builder, count, [&](Value group) { return worthOf(group); }, last, nothing());
+      });
+    Value sum;
+    Choice last = repeatNext(
+        choice.k, [&](Choice last) { return nextExpert(count, last); }, &sum);
+    Value factor = constant(builder, float(choice.scale));
+    if (choice.normalized)
+      factor = arith::DivFOp::create(builder, factor, sum);
+    columnLoop(builder, constant(builder, int64_t(0)), constant(builder, choice.experts), 1,
+               [&](Value expert) {
+                 Value isOne = isChosen(builder, {choiceOf(expert), expert}, last);
+                 if (lastGroup.expert)
+                   isOne = arith::AndIOp::create(
+                       builder, isOne, isKept(arith::DivUIOp::create(builder, expert, size)));
+                 Value gate = arith::MulFOp::create(builder, scoreOf(expert), factor);
+                 gate = arith::SelectOp::create(builder, isOne, gate, constant(builder, 0.0f));
+                 store(builder, gate, op.getOut(), {token, expert});
+               });
+  }
+
+private:
+  Choice nothing() {
+    return {constant(builder, -std::numeric_limits<float>::infinity()),
+            constant(builder, int64_t(0))};
+  }
+  Choice everything() {
+    return {constant(builder, std::numeric_limits<float>::infinity()),
+            constant(builder, int64_t(-1))};
+  }
+
+  Value scoreOf(Value expert) { return load(builder, op.getScores(), {token, expert}); }
+  Value choiceOf(Value expert) {
+    if (!op.getCorrection())
+      return scoreOf(expert);
+    return arith::AddFOp::create(builder, scoreOf(expert),
+                                 load(builder, op.getCorrection(), expert));
+  }
+
+  /// The last of `count` steps, each from the choice before it; and the sum of their scores.
+  Choice repeatNext(int64_t count, function_ref<Choice(Choice)> next, Value *sum = nullptr) {
+    Choice first = everything();
+    ValueRange steps = loop(
+        builder, constant(builder, count), {first.logit, first.expert, constant(builder, 0.0f)},
+        [&](Value, ValueRange state) -> SmallVector<Value> {
+          Choice found = next({state[0], state[1]});
+          Value total = state[2];
+          if (sum)
+            total = arith::AddFOp::create(builder, total, scoreOf(found.expert));
+          return {found.logit, found.expert, total};
+        });
+    if (sum)
+      *sum = steps[2];
+    return {steps[0], steps[1]};
+  }
+
+  Value expertOf(Value group, Value index) {
+    return arith::AddIOp::create(builder, arith::MulIOp::create(builder, group, size), index);
+  }
+
+  /// The sum of what the group's best experts are chosen by.
+  Value worthOf(Value group) {
+    Choice first = everything();
+    return loop(
+        builder, constant(builder, choice.best),
+        {first.logit, first.expert, constant(builder, 0.0f)},
+        [&](Value, ValueRange state) -> SmallVector<Value> {
+          Choice found = findNext(
+              builder, size, [&](Value index) { return choiceOf(expertOf(group, index)); },
+              {state[0], state[1]}, nothing());
+          return {found.logit, found.expert, arith::AddFOp::create(builder, state[2], found.logit)};
+        })[2];
+  }
+
+  Value isKept(Value group) { return isChosen(builder, {worthOf(group), group}, lastGroup); }
+
+  /// The expert that comes next behind `last`, of the groups that are kept.
+  Choice nextExpert(Value groups, Choice last) {
+    if (!lastGroup.expert)
+      return findNext(
+          builder, constant(builder, choice.experts),
+          [&](Value expert) { return choiceOf(expert); }, last, nothing());
+    Choice none = nothing();
+    ValueRange found =
+        loop(builder, groups, {none.logit, none.expert},
+             [&](Value group, ValueRange state) -> SmallVector<Value> {
+               Value kept = isKept(group);
+               ValueRange best =
+                   loop(builder, size, {state[0], state[1]},
+                        [&](Value index, ValueRange inner) -> SmallVector<Value> {
+                          Value expert = expertOf(group, index), value = choiceOf(expert);
+                          return betterChoice(builder, {value, expert}, last, {inner[0], inner[1]});
+                        });
+               return {arith::SelectOp::create(builder, kept, best[0], state[0]),
+                       arith::SelectOp::create(builder, kept, best[1], state[1])};
+             });
+    return {found[0], found[1]};
+  }
+
+  ImplicitLocOpBuilder &builder;
+  packed::GroupedGateOp op;
+  Value token;
+  GroupedChoice choice;
+  Value size;       // of a group
+  Choice lastGroup; // of those that are kept; none where all are
+};
+
+} // namespace
+
+void tileGroupedGate(ImplicitLocOpBuilder &builder, packed::GroupedGateOp op) {
+  parallel(builder, tokensOf(builder, op.getScores()),
+           [&](ValueRange indices) { GroupedChooser(builder, op, indices[0]).write(); });
 }
 
 /// One thread writes the list, which is short. (All threads of a block on a GPU: the last number

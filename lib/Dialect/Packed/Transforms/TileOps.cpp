@@ -1,8 +1,11 @@
 // packed-tile-ops: operations on memrefs become parallel loops over pieces of one thread.
 #include "TileBuilders.h"
 
+#include "stc/Dialect/Packed/IR/PackedRouting.h"
+
 #include "stc/Dialect/Packed/Transforms/Passes.h"
 #include "stc/Dialect/Packed/Transforms/PatternBlocks.h"
+#include "stc/Dialect/Packed/Transforms/TiledPhase.h"
 #include "stc/Dialect/Packed/Transforms/VisibleKeys.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -41,9 +44,10 @@ public:
       bool isTensor = llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>);
       // What is already the work of one thread stays.
       if (isa<packed::AttentionOp, packed::GatherOp, packed::GatherTokensOp, packed::MatmulOp,
-              packed::QuantizeActivationsOp, packed::RMSNormOp, packed::RotaryOp,
-              packed::ScatterAddOp, packed::SelectTokensOp, packed::SplitActivationsOp,
-              packed::TopKGateOp, CacheUpdateOp>(op) &&
+              packed::PermuteFeaturesOp, packed::QuantizeActivationsOp, packed::RMSNormOp,
+              packed::RotaryOp, packed::ScatterAddOp, packed::SelectTokensOp,
+              packed::SplitActivationsOp, packed::TopKGateOp, packed::GroupedGateOp, CacheUpdateOp>(
+              op) &&
           !isTensor && !op->getParentOfType<scf::ForallOp>())
         operations.push_back(op);
     });
@@ -54,12 +58,14 @@ public:
           .Case([&](packed::GatherOp gather) { tileGather(builder, gather); })
           .Case([&](packed::GatherTokensOp gather) { tileGatherTokens(builder, gather); })
           .Case([&](packed::MatmulOp matmul) { tileMatmul(builder, matmul); })
+          .Case([&](packed::PermuteFeaturesOp permute) { tilePermute(builder, permute); })
           .Case([&](packed::QuantizeActivationsOp quantize) { tileQuantize(builder, quantize); })
           .Case([&](packed::RMSNormOp norm) { tileNorm(builder, norm); })
           .Case([&](packed::RotaryOp rotary) { tileRotary(builder, rotary); })
           .Case([&](packed::ScatterAddOp scatter) { tileScatterAdd(builder, scatter); })
           .Case([&](packed::SelectTokensOp select) { tileSelectTokens(builder, select); })
           .Case([&](packed::TopKGateOp gate) { tileTopKGate(builder, gate); })
+          .Case([&](packed::GroupedGateOp gate) { tileGroupedGate(builder, gate); })
           .Case([&](packed::SplitActivationsOp split) { tileSplit(builder, split); })
           .Case([&](CacheUpdateOp update) { tileCacheUpdate(builder, update); });
       op->erase();
@@ -79,6 +85,7 @@ private:
   void tileCacheUpdate(ImplicitLocOpBuilder &builder, CacheUpdateOp op);
   void tileGather(ImplicitLocOpBuilder &builder, packed::GatherOp op);
   void tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op);
+  void tilePermute(ImplicitLocOpBuilder &builder, packed::PermuteFeaturesOp op);
   void tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActivationsOp op);
   void tileNorm(ImplicitLocOpBuilder &builder, packed::RMSNormOp op);
   void tileRotary(ImplicitLocOpBuilder &builder, packed::RotaryOp op);
@@ -116,12 +123,23 @@ void TileOps::tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op) {
     config = packed::LoweringConfigAttr::get(&getContext(), 1, 1, 0);
   // Two row tiles of a head are turned together.
   int64_t pieceRows = kTileRows * config.getRowTiles() * (op.getCos() ? 2 : 1);
-  OpFoldResult pieces = builder.getIndexAttr(llvm::divideCeil(rows, pieceRows));
+  SmallVector<OpFoldResult> pieces{builder.getIndexAttr(llvm::divideCeil(rows, pieceRows))};
+  int64_t pieceTokens = config.getPieceTokens();
+  if (pieceTokens > 0) {
+    auto type = cast<MemRefType>(op.getOut().getType());
+    if (type.isDynamicDim(0))
+      pieces.push_back(
+          dividedUp(builder, memref::DimOp::create(builder, op.getOut(), 0), pieceTokens));
+    else
+      pieces.push_back(builder.getIndexAttr(llvm::divideCeil(type.getDimSize(0), pieceTokens)));
+  }
   parallel(builder, pieces, [&](ValueRange indices) {
-    Value tile = indices[0];
+    Value tile = indices[0], token;
     if (config.getRowTiles() > 1)
       tile = scaled(builder, tile, config.getRowTiles());
-    packed::MatmulTileOp::create(builder, tile, op.getInputs(), op.getWeight(), op.getBias(),
+    if (pieceTokens > 0)
+      token = scaled(builder, indices[1], pieceTokens);
+    packed::MatmulTileOp::create(builder, tile, token, op.getInputs(), op.getWeight(), op.getBias(),
                                  op.getGate(), op.getCos(), op.getSin(), op.getResidual(),
                                  op.getOut(), op.getActivationAttr(), config);
   });
@@ -129,7 +147,7 @@ void TileOps::tileMatmul(ImplicitLocOpBuilder &builder, packed::MatmulOp op) {
 
 /// Long rows of whole groups are divided into equal blocks; a lone token then occupies all threads.
 void TileOps::tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActivationsOp op) {
-  int64_t columns = columnsOf(op.getInput()), group = op.getGroup();
+  int64_t columns = op.getColumns(), group = op.getGroup();
   int64_t block = columns;
   if (isDivided(op.getInput()) && columns % group == 0)
     for (int64_t size = kBlockColumns; size >= group; size -= group)
@@ -141,9 +159,10 @@ void TileOps::tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActiva
   if (block == columns) {
     parallel(builder, tokens, [&](ValueRange indices) {
       auto row = [&](Value matrix) { return rowOf(builder, matrix, indices[0]); };
-      packed::QuantizeActivationsOp::create(
-          builder, TypeRange(), row(op.getInput()), row(op.getCodes()), row(op.getScales()),
-          row(op.getSums()), op.getGroupAttr(), op.getSumFactorAttr(), op.getOffsetAttr());
+      packed::QuantizeActivationsOp::create(builder, TypeRange(), row(op.getInput()),
+                                            row(op.getCodes()), row(op.getScales()),
+                                            row(op.getSums()), op.getOrder(), op.getGroupAttr(),
+                                            op.getSumFactorAttr(), op.getOffsetAttr());
     });
     return;
   }
@@ -151,10 +170,43 @@ void TileOps::tileQuantize(ImplicitLocOpBuilder &builder, packed::QuantizeActiva
     auto part = [&](Value matrix, int64_t size) {
       return rowOf(builder, matrix, indices[0], scaled(builder, indices[1], size), size);
     };
+    // An order may name any column of the row.
+    Value input = part(op.getInput(), block), order;
+    if (op.getOrder()) {
+      OpFoldResult one = builder.getIndexAttr(1);
+      input = rowOf(builder, op.getInput(), indices[0]);
+      order = memref::SubViewOp::create(builder, op.getOrder(),
+                                        OpFoldResult(scaled(builder, indices[1], block)),
+                                        OpFoldResult(builder.getIndexAttr(block)), one);
+    }
     packed::QuantizeActivationsOp::create(
-        builder, TypeRange(), part(op.getInput(), block), part(op.getCodes(), block),
-        part(op.getScales(), block / group), part(op.getSums(), block / group), op.getGroupAttr(),
-        op.getSumFactorAttr(), op.getOffsetAttr());
+        builder, TypeRange(), input, part(op.getCodes(), block),
+        part(op.getScales(), block / group), part(op.getSums(), block / group), order,
+        op.getGroupAttr(), op.getSumFactorAttr(), op.getOffsetAttr());
+  });
+}
+
+/// Only what is not quantized is permuted apart from it, so rows need not be divided.
+void TileOps::tilePermute(ImplicitLocOpBuilder &builder, packed::PermuteFeaturesOp op) {
+  bool hasZeros = columnsOf(op.getInput()) != columnsOf(op.getOut());
+  parallel(builder, tokensOf(builder, op.getInput()), [&](ValueRange indices) {
+    Value token = indices[0], begin = arith::ConstantIndexOp::create(builder, 0);
+    Value end = arith::ConstantIndexOp::create(builder, columnsOf(op.getOut()));
+    columnLoop(builder, begin, end, 1, [&](Value column) {
+      Value from = memref::LoadOp::create(builder, op.getOrder(), column);
+      Value zero, isZero;
+      if (hasZeros) {
+        zero = arith::ConstantOp::create(builder, builder.getF32FloatAttr(0));
+        isZero = arith::CmpFOp::create(builder, arith::CmpFPredicate::OLT, from, zero);
+        from = arith::SelectOp::create(builder, isZero, zero, from);
+      }
+      from = arith::FPToUIOp::create(builder, builder.getI32Type(), from);
+      from = arith::IndexCastUIOp::create(builder, builder.getIndexType(), from);
+      Value x = memref::LoadOp::create(builder, op.getInput(), ValueRange{token, from});
+      if (hasZeros)
+        x = arith::SelectOp::create(builder, isZero, zero, x);
+      memref::StoreOp::create(builder, x, op.getOut(), ValueRange{token, column});
+    });
   });
 }
 
@@ -179,22 +231,29 @@ void TileOps::tileGather(ImplicitLocOpBuilder &builder, packed::GatherOp op) {
 
 /// Groups are independent: those of a lone token occupy all threads.
 void TileOps::tileNorm(ImplicitLocOpBuilder &builder, packed::RMSNormOp op) {
-  int64_t groups = op.getGroups(), size = columnsOf(op.getInput()) / groups;
-  auto normalize = [&](Value input, Value out, int64_t count) {
-    packed::RMSNormOp::create(builder, TypeRange(), input, op.getWeight(), out,
-                              builder.getI64IntegerAttr(count), op.getEpsilonAttr());
+  int64_t groups = op.getGroups(), size = op.getGroupColumns();
+  auto normalize = [&](Value input, Value weight, Value out, int64_t count) {
+    packed::RMSNormOp::create(builder, TypeRange(), input, weight, out,
+                              builder.getI64IntegerAttr(count), op.getEpsilonAttr(),
+                              op.getCentredAttr());
   };
   if (groups == 1 || !isDivided(op.getInput())) {
     parallel(builder, tokensOf(builder, op.getInput()), [&](ValueRange indices) {
-      normalize(rowOf(builder, op.getInput(), indices[0]), rowOf(builder, op.getOut(), indices[0]),
-                groups);
+      normalize(rowOf(builder, op.getInput(), indices[0]), op.getWeight(),
+                rowOf(builder, op.getOut(), indices[0]), groups);
     });
     return;
   }
   parallel(builder, {tokensOf(builder, op.getInput()), builder.getIndexAttr(groups)},
            [&](ValueRange indices) {
              Value column = scaled(builder, indices[1], size);
-             normalize(rowOf(builder, op.getInput(), indices[0], column, size),
+             Value weight = op.getWeight();
+             if (op.hasOwnWeights())
+               weight =
+                   memref::SubViewOp::create(builder, weight, ArrayRef<OpFoldResult>{column},
+                                             ArrayRef<OpFoldResult>{builder.getIndexAttr(size)},
+                                             ArrayRef<OpFoldResult>{builder.getIndexAttr(1)});
+             normalize(rowOf(builder, op.getInput(), indices[0], column, size), weight,
                        rowOf(builder, op.getOut(), indices[0], column, size), 1);
            });
 }
@@ -242,7 +301,10 @@ void TileOps::tileAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp o
   most = llvm::divideCeil(most * kKVBlock, pieceKeys);
   if (tokens == 1 && most > 1)
     return splitAttention(builder, op, most);
-  int64_t perTile = std::max<int64_t>(1, rowsPerTile / (op.getHeads() / cache.getKvHeads()));
+  int64_t rows = rowsPerTile;
+  if (auto chosen = op->getAttrOfType<IntegerAttr>(kRowsPerTileAttr))
+    rows = chosen.getInt();
+  int64_t perTile = std::max<int64_t>(1, rows / (op.getHeads() / cache.getKvHeads()));
   if (!ShapedType::isDynamic(tokens))
     perTile = std::min(perTile, tokens);
   Value count = memref::DimOp::create(builder, op.getQueries(), 0);
@@ -278,9 +340,8 @@ void TileOps::splitAttention(ImplicitLocOpBuilder &builder, packed::AttentionOp 
   auto type =
       MemRefType::get({most * heads, cache.getLayout().paddedDim() + 16}, builder.getF32Type());
   Value partials = memref::AllocOp::create(builder, type);
-  packed::VisibleBlocks blocks =
-      packed::visibleBlocks(builder, op.getPosition(), op.getPosition(), op.getWindow(),
-                            op.getSinks(), op.getEnd());
+  packed::VisibleBlocks blocks = packed::visibleBlocks(builder, op.getPosition(), op.getPosition(),
+                                                       op.getWindow(), op.getSinks(), op.getEnd());
   Value zero = arith::ConstantIndexOp::create(builder, 0);
   Value count = blocks.count;
   // Pieces are equal in what they read.

@@ -61,6 +61,32 @@ Value VisibleBlocks::block(ImplicitLocOpBuilder &builder, Value number) const {
   return arith::SelectOp::create(builder, isSink, number, behind);
 }
 
+Value stc::packed::seesWholeBlock(ImplicitLocOpBuilder &builder, Value first, Value last,
+                                  Value start, int64_t window, int64_t sinks, Value end) {
+  auto compare = [&](arith::CmpIPredicate predicate, Value a, Value b) -> Value {
+    return arith::CmpIOp::create(builder, predicate, a, b);
+  };
+  auto plus = [&](Value a, int64_t b) -> Value {
+    return arith::AddIOp::create(builder, a, index(builder, b));
+  };
+  Value blockEnd = plus(start, kKVBlock - 1);
+  Value whole = end ? compare(arith::CmpIPredicate::slt, blockEnd, end)
+                    : compare(arith::CmpIPredicate::sle, blockEnd, first);
+  if (window == 0)
+    return whole;
+  Value inside = compare(arith::CmpIPredicate::sge, start, plus(last, 1 - window));
+  if (end) {
+    Value newest = plus(first, window - 1);
+    inside = arith::AndIOp::create(builder, inside,
+                                   compare(arith::CmpIPredicate::sle, blockEnd, newest));
+  }
+  if (sinks != 0) {
+    Value isSink = compare(arith::CmpIPredicate::slt, blockEnd, index(builder, sinks));
+    inside = arith::OrIOp::create(builder, inside, isSink);
+  }
+  return arith::AndIOp::create(builder, whole, inside);
+}
+
 int64_t stc::packed::mostVisibleBlocks(int64_t capacity, int64_t window, int64_t sinks,
                                        bool bothSides) {
   int64_t all = llvm::divideCeil(capacity, kKVBlock);

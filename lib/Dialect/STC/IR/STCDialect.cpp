@@ -1,7 +1,7 @@
 // Registers the stc dialect and defines its attributes and types.
 #include "stc/Compress/Prune.h"
 #include "stc/Compress/Quantize.h"
-#include "stc/Dialect/STC/IR/STC.h"
+#include "stc/Dialect/STC/IR/STCRouting.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -25,6 +25,10 @@ void STCDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "stc/Dialect/STC/IR/STCOps.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "stc/Dialect/STC/IR/STCRoutingOps.cpp.inc"
       >();
   addAttributes<
 #define GET_ATTRDEF_LIST
@@ -138,16 +142,18 @@ LogicalResult KVCacheType::verify(function_ref<InFlightDiagnostic()> emitError, 
                        << layers << ", " << kvHeads << ", " << headDim << ", " << capacity;
   if (capacity % 16 != 0)
     return emitError() << "expects a capacity that is a multiple of 16 (C2), but got " << capacity;
-  if (!element.isF32() && !element.isF16() && !element.isSignlessInteger(8))
-    return emitError() << "expects elements of f32, f16 or i8 (C3), but got " << element;
+  if (!element.isF32() && !element.isF16() && !element.isSignlessInteger(8) &&
+      !isa<Float8E4M3FNType>(element))
+    return emitError() << "expects elements of f32, f16, i8 or f8E4M3FN (C3), but got " << element;
   return success();
 }
 
 KVCacheLayout KVCacheType::getLayout() const {
   Type type = getElement();
-  KVElement element = type.isF32()   ? KVElement::F32
-                      : type.isF16() ? KVElement::F16
-                                     : KVElement::Int8;
+  KVElement element = type.isF32()                  ? KVElement::F32
+                      : type.isF16()                ? KVElement::F16
+                      : isa<Float8E4M3FNType>(type) ? KVElement::Float8
+                                                    : KVElement::Int8;
   return {element, getKvHeads(), getHeadDim(), getCapacity()};
 }
 
@@ -159,6 +165,8 @@ Type KVCacheType::elementType(MLIRContext *context, KVElement element) {
     return Float16Type::get(context);
   case KVElement::Int8:
     return IntegerType::get(context, 8);
+  case KVElement::Float8:
+    return Float8E4M3FNType::get(context);
   }
   llvm_unreachable("all elements are listed");
 }

@@ -4,6 +4,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpImplementation.h"
+#include "llvm/ADT/BitVector.h"
 
 #include <cmath>
 
@@ -43,6 +44,19 @@ static int64_t tokensOf(Value value) {
 // Weights
 //===----------------------------------------------------------------------===//
 
+/// Whether the numbers name each of `size` rows or columns once.
+static bool isOrderOf(DenseIntElementsAttr order, int64_t size) {
+  if (order.getType().getRank() != 1 || order.getNumElements() != size)
+    return false;
+  llvm::BitVector seen(size);
+  for (int32_t index : order.getValues<int32_t>()) {
+    if (index < 0 || index >= size || seen[index])
+      return false;
+    seen.set(index);
+  }
+  return true;
+}
+
 LogicalResult WeightOp::verify() {
   auto type = dyn_cast<RankedTensorType>(getType());
   if (!type || !type.hasStaticShape() || !isa<FloatType>(type.getElementType()) ||
@@ -63,6 +77,12 @@ LogicalResult WeightOp::verify() {
     return emitOpError("expects a transposed source of a 2-d weight (C5), but got ") << type;
   if (getOffset() && !getOffset()->isFinite())
     return emitOpError("expects a finite offset (C6), but got ") << getOffset()->convertToDouble();
+  if (getRowOrder() && !isOrderOf(*getRowOrder(), type.getDimSize(0)))
+    return emitOpError("expects a row_order that names each of ")
+           << type.getDimSize(0) << " rows once (C7)";
+  if (getColumnOrder() &&
+      (type.getRank() != 2 || !isOrderOf(*getColumnOrder(), type.getDimSize(1))))
+    return emitOpError("expects a column_order that names each column of a 2-d weight once (C7)");
   return success();
 }
 
@@ -204,14 +224,32 @@ static bool isFiniteAndNotNegative(const APFloat &value) {
   return value.isFinite() && value.convertToDouble() >= 0;
 }
 
-LogicalResult RMSNormOp::verify() {
-  auto groups = int64_t(getGroups());
+LogicalResult PermuteFeaturesOp::verify() {
+  int64_t columns = columnsOf(getInput());
+  if (columns > int64_t(1) << 24)
+    return emitOpError("expects at most 2^24 columns (C2), but got ") << columns;
+  return success();
+}
+
+/// C1 of both norms.
+template <typename Op> static LogicalResult verifyGroups(Op op) {
+  auto groups = int64_t(op.getGroups());
   if (groups < 1)
-    return emitOpError("expects positive groups (C1), but got ") << groups;
-  if (columnsOf(getInput()) != groups * columnsOf(getWeight()))
-    return emitOpError("expects one weight value per column of a group (C1), but got ")
-           << columnsOf(getWeight()) << " for " << columnsOf(getInput()) << " columns in " << groups
-           << " groups";
+    return op.emitOpError("expects positive groups (C1), but got ") << groups;
+  auto weight = cast<ShapedType>(op.getWeight().getType());
+  if (columnsOf(op.getInput()) != groups * columnsOf(op.getWeight()))
+    return op.emitOpError("expects one weight value per column of a group (C1), but got ")
+           << columnsOf(op.getWeight()) << " for " << columnsOf(op.getInput()) << " columns in "
+           << groups << " groups";
+  if (weight.getRank() == 2 && weight.getDimSize(0) != groups)
+    return op.emitOpError("expects one row of weights per group (C1), but got ")
+           << weight.getDimSize(0) << " for " << groups << " groups";
+  return success();
+}
+
+LogicalResult RMSNormOp::verify() {
+  if (failed(verifyGroups(*this)))
+    return failure();
   if (!isFiniteAndNotNegative(getEpsilon()))
     return emitOpError("expects a finite, non-negative epsilon (C2), but got ")
            << getEpsilon().convertToDouble();
@@ -219,9 +257,10 @@ LogicalResult RMSNormOp::verify() {
 }
 
 LogicalResult LayerNormOp::verify() {
-  if (columnsOf(getInput()) != columnsOf(getWeight()))
-    return emitOpError("expects one weight value per column (C1), but got ")
-           << columnsOf(getWeight()) << " and " << columnsOf(getInput());
+  if (failed(verifyGroups(*this)))
+    return failure();
+  if (getBias() && getGroups() != 1)
+    return emitOpError("expects no bias with several groups (C2), but got ") << getBias().getType();
   if (getBias() && columnsOf(getInput()) != columnsOf(getBias()))
     return emitOpError("expects one bias value per column (C2), but got ")
            << columnsOf(getBias()) << " and " << columnsOf(getInput());
@@ -234,6 +273,13 @@ LogicalResult LayerNormOp::verify() {
 LogicalResult ScaleOp::verify() {
   if (!getFactor().isFinite())
     return emitOpError("expects a finite factor (C1), but got ") << getFactor().convertToDouble();
+  return success();
+}
+
+LogicalResult ClampOp::verify() {
+  double limit = getLimit().convertToDouble();
+  if (!std::isfinite(limit) || limit <= 0)
+    return emitOpError("expects a finite, positive limit (C1), but got ") << limit;
   return success();
 }
 

@@ -26,9 +26,11 @@ static int64_t columnsOf(Value value) {
 STC_INFER_SHAPE(EmbeddingOp, adaptor.getTokens(), columnsOf(adaptor.getTable()))
 STC_INFER_SHAPE(LinearOp, adaptor.getInput(),
                 cast<RankedTensorType>(adaptor.getWeight().getType()).getDimSize(0))
+STC_INFER_SHAPE(PermuteFeaturesOp, adaptor.getInput(), columnsOf(adaptor.getOrder()))
 STC_INFER_SHAPE(RMSNormOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
 STC_INFER_SHAPE(LayerNormOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
 STC_INFER_SHAPE(ScaleOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
+STC_INFER_SHAPE(ClampOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
 STC_INFER_SHAPE(SoftCapOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
 STC_INFER_SHAPE(ActivationOp, adaptor.getInput(), columnsOf(adaptor.getInput()))
 STC_INFER_SHAPE(GatedActivationOp, adaptor.getGate(), columnsOf(adaptor.getGate()))

@@ -50,7 +50,7 @@ private:
   FailureOr<SmallVector<WeightOp>> matrices();
   bool isUnchanged(WeightOp weight, absl::Status &status);
   absl::Status round(WeightOp weight, Outcome &outcome);
-  void report(ArrayRef<Outcome> outcomes);
+  void report(ArrayRef<WeightOp> weights, ArrayRef<Outcome> outcomes);
 
   WeightStore *store = nullptr;
 };
@@ -127,6 +127,11 @@ LogicalResult AdoptCodes::adopt() {
   auto keep = [&](WeightStore &, size_t i) -> absl::Status {
     AdoptedCodes &stored = outcomes[i].stored;
     STC_ASSIGN_OR_RETURN(stored, store->storedCodes(weights[i]));
+    STC_ASSIGN_OR_RETURN(Change change, store->changeOf(weights[i]));
+    if (stored.spec.minimums && change == Change::Masked) {
+      stored.matrix.reset();
+      stored.why = "minimums of groups beside pruned weights";
+    }
     if (!stored.matrix)
       return round(weights[i], outcomes[i]);
     outcomes[i].error = stored.error;
@@ -150,7 +155,7 @@ LogicalResult AdoptCodes::adopt() {
   if (!weights.empty() &&
       failed(compressWeights(getOperation(), weights, "keep codes", quiet, keep, annotate)))
     return failure();
-  report(outcomes);
+  report(weights, outcomes);
   // What is stored in few bits of another kind.
   std::map<std::string, int64_t> widened;
   for (WeightOp weight : *found) {
@@ -170,7 +175,7 @@ LogicalResult AdoptCodes::adopt() {
 }
 
 /// One line for each kind of codes, and one for each reason not to keep some.
-void AdoptCodes::report(ArrayRef<Outcome> outcomes) {
+void AdoptCodes::report(ArrayRef<WeightOp> weights, ArrayRef<Outcome> outcomes) {
   struct Kind {
     int64_t count = 0, rounded = 0;
     double error = 0, squares = 0, lost = 0;
@@ -180,6 +185,8 @@ void AdoptCodes::report(ArrayRef<Outcome> outcomes) {
   for (auto [i, outcome] : llvm::enumerate(outcomes)) {
     const AdoptedCodes &stored = outcome.stored;
     names[i] = stored.matrix ? stored.spec.layout().str() : stored.why;
+    if (WeightOp(weights[i]).getColumnOrder())
+      names[i] += stored.matrix ? ", columns sorted by group" : "";
     Kind &kind = (stored.matrix ? kept : lost)[names[i]];
     ++kind.count;
     kind.rounded += outcome.error > 0;

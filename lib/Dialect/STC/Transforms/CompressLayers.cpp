@@ -9,6 +9,7 @@
 #include "stc/Compress/Bias.h"
 #include "stc/Compress/ChannelScales.h"
 #include "stc/Compress/CompressMatrix.h"
+#include "stc/Dialect/STC/IR/STCRouting.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
 #include "stc/Dialect/STC/Utils/Diagnostics.h"
 #include "stc/Dialect/STC/Utils/Recipe.h"
@@ -200,9 +201,7 @@ LogicalResult CompressLayers::rotate() {
 
 absl::Status CompressLayers::run() {
   ModuleOp module = getOperation();
-  auto forward = module.lookupSymbol<func::FuncOp>("forward");
-  if (!forward || !forward.getBody().hasOneBlock())
-    return formatError({"", "@forward", {}}, "a function of one block", "none");
+  STC_ASSIGN_OR_RETURN(SmallVector<Operation *> operations, calibrationProgram(module));
   STC_ASSIGN_OR_RETURN(weightStore, WeightStore::get(module));
   const Recipe::Calibration &calibration = recipe.calibration;
   STC_ASSIGN_OR_RETURN(
@@ -225,9 +224,6 @@ absl::Status CompressLayers::run() {
   progress = std::make_unique<Progress>("compress", total,
                                         quiet ? Progress::Mode::Quiet : Progress::Mode::Auto);
 
-  SmallVector<Operation *> operations;
-  for (Operation &op : forward.getBody().front().without_terminator())
-    operations.push_back(&op);
   // What follows the last layer compresses nothing.
   while (!operations.empty() && !isa<LayerOp>(operations.back()))
     operations.pop_back();
@@ -285,8 +281,8 @@ absl::Status CompressLayers::runBlock(Block &block) {
     }
     // The compressed model's tokens go to the experts that the source's tokens go to: what these
     // should give is known for no others.
-    if (auto gate = dyn_cast<TopKGateOp>(&op); gate && teacher)
-      student->assign(gate.getResult(), teacher->get(gate.getResult()));
+    if (isa<TopKGateOp, GroupedGateOp>(op) && teacher)
+      student->assign(op.getResult(0), teacher->get(op.getResult(0)));
     for (BatchEvaluator *evaluator : evaluators())
       evaluator->releaseOperands(&op);
   }

@@ -4,6 +4,8 @@
 #include "BiasRepair.h"
 #include "NamePatterns.h"
 
+#include "stc/Dialect/STC/IR/STCRouting.h"
+#include "stc/Dialect/STC/Utils/CompressLater.h"
 #include "stc/Dialect/STC/Utils/Diagnostics.h"
 #include "stc/Dialect/STC/Utils/OrderedPipeline.h"
 
@@ -37,7 +39,7 @@ bool onlyLayerLinears(GetWeightOp value) {
 bool isRouter(LinearOp linear) {
   return llvm::any_of(linear->getUsers(), [](Operation *user) {
     if (auto gate = dyn_cast<ActivationOp>(user))
-      return llvm::any_of(gate->getUsers(), llvm::IsaPred<ExpertOp>);
+      return llvm::any_of(gate->getUsers(), llvm::IsaPred<ExpertOp, GroupedGateOp>);
     return isa<TopKGateOp>(user);
   });
 }
@@ -197,14 +199,31 @@ LogicalResult compressWeights(ModuleOp module, ArrayRef<WeightOp> weights, const
 LogicalResult quantizeWeights(ModuleOp module, ArrayRef<WeightOp> candidates,
                               const QuantizeSpec &spec, bool quiet, bool verbose,
                               QuantizeCounts &counts) {
+  std::string canonical = spec.str();
+  Builder builder(module.getContext());
+  auto note = [&](WeightOp weight, double error) {
+    weight.setQuantAttr(
+        QuantAttr::get(module.getContext(), canonical, builder.getF64FloatAttr(error)));
+    ++counts.tensors;
+    counts.weights += uint64_t(weight.getTensorType().getNumElements());
+  };
+  absl::StatusOr<WeightStore *> store = WeightStore::get(module);
+  if (!store.ok())
+    return emitStatus(module, store.status());
+  bool later = module->hasAttr(kCompressesLaterAttr) && !spec.needsCalibration();
   SmallVector<WeightOp> weights;
   for (WeightOp weight : candidates) {
-    if (!weight.getQuantAttr())
+    if (later && canCompressLater(**store, weight)) {
+      note(weight, 0);
+      weight->setAttr(kCompressedLaterAttr, builder.getUnitAttr());
+    } else if (!weight.getQuantAttr())
       weights.push_back(weight);
     else if (verbose)
       emitRemark(weight.getLoc()) << weight.getSymName() << ": already quantized as "
                                   << weight.getQuantAttr().getSpec();
   }
+  if (weights.empty())
+    return success();
   std::vector<double> errors(weights.size());
   auto compress = [&](WeightStore &store, size_t i) -> absl::Status {
     STC_ASSIGN_OR_RETURN(std::vector<float> values, store.load(weights[i]));
@@ -215,14 +234,9 @@ LogicalResult quantizeWeights(ModuleOp module, ArrayRef<WeightOp> candidates,
     errors[i] = std::isfinite(error) ? error : 0;
     return store.setQuantized(weights[i], matrix);
   };
-  std::string canonical = spec.str();
-  Builder builder(module.getContext());
   auto annotate = [&](size_t i) {
     WeightOp weight = weights[i];
-    weight.setQuantAttr(
-        QuantAttr::get(module.getContext(), canonical, builder.getF64FloatAttr(errors[i])));
-    ++counts.tensors;
-    counts.weights += uint64_t(weight.getTensorType().getNumElements());
+    note(weight, errors[i]);
     if (verbose)
       emitRemark(weight.getLoc())
           << weight.getSymName() << ": "

@@ -25,6 +25,9 @@ absl::Status cutWeight(Value value, unsigned dim, ArrayRef<int64_t> kept, Weight
   WeightOp weight = weightOf(value);
   MLIRContext *context = weight.getContext();
   RankedTensorType type = weight.getTensorType();
+  if (weight.isOrdered()) // a slice is of what has no order yet
+    return formatError({"", "@" + weight.getSymName().str(), {}},
+                       "rows and columns in the order of the checkpoint", "some that were sorted");
   // Whether its values are not the checkpoint's.
   bool isStored = weight->hasAttr(kCalibratedAttr) || weight->hasAttr(kRotatedAttr);
   std::vector<float> values;

@@ -92,8 +92,7 @@ LogicalResult FoldRotations::check() {
 /// over the gains of a norm, the table does not.
 LogicalResult FoldRotations::plan(SmallVector<Task> &tasks) {
   ModuleOp module = getOperation();
-  auto forward = module.lookupSymbol<func::FuncOp>("forward");
-  auto roles = findRotationRoles(forward, module.lookupSymbol<func::FuncOp>("head"));
+  auto roles = findRotationRoles(module);
   if (failed(roles))
     return failure();
   if (roles->hidden == 0)

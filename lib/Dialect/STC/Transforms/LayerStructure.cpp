@@ -84,7 +84,8 @@ private:
     if (auto rotary = heads.getDefiningOp<RotaryEmbeddingOp>(); rotary && rotary->hasOneUse())
       heads = rotary.getInput();
     auto found = heads.getDefiningOp<RMSNormOp>();
-    if (norm && found && found->hasOneUse() && int64_t(found.getGroups()) == count) {
+    if (norm && found && found->hasOneUse() && int64_t(found.getGroups()) == count &&
+        cast<RankedTensorType>(found.getWeight().getType()).getRank() == 1) {
       *norm = found;
       heads = found.getInput();
     }
@@ -108,7 +109,9 @@ private:
         return std::nullopt;
       result.update = update;
     }
-    if (!result.update || result.update.getCache() != result.attention.getCache())
+    // Attention to what an encoder left reads another layer of the cache.
+    if (!result.update || result.update.getCache() != result.attention.getCache() ||
+        !isEqualConstantIntOrValue(result.update.getLayer(), result.attention.getLayer()))
       return std::nullopt;
     auto cache = cast<KVCacheType>(result.attention.getCache().getType());
     result.heads = result.attention.getHeads();

@@ -31,13 +31,19 @@ public:
       (void)emitStatus(getOperation(), measured.status());
       return signalPassFailure();
     }
-    emitRemark(getOperation().getLoc())
-        << llvm::formatv(
-               "{0} tokens: perplexity {1:F3}, of the source {2:F3}; KL {3:F6} +- {4:F6}; "
-               "same next token {5:F4}",
-               measured->tokens(), measured->perplexity(), measured->sourcePerplexity(),
-               measured->divergence(), measured->divergenceError(), measured->agreement())
-               .str();
+    if (measured->isOfVectors())
+      emitRemark(getOperation().getLoc())
+          << llvm::formatv("{0} texts: cosine distance {1:F6} +- {2:F6}", measured->tokens(),
+                           measured->divergence(), measured->divergenceError())
+                 .str();
+    else
+      emitRemark(getOperation().getLoc())
+          << llvm::formatv(
+                 "{0} tokens: perplexity {1:F3}, of the source {2:F3}; KL {3:F6} +- {4:F6}; "
+                 "same next token {5:F4}",
+                 measured->tokens(), measured->perplexity(), measured->sourcePerplexity(),
+                 measured->divergence(), measured->divergenceError(), measured->agreement())
+                 .str();
     markAllAnalysesPreserved();
   }
 
@@ -63,7 +69,8 @@ private:
     STC_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, tokenizerOf(getOperation()));
     OwningOpRef<ModuleOp> other;
     STC_RETURN_IF_ERROR(readReference(other));
-    Divergence divergence(other ? *other : ModuleOp());
+    STC_ASSIGN_OR_RETURN(Divergence divergence,
+                         divergenceOf(getOperation(), other ? *other : ModuleOp()));
     for (const std::string &path : text)
       STC_RETURN_IF_ERROR(divergence.add(getOperation(), path, tokenizer.get(), length));
     return divergence;

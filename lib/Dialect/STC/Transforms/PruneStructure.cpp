@@ -29,21 +29,40 @@ public:
     if (channels == 0 && groups == 0 && heads == 0 && experts == 0 && layers == 0)
       return markAllAnalysesPreserved();
     ModuleOp module = getOperation();
-    auto forward = module.lookupSymbol<func::FuncOp>("forward");
-    if (!forward || !forward.getBody().hasOneBlock()) {
-      module.emitError("stc-prune-structure: expects a function @forward of one block");
+    SmallVector<LayerStructure> found;
+    SmallVector<FunctionLayers> functions;
+    for (const char *name : {"encode", "forward"}) {
+      auto function = module.lookupSymbol<func::FuncOp>(name);
+      if (!function && StringRef(name) == "encode")
+        continue;
+      if (!function || !function.getBody().hasOneBlock()) {
+        module.emitError("stc-prune-structure: expects a function @") << name << " of one block";
+        return signalPassFailure();
+      }
+      auto own = findLayerStructures(function, exclude);
+      if (failed(own))
+        return signalPassFailure();
+      functions.push_back({function, found.size(), own->size()});
+      llvm::append_range(found, *own);
+    }
+    if (functions.size() > 1 && (groups != 0 || heads != 0 || layers != 0)) {
+      module.emitError("stc-prune-structure: expects channels alone of an encoder-decoder, whose "
+                       "stacks share a cache, got groups, heads or layers");
       return signalPassFailure();
     }
-    auto found = findLayerStructures(forward, exclude);
-    if (failed(found))
-      return signalPassFailure();
-    if (absl::Status status = run(forward, *found); !status.ok()) {
+    if (absl::Status status = run(functions, found); !status.ok()) {
       (void)emitStatus(module, status);
       return signalPassFailure();
     }
   }
 
 private:
+  /// A function, and which of all layers are in it.
+  struct FunctionLayers {
+    func::FuncOp function;
+    size_t first, count;
+  };
+
   LogicalResult checkOptions() {
     auto isShare = [](double share) { return share >= 0 && share < 1; };
     if (!isShare(channels) || !isShare(groups) || !isShare(heads) || !isShare(experts) ||
@@ -59,9 +78,9 @@ private:
     return success();
   }
 
-  absl::Status run(func::FuncOp forward, ArrayRef<LayerStructure> found);
-  absl::Status fit(func::FuncOp whole, func::FuncOp forward, ArrayRef<LayerPair> pairs,
-                   const Sequences &text, WeightStore &store, Progress &progress);
+  absl::Status run(ArrayRef<FunctionLayers> functions, ArrayRef<LayerStructure> found);
+  absl::Status fit(ModuleOp whole, ArrayRef<LayerPair> pairs, const Sequences &text,
+                   WeightStore &store, Progress &progress);
   void count(const LayerStructure &layer, const LayerCut &cut, double similarity);
 };
 
@@ -110,7 +129,8 @@ LayerStructure whatStays(LayerStructure layer, const LayerCut &cut) {
 
 } // namespace
 
-absl::Status PruneStructure::run(func::FuncOp forward, ArrayRef<LayerStructure> found) {
+absl::Status PruneStructure::run(ArrayRef<FunctionLayers> functions,
+                                 ArrayRef<LayerStructure> found) {
   ModuleOp module = getOperation();
   STC_ASSIGN_OR_RETURN(WeightStore * store, WeightStore::get(module));
   bool isCalibrated = !calibrate.empty();
@@ -121,7 +141,7 @@ absl::Status PruneStructure::run(func::FuncOp forward, ArrayRef<LayerStructure> 
   Progress progress("structure", uint64_t(found.size()) * (repair && isCalibrated ? 2 : 1),
                     quiet ? Progress::Mode::Quiet : Progress::Mode::Auto);
   STC_ASSIGN_OR_RETURN(std::vector<LayerScores> scores,
-                       isCalibrated ? scoreActivations(forward, found, text, *store)
+                       isCalibrated ? scoreActivations(module, found, text, *store)
                                     : scoreWeights(found, *store));
   progress.advance(found.size(), "scores");
   StructureAmounts amounts{channels, groups, heads, experts, layers, multiple, uniform};
@@ -135,21 +155,22 @@ absl::Status PruneStructure::run(func::FuncOp forward, ArrayRef<LayerStructure> 
   std::vector<LayerPair> pairs;
   for (auto [layer, cut] : llvm::zip_equal(found, cuts))
     pairs.push_back({inClone(layer, mapping), whatStays(layer, cut)});
-  STC_RETURN_IF_ERROR(cutStructure(forward, found, cuts, *store));
+  for (const FunctionLayers &each : functions)
+    STC_RETURN_IF_ERROR(cutStructure(each.function, found.slice(each.first, each.count),
+                                     ArrayRef(cuts).slice(each.first, each.count), *store));
   if (repair && isCalibrated)
-    STC_RETURN_IF_ERROR(fit(cast<func::FuncOp>(mapping.lookup(forward.getOperation())), forward,
-                            pairs, text, *store, progress));
+    STC_RETURN_IF_ERROR(fit(*whole, pairs, text, *store, progress));
   progress.finish();
   return absl::OkStatus();
 }
 
-absl::Status PruneStructure::fit(func::FuncOp whole, func::FuncOp forward,
-                                 ArrayRef<LayerPair> pairs, const Sequences &text,
+absl::Status PruneStructure::fit(ModuleOp whole, ArrayRef<LayerPair> pairs, const Sequences &text,
                                  WeightStore &store, Progress &progress) {
   RefitOptions options;
   options.damping = repairDamping;
-  STC_ASSIGN_OR_RETURN(std::vector<RepairReport> reports,
-                       repairStructure(whole, forward, pairs, text, options, store, progress));
+  STC_ASSIGN_OR_RETURN(
+      std::vector<RepairReport> reports,
+      repairStructure(whole, getOperation(), pairs, text, options, store, progress));
   for (RepairReport &report : reports)
     if (verbose)
       emitRemark(report.weight.getLoc())

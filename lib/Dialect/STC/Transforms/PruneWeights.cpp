@@ -3,6 +3,7 @@
 
 #include "stc/Compress/Prune.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
+#include "stc/Dialect/STC/Utils/CompressLater.h"
 #include "stc/Dialect/STC/Utils/Diagnostics.h"
 
 #include "mlir/IR/Builders.h"
@@ -39,14 +40,31 @@ public:
     if (parsed->pattern.kind == PrunePattern::Kind::None)
       return markAllAnalysesPreserved();
 
+    absl::StatusOr<WeightStore *> store = WeightStore::get(module);
+    if (!store.ok()) {
+      (void)emitStatus(module, store.status());
+      return signalPassFailure();
+    }
+    std::string canonical = parsed->method + ":" + parsed->pattern.str();
+    auto note = [&](WeightOp weight, double density) {
+      weight.setPruneAttr(PruneAttr::get(&getContext(), canonical,
+                                         Builder(&getContext()).getF64FloatAttr(density)));
+      ++tensors;
+    };
+    bool later = module->hasAttr(kCompressesLaterAttr);
     SmallVector<WeightOp> weights;
     for (WeightOp weight : *found) {
-      if (!weight.getPruneAttr())
+      if (later && !weight.getPruneAttr() && canCompressLater(**store, weight)) {
+        note(weight, parsed->pattern.density());
+        weight->setAttr(kCompressedLaterAttr, UnitAttr::get(&getContext()));
+      } else if (!weight.getPruneAttr())
         weights.push_back(weight);
       else if (verbose)
         emitRemark(weight.getLoc())
             << weight.getSymName() << ": already pruned as " << weight.getPruneAttr().getSpec();
     }
+    if (weights.empty())
+      return;
     std::vector<int64_t> keptPerWeight(weights.size());
     auto compress = [&](WeightStore &store, size_t i) -> absl::Status {
       STC_ASSIGN_OR_RETURN(std::vector<float> values, store.load(weights[i]));
@@ -56,14 +74,10 @@ public:
         keptPerWeight[i] += bit;
       return store.setMask(weights[i], keep);
     };
-    std::string canonical = parsed->method + ":" + parsed->pattern.str();
     auto annotate = [&](size_t i) {
       WeightOp weight = weights[i];
       int64_t count = weight.getTensorType().getNumElements(), stay = keptPerWeight[i];
-      double density = double(stay) / double(count);
-      weight.setPruneAttr(PruneAttr::get(&getContext(), canonical,
-                                         Builder(&getContext()).getF64FloatAttr(density)));
-      ++tensors;
+      note(weight, double(stay) / double(count));
       kept += uint64_t(stay);
       pruned += uint64_t(count - stay);
       if (verbose)

@@ -14,12 +14,10 @@ namespace {
 
 class Run {
 public:
-  Run(func::FuncOp whole, func::FuncOp cut, const Sequences &text, const RefitOptions &options,
+  Run(ModuleOp whole, ModuleOp cut, const Sequences &text, const RefitOptions &options,
       WeightStore &store)
-      : teacher(whole->getParentOfType<ModuleOp>(), text,
-                [&store](WeightOp weight) { return store.load(weight); }),
-        student(cut->getParentOfType<ModuleOp>(), text,
-                [&store](WeightOp weight) { return store.load(weight); }),
+      : teacher(whole, text, [&store](WeightOp weight) { return store.load(weight); }),
+        student(cut, text, [&store](WeightOp weight) { return store.load(weight); }),
         options(options), store(store) {}
 
   absl::Status runTeacher(const LayerPair &pair);
@@ -119,17 +117,18 @@ absl::Status Run::runStudent(const LayerPair &pair) {
   return student.evaluateLayer(layer.layer, repairAll);
 }
 
-absl::StatusOr<std::vector<RepairReport>> repairStructure(func::FuncOp whole, func::FuncOp cut,
-                                                          ArrayRef<LayerPair> layers,
-                                                          const Sequences &text,
-                                                          const RefitOptions &options,
-                                                          WeightStore &store, Progress &progress) {
+absl::StatusOr<std::vector<RepairReport>>
+repairStructure(ModuleOp whole, ModuleOp cut, ArrayRef<LayerPair> layers, const Sequences &text,
+                const RefitOptions &options, WeightStore &store, Progress &progress) {
   Run run(whole, cut, text, options, store);
   // Both run up to their next layer, the teacher through all that the student does not have.
-  auto teacherOp = whole.getBody().front().begin(), studentOp = cut.getBody().front().begin();
-  auto runToLayer = [](BatchEvaluator &evaluator, Block::iterator &op) -> absl::Status {
-    for (; !op->hasTrait<OpTrait::IsTerminator>() && !isa<LayerOp>(*op); ++op)
-      STC_RETURN_IF_ERROR(evaluator.evaluate(&*op));
+  STC_ASSIGN_OR_RETURN(auto teacherProgram, calibrationProgram(whole));
+  STC_ASSIGN_OR_RETURN(auto studentProgram, calibrationProgram(cut));
+  Operation *const *teacherOp = teacherProgram.begin(), *const *studentOp = studentProgram.begin();
+  auto runToLayer = [&](BatchEvaluator &evaluator, Operation *const *&op) -> absl::Status {
+    const auto *end = &evaluator == &run.teacher ? teacherProgram.end() : studentProgram.end();
+    for (; op != end && !isa<LayerOp>(*op); ++op)
+      STC_RETURN_IF_ERROR(evaluator.evaluate(*op));
     return absl::OkStatus();
   };
   STC_RETURN_IF_ERROR(runToLayer(run.teacher, teacherOp));

@@ -5,7 +5,7 @@
 #include "LayerStructure.h"
 #include "RepairTargets.h"
 
-#include "stc/Calibration/BatchEvaluator.h"
+#include "stc/Calibration/Divergence.h"
 #include "stc/Compress/Repair.h"
 #include "stc/Dialect/STC/Utils/WeightStore.h"
 #include "stc/Support/Progress.h"
@@ -17,13 +17,14 @@ struct LayerPair {
   LayerStructure whole, cut;
 };
 
-/// Runs `whole` and, beside it, `cut` on the text, and sets the matrices down and o (and down of every expert) of `cut`, layer
-/// after layer, to what gives the hidden states of `whole` best. They count as the source's from
-/// then on. `layers` are those of `whole` in order.
-absl::StatusOr<std::vector<RepairReport>>
-repairStructure(mlir::func::FuncOp whole, mlir::func::FuncOp cut, llvm::ArrayRef<LayerPair> layers,
-                const Sequences &text, const RefitOptions &options, WeightStore &store,
-                Progress &progress);
+/// Runs `whole` and, beside it, `cut` on the text, and sets the matrices down and o (and down of
+/// every expert) of `cut`, layer after layer, to what gives the hidden states of `whole` best. They
+/// count as the source's from then on. `layers` are those of `whole` in order (calibrationProgram).
+absl::StatusOr<std::vector<RepairReport>> repairStructure(mlir::ModuleOp whole, mlir::ModuleOp cut,
+                                                          llvm::ArrayRef<LayerPair> layers,
+                                                          const Sequences &text,
+                                                          const RefitOptions &options,
+                                                          WeightStore &store, Progress &progress);
 
 } // namespace stc
 

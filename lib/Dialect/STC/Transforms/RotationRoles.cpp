@@ -16,11 +16,13 @@ namespace {
 /// is the hidden state too.
 class HiddenState {
 public:
-  HiddenState(func::FuncOp forward, func::FuncOp head, RotationRoles &roles)
-      : forward(forward), head(head), roles(roles) {}
+  HiddenState(func::FuncOp encode, func::FuncOp forward, func::FuncOp head, RotationRoles &roles)
+      : encode(encode), forward(forward), head(head), roles(roles) {}
 
   LogicalResult follow() {
-    forward->walk([&](EmbeddingOp op) { add(op.getResult()); });
+    for (func::FuncOp function : {encode, forward})
+      if (function)
+        function->walk([&](EmbeddingOp op) { add(op.getResult()); });
     for (size_t next = 0; next < values.size(); ++next) { // which grows meanwhile
       Value value = values[next];
       if (failed(checkSize(value)) || failed(visitOrigin(value)) || failed(visitUses(value)))
@@ -159,12 +161,17 @@ private:
     for (OpOperand &use : value.getUses()) {
       auto linear = dyn_cast<LinearOp>(use.getOwner());
       auto expert = dyn_cast<ExpertOp>(use.getOwner());
-      LogicalResult visited = linear && &use == &linear.getInputMutable()
-                                  ? readHidden(linear, gains)
-                              : expert && &use == &expert.getInputMutable()
-                                  ? visitNormalized(expert.getBody().getArgument(0), gains)
-                              : isResultOfForward(use) ? visitNormalized(head.getArgument(0), gains)
-                                                       : unsupported(use.getOwner());
+      LogicalResult visited =
+          linear && &use == &linear.getInputMutable() ? readHidden(linear, gains)
+          : expert && &use == &expert.getInputMutable()
+              ? visitNormalized(expert.getBody().getArgument(0), gains)
+          // What an encoder gives passes those that keep keys of it.
+          : isa<LayerOp>(use.getOwner())
+              ? visitNormalized(cast<LayerOp>(use.getOwner()).getBody().getArgument(0), gains)
+          : isa<YieldOp>(use.getOwner()) && isa<LayerOp>(use.getOwner()->getParentOp())
+              ? visitNormalized(use.getOwner()->getParentOp()->getResult(0), gains)
+          : isResultOfForward(use) ? visitNormalized(head.getArgument(0), gains)
+                                   : unsupported(use.getOwner());
       if (failed(visited))
         return failure();
     }
@@ -176,7 +183,7 @@ private:
            use.getOperandNumber() == 0;
   }
 
-  func::FuncOp forward, head;
+  func::FuncOp encode, forward, head; // no `encode` of a decoder alone
   RotationRoles &roles;
   SmallVector<Value> values; // in the order they were found
   llvm::DenseSet<Value> known;
@@ -212,10 +219,15 @@ LogicalResult findValues(func::FuncOp forward, RotationRoles &roles) {
 
 } // namespace
 
-FailureOr<RotationRoles> findRotationRoles(func::FuncOp forward, func::FuncOp head) {
+FailureOr<RotationRoles> findRotationRoles(ModuleOp module) {
+  auto function = [&](StringRef name) { return module.lookupSymbol<func::FuncOp>(name); };
+  func::FuncOp encode = function("encode"), forward = function("forward");
   RotationRoles roles;
-  if (failed(HiddenState(forward, head, roles).follow()) || failed(findValues(forward, roles)))
+  if (failed(HiddenState(encode, forward, function("head"), roles).follow()))
     return failure();
+  for (func::FuncOp each : {encode, forward})
+    if (each && failed(findValues(each, roles)))
+      return failure();
   return roles;
 }
 

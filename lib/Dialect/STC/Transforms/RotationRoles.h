@@ -34,11 +34,11 @@ struct RotationRoles {
   llvm::SmallVector<LayerOp> valuesUnmoved; // layers whose values stay as they are
 };
 
-/// Follows the hidden state from the table through @forward and @head, and finds the values of
+/// Follows the hidden state from the table through @encode, where there is one, @forward and @head,
+/// and finds the values of
 /// attention. Errors, reported at the operation: one that reads or writes the hidden state and does
 /// not commute with a rotation; a weight that is not read by `stc.get_weight`.
-mlir::FailureOr<RotationRoles> findRotationRoles(mlir::func::FuncOp forward,
-                                                 mlir::func::FuncOp head);
+mlir::FailureOr<RotationRoles> findRotationRoles(mlir::ModuleOp module);
 
 } // namespace stc
 

@@ -116,6 +116,7 @@ absl::Status SearchRecipe::prepare() {
   base = {};
   inStore.clear();
   STC_ASSIGN_OR_RETURN(limits, parseBudget(budget.getValue(), objective.getValue()));
+  STC_RETURN_IF_ERROR(limits.check(/*isEncoder=*/!getOperation().lookupSymbol("head")));
   plan.bySpeed = limits.quantity == Budget::Quantity::Speed ||
                  (limits.limitsLoss() && limits.objective == Budget::Objective::Speed);
   if (calibrate.empty())
@@ -159,8 +160,8 @@ absl::Status SearchRecipe::prepare() {
 absl::Status SearchRecipe::readTexts() {
   ModuleOp module = getOperation();
   STC_ASSIGN_OR_RETURN(std::unique_ptr<Tokenizer> tokenizer, tokenizerOf(module));
-  STC_ASSIGN_OR_RETURN(texts, readSplitSequences(calibrate, tokenizer.get(), sequences, windows,
-                                                 length, vocabularyOf(module)));
+  STC_ASSIGN_OR_RETURN(TextReader reader, textReaderOf(module, tokenizer.get()));
+  STC_ASSIGN_OR_RETURN(texts, readSplitSequences(calibrate, reader, sequences, windows, length));
   base.calibration.sequences = texts.calibration.count;
   return absl::OkStatus();
 }
@@ -283,7 +284,7 @@ absl::Status SearchRecipe::compress(std::vector<size_t> chosen, Trial &trial) {
   if (failed(runPipeline(pipeline, module)))
     return absl::InvalidArgumentError("");
   inStore = trial.chosen;
-  trial.measured = Divergence();
+  STC_ASSIGN_OR_RETURN(trial.measured, divergenceOf(module));
   STC_RETURN_IF_ERROR(trial.measured.add(module, texts.heldOut));
   STC_ASSIGN_OR_RETURN(int64_t bytes, bytesOf(weights));
   trial.bytes = fixedBytes + bytes;
@@ -309,7 +310,7 @@ absl::Status SearchRecipe::takeBest(const Trial &best) {
 
 /// The quantity that a limit of loss limits, as measured.
 double SearchRecipe::lossOf(const Divergence &measured) const {
-  if (limits.quantity == Budget::Quantity::Divergence)
+  if (limits.quantity != Budget::Quantity::Perplexity)
     return measured.divergence();
   return limits.isRatio() ? measured.perplexity() / measured.sourcePerplexity()
                           : measured.perplexity();
@@ -323,7 +324,7 @@ absl::Status SearchRecipe::unreachable(double nearest) const {
 /// Losses are limited by what is measured. Estimates know little of what repair and the layers
 /// behind make up for, so the limit of the estimate is corrected by the ratio of both.
 absl::Status SearchRecipe::searchLoss() {
-  // KL in terms of the limit: perplexity grows by about exp(KL).
+  // KL in terms of the limit: perplexity grows by about exp(KL). Of an encoder its own measure.
   double limit = limits.limit, wanted = limit;
   if (limits.quantity == Budget::Quantity::Perplexity) {
     Divergence source;
@@ -334,9 +335,9 @@ absl::Status SearchRecipe::searchLoss() {
     wanted = std::log(ratio);
   }
   auto measure = [&](const Divergence &measured) {
-    return limits.quantity == Budget::Quantity::Divergence
-               ? measured.divergence()
-               : std::log(measured.perplexity() / measured.sourcePerplexity());
+    return limits.quantity == Budget::Quantity::Perplexity
+               ? std::log(measured.perplexity() / measured.sourcePerplexity())
+               : measured.divergence();
   };
   std::optional<Trial> best;
   double estimate = wanted, nearest = INFINITY;
@@ -429,11 +430,15 @@ absl::Status SearchRecipe::searchCost() {
 void SearchRecipe::publish(const Trial &trial) {
   const Divergence &measured = trial.measured;
   std::string text = absl::StrFormat(
-      "# Found for %s. On %d sequences held out of the calibration text, in f32: KL %.3g +- %.2g\n"
-      "# (estimated %.3g), perplexity %.4g, of the source %.4g. All weights take %d bytes.\n",
-      limits.str(), texts.heldOut.count, measured.divergence(), measured.divergenceError(),
-      trial.estimated, measured.perplexity(), measured.sourcePerplexity(), trial.bytes);
-  if (given || bandwidth > 0)
+      "# Found for %s. On %d sequences held out of the calibration text, in f32: %s %.3g +- %.2g\n"
+      "# (estimated %.3g)%s. All weights take %d bytes.\n",
+      limits.str(), texts.heldOut.count, measured.isOfVectors() ? "cosine distance" : "KL",
+      measured.divergence(), measured.divergenceError(), trial.estimated,
+      measured.isOfVectors() ? ""
+                             : absl::StrFormat(", perplexity %.4g, of the source %.4g",
+                                               measured.perplexity(), measured.sourcePerplexity()),
+      trial.bytes);
+  if ((given || bandwidth > 0) && !measured.isOfVectors())
     absl::StrAppendFormat(&text, "# Decoding, by the cost model: %.4g tokens/s.\n",
                           1 / trial.seconds);
   text += trial.recipe.str();

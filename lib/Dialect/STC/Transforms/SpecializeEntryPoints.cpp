@@ -21,8 +21,14 @@ public:
   void runOnOperation() override {
     if (failed(findSources()) || failed(checkSignatures()) || failed(checkNames()))
       return signalPassFailure();
-    if (!head) // an encoder reads texts as a whole, and has nothing to say about next tokens
-      return forward.setSymName("prefill");
+    // An encoder reads texts as a whole, and has nothing to say about next tokens. The head of one
+    // that reads images classifies.
+    if (!head || readsRows()) {
+      forward.setSymName("prefill");
+      if (head)
+        head.setSymName("score");
+      return;
+    }
     func::FuncOp decode = makeDecode();
     if (failed(inferResultTypes(decode.getBody().front())))
       return signalPassFailure();
@@ -64,6 +70,12 @@ private:
     return any && all;
   }
 
+  /// Whether rows of numbers stand between the tokens and the position, as those of images do.
+  bool readsRows() {
+    return isEncoder(forward) && forward.getNumArguments() == 4 &&
+           isa<RankedTensorType>(forward.getArgumentTypes()[1]);
+  }
+
   LogicalResult checkSignatures() {
     auto isActivation = [](Type type) {
       auto tensor = dyn_cast<RankedTensorType>(type);
@@ -74,8 +86,11 @@ private:
     Type tokens =
         RankedTensorType::get({ShapedType::kDynamic}, IntegerType::get(&getContext(), 32));
     auto encode = getOperation().lookupSymbol<func::FuncOp>("encode");
-    // Behind an encoder, the decoder is told how many positions that left.
+    // Behind an encoder, the decoder is told how many positions that left. An encoder of images
+    // takes rows of pixels.
     SmallVector<Type> expected{tokens, IndexType::get(&getContext())};
+    if (readsRows() && isActivation(inputs[1]))
+      expected.insert(expected.begin() + 1, inputs[1]);
     if (encode)
       expected.push_back(expected.back());
     if (inputs.size() != expected.size() + 1 || inputs.drop_back() != ArrayRef(expected) ||

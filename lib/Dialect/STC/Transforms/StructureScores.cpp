@@ -132,18 +132,18 @@ absl::StatusOr<std::vector<LayerScores>> scoreWeights(ArrayRef<LayerStructure> l
   return scores;
 }
 
-absl::StatusOr<std::vector<LayerScores>> scoreActivations(func::FuncOp forward,
+absl::StatusOr<std::vector<LayerScores>> scoreActivations(ModuleOp module,
                                                           ArrayRef<LayerStructure> layers,
                                                           const Sequences &text,
                                                           WeightStore &store) {
   std::vector<LayerScores> scores(layers.size());
-  BatchEvaluator evaluator(forward->getParentOfType<ModuleOp>(), text,
-                           [&](WeightOp weight) { return store.load(weight); });
+  BatchEvaluator evaluator(module, text, [&](WeightOp weight) { return store.load(weight); });
   size_t next = 0;
-  for (Operation &op : forward.getBody().front().without_terminator()) {
-    auto layer = dyn_cast<LayerOp>(&op);
+  STC_ASSIGN_OR_RETURN(auto program, calibrationProgram(module));
+  for (Operation *op : program) {
+    auto layer = dyn_cast<LayerOp>(op);
     if (!layer) {
-      STC_RETURN_IF_ERROR(evaluator.evaluate(&op));
+      STC_RETURN_IF_ERROR(evaluator.evaluate(op));
       continue;
     }
     const LayerStructure &structure = layers[next];

@@ -4,7 +4,7 @@
 
 #include "CutStructure.h"
 
-#include "stc/Calibration/BatchEvaluator.h"
+#include "stc/Calibration/Divergence.h"
 
 namespace stc {
 
@@ -20,9 +20,9 @@ absl::StatusOr<std::vector<LayerScores>> scoreWeights(llvm::ArrayRef<LayerStruct
                                                       WeightStore &store);
 
 /// From weights and activations: the squared norm of a column of the projection times the mean
-/// square of its input, or the mean square of what an expert adds, relative to the hidden state, and
-/// the similarities of layers.
-absl::StatusOr<std::vector<LayerScores>> scoreActivations(mlir::func::FuncOp forward,
+/// square of its input, or the mean square of what an expert adds, relative to the hidden state,
+/// and the similarities of layers. `layers` are all of calibrationProgram.
+absl::StatusOr<std::vector<LayerScores>> scoreActivations(mlir::ModuleOp module,
                                                           llvm::ArrayRef<LayerStructure> layers,
                                                           const Sequences &text,
                                                           WeightStore &store);
@@ -36,8 +36,9 @@ struct StructureAmounts {
 };
 
 /// The parts with the highest scores stay. Channels go from layers where they matter least, between
-/// half and one and a half times the share from each; query heads, groups and experts in equal numbers
-/// from every layer that has them. Errors: amounts that remove nothing or everything, or that no layer can give.
+/// half and one and a half times the share from each; query heads, groups and experts in equal
+/// numbers from every layer that has them. Errors: amounts that remove nothing or everything, or
+/// that no layer can give.
 absl::StatusOr<std::vector<LayerCut>> chooseCuts(llvm::ArrayRef<LayerStructure> layers,
                                                  llvm::ArrayRef<LayerScores> scores,
                                                  const StructureAmounts &amounts);

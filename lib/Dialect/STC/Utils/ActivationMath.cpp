@@ -34,6 +34,10 @@ Value stc::createActivation(OpBuilder &builder, Location loc, ActivationKind kin
     return sigmoidTimes(multiply(x, constant(1.702)));
   case ActivationKind::Relu:
     return arith::MaximumFOp::create(builder, loc, x, constant(0));
+  case ActivationKind::Relu2: {
+    Value positive = arith::MaximumFOp::create(builder, loc, x, constant(0));
+    return multiply(positive, positive);
+  }
   case ActivationKind::Gelu: {
     // x * Phi(x) = x / 2 * (1 + erf(x / sqrt 2)).
     Value erf = math::ErfOp::create(builder, loc, multiply(x, constant(std::sqrt(0.5))));

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <numeric>
 
 namespace stc {
 
@@ -29,19 +30,27 @@ std::optional<std::vector<int64_t>> groupsOfRuns(const CodedMatrix &stored, int6
   return groups;
 }
 
-/// The groups of a layout that the stored ones make up, the same size first.
+bool isGroup(int64_t columns) {
+  return columns == 16 || columns == 32 || columns == 64 || columns == 128;
+}
+
+/// The groups of a layout that the stored ones make up, the same size first. Sets the group of
+/// `spec`, and where the layout would not exist otherwise its element.
 std::optional<std::vector<int64_t>> chooseGroups(const CodedMatrix &stored, QuantizeSpec &spec) {
-  std::vector<int64_t> sizes = {128, 64, 32};
-  if (stored.group == 32 || stored.group == 64)
+  std::vector<int64_t> sizes = {128, 64, 32, 16};
+  if (isGroup(stored.group))
     sizes.insert(sizes.begin(), stored.group);
-  else if (stored.group != 128)
+  else if (!spec.minimums)
     sizes.insert(sizes.begin(), stored.columns);
   for (int64_t size : sizes) {
     std::optional<std::vector<int64_t>> groups = groupsOfRuns(stored, size);
     if (!groups)
       continue;
-    spec.perRow = size == stored.columns && size != 32 && size != 64 && size != 128;
+    spec.perRow = size == stored.columns && !isGroup(size);
     spec.group = spec.perRow ? kRowScaleGroup : size;
+    // int3 has no groups of 16.
+    if (spec.element == ElementKind::I3 && !verifyLayout(spec.layout()).ok())
+      spec.element = ElementKind::I4;
     return groups;
   }
   return std::nullopt;
@@ -148,6 +157,13 @@ std::optional<CodedMatrix> joinGroups(const CodedMatrix &stored) {
   return joined;
 }
 
+/// Rounds scales or minimums to f16. `isExact` becomes false where that changes one.
+uint16_t roundToHalf(float value, bool &isExact) {
+  uint16_t half = floatToHalf(value);
+  isExact &= halfToFloat(half) == value;
+  return half;
+}
+
 ElementKind elementOf(int bits) {
   return bits <= 2   ? ElementKind::I2
          : bits == 3 ? ElementKind::I3
@@ -157,45 +173,55 @@ ElementKind elementOf(int bits) {
 
 } // namespace
 
-AdoptedCodes adoptCodes(const CodedMatrix &stored) {
+std::vector<int32_t> sortingOrder(const CodedMatrix &stored) {
+  QuantizeSpec spec;
+  if (stored.groupOf.empty() || chooseGroups(stored, spec))
+    return {};
+  std::vector<int32_t> order(size_t(stored.columns));
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    return std::pair(stored.groupOf[size_t(a)], a) < std::pair(stored.groupOf[size_t(b)], b);
+  });
+  CodedMatrix sorted;
+  sorted.columns = stored.columns;
+  sorted.group = stored.group;
+  for (int32_t column : order)
+    sorted.groupOf.push_back(stored.groupOf[size_t(column)]);
+  return chooseGroups(sorted, spec) ? order : std::vector<int32_t>();
+}
+
+/// The codes in these groups, or why the layout of `spec` does not hold them.
+static AdoptedCodes adoptGroups(const CodedMatrix &stored, absl::Span<const int64_t> groups,
+                                const QuantizeSpec &spec) {
   AdoptedCodes adopted;
-  QuantizeSpec &spec = adopted.spec;
-  spec.method = "stored";
-  spec.enabled = true;
-  spec.element = elementOf(stored.bits);
-  spec.asymmetric = !stored.zeros.empty();
-  if (!stored.minimums.empty()) {
-    adopted.why = "minimums of groups";
-    return adopted;
-  }
-  std::optional<std::vector<int64_t>> groups = chooseGroups(stored, spec);
-  if (!groups) {
-    if (std::optional<CodedMatrix> joined = joinGroups(stored))
-      return adoptCodes(*joined);
-    adopted.why = stored.groupOf.empty()
-                      ? absl::StrCat("groups of ", stored.group, " columns")
-                      : std::string("groups of columns that are not beside each other");
-    return adopted;
-  }
+  adopted.spec = spec;
   QuantizedMatrix matrix;
   matrix.rows = stored.rows;
   matrix.columns = stored.columns;
   matrix.group = spec.groupOf(stored.columns);
   bool isExact = true;
   for (int64_t row = 0; row < stored.rows; ++row)
-    for (int64_t group : *groups) {
+    for (int64_t group : groups) {
       size_t at = size_t(row * stored.groups() + group);
-      uint16_t scale = floatToHalf(stored.scales[at]);
-      isExact &= halfToFloat(scale) == stored.scales[at];
-      if (!std::isfinite(halfToFloat(scale))) {
+      matrix.scales.push_back(roundToHalf(stored.scales[at], isExact));
+      if (spec.minimums)
+        matrix.minimums.push_back(roundToHalf(stored.minimums[at], isExact));
+      bool isFinite = std::isfinite(halfToFloat(matrix.scales.back())) &&
+                      (!spec.minimums || std::isfinite(halfToFloat(matrix.minimums.back())));
+      if (!isFinite) {
         adopted.why = "scales beyond f16";
         return adopted;
       }
-      matrix.scales.push_back(scale);
       if (!stored.zeros.empty())
         matrix.zeros.push_back(stored.zeros[at]);
     }
   matrix.codes = stored.codes;
+  if (spec.minimums) {
+    // Codes from 0 on become those of a signed number of as many bits.
+    matrix.commonZero = int8_t(-spec.layout().zeroPoint());
+    for (int8_t &code : matrix.codes)
+      code = int8_t(code + matrix.commonZero);
+  }
   if (!isExact) {
     double error = relativeError(matrix, decode(stored));
     if (!(error <= kMostScaleError)) {
@@ -208,6 +234,37 @@ AdoptedCodes adoptCodes(const CodedMatrix &stored) {
   return adopted;
 }
 
+AdoptedCodes adoptCodes(const CodedMatrix &stored) {
+  QuantizeSpec spec;
+  spec.method = "stored";
+  spec.enabled = true;
+  spec.asymmetric = !stored.zeros.empty();
+  if (!stored.table.empty()) {
+    AdoptedCodes adopted;
+    adopted.spec = spec;
+    adopted.why = "numbers of entries of a table (nf4, fp4)";
+    return adopted;
+  }
+  spec.minimums = !stored.minimums.empty();
+  // With minimums, codes from 0 on have a bit less than is told, which is the sign's.
+  spec.element = elementOf(stored.bits - spec.minimums);
+  std::optional<std::vector<int64_t>> groups = chooseGroups(stored, spec);
+  // Larger groups of eight bits take less, and their codes are exact.
+  bool mayJoin = !spec.minimums && (!groups || spec.layout().group < 32);
+  if (mayJoin && (!groups || spec.element == ElementKind::I8))
+    if (std::optional<CodedMatrix> joined = joinGroups(stored))
+      if (AdoptedCodes adopted = adoptCodes(*joined); adopted.matrix || !groups)
+        return adopted;
+  if (groups)
+    return adoptGroups(stored, *groups, spec);
+  AdoptedCodes adopted;
+  adopted.spec = spec;
+  adopted.why = stored.groupOf.empty()
+                    ? absl::StrCat("groups of ", stored.group, " columns")
+                    : std::string("groups of columns that are not beside each other");
+  return adopted;
+}
+
 CodedMatrix takeCodes(const CodedMatrix &stored, absl::Span<const int64_t> rows,
                       absl::Span<const int64_t> columns) {
   CodedMatrix taken;
@@ -215,8 +272,9 @@ CodedMatrix takeCodes(const CodedMatrix &stored, absl::Span<const int64_t> rows,
   taken.columns = int64_t(columns.size());
   taken.bits = stored.bits;
   taken.group = stored.group;
+  taken.table = stored.table;
   int64_t groups = stored.groups();
-  bool isAll = taken.columns == stored.columns;
+  bool isAll = taken.columns == stored.columns && std::is_sorted(columns.begin(), columns.end());
   // Scales stay those of the stored groups: columns say which of them they have.
   if (!isAll || !stored.groupOf.empty())
     for (int64_t column : columns)

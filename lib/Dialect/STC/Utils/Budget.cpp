@@ -13,6 +13,7 @@ namespace stc {
 
 static constexpr std::pair<absl::string_view, Budget::Quantity> kForms[] = {
     {"kl<=", Budget::Quantity::Divergence},
+    {"cosine<=", Budget::Quantity::Cosine},
     {"ppl<=", Budget::Quantity::Perplexity},
     {"bytes<=", Budget::Quantity::Bytes},
     {"tokens/s>=", Budget::Quantity::Speed}};
@@ -23,6 +24,17 @@ std::string Budget::strWith(double value) const {
       return quantity == Quantity::Bytes ? absl::StrFormat("%s%.0f", form, value)
                                          : absl::StrFormat("%s%.4g", form, value);
   return "";
+}
+
+absl::Status Budget::check(bool isEncoder) const {
+  if (quantity == Quantity::Bytes || (quantity == Quantity::Cosine) == isEncoder)
+    return absl::OkStatus();
+  return formatError({"", "budget", {}},
+                     isEncoder ? "cosine<=X or bytes<=B for an encoder, which has vectors and "
+                                 "predicts no tokens"
+                               : "kl<=X, ppl<=R, bytes<=B or tokens/s>=T for a model that predicts "
+                                 "tokens",
+                     str());
 }
 
 /// A positive number, for bytes perhaps with K, M or G behind it.
@@ -50,7 +62,7 @@ absl::StatusOr<Budget> parseBudget(absl::string_view text, absl::string_view obj
       !parseLimit(text.substr(form->first.size()), form->second, budget.limit))
     return formatError({"", "budget", {}},
                        "kl<=X, ppl<=R with R > 1 (below 2: relative to the source), bytes<=B (K, M "
-                       "or G behind it) or tokens/s>=T",
+                       "or G behind it), tokens/s>=T, or cosine<=X of an encoder",
                        printable(text, 60));
   budget.quantity = form->second;
   if (budget.limitsLoss()) {

@@ -1,11 +1,12 @@
 // Work on many tensors in several threads, with bounded memory and results in order.
 #include "stc/Dialect/STC/Utils/OrderedPipeline.h"
 
+#include "stc/Support/Parallel.h"
+
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <vector>
 
 namespace stc {
@@ -82,18 +83,17 @@ absl::Status streamInOrder(mlir::MLIRContext *context, size_t count,
   if (threads == 0)
     threads = std::min(context->getNumThreads(), maxThreads);
   threads = unsigned(std::min<size_t>(threads, count));
-  if (threads <= 1) {
+
+  Stream stream(count, threads, budget, cost, produce);
+  auto work = [&] { stream.work(); };
+  HelperThreads workers(threads > 1 ? threads : 0, work);
+  if (workers.count() == 0) {
     for (size_t i = 0; i < count; ++i) {
       STC_RETURN_IF_ERROR(produce(i));
       STC_RETURN_IF_ERROR(consume(i));
     }
     return absl::OkStatus();
   }
-
-  Stream stream(count, threads, budget, cost, produce);
-  std::vector<std::thread> workers;
-  for (unsigned i = 0; i < threads; ++i)
-    workers.emplace_back([&] { stream.work(); });
   absl::Status status;
   for (size_t i = 0; i < count && status.ok(); ++i) {
     status = stream.await(i);
@@ -102,8 +102,6 @@ absl::Status streamInOrder(mlir::MLIRContext *context, size_t count,
     stream.done(i);
   }
   stream.stop();
-  for (std::thread &worker : workers)
-    worker.join();
   return status;
 }
 

@@ -202,10 +202,8 @@ absl::Status RecipeReader::readCalibration(Node *node, const std::string &field)
         [&](Node *value, const std::string &name) {
           return readNumber(value, name, /*zero=*/false, calibration.damping);
         }},
-       {"joint",
-        [&](Node *value, const std::string &name) {
-          return readBool(value, name, calibration.joint);
-        }},
+       {"joint", [&](Node *value,
+                     const std::string &name) { return readBool(value, name, calibration.joint); }},
        {"smooth", [&](Node *value, const std::string &name) -> absl::Status {
           STC_RETURN_IF_ERROR(readNumber(value, name, /*zero=*/true, calibration.smooth));
           return calibration.smooth <= 1 ? absl::OkStatus()

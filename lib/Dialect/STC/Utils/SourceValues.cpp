@@ -123,18 +123,37 @@ absl::StatusOr<std::vector<float>> readInline(WeightOp weight) {
   return values;
 }
 
-/// What a slice keeps of [rows][columns] values; a vector is one column.
-std::vector<float> takeSlice(SliceAttr slice, const std::vector<float> &values) {
-  bool isVector = slice.getOf().size() == 1;
-  int64_t width = isVector ? 1 : slice.getOf()[1];
-  SmallVector<int64_t> rows = slice.getKept(0);
-  SmallVector<int64_t> columns = isVector ? SmallVector<int64_t>{0} : slice.getKept(1);
+/// The indices of a dimension in their order.
+SmallVector<int64_t> indicesOf(std::optional<DenseIntElementsAttr> order, int64_t size) {
+  if (order)
+    return SmallVector<int64_t>(order->getValues<int32_t>());
+  return llvm::to_vector(llvm::seq<int64_t>(0, size));
+}
+
+/// Rows and columns of [rows][width] values.
+std::vector<float> takeElements(const std::vector<float> &values, int64_t width,
+                                ArrayRef<int64_t> rows, ArrayRef<int64_t> columns) {
   std::vector<float> taken;
   taken.reserve(rows.size() * columns.size());
   for (int64_t row : rows)
     for (int64_t column : columns)
       taken.push_back(values[size_t(row * width + column)]);
   return taken;
+}
+
+/// What a slice keeps of [rows][columns] values; a vector is one column.
+std::vector<float> takeSlice(SliceAttr slice, const std::vector<float> &values) {
+  bool isVector = slice.getOf().size() == 1;
+  return takeElements(values, isVector ? 1 : slice.getOf()[1], slice.getKept(0),
+                      isVector ? SmallVector<int64_t>{0} : slice.getKept(1));
+}
+
+/// The values of a weight in the order of its rows and columns.
+std::vector<float> putInOrder(WeightOp weight, const std::vector<float> &values) {
+  ArrayRef<int64_t> shape = weight.getTensorType().getShape();
+  int64_t width = shape.size() == 2 ? shape[1] : 1;
+  return takeElements(values, width, indicesOf(weight.getRowOrder(), shape[0]),
+                      indicesOf(weight.getColumnOrder(), width));
 }
 
 absl::StatusOr<std::vector<float>> readOrigin(WeightOp weight, const Checkpoint *checkpoint) {
@@ -164,6 +183,8 @@ absl::StatusOr<std::vector<float>> readSource(WeightOp weight, const Checkpoint 
   STC_ASSIGN_OR_RETURN(std::vector<float> values, readOrigin(weight, checkpoint));
   if (weight.getSlice())
     values = takeSlice(*weight.getSlice(), values);
+  if (weight.isOrdered())
+    values = putInOrder(weight, values);
   return values;
 }
 
@@ -173,6 +194,21 @@ const TensorView *codedSource(WeightOp weight, const Checkpoint *checkpoint) {
     return nullptr;
   const TensorView *tensor = checkpoint->find(view(*weight.getSource()));
   return tensor && isCoded(*tensor) ? tensor : nullptr;
+}
+
+CodedMatrix readSourceGroups(WeightOp weight, const TensorView &tensor) {
+  CodedMatrix groups;
+  std::vector<int32_t> stored = readGroupOf(tensor);
+  if (tensor.encoding)
+    groups.group = tensor.encoding->tileColumns;
+  groups.columns = weight.getTensorType().getDimSize(1);
+  SmallVector<int64_t> kept = indicesOf(std::nullopt, weight.getOriginType().getDimSize(1));
+  if (weight.getSlice())
+    kept = weight.getSlice()->getKept(1);
+  if (!stored.empty())
+    for (int64_t place : indicesOf(weight.getColumnOrder(), groups.columns))
+      groups.groupOf.push_back(stored[size_t(kept[size_t(place)])]);
+  return groups;
 }
 
 absl::StatusOr<std::optional<CodedMatrix>> readSourceCodes(WeightOp weight,
@@ -188,6 +224,9 @@ absl::StatusOr<std::optional<CodedMatrix>> readSourceCodes(WeightOp weight,
   checkpoint->release(*tensor);
   if (weight.getSlice())
     matrix = takeCodes(matrix, weight.getSlice()->getKept(0), weight.getSlice()->getKept(1));
+  if (weight.isOrdered())
+    matrix = takeCodes(matrix, indicesOf(weight.getRowOrder(), matrix.rows),
+                       indicesOf(weight.getColumnOrder(), matrix.columns));
   return std::make_optional(std::move(matrix));
 }
 

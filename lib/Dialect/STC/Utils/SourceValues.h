@@ -16,6 +16,8 @@ absl::StatusOr<std::vector<float>> readSource(WeightOp weight, const Checkpoint 
 /// The tensor that holds the weight as codes, whose rows and columns are the weight's but for its
 /// slice; else null.
 const TensorView *codedSource(WeightOp weight, const Checkpoint *checkpoint);
+/// The columns, the size of groups and the group of each column of such a weight, without codes.
+CodedMatrix readSourceGroups(WeightOp weight, const TensorView &tensor);
 /// Its codes; nothing for a weight that is stored otherwise.
 absl::StatusOr<std::optional<CodedMatrix>> readSourceCodes(WeightOp weight,
                                                            const Checkpoint *checkpoint);

@@ -1,6 +1,9 @@
 // What the graph and the store say about weights, for the choice of layouts.
 #include "stc/Dialect/STC/Utils/WeightFacts.h"
 
+#include "stc/Dialect/STC/IR/STCRouting.h"
+#include "stc/Dialect/STC/Utils/CompressLater.h"
+
 using namespace mlir;
 
 namespace stc {
@@ -22,6 +25,14 @@ static bool recordUse(OpOperand &operand, WeightUses &uses) {
     uses.vector = true;
     return number == norm.getWeightMutable().getOperandNumber();
   }
+  if (auto permute = dyn_cast<PermuteFeaturesOp>(user)) {
+    uses.vector = true;
+    return number == permute.getOrderMutable().getOperandNumber();
+  }
+  if (auto gate = dyn_cast<GroupedGateOp>(user)) {
+    uses.vector = true;
+    return operand.get() == gate.getCorrection();
+  }
   if (isa<LayerNormOp>(user)) {
     uses.vector = true;
     return number > 0;
@@ -42,8 +53,8 @@ FailureOr<WeightUsesMap> collectWeightUses(ModuleOp module) {
       if (!recordUse(operand, weightUses)) {
         emitError(operand.getOwner()->getLoc(), "expected the weight ")
             << value.getWeightAttr()
-            << " to be read by stc.embedding, stc.linear, stc.rms_norm, stc.layer_norm or "
-               "stc.attention, got "
+            << " to be read by stc.embedding, stc.linear, stc.permute_features, stc.rms_norm, "
+               "stc.layer_norm, stc.grouped_gate or stc.attention, got "
             << operand.getOwner()->getName();
         return WalkResult::interrupt();
       }
@@ -54,6 +65,10 @@ FailureOr<WeightUsesMap> collectWeightUses(ModuleOp module) {
     return failure();
   return uses;
 }
+
+/// Above this share of codes or floats other than zero in some rows the whole is not taken for
+/// sparse, and is not looked at: well above what counts as sparse, in LayoutChoice.
+static constexpr double kSurelyDense = 0.8;
 
 WeightFacts shapeFacts(WeightOp weight, WeightUses uses) {
   RankedTensorType type = weight.getTensorType();
@@ -78,9 +93,35 @@ absl::StatusOr<WeightFacts> gatherFacts(WeightStore &store, WeightOp weight, Wei
   if (QuantAttr quant = weight.getQuantAttr()) {
     STC_ASSIGN_OR_RETURN(facts.quantize, parseWeightSpec(view(quant.getSpec())));
   }
-  if (facts.quantize.enabled && facts.uses.matrix && !facts.uses.table) {
+  bool isMatrix = facts.uses.matrix && !facts.uses.table;
+  bool isLate = weight->hasAttr(kCompressedLaterAttr);
+  if (isMatrix && !facts.quantize.enabled) {
+    if (!weight.getPruneAttr() && canCompressLater(store, weight)) {
+      auto sampled = sampleDensity(*store.sourceTensor(weight));
+      if (sampled.ok() && *sampled > kSurelyDense) {
+        facts.density = *sampled;
+        return facts;
+      }
+    }
+    STC_ASSIGN_OR_RETURN(std::vector<float> values, store.load(weight));
+    addFloatFacts(values, facts);
+  }
+  if (isMatrix && facts.quantize.enabled) {
+    if (isLate && !dependsOnCodes(facts))
+      return facts;
+    if (isLate && facts.pattern.kind == PrunePattern::Kind::None) {
+      // Reading the whole says what is wrong with it.
+      auto sampled = sampleDensity(facts.quantize, *store.sourceTensor(weight));
+      if (sampled.ok() && *sampled > kSurelyDense) {
+        facts.density = *sampled;
+        return facts;
+      }
+    }
     STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, store.quantized(weight));
     addCodeFacts(matrix, facts);
+    // Writing and reading codes costs less than rounding again.
+    if (isLate)
+      STC_RETURN_IF_ERROR(store.setQuantized(weight, matrix));
   }
   return facts;
 }

@@ -4,12 +4,15 @@
 #include "SourceValues.h"
 #include "SpillFile.h"
 
+#include "stc/Compress/PruneRows.h"
 #include "stc/Compress/Quantize.h"
+#include "stc/Dialect/STC/Utils/CompressLater.h"
 #include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"
 #include "llvm/ADT/DenseMap.h"
 
+#include <algorithm>
 #include <array>
 #include <mutex>
 #include <optional>
@@ -20,13 +23,16 @@ namespace stc {
 
 namespace {
 
+constexpr float kLargestHalf = 65504;
+
 /// Bytes of the spill file.
 struct Extent {
   uint64_t offset = 0, bytes = 0;
 };
 
 struct StoredCodes {
-  Extent codes, scales, zeros; // no zeros: a symmetric matrix
+  Extent codes, scales, zeros, minimums; // empty where a matrix has none
+  int8_t commonZero = 0;
   int64_t rows = 0, columns = 0, group = 0;
   bool nibbles = false; // two codes per byte: all codes fit four bits
 };
@@ -57,6 +63,10 @@ struct MatrixShape {
 MatrixShape shapeOf(WeightOp weight) {
   llvm::ArrayRef<int64_t> shape = weight.getTensorType().getShape();
   return {shape.size() == 2 ? shape[0] : 1, shape.back()};
+}
+
+absl::StatusOr<QuantizeSpec> specOf(QuantAttr quant) {
+  return parseWeightSpec({quant.getSpec().data(), quant.getSpec().size()});
 }
 
 ErrorSite siteOf(WeightOp weight) { return {"", "@" + weight.getSymName().str(), std::nullopt}; }
@@ -192,7 +202,7 @@ absl::StatusOr<Extent> WeightStore::State::saveRounded(WeightOp weight,
     if (element.isBF16())
       value = bfloat16ToFloat(floatToBfloat16(value));
     else if (element.isF16())
-      value = halfToFloat(floatToHalf(value));
+      value = halfToFloat(floatToHalf(std::clamp(value, -kLargestHalf, kLargestHalf)));
   }
   return save(bytesOf(rounded));
 }
@@ -209,6 +219,10 @@ absl::StatusOr<QuantizedMatrix> WeightStore::State::readCodes(const Entry &entry
   STC_RETURN_IF_ERROR(spill.read(stored.scales.offset, mutableBytesOf(matrix.scales)));
   if (!matrix.zeros.empty())
     STC_RETURN_IF_ERROR(spill.read(stored.zeros.offset, mutableBytesOf(matrix.zeros)));
+  matrix.commonZero = stored.commonZero;
+  matrix.minimums.resize(stored.minimums.bytes / sizeof(uint16_t));
+  if (!matrix.minimums.empty())
+    STC_RETURN_IF_ERROR(spill.read(stored.minimums.offset, mutableBytesOf(matrix.minimums)));
   if (stored.nibbles) {
     std::vector<uint8_t> packed(stored.codes.bytes);
     STC_RETURN_IF_ERROR(spill.read(stored.codes.offset, absl::MakeSpan(packed)));
@@ -218,6 +232,9 @@ absl::StatusOr<QuantizedMatrix> WeightStore::State::readCodes(const Entry &entry
   }
   // A mask may have been set after the codes were.
   STC_ASSIGN_OR_RETURN(std::vector<uint8_t> bits, maskBits(entry));
+  if (!bits.empty() && !matrix.minimums.empty())
+    return formatError({"", "mask", {}}, "codes without minimums, in which zero has a code",
+                       "codes with minimums");
   if (!bits.empty())
     applyMask(bits, matrix);
   return matrix;
@@ -256,7 +273,7 @@ absl::Status WeightStore::restore(WeightOp weight) {
     entry = state->find(weight);
   }
   if (QuantAttr quant = weight.getQuantAttr(); quant && !entry.codes) {
-    STC_ASSIGN_OR_RETURN(QuantizeSpec spec, parseWeightSpec(text(quant.getSpec())));
+    STC_ASSIGN_OR_RETURN(QuantizeSpec spec, specOf(quant));
     if (spec.method == "stored") {
       STC_ASSIGN_OR_RETURN(AdoptedCodes adopted, storedCodes(weight));
       if (!adopted.matrix || adopted.spec.str() != spec.str())
@@ -273,6 +290,16 @@ absl::Status WeightStore::restore(WeightOp weight) {
 }
 
 absl::StatusOr<std::vector<float>> WeightStore::load(WeightOp weight) {
+  if (weight->hasAttr(kCompressedLaterAttr) && !weight.getQuantAttr()) {
+    STC_ASSIGN_OR_RETURN(LateCompression compression, lateCompression(weight));
+    STC_ASSIGN_OR_RETURN(std::vector<float> values, loadSource(weight));
+    MatrixShape shape = shapeOf(weight);
+    RowPruner pruner(compression.prune, shape.rows, shape.columns);
+    if (pruner.needsSurvey())
+      pruner.survey(values);
+    pruner.prune(0, absl::MakeSpan(values));
+    return values;
+  }
   STC_RETURN_IF_ERROR(restore(weight));
   Entry entry = state->find(weight);
   if (!entry.codes)
@@ -320,12 +347,13 @@ absl::Status WeightStore::setQuantized(WeightOp weight, const QuantizedMatrix &m
   if (matrix.rows != shape.rows || matrix.columns != shape.columns || groups == 0 ||
       int64_t(matrix.codes.size()) != shape.count() ||
       int64_t(matrix.scales.size()) != shape.rows * groups ||
-      (!matrix.zeros.empty() && matrix.zeros.size() != matrix.scales.size()))
-    return formatError(siteOf(weight),
-                       absl::StrCat("codes and scales of ", shape.rows, "x", shape.columns),
-                       absl::StrCat(matrix.codes.size(), " codes and ", matrix.scales.size(),
-                                    " scales and ", matrix.zeros.size(), " zeros of ", matrix.rows,
-                                    "x", matrix.columns, " in groups of ", matrix.group));
+      (!matrix.zeros.empty() && matrix.zeros.size() != matrix.scales.size()) ||
+      (!matrix.minimums.empty() && matrix.minimums.size() != matrix.scales.size()))
+    return formatError(
+        siteOf(weight), absl::StrCat("codes and scales of ", shape.rows, "x", shape.columns),
+        absl::StrCat(matrix.codes.size(), " codes and ", matrix.scales.size(), " scales, ",
+                     matrix.zeros.size(), " zeros and ", matrix.minimums.size(), " minimums of ",
+                     matrix.rows, "x", matrix.columns, " in groups of ", matrix.group));
   StoredCodes stored;
   stored.rows = matrix.rows;
   stored.columns = matrix.columns;
@@ -339,6 +367,10 @@ absl::Status WeightStore::setQuantized(WeightOp weight, const QuantizedMatrix &m
   STC_ASSIGN_OR_RETURN(stored.scales, state->save(bytesOf(matrix.scales)));
   if (!matrix.zeros.empty()) {
     STC_ASSIGN_OR_RETURN(stored.zeros, state->save(bytesOf(matrix.zeros)));
+  }
+  stored.commonZero = matrix.commonZero;
+  if (!matrix.minimums.empty()) {
+    STC_ASSIGN_OR_RETURN(stored.minimums, state->save(bytesOf(matrix.minimums)));
   }
   std::lock_guard<std::mutex> lock(state->mutex);
   state->entries[keyOf(weight)].codes = stored;
@@ -361,6 +393,15 @@ void WeightStore::resetToSource(WeightOp weight) {
 }
 
 absl::StatusOr<QuantizedMatrix> WeightStore::quantized(WeightOp weight) {
+  if (weight->hasAttr(kCompressedLaterAttr) && !state->find(weight).codes) {
+    STC_ASSIGN_OR_RETURN(LateCompression compression, lateCompression(weight));
+    auto codes = compressTensor(compression, *sourceTensor(weight),
+                                [&](const TensorView &part) { state->checkpoint->release(part); });
+    // Reading the whole names the file and the element.
+    if (!codes.ok())
+      STC_RETURN_IF_ERROR(loadOriginal(weight).status());
+    return codes;
+  }
   STC_RETURN_IF_ERROR(restore(weight));
   Entry entry = state->find(weight);
   if (!entry.codes)
@@ -378,6 +419,13 @@ bool WeightStore::hasStoredCodes(WeightOp weight) const {
   return codedSource(weight, state->checkpoint.get()) != nullptr;
 }
 
+std::optional<CodedMatrix> WeightStore::storedGroups(WeightOp weight) const {
+  const TensorView *tensor = codedSource(weight, state->checkpoint.get());
+  if (!tensor)
+    return std::nullopt;
+  return readSourceGroups(weight, *tensor);
+}
+
 absl::StatusOr<AdoptedCodes> WeightStore::storedCodes(WeightOp weight) const {
   STC_ASSIGN_OR_RETURN(std::optional<CodedMatrix> stored,
                        readSourceCodes(weight, state->checkpoint.get()));
@@ -387,6 +435,8 @@ absl::StatusOr<AdoptedCodes> WeightStore::storedCodes(WeightOp weight) const {
 }
 
 absl::StatusOr<WeightStore::Change> WeightStore::changeOf(WeightOp weight) {
+  if (weight->hasAttr(kCompressedLaterAttr))
+    return weight.getQuantAttr() ? Change::Quantized : Change::Masked;
   STC_RETURN_IF_ERROR(restore(weight));
   Entry entry = state->find(weight);
   return entry.codes                    ? Change::Quantized

@@ -37,9 +37,9 @@ def Packed_LayoutAttr : AttrDef<Packed_Dialect, "Layout"> {
   let description = [{
     Names one of Packing's layouts: the kind, the stored element (f32, bf16, f16, i8, i4, i3 or
     i2), the columns per scale (`group`, quantized elements only), for `nm` and `pairs` how many of
-    how many columns stay, whether every scale has a zero point beside it (`asymmetric`), and
-    whether a row has one scale for all its columns (`per_row`; the group of 128 is then that of
-    activations alone).
+    how many columns stay, whether every scale has a zero point (`asymmetric`) or a minimum
+    (`minimums`) beside it, and whether a row has one scale for all its columns (`per_row`; the
+    group of 128 is then that of activations alone).
 
     (C1) The combination exists (Packing's verifyLayout).
 
@@ -48,6 +48,7 @@ def Packed_LayoutAttr : AttrDef<Packed_Dialect, "Layout"> {
     `#packed.layout<pairs, i4, group = 128, n = 4, m = 16>`,
     `#packed.layout<block, i4, group = 128>`,
     `#packed.layout<dense, i3, group = 64, asymmetric = true>`,
+    `#packed.layout<dense, i2, group = 16, minimums = true>`,
     `#packed.layout<dense, i4, group = 128, per_row = true>`
   }];
   let parameters = (ins EnumParameter<Packed_LayoutKind>:$kind, "::mlir::Type":$element,
@@ -55,9 +56,10 @@ def Packed_LayoutAttr : AttrDef<Packed_Dialect, "Layout"> {
                         DefaultValuedParameter<"int64_t", "0">:$n,
                         DefaultValuedParameter<"int64_t", "0">:$m,
                         DefaultValuedParameter<"bool", "false">:$asymmetric,
-                        DefaultValuedParameter<"bool", "false">:$per_row);
-  let assemblyFormat =
-      "`<` $kind `,` $element (`,` struct($group, $n, $m, $asymmetric, $per_row)^)? `>`";
+                        DefaultValuedParameter<"bool", "false">:$per_row,
+                        DefaultValuedParameter<"bool", "false">:$minimums);
+  let assemblyFormat = "`<` $kind `,` $element "
+      "(`,` struct($group, $n, $m, $asymmetric, $per_row, $minimums)^)? `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     /// The same layout in Packing's terms, and back.
@@ -83,29 +85,32 @@ def Packed_LoweringConfigAttr : AttrDef<Packed_Dialect, "LoweringConfig"> {
     goes through while its activations are in the nearest cache; `streams`: how many of them are
     read side by side, so that as many streams of memory are under way; `unroll`: most dot products
     of a loop body; `split`: whether threads get equal numbers of pieces or equal numbers of bytes,
-    which differ where tiles do.
+    which differ where tiles do; `piece_tokens`: tokens of one piece of work (0: all).
 
     (C1) `tokens` is in [1, 32]. (C2) `accumulators` is 1, 2 or 4. (C3) `prefetch` is not negative.
     (C4) `level` is 1, 2 or 3. (C5) `row_tiles` is in [1, 64]. (C6) `unroll` is in [1, 1024].
-    (C7) `streams` is in [1, 8] and divides `row_tiles`.
+    (C7) `streams` is in [1, 8] and divides `row_tiles`. (C8) `piece_tokens` is not negative.
 
     Examples: `#packed.lowering_config<tokens = 1, accumulators = 4, prefetch = 8192>`,
     `#packed.lowering_config<tokens = 16, accumulators = 1, prefetch = 65536, row_tiles = 4>`,
     `#packed.lowering_config<tokens = 1, accumulators = 2, prefetch = 0, row_tiles = 4, streams = 4>`,
-    `#packed.lowering_config<tokens = 1, accumulators = 2, prefetch = 4096, level = 1, unroll = 64, split = bytes>`
+    `#packed.lowering_config<tokens = 1, accumulators = 2, prefetch = 4096, level = 1, unroll = 64, split = bytes>`,
+    `#packed.lowering_config<tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 4, piece_tokens = 128>`
   }];
   let parameters = (ins "int64_t":$tokens, "int64_t":$accumulators, "int64_t":$prefetch,
                         DefaultValuedParameter<"int64_t", "2">:$level,
                         DefaultValuedParameter<"int64_t", "1">:$row_tiles,
                         DefaultValuedParameter<"int64_t", "1">:$streams,
                         DefaultValuedParameter<"int64_t", "128">:$unroll,
-                        DefaultValuedParameter<"::stc::packed::ThreadSplit", "::stc::packed::ThreadSplit::Tiles">:$split);
+                        DefaultValuedParameter<"::stc::packed::ThreadSplit", "::stc::packed::ThreadSplit::Tiles">:$split,
+                        DefaultValuedParameter<"int64_t", "0">:$piece_tokens);
   let builders = [AttrBuilder<(ins "int64_t":$tokens, "int64_t":$accumulators,
                                    "int64_t":$prefetch, CArg<"int64_t", "1">:$rowTiles,
                                    CArg<"::stc::packed::ThreadSplit",
-                                        "::stc::packed::ThreadSplit::Tiles">:$split), [{
+                                        "::stc::packed::ThreadSplit::Tiles">:$split,
+                                   CArg<"int64_t", "0">:$pieceTokens), [{
     return $_get($_ctxt, tokens, accumulators, prefetch, /*level=*/2, rowTiles, /*streams=*/1,
-                 /*unroll=*/128, split);
+                 /*unroll=*/128, split, pieceTokens);
   }]>];
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;

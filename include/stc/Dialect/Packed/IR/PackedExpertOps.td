@@ -26,6 +26,34 @@ def Packed_TopKGateOp : Packed_DestinationOp<"top_k_gate"> {
   }];
 }
 
+def Packed_GroupedGateOp : Packed_DestinationOp<"grouped_gate"> {
+  let summary = "The weights of experts chosen in groups, in destination style.";
+  let description = [{
+    As `stc.grouped_gate`, written to `out`.
+
+    (C1) to (C3), (C5) as there. (C4) `correction` has one number per column. (C6) out has the
+    scores' shape.
+
+    ```mlir
+    %g = packed.grouped_gate normalized ins(%s : tensor<?x8xf32>) correction(%b : tensor<8xf32>)
+        outs(%g0 : tensor<?x8xf32>) k 2 groups 4 kept 2 best 2 scale 2.5 -> tensor<?x8xf32>
+    ```
+  }];
+  let arguments = (ins Packed_F32Matrix:$scores, Optional<Packed_F32Vector>:$correction,
+                       Packed_F32Matrix:$out, I64Attr:$k, I64Attr:$groups, I64Attr:$kept,
+                       I64Attr:$best, F64Attr:$scale, UnitAttr:$normalized);
+  let results = (outs Optional<AnyRankedTensor>:$result);
+  let assemblyFormat = [{
+    (`normalized` $normalized^)? `ins` `(` $scores `:` type($scores) `)`
+    (`correction` `(` $correction^ `:` type($correction) `)`)?
+    `outs` `(` $out `:` type($out) `)` `k` $k `groups` $groups `kept` $kept `best` $best
+    `scale` $scale attr-dict (`->` type($result)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
+  }];
+}
+
 def Packed_SelectTokensOp : Packed_DestinationOp<"select_tokens"> {
   let summary = "The tokens that chose an expert.";
   let description = [{

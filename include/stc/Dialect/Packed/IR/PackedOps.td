@@ -19,11 +19,12 @@ class Packed_Shaped<int rank, list<Type> elements>
 def Packed_F32Matrix : Packed_Shaped<2, [F32]>;
 def Packed_I8Matrix : Packed_Shaped<2, [I8]>;
 def Packed_I32Matrix : Packed_Shaped<2, [I32]>;
-def Packed_BF16Matrix : Packed_Shaped<2, [BF16]>;
+def Packed_HalfMatrix : Packed_Shaped<2, [BF16, F16]>;
 def Packed_F32Vector : Packed_Shaped<1, [F32]>;
 def Packed_I32Vector : Packed_Shaped<1, [I32]>;
 def Packed_InputMemRef : AnyTypeOf<[MemRefRankOf<[F32], [2]>, MemRefRankOf<[I8], [2]>,
-                                    MemRefRankOf<[I32], [2]>, MemRefRankOf<[BF16], [2]>]>;
+                                    MemRefRankOf<[I32], [2]>,
+                                    MemRefRankOf<[BF16, F16], [2]>]>;
 
 // The nonlinearities of stc, whose enumeration is defined there.
 def Packed_ActivationKindAttr : Attr<CPred<"::mlir::isa<::stc::ActivationKindAttr>($_self)">,
@@ -242,7 +243,10 @@ def Packed_QuantizeActivationsOp : Packed_DestinationOp<"quantize_activations"> 
     a dot product with unsigned weight codes starts from. With `offset` 128 codes are stored plus
     128, as unsigned bytes, for dot products with signed weights; sums are of the codes without it.
 
-    (C1) `group` is 32, 64 or 128, `sum_factor` in [-255, 255], `offset` 0 or 128. (C2) codes have
+    With `order` the columns are those of the input that it names, in its order, as
+    `stc.permute_features` takes them; the input may have more.
+
+    (C1) `group` is 16, 32, 64 or 128, `sum_factor` in [-255, 255], `offset` 0 or 128. (C2) codes have
     ceil(columns / group) * group columns, scales and sums ceil(columns / group). (C3) All have the
     input's tokens.
 
@@ -253,12 +257,12 @@ def Packed_QuantizeActivationsOp : Packed_DestinationOp<"quantize_activations"> 
     ```
   }];
   let arguments = (ins Packed_F32Matrix:$input, Packed_I8Matrix:$codes, Packed_F32Matrix:$scales,
-                       Packed_I32Matrix:$sums, I64Attr:$group,
+                       Packed_I32Matrix:$sums, Optional<Packed_F32Vector>:$order, I64Attr:$group,
                        DefaultValuedAttr<I64Attr, "1">:$sum_factor,
                        DefaultValuedAttr<I64Attr, "0">:$offset);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
-    `ins` `(` $input `:` type($input) `)`
+    `ins` `(` $input `:` type($input) `)` (`order` `(` $order^ `:` type($order) `)`)?
     `outs` `(` $codes `,` $scales `,` $sums `:` type($codes) `,` type($scales) `,` type($sums) `)`
     `group` $group (`sum_factor` $sum_factor^)? (`offset` $offset^)? attr-dict
     (`->` type($results)^)?
@@ -267,30 +271,61 @@ def Packed_QuantizeActivationsOp : Packed_DestinationOp<"quantize_activations"> 
     ::mlir::MutableOperandRange getDpsInitsMutable() {
       return {getOperation(), 1, 3};
     }
+    /// How many columns are quantized.
+    int64_t getColumns() {
+      ::mlir::Value from = getOrder() ? getOrder() : getInput();
+      return ::mlir::cast<::mlir::ShapedType>(from.getType()).getShape().back();
+    }
+  }];
+}
+
+def Packed_PermuteFeaturesOp : Packed_DestinationOp<"permute_features"> {
+  let summary = "The columns of activations in another order, in destination style.";
+  let description = [{
+    As `stc.permute_features`, written to `out`. Quantization reads columns in any order itself.
+
+    (C1) `order` has one number per column of out. (C2) out has the input's tokens.
+
+    ```mlir
+    %y = packed.permute_features ins(%x, %order : tensor<?x8xf32>, tensor<8xf32>)
+        outs(%y0 : tensor<?x8xf32>) -> tensor<?x8xf32>
+    ```
+  }];
+  let arguments = (ins Packed_F32Matrix:$input, Packed_F32Vector:$order, Packed_F32Matrix:$out);
+  let results = (outs Optional<AnyRankedTensor>:$result);
+  let assemblyFormat = [{
+    `ins` `(` $input `,` $order `:` type($input) `,` type($order) `)`
+    `outs` `(` $out `:` type($out) `)` attr-dict (`->` type($result)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
   }];
 }
 
 def Packed_SplitActivationsOp : Packed_DestinationOp<"split_activations"> {
-  let summary = "Activations as sums of two bf16 numbers.";
+  let summary = "Activations as sums of two bf16 numbers, or as one number of 16 bits.";
   let description = [{
     out[t, k] is the high part of input[t, k], out[t, columns of out / 2 + k] its low part, as
     Packing's splitActivation defines them: high = x rounded to bf16, low = x - high rounded to
-    bf16. What lies behind the input's columns in either half is zero.
+    bf16. What lies behind the input's columns in either half is zero. An out of half as many
+    columns has the high parts alone, in bf16 or f16 (Packing's roundActivation).
 
     Products of bf16 numbers are exact in f32, so a matrix of bf16 times both halves is a product
     with activations that are off by at most 2^-17 of themselves: 256 times less than rounding them
     to bf16 once (2^-9 to 2^-8) would cost, which would be more than weights that are not quantized
     promise.
 
-    (C1) out has twice the input's columns rounded up to an odd multiple of 32. (C2) out has the
-    input's tokens.
+    (C1) out has the input's columns rounded up to an odd multiple of 32, or, if it is bf16, twice
+    as many. (C2) out has the input's tokens.
 
     ```mlir
     %h = packed.split_activations ins(%x : tensor<?x40xf32>) outs(%h0 : tensor<?x192xbf16>)
         -> tensor<?x192xbf16>
+    %r = packed.split_activations ins(%x : tensor<?x40xf32>) outs(%r0 : tensor<?x96xf16>)
+        -> tensor<?x96xf16>
     ```
   }];
-  let arguments = (ins Packed_F32Matrix:$input, Packed_BF16Matrix:$out);
+  let arguments = (ins Packed_F32Matrix:$input, Packed_HalfMatrix:$out);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let assemblyFormat = [{
     `ins` `(` $input `:` type($input) `)` `outs` `(` $out `:` type($out) `)` attr-dict
@@ -309,15 +344,21 @@ def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]>
     token's angles (as `stc.rotary_embedding` with halves; cos has half a head's columns), and plus
     residual[t, n]. With a float layout `inputs` is one f32 matrix; with a quantized layout it is the three results
     of `packed.quantize_activations` with the weight's group and, as `sum_factor`, minus its zero
-    point, or -1 where every row has its own, with `offset` 128 for the kinds pairs and block, and
-    sum = sum over groups of activation_scale * weight_scale * (sum of code products).
+    point, or -1 where every row has its own or minimums, with `offset` 128 for the kinds pairs and
+    block, and sum = sum over groups of activation_scale * (weight_scale * (sum of code products) -
+    minimum * (sum of activation codes)).
 
-    With the layout `dense, bf16` a second input may be the result of `packed.split_activations` of
-    the first: blocks of 8 and more tokens then go through tile registers (`packed.tile_dot_bf16`).
+    With weights of 16-bit floats, dense or 2:4, a second input may be the result of
+    `packed.split_activations` of the first, in the weights' type: sums of two numbers of bf16 (which
+    2:4 weights of f16 take too), or activations that were rounded to bf16 or f16 once. On processors blocks of 8 and more tokens then
+    go through tile registers (`packed.tile_dot_bf16`, which take sums of two), on GPUs any number
+    of tokens through tensor cores. With a dense quantized layout the one input may be activations
+    that were rounded to f16, for GPUs whose tensor cores multiply weights made f16 by them.
 
-    (C1) Float layouts take one input, dense bf16 two as well, quantized ones three. (C2) The
-    input's columns equal the weight's columns (padded to the group for codes; twice the columns
-    rounded up to an odd multiple of 32 for split activations). (C3) out is tokens x weight rows. (C4) The
+    (C1) Float layouts take one input, those of 16 bits, dense or 2:4, two as well, quantized ones three, or, if
+    they are dense, one of f16.
+    (C2) The input's columns equal the weight's columns (padded to the group for codes; rounded up to
+    an odd multiple of 32 for rounded activations, and twice that for split ones). (C3) out is tokens x weight rows. (C4) The
     bias has one value per weight row. (C5) The residual has out's shape. (C6) The layout is not
     `rows`. (C7) The gate has out's shape, and comes with an activation. (C8) cos and sin come
     together and have equal types and out's tokens; their columns are a multiple of 16, the rows of
@@ -338,7 +379,7 @@ def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]>
     ```
   }];
   let arguments = (ins Variadic<AnyTypeOf<[Packed_F32Matrix, Packed_I8Matrix, Packed_I32Matrix,
-                                           Packed_BF16Matrix]>>:$inputs,
+                                           Packed_HalfMatrix]>>:$inputs,
                        Packed_WeightType:$weight, Optional<Packed_F32Vector>:$bias,
                        Optional<Packed_F32Matrix>:$gate, Optional<Packed_F32Matrix>:$cos,
                        Optional<Packed_F32Matrix>:$sin, Optional<Packed_F32Matrix>:$residual,
@@ -419,26 +460,40 @@ def Packed_RotaryOp : Packed_DestinationOp<"rotary"> {
 def Packed_RMSNormOp : Packed_DestinationOp<"rms_norm"> {
   let summary = "Root-mean-square normalization of parts of rows in destination style.";
   let description = [{
-    As `stc.rms_norm` with `groups`, written to `out`. Input and out may be the same buffer.
+    As `stc.rms_norm` with `groups`, written to `out`; the weight of every group follows that of the
+    one before, where they have their own. With `centred` the mean of a group is subtracted first,
+    which makes it `stc.layer_norm`. Input and out may be the same buffer.
 
-    (C1) `groups` is positive and the weight has one value per column of a group. (C2) `epsilon` is
-    finite and not negative. (C3) out has the input's shape.
+    (C1) `groups` is positive and the weight has one value per column of a group, or one per column.
+    (C2) `epsilon` is finite and not negative. (C3) out has the input's shape.
 
     ```mlir
     %y = packed.rms_norm ins(%x, %w : tensor<?x8xf32>, tensor<4xf32>)
         outs(%y0 : tensor<?x8xf32>) groups 2 epsilon 1.0e-05 -> tensor<?x8xf32>
+    %z = packed.rms_norm centred ins(%x, %v : tensor<?x8xf32>, tensor<8xf32>)
+        outs(%z0 : tensor<?x8xf32>) groups 2 epsilon 1.0e-05 -> tensor<?x8xf32>
     ```
   }];
   let arguments = (ins Packed_F32Matrix:$input, Packed_F32Vector:$weight, Packed_F32Matrix:$out,
-                       I64Attr:$groups, F64Attr:$epsilon);
+                       I64Attr:$groups, F64Attr:$epsilon, UnitAttr:$centred);
   let results = (outs Optional<AnyRankedTensor>:$result);
   let assemblyFormat = [{
-    `ins` `(` $input `,` $weight `:` type($input) `,` type($weight) `)`
+    (`centred` $centred^)? `ins` `(` $input `,` $weight `:` type($input) `,` type($weight) `)`
     `outs` `(` $out `:` type($out) `)` `groups` $groups `epsilon` $epsilon attr-dict
     (`->` type($result)^)?
   }];
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutMutable(); }
+    /// The columns of a group.
+    int64_t getGroupColumns() {
+      return ::mlir::cast<::mlir::ShapedType>(getInput().getType()).getShape().back() /
+             int64_t(getGroups());
+    }
+    /// Whether every group has a weight of its own.
+    bool hasOwnWeights() {
+      return getGroups() > 1 && ::mlir::cast<::mlir::ShapedType>(getWeight().getType())
+                                        .getDimSize(0) != getGroupColumns();
+    }
   }];
 }
 

@@ -4,18 +4,20 @@
 
 def Packed_MatmulTileOp : Packed_Op<"matmul_tile", [
     AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
-  let summary = "A few row tiles of a matmul, for all tokens.";
+  let summary = "A few row tiles of a matmul, for all tokens or some.";
   let description = [{
     Computes row tiles [tile, tile + row_tiles of `config`) of a `packed.matmul`, as far as they
     exist: columns [16 * tile, 16 * tile + 16 * row_tiles) of out. Operands are those of the matmul
-    on memrefs.
+    on memrefs. With `tokens from` it does so for tokens [token, token + piece_tokens of `config`),
+    as far as they exist.
 
     With rotary embeddings it computes pairs of row tiles whose rows are turned together: with c
     columns of cos, pair p is the row tiles t = p / (c / 16) * (c / 8) + p % (c / 16) and
     t + c / 16, and there are half as many pairs as row tiles.
 
     (C1) As packed.matmul's constraints, on memrefs. (C2) The inputs have the identity layout:
-    kernels compute addresses of tokens themselves.
+    kernels compute addresses of tokens themselves. (C3) `token` is present exactly where the
+    config's `piece_tokens` is not 0.
 
     ```mlir
     packed.matmul_tile %tile ins(%x : memref<?x32xf32>)
@@ -24,7 +26,7 @@ def Packed_MatmulTileOp : Packed_Op<"matmul_tile", [
         config <tokens = 1, accumulators = 4, prefetch = 0>
     ```
   }];
-  let arguments = (ins Index:$tile, Variadic<Packed_InputMemRef>:$inputs, Packed_WeightType:$weight,
+  let arguments = (ins Index:$tile, Optional<Index>:$token, Variadic<Packed_InputMemRef>:$inputs, Packed_WeightType:$weight,
                        Optional<MemRefRankOf<[F32], [1]>>:$bias,
                        Optional<MemRefRankOf<[F32], [2]>>:$gate,
                        Optional<MemRefRankOf<[F32], [2]>>:$cos,
@@ -34,7 +36,7 @@ def Packed_MatmulTileOp : Packed_Op<"matmul_tile", [
                        OptionalAttr<Packed_ActivationKindAttr>:$activation,
                        Packed_LoweringConfigAttr:$config);
   let assemblyFormat = [{
-    $tile `ins` `(` $inputs `:` type($inputs) `)` `weight` `(` $weight `:` type($weight) `)`
+    $tile (`tokens` `from` $token^)? `ins` `(` $inputs `:` type($inputs) `)` `weight` `(` $weight `:` type($weight) `)`
     (`bias` `(` $bias^ `:` type($bias) `)`)?
     (`gate` $activation `(` $gate^ `:` type($gate) `)`)?
     (`rotary` `(` $cos^ `,` $sin `:` type($cos) `,` type($sin) `)`)?

@@ -35,10 +35,11 @@ template <typename Op> Op onlyOperation(mlir::scf::ForallOp loop) {
   return found;
 }
 
-/// Moves the body of `first` before that of `second`, another loop of one dimension with as many
-/// iterations, and erases `first`.
+/// Moves the body of `first` before that of `second`, another loop with the same iterations, and
+/// erases `first`.
 inline void prependBody(mlir::scf::ForallOp first, mlir::scf::ForallOp second) {
-  first.getInductionVar(0).replaceAllUsesWith(second.getInductionVar(0));
+  for (auto [own, other] : llvm::zip_equal(first.getInductionVars(), second.getInductionVars()))
+    own.replaceAllUsesWith(other);
   mlir::Block *from = first.getBody(), *to = second.getBody();
   to->getOperations().splice(to->begin(), from->getOperations(), from->begin(),
                              std::prev(from->end()));

@@ -22,10 +22,11 @@ def DistributeThreadsPass : Pass<"packed-distribute-threads", "::mlir::ModuleOp"
 def FuseGatesPass : Pass<"packed-fuse-gates", "::mlir::ModuleOp"> {
   let summary = "Computes the tiles of a gate where they are used";
   let description = [{
-    Of two `scf.forall` loops over the row tiles of weights of equal shape, where the second
-    multiplies with an activated gate (`gate` of `packed.matmul_tile`) that the first computes, both
-    become one: what a thread reads of the gate it has just written itself, and no thread waits for
-    another between the two. Loops that take tiles in pieces of different size stay apart.
+    Of two `scf.forall` loops over the row tiles of weights of equal shape (and pieces of the tokens,
+    where those are divided), where the second multiplies with an activated gate (`gate` of
+    `packed.matmul_tile`) that the first computes, both become one: what a thread reads of the gate
+    it has just written itself, and no thread waits for another between the two. Loops that take
+    tiles or tokens in pieces of different size stay apart.
   }];
   let statistics = [
     Statistic<"fused", "fused", "Number of loops that joined another">,
@@ -160,7 +161,8 @@ def TileOpsPass : Pass<"packed-tile-ops", "::mlir::ModuleOp"> {
     - `packed.matmul`: row tiles of the weight (`packed.matmul_tile`), with its lowering
       configuration (one token at a time where it has none);
     - `packed.attention` of several tokens: key/value heads, and tokens so many at a time that they
-      and the query heads of a key/value head make `rows-per-tile` rows (`packed.attention_tile`);
+      and the query heads of a key/value head make `rows-per-tile` rows (`packed.attention_tile`), or as many as its attribute
+      `packed.rows_per_tile` says;
       of one token: key/value heads and pieces of `piece-keys` positions, if the cache holds more,
       and then query heads (`packed.attention_combine`);
     - `packed.quantize_activations`: tokens and, where rows are long and their number is known,

@@ -6,6 +6,10 @@
 
 namespace stc {
 
+/// On packed.attention: how many rows of a tile suit the target, in the place of
+/// packed-tile-ops' own number.
+constexpr llvm::StringLiteral kRowsPerTileAttr = "packed.rows_per_tile";
+
 /// What differs between targets.
 struct LoopPassOptions {
   int64_t maxTokens = 64;      // most tokens of one call

@@ -22,6 +22,11 @@ struct VisibleBlocks {
 VisibleBlocks visibleBlocks(mlir::ImplicitLocOpBuilder &builder, mlir::Value first,
                             mlir::Value last, int64_t window, int64_t sinks, mlir::Value end);
 
+/// i1: whether all positions from `first` to `last` see all keys of the block that begins at
+/// `start` (index). All but a few blocks are seen whole.
+mlir::Value seesWholeBlock(mlir::ImplicitLocOpBuilder &builder, mlir::Value first, mlir::Value last,
+                           mlir::Value start, int64_t window, int64_t sinks, mlir::Value end);
+
 /// A row that sees nothing has a sum of probabilities (relative to the largest) below this; all
 /// others have 1 or more. Sums no smaller than it make the result of such a row zero.
 constexpr double kSmallestSum = 1e-30;

@@ -108,12 +108,12 @@ def STC_KVCacheType : TypeDef<STC_Dialect, "KVCache"> {
   let description = [{
     Mutable state: for every layer, key/value head and position below `capacity` one key and one
     value of `head_dim` numbers. `element` says how they are rounded when they are stored: f32 not
-    at all; f16 to nearest even, clamped to the finite range; i8 to codes from -127 to 127 with one
+    at all; f16 and f8E4M3FN to nearest even, clamped to the finite range; i8 to codes from -127 to 127 with one
     f32 scale per key and per value, the largest magnitude / 127. The bytes are Packing's business
     (KVCacheLayout).
 
-    (C1) Every size is positive. (C2) `capacity` is a multiple of 16. (C3) `element` is f32, f16 or
-    i8.
+    (C1) Every size is positive. (C2) `capacity` is a multiple of 16. (C3) `element` is f32, f16,
+    i8 or f8E4M3FN.
 
     Example: `!stc.kv_cache<layers = 5, kv_heads = 4, head_dim = 8, capacity = 512, element = i8>`
   }];

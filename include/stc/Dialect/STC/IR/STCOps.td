@@ -15,7 +15,8 @@ include "mlir/IR/SymbolInterfaces.td"
 def STC_ActivationKind : I32EnumAttr<"ActivationKind", "an elementwise nonlinearity", [
     I32EnumAttrCase<"Silu", 0, "silu">, I32EnumAttrCase<"Gelu", 1, "gelu">,
     I32EnumAttrCase<"GeluTanh", 2, "gelu_tanh">, I32EnumAttrCase<"Relu", 3, "relu">,
-    I32EnumAttrCase<"Sigmoid", 4, "sigmoid">, I32EnumAttrCase<"QuickGelu", 5, "quick_gelu">]> {
+    I32EnumAttrCase<"Sigmoid", 4, "sigmoid">, I32EnumAttrCase<"QuickGelu", 5, "quick_gelu">,
+    I32EnumAttrCase<"Relu2", 6, "relu2">]> {
   let cppNamespace = "::stc";
   let genSpecializedAttr = 0;
 }
@@ -35,6 +36,8 @@ def STC_Tokens : 1DTensorOf<[I32]>;
 def STC_Activations : 2DTensorOf<[F32]>;
 def STC_Matrix : 2DTensorOf<[AnyFloat]>;
 def STC_Vector : 1DTensorOf<[AnyFloat]>;
+// What a norm multiplies by: a vector for all groups of columns, or a row for each.
+def STC_Gains : AnyTypeOf<[STC_Vector, STC_Matrix], "a vector, or a matrix of a row per group">;
 
 //===----------------------------------------------------------------------===//
 // Weights
@@ -48,12 +51,14 @@ def STC_WeightOp : STC_Op<"weight", [Symbol]> {
     compression changed it; later passes read the changed values from the store. With `slice` the
     weight is a part of the rows and columns of its source or value. A `transposed` source is stored
     [inputs, outputs]; it is transposed before it is sliced. `offset` is added to every stored value
-    (norms that a checkpoint keeps as gain - 1).
+    (norms that a checkpoint keeps as gain - 1). Last, rows and columns are put into the orders of
+    `row_order` and `column_order`: row i of the weight is row `row_order`[i] of what has no order.
 
     (C1) The type is a ranked, static tensor of floats with 1 or 2 dimensions, each positive.
     (C2) Exactly one of `source` and `value` is present. (C3) `value` has the weight's type, or with
     `slice` the shape that is a slice of. (C4) `slice` leaves the weight's shape. (C5) `transposed`
     and `offset` come with a `source`; what is transposed has 2 dimensions. (C6) `offset` is finite.
+    (C7) Orders name each row or column once; `column_order` comes with 2 dimensions.
 
     ```mlir
     stc.weight @norm : tensor<4xf32> {value = dense<1.0> : tensor<4xf32>}
@@ -66,12 +71,17 @@ def STC_WeightOp : STC_Op<"weight", [Symbol]> {
       slice = #stc.slice<of = [12, 4], rows = [4, 8]>}
     stc.weight @layers.1.attn_norm : tensor<4xf32> {
       source = "model.layers.1.input_layernorm.weight", offset = 1.0 : f64}
+    stc.weight @layers.1.o : tensor<4x4xf32> {
+      source = "model.layers.1.self_attn.o_proj.weight",
+      column_order = dense<[0, 2, 1, 3]> : tensor<4xi32>}
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRankedTensor>:$type,
                        OptionalAttr<StrAttr>:$source, OptionalAttr<ElementsAttr>:$value,
                        OptionalAttr<STC_SliceAttr>:$slice,
                        UnitAttr:$transposed, OptionalAttr<F64Attr>:$offset,
+                       OptionalAttr<I32ElementsAttr>:$row_order,
+                       OptionalAttr<I32ElementsAttr>:$column_order,
                        OptionalAttr<STC_PruneAttr>:$prune, OptionalAttr<STC_QuantAttr>:$quant);
   let assemblyFormat = "$sym_name `:` $type attr-dict";
   let hasVerifier = 1;
@@ -90,9 +100,11 @@ def STC_WeightOp : STC_Op<"weight", [Symbol]> {
         std::swap(shape.front(), shape.back());
       return shape;
     }
+    /// Whether rows or columns stand in an order of their own.
+    bool isOrdered() { return getRowOrder() || getColumnOrder(); }
     /// Whether the weight is a tensor of the checkpoint as it is stored there.
     bool isWholeSource() {
-      return getSource() && !getSlice() && !getTransposed() && !getOffset();
+      return getSource() && !getSlice() && !getTransposed() && !getOffset() && !isOrdered();
     }
   }];
 }
@@ -262,24 +274,50 @@ def STC_LinearOp : STC_PureOp<"linear"> {
   }];
 }
 
+def STC_PermuteFeaturesOp : STC_PureOp<"permute_features"> {
+  let summary = "Columns of activations in another order.";
+  let description = [{
+    result[t, c] = input[t, order[c]]. `order` holds whole numbers, each below the number of columns:
+    what a matrix is multiplied with whose own columns stand in that order (the activation order of
+    GPTQ, Frantar et al. 2023, sorts them by group). It is a weight, since layers that share code
+    have orders of their own; floats are exact below 2^24.
+
+    An order of more or fewer numbers than there are columns may repeat or leave out some, and has -1
+    where the result is 0: parts of heads are spread over all heads with it (latent attention,
+    DeepSeek-AI 2024).
+
+    (C1) The result has one column per number of `order`. (C2) The columns are at most 2^24.
+
+    ```mlir
+    %y = stc.permute_features %x, %order : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let arguments = (ins STC_Activations:$input, STC_Vector:$order);
+  let results = (outs STC_Activations:$result);
+  let assemblyFormat = "$input `,` $order attr-dict `:` functional-type(operands, results)";
+}
+
 def STC_RMSNormOp : STC_PureOp<"rms_norm"> {
   let summary = "Root-mean-square normalization (Zhang and Sennrich 2019).";
   let description = [{
     result[t, c] = input[t, c] / sqrt(mean over c of input[t, c]^2 + epsilon) * weight[c]. With
-    `groups` each of that many equal parts of a row is normalized on its own, all with the same
-    weight: the norm of every head of queries or keys.
+    `groups` each of that many equal parts of a row is normalized on its own: the norm of every head
+    of queries or keys. A weight that is a vector is for all groups, one that is a matrix has a row
+    for each.
 
-    (C1) `groups` is positive and the weight has one value per column of a group. (C2) `epsilon` is
-    finite and not negative.
+    (C1) `groups` is positive and the weight has one value per column of a group, or as many rows of
+    these as there are groups. (C2) `epsilon` is finite and not negative.
 
     ```mlir
     %y = stc.rms_norm %x, %w epsilon 1.0e-05
         : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
     %z = stc.rms_norm %q, %w groups 2 epsilon 1.0e-05
         : (tensor<?x8xf32>, tensor<4xf32>) -> tensor<?x8xf32>
+    %u = stc.rms_norm %q, %m groups 2 epsilon 1.0e-05
+        : (tensor<?x8xf32>, tensor<2x4xf32>) -> tensor<?x8xf32>
     ```
   }];
-  let arguments = (ins STC_Activations:$input, STC_Vector:$weight, F64Attr:$epsilon,
+  let arguments = (ins STC_Activations:$input, STC_Gains:$weight, F64Attr:$epsilon,
                        DefaultValuedAttr<I64Attr, "1">:$groups);
   let results = (outs STC_Activations:$result);
   let assemblyFormat = [{
@@ -292,23 +330,28 @@ def STC_LayerNormOp : STC_PureOp<"layer_norm"> {
   let summary = "Layer normalization (Ba et al. 2016).";
   let description = [{
     With the mean m and the variance v (of the population) of a token's row:
-    result[t, c] = (input[t, c] - m) / sqrt(v + epsilon) * weight[c] (+ bias[c]).
+    result[t, c] = (input[t, c] - m) / sqrt(v + epsilon) * weight[c] (+ bias[c]). With `groups` each
+    of that many equal parts of a row is normalized on its own, by a weight as `stc.rms_norm` has it:
+    the norms of heads of Command R+ and StableLM 2, of which every head has gains of its own.
 
-    (C1) The weight has one value per column. (C2) So has the bias. (C3) `epsilon` is finite and not
-    negative.
+    (C1) `groups` is positive and the weight has one value per column of a group, or as many rows of
+    these as there are groups. (C2) The bias has one value per column, and there is none with more
+    than one group. (C3) `epsilon` is finite and not negative.
 
     ```mlir
     %y = stc.layer_norm %x, %w epsilon 1.0e-05
         : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
     %z = stc.layer_norm %x, %w bias %b epsilon 1.0e-05
         : (tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+    %u = stc.layer_norm %q, %m groups 2 epsilon 1.0e-05
+        : (tensor<?x8xf32>, tensor<2x4xf32>) -> tensor<?x8xf32>
     ```
   }];
-  let arguments = (ins STC_Activations:$input, STC_Vector:$weight, Optional<STC_Vector>:$bias,
-                       F64Attr:$epsilon);
+  let arguments = (ins STC_Activations:$input, STC_Gains:$weight, Optional<STC_Vector>:$bias,
+                       F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "1">:$groups);
   let results = (outs STC_Activations:$result);
   let assemblyFormat = [{
-    $input `,` $weight (`bias` $bias^)? `epsilon` $epsilon attr-dict
+    $input `,` $weight (`bias` $bias^)? (`groups` $groups^)? `epsilon` $epsilon attr-dict
     `:` functional-type(operands, results)
   }];
 }
@@ -327,6 +370,23 @@ def STC_ScaleOp : STC_PureOp<"scale", [Elementwise]> {
   let arguments = (ins STC_Activations:$input, F64Attr:$factor);
   let results = (outs STC_Activations:$result);
   let assemblyFormat = "$input `by` $factor attr-dict `:` functional-type(operands, results)";
+}
+
+def STC_ClampOp : STC_PureOp<"clamp", [Elementwise]> {
+  let summary = "Bounds values on both sides.";
+  let description = [{
+    result = max(-`limit`, min(input, `limit`)), elementwise; NaN stays NaN. MPT and OLMo (2024)
+    clip queries, keys and values so.
+
+    (C1) `limit` is finite and positive.
+
+    ```mlir
+    %y = stc.clamp %x limit 8.0 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let arguments = (ins STC_Activations:$input, F64Attr:$limit);
+  let results = (outs STC_Activations:$result);
+  let assemblyFormat = "$input `limit` $limit attr-dict `:` functional-type(operands, results)";
 }
 
 def STC_SoftCapOp : STC_PureOp<"soft_cap", [Elementwise]> {
@@ -349,8 +409,9 @@ def STC_ActivationOp : STC_PureOp<"activation", [Elementwise]> {
   let summary = "An elementwise nonlinearity.";
   let description = [{
     silu(x) = x / (1 + exp(-x)); gelu(x) = x * Phi(x); gelu_tanh is gelu's tanh approximation;
-    relu(x) = max(x, 0); sigmoid(x) = 1 / (1 + exp(-x)); quick_gelu(x) = x * sigmoid(1.702 x).
-    (Hendrycks and Gimpel 2016; Elfwing et al. 2017.)
+    relu(x) = max(x, 0); relu2(x) = relu(x)^2; sigmoid(x) = 1 / (1 + exp(-x));
+    quick_gelu(x) = x * sigmoid(1.702 x). (Hendrycks and Gimpel 2016; Elfwing et al. 2017; So et al.
+    2021.)
 
     (C1) The result has the input's type.
 
@@ -456,5 +517,6 @@ def STC_ExpertOp : STC_Op<"expert", [SingleBlockImplicitTerminator<"::stc::Yield
 }
 
 include "stc/Dialect/STC/IR/STCAttentionOps.td"
+include "stc/Dialect/STC/IR/STCRoutingOps.td"
 
 #endif // STC_DIALECT_STC_IR_STCOPS_TD

@@ -263,8 +263,8 @@ def QuantizeWeightsPass : Pass<"stc-quantize", "::mlir::ModuleOp"> {
     to the weight store; the weight's `quant` attribute records the specification and the relative
     error. A weight that was quantized before is left alone.
 
-    Specifications: `none`, `int8`, `int4`, `int3`, `int2`, then perhaps `-g32` (the default), `-g64`,
-    `-g128` or `-row` (one scale for a row), then perhaps `-asym` (each scale has a zero beside it); each also behind a
+    Specifications: `none`, `int8`, `int4`, `int3`, `int2`, then perhaps `-g16` (not of int3), `-g32`
+    (the default), `-g64`, `-g128` or `-row` (one scale for a row), then perhaps `-asym` (each scale has a zero beside it); each also behind a
     method (`rtn:int4`, the default). Methods that need calibration (`gptq`, `awq`) are an error here.
   }];
   let options = [
@@ -301,19 +301,49 @@ def QuantizeHeadPass : Pass<"stc-quantize-head", "::mlir::ModuleOp"> {
   ];
 }
 
+def SortColumnsPass : Pass<"stc-sort-columns", "::mlir::ModuleOp"> {
+  let summary = "Sorts the columns of stored codes by their group";
+  let description = [{
+    GPTQ's activation order (`desc_act`, `actorder`: Frantar et al. 2023) gives columns that matter
+    equally much a scale, wherever they stand; layouts have groups of columns beside each other. Each
+    weight that a checkpoint stores so, that only linear operations multiply with and that no pass has
+    changed gets a `column_order`, which sorts its columns by group. What it is multiplied with
+    follows:
+
+    - Where its only input is an elementwise function of other linear operations that nothing else
+      reads, their rows (and biases) get the order as `row_order`, and nothing is computed: gate and
+      up of a feed-forward layer. Where it is an attention whose every query head keeps its columns,
+      in one order for all heads that share a value head, the rows of the values get it.
+    - Else `stc.permute_features` takes the input in that order, which a weight named `NAME_order`
+      holds; weights with equal inputs and orders share it.
+
+    Columns that make up whole groups of 32 and more beside each other stay as they are, and so do
+    those whose groups are of unequal sizes.
+
+    ```
+    stc-opt import.mlir --stc-sort-columns --stc-adopt-codes
+    ```
+  }];
+  let statistics = [
+    Statistic<"sorted", "sorted", "Number of matrices whose columns were sorted">,
+    Statistic<"moved", "moved", "Number of those whose order went into rows of other matrices">,
+    Statistic<"gathers", "gathers", "Number of permutations of activations">,
+  ];
+}
+
 def AdoptCodesPass : Pass<"stc-adopt-codes", "::mlir::ModuleOp"> {
   let summary = "Keeps the codes that a checkpoint stores its matrices with";
   let description = [{
     A checkpoint that was quantized before (GPTQ, AWQ, compressed-tensors, blocks of GGUF) holds
     codes and scales. Each weight that only linear operations multiply with, that is stored so, and
     whose values no pass before has changed or quantized keeps them, whatever mask it has: its `quant`
-    attribute becomes `stored:` with a layout's name, and nothing is rounded. Where a scale is not of
-    f16 it is rounded, which the error in the attribute tells. An embedding table that is tied to the
+    attribute becomes `stored:` with a layout's name, and nothing is rounded. Where a scale or a
+    minimum is not of f16 it is rounded, which the error in the attribute tells. An embedding table that is tied to the
     head keeps its values, and the head gets a copy named `NAME.head`.
 
     Codes that no layout holds (groups of other sizes, columns of a group that are not beside each
-    other, minimums) are rounded to int8 in groups of 32; a warning tells once for each reason how
-    many matrices that are and the relative error of all of them. F8_E4M3 stays floats, which loses
+    other, scales beyond f16, minimums of pruned weights) are rounded to int8 in groups of 32; a warning
+    tells once for each reason how many matrices that are and the relative error of all of them. F8_E4M3 stays floats, which loses
     nothing.
 
     ```
@@ -353,7 +383,7 @@ def SearchRecipePass : Pass<"stc-search-recipe", "::mlir::ModuleOp"> {
     Option<"bandwidth", "bandwidth", "double", "0",
            "Bytes per second that decoding reads; needed for tokens/s">,
     Option<"budget", "budget", "std::string", "\"\"",
-           "kl<=X, ppl<=R (below 2: relative to the source), bytes<=B or tokens/s>=T">,
+           "kl<=X, cosine<=X of an encoder, ppl<=R (below 2: relative to the source), bytes<=B or tokens/s>=T">,
     Option<"cache", "cache", "std::string", "\"\"",
            "Folder that keeps what was measured, by the content of all it depends on">,
     Option<"cacheIdentity", "cache-identity", "std::string", "\"\"",

@@ -12,6 +12,7 @@ namespace stc {
 struct Budget {
   enum class Quantity {
     Divergence, // KL(source || compressed), nats per token, at most
+    Cosine,     // of an encoder: mean of 1 - cosine(source's vector, compressed one's), at most
     Perplexity, // at most; below 2 it is a ratio to the source's
     Bytes,      // of all stored weights, at most
     Speed,      // tokens per second of decoding, at least
@@ -27,10 +28,13 @@ struct Budget {
   bool limitsLoss() const { return quantity <= Quantity::Perplexity; }
   /// "kl<=0.02", with another limit if asked for.
   std::string str() const { return strWith(limit); }
+  /// Errors where the model has no such quantity: an encoder has vectors, and all others predict and
+  /// decode tokens.
+  absl::Status check(bool isEncoder) const;
   std::string strWith(double value) const;
 };
 
-/// Parses `kl<=0.02`, `ppl<=1.03`, `bytes<=4.2M` (K, M and G are powers of 1000) or `tokens/s>=50`,
+/// Parses `kl<=0.02`, `cosine<=0.001`, `ppl<=1.03`, `bytes<=4.2M` (K, M and G are powers of 1000) or `tokens/s>=50`,
 /// and `speed`, `size` or `quality`. Without an objective, loss is limited for the sake of speed,
 /// and bytes and speed are for the sake of quality. Errors: other forms, limits that are not
 /// positive (a perplexity at most 1), and an objective that the budget leaves no room for.

@@ -22,10 +22,10 @@ struct WeightFacts {
   int64_t rows = 0, columns = 0;
   ElementKind element = ElementKind::F32; // of the floats, when floats are stored
   QuantizeSpec quantize;
-  PrunePattern pattern; // what was asked for, or what the zero codes turn out to be
-  double density = 1;   // fraction of non-zero codes
-  /// Bytes of the codes of a pruned weight as a bitmap and, if it was pruned in blocks, as blocks;
-  /// nothing where there is no such layout of these codes.
+  PrunePattern pattern; // what was asked for, or what the zeros turn out to be
+  double density = 1;   // fraction of codes or floats that are not zero
+  /// Bytes of a pruned weight's codes or floats as a bitmap and, of codes that were pruned in
+  /// blocks, as blocks; nothing where there is no such layout of them.
   std::optional<int64_t> bitmapBytes, blockBytes;
 };
 
@@ -39,9 +39,15 @@ absl::StatusOr<LayoutChoice> chooseLayout(const WeightFacts &facts);
 /// Bytes of the weight in a layout that was chosen from its facts.
 absl::StatusOr<int64_t> chosenBytes(const WeightFacts &facts, const Layout &layout);
 
+/// Whether the layout of a quantized matrix depends on its codes, and not on its pattern, its shape
+/// and how it is quantized alone.
+bool dependsOnCodes(const WeightFacts &facts);
+
 /// What the codes of a matrix say: density, a pattern where none was asked for, and the bytes of
 /// layouts that depend on them. `facts` knows shape, quantization and pattern already.
 void addCodeFacts(const QuantizedMatrix &matrix, WeightFacts &facts);
+/// The same of the floats of a weight that is not quantized.
+void addFloatFacts(absl::Span<const float> values, WeightFacts &facts);
 
 } // namespace stc
 

@@ -59,13 +59,16 @@ public:
   void reset(WeightOp weight);
   /// The same, but `setSource` stays.
   void resetToSource(WeightOp weight);
-  /// The codes of a quantized weight; an error if it was not quantized.
+  /// The codes of a quantized weight; an error if it was not quantized. Those of a weight that is
+  /// compressed later (CompressLater.h) are computed anew by each call, until they are set.
   absl::StatusOr<QuantizedMatrix> quantized(WeightOp weight);
 
   /// The tensor of the checkpoint that the weight is or is a part of, or null.
   const TensorView *sourceTensor(WeightOp weight) const;
   /// Whether the checkpoint stores the weight as codes.
   bool hasStoredCodes(WeightOp weight) const;
+  /// The groups of the columns of such a weight; nothing for a weight that is stored otherwise.
+  std::optional<CodedMatrix> storedGroups(WeightOp weight) const;
   /// Those codes as a layout holds them; an error if it has none.
   absl::StatusOr<AdoptedCodes> storedCodes(WeightOp weight) const;
 
