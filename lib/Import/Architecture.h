@@ -25,11 +25,20 @@ enum class Dim {
   One,              // a single row
   QueryNorm,        // head_dim, or heads * head_dim where a norm is of the whole row
   KeyNorm,          // head_dim, or kv_heads * head_dim
+  Head,             // head_dim
   Heads,            // num_heads
+  KeyValueHeads,    // kv_heads
   Buckets,          // of distances that share a bias
   FeatureWindow,    // of a convolution over three neighbouring rows of features
   HiddenWindow,     // or of hidden states
   EncoderPositions, // that an encoder has learned
+  Patch,            // numbers of a patch of an image
+  Labels,           // that images are classified by, once for each head
+  LatentRank,       // kv_lora_rank, of latent attention
+  QueryRank,        // q_lora_rank
+  LatentKeys,       // heads * the part of a key that is not rotated
+  SharedKey,        // the rotated part of all heads' keys
+  HeadValues,       // heads * v_head_dim
 };
 
 /// Which rule says whether a weight exists. Each architecture answers for every group.
@@ -46,6 +55,10 @@ enum class Group {
   FeedForwardNorm,  // but where one norm is for attention and feed-forward
   AttentionNorm,    // but in a first layer that has none
   TokenTypes,       // of models with token types
+  Classifier,       // of checkpoints with a head that classifies
+  QueryKeyNorm,     // of models that normalize queries and keys
+  DirectQueries,    // of latent attention whose queries are projected directly
+  LatentQueries,    // or from a shorter vector
 };
 
 /// When the weights of a bias group exist.
@@ -68,10 +81,20 @@ enum class Part {
   GroupedQueries,
   GroupedKeys,
   GroupedValues,
+  // Of four groups of heads: all queries of a group, its values, its keys.
+  QuarteredQueries,
+  QuarteredValues,
+  QuarteredKeys,
   AfterPadding, // the last ones: those of positions that no text has come first
   // Of two matrices of equal size one after another.
   FirstHalf,
   SecondHalf,
+  // Of latent attention: the shorter vector and the key that all heads share, one after the other.
+  LatentVector,
+  SharedKey,
+  // And for each head its own part of the key, and its value.
+  HeadKeys,
+  HeadValues,
   // Of two matrices of equal size whose rows alternate.
   EvenRows,
   OddRows,
@@ -83,13 +106,14 @@ struct Form {
   bool transposed = false; // [inputs, outputs]
 };
 
-/// What a container adds to stored gains: Hugging Face's Gemma keeps them minus one.
-enum class Gain { Itself, MinusOne };
+/// How a container keeps gains: Hugging Face's Gemma minus one, and OLMo not at all (norms without
+/// weights, whose gains are ones).
+enum class Gain { Itself, MinusOne, Ones };
 
 /// One row of the weight table. "{layer}" and "{expert}" stand for numbers in all three names; a
 /// row without them describes one weight of the model. Layers of an encoder in front of the decoder
 /// have symbols that begin with "encoder.". Names that differ between checkpoints are
-/// separated by "|": the first that exists counts.
+/// separated by "|": the first that exists counts. "A+B" are rows of A above rows of B.
 struct WeightRow {
   llvm::StringLiteral symbol;      // the same for every container, so that passes can rely on it
   llvm::StringLiteral huggingFace; // the tensor's name in a Hugging Face checkpoint
@@ -97,7 +121,7 @@ struct WeightRow {
   Dim rows, columns;               // the expected shape
   Group group;
   Form huggingFaceForm = {}, ggufForm = {};
-  Gain huggingFaceGain = Gain::Itself;
+  Gain huggingFaceGain = Gain::Itself; // Ones: GGUF files do not have them either
 };
 
 /// An architecture family that a builder can build: the decoder or the encoder builder, as the
@@ -119,10 +143,15 @@ struct Architecture {
 
 /// The families, one function per file.
 llvm::ArrayRef<Architecture> llamaArchitectures();
+llvm::ArrayRef<Architecture> layerNormArchitectures();
+llvm::ArrayRef<Architecture> renamedArchitectures();
+llvm::ArrayRef<Architecture> recentArchitectures();
+llvm::ArrayRef<Architecture> mixtureArchitectures();
 llvm::ArrayRef<Architecture> gptArchitectures();
 llvm::ArrayRef<Architecture> t5Architectures();
 llvm::ArrayRef<Architecture> alibiArchitectures();
 llvm::ArrayRef<Architecture> bertArchitectures();
+llvm::ArrayRef<Architecture> visionArchitectures();
 llvm::ArrayRef<Architecture> whisperArchitectures();
 
 /// The family of that name, or null.

@@ -66,48 +66,100 @@ static constexpr WeightRow kBertLayers[] = {
 
 // DistilBERT, whose GGUF files say bert.
 static constexpr WeightRow kDistilBertEmbedding[] = {
-    {"embed", "embeddings.word_embeddings.weight", "", Dim::Vocabulary, Dim::Hidden,
-     Group::Required},
-    {"position_embed", "embeddings.position_embeddings.weight", "", Dim::Positions, Dim::Hidden,
-     Group::Required},
-    {"embed_norm", "embeddings.LayerNorm.weight|embeddings.LayerNorm.gamma", "", Dim::Hidden,
-     Dim::None, Group::Required},
-    {"embed_norm_bias", "embeddings.LayerNorm.bias|embeddings.LayerNorm.beta", "", Dim::Hidden,
-     Dim::None, Group::Required},
+    {"embed", "embeddings.word_embeddings.weight", "token_embd.weight", Dim::Vocabulary,
+     Dim::Hidden, Group::Required},
+    {"position_embed", "embeddings.position_embeddings.weight", "position_embd.weight",
+     Dim::Positions, Dim::Hidden, Group::Required},
+    {"embed_norm", "embeddings.LayerNorm.weight|embeddings.LayerNorm.gamma",
+     "token_embd_norm.weight", Dim::Hidden, Dim::None, Group::Required},
+    {"embed_norm_bias", "embeddings.LayerNorm.bias|embeddings.LayerNorm.beta",
+     "token_embd_norm.bias", Dim::Hidden, Dim::None, Group::Required},
 };
 
 static constexpr WeightRow kDistilBertLayers[] = {
-    {"layers.{layer}.q", "transformer.layer.{layer}.attention.q_lin.weight", "", Dim::Queries,
+    {"layers.{layer}.q", "transformer.layer.{layer}.attention.q_lin.weight",
+     "blk.{layer}.attn_q.weight", Dim::Queries, Dim::Hidden, Group::Required},
+    {"layers.{layer}.q_bias", "transformer.layer.{layer}.attention.q_lin.bias",
+     "blk.{layer}.attn_q.bias", Dim::Queries, Dim::None, Group::QueryKeyValueBias},
+    {"layers.{layer}.k", "transformer.layer.{layer}.attention.k_lin.weight",
+     "blk.{layer}.attn_k.weight", Dim::KeyValues, Dim::Hidden, Group::Required},
+    {"layers.{layer}.k_bias", "transformer.layer.{layer}.attention.k_lin.bias",
+     "blk.{layer}.attn_k.bias", Dim::KeyValues, Dim::None, Group::QueryKeyValueBias},
+    {"layers.{layer}.v", "transformer.layer.{layer}.attention.v_lin.weight",
+     "blk.{layer}.attn_v.weight", Dim::KeyValues, Dim::Hidden, Group::Required},
+    {"layers.{layer}.v_bias", "transformer.layer.{layer}.attention.v_lin.bias",
+     "blk.{layer}.attn_v.bias", Dim::KeyValues, Dim::None, Group::QueryKeyValueBias},
+    {"layers.{layer}.o", "transformer.layer.{layer}.attention.out_lin.weight",
+     "blk.{layer}.attn_output.weight", Dim::Hidden, Dim::Queries, Group::Required},
+    {"layers.{layer}.o_bias", "transformer.layer.{layer}.attention.out_lin.bias",
+     "blk.{layer}.attn_output.bias", Dim::Hidden, Dim::None, Group::OutputBias},
+    {"layers.{layer}.attn_output_norm", "transformer.layer.{layer}.sa_layer_norm.weight",
+     "blk.{layer}.attn_output_norm.weight", Dim::Hidden, Dim::None, Group::Required},
+    {"layers.{layer}.attn_output_norm_bias", "transformer.layer.{layer}.sa_layer_norm.bias",
+     "blk.{layer}.attn_output_norm.bias", Dim::Hidden, Dim::None, Group::Required},
+    {"layers.{layer}.up", "transformer.layer.{layer}.ffn.lin1.weight", "blk.{layer}.ffn_up.weight",
+     Dim::Intermediate, Dim::Hidden, Group::Required},
+    {"layers.{layer}.up_bias", "transformer.layer.{layer}.ffn.lin1.bias", "blk.{layer}.ffn_up.bias",
+     Dim::Intermediate, Dim::None, Group::FeedForwardBias},
+    {"layers.{layer}.down", "transformer.layer.{layer}.ffn.lin2.weight",
+     "blk.{layer}.ffn_down.weight", Dim::Hidden, Dim::Intermediate, Group::Required},
+    {"layers.{layer}.down_bias", "transformer.layer.{layer}.ffn.lin2.bias",
+     "blk.{layer}.ffn_down.bias", Dim::Hidden, Dim::None, Group::FeedForwardBias},
+    {"layers.{layer}.ffn_output_norm", "transformer.layer.{layer}.output_layer_norm.weight",
+     "blk.{layer}.layer_output_norm.weight", Dim::Hidden, Dim::None, Group::Required},
+    {"layers.{layer}.ffn_output_norm_bias", "transformer.layer.{layer}.output_layer_norm.bias",
+     "blk.{layer}.layer_output_norm.bias", Dim::Hidden, Dim::None, Group::Required},
+};
+
+// MPNet.
+static constexpr WeightRow kMPNetEmbedding[] = {
+    {"embed", "embeddings.word_embeddings.weight", "", Dim::Vocabulary, Dim::Hidden,
+     Group::Required},
+    {"position_embed",
+     "embeddings.position_embeddings.weight",
+     "",
+     Dim::Positions,
+     Dim::Hidden,
+     Group::Required,
+     {Part::AfterPadding}},
+    {"embed_norm", "embeddings.LayerNorm.weight", "", Dim::Hidden, Dim::None, Group::Required},
+    {"embed_norm_bias", "embeddings.LayerNorm.bias", "", Dim::Hidden, Dim::None, Group::Required},
+    {"relative_bias", "encoder.relative_attention_bias.weight", "", Dim::Buckets, Dim::Heads,
+     Group::Required},
+};
+
+static constexpr WeightRow kMPNetLayers[] = {
+    {"layers.{layer}.q", "encoder.layer.{layer}.attention.attn.q.weight", "", Dim::Queries,
      Dim::Hidden, Group::Required},
-    {"layers.{layer}.q_bias", "transformer.layer.{layer}.attention.q_lin.bias", "", Dim::Queries,
+    {"layers.{layer}.q_bias", "encoder.layer.{layer}.attention.attn.q.bias", "", Dim::Queries,
      Dim::None, Group::QueryKeyValueBias},
-    {"layers.{layer}.k", "transformer.layer.{layer}.attention.k_lin.weight", "", Dim::KeyValues,
+    {"layers.{layer}.k", "encoder.layer.{layer}.attention.attn.k.weight", "", Dim::KeyValues,
      Dim::Hidden, Group::Required},
-    {"layers.{layer}.k_bias", "transformer.layer.{layer}.attention.k_lin.bias", "", Dim::KeyValues,
+    {"layers.{layer}.k_bias", "encoder.layer.{layer}.attention.attn.k.bias", "", Dim::KeyValues,
      Dim::None, Group::QueryKeyValueBias},
-    {"layers.{layer}.v", "transformer.layer.{layer}.attention.v_lin.weight", "", Dim::KeyValues,
+    {"layers.{layer}.v", "encoder.layer.{layer}.attention.attn.v.weight", "", Dim::KeyValues,
      Dim::Hidden, Group::Required},
-    {"layers.{layer}.v_bias", "transformer.layer.{layer}.attention.v_lin.bias", "", Dim::KeyValues,
+    {"layers.{layer}.v_bias", "encoder.layer.{layer}.attention.attn.v.bias", "", Dim::KeyValues,
      Dim::None, Group::QueryKeyValueBias},
-    {"layers.{layer}.o", "transformer.layer.{layer}.attention.out_lin.weight", "", Dim::Hidden,
+    {"layers.{layer}.o", "encoder.layer.{layer}.attention.attn.o.weight", "", Dim::Hidden,
      Dim::Queries, Group::Required},
-    {"layers.{layer}.o_bias", "transformer.layer.{layer}.attention.out_lin.bias", "", Dim::Hidden,
+    {"layers.{layer}.o_bias", "encoder.layer.{layer}.attention.attn.o.bias", "", Dim::Hidden,
      Dim::None, Group::OutputBias},
-    {"layers.{layer}.attn_output_norm", "transformer.layer.{layer}.sa_layer_norm.weight", "",
+    {"layers.{layer}.attn_output_norm", "encoder.layer.{layer}.attention.LayerNorm.weight", "",
      Dim::Hidden, Dim::None, Group::Required},
-    {"layers.{layer}.attn_output_norm_bias", "transformer.layer.{layer}.sa_layer_norm.bias", "",
+    {"layers.{layer}.attn_output_norm_bias", "encoder.layer.{layer}.attention.LayerNorm.bias", "",
      Dim::Hidden, Dim::None, Group::Required},
-    {"layers.{layer}.up", "transformer.layer.{layer}.ffn.lin1.weight", "", Dim::Intermediate,
+    {"layers.{layer}.up", "encoder.layer.{layer}.intermediate.dense.weight", "", Dim::Intermediate,
      Dim::Hidden, Group::Required},
-    {"layers.{layer}.up_bias", "transformer.layer.{layer}.ffn.lin1.bias", "", Dim::Intermediate,
-     Dim::None, Group::FeedForwardBias},
-    {"layers.{layer}.down", "transformer.layer.{layer}.ffn.lin2.weight", "", Dim::Hidden,
+    {"layers.{layer}.up_bias", "encoder.layer.{layer}.intermediate.dense.bias", "",
+     Dim::Intermediate, Dim::None, Group::FeedForwardBias},
+    {"layers.{layer}.down", "encoder.layer.{layer}.output.dense.weight", "", Dim::Hidden,
      Dim::Intermediate, Group::Required},
-    {"layers.{layer}.down_bias", "transformer.layer.{layer}.ffn.lin2.bias", "", Dim::Hidden,
+    {"layers.{layer}.down_bias", "encoder.layer.{layer}.output.dense.bias", "", Dim::Hidden,
      Dim::None, Group::FeedForwardBias},
-    {"layers.{layer}.ffn_output_norm", "transformer.layer.{layer}.output_layer_norm.weight", "",
+    {"layers.{layer}.ffn_output_norm", "encoder.layer.{layer}.output.LayerNorm.weight", "",
      Dim::Hidden, Dim::None, Group::Required},
-    {"layers.{layer}.ffn_output_norm_bias", "transformer.layer.{layer}.output_layer_norm.bias", "",
+    {"layers.{layer}.ffn_output_norm_bias", "encoder.layer.{layer}.output.LayerNorm.bias", "",
      Dim::Hidden, Dim::None, Group::Required},
 };
 
@@ -222,34 +274,28 @@ static constexpr WeightRow kModernBertFinal[] = {
 static constexpr llvm::ArrayRef<WeightRow> kBert[] = {kBertEmbedding, kBertLayers};
 static constexpr llvm::ArrayRef<WeightRow> kDistilBert[] = {kDistilBertEmbedding,
                                                             kDistilBertLayers};
+static constexpr llvm::ArrayRef<WeightRow> kMPNet[] = {kMPNetEmbedding, kMPNetLayers};
 static constexpr llvm::ArrayRef<WeightRow> kModernBert[] = {kModernBertEmbedding, kModernBertLayers,
                                                             kModernBertFinal};
 
 // Numbers from 0 on, which old checkpoints carry.
 static constexpr llvm::StringLiteral kIgnorable[] = {
     "embeddings.position_ids", "bert.embeddings.position_ids", "roberta.embeddings.position_ids",
-    "distilbert.embeddings.position_ids"};
+    "mpnet.embeddings.position_ids", "distilbert.embeddings.position_ids"};
 
 // A checkpoint with a head has its encoder under a name.
 static constexpr llvm::StringLiteral kBertNames[] = {"", "bert."},
                                      kRobertaNames[] = {"", "roberta."},
+                                     kMPNetNames[] = {"", "mpnet."},
                                      kDistilBertNames[] = {"", "distilbert."},
                                      kModernBertNames[] = {"", "model."};
 
 // Heads, and the pooler that only BERT's next-sentence head was trained with.
-static constexpr llvm::StringLiteral kHeads[] = {"cls.",
-                                                 "pooler.",
-                                                 "bert.pooler.",
-                                                 "roberta.pooler.",
-                                                 "classifier.",
-                                                 "pre_classifier.",
-                                                 "lm_head",
-                                                 "qa_outputs.",
-                                                 "vocab_transform.",
-                                                 "vocab_layer_norm.",
-                                                 "vocab_projector.",
-                                                 "head.",
-                                                 "decoder."};
+static constexpr llvm::StringLiteral kHeads[] = {
+    "cls.",          "pooler.",          "bert.pooler.",      "roberta.pooler.",
+    "mpnet.pooler.", "classifier.",      "pre_classifier.",   "lm_head",
+    "qa_outputs.",   "vocab_transform.", "vocab_layer_norm.", "vocab_projector.",
+    "head.",         "decoder."};
 
 static constexpr Architecture encoder(llvm::StringLiteral name,
                                       llvm::ArrayRef<llvm::ArrayRef<WeightRow>> parts,
@@ -263,6 +309,7 @@ static constexpr Architecture kArchitectures[] = {
     encoder("roberta", kBert, kRobertaNames),
     encoder("xlm-roberta", kBert, kRobertaNames),
     encoder("camembert", kBert, kRobertaNames),
+    encoder("mpnet", kMPNet, kMPNetNames),
     encoder("distilbert", kDistilBert, kDistilBertNames),
     {"modernbert", kModernBert, BiasRule::AttentionFlag, BiasRule::AttentionFlag,
      BiasRule::FeedForwardFlag, kIgnorable, kModernBertNames, kHeads},

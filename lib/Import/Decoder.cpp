@@ -1,6 +1,8 @@
 // Builds the graph of a decoder from its configuration and its declared weights.
 #include "Decoder.h"
 
+#include "stc/Dialect/STC/IR/STCRouting.h"
+
 using namespace mlir;
 using namespace stc;
 
@@ -16,6 +18,8 @@ public:
 
 private:
   Value embed(Value tokens);
+  /// The gates of a mixture's experts.
+  Value gates(const std::string &layer, Value input);
   /// The sum of `hidden` and what a mixture of experts adds to it.
   Value mixture(const std::string &layer, Value hidden, Value input);
   Value expert(const std::string &part, Value sum, Value input, Value gates, int64_t index);
@@ -34,20 +38,42 @@ Value DecoderBuilder::expert(const std::string &part, Value sum, Value input, Va
   return op.getResult();
 }
 
-/// One expert that all tokens go through has a gate of its own.
+Value DecoderBuilder::gates(const std::string &layer, Value input) {
+  Location loc = at(layer + ".router");
+  Value logits = linear(layer + ".router", input), scores;
+  const ExpertRouting &routing = config.routing;
+  if (!routing.isGrouped())
+    return TopKGateOp::create(builder, loc, logits, config.expertsPerToken, config.normalizedGates);
+  if (routing.sigmoid)
+    scores = ActivationOp::create(builder, loc, logits, ActivationKind::Sigmoid);
+  else // the softmax over all of them
+    scores = TopKGateOp::create(builder, loc, logits, config.experts, /*normalized=*/false);
+  Value correction;
+  if (routing.corrected)
+    correction = weight(loc, layer + ".router_correction");
+  return GroupedGateOp::create(builder, loc, scores, correction, config.expertsPerToken,
+                               routing.groups, routing.keptGroups,
+                               routing.groups == 1 ? 1 : routing.bestOfGroup,
+                               llvm::APFloat(routing.scale), config.normalizedGates);
+}
+
+/// One expert that all tokens go through may have a gate of its own.
 Value DecoderBuilder::mixture(const std::string &layer, Value hidden, Value input) {
-  Value gates = TopKGateOp::create(builder, at(layer + ".router"), linear(layer + ".router", input),
-                                   config.expertsPerToken, config.normalizedGates);
-  Value sum = hidden;
-  if (config.sharedExpertSize > 0) {
+  Value chosen = gates(layer, input);
+  // Experts add to what there is. What they add times s is s times the sum of it and hidden / s.
+  Location loc = at(layer + ".experts");
+  Value sum = scale(loc, hidden, 1 / config.residualScale);
+  if (config.sharedExpertSize > 0 && !config.routing.sharedGate) {
+    sum = arith::AddFOp::create(builder, loc, sum, gatedUnit(layer + ".shared_expert", input));
+  } else if (config.sharedExpertSize > 0) {
     Value gate =
         ActivationOp::create(builder, at(layer + ".shared_router"),
                              linear(layer + ".shared_router", input), ActivationKind::Sigmoid);
     sum = expert(layer + ".shared_expert", sum, input, gate, 0);
   }
   for (int64_t index = 0; index < config.experts; ++index)
-    sum = expert(layer + ".experts." + std::to_string(index), sum, input, gates, index);
-  return sum;
+    sum = expert(layer + ".experts." + std::to_string(index), sum, input, chosen, index);
+  return scale(loc, sum, config.residualScale);
 }
 
 Value DecoderBuilder::decoderLayer(const std::string &layer, int64_t index, Value hidden) {

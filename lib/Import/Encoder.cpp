@@ -13,9 +13,14 @@ class EncoderBuilder : public GraphBuilder {
 public:
   using GraphBuilder::GraphBuilder;
 
+  using GraphBuilder::buildHead;
   void buildForward();
 
 private:
+  /// Patches of an image, `rows` of pixels, behind class tokens, whose rows are zeros: a
+  /// convolution without overlap (Dosovitskiy et al. 2021, equation 1). `tokens` tell which rows
+  /// are which.
+  Value embedPatches(Value tokens, Value rows);
   Value embed(Value tokens);
   Value encoderLayer(const std::string &layer, int64_t index, Value hidden);
   /// The norm of `input`, or itself where the model has none there.
@@ -45,6 +50,15 @@ Value EncoderBuilder::embed(Value tokens) {
   return normIfAny("embed_norm", hidden);
 }
 
+Value EncoderBuilder::embedPatches(Value tokens, Value rows) {
+  Location loc = at("embed");
+  // Class tokens themselves, and the bias of the convolution for every patch.
+  Value own = EmbeddingOp::create(builder, loc, tokens, weight(loc, "embed"));
+  Value hidden =
+      arith::AddFOp::create(builder, at("patch_embed"), linear("patch_embed", rows), own);
+  return addPositions("position_embed", tokens, hidden);
+}
+
 Value EncoderBuilder::encoderLayer(const std::string &layer, int64_t index, Value hidden) {
   Value mixed = attention(layer, index, normIfAny(layer + ".attn_norm", hidden));
   Value state = addTo(layer + ".attention", hidden, mixed);
@@ -55,16 +69,20 @@ Value EncoderBuilder::encoderLayer(const std::string &layer, int64_t index, Valu
 
 void EncoderBuilder::buildForward() {
   OpBuilder::InsertionGuard guard(builder);
-  auto function = beginFunction(
-      "forward",
-      {tokensType(), builder.getIndexType(), cacheType(config.layers, settings.capacity)},
-      activations(config.hiddenSize));
-  Value tokens = function.getArgument(0);
-  position = function.getArgument(1);
-  cache = function.getArgument(2);
+  SmallVector<Type> inputs{tokensType()};
+  if (config.readsImages())
+    inputs.push_back(activations(config.image.patchNumbers()));
+  inputs.append({builder.getIndexType(), cacheType(config.layers, settings.capacity)});
+  auto function = beginFunction("forward", inputs, activations(config.hiddenSize));
+  ValueRange arguments = function.getArguments();
+  Value tokens = arguments.front();
+  position = arguments.drop_back().back();
+  cache = arguments.back();
   end = tensor::DimOp::create(builder, at("forward"), tokens, 0);
 
-  Value hidden = embed(tokens);
+  if (config.block.relativeBias)
+    biasSymbol = "relative_bias";
+  Value hidden = config.readsImages() ? embedPatches(tokens, arguments[1]) : embed(tokens);
   makeRotaryTables(tokens);
   hidden = buildLayers(hidden, [&](const std::string &layer, int64_t index, Value state) {
     return encoderLayer(layer, index, state);
@@ -76,5 +94,8 @@ void EncoderBuilder::buildForward() {
 
 void stc::buildEncoder(OpBuilder &builder, const ModelConfig &config, const WeightTable &weights,
                        const GraphSettings &settings) {
-  EncoderBuilder(builder, config, weights, settings).buildForward();
+  EncoderBuilder encoder(builder, config, weights, settings);
+  encoder.buildForward();
+  if (weights.find("classifier"))
+    encoder.buildHead();
 }

@@ -11,7 +11,7 @@ static constexpr WeightRow kGpt2Embedding[] = {
      Dim::Hidden, Group::Required},
 };
 
-static constexpr WeightRow kGpt2Layers[] = {
+static constexpr WeightRow kGpt2Norms[] = {
     {"layers.{layer}.attn_norm", "h.{layer}.ln_1.weight|transformer.h.{layer}.ln_1.weight",
      "blk.{layer}.attn_norm.weight", Dim::Hidden, Dim::None, Group::Required},
     {"layers.{layer}.attn_norm_bias", "h.{layer}.ln_1.bias|transformer.h.{layer}.ln_1.bias",
@@ -20,6 +20,9 @@ static constexpr WeightRow kGpt2Layers[] = {
      "blk.{layer}.ffn_norm.weight", Dim::Hidden, Dim::None, Group::FeedForwardNorm},
     {"layers.{layer}.ffn_norm_bias", "h.{layer}.ln_2.bias|transformer.h.{layer}.ln_2.bias",
      "blk.{layer}.ffn_norm.bias", Dim::Hidden, Dim::None, Group::FeedForwardNorm},
+};
+
+static constexpr WeightRow kGpt2Matrices[] = {
     {"layers.{layer}.q",
      "h.{layer}.attn.c_attn.weight|transformer.h.{layer}.attn.c_attn.weight",
      "blk.{layer}.attn_qkv.weight",
@@ -51,6 +54,23 @@ static constexpr WeightRow kGpt2Layers[] = {
      Dim::Queries,
      Group::Required,
      {Part::Whole, true}},
+    {"layers.{layer}.up",
+     "h.{layer}.mlp.c_fc.weight|transformer.h.{layer}.mlp.c_fc.weight",
+     "blk.{layer}.ffn_up.weight",
+     Dim::Intermediate,
+     Dim::Hidden,
+     Group::Required,
+     {Part::Whole, true}},
+    {"layers.{layer}.down",
+     "h.{layer}.mlp.c_proj.weight|transformer.h.{layer}.mlp.c_proj.weight",
+     "blk.{layer}.ffn_down.weight",
+     Dim::Hidden,
+     Dim::Intermediate,
+     Group::Required,
+     {Part::Whole, true}},
+};
+
+static constexpr WeightRow kGpt2Biases[] = {
     {"layers.{layer}.q_bias",
      "h.{layer}.attn.c_attn.bias|transformer.h.{layer}.attn.c_attn.bias",
      "blk.{layer}.attn_qkv.bias",
@@ -77,20 +97,6 @@ static constexpr WeightRow kGpt2Layers[] = {
      {Part::Values}},
     {"layers.{layer}.o_bias", "h.{layer}.attn.c_proj.bias|transformer.h.{layer}.attn.c_proj.bias",
      "blk.{layer}.attn_output.bias", Dim::Hidden, Dim::None, Group::OutputBias},
-    {"layers.{layer}.up",
-     "h.{layer}.mlp.c_fc.weight|transformer.h.{layer}.mlp.c_fc.weight",
-     "blk.{layer}.ffn_up.weight",
-     Dim::Intermediate,
-     Dim::Hidden,
-     Group::Required,
-     {Part::Whole, true}},
-    {"layers.{layer}.down",
-     "h.{layer}.mlp.c_proj.weight|transformer.h.{layer}.mlp.c_proj.weight",
-     "blk.{layer}.ffn_down.weight",
-     Dim::Hidden,
-     Dim::Intermediate,
-     Group::Required,
-     {Part::Whole, true}},
     {"layers.{layer}.up_bias", "h.{layer}.mlp.c_fc.bias|transformer.h.{layer}.mlp.c_fc.bias",
      "blk.{layer}.ffn_up.bias", Dim::Intermediate, Dim::None, Group::FeedForwardBias},
     {"layers.{layer}.down_bias", "h.{layer}.mlp.c_proj.bias|transformer.h.{layer}.mlp.c_proj.bias",
@@ -105,10 +111,53 @@ static constexpr WeightRow kGpt2Final[] = {
     {"lm_head", "lm_head.weight", "output.weight", Dim::Vocabulary, Dim::Hidden, Group::Head},
 };
 
+// StarCoder's first edition: GPT-2 with one key/value head, and matrices as they are used.
+static constexpr WeightRow kBigCodeMatrices[] = {
+    {"layers.{layer}.q",
+     "transformer.h.{layer}.attn.c_attn.weight",
+     "blk.{layer}.attn_qkv.weight",
+     Dim::Queries,
+     Dim::Hidden,
+     Group::Required,
+     {Part::Queries},
+     {Part::Queries}},
+    {"layers.{layer}.k",
+     "transformer.h.{layer}.attn.c_attn.weight",
+     "blk.{layer}.attn_qkv.weight",
+     Dim::KeyValues,
+     Dim::Hidden,
+     Group::Required,
+     {Part::Keys},
+     {Part::Keys}},
+    {"layers.{layer}.v",
+     "transformer.h.{layer}.attn.c_attn.weight",
+     "blk.{layer}.attn_qkv.weight",
+     Dim::KeyValues,
+     Dim::Hidden,
+     Group::Required,
+     {Part::Values},
+     {Part::Values}},
+    {"layers.{layer}.o", "transformer.h.{layer}.attn.c_proj.weight",
+     "blk.{layer}.attn_output.weight", Dim::Hidden, Dim::Queries, Group::Required},
+    {"layers.{layer}.up", "transformer.h.{layer}.mlp.c_fc.weight", "blk.{layer}.ffn_up.weight",
+     Dim::Intermediate, Dim::Hidden, Group::Required},
+    {"layers.{layer}.down", "transformer.h.{layer}.mlp.c_proj.weight",
+     "blk.{layer}.ffn_down.weight", Dim::Hidden, Dim::Intermediate, Group::Required},
+};
+
 // GPT-J, which GGUF files do not hold.
 static constexpr WeightRow kGptJEmbedding[] = {
     {"embed", "transformer.wte.weight", "token_embd.weight", Dim::Vocabulary, Dim::Hidden,
      Group::Required},
+};
+
+static constexpr WeightRow kGptJProjections[] = {
+    {"layers.{layer}.q", "transformer.h.{layer}.attn.q_proj.weight", "", Dim::Queries, Dim::Hidden,
+     Group::Required},
+    {"layers.{layer}.k", "transformer.h.{layer}.attn.k_proj.weight", "", Dim::KeyValues,
+     Dim::Hidden, Group::Required},
+    {"layers.{layer}.v", "transformer.h.{layer}.attn.v_proj.weight", "", Dim::KeyValues,
+     Dim::Hidden, Group::Required},
 };
 
 static constexpr WeightRow kGptJLayers[] = {
@@ -116,12 +165,6 @@ static constexpr WeightRow kGptJLayers[] = {
      Group::Required},
     {"layers.{layer}.attn_norm_bias", "transformer.h.{layer}.ln_1.bias", "", Dim::Hidden, Dim::None,
      Group::Required},
-    {"layers.{layer}.q", "transformer.h.{layer}.attn.q_proj.weight", "", Dim::Queries, Dim::Hidden,
-     Group::Required},
-    {"layers.{layer}.k", "transformer.h.{layer}.attn.k_proj.weight", "", Dim::KeyValues,
-     Dim::Hidden, Group::Required},
-    {"layers.{layer}.v", "transformer.h.{layer}.attn.v_proj.weight", "", Dim::KeyValues,
-     Dim::Hidden, Group::Required},
     {"layers.{layer}.o", "transformer.h.{layer}.attn.out_proj.weight", "", Dim::Hidden,
      Dim::Queries, Group::Required},
     {"layers.{layer}.up", "transformer.h.{layer}.mlp.fc_in.weight", "", Dim::Intermediate,
@@ -132,6 +175,31 @@ static constexpr WeightRow kGptJLayers[] = {
      Dim::None, Group::FeedForwardBias},
     {"layers.{layer}.down_bias", "transformer.h.{layer}.mlp.fc_out.bias", "", Dim::Hidden,
      Dim::None, Group::FeedForwardBias},
+};
+
+// CodeGen, which is GPT-J but for how it fuses its projections.
+static constexpr WeightRow kCodeGenProjections[] = {
+    {"layers.{layer}.q",
+     "transformer.h.{layer}.attn.qkv_proj.weight",
+     "",
+     Dim::Queries,
+     Dim::Hidden,
+     Group::Required,
+     {Part::QuarteredQueries}},
+    {"layers.{layer}.k",
+     "transformer.h.{layer}.attn.qkv_proj.weight",
+     "",
+     Dim::KeyValues,
+     Dim::Hidden,
+     Group::Required,
+     {Part::QuarteredKeys}},
+    {"layers.{layer}.v",
+     "transformer.h.{layer}.attn.qkv_proj.weight",
+     "",
+     Dim::KeyValues,
+     Dim::Hidden,
+     Group::Required,
+     {Part::QuarteredValues}},
 };
 
 static constexpr WeightRow kGptJFinal[] = {
@@ -318,8 +386,14 @@ static constexpr WeightRow kFalconFinal[] = {
     {"lm_head", "lm_head.weight", "output.weight", Dim::Vocabulary, Dim::Hidden, Group::Head},
 };
 
-static constexpr llvm::ArrayRef<WeightRow> kGpt2[] = {kGpt2Embedding, kGpt2Layers, kGpt2Final};
-static constexpr llvm::ArrayRef<WeightRow> kGptJ[] = {kGptJEmbedding, kGptJLayers, kGptJFinal};
+static constexpr llvm::ArrayRef<WeightRow> kGpt2[] = {kGpt2Embedding, kGpt2Norms, kGpt2Matrices,
+                                                      kGpt2Biases, kGpt2Final};
+static constexpr llvm::ArrayRef<WeightRow> kBigCode[] = {kGpt2Embedding, kGpt2Norms,
+                                                         kBigCodeMatrices, kGpt2Biases, kGpt2Final};
+static constexpr llvm::ArrayRef<WeightRow> kGptJ[] = {kGptJEmbedding, kGptJProjections, kGptJLayers,
+                                                      kGptJFinal};
+static constexpr llvm::ArrayRef<WeightRow> kCodeGen[] = {kGptJEmbedding, kCodeGenProjections,
+                                                         kGptJLayers, kGptJFinal};
 static constexpr llvm::ArrayRef<WeightRow> kNeoX[] = {kNeoXEmbedding, kNeoXLayers, kNeoXFinal};
 static constexpr llvm::ArrayRef<WeightRow> kFalcon[] = {kFalconEmbedding, kFalconLayers,
                                                         kFalconFinal};
@@ -330,6 +404,7 @@ static constexpr llvm::StringLiteral kIgnorable[] = {
     "h.{layer}.attn.masked_bias",
     "transformer.h.{layer}.attn.bias",
     "transformer.h.{layer}.attn.masked_bias",
+    "transformer.h.{layer}.attn.causal_mask",
     "gpt_neox.layers.{layer}.attention.bias",
     "gpt_neox.layers.{layer}.attention.masked_bias",
     "gpt_neox.layers.{layer}.attention.rotary_emb.inv_freq",
@@ -337,7 +412,9 @@ static constexpr llvm::StringLiteral kIgnorable[] = {
 
 static constexpr Architecture kArchitectures[] = {
     {"gpt2", kGpt2, BiasRule::Always, BiasRule::Always, BiasRule::Always, kIgnorable},
+    {"gpt_bigcode", kBigCode, BiasRule::Always, BiasRule::Always, BiasRule::Always, kIgnorable},
     {"gptj", kGptJ, BiasRule::Never, BiasRule::Never, BiasRule::Always, kIgnorable},
+    {"codegen", kCodeGen, BiasRule::Never, BiasRule::Never, BiasRule::Always, kIgnorable},
     {"gpt_neox", kNeoX, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Always,
      kIgnorable},
     {"falcon", kFalcon, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::FeedForwardFlag,

@@ -40,7 +40,8 @@ Value GraphBuilder::norm(const llvm::Twine &symbol, Value input) {
   FloatAttr epsilon = builder.getF64FloatAttr(config.normEpsilon);
   if (config.block.norm == NormKind::RootMeanSquare)
     return RMSNormOp::create(builder, loc, input, gains, epsilon, builder.getI64IntegerAttr(1));
-  return LayerNormOp::create(builder, loc, input, gains, weight(loc, symbol + "_bias"), epsilon);
+  return LayerNormOp::create(builder, loc, input, gains, weight(loc, symbol + "_bias"), epsilon,
+                             builder.getI64IntegerAttr(1));
 }
 
 Value GraphBuilder::scale(Location loc, Value input, double factor) {
@@ -100,10 +101,18 @@ Value GraphBuilder::normHeads(const llvm::Twine &symbol, Value input, int64_t he
   if (config.block.queryKeyNorm == QueryKeyNorm::None)
     return input;
   Location loc = at(symbol);
-  int64_t groups = config.block.queryKeyNorm == QueryKeyNorm::PerHead ? heads : 1;
-  return RMSNormOp::create(builder, loc, input, weight(loc, symbol),
-                           builder.getF64FloatAttr(config.normEpsilon),
-                           builder.getI64IntegerAttr(groups));
+  IntegerAttr groups =
+      builder.getI64IntegerAttr(config.block.queryKeyNorm == QueryKeyNorm::WholeRow ? 1 : heads);
+  FloatAttr epsilon = builder.getF64FloatAttr(config.normEpsilon);
+  if (config.block.norm == NormKind::RootMeanSquare)
+    return RMSNormOp::create(builder, loc, input, weight(loc, symbol), epsilon, groups);
+  return LayerNormOp::create(builder, loc, input, weight(loc, symbol), Value(), epsilon, groups);
+}
+
+Value GraphBuilder::clip(Location loc, Value input) {
+  if (config.clipLimit == 0)
+    return input;
+  return ClampOp::create(builder, loc, input, builder.getF64FloatAttr(config.clipLimit));
 }
 
 double GraphBuilder::scoreScale() const {
@@ -111,13 +120,28 @@ double GraphBuilder::scoreScale() const {
                                     : 1 / std::sqrt(static_cast<double>(config.headDim));
 }
 
-Value GraphBuilder::attention(const std::string &layer, int64_t index, Value input) {
+Value GraphBuilder::headsOf(const std::string &layer, int64_t index, const std::string &name,
+                            Value input, int64_t heads) {
   Location loc = at(layer + ".attention");
-  Value queries = normHeads(layer + ".q_norm", linear(layer + ".q", input), config.heads);
-  queries = rotate(loc, index, queries);
-  Value keys = normHeads(layer + ".k_norm", linear(layer + ".k", input), config.kvHeads);
-  keys = rotate(loc, index, keys);
-  Value values = linear(layer + ".v", input);
+  std::string symbol = layer + "." + name, norm = symbol + "_norm";
+  Value projected = linear(symbol, input);
+  if (config.block.normAfterRotation)
+    return normHeads(norm, rotate(loc, index, clip(loc, projected)), heads);
+  return rotate(loc, index, clip(loc, normHeads(norm, projected, heads)));
+}
+
+Value GraphBuilder::attention(const std::string &layer, int64_t index, Value input) {
+  if (config.isLatent())
+    return latentAttention(layer, index, input);
+  Value queries = headsOf(layer, index, "q", input, config.heads);
+  Value keys = headsOf(layer, index, "k", input, config.kvHeads);
+  Value values = clip(at(layer + ".attention"), linear(layer + ".v", input));
+  return linear(layer + ".o", attend(layer, index, queries, keys, values));
+}
+
+Value GraphBuilder::attend(const std::string &layer, int64_t index, Value queries, Value keys,
+                           Value values) {
+  Location loc = at(layer + ".attention");
   Value layerIndex = arith::ConstantIndexOp::create(builder, loc, index);
   CacheUpdateOp::create(builder, loc, keys, values, cache, layerIndex, position);
   // A window as long as the cache hides nothing.
@@ -143,7 +167,7 @@ Value GraphBuilder::attention(const std::string &layer, int64_t index, Value inp
     mixed.getBiasMutable().assign(bias);
     mixed.setBiasDistance(config.relativeDistance);
   }
-  return linear(layer + ".o", mixed);
+  return mixed;
 }
 
 Value GraphBuilder::feedForward(const std::string &layer, Value input) {
@@ -166,10 +190,13 @@ Value GraphBuilder::gatedUnit(const std::string &part, Value input) {
 
 void GraphBuilder::buildHead() {
   OpBuilder::InsertionGuard guard(builder);
-  auto function =
-      beginFunction("head", activations(config.hiddenSize), activations(config.vocabSize));
   // A tied head multiplies by the embedding table.
-  Value logits = linear(weights.find("lm_head") ? "lm_head" : "embed", function.getArgument(0));
+  llvm::StringRef symbol = weights.find("classifier") ? "classifier"
+                           : weights.find("lm_head")  ? "lm_head"
+                                                      : "embed";
+  int64_t columns = weights.find(symbol).getTensorType().getDimSize(0);
+  auto function = beginFunction("head", activations(config.hiddenSize), activations(columns));
+  Value logits = linear(symbol, function.getArgument(0));
   logits = scale(at("head"), logits, config.logitScale);
   if (config.logitSoftCap != 0)
     logits = SoftCapOp::create(builder, at("head"), logits,

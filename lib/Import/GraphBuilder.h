@@ -44,7 +44,7 @@ protected:
   /// An empty function at the builder, which then stands at its start. The caller restores it.
   mlir::func::FuncOp beginFunction(llvm::StringRef name, mlir::TypeRange inputs,
                                    mlir::TypeRange results);
-  /// Adds @head: the logits of hidden states.
+  /// Adds @head: the logits of hidden states, over the vocabulary or over labels.
   void buildHead();
 
   /// The value of a weight, or null for one the model lacks.
@@ -69,14 +69,27 @@ protected:
   mlir::Value addPositions(const llvm::Twine &symbol, mlir::Value tokens, mlir::Value hidden);
   /// Sets `table` and `localTable`, as far as layers need them.
   void makeRotaryTables(mlir::Value tokens);
+  /// Rotates the first columns of every head.
   mlir::Value rotate(mlir::Location loc, int64_t layer, mlir::Value input);
+  /// The columns that an order among the weights names.
+  mlir::Value ordered(mlir::Location loc, const llvm::Twine &symbol, mlir::Value input);
   /// The norm of queries or keys, where the model has one.
   mlir::Value normHeads(const llvm::Twine &symbol, mlir::Value input, int64_t heads);
+  /// Queries or keys of a projection, normalized and rotated as the model has it.
+  mlir::Value headsOf(const std::string &layer, int64_t index, const std::string &name,
+                      mlir::Value input, int64_t heads);
+  /// `input` within the model's bounds of queries, keys and values.
+  mlir::Value clip(mlir::Location loc, mlir::Value input);
   /// What scores of attention are multiplied by.
   double scoreScale() const;
   /// Self-attention of a layer, from its normalized input to what the output projection gives:
   /// causal, or over all positions below `end` where that is set.
   mlir::Value attention(const std::string &layer, int64_t index, mlir::Value input);
+  /// The same of a model whose keys and values are made from one short vector.
+  mlir::Value latentAttention(const std::string &layer, int64_t index, mlir::Value input);
+  /// What the heads give whose queries, keys and values these are, the latter two being cached.
+  mlir::Value attend(const std::string &layer, int64_t index, mlir::Value queries, mlir::Value keys,
+                     mlir::Value values);
   /// A feed-forward block with a gate or without one.
   mlir::Value feedForward(const std::string &layer, mlir::Value input);
   /// The weights are those whose names begin with `part`.

@@ -4,6 +4,7 @@
 #include "Decoder.h"
 #include "Encoder.h"
 #include "EncoderDecoder.h"
+#include "LatentAttention.h"
 #include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"
@@ -39,7 +40,8 @@ static absl::StatusOr<ActivationKind> activationKind(const Checkpoint &checkpoin
   }
   if (std::optional<ActivationKind> kind = symbolizeActivationKind(name))
     return *kind;
-  return formatError({checkpoint.path(), "activation", {}}, "silu, gelu, gelu_tanh or relu", name);
+  return formatError({checkpoint.path(), "activation", {}}, "silu, gelu, gelu_tanh, relu or relu2",
+                     name);
 }
 
 static absl::StatusOr<int64_t> cacheCapacity(const Checkpoint &checkpoint,
@@ -50,6 +52,15 @@ static absl::StatusOr<int64_t> cacheCapacity(const Checkpoint &checkpoint,
                        absl::StrCat("0 to ", kLargestContext), absl::StrCat(context));
   if (context == 0)
     context = std::min(checkpoint.config().usablePositions(), kDefaultContext);
+  if (checkpoint.config().readsImages()) {
+    // An image has always the same positions.
+    int64_t positions = checkpoint.config().image.positions();
+    if (options.maxContext != 0)
+      return formatError({checkpoint.path(), "max-context", {}},
+                         absl::StrCat("none: an image has ", positions, " positions"),
+                         absl::StrCat(options.maxContext));
+    return (positions + 15) / 16 * 16;
+  }
   if (!checkpoint.config().block.learnedPositions)
     return (context + 15) / 16 * 16;
   // There is no embedding of further positions.
@@ -107,6 +118,7 @@ absl::StatusOr<OwningOpRef<ModuleOp>> stc::importCheckpoint(MLIRContext &context
   builder.setInsertionPointToEnd(module->getBody());
   WeightTable weights(checkpoint, *architecture);
   STC_RETURN_IF_ERROR(weights.declare(builder));
+  declareHeadOrders(builder, checkpoint.config(), weights);
   settings.embeddingScale = embeddingScale(checkpoint, weights);
   STC_ASSIGN_OR_RETURN(settings.rotation, rotationOf(checkpoint, settings.capacity));
   if (checkpoint.config().localRopeTheta != 0)

@@ -1,44 +1,8 @@
 // Families whose Hugging Face checkpoints name tensors as Llama's do, as tables.
-#include "Architecture.h"
+#include "LlamaParts.h"
 
 using namespace stc;
-
-static constexpr WeightRow kEmbedding[] = {
-    {"embed", "model.embed_tokens.weight", "token_embd.weight", Dim::Vocabulary, Dim::Hidden,
-     Group::Required},
-};
-
-static constexpr WeightRow kAttentionNorm[] = {
-    {"layers.{layer}.attn_norm", "model.layers.{layer}.input_layernorm.weight",
-     "blk.{layer}.attn_norm.weight", Dim::Hidden, Dim::None, Group::Required},
-};
-
-static constexpr WeightRow kFeedForwardNorm[] = {
-    {"layers.{layer}.ffn_norm", "model.layers.{layer}.post_attention_layernorm.weight",
-     "blk.{layer}.ffn_norm.weight", Dim::Hidden, Dim::None, Group::FeedForwardNorm},
-};
-
-// Gemma's norms multiply by 1 + weight; GGUF files hold the sum.
-static constexpr WeightRow kGainNorms[] = {
-    {"layers.{layer}.attn_norm",
-     "model.layers.{layer}.input_layernorm.weight",
-     "blk.{layer}.attn_norm.weight",
-     Dim::Hidden,
-     Dim::None,
-     Group::Required,
-     {},
-     {},
-     Gain::MinusOne},
-    {"layers.{layer}.ffn_norm",
-     "model.layers.{layer}.post_attention_layernorm.weight",
-     "blk.{layer}.ffn_norm.weight",
-     Dim::Hidden,
-     Dim::None,
-     Group::Required,
-     {},
-     {},
-     Gain::MinusOne},
-};
+using namespace stc::llama;
 
 static constexpr WeightRow kFourNorms[] = {
     {"layers.{layer}.attn_norm",
@@ -86,37 +50,12 @@ static constexpr WeightRow kPostNorms[] = {
      "blk.{layer}.post_ffw_norm.weight", Dim::Hidden, Dim::None, Group::Required},
 };
 
-static constexpr WeightRow kNormBiases[] = {
-    {"layers.{layer}.attn_norm_bias", "model.layers.{layer}.input_layernorm.bias",
-     "blk.{layer}.attn_norm.bias", Dim::Hidden, Dim::None, Group::Required},
-    {"layers.{layer}.ffn_norm_bias", "model.layers.{layer}.post_attention_layernorm.bias",
-     "blk.{layer}.ffn_norm.bias", Dim::Hidden, Dim::None, Group::FeedForwardNorm},
-};
-
-static constexpr WeightRow kAttention[] = {
-    {"layers.{layer}.q", "model.layers.{layer}.self_attn.q_proj.weight",
-     "blk.{layer}.attn_q.weight", Dim::Queries, Dim::Hidden, Group::Required},
-    {"layers.{layer}.k", "model.layers.{layer}.self_attn.k_proj.weight",
-     "blk.{layer}.attn_k.weight", Dim::KeyValues, Dim::Hidden, Group::Required},
-    {"layers.{layer}.v", "model.layers.{layer}.self_attn.v_proj.weight",
-     "blk.{layer}.attn_v.weight", Dim::KeyValues, Dim::Hidden, Group::Required},
-    {"layers.{layer}.o", "model.layers.{layer}.self_attn.o_proj.weight",
-     "blk.{layer}.attn_output.weight", Dim::Hidden, Dim::Queries, Group::Required},
-    {"layers.{layer}.q_bias", "model.layers.{layer}.self_attn.q_proj.bias",
-     "blk.{layer}.attn_q.bias", Dim::Queries, Dim::None, Group::QueryKeyValueBias},
-    {"layers.{layer}.k_bias", "model.layers.{layer}.self_attn.k_proj.bias",
-     "blk.{layer}.attn_k.bias", Dim::KeyValues, Dim::None, Group::QueryKeyValueBias},
-    {"layers.{layer}.v_bias", "model.layers.{layer}.self_attn.v_proj.bias",
-     "blk.{layer}.attn_v.bias", Dim::KeyValues, Dim::None, Group::QueryKeyValueBias},
-    {"layers.{layer}.o_bias", "model.layers.{layer}.self_attn.o_proj.bias",
-     "blk.{layer}.attn_output.bias", Dim::Hidden, Dim::None, Group::OutputBias},
-};
-
-static constexpr WeightRow kQueryKeyNorms[] = {
+// Every head has gains of its own.
+static constexpr WeightRow kOwnHeadNorms[] = {
     {"layers.{layer}.q_norm", "model.layers.{layer}.self_attn.q_norm.weight",
-     "blk.{layer}.attn_q_norm.weight", Dim::QueryNorm, Dim::None, Group::Required},
+     "blk.{layer}.attn_q_norm.weight", Dim::Heads, Dim::Head, Group::QueryKeyNorm},
     {"layers.{layer}.k_norm", "model.layers.{layer}.self_attn.k_norm.weight",
-     "blk.{layer}.attn_k_norm.weight", Dim::KeyNorm, Dim::None, Group::Required},
+     "blk.{layer}.attn_k_norm.weight", Dim::KeyValueHeads, Dim::Head, Group::QueryKeyNorm},
 };
 
 static constexpr WeightRow kQueryKeyGainNorms[] = {
@@ -140,31 +79,6 @@ static constexpr WeightRow kQueryKeyGainNorms[] = {
      Gain::MinusOne},
 };
 
-static constexpr WeightRow kGatedFeedForward[] = {
-    {"layers.{layer}.gate", "model.layers.{layer}.mlp.gate_proj.weight",
-     "blk.{layer}.ffn_gate.weight", Dim::Intermediate, Dim::Hidden, Group::Required},
-    {"layers.{layer}.up", "model.layers.{layer}.mlp.up_proj.weight", "blk.{layer}.ffn_up.weight",
-     Dim::Intermediate, Dim::Hidden, Group::Required},
-    {"layers.{layer}.down", "model.layers.{layer}.mlp.down_proj.weight",
-     "blk.{layer}.ffn_down.weight", Dim::Hidden, Dim::Intermediate, Group::Required},
-    {"layers.{layer}.gate_bias", "model.layers.{layer}.mlp.gate_proj.bias",
-     "blk.{layer}.ffn_gate.bias", Dim::Intermediate, Dim::None, Group::FeedForwardBias},
-    {"layers.{layer}.up_bias", "model.layers.{layer}.mlp.up_proj.bias", "blk.{layer}.ffn_up.bias",
-     Dim::Intermediate, Dim::None, Group::FeedForwardBias},
-    {"layers.{layer}.down_bias", "model.layers.{layer}.mlp.down_proj.bias",
-     "blk.{layer}.ffn_down.bias", Dim::Hidden, Dim::None, Group::FeedForwardBias},
-};
-
-// Of the layers of a mixture that have no experts.
-static constexpr WeightRow kDenseFeedForward[] = {
-    {"layers.{layer}.gate", "model.layers.{layer}.mlp.gate_proj.weight",
-     "blk.{layer}.ffn_gate.weight", Dim::Intermediate, Dim::Hidden, Group::DenseFeedForward},
-    {"layers.{layer}.up", "model.layers.{layer}.mlp.up_proj.weight", "blk.{layer}.ffn_up.weight",
-     Dim::Intermediate, Dim::Hidden, Group::DenseFeedForward},
-    {"layers.{layer}.down", "model.layers.{layer}.mlp.down_proj.weight",
-     "blk.{layer}.ffn_down.weight", Dim::Hidden, Dim::Intermediate, Group::DenseFeedForward},
-};
-
 static constexpr WeightRow kMixtralExperts[] = {
     {"layers.{layer}.router", "model.layers.{layer}.block_sparse_moe.gate.weight",
      "blk.{layer}.ffn_gate_inp.weight", Dim::Experts, Dim::Hidden, Group::Experts},
@@ -176,20 +90,6 @@ static constexpr WeightRow kMixtralExperts[] = {
      "blk.{layer}.ffn_up_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Experts},
     {"layers.{layer}.experts.{expert}.down",
      "model.layers.{layer}.block_sparse_moe.experts.{expert}.w2.weight",
-     "blk.{layer}.ffn_down_exps.weight[{expert}]", Dim::Hidden, Dim::Expert, Group::Experts},
-};
-
-static constexpr WeightRow kExperts[] = {
-    {"layers.{layer}.router", "model.layers.{layer}.mlp.gate.weight",
-     "blk.{layer}.ffn_gate_inp.weight", Dim::Experts, Dim::Hidden, Group::Experts},
-    {"layers.{layer}.experts.{expert}.gate",
-     "model.layers.{layer}.mlp.experts.{expert}.gate_proj.weight",
-     "blk.{layer}.ffn_gate_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Experts},
-    {"layers.{layer}.experts.{expert}.up",
-     "model.layers.{layer}.mlp.experts.{expert}.up_proj.weight",
-     "blk.{layer}.ffn_up_exps.weight[{expert}]", Dim::Expert, Dim::Hidden, Group::Experts},
-    {"layers.{layer}.experts.{expert}.down",
-     "model.layers.{layer}.mlp.experts.{expert}.down_proj.weight",
      "blk.{layer}.ffn_down_exps.weight[{expert}]", Dim::Hidden, Dim::Expert, Group::Experts},
 };
 
@@ -269,12 +169,6 @@ static constexpr WeightRow kStarCoderFeedForward[] = {
      "blk.{layer}.ffn_down.bias", Dim::Hidden, Dim::None, Group::FeedForwardBias},
 };
 
-static constexpr WeightRow kFinal[] = {
-    {"final_norm", "model.norm.weight", "output_norm.weight", Dim::Hidden, Dim::None,
-     Group::Required},
-    {"lm_head", "lm_head.weight", "output.weight", Dim::Vocabulary, Dim::Hidden, Group::Head},
-};
-
 static constexpr WeightRow kGainFinal[] = {
     {"final_norm",
      "model.norm.weight",
@@ -285,14 +179,6 @@ static constexpr WeightRow kGainFinal[] = {
      {},
      {},
      Gain::MinusOne},
-    {"lm_head", "lm_head.weight", "output.weight", Dim::Vocabulary, Dim::Hidden, Group::Head},
-};
-
-static constexpr WeightRow kBiasedFinal[] = {
-    {"final_norm", "model.norm.weight", "output_norm.weight", Dim::Hidden, Dim::None,
-     Group::Required},
-    {"final_norm_bias", "model.norm.bias", "output_norm.bias", Dim::Hidden, Dim::None,
-     Group::Required},
     {"lm_head", "lm_head.weight", "output.weight", Dim::Vocabulary, Dim::Hidden, Group::Head},
 };
 
@@ -416,6 +302,8 @@ static constexpr llvm::ArrayRef<WeightRow> kGemma3[] = {
     kEmbedding, kFourNorms, kAttention, kQueryKeyGainNorms, kGatedFeedForward, kGainFinal};
 static constexpr llvm::ArrayRef<WeightRow> kOlmo2[] = {
     kEmbedding, kAttention, kQueryKeyNorms, kPostNorms, kGatedFeedForward, kFinal};
+static constexpr llvm::ArrayRef<WeightRow> kCohere[] = {
+    kEmbedding, kAttentionNorm, kAttention, kOwnHeadNorms, kGatedFeedForward, kFinal};
 static constexpr llvm::ArrayRef<WeightRow> kStarCoder2[] = {
     kEmbedding,  kAttentionNorm,        kAttention,  kFeedForwardNorm,
     kNormBiases, kStarCoderFeedForward, kBiasedFinal};
@@ -423,12 +311,6 @@ static constexpr llvm::ArrayRef<WeightRow> kPhi3[] = {
     kEmbedding, kAttentionNorm, kPhi3Attention, kFeedForwardNorm, kPhi3FeedForward, kFinal};
 static constexpr llvm::ArrayRef<WeightRow> kPhi[] = {kEmbedding, kPhiNorms, kPhiAttention,
                                                      kPhiFeedForward, kPhiFinal};
-
-// Rotary frequencies that old converters stored; the graph computes its own.
-static constexpr llvm::StringLiteral kIgnorable[] = {
-    "model.layers.{layer}.self_attn.rotary_emb.inv_freq",
-    "blk.{layer}.attn_rot_embd.weight",
-};
 
 // Checkpoints that see images too, as they were published and as transformers writes them now.
 static constexpr llvm::StringLiteral kTextBeginnings[] = {"model.", "language_model.model.",
@@ -439,38 +321,46 @@ static constexpr llvm::StringLiteral kImageParts[] = {"vision_tower.", "multi_mo
 
 static constexpr Architecture kArchitectures[] = {
     {"llama", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlagWherePresent,
-     BiasRule::FeedForwardFlag, kIgnorable},
-    {"mistral", kLlama, BiasRule::Never, BiasRule::Never, BiasRule::Never, kIgnorable},
-    {"qwen2", kLlama, BiasRule::Always, BiasRule::Never, BiasRule::Never, kIgnorable},
+     BiasRule::FeedForwardFlag, kRotaryBuffers},
+    {"mistral", kLlama, BiasRule::Never, BiasRule::Never, BiasRule::Never, kRotaryBuffers},
+    {"qwen2", kLlama, BiasRule::Always, BiasRule::Never, BiasRule::Never, kRotaryBuffers},
     {"qwen3", kQwen3, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
-     kIgnorable},
-    {"mixtral", kMixtral, BiasRule::Never, BiasRule::Never, BiasRule::Never, kIgnorable},
-    {"qwen2_moe", kQwen2Moe, BiasRule::Always, BiasRule::Never, BiasRule::Never, kIgnorable},
+     kRotaryBuffers},
+    {"mixtral", kMixtral, BiasRule::Never, BiasRule::Never, BiasRule::Never, kRotaryBuffers},
+    {"qwen2_moe", kQwen2Moe, BiasRule::Always, BiasRule::Never, BiasRule::Never, kRotaryBuffers},
     {"qwen3_moe", kQwen3Moe, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
-     kIgnorable},
+     kRotaryBuffers},
     {"olmoe", kQwen3Moe, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
-     kIgnorable},
-    {"gpt_oss", kGptOss, BiasRule::Always, BiasRule::Always, BiasRule::Never, kIgnorable},
+     kRotaryBuffers},
+    {"gpt_oss", kGptOss, BiasRule::Always, BiasRule::Always, BiasRule::Never, kRotaryBuffers},
     {"smollm3", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::FeedForwardFlag,
-     kIgnorable},
+     kRotaryBuffers},
     {"gemma", kGemma, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
-     kIgnorable},
+     kRotaryBuffers},
     {"gemma2", kGemma2, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
-     kIgnorable},
+     kRotaryBuffers},
     {"gemma3_text", kGemma3, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
-     kIgnorable, kTextBeginnings, kImageParts},
+     kRotaryBuffers, kTextBeginnings, kImageParts},
     {"olmo2", kOlmo2, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
-     kIgnorable},
+     kRotaryBuffers},
+    {"olmo3", kOlmo2, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
+     kRotaryBuffers},
+    {"exaone4", kOlmo2, BiasRule::Never, BiasRule::Never, BiasRule::Never, kRotaryBuffers},
+    {"ernie4_5", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlag,
+     BiasRule::FeedForwardFlag, kRotaryBuffers},
+    {"helium", kLlama, BiasRule::AttentionFlag, BiasRule::Never, BiasRule::FeedForwardFlag,
+     kRotaryBuffers},
     {"granite", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::FeedForwardFlag,
-     kIgnorable},
-    {"cohere", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
-     kIgnorable},
+     kRotaryBuffers},
+    {"cohere", kCohere, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
+     kRotaryBuffers},
     {"cohere2", kLlama, BiasRule::AttentionFlag, BiasRule::AttentionFlag, BiasRule::Never,
-     kIgnorable},
+     kRotaryBuffers},
+    {"minicpm", kLlama, BiasRule::Never, BiasRule::Never, BiasRule::Never, kRotaryBuffers},
     {"starcoder2", kStarCoder2, BiasRule::AttentionFlag, BiasRule::AttentionFlag,
-     BiasRule::FeedForwardFlag, kIgnorable},
-    {"phi3", kPhi3, BiasRule::Never, BiasRule::Never, BiasRule::Never, kIgnorable},
-    {"phi", kPhi, BiasRule::Always, BiasRule::Always, BiasRule::Always, kIgnorable},
+     BiasRule::FeedForwardFlag, kRotaryBuffers},
+    {"phi3", kPhi3, BiasRule::Never, BiasRule::Never, BiasRule::Never, kRotaryBuffers},
+    {"phi", kPhi, BiasRule::Always, BiasRule::Always, BiasRule::Always, kRotaryBuffers},
 };
 
 llvm::ArrayRef<Architecture> stc::llamaArchitectures() { return kArchitectures; }

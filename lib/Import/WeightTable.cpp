@@ -6,10 +6,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace stc;
 
+/// The groups of heads that CodeGen was trained with on as many chips; heads are a multiple of it.
+static constexpr int64_t kQuarters = 4;
 static constexpr llvm::StringLiteral kLayer = "{layer}", kExpert = "{expert}";
 
 static std::string replaceOne(llvm::StringRef pattern, llvm::StringRef name, int64_t number) {
@@ -38,8 +41,9 @@ llvm::SmallVector<WeightRow> Architecture::weights() const {
 
 const Architecture *stc::findArchitectureTable(llvm::StringRef name) {
   for (llvm::ArrayRef<Architecture> family :
-       {llamaArchitectures(), gptArchitectures(), alibiArchitectures(), bertArchitectures(),
-        t5Architectures(), whisperArchitectures()})
+       {llamaArchitectures(), layerNormArchitectures(), renamedArchitectures(),
+        recentArchitectures(), mixtureArchitectures(), gptArchitectures(), alibiArchitectures(),
+        bertArchitectures(), t5Architectures(), visionArchitectures(), whisperArchitectures()})
     for (const Architecture &architecture : family)
       if (architecture.name == name)
         return &architecture;
@@ -77,8 +81,12 @@ static int64_t sizeOf(Dim dim, const ModelConfig &config) {
     return ofHeads ? config.headDim : config.heads * config.headDim;
   case Dim::KeyNorm:
     return ofHeads ? config.headDim : config.kvHeads * config.headDim;
+  case Dim::Head:
+    return config.headDim;
   case Dim::Heads:
     return config.heads;
+  case Dim::KeyValueHeads:
+    return config.kvHeads;
   case Dim::Buckets:
     return config.relativeBuckets;
   case Dim::FeatureWindow:
@@ -87,15 +95,32 @@ static int64_t sizeOf(Dim dim, const ModelConfig &config) {
     return 3 * config.hiddenSize;
   case Dim::EncoderPositions:
     return config.encoderPositions;
+  case Dim::Patch:
+    return config.image.patchNumbers();
+  case Dim::LatentRank:
+    return config.latent.rank;
+  case Dim::QueryRank:
+    return config.latent.queryRank;
+  case Dim::LatentKeys:
+    return config.heads * (config.headDim - config.rotaryDim);
+  case Dim::SharedKey:
+    return config.rotaryDim;
+  case Dim::HeadValues:
+    return config.heads * config.valueDim();
+  case Dim::Labels:
+    return config.image.classifiers * int64_t(config.image.labels.size());
   }
   llvm_unreachable("all dimensions are listed");
 }
 
-/// How the checkpoint's values appear in the graph. Half floats and block types are widened by the
-/// weight store, so the graph sees f32.
-static Type elementType(DType dtype, MLIRContext *context) {
+/// How the checkpoint's values appear in the graph. Block types, floats of 8 bits and vectors of
+/// f16, which are f32 wherever they are stored, are widened by the weight store, so the graph sees
+/// f32.
+static Type elementType(DType dtype, bool isMatrix, MLIRContext *context) {
   if (dtype == DType::BF16)
     return BFloat16Type::get(context);
+  if (dtype == DType::F16 && isMatrix)
+    return Float16Type::get(context);
   return Float32Type::get(context);
 }
 
@@ -111,6 +136,22 @@ std::pair<llvm::SmallVector<int64_t>, int64_t> stc::rangesOf(Part part, int64_t 
       ranges.append({i * group + begin, i * group + begin + size});
     return std::pair(ranges, config.kvHeads * group);
   };
+  auto ofQuarters = [&](int64_t place) {
+    llvm::SmallVector<int64_t> ranges;
+    int64_t size = queries / kQuarters;
+    for (int64_t i = 0; i < kQuarters; ++i)
+      ranges.append({(3 * i + place) * size, (3 * i + place + 1) * size});
+    return std::pair(ranges, 3 * queries);
+  };
+  // Each head's part of a key that is its own, and its value.
+  auto ofHeads = [&](bool isValue) {
+    llvm::SmallVector<int64_t> ranges;
+    int64_t key = config.headDim - config.rotaryDim, both = key + config.valueDim();
+    for (int64_t begin = 0; begin < config.heads * both; begin += both)
+      ranges.append({begin + (isValue ? key : 0), begin + (isValue ? both : key)});
+    return std::pair(ranges, config.heads * both);
+  };
+  int64_t latentRows = config.latent.rank + config.rotaryDim;
   using Ranges = llvm::SmallVector<int64_t>;
   switch (part) {
   case Part::Whole:
@@ -127,11 +168,25 @@ std::pair<llvm::SmallVector<int64_t>, int64_t> stc::rangesOf(Part part, int64_t 
     return ofGroups(shared, config.headDim);
   case Part::GroupedValues:
     return ofGroups(shared + config.headDim, config.headDim);
+  case Part::QuarteredQueries:
+    return ofQuarters(0);
+  case Part::QuarteredValues:
+    return ofQuarters(1);
+  case Part::QuarteredKeys:
+    return ofQuarters(2);
   case Part::AfterPadding:
     if (config.positionOffset == 0)
       return {{}, rows};
     return {Ranges{config.positionOffset, config.positionOffset + rows},
             config.positionOffset + rows};
+  case Part::LatentVector:
+    return {Ranges{0, config.latent.rank}, latentRows};
+  case Part::SharedKey:
+    return {Ranges{config.latent.rank, latentRows}, latentRows};
+  case Part::HeadKeys:
+    return ofHeads(/*isValue=*/false);
+  case Part::HeadValues:
+    return ofHeads(/*isValue=*/true);
   case Part::FirstHalf:
     return {Ranges{0, rows}, 2 * rows};
   case Part::SecondHalf:
@@ -148,6 +203,17 @@ int64_t stc::rowStepOf(Part part) {
   return part == Part::EvenRows || part == Part::OddRows ? 2 : 1;
 }
 
+/// `pattern` with each of its parts beginning otherwise.
+static std::string withBeginning(llvm::StringRef pattern, llvm::StringRef usual,
+                                 llvm::StringRef beginning) {
+  llvm::SmallVector<llvm::StringRef> parts;
+  pattern.split(parts, '+');
+  llvm::SmallVector<std::string> renamed;
+  for (llvm::StringRef part : parts)
+    renamed.push_back((beginning + part.drop_front(usual.size())).str());
+  return llvm::join(renamed, "+");
+}
+
 llvm::SmallVector<std::string> WeightTable::sourceNames(const WeightRow &row, int64_t layer,
                                                         int64_t expert) const {
   llvm::SmallVector<llvm::StringRef> patterns;
@@ -158,9 +224,9 @@ llvm::SmallVector<std::string> WeightTable::sourceNames(const WeightRow &row, in
     if (isGguf() || architecture.beginnings.empty())
       continue;
     llvm::StringRef usual = architecture.beginnings.front();
-    if (llvm::StringRef rest = pattern; rest.consume_front(usual))
+    if (pattern.starts_with(usual))
       for (llvm::StringRef beginning : architecture.beginnings.drop_front())
-        names.push_back(expandName((beginning + rest).str(), layer, expert));
+        names.push_back(expandName(withBeginning(pattern, usual, beginning), layer, expert));
   }
   return names;
 }
@@ -217,12 +283,36 @@ bool WeightTable::applies(const WeightRow &row, int64_t layer) const {
     return config.block.firstNorm || layer > 0;
   case Group::TokenTypes:
     return config.tokenTypes > 0;
+  case Group::Classifier:
+    return config.image.classifiers > 0;
+  case Group::DirectQueries:
+    return config.latent.queryRank == 0;
+  case Group::LatentQueries:
+    return config.latent.queryRank != 0;
+  case Group::QueryKeyNorm:
+    return config.block.queryKeyNorm != QueryKeyNorm::None;
   }
   llvm_unreachable("all groups are listed");
 }
 
+void WeightTable::declareVector(OpBuilder &builder, llvm::StringRef symbol,
+                                llvm::ArrayRef<float> numbers) {
+  auto type = RankedTensorType::get({int64_t(numbers.size())}, builder.getF32Type());
+  auto values = llvm::all_equal(numbers) ? DenseElementsAttr::get(type, numbers.front())
+                                         : DenseElementsAttr::get(type, numbers);
+  weights[symbol] = WeightOp::create(
+      builder, NameLoc::get(builder.getStringAttr(symbol)), builder.getStringAttr(symbol),
+      TypeAttr::get(type), StringAttr(), values, SliceAttr(), UnitAttr(), FloatAttr(),
+      DenseIntElementsAttr(), DenseIntElementsAttr(), PruneAttr(), QuantAttr());
+}
+
 absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, int64_t layer,
                                      int64_t expert) {
+  if (row.huggingFaceGain == Gain::Ones) {
+    declareVector(builder, expandName(row.symbol, layer),
+                  std::vector<float>(size_t(sizeOf(row.rows, checkpoint.config())), 1));
+    return absl::OkStatus();
+  }
   const ModelConfig &config = checkpoint.config();
   std::string name = sourceName(row, layer, expert);
   ErrorSite site{checkpoint.path(), absl::StrCat("tensor ", name), {}};
@@ -246,7 +336,7 @@ absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, i
   site.file = std::string(tensor->file.empty() ? checkpoint.path() : tensor->file);
   llvm::SmallVector<int64_t> stored(tensor->shape.begin(), tensor->shape.end());
   // GGUF has no matrices of one row.
-  if (row.rows == Dim::One && stored.size() == 1)
+  if (isGguf() && shape.size() == 2 && shape[0] == 1 && stored.size() == 1)
     stored.insert(stored.begin(), 1);
   if (stored != shape)
     return formatError(site, expected, shapeText(tensor->shape));
@@ -254,7 +344,7 @@ absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, i
     return formatError(site, "a floating-point type", dtypeName(tensor->dtype));
 
   std::string symbol = expandName(row.symbol, layer, expert);
-  Type element = elementType(tensor->dtype, builder.getContext());
+  Type element = elementType(tensor->dtype, own.size() == 2, builder.getContext());
   FloatAttr offset;
   if (!isGguf() && row.huggingFaceGain == Gain::MinusOne) {
     offset = builder.getF64FloatAttr(1);
@@ -269,9 +359,16 @@ absl::Status WeightTable::declareRow(OpBuilder &builder, const WeightRow &row, i
   auto weight = WeightOp::create(
       builder, NameLoc::get(builder.getStringAttr(symbol)), builder.getStringAttr(symbol),
       TypeAttr::get(type), builder.getStringAttr(name), ElementsAttr(), slice,
-      form.transposed ? builder.getUnitAttr() : UnitAttr(), offset, PruneAttr(), QuantAttr());
+      form.transposed ? builder.getUnitAttr() : UnitAttr(), offset, /*row_order=*/nullptr,
+      /*column_order=*/nullptr, PruneAttr(), QuantAttr());
   weights[symbol] = weight;
-  used.insert(llvm::StringRef(name).take_until([](char c) { return c == '['; }));
+  llvm::SmallVector<llvm::StringRef> parts;
+  llvm::StringRef(name).split(parts, '+');
+  for (llvm::StringRef part : parts)
+    used.insert(part.take_until([](char c) { return c == '['; }));
+  if (isJoinedRows(name))
+    for (int64_t i = 0; i < own[0]; ++i)
+      used.insert(nameOfJoinedRow(name, i));
   return absl::OkStatus();
 }
 
@@ -286,6 +383,14 @@ static absl::StatusOr<bool> isBiasOfZeros(const Checkpoint &checkpoint, const Te
   std::vector<float> values(size_t(tensor.elementCount()));
   STC_RETURN_IF_ERROR(readFloats(tensor, 0, absl::MakeSpan(values)));
   return llvm::all_of(values, [](float value) { return value == 0; });
+}
+
+/// Whether a tensor is of the layers that predict further tokens.
+static bool isPredicting(llvm::StringRef name, const ModelConfig &config) {
+  int64_t layer = 0;
+  return (name.consume_front("model.layers.") || name.consume_front("blk.")) &&
+         !name.consumeInteger(10, layer) && name.starts_with(".") && layer >= config.layers &&
+         layer - config.layers < config.predictingLayers;
 }
 
 /// A tensor nobody reads means that the file is not the model its configuration describes.
@@ -307,7 +412,7 @@ absl::Status WeightTable::refuseUnknown() {
       ignored.push_back(tensor.name);
     llvm::StringRef stacked = tensor.name; // perhaps one matrix of several
     if (used.contains(stacked.take_until([](char c) { return c == '['; })) ||
-        known.contains(tensor.name) || isOther)
+        known.contains(tensor.name) || isOther || isPredicting(tensor.name, config))
       continue;
     STC_ASSIGN_OR_RETURN(bool isIgnored, isBiasOfZeros(checkpoint, tensor));
     if (isIgnored)

@@ -33,6 +33,10 @@ public:
   /// and refuses tensors no row names.
   absl::Status declare(mlir::OpBuilder &builder);
 
+  /// Creates a `stc.weight` that no container has.
+  void declareVector(mlir::OpBuilder &builder, llvm::StringRef symbol,
+                     llvm::ArrayRef<float> numbers);
+
   /// The declared weight `symbol`, or null for one this model lacks (a bias, a tied head).
   WeightOp find(llvm::StringRef symbol) const { return weights.lookup(symbol); }
   /// Tensors of other parts of the checkpoint (Architecture::otherParts), which are not read.

@@ -33,6 +33,11 @@ constexpr llvm::StringLiteral kDecoderContextAttr = "stc.decoder_context";
 /// result, unfolded again, beside the positions as tokens:
 ///   @stem(rows : tensor<? x 3 features x f32>) -> tensor<? x hidden x f32>
 ///   @encode(positions : tensor<?xi32>, rows : tensor<? x 3 hidden x f32>, cache) -> ()
+/// A vision transformer is an encoder that reads rows of pixels, a patch each, behind a row of
+/// zeros for each class token; its tokens are the numbers of these, then one number for every
+/// patch.
+/// @head are the heads that classify, one after another, where the checkpoint has them:
+///   @forward(tokens, rows : tensor<? x channels patch_height patch_width x f32>, position, cache)
 /// Every tensor the architecture needs must exist with the expected shape; unknown extra tensors
 /// are an error that names the first of them unless the architecture lists them as ignorable.
 absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> importCheckpoint(mlir::MLIRContext &context,

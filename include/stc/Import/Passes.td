@@ -17,7 +17,7 @@ def ImportCheckpoint : Pass<"stc-import", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"kvCache", "kv-cache", "std::string", /*default=*/"\"f32\"",
-           "How the key/value cache keeps numbers: f32, f16 or int8">,
+           "How the key/value cache keeps numbers: f32, f16, int8 or fp8">,
     Option<"maxContext", "max-context", "int64_t", /*default=*/"0",
            "Positions of the key/value cache (0: the checkpoint's, at most 4096)">,
     Option<"path", "path", "std::string", /*default=*/"", "The checkpoint">,
