@@ -1,6 +1,8 @@
 // Runs the operations of stc graphs in f32 for many sequences at once.
 #include "stc/Calibration/BatchEvaluator.h"
 
+#include "stc/Dialect/STC/IR/STCRouting.h"
+
 #include "stc/Compress/LinearAlgebra.h"
 #include "stc/Dialect/STC/IR/VerifyAttention.h"
 #include "stc/Dialect/STC/Utils/AttentionBias.h"
@@ -8,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/Sequence.h"
@@ -23,7 +26,25 @@ namespace stc {
 
 BatchEvaluator::BatchEvaluator(ModuleOp module, const Sequences &sequences, Loader loader)
     : symbols(module), sequences(sequences), loader(std::move(loader)),
-      rows(sequences.count * sequences.length) {}
+      length(sequences.mainLength()), rows(sequences.count * length) {}
+
+/// An encoder in front of a decoder has functions of its own.
+static bool isOfEncoder(Operation *op) {
+  auto function = op->getParentOfType<func::FuncOp>();
+  return function && (function.getSymName() == "encode" || function.getSymName() == "stem");
+}
+
+/// Looks at the tokens that the function of `op` reads.
+void BatchEvaluator::enter(Operation *op) {
+  if (isInExpert)
+    return;
+  readsSource = sequences.sourceLength > 0 && isOfEncoder(op);
+  length = readsSource ? sequences.sourceLength : sequences.mainLength();
+  rows = sequences.count * length;
+}
+
+/// The layer of the cache that an operation writes or reads; -1 where that is no constant.
+static int64_t cacheLayer(Value index) { return getConstantIntValue(index).value_or(-1); }
 
 static absl::Status unknownOperation(Operation *op) {
   return formatError({"", op->getName().getStringRef().str(), {}},
@@ -44,6 +65,8 @@ static float nonlinear(ActivationKind kind, float x) {
     return x * 0.5f * (1 + std::tanh(0.7978845608f * (x + 0.044715f * x * x * x)));
   case ActivationKind::Relu:
     return x > 0 ? x : 0;
+  case ActivationKind::Relu2:
+    return x > 0 ? x * x : 0;
   case ActivationKind::Sigmoid:
     return 1 / (1 + std::exp(-x));
   case ActivationKind::QuickGelu:
@@ -60,6 +83,21 @@ absl::StatusOr<std::vector<float>> BatchEvaluator::weight(Value value) {
   return loader(symbol);
 }
 
+/// The gates of all tokens.
+static Activations chooseGrouped(GroupedGateOp op, const Activations &scores,
+                                 const std::vector<float> &correction) {
+  GroupedChoice choice = groupedChoiceOf(op, scores.columns);
+  std::vector<double> corrections(correction.begin(), correction.end());
+  std::vector<double> own(size_t(scores.columns)), gates(own.size());
+  Activations result = scores;
+  for (size_t begin = 0; begin < scores.values.size(); begin += own.size()) {
+    std::copy_n(scores.values.begin() + ptrdiff_t(begin), own.size(), own.begin());
+    choice.apply(own, corrections, gates);
+    std::copy(gates.begin(), gates.end(), result.values.begin() + ptrdiff_t(begin));
+  }
+  return result;
+}
+
 absl::Status BatchEvaluator::set(Operation *op, Activations result) {
   for (float value : result.values)
     if (!std::isfinite(value))
@@ -70,17 +108,23 @@ absl::Status BatchEvaluator::set(Operation *op, Activations result) {
 }
 
 absl::Status BatchEvaluator::evaluate(Operation *op) {
+  enter(op);
   return llvm::TypeSwitch<Operation *, absl::Status>(op)
       // What asks for positions knows them.
       .Case<GetWeightOp, PositionsOp, arith::ConstantOp, arith::SubIOp, tensor::DimOp>(
           [](auto) { return absl::OkStatus(); })
       .Case([&](EmbeddingOp embedding) { return embed(embedding); })
       .Case([&](LinearOp linear) { return multiply(linear); })
+      .Case([&](PermuteFeaturesOp permute) { return permuteColumns(permute); })
       .Case([&](RMSNormOp norm) { return normalize(norm); })
       .Case([&](LayerNormOp norm) { return normalizeLayer(norm); })
       .Case([&](ScaleOp scale) {
         auto factor = float(scale.getFactor().convertToDouble());
         return map(op, [&](float x) { return factor * x; });
+      })
+      .Case([&](ClampOp clamp) {
+        auto limit = float(clamp.getLimit().convertToDouble());
+        return map(op, [&](float x) { return std::clamp(x, -limit, limit); });
       })
       .Case([&](SoftCapOp softCap) {
         auto cap = float(softCap.getCap().convertToDouble());
@@ -93,11 +137,21 @@ absl::Status BatchEvaluator::evaluate(Operation *op) {
       })
       .Case([&](GatedActivationOp gated) { return gate(gated); })
       .Case([&](CacheUpdateOp update) {
-        cached = {get(update.getKeys()), get(update.getValues())};
+        cached[cacheLayer(update.getLayer())] = {get(update.getKeys()), get(update.getValues())};
         return absl::OkStatus();
       })
       .Case([&](AttentionOp attention) { return attend(attention); })
       .Case([&](TopKGateOp gate) { return chooseExperts(gate); })
+      .Case([&](GroupedGateOp gate) -> absl::Status {
+        ActivationsPtr scores = get(gate.getScores());
+        if (!scores)
+          return unknownOperation(op);
+        std::vector<float> correction;
+        if (gate.getCorrection()) {
+          STC_ASSIGN_OR_RETURN(correction, weight(gate.getCorrection()));
+        }
+        return set(op, chooseGrouped(gate, *scores, correction));
+      })
       .Case([&](ExpertOp expert) -> absl::Status {
         STC_RETURN_IF_ERROR(enterExpert(expert));
         STC_RETURN_IF_ERROR(runBlock(expert.getBody().front(), nullptr, nullptr));
@@ -148,8 +202,9 @@ absl::Status BatchEvaluator::runBlock(Block &block, Hook before, Hook after) {
 absl::Status BatchEvaluator::enterExpert(ExpertOp expert) {
   ActivationsPtr input = get(expert.getInput()), gates = get(expert.getGates());
   std::optional<int64_t> index = getConstantIntValue(expert.getIndex());
-  if (!input || !gates || !index || !chosen.empty() || !get(expert.getAccumulator()))
+  if (!input || !gates || !index || isInExpert || !get(expert.getAccumulator()))
     return unknownOperation(expert);
+  enter(expert);
   for (int64_t row = 0; row < rows; ++row)
     if (gates->values[size_t(row * gates->columns + *index)] != 0)
       chosen.push_back(row);
@@ -160,6 +215,7 @@ absl::Status BatchEvaluator::enterExpert(ExpertOp expert) {
     own.values.insert(own.values.end(), begin, begin + input->columns);
   }
   rows = int64_t(chosen.size());
+  isInExpert = true;
   values[expert.getBody().getArgument(0)] = std::make_shared<const Activations>(std::move(own));
   return absl::OkStatus();
 }
@@ -177,7 +233,8 @@ absl::Status BatchEvaluator::leaveExpert(ExpertOp expert) {
       result.values[size_t(chosen[i] * result.columns + c)] +=
           gate * own->values[i * size_t(result.columns) + size_t(c)];
   }
-  rows = sequences.count * sequences.length;
+  isInExpert = false;
+  enter(expert);
   chosen.clear();
   forget(body);
   return set(expert, std::move(result));
@@ -185,7 +242,7 @@ absl::Status BatchEvaluator::leaveExpert(ExpertOp expert) {
 
 void BatchEvaluator::divideChannels(Value value, absl::Span<const float> divisors) {
   Activations divided = *get(value);
-  parallelFor(rows, [&](int64_t row) {
+  parallelFor(int64_t(divided.values.size()) / divided.columns, [&](int64_t row) {
     float *x = divided.values.data() + row * divided.columns;
     for (int64_t c = 0; c < divided.columns; ++c)
       x[c] /= divisors[size_t(c)];
@@ -204,7 +261,8 @@ void BatchEvaluator::releaseOperands(Operation *op) {
 }
 
 void BatchEvaluator::release(Block &block) {
-  cached = {};
+  // What is read here is read nowhere else.
+  block.walk([&](AttentionOp op) { cached.erase(cacheLayer(op.getLayer())); });
   forget(block);
 }
 
@@ -225,8 +283,10 @@ absl::Status BatchEvaluator::embed(EmbeddingOp op) {
   bool areZero = op.getTokens().getDefiningOp<arith::SubIOp>();
   for (int64_t row = 0; row < rows; ++row) {
     int64_t index = areZero      ? 0
-                    : byPosition ? row % sequences.length
-                                 : sequences.tokens[size_t(row)];
+                    : byPosition ? row % length
+                    : readsSource
+                        ? sequences.tokens[size_t(row / length * sequences.length + row % length)]
+                        : sequences.mainToken(row / length, row % length);
     if ((index + 1) * result.columns > int64_t(table.size()))
       return formatError({"", "position", {}},
                          absl::StrCat("one of ", int64_t(table.size()) / result.columns, " rows"),
@@ -257,41 +317,69 @@ absl::Status BatchEvaluator::multiply(LinearOp op) {
   return set(op, std::move(result));
 }
 
+absl::Status BatchEvaluator::permuteColumns(PermuteFeaturesOp op) {
+  STC_ASSIGN_OR_RETURN(std::vector<float> order, weight(op.getOrder()));
+  ActivationsPtr input = get(op.getInput());
+  auto columns = int64_t(input->columns), count = int64_t(order.size());
+  for (float column : order)
+    if (!(column >= (count == columns ? 0 : -1) && column < float(columns)) ||
+        column != std::floor(column))
+      return formatError({"", op->getName().getStringRef().str(), {}},
+                         absl::StrCat("an order of whole numbers from 0 to ", columns - 1),
+                         absl::StrCat(column));
+  Activations result{count, std::vector<float>(size_t(rows * count))};
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t c = 0; c < count; ++c)
+      if (float column = order[size_t(c)]; column >= 0)
+        result.values[size_t(row * count + c)] =
+            input->values[size_t(row * columns + int64_t(column))];
+  return set(op, std::move(result));
+}
+
+/// The first gain of a group of a row, counted over all rows: the weight holds those of one group
+/// or of all groups of a row.
+static const float *gainsOf(const std::vector<float> &weight, int64_t group, int64_t size) {
+  return weight.data() + group * size % int64_t(weight.size());
+}
+
 absl::Status BatchEvaluator::normalize(RMSNormOp op) {
   STC_ASSIGN_OR_RETURN(std::vector<float> scale, weight(op.getWeight()));
   Activations result = *get(op.getInput());
   double epsilon = op.getEpsilon().convertToDouble();
-  auto size = int64_t(scale.size());
+  int64_t size = result.columns / int64_t(op.getGroups());
   parallelFor(rows * int64_t(op.getGroups()), [&](int64_t group) {
     float *x = result.values.data() + group * size;
+    const float *gains = gainsOf(scale, group, size);
     double squares = 0;
     for (int64_t c = 0; c < size; ++c)
       squares += double(x[c]) * double(x[c]);
     auto factor = float(1 / std::sqrt(squares / double(size) + epsilon));
     for (int64_t c = 0; c < size; ++c)
-      x[c] = x[c] * factor * scale[size_t(c)];
+      x[c] = x[c] * factor * gains[c];
   });
   return set(op, std::move(result));
 }
 
 absl::Status BatchEvaluator::normalizeLayer(LayerNormOp op) {
   STC_ASSIGN_OR_RETURN(std::vector<float> scale, weight(op.getWeight()));
-  std::vector<float> bias(scale.size());
+  int64_t size = columnsOf(op.getInput()) / int64_t(op.getGroups());
+  std::vector<float> bias(static_cast<size_t>(size));
   if (op.getBias()) {
     STC_ASSIGN_OR_RETURN(bias, weight(op.getBias()));
   }
   Activations result = *get(op.getInput());
   double epsilon = op.getEpsilon().convertToDouble();
-  parallelFor(rows, [&](int64_t row) {
-    float *x = result.values.data() + row * result.columns;
+  parallelFor(rows * int64_t(op.getGroups()), [&](int64_t group) {
+    float *x = result.values.data() + group * size;
+    const float *gains = gainsOf(scale, group, size);
     double mean = 0, variance = 0;
-    for (int64_t c = 0; c < result.columns; ++c)
-      mean += double(x[c]) / double(result.columns);
-    for (int64_t c = 0; c < result.columns; ++c)
-      variance += (x[c] - mean) * (x[c] - mean) / double(result.columns);
+    for (int64_t c = 0; c < size; ++c)
+      mean += double(x[c]) / double(size);
+    for (int64_t c = 0; c < size; ++c)
+      variance += (x[c] - mean) * (x[c] - mean) / double(size);
     double factor = 1 / std::sqrt(variance + epsilon);
-    for (int64_t c = 0; c < result.columns; ++c)
-      x[c] = float((x[c] - mean) * factor) * scale[size_t(c)] + bias[size_t(c)];
+    for (int64_t c = 0; c < size; ++c)
+      x[c] = float((x[c] - mean) * factor) * gains[c] + bias[size_t(c)];
   });
   return set(op, std::move(result));
 }
@@ -312,7 +400,7 @@ absl::Status BatchEvaluator::tabulate(RotaryTableOp op) {
   Activations cos{pairs, {}}, sin{pairs, {}};
   for (int64_t row = 0; row < rows; ++row)
     for (double frequency : frequencies) {
-      double angle = double(row % sequences.length) * frequency;
+      double angle = double(row % length) * frequency;
       double scale = op.getScale().convertToDouble();
       cos.values.push_back(float(scale * std::cos(angle)));
       sin.values.push_back(float(scale * std::sin(angle)));
@@ -409,7 +497,8 @@ struct AttentionTerms {
 
 } // namespace
 
-/// softmax(scores + bias) of one query at `position`, over the keys it sees; zero elsewhere.
+/// softmax(scores + bias) of one query at `position`, over the `length` keys that there are, as far
+/// as it sees them; zero elsewhere.
 static void softmax(float *scores, int64_t length, int64_t position, int64_t head, AttentionOp op,
                     const AttentionTerms &terms) {
   auto scale = float(op.getScale().convertToDouble());
@@ -443,7 +532,7 @@ static void softmax(float *scores, int64_t length, int64_t position, int64_t hea
 
 absl::Status BatchEvaluator::attend(AttentionOp op) {
   ActivationsPtr queries = get(op.getQueries());
-  auto [keys, cachedValues] = cached;
+  auto [keys, cachedValues] = cached.lookup(cacheLayer(op.getLayer()));
   if (!queries || !keys)
     return unknownOperation(op);
   AttentionTerms terms;
@@ -455,26 +544,29 @@ absl::Status BatchEvaluator::attend(AttentionOp op) {
   }
   auto cache = cast<KVCacheType>(op.getCache().getType());
   int64_t heads = op.getHeads(), shared = heads / cache.getKvHeads(), dim = cache.getHeadDim();
-  int64_t length = sequences.length;
+  int64_t keyColumns = keys->columns;
+  // Behind an encoder there are as many keys as it has read.
+  int64_t keyLength = int64_t(keys->values.size()) / keyColumns / sequences.count;
   // Once for all heads: a pattern may take long to ask.
   if (AttentionPattern pattern = patternOf(op); pattern.kind != AttentionPattern::Kind::None)
     for (int64_t query = 0; query < length; ++query)
-      for (int64_t key = 0; key < length; ++key)
+      for (int64_t key = 0; key < keyLength; ++key)
         terms.seen.push_back(pattern.sees(query, key));
   Activations result{queries->columns, std::vector<float>(queries->values.size())};
   const float *keyData = keys->values.data(), *valueData = cachedValues->values.data();
-  int64_t keyColumns = keys->columns;
   parallelFor(sequences.count * heads, [&](int64_t item) {
-    int64_t first = item / heads * length, head = item % heads, kvHead = head / shared;
-    std::vector<float> scores(size_t(length * length));
+    int64_t sequence = item / heads, head = item % heads, kvHead = head / shared;
+    int64_t first = sequence * length, firstKey = sequence * keyLength;
+    std::vector<float> scores(size_t(length * keyLength));
     linalg::multiply(
-        length, length, dim, 1,
+        length, keyLength, dim, 1,
         {queries->values.data() + first * queries->columns + head * dim, queries->columns},
-        {keyData + first * keyColumns + kvHead * dim, keyColumns, true}, 0, scores.data(), length);
+        {keyData + firstKey * keyColumns + kvHead * dim, keyColumns, true}, 0, scores.data(),
+        keyLength);
     for (int64_t t = 0; t < length; ++t)
-      softmax(scores.data() + t * length, length, t, head, op, terms);
-    linalg::multiply(length, dim, length, 1, {scores.data(), length},
-                     {valueData + first * keyColumns + kvHead * dim, keyColumns}, 0,
+      softmax(scores.data() + t * keyLength, keyLength, t, head, op, terms);
+    linalg::multiply(length, dim, keyLength, 1, {scores.data(), keyLength},
+                     {valueData + firstKey * keyColumns + kvHead * dim, keyColumns}, 0,
                      result.values.data() + first * result.columns + head * dim, result.columns);
   });
   return set(op, std::move(result));

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 
-#include <algorithm>
 #include <cmath>
+#include <optional>
 
 using namespace mlir;
 
@@ -53,99 +53,122 @@ public:
   absl::StatusOr<std::vector<PartDivergence>> run();
 
 private:
-  absl::Status runEmbedding(Operation *&op, Operation *&ours);
-  absl::Status runLayer(LayerOp layer, Operation *&ours);
+  absl::Status runEmbedding();
+  absl::Status runBetween();
+  absl::Status runLayer(LayerOp layer);
   absl::Status measure(std::string name, bool removed, BatchEvaluator &evaluator, ModuleOp module,
-                       Operation *next);
+                       ArrayRef<Operation *> program, size_t next);
 
   ModuleOp sourceModule, compressedModule;
   const Sequences &windows;
   absl::FunctionRef<void(const std::string &)> progress;
-  BatchEvaluator source, student; // both stand at the same place
-  ActivationsPtr logits;          // of the source
-  Value ourState;                 // the hidden state of `student`
+  BatchEvaluator source, student;        // both stand at the same place,
+  SmallVector<Operation *> theirs, ours; // in these,
+  size_t theirNext = 0, ourNext = 0;     // here
+  ActivationsPtr outputs;                // of the source
+  Value ourState;                        // the hidden state of `student`
+  std::optional<Divergence> empty;       // of nothing yet
   std::vector<PartDivergence> parts;
 };
 
+/// The layer that stands at `next`, or null.
+LayerOp layerAt(ArrayRef<Operation *> program, size_t next) {
+  return next < program.size() ? dyn_cast<LayerOp>(program[next]) : LayerOp();
+}
+
 } // namespace
 
-/// Runs what is left of `module` from `next` on and notes what became of the predictions.
+/// Runs what is left of `module` from `next` on and notes what became of the outputs.
 absl::Status PartByPart::measure(std::string name, bool removed, BatchEvaluator &evaluator,
-                                 ModuleOp module, Operation *next) {
-  STC_ASSIGN_OR_RETURN(ActivationsPtr own, continueToLogits(evaluator, module, next));
-  if (own->columns != logits->columns)
+                                 ModuleOp module, ArrayRef<Operation *> program, size_t next) {
+  STC_ASSIGN_OR_RETURN(ActivationsPtr own, continueToOutputs(evaluator, module, program, next));
+  if (own->columns != outputs->columns)
     return formatError({"", "reference", {}}, absl::StrCat("logits of ", own->columns, " tokens"),
-                       absl::StrCat(logits->columns));
+                       absl::StrCat(outputs->columns));
   PartDivergence &part = parts.emplace_back();
   part.name = std::move(name);
   part.removed = removed;
-  part.divergence.add(windows, *logits, *own);
+  part.divergence = *empty;
+  part.divergence.add(windows, *outputs, *own);
   progress(part.name);
   return absl::OkStatus();
 }
 
-/// Everything before the first layer, in both graphs.
-absl::Status PartByPart::runEmbedding(Operation *&op, Operation *&ours) {
-  for (; !isa<LayerOp>(op) && !op->hasTrait<OpTrait::IsTerminator>(); op = op->getNextNode())
-    STC_RETURN_IF_ERROR(source.evaluate(op));
-  for (; !isa<LayerOp>(ours) && !ours->hasTrait<OpTrait::IsTerminator>();
-       ours = ours->getNextNode())
-    STC_RETURN_IF_ERROR(student.evaluate(ours));
-  auto layer = dyn_cast<LayerOp>(op), ourLayer = dyn_cast<LayerOp>(ours);
+/// Up to the next layer, if there is one, in both graphs.
+absl::Status PartByPart::runBetween() {
+  auto run = [](BatchEvaluator &evaluator, ArrayRef<Operation *> program,
+                size_t &next) -> absl::Status {
+    // What is behind the last layer is the head's.
+    if (!llvm::any_of(program.drop_front(next), llvm::IsaPred<LayerOp>))
+      return absl::OkStatus();
+    for (; !isa<LayerOp>(program[next]); ++next)
+      STC_RETURN_IF_ERROR(evaluator.evaluate(program[next]));
+    return absl::OkStatus();
+  };
+  STC_RETURN_IF_ERROR(run(source, theirs, theirNext));
+  return run(student, ours, ourNext);
+}
+
+absl::Status PartByPart::runEmbedding() {
+  STC_RETURN_IF_ERROR(runBetween());
+  LayerOp layer = layerAt(theirs, theirNext), ourLayer = layerAt(ours, ourNext);
   if (!layer || !ourLayer)
     return formatError({"", "@forward", {}}, "layers", "none");
   ourState = ourLayer.getInput();
-  ActivationsPtr theirs = source.get(layer.getInput()), own = student.get(ourState);
-  if (!theirs || !own || theirs->values.size() != own->values.size())
+  ActivationsPtr state = source.get(layer.getInput()), own = student.get(ourState);
+  if (!state || !own || state->values.size() != own->values.size())
     return formatError({"", "@forward", {}}, "hidden states of one size", "different ones");
-  if (relativeDistance(*theirs, *own) > kOtherMeaning)
+  if (relativeDistance(*state, *own) > kOtherMeaning)
     return formatError({"", "@forward", {}}, "a hidden state as the source has it",
                        "another one, perhaps rotated");
   BatchEvaluator probe = source;
   probe.assign(layer.getInput(), own);
-  return measure("embedding", false, probe, sourceModule, op);
+  return measure("embedding", false, probe, sourceModule, theirs, theirNext);
 }
 
-/// One layer of the source, and the compressed one that `ours` stands at if it corresponds.
-absl::Status PartByPart::runLayer(LayerOp layer, Operation *&ours) {
+/// One layer of the source, and the compressed one that is next if it corresponds.
+absl::Status PartByPart::runLayer(LayerOp layer) {
   std::string name = nameOf(layer);
   ActivationsPtr state = source.get(layer.getInput()), result = state;
-  auto ourLayer = dyn_cast<LayerOp>(ours);
+  LayerOp ourLayer = layerAt(ours, ourNext);
   bool removed = !ourLayer || nameOf(ourLayer) != name;
+  BatchEvaluator probe = source;
   if (!removed) {
     student.assign(ourLayer.getInput(), state);
+    // Keys and values that other layers have left are the source's.
+    student.takeCache(source);
     STC_RETURN_IF_ERROR(student.evaluateLayer(ourLayer));
+    probe.takeCache(student);
     result = student.get(ourLayer.getResult());
     ourState = ourLayer.getResult();
-    ours = ours->getNextNode();
+    ++ourNext;
   }
-  BatchEvaluator probe = source;
   probe.assign(layer.getResult(), result);
-  STC_RETURN_IF_ERROR(measure(name, removed, probe, sourceModule, layer->getNextNode()));
+  STC_RETURN_IF_ERROR(measure(name, removed, probe, sourceModule, theirs, theirNext + 1));
   STC_RETURN_IF_ERROR(source.evaluateLayer(layer));
   student.assign(ourState, source.get(layer.getResult()));
+  ++theirNext;
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<PartDivergence>> PartByPart::run() {
-  STC_ASSIGN_OR_RETURN(Block * theirs, forwardBlock(sourceModule));
-  STC_ASSIGN_OR_RETURN(Block * own, forwardBlock(compressedModule));
+  STC_ASSIGN_OR_RETURN(empty, divergenceOf(compressedModule));
+  STC_ASSIGN_OR_RETURN(theirs, calibrationProgram(sourceModule));
+  STC_ASSIGN_OR_RETURN(ours, calibrationProgram(compressedModule));
   {
     BatchEvaluator whole = source;
-    STC_ASSIGN_OR_RETURN(logits, continueToLogits(whole, sourceModule, &theirs->front()));
+    STC_ASSIGN_OR_RETURN(outputs, continueToOutputs(whole, sourceModule, theirs, 0));
   }
-  Operation *op = &theirs->front(), *ours = &own->front();
-  STC_RETURN_IF_ERROR(runEmbedding(op, ours));
-  for (; isa<LayerOp>(op); op = op->getNextNode())
-    STC_RETURN_IF_ERROR(runLayer(cast<LayerOp>(op), ours));
-  auto isLayer = llvm::IsaPred<LayerOp>;
-  if (isLayer(*ours))
-    return formatError({"", "@forward", {}}, "layers that the source has",
-                       nameOf(cast<LayerOp>(ours)));
-  if (std::any_of(op->getIterator(), theirs->end(), isLayer))
-    return formatError({"", "@forward", {}}, "layers one behind the other",
-                       op->getName().getStringRef().str() + " between them");
-  STC_RETURN_IF_ERROR(measure("head", false, student, compressedModule, ours));
+  STC_RETURN_IF_ERROR(runEmbedding());
+  while (LayerOp layer = layerAt(theirs, theirNext)) {
+    STC_RETURN_IF_ERROR(runLayer(layer));
+    if (!layerAt(theirs, theirNext))
+      STC_RETURN_IF_ERROR(runBetween()); // from an encoder to its decoder
+  }
+  if (LayerOp layer = layerAt(ours, ourNext))
+    return formatError({"", "@forward", {}}, "layers that the source has", nameOf(layer));
+  student.takeCache(source);
+  STC_RETURN_IF_ERROR(measure("head", false, student, compressedModule, ours, ourNext));
   return std::move(parts);
 }
 

@@ -22,7 +22,7 @@ absl::StatusOr<std::vector<LayerOutliers>> measureOutliers(ModuleOp module, Weig
                                                            const Sequences &text,
                                                            ArrayRef<WeightOp> weights,
                                                            double threshold, Progress &progress) {
-  STC_ASSIGN_OR_RETURN(Block * block, forwardBlock(module));
+  STC_ASSIGN_OR_RETURN(auto program, calibrationProgram(module));
   llvm::DenseMap<StringAttr, WeightOp> wanted;
   for (WeightOp weight : weights)
     wanted[weight.getSymNameAttr()] = weight;
@@ -54,12 +54,12 @@ absl::StatusOr<std::vector<LayerOutliers>> measureOutliers(ModuleOp module, Weig
     progress.advance(values.size(), {name.data(), name.size()});
     return absl::OkStatus();
   };
-  for (Operation &op : block->without_terminator()) {
+  for (Operation *op : program) {
     if (wanted.empty())
       break;
-    auto layer = dyn_cast<LayerOp>(&op);
+    auto layer = dyn_cast<LayerOp>(op);
     if (!layer) {
-      STC_RETURN_IF_ERROR(source.evaluate(&op));
+      STC_RETURN_IF_ERROR(source.evaluate(op));
       continue;
     }
     result.push_back({layer, {}, 0});

@@ -61,13 +61,12 @@ public:
 
 private:
   absl::Status measureLayer(LayerOp layer);
-  absl::Status measureBlock(LayerOp layer, Block &block);
-  absl::Status measureLinear(LayerOp layer, LinearOp linear);
+  absl::Status measureBlock(Block &block);
+  absl::Status measureLinear(LinearOp linear);
   absl::StatusOr<bool> compress(const Encoding &encoding, WeightOp weight,
                                 absl::Span<const float> values, CompressedMatrix &result,
                                 EncodedCost &cost);
-  absl::StatusOr<double> divergenceWith(LayerOp layer, WeightOp weight,
-                                        const std::vector<float> &values);
+  absl::StatusOr<double> divergenceWith(WeightOp weight, const std::vector<float> &values);
 
   ModuleOp module;
   WeightStore &store;
@@ -79,7 +78,10 @@ private:
   BatchEvaluator windows;     // stands before it
   WeightOp replaced;          // for `windows`, by
   const std::vector<float> *replacement = nullptr;
-  ActivationsPtr source; // logits for the windows
+  SmallVector<Operation *> program;
+  size_t at = 0;         // in it: the layer at work
+  ActivationsPtr source; // outputs for the windows
+  Divergence unchanged;  // of nothing yet
   // Of the matrices whose input was met last:
   Value input;
   std::unique_ptr<InputStatistics> statistics;
@@ -89,19 +91,19 @@ private:
 } // namespace
 
 absl::StatusOr<std::vector<WeightSensitivity>> SensitivityAnalysis::run() {
-  STC_ASSIGN_OR_RETURN(source, evaluateLogits(module, options.windows,
-                                              [&](WeightOp weight) { return store.load(weight); }));
-  STC_ASSIGN_OR_RETURN(Block * block, forwardBlock(module));
-  for (Operation &op : block->without_terminator()) {
-    if (wanted.empty())
-      break;
-    if (auto layer = dyn_cast<LayerOp>(&op)) {
+  STC_ASSIGN_OR_RETURN(source, evaluateOutputs(module, options.windows, [&](WeightOp weight) {
+                         return store.load(weight);
+                       }));
+  STC_ASSIGN_OR_RETURN(unchanged, divergenceOf(module));
+  STC_ASSIGN_OR_RETURN(program, calibrationProgram(module));
+  for (at = 0; at < program.size() && !wanted.empty(); ++at) {
+    if (auto layer = dyn_cast<LayerOp>(program[at])) {
       STC_RETURN_IF_ERROR(measureLayer(layer));
       STC_RETURN_IF_ERROR(windows.evaluateLayer(layer));
       continue;
     }
-    STC_RETURN_IF_ERROR(calibration.evaluate(&op));
-    STC_RETURN_IF_ERROR(windows.evaluate(&op));
+    STC_RETURN_IF_ERROR(calibration.evaluate(program[at]));
+    STC_RETURN_IF_ERROR(windows.evaluate(program[at]));
   }
   return std::move(results);
 }
@@ -110,7 +112,7 @@ absl::Status SensitivityAnalysis::measureLayer(LayerOp layer) {
   Block &body = layer.getBody().front();
   calibration.bind(body.getArgument(0), layer.getInput());
   calibration.releaseOperands(layer);
-  STC_RETURN_IF_ERROR(measureBlock(layer, body));
+  STC_RETURN_IF_ERROR(measureBlock(body));
   statistics.reset();
   input = {};
   calibration.bind(layer.getResult(), body.getTerminator()->getOperand(0));
@@ -118,15 +120,15 @@ absl::Status SensitivityAnalysis::measureLayer(LayerOp layer) {
   return absl::OkStatus();
 }
 
-absl::Status SensitivityAnalysis::measureBlock(LayerOp layer, Block &block) {
+absl::Status SensitivityAnalysis::measureBlock(Block &block) {
   for (Operation &op : block.without_terminator()) {
     if (auto expert = dyn_cast<ExpertOp>(&op)) {
       STC_RETURN_IF_ERROR(calibration.enterExpert(expert));
-      STC_RETURN_IF_ERROR(measureBlock(layer, expert.getBody().front()));
+      STC_RETURN_IF_ERROR(measureBlock(expert.getBody().front()));
       STC_RETURN_IF_ERROR(calibration.leaveExpert(expert));
     } else {
       if (auto linear = dyn_cast<LinearOp>(&op))
-        STC_RETURN_IF_ERROR(measureLinear(layer, linear));
+        STC_RETURN_IF_ERROR(measureLinear(linear));
       STC_RETURN_IF_ERROR(calibration.evaluate(&op));
     }
     calibration.releaseOperands(&op);
@@ -152,6 +154,8 @@ absl::StatusOr<bool> SensitivityAnalysis::compress(const Encoding &encoding, Wei
                                                 statistics.get(), nullptr));
     if (facts.quantize.enabled)
       addCodeFacts(result.quantized, facts);
+    else if (facts.uses.matrix && !facts.uses.table)
+      addFloatFacts(result.values, facts);
     cost.error = std::isfinite(result.error) ? result.error * result.error : 0;
   }
   absl::StatusOr<LayoutChoice> choice = chooseLayout(facts);
@@ -165,21 +169,21 @@ absl::StatusOr<bool> SensitivityAnalysis::compress(const Encoding &encoding, Wei
   return true;
 }
 
-absl::StatusOr<double> SensitivityAnalysis::divergenceWith(LayerOp layer, WeightOp weight,
+absl::StatusOr<double> SensitivityAnalysis::divergenceWith(WeightOp weight,
                                                            const std::vector<float> &values) {
   replaced = weight;
   replacement = &values;
   BatchEvaluator probe = windows;
-  absl::StatusOr<ActivationsPtr> logits = continueToLogits(probe, module, layer);
+  absl::StatusOr<ActivationsPtr> logits = continueToOutputs(probe, module, program, at);
   replaced = {};
   if (!logits.ok())
     return logits.status();
-  Divergence divergence;
+  Divergence divergence = unchanged;
   divergence.add(options.windows, *source, **logits);
   return divergence.divergence();
 }
 
-absl::Status SensitivityAnalysis::measureLinear(LayerOp layer, LinearOp linear) {
+absl::Status SensitivityAnalysis::measureLinear(LinearOp linear) {
   auto read = linear.getWeight().getDefiningOp<GetWeightOp>();
   auto found = read ? wanted.find(read.getWeightAttr().getAttr()) : wanted.end();
   if (found == wanted.end())
@@ -221,8 +225,7 @@ absl::Status SensitivityAnalysis::measureLinear(LayerOp layer, LinearOp linear) 
   double slopes[2] = {0, 0};
   for (int kind : {0, 1})
     if (probes[kind].error > 0) {
-      STC_ASSIGN_OR_RETURN(double divergence,
-                           divergenceWith(layer, result.weight, probes[kind].values));
+      STC_ASSIGN_OR_RETURN(double divergence, divergenceWith(result.weight, probes[kind].values));
       slopes[kind] = std::max(0.0, divergence) / probes[kind].error;
     }
   result.denseSlope = slopes[0];

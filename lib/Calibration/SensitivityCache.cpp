@@ -42,7 +42,8 @@ absl::StatusOr<std::string> keyOf(const SensitivityCache &cache, ModuleOp module
   for (const Encoding &encoding : options.encodings)
     absl::StrAppend(&key, encoding.str(), "\n");
   for (const Sequences *text : {&options.calibration, &options.windows})
-    absl::StrAppend(&key, text->count, "x", text->length, " ", hashOf(text->tokens), "\n");
+    absl::StrAppend(&key, text->count, "x", text->length, " ", text->sourceLength, " ",
+                    hashOf(text->tokens), "\n");
   llvm::raw_string_ostream stream(key);
   for (auto function : module.getOps<func::FuncOp>())
     stream << function << "\n";
@@ -63,27 +64,27 @@ std::string print(ArrayRef<WeightSensitivity> sensitivities) {
     absl::StrAppendFormat(&text, "%s\t%.17g\t%.17g\n", weight.getSymName().str(),
                           sensitivity.denseSlope, sensitivity.sparseSlope);
     for (const EncodedCost &cost : sensitivity.costs)
-      absl::StrAppendFormat(&text, "\t%d\t%.17g\t%.17g\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
+      absl::StrAppendFormat(&text, "\t%d\t%.17g\t%.17g\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
                             cost.encoding, cost.error, cost.divergence, cost.bytes,
                             int(cost.layout.kind), int(cost.layout.element), cost.layout.group,
                             cost.layout.n, cost.layout.m, int(cost.layout.asymmetric),
-                            int(cost.layout.perRow));
+                            int(cost.layout.perRow), int(cost.layout.minimums));
   }
   return text;
 }
 
 bool parseCost(ArrayRef<absl::string_view> fields, size_t encodings, EncodedCost &cost) {
-  int64_t numbers[7] = {};
-  if (fields.size() != 12 || !absl::SimpleAtoi(fields[1], &cost.encoding) ||
+  int64_t numbers[8] = {};
+  if (fields.size() != 13 || !absl::SimpleAtoi(fields[1], &cost.encoding) ||
       !absl::SimpleAtod(fields[2], &cost.error) || !absl::SimpleAtod(fields[3], &cost.divergence) ||
       !absl::SimpleAtoi(fields[4], &cost.bytes))
     return false;
-  for (size_t i = 0; i < 7; ++i)
+  for (size_t i = 0; i < 8; ++i)
     if (!absl::SimpleAtoi(fields[5 + i], &numbers[i]))
       return false;
   cost.layout = {
-      LayoutKind(numbers[0]), ElementKind(numbers[1]), numbers[2], numbers[3], numbers[4],
-      numbers[5] != 0,        numbers[6] != 0};
+      LayoutKind(numbers[0]), ElementKind(numbers[1]), numbers[2],     numbers[3], numbers[4],
+      numbers[5] != 0,        numbers[6] != 0,         numbers[7] != 0};
   return cost.encoding < encodings && std::isfinite(cost.error) && std::isfinite(cost.divergence) &&
          cost.bytes > 0;
 }

@@ -45,44 +45,61 @@ absl::StatusOr<std::vector<int32_t>> readTokens(const std::string &path, const T
   return tokenizer->encode(text, options);
 }
 
-absl::StatusOr<Sequences> readSequences(const std::string &path, const Tokenizer *tokenizer,
-                                        int64_t count, int64_t length, int64_t vocabulary,
-                                        absl::string_view purpose) {
-  STC_ASSIGN_OR_RETURN(std::vector<int32_t> ids, readTokens(path, tokenizer, vocabulary));
-  bool addsBos = !areIds(path) && tokenizer->spec().addBos && tokenizer->spec().bos >= 0;
-  int64_t own = length - addsBos; // tokens of the text in a sequence
+void Sequences::append(const Sequences &from, int64_t sequence) {
+  auto first = from.tokens.begin() + sequence * from.length;
+  tokens.insert(tokens.end(), first, first + from.length);
+  length = from.length;
+  sourceLength = from.sourceLength;
+  ++count;
+}
+
+Sequences Sequences::slice(int64_t first, int64_t n) const {
+  Sequences result;
+  for (int64_t i = first; i < first + n; ++i)
+    result.append(*this, i);
+  result.available = available;
+  return result;
+}
+
+WindowForm TextReader::windowForm(int64_t length, bool isOfIds) const {
+  WindowForm form;
+  form.length = length;
+  form.decoderStart = decoderStart;
+  if (isOfIds || !tokenizer)
+    return form;
+  const TokenizerSpec &rules = tokenizer->spec();
+  form.bos = rules.addBos ? rules.bos : -1;
+  form.end = rules.addEos && (isEncoder || decoderStart >= 0) ? rules.eos : -1;
+  return form;
+}
+
+absl::StatusOr<Sequences> readSequences(const std::string &path, const TextReader &reader,
+                                        int64_t count, int64_t length, absl::string_view purpose,
+                                        bool marksIds) {
+  STC_ASSIGN_OR_RETURN(std::vector<int32_t> ids,
+                       readTokens(path, reader.tokenizer, reader.vocabulary));
+  WindowForm form = reader.windowForm(length, areIds(path) && !marksIds);
+  int64_t own = form.ownTokens();
   Sequences result;
   result.length = length;
+  result.sourceLength = form.sourceLength();
   result.available = own > 0 ? int64_t(ids.size()) / own : 0;
   result.count = std::min(count, result.available);
   if (result.count < 1)
     return formatError({path, "", {}},
-                       absl::StrCat("at least ", own, " tokens to ", purpose, " on"),
-                       absl::StrCat(ids.size()));
+                       own > 0 ? absl::StrCat("at least ", own, " tokens to ", purpose, " on")
+                               : "longer sequences",
+                       own > 0 ? absl::StrCat(ids.size()) : absl::StrCat(length, " tokens"));
   for (int64_t i = 0; i < result.count; ++i) {
     int64_t window = i * result.available / result.count;
-    if (addsBos)
-      result.tokens.push_back(int32_t(tokenizer->spec().bos));
-    auto first = ids.begin() + window * own;
-    result.tokens.insert(result.tokens.end(), first, first + own);
+    form.append(absl::MakeConstSpan(ids).subspan(size_t(window * own), size_t(own)), result.tokens);
   }
   return result;
 }
 
-/// Adds the window of that number.
-static void addWindow(const Sequences &from, int64_t window, Sequences &to) {
-  auto first = from.tokens.begin() + window * from.length;
-  to.tokens.insert(to.tokens.end(), first, first + from.length);
-  to.length = from.length;
-  ++to.count;
-}
-
-absl::StatusOr<SplitSequences> readSplitSequences(const std::string &path,
-                                                  const Tokenizer *tokenizer, int64_t count,
-                                                  int64_t heldOut, int64_t length,
-                                                  int64_t vocabulary) {
-  STC_ASSIGN_OR_RETURN(Sequences all,
-                       readSequences(path, tokenizer, INT64_MAX, length, vocabulary));
+absl::StatusOr<SplitSequences> readSplitSequences(const std::string &path, const TextReader &reader,
+                                                  int64_t count, int64_t heldOut, int64_t length) {
+  STC_ASSIGN_OR_RETURN(Sequences all, readSequences(path, reader, INT64_MAX, length));
   if (all.count < 2)
     return formatError({path, "", {}},
                        absl::StrCat("at least two sequences of ", length, " tokens"),
@@ -93,14 +110,14 @@ absl::StatusOr<SplitSequences> readSplitSequences(const std::string &path,
   std::vector<int64_t> others;
   for (int64_t window = 0, next = 0; window < all.count; ++window) {
     if (next < count && window == next * all.count / count) {
-      addWindow(all, window, result.calibration);
+      result.calibration.append(all, window);
       ++next;
     } else {
       others.push_back(window);
     }
   }
   for (int64_t i = 0; i < heldOut; ++i)
-    addWindow(all, others[size_t(i * int64_t(others.size()) / heldOut)], result.heldOut);
+    result.heldOut.append(all, others[size_t(i * int64_t(others.size()) / heldOut)]);
   result.calibration.available = result.heldOut.available = all.count;
   return result;
 }

@@ -106,6 +106,10 @@ void addSearch(OpPassManager &manager, const PipelineOptions &options) {
 }
 
 void addUncalibrated(OpPassManager &manager, const PipelineOptions &options) {
+  // Patterns are then of columns as they will stand.
+  absl::StatusOr<QuantizeSpec> quantized = parseQuantizeSpec(options.quantize);
+  if (options.keepCodes && options.sortColumns && quantized.ok() && !quantized->enabled)
+    manager.addPass(createSortColumnsPass());
   PruneWeightsPassOptions prune;
   prune.spec = options.prune;
   prune.exclude.assign(options.exclude.begin(), options.exclude.end());
@@ -156,6 +160,8 @@ void addCompressed(OpPassManager &manager, const PipelineOptions &options) {
   addCompression(manager, options);
   if (!options.keepCodes)
     return;
+  if (options.sortColumns)
+    manager.addPass(createSortColumnsPass());
   AdoptCodesPassOptions adopt;
   adopt.quiet = options.quiet;
   adopt.verbose = options.verbose;
@@ -205,10 +211,16 @@ std::optional<Phase> parsePhase(llvm::StringRef name) {
   return std::nullopt;
 }
 
-/// The phases from which on targets differ.
+std::string targetPhaseOptions(const PipelineOptions &options) {
+  return options.target + " " + std::to_string(options.variant) + " " +
+         std::to_string(options.prefillChunk) + (options.roundsActivations ? " rounded" : "");
+}
+
+/// The phases from which on targets differ. `targetPhaseOptions` is to say what they read.
 static void addTargetPhase(OpPassManager &manager, Phase phase, const PipelineOptions &options) {
   if (gpu::TargetDescription::isGpu(options.target)) {
-    gpu::PipelineOptions gpuOptions{options.target, options.prefillChunk, options.variant};
+    gpu::PipelineOptions gpuOptions{options.target, options.prefillChunk, options.variant,
+                                    options.roundsActivations};
     return phase == Phase::Tiled    ? gpu::addTiledPasses(manager, gpuOptions)
            : phase == Phase::Vector ? gpu::addVectorPasses(manager, gpuOptions)
                                     : gpu::addLLVMPasses(manager, gpuOptions);
@@ -225,8 +237,11 @@ void addPhase(OpPassManager &manager, Phase phase, const PipelineOptions &option
   case Phase::Import:
     return;
   case Phase::Graph:
-    // What a module has in linalg; importers write none.
+    // What a module has in StableHLO or linalg; importers write none.
+    manager.addPass(createBindStableHLOWeightsPass());
+    manager.addPass(createStableHLOToLinalgPass());
     manager.addPass(createRaiseLinalgPass());
+    manager.addPass(createSplitMainPass());
     return cleanUp(manager);
   case Phase::Compressed:
     return addCompressed(manager, options);

@@ -42,6 +42,9 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
   Option<int64_t> prefillChunk{*this, "prefill-chunk",
                                llvm::cl::desc("Most tokens of one prefill call"),
                                llvm::cl::init(stc::PipelineOptions().prefillChunk)};
+  Option<bool> roundsActivations{*this, "rounds-activations",
+                                 llvm::cl::desc("Round activations to 16-bit weights' type"),
+                                 llvm::cl::init(false)};
   Option<bool> verbose{*this, "verbose", llvm::cl::desc("Emit remarks on each weight"),
                        llvm::cl::init(false)};
 
@@ -55,6 +58,7 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
     options.head = head;
     options.target = target;
     options.prefillChunk = prefillChunk;
+    options.roundsActivations = roundsActivations;
     options.verbose = verbose;
     return options;
   }

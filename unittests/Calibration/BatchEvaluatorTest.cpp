@@ -20,8 +20,8 @@ void expectAgreement(const std::string &text) {
   auto store = WeightStore::get(*test.module);
   ASSERT_TRUE(store.ok());
   Sequences sequences = randomSequences(3, 9);
-  auto logits = evaluateLogits(*test.module, sequences,
-                               [&](WeightOp weight) { return (*store)->load(weight); });
+  auto logits = evaluateOutputs(*test.module, sequences,
+                                [&](WeightOp weight) { return (*store)->load(weight); });
   ASSERT_TRUE(logits.ok()) << logits.status();
   ASSERT_EQ((*logits)->columns, kVocabulary);
   double largest = 0;
@@ -48,8 +48,8 @@ TEST(BatchEvaluator, RefusesPositionsWithoutEmbedding) {
   TestModule test;
   ASSERT_TRUE(test.parse(familyText(1)));
   auto store = WeightStore::get(*test.module);
-  auto logits = evaluateLogits(*test.module, randomSequences(1, 13),
-                               [&](WeightOp weight) { return (*store)->load(weight); });
+  auto logits = evaluateOutputs(*test.module, randomSequences(1, 13),
+                                [&](WeightOp weight) { return (*store)->load(weight); });
   ASSERT_FALSE(logits.ok());
   EXPECT_THAT(std::string(logits.status().message()),
               HasSubstr("position: expected one of 12 rows, got 12"));
@@ -63,8 +63,8 @@ TEST(BatchEvaluator, GivesTheSameForAnyNumberOfThreads) {
   std::vector<float> first;
   for (int threads : {1, 2, 3}) {
     setParallelThreads(threads);
-    auto logits = evaluateLogits(*test.module, sequences,
-                                 [&](WeightOp weight) { return (*store)->load(weight); });
+    auto logits = evaluateOutputs(*test.module, sequences,
+                                  [&](WeightOp weight) { return (*store)->load(weight); });
     ASSERT_TRUE(logits.ok()) << logits.status();
     if (first.empty())
       first = (*logits)->values;
@@ -87,8 +87,8 @@ TEST(BatchEvaluator, NamesWhatItCannotRun) {
       return %x : tensor<?x2xf32>
     })mlir"));
   auto store = WeightStore::get(*test.module);
-  auto logits = evaluateLogits(*test.module, randomSequences(1, 4),
-                               [&](WeightOp weight) { return (*store)->load(weight); });
+  auto logits = evaluateOutputs(*test.module, randomSequences(1, 4),
+                                [&](WeightOp weight) { return (*store)->load(weight); });
   ASSERT_FALSE(logits.ok());
   EXPECT_THAT(std::string(logits.status().message()),
               HasSubstr("arith.subf: expected an operation that calibration can run"));

@@ -1,10 +1,9 @@
 // Cutting calibration text into sequences.
 #include "stc/Calibration/Sequences.h"
 
+#include "../Support/TempFolder.h"
 #include "gmock/gmock.h"
 
-#include <cstdio>
-#include <fstream>
 #include <numeric>
 
 using namespace stc;
@@ -13,12 +12,12 @@ using testing::HasSubstr;
 
 namespace {
 
+// Tests run beside each other, so each has a folder of its own.
 class IdsFile {
+  TempFolder folder;
+
 public:
-  explicit IdsFile(const std::string &text) : path(testing::TempDir() + "sequences.ids") {
-    std::ofstream(path) << text;
-  }
-  ~IdsFile() { std::remove(path.c_str()); }
+  explicit IdsFile(const std::string &text) : path(folder.write("sequences.ids", text)) {}
   const std::string path;
 };
 
@@ -31,7 +30,7 @@ std::string countTo(int last) {
 
 TEST(Sequences, TakesWholeWindowsSpreadOverTheText) {
   IdsFile file(countTo(23));
-  auto all = readSequences(file.path, nullptr, 100, 4, 50);
+  auto all = readSequences(file.path, {nullptr, 50}, 100, 4);
   ASSERT_TRUE(all.ok()) << all.status();
   EXPECT_EQ(all->count, 5);
   EXPECT_EQ(all->available, 5);
@@ -39,22 +38,42 @@ TEST(Sequences, TakesWholeWindowsSpreadOverTheText) {
   std::iota(expected.begin(), expected.end(), 0);
   EXPECT_EQ(all->tokens, expected);
 
-  auto two = readSequences(file.path, nullptr, 2, 4, 50);
+  auto two = readSequences(file.path, {nullptr, 50}, 2, 4);
   ASSERT_TRUE(two.ok());
   EXPECT_THAT(two->tokens, ElementsAre(0, 1, 2, 3, 8, 9, 10, 11));
 }
 
+TEST(Sequences, OfAnEncoderDecoderHaveTwoParts) {
+  IdsFile file(countTo(23));
+  TextReader reader{nullptr, 50};
+  reader.decoderStart = 40;
+  auto two = readSequences(file.path, reader, 2, 7);
+  ASSERT_TRUE(two.ok()) << two.status();
+  EXPECT_THAT(two->tokens, ElementsAre(0, 1, 2, 40, 3, 4, 5, 6, 7, 8, 40, 9, 10, 11));
+  EXPECT_EQ(two->available, 3);
+  EXPECT_EQ(two->sourceLength, 3);
+  EXPECT_EQ(two->mainLength(), 4);
+  EXPECT_EQ(two->mainToken(1, 0), 40);
+  EXPECT_EQ(two->mainToken(1, 1), 9);
+  Sequences last = two->slice(1, 1);
+  EXPECT_THAT(last.tokens, ElementsAre(6, 7, 8, 40, 9, 10, 11));
+  EXPECT_EQ(last.sourceLength, 3);
+  // No room for a token on each side.
+  EXPECT_THAT(std::string(readSequences(file.path, reader, 1, 2).status().message()),
+              HasSubstr("expected longer sequences, got 2 tokens"));
+}
+
 TEST(Sequences, RefusesWhatIsNoText) {
   IdsFile file(countTo(23));
-  EXPECT_THAT(std::string(readSequences(file.path, nullptr, 1, 24, 50).status().message()),
+  EXPECT_THAT(std::string(readSequences(file.path, {nullptr, 50}, 1, 24).status().message()),
               HasSubstr("expected at least 24 tokens to calibrate on, got 23"));
-  EXPECT_THAT(std::string(readSequences(file.path, nullptr, 1, 4, 22).status().message()),
+  EXPECT_THAT(std::string(readSequences(file.path, {nullptr, 22}, 1, 4).status().message()),
               HasSubstr("expected token ids from 0 to 21, got 22"));
   IdsFile words("1 2 three");
-  EXPECT_THAT(std::string(readSequences(words.path, nullptr, 1, 2, 50).status().message()),
+  EXPECT_THAT(std::string(readSequences(words.path, {nullptr, 50}, 1, 2).status().message()),
               HasSubstr("got three"));
-  EXPECT_FALSE(readSequences("/does/not/exist.ids", nullptr, 1, 2, 50).ok());
-  EXPECT_THAT(std::string(readSequences("default", nullptr, 1, 2, 50).status().message()),
+  EXPECT_FALSE(readSequences("/does/not/exist.ids", {nullptr, 50}, 1, 2).ok());
+  EXPECT_THAT(std::string(readSequences("default", {nullptr, 50}, 1, 2).status().message()),
               HasSubstr("as the model has no tokenizer"));
 }
 

@@ -104,8 +104,12 @@ inline std::string familyText(uint64_t seed) {
   std::string text = weight("embed", {kVocabulary, 16}, random);
   text += weight("positions", {12, 16}, random) + weight("norm", {16}, random) +
           weight("bias", {16}, random) + weight("heads", {4}, random) +
+          weight("own", {4, 4}, random) + weight("kown", {2, 4}, random) +
           weight("q", {16, 16}, random) + weight("k", {8, 16}, random) +
-          weight("v", {8, 16}, random) + weight("o", {16, 16}, random);
+          weight("v", {8, 16}, random) + weight("o", {16, 16}, random) +
+          "stc.weight @order : tensor<16xf32> {value = dense<[9.0, 0.0, 15.0, 3.0, 1.0, 14.0, 2.0, "
+          "7.0, "
+          "8.0, 4.0, 11.0, 5.0, 13.0, 6.0, 12.0, 10.0]> : tensor<16xf32>}\n";
   return "!cache = !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>\n" + text +
          R"mlir(
     func.func @forward(%t: tensor<?xi32>, %p: index, %c: !cache) -> tensor<?x16xf32> {
@@ -115,6 +119,8 @@ inline std::string familyText(uint64_t seed) {
       %gain = stc.get_weight @norm : tensor<16xf32>
       %bias = stc.get_weight @bias : tensor<16xf32>
       %heads = stc.get_weight @heads : tensor<4xf32>
+      %own = stc.get_weight @own : tensor<4x4xf32>
+      %kown = stc.get_weight @kown : tensor<2x4xf32>
       %wq = stc.get_weight @q : tensor<16x16xf32>
       %wk = stc.get_weight @k : tensor<8x16xf32>
       %wv = stc.get_weight @v : tensor<8x16xf32>
@@ -135,17 +141,26 @@ inline std::string familyText(uint64_t seed) {
         %v = stc.linear %n, %wv : (tensor<?x16xf32>, tensor<8x16xf32>) -> tensor<?x8xf32>
         %qn = stc.rms_norm %q, %heads groups 4 epsilon 1.0e-05
             : (tensor<?x16xf32>, tensor<4xf32>) -> tensor<?x16xf32>
-        %kn = stc.rms_norm %k, %heads groups 2 epsilon 1.0e-05
+        %qo = stc.rms_norm %qn, %own groups 4 epsilon 1.0e-05
+            : (tensor<?x16xf32>, tensor<4x4xf32>) -> tensor<?x16xf32>
+        %qc = stc.clamp %qo limit 0.2 : (tensor<?x16xf32>) -> tensor<?x16xf32>
+        %ks = stc.layer_norm %k, %heads groups 2 epsilon 1.0e-05
             : (tensor<?x8xf32>, tensor<4xf32>) -> tensor<?x8xf32>
-        %qr = stc.rotary_embedding %qn, %cos, %sin head_dim 4
+        %kn = stc.layer_norm %ks, %kown groups 2 epsilon 1.0e-05
+            : (tensor<?x8xf32>, tensor<2x4xf32>) -> tensor<?x8xf32>
+        %qr = stc.rotary_embedding %qc, %cos, %sin head_dim 4
             : (tensor<?x16xf32>, tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x16xf32>
         %kr = stc.rotary_embedding interleaved %kn, %cos, %sin head_dim 4
             : (tensor<?x8xf32>, tensor<?x1xf32>, tensor<?x1xf32>) -> tensor<?x8xf32>
         stc.cache_update %kr, %v, %c[%zero, %p] : tensor<?x8xf32>, tensor<?x8xf32>, !cache
         %a = stc.attention %qr, %c[%zero, %p] heads 4 scale 2.0 window 0 soft_cap 0.2
             : (tensor<?x16xf32>, !cache, index, index) -> tensor<?x16xf32>
-        %o = stc.linear %a, %wo : (tensor<?x16xf32>, tensor<16x16xf32>) -> tensor<?x16xf32>
-        %r = arith.addf %h, %o : tensor<?x16xf32>
+        %order = stc.get_weight @order : tensor<16xf32>
+        %b = stc.permute_features %a, %order
+            : (tensor<?x16xf32>, tensor<16xf32>) -> tensor<?x16xf32>
+        %o = stc.linear %b, %wo : (tensor<?x16xf32>, tensor<16x16xf32>) -> tensor<?x16xf32>
+        %s = stc.activation <relu2> %o : (tensor<?x16xf32>) -> tensor<?x16xf32>
+        %r = arith.addf %h, %s : tensor<?x16xf32>
         stc.yield %r : tensor<?x16xf32>
       }
       %z = stc.layer_norm %y, %gain epsilon 1.0e-05

@@ -12,7 +12,8 @@
 
 namespace stc {
 
-/// An activation of all sequences: [count * length][columns]; inside an expert only of the tokens
+/// An activation of all sequences: [count * length][columns], where the length is that of what an
+/// encoder's functions (@stem, @encode) or all others read; inside an expert only of the tokens
 /// that chose it.
 struct Activations {
   int64_t columns = 0;
@@ -41,6 +42,8 @@ public:
   /// argument the rows of the tokens that chose it, perhaps none, and adds up what it yields.
   absl::Status enterExpert(ExpertOp expert);
   absl::Status leaveExpert(ExpertOp expert);
+  /// Takes over the keys and values that are in the cache of another run of the same sequences.
+  void takeCache(const BatchEvaluator &other) { cached = other.cached; }
   /// Gives `value` (a layer's argument or result) what `other` stands for.
   void bind(mlir::Value value, mlir::Value other) { values[value] = values.lookup(other); }
   /// Gives `value` what another run computed for the same sequences.
@@ -57,10 +60,12 @@ public:
   void release(mlir::Block &block);
 
 private:
+  void enter(mlir::Operation *op);
   absl::StatusOr<std::vector<float>> weight(mlir::Value value);
   absl::Status set(mlir::Operation *op, Activations result);
   absl::Status embed(EmbeddingOp op);
   absl::Status multiply(LinearOp op);
+  absl::Status permuteColumns(PermuteFeaturesOp op);
   absl::Status normalize(RMSNormOp op);
   absl::Status normalizeLayer(LayerNormOp op);
   absl::Status map(mlir::Operation *op, llvm::function_ref<float(float)> function);
@@ -75,10 +80,14 @@ private:
   mlir::SymbolTable symbols;
   const Sequences &sequences;
   Loader loader;
-  int64_t rows;                // of every activation
-  std::vector<int64_t> chosen; // inside an expert: which tokens they are
+  bool readsSource = false;    // at work is what an encoder in front of a decoder does
+  int64_t length, rows;        // of a sequence there, and of every activation
+  bool isInExpert = false;     // where `rows` are those of
+  std::vector<int64_t> chosen; // these tokens
   llvm::DenseMap<mlir::Value, ActivationsPtr> values;
-  std::pair<ActivationsPtr, ActivationsPtr> cached; // keys and values of the layer at work
+  /// Keys and values in the cache, by layer: those of the layer at work, and what a decoder will
+  /// read of its encoder.
+  llvm::DenseMap<int64_t, std::pair<ActivationsPtr, ActivationsPtr>> cached;
 };
 
 } // namespace stc

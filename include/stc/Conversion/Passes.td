@@ -51,11 +51,12 @@ def RaiseLinalgPass : Pass<"stc-raise-linalg", "::mlir::ModuleOp"> {
     spell out, whatever operations they are split into:
 
     - a matmul with a weight of [outputs, inputs] (its indexing maps say so, or a `linalg.transpose`
-      does), perhaps with a bias that is broadcast over the tokens: `stc.linear`;
+      does; a constant in another order is written anew, a `stc.weight` transposed), perhaps with a bias that is broadcast over the tokens: `stc.linear`;
     - x / sqrt(mean(x^2) + epsilon) * weight: `stc.rms_norm`, and with what x differs from its mean
       by, perhaps with a bias: `stc.layer_norm`;
-    - rows of a table, by the tokens' numbers or by their places (`linalg.index`):
-      `stc.embedding`, with `stc.positions`;
+    - rows of a table, by the tokens' numbers or by their places (`linalg.index`, or the first rows of
+      a table of places): `stc.embedding`, with `stc.positions`; bounds of the numbers are ignored,
+      as tokens are rows of the table;
     - x * cos + (-x2, x1) * sin in each head, in halves, where the angles are places times
       frequencies or tables of [tokens, pairs]: `stc.rotary_embedding`, with `stc.rotary_table`;
     - softmax(scale * queries . keys) * values head by head, written as `linalg.softmax` or in single
@@ -108,11 +109,82 @@ def SelectLayoutsPass : Pass<"stc-select-layouts", "::mlir::ModuleOp"> {
     - tables of `stc.embedding`: rows of floats; a table that `stc.linear` reads as well (tied
       embeddings): dense floats, which serve both;
     - norm weights and biases: one row of f32;
-    - weights of `stc.linear`, not quantized: dense floats;
+    - weights of `stc.linear`, not quantized: dense floats, or where they were pruned or have zeros
+      of their own and a multiple of 32 columns, N:M or a bitmap if that takes fewer bytes;
     - quantized: N:M if the weights fit that pattern, else a bitmap, each only if it takes fewer
       bytes than dense codes, which are the remaining choice.
   }];
   let dependentDialects = ["::stc::packed::PackedDialect", "::stc::STCDialect"];
+}
+
+def BindStableHLOWeightsPass : Pass<"stablehlo-bind-weights", "::mlir::ModuleOp"> {
+  let summary = "Turns arguments of a graph of StableHLO into weights";
+  let description = [{
+    In a module that names a checkpoint (`stc.checkpoint`), each tensor of floats that `@main` takes
+    becomes a `stc.weight`: the tensor of the checkpoint that the argument's attribute `stc.source`
+    names, or its location. Weights have 1 or 2 dimensions.
+
+    Example: in a module with `stc.checkpoint = "params.safetensors"`,
+
+    ```mlir
+    func.func public @main(%w: tensor<8x4xf32> {stc.source = "head"}, %tokens: tensor<6xi32>)
+    ```
+
+    becomes `stc.weight @params.head : tensor<8x4xf32> {source = "head"}` and
+    `func.func public @main(%tokens: tensor<6xi32>)`, which reads it.
+  }];
+  let dependentDialects = ["::stc::STCDialect"];
+}
+
+def StableHLOToLinalgPass : Pass<"stablehlo-to-linalg", "::mlir::ModuleOp"> {
+  let summary = "Lowers StableHLO to linalg on tensors";
+  let description = [{
+    Functions of `stablehlo` and `chlo` become `linalg`, `tensor`, `arith` and `math`; modules that
+    have none of these stay as they are. On the way
+
+    - calls and composites are replaced by what they call, and private functions are gone;
+    - dimensions of size 1 are dropped, also of arguments and results, so that a batch of one text is
+      a text;
+    - f16 and bf16 are computed in f32, and arguments of 64-bit integers, which are tokens, become
+      32-bit ones;
+    - constants are folded, and what changes nothing is left out: the sum with 0, the product with 1,
+      the maximum with minus infinity;
+    - a weight is the right factor of a product, on whichever side it was written.
+
+    Shapes are known and have no size of 0. Reductions are sums, products, maxima and minima, of one
+    tensor. What else cannot be lowered is an error that names the operation.
+
+    Example: `stc-opt --stablehlo-to-linalg` turns
+
+    ```mlir
+    func.func @f(%x: tensor<1x4xf32>) -> tensor<1x4xf32> {
+      %0 = stablehlo.tanh %x : tensor<1x4xf32>
+      return %0 : tensor<1x4xf32>
+    }
+    ```
+
+    into a `linalg.generic` of `math.tanh` on `tensor<4xf32>`.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect",
+                           "::stc::STCDialect"];
+}
+
+def SplitMainPass : Pass<"stc-split-main", "::mlir::ModuleOp"> {
+  let summary = "Makes the functions of a model from one function of tokens";
+  let description = [{
+    Where a module has a function `@main` from tokens to the logits of all of them, and neither
+    `@forward` nor `@head`:
+
+    - the number of tokens that it was written for becomes any number, and the cache gets `capacity`
+      positions, or as many as its tables of places have rows, in 16s;
+    - constants that operations of the graph read become weights;
+    - `@head` is the last linear layer and what follows it, `@forward` what comes before.
+
+    What is not raised to the graph is an error.
+  }];
+  let options = [Option<"capacity", "capacity", "int64_t", "2048", "Positions of the cache">];
+  let dependentDialects = ["::stc::STCDialect"];
 }
 
 #endif // STC_CONVERSION_PASSES_TD

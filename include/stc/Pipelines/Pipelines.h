@@ -50,7 +50,8 @@ struct PipelineOptions {
   bool rotate = false;            // the hidden state and values, inside the weights
   std::string prune = "none";
   std::string quantize = "none";
-  bool keepCodes = false; // that a checkpoint stores, of weights which nothing else changes
+  bool keepCodes = false;  // that a checkpoint stores, of weights which nothing else changes
+  bool sortColumns = true; // of codes that are kept, where groups are out of order
   CalibrationOptions calibration;
   std::vector<std::string> exclude; // glob patterns of weight names that stay as they are
   // In place of `prune`, `quantize`, `calibration`, `exclude` and `head`.
@@ -62,6 +63,7 @@ struct PipelineOptions {
       compilerIdentity;      // where the search keeps what it measured, and for whom
   std::string head = "auto"; // auto: int8 in the groups of `quantize`, where that is not none
   std::string target = "native";
+  bool roundsActivations = false; // see gpu::PipelineOptions
   int64_t variant = -1;           // which of several targets that is; negative: the only one
   int64_t prefillChunk = 128;     // most tokens of one prefill call
   BundleWriter *bundle = nullptr; // where pack-weights writes bytes; null keeps them in memory
@@ -72,6 +74,10 @@ struct PipelineOptions {
 
 /// Adds the passes that take a module from the phase before `phase` to `phase`. Import adds none.
 void addPhase(mlir::OpPassManager &manager, Phase phase, const PipelineOptions &options);
+
+/// What the phases behind packed read of the options, but for `chooser`: with it, a packed module
+/// says what code it becomes.
+std::string targetPhaseOptions(const PipelineOptions &options);
 
 /// Registers every pass and pipeline of stc, and upstream's, for stc-opt and stc-reduce.
 void registerAllPasses();

@@ -222,32 +222,27 @@ std::optional<SmallVector<double>> AttentionMatcher::frequencies(const ScalarExp
   const ScalarExpr *angle = argument(expr, function);
   if (!angle)
     return std::nullopt;
-  for (auto [position, frequency] : bothWays(angle, kMul)) {
-    const ScalarExpr *index = argument(position, "arith.sitofp");
+  SmallVector<std::pair<Pair, bool>, 3> candidates; // position and frequency, or what divides it
+  for (const Pair &both : bothWays(angle, kMul))
+    candidates.emplace_back(both, false);
+  if (auto sides = quotient(angle))
+    candidates.emplace_back(*sides, true);
+  for (auto [both, divides] : candidates) {
+    const ScalarExpr *index = argument(both.first, "arith.sitofp");
     if (!index)
-      index = argument(position, "arith.uitofp");
+      index = argument(both.first, "arith.uitofp");
     if (!index || exprs.open(index)->kind != ScalarExpr::Kind::Index ||
         !exprs.open(index)->at[0].isDim(row))
       continue;
-    if (std::optional<double> one = exprs.number(frequency))
-      return SmallVector<double>(size_t(exprs.extent(pair)), *one);
-    const ScalarExpr *table = exprs.open(frequency);
-    DenseFPElementsAttr values;
-    if (table->kind != ScalarExpr::Kind::Element ||
-        !matchPattern(table->tensor, m_Constant(&values)))
-      continue;
-    auto index2 = linearize(table->at, values.getType().getShape());
-    if (!index2 || index2->terms.size() != 1 || index2->terms[0].first != pair)
-      continue;
-    auto numbers = llvm::to_vector(values.getValues<APFloat>());
     SmallVector<double> result;
     for (int64_t i = 0; i < exprs.extent(pair); ++i) {
-      APFloat number = numbers[size_t(index2->offset + i * index2->terms[0].second)];
-      bool inexact;
-      number.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &inexact);
-      result.push_back(number.convertToDouble());
+      std::optional<double> number = exprs.numberAt(both.second, pair, i);
+      if (!number)
+        break;
+      result.push_back(divides ? 1 / *number : *number);
     }
-    return result;
+    if (int64_t(result.size()) == exprs.extent(pair))
+      return result;
   }
   return std::nullopt;
 }

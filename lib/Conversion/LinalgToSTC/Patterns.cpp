@@ -41,7 +41,7 @@ public:
     if (!input)
       return std::nullopt;
     std::optional<double> epsilon = meanOfSquares(mean, input, centred);
-    return epsilon ? std::optional(NormPattern{input, {}, {}, *epsilon}) : std::nullopt;
+    return epsilon ? std::optional(NormPattern{input, {}, {}, *epsilon, 1}) : std::nullopt;
   }
 
   /// x of x - mean(x).
@@ -171,6 +171,12 @@ public:
 
   /// 1 + erf(input / sqrt 2) or 1 + tanh(...), which are 2 where gelu is input.
   std::optional<ActivationKind> doubledGate(const ScalarExpr *expr, Value input) {
+    // 1 - erf(-y) is what erfc(-y) is written as.
+    if (const ScalarExpr *opened = exprs.open(expr);
+        opened->is(kSub) && isNumber(opened->operands[0], 1))
+      if (const ScalarExpr *inner = argument(opened->operands[1], "math.erf");
+          inner && isMultiple(inner, input, -std::sqrt(0.5)))
+        return ActivationKind::Gelu;
     for (auto [one, curve] : bothWays(expr, kAdd)) {
       if (!isNumber(one, 1))
         continue;
@@ -222,10 +228,15 @@ static std::optional<NormPattern> matchScaledNorm(ScalarExprs &exprs, const Scal
                                                   bool centred) {
   Matcher matcher(exprs);
   for (auto [scaled, weight] : matcher.bothWays(root, kMul))
-    if (std::optional<NormPattern> found = matcher.normalized(scaled, centred))
+    if (std::optional<NormPattern> found = matcher.normalized(scaled, centred)) {
       if ((found->weight = exprs.columnVector(weight)))
         return found;
-  return std::nullopt;
+      if (std::optional<double> gain = exprs.number(weight)) {
+        found->gain = *gain;
+        return found;
+      }
+    }
+  return matcher.normalized(root, centred);
 }
 
 std::optional<NormPattern> matchRMSNorm(ScalarExprs &exprs, const ScalarExpr *root) {
@@ -268,13 +279,13 @@ std::optional<BinaryPattern> matchBinary(ScalarExprs &exprs, const ScalarExpr *r
     if (!root->is(operation))
       continue;
     const ScalarExpr *left = root->operands[0], *right = root->operands[1];
+    // A vector that was broadcast is one still.
+    if (operation != kSub)
+      for (auto [whole, vector] : {std::pair(left, right), std::pair(right, left)})
+        if (Value found = whole->isWhole() ? exprs.columnVector(vector) : Value())
+          return BinaryPattern{operation, whole->tensor, {}, found, {}};
     if (left->isWhole() && right->isWhole())
       return BinaryPattern{operation, left->tensor, right->tensor, {}, {}};
-    if (operation == kSub)
-      return std::nullopt;
-    for (auto [whole, vector] : {std::pair(left, right), std::pair(right, left)})
-      if (Value found = whole->isWhole() ? exprs.columnVector(vector) : Value())
-        return BinaryPattern{operation, whole->tensor, {}, found, {}};
   }
   return std::nullopt;
 }

@@ -13,6 +13,7 @@ namespace stc {
 struct NormPattern {
   mlir::Value input, weight, bias;
   double epsilon;
+  double gain = 1; // all weights, where there is no tensor of them
 };
 std::optional<NormPattern> matchRMSNorm(ScalarExprs &exprs, const ScalarExpr *root);
 std::optional<NormPattern> matchLayerNorm(ScalarExprs &exprs, const ScalarExpr *root);

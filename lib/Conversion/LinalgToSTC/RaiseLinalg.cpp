@@ -1,5 +1,6 @@
 // stc-raise-linalg: operations of linalg as the stc operations that they spell out.
 #include "Attention.h"
+#include "FindWeight.h"
 #include "Patterns.h"
 #include "RaiseTokens.h"
 
@@ -9,6 +10,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/SetVector.h"
 
 #include <cmath>
 
@@ -46,9 +48,8 @@ public:
 private:
   Value raiseLinear();
   Value raiseElementwise(int64_t depth);
+  Value raiseActivation();
   std::optional<LinearPattern> matchLinear(linalg::LinalgOp matmul);
-  /// The weight [outputs, inputs] of a matmul's right side, as its map has it.
-  Value findWeight(Value right, AffineMap map, AffineExpr outputs, AffineExpr inputs);
   Value createLinear(const LinearPattern &linear) {
     return LinearOp::create(builder, op.getLoc(), op->getResultTypes()[0], linear.input,
                             linear.weight, linear.bias);
@@ -66,6 +67,8 @@ Value Raiser::raise() {
     return {};
   if (Value linear = raiseLinear())
     return linear;
+  if (Value activation = raiseActivation())
+    return activation;
   // The least deep match: what it leaves whole is raised by itself.
   for (int64_t depth = 1; depth <= kDeepest; ++depth)
     if (Value raised = raiseElementwise(depth))
@@ -78,6 +81,39 @@ Value Raiser::raiseLinear() {
   return linear ? createLinear(*linear) : Value();
 }
 
+/// The tensors of the result's type that operations on elements compute it from, nearest first.
+static SmallVector<Value> operandsInside(linalg::LinalgOp op) {
+  constexpr size_t kMost = 16;
+  llvm::SetVector<Value> found;
+  Value result = op->getResult(0);
+  found.insert(result);
+  for (size_t i = 0; i < found.size() && found.size() < kMost; ++i) {
+    auto inner = found[i].getDefiningOp<linalg::LinalgOp>();
+    if (!inner || inner.getNumReductionLoops() != 0)
+      continue;
+    for (Value input : inner.getDpsInputs())
+      if (input.getType() == result.getType())
+        found.insert(input);
+  }
+  return llvm::to_vector(llvm::drop_begin(found));
+}
+
+/// A nonlinearity in single operations, whose input is read at several depths.
+Value Raiser::raiseActivation() {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  for (Value input : operandsInside(op)) {
+    ScalarExprs exprs(kDeepest, type.getShape());
+    exprs.keep(input);
+    auto found = matchActivation(exprs, exprs.whole(op->getResult(0)));
+    if (!found || found->input != input || (found->up && found->up.getType() != type))
+      continue;
+    if (found->up)
+      return GatedActivationOp::create(builder, op.getLoc(), input, found->up, found->kind);
+    return ActivationOp::create(builder, op.getLoc(), type, input, found->kind);
+  }
+  return {};
+}
+
 Value Raiser::raiseElementwise(int64_t depth) {
   Location loc = op.getLoc();
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
@@ -85,24 +121,25 @@ Value Raiser::raiseElementwise(int64_t depth) {
   const ScalarExpr *root = exprs.whole(op->getResult(0));
   auto fits = [&](Value value) { return value.getType() == type; };
   auto isNorm = [&](const std::optional<NormPattern> &norm) {
-    return norm && fits(norm->input) && isVectorFor(norm->weight, type) &&
+    return norm && fits(norm->input) && std::isfinite(norm->gain) &&
+           (!norm->weight || isVectorFor(norm->weight, type)) &&
            (!norm->bias || isVectorFor(norm->bias, type)) && std::isfinite(norm->epsilon) &&
            norm->epsilon >= 0;
   };
+  auto weightOf = [&](const NormPattern &norm) -> Value {
+    if (norm.weight)
+      return norm.weight;
+    auto vector = RankedTensorType::get({type.getDimSize(1)}, type.getElementType());
+    return arith::ConstantOp::create(
+        builder, loc, DenseElementsAttr::get(vector, APFloat(static_cast<float>(norm.gain))));
+  };
   if (auto norm = matchLayerNorm(exprs, root); isNorm(norm))
-    return LayerNormOp::create(builder, loc, type, norm->input, norm->weight, norm->bias,
-                               builder.getF64FloatAttr(norm->epsilon));
+    return LayerNormOp::create(builder, loc, type, norm->input, weightOf(*norm), norm->bias,
+                               builder.getF64FloatAttr(norm->epsilon),
+                               builder.getI64IntegerAttr(1));
   if (auto norm = matchRMSNorm(exprs, root); isNorm(norm))
-    return RMSNormOp::create(builder, loc, type, norm->input, norm->weight,
+    return RMSNormOp::create(builder, loc, type, norm->input, weightOf(*norm),
                              builder.getF64FloatAttr(norm->epsilon), builder.getI64IntegerAttr(1));
-  if (auto activation = matchActivation(exprs, root))
-    if (fits(activation->input) && (!activation->up || fits(activation->up)))
-      return activation->up
-                 ? GatedActivationOp::create(builder, loc, activation->input, activation->up,
-                                             activation->kind)
-                       .getResult()
-                 : ActivationOp::create(builder, loc, type, activation->input, activation->kind)
-                       .getResult();
   auto binary = matchBinary(exprs, root);
   // Only what the operation itself says: deeper, patterns are to be found first.
   if (!binary || !fits(binary->left))
@@ -149,7 +186,7 @@ std::optional<LinearPattern> Raiser::matchLinear(linalg::LinalgOp matmul) {
   if (!is(maps[2], tokens, outputs) || !is(maps[0], tokens, inputs) ||
       !isActivations(left.getType()))
     return std::nullopt;
-  LinearPattern linear{left, findWeight(right, maps[1], outputs, inputs), {}};
+  LinearPattern linear{left, findWeight(builder, right, maps[1], outputs, inputs), {}};
   if (!linear.weight)
     return std::nullopt;
   ScalarExprs exprs(kDeepest, cast<RankedTensorType>(matmul->getResult(0).getType()).getShape());
@@ -160,20 +197,6 @@ std::optional<LinearPattern> Raiser::matchLinear(linalg::LinalgOp matmul) {
   if (!linear.bias || !isVectorFor(linear.bias, matmul->getResult(0).getType()))
     return std::nullopt;
   return linear;
-}
-
-Value Raiser::findWeight(Value right, AffineMap map, AffineExpr outputs, AffineExpr inputs) {
-  auto type = dyn_cast<RankedTensorType>(right.getType());
-  if (!type || type.getRank() != 2 || !type.hasStaticShape() ||
-      !isa<FloatType>(type.getElementType()))
-    return {};
-  if (map.getResults() == ArrayRef<AffineExpr>{outputs, inputs})
-    return right;
-  if (map.getResults() != ArrayRef<AffineExpr>{inputs, outputs})
-    return {};
-  auto transpose = right.getDefiningOp<linalg::TransposeOp>();
-  return transpose && transpose.getPermutation() == ArrayRef<int64_t>{1, 0} ? transpose.getInput()
-                                                                            : Value();
 }
 
 std::string Raiser::expected() {

@@ -2,6 +2,7 @@
 #include "RaiseTokens.h"
 
 #include "Attention.h"
+#include "Gathers.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -16,56 +17,6 @@ using namespace mlir;
 namespace stc {
 
 namespace {
-
-/// Rows of a table, of the tokens' numbers or (where `indices` is null) of the tokens' places.
-struct GatherPattern {
-  Value table, indices;
-};
-
-/// linalg.generic on [tokens, columns] that yields an element of the same column of a table.
-std::optional<GatherPattern> matchGather(Operation *op) {
-  auto generic = dyn_cast<linalg::GenericOp>(op);
-  if (!generic || generic->getNumResults() != 1 || generic.getNumLoops() != 2 ||
-      generic.getNumParallelLoops() != 2 || generic.getNumDpsInputs() > 1 ||
-      !isActivations(generic->getResult(0).getType()) ||
-      !generic.getMatchingIndexingMap(generic.getDpsInitOperand(0)).isIdentity())
-    return std::nullopt;
-  Value yielded = generic.getBody()->getTerminator()->getOperand(0);
-  if (auto wide = yielded.getDefiningOp<arith::ExtFOp>())
-    yielded = wide.getIn();
-  auto extract = yielded.getDefiningOp<tensor::ExtractOp>();
-  if (!extract || extract.getIndices().size() != 2 ||
-      extract.getTensor().getParentRegion() == &generic.getRegion())
-    return std::nullopt;
-  auto isLoop = [](Value value, uint64_t dim) {
-    auto index = value.getDefiningOp<linalg::IndexOp>();
-    return index && index.getDim() == dim;
-  };
-  auto table = dyn_cast<RankedTensorType>(extract.getTensor().getType());
-  auto result = cast<RankedTensorType>(generic->getResult(0).getType());
-  if (!table || table.getDimSize(1) != result.getDimSize(1) || !isLoop(extract.getIndices()[1], 1))
-    return std::nullopt;
-  Value row = extract.getIndices()[0];
-  if (isLoop(row, 0))
-    return GatherPattern{extract.getTensor(), {}};
-  // Numbers of tokens are positive: what widens them changes none.
-  while (Operation *cast = row.getDefiningOp()) {
-    if (!isa<arith::IndexCastOp, arith::IndexCastUIOp, arith::ExtSIOp, arith::ExtUIOp>(cast))
-      return std::nullopt;
-    row = cast->getOperand(0);
-  }
-  auto argument = dyn_cast<BlockArgument>(row);
-  if (!argument || argument.getOwner() != generic.getBody() || generic.getNumDpsInputs() != 1 ||
-      argument.getArgNumber() != 0)
-    return std::nullopt;
-  AffineMap map = generic.getMatchingIndexingMap(generic.getDpsInputOperand(0));
-  Value indices = generic.getDpsInputs()[0];
-  auto type = cast<RankedTensorType>(indices.getType());
-  if (map.getNumResults() != 1 || map.getResult(0) != getAffineDimExpr(0, op->getContext()) ||
-      !type.getElementType().isInteger(32))
-    return std::nullopt;
-  return GatherPattern{extract.getTensor(), indices};
-}
 
 class TokenRaiser {
 public:
@@ -97,6 +48,17 @@ private:
   Value positionAt(OpBuilder &builder, Location loc) {
     return position ? position : arith::ConstantIndexOp::create(builder, loc, 0).getResult();
   }
+  Value createLookup(OpBuilder &builder, Location loc, Type type, Value indices, Value table) {
+    if (!indices)
+      indices =
+          PositionsOp::create(builder, loc, tokens.getType(), tokens, positionAt(builder, loc));
+    return EmbeddingOp::create(builder, loc, type, indices, table);
+  }
+  /// Rows of a table by the places of the tokens, if that is what `rows` are; otherwise `rows`.
+  Value tableOfPlaces(OpBuilder &builder, Location loc, Value rows) {
+    Value table = tokens ? matchTableOfPlaces(rows, tokens) : Value();
+    return table ? createLookup(builder, loc, rows.getType(), {}, table) : rows;
+  }
   bool hasTokensFor(const RowsPattern &rows) const {
     return !rows.angles || rows.angles->cos || tokens;
   }
@@ -110,8 +72,8 @@ private:
   }
   template <typename Visit> void forEachMatrix(Visit visit) {
     function.walk([&](Operation *op) {
-      if (isa<linalg::LinalgOp, tensor::CollapseShapeOp, tensor::ConcatOp, tensor::InsertSliceOp>(
-              op) &&
+      if (isa<linalg::LinalgOp, tensor::CollapseShapeOp, tensor::ConcatOp, tensor::ExtractSliceOp,
+              tensor::InsertSliceOp>(op) &&
           op->getNumResults() == 1 && !op->use_empty() && isActivations(op->getResult(0).getType()))
         visit(op);
     });
@@ -185,6 +147,9 @@ Value TokenRaiser::createRows(OpBuilder &builder, Location loc, const RowsPatter
         builder.getDenseF64ArrayAttr(rows.angles->frequencies), builder.getF64FloatAttr(1));
     cos = table.getCos();
     sin = table.getSin();
+  } else {
+    cos = tableOfPlaces(builder, loc, cos);
+    sin = tableOfPlaces(builder, loc, sin);
   }
   return RotaryEmbeddingOp::create(builder, loc, rows.rows.getType(), rows.rows, cos, sin,
                                    /*interleaved=*/false, /*head_dim=*/0);
@@ -222,23 +187,26 @@ int64_t TokenRaiser::run() {
     }
   eraseUnused();
 
-  forEachMatrix([&](Operation *op) {
+  // From the last to the first: what is done to a gather's result may belong to it.
+  SmallVector<Operation *> matrices;
+  forEachMatrix([&](Operation *op) { matrices.push_back(op); });
+  for (Operation *op : llvm::reverse(matrices)) {
+    if (op->use_empty())
+      continue;
     Value result = op->getResult(0), made;
     OpBuilder builder(op);
-    if (auto gather = matchGather(op); gather && (gather->indices || tokens)) {
-      Value indices = gather->indices;
-      if (!indices)
-        indices = PositionsOp::create(builder, op->getLoc(), tokens.getType(), tokens,
-                                      positionAt(builder, op->getLoc()));
-      made = EmbeddingOp::create(builder, op->getLoc(), result.getType(), indices, gather->table);
+    if (auto gather = matchGather(result); gather && (gather->indices || tokens)) {
+      made = createLookup(builder, op->getLoc(), result.getType(), gather->indices, gather->table);
+    } else if (Value table = tokens ? matchPlaces(op, tokens) : Value()) {
+      made = createLookup(builder, op->getLoc(), result.getType(), {}, table);
     } else if (auto rotary = matchRotary(result); rotary && hasTokensFor(*rotary)) {
       made = createRows(builder, op->getLoc(), *rotary);
     }
     if (!made)
-      return;
+      continue;
     result.replaceAllUsesWith(made);
     ++raised;
-  });
+  }
   return raised;
 }
 

@@ -66,10 +66,13 @@ const ScalarExpr *ScalarExprs::follow(const ScalarExpr *expr,
 }
 
 Value ScalarExprs::columnVector(const ScalarExpr *expr) {
-  const ScalarExpr *found = follow(expr, [](const ScalarExpr &element) {
-    return element.at.size() == 1 && element.at[0].isDim(1);
+  Value vector;
+  (void)follow(expr, [&](const ScalarExpr &element) {
+    if (element.at.size() == 1 && element.at[0].isDim(1))
+      vector = element.tensor;
+    return false;
   });
-  return found ? found->tensor : Value();
+  return vector;
 }
 
 bool ScalarExprs::same(const ScalarExpr *left, const ScalarExpr *right) {
@@ -95,6 +98,10 @@ bool ScalarExprs::same(const ScalarExpr *left, const ScalarExpr *right) {
         left->operation->getAttrDictionary() != right->operation->getAttrDictionary())
       return false;
     break;
+  case ScalarExpr::Kind::Extract:
+    if (left->tensor != right->tensor)
+      return false;
+    break;
   case ScalarExpr::Kind::Sum:
   case ScalarExpr::Kind::Maximum:
   case ScalarExpr::Kind::Softmax:
@@ -115,7 +122,7 @@ const ScalarExpr *ScalarExprs::open(const ScalarExpr *expr) {
 }
 
 const ScalarExpr *ScalarExprs::openOnce(const ScalarExpr *expr) {
-  if (expr->kind != ScalarExpr::Kind::Element)
+  if (expr->kind != ScalarExpr::Kind::Element || expr->tensor == kept)
     return expr;
   if (DenseElementsAttr values; matchPattern(expr->tensor, m_Constant(&values))) {
     if (values.isSplat() && isa<FloatType>(values.getElementType()))
@@ -347,12 +354,13 @@ const ScalarExpr *ScalarExprs::evaluate(Value value, ArrayRef<IndexForm> loops, 
     expr.at = {loops[index.getDim()]};
     return known[value] = make(expr);
   }
+  auto extract = dyn_cast_or_null<tensor::ExtractOp>(op);
   if (!op || op->getNumResults() != 1 || op->getNumOperands() == 0 || op->getNumRegions() != 0 ||
       !isa<FloatType, IntegerType, IndexType>(value.getType()) ||
-      !isa<arith::ArithDialect, math::MathDialect>(op->getDialect()))
+      (!extract && !isa<arith::ArithDialect, math::MathDialect>(op->getDialect())))
     return nullptr;
   SmallVector<const ScalarExpr *, 2> operands;
-  for (Value operand : op->getOperands()) {
+  for (Value operand : extract ? extract.getIndices() : op->getOperands()) {
     const ScalarExpr *inner = evaluate(operand, loops, known);
     if (!inner)
       return nullptr;
@@ -362,7 +370,8 @@ const ScalarExpr *ScalarExprs::evaluate(Value value, ArrayRef<IndexForm> loops, 
   if (isa<arith::ExtFOp, arith::ExtSIOp, arith::IndexCastOp>(op))
     return known[value] = operands[0];
   ScalarExpr expr;
-  expr.kind = ScalarExpr::Kind::Apply;
+  expr.kind = extract ? ScalarExpr::Kind::Extract : ScalarExpr::Kind::Apply;
+  expr.tensor = extract ? extract.getTensor() : Value();
   expr.operation = op;
   expr.operands = operands;
   return known[value] = make(expr);

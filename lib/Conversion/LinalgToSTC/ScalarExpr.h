@@ -21,6 +21,7 @@ struct ScalarExpr {
     Apply,    // an operation of arith or math on operands
     Sum,      // of the operand over all of dimension `dim`, which has `size` numbers
     Maximum,  // the same
+    Extract,  // the element of a tensor at the indices that the operands are
     Softmax   // the operand's share of its softmax over all of dimension `dim`
   };
   Kind kind = Kind::Constant;
@@ -57,6 +58,8 @@ public:
   ScalarExprs(int64_t limit, llvm::ArrayRef<int64_t> extents)
       : limit(limit), extents(extents.begin(), extents.end()) {}
 
+  /// Leaves elements of a tensor as they are, however deep.
+  void keep(mlir::Value tensor) { kept = tensor; }
   int64_t extent(unsigned dim) const { return extents[dim]; }
   /// A new dimension of the domain.
   unsigned addDim(int64_t extent);
@@ -74,7 +77,9 @@ public:
   bool same(const ScalarExpr *left, const ScalarExpr *right);
   /// The number that an expression is, if it is one.
   std::optional<double> number(const ScalarExpr *expr);
-  /// The vector of which an expression is element d1, or null.
+  /// The number that an expression is where dimension `dim` is `at`, if it depends on nothing else.
+  std::optional<double> numberAt(const ScalarExpr *expr, unsigned dim, int64_t at);
+  /// The vector of which an expression is element d1, or null: the first one that it comes from.
   mlir::Value columnVector(const ScalarExpr *expr);
 
 private:
@@ -98,6 +103,7 @@ private:
   const ScalarExpr *evaluate(mlir::Value value, llvm::ArrayRef<IndexForm> loops, Known &known);
 
   int64_t limit;
+  mlir::Value kept;
   llvm::SmallVector<int64_t, 6> extents;
   std::deque<ScalarExpr> storage;
 };

@@ -92,11 +92,16 @@ Value inverseRoot(OpBuilder &builder, Location loc, Value mean, const APFloat &e
                                math::SqrtOp::create(builder, loc, shifted));
 }
 
+/// Whether a norm is of whole rows, and its weight a vector.
+template <typename Op> bool isWholeRow(Op op) {
+  return op.getGroups() == 1 && cast<RankedTensorType>(op.getWeight().getType()).getRank() == 1;
+}
+
 struct ConvertRMSNorm : OpConversionPattern<RMSNormOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(RMSNormOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    if (op.getGroups() != 1)
+    if (!isWholeRow(op))
       return rewriter.notifyMatchFailure(op, "groups become packed.rms_norm");
     Location loc = op.getLoc();
     auto type = cast<RankedTensorType>(op.getType());
@@ -132,13 +137,14 @@ struct KeepRMSNorm : OpConversionPattern<RMSNormOp> {
     auto isFloat = [](Value value) {
       return cast<RankedTensorType>(value.getType()).getElementType().isF32();
     };
-    if (!isFloat(adaptor.getInput()) || !isFloat(adaptor.getWeight()))
+    if (!isFloat(adaptor.getInput()) || !isFloat(adaptor.getWeight()) ||
+        cast<RankedTensorType>(adaptor.getWeight().getType()).getRank() != 1)
       return rewriter.notifyMatchFailure(op, "packed.rms_norm is of f32");
     auto type = cast<RankedTensorType>(op.getType());
     Value out = createEmpty(rewriter, op.getLoc(), type, adaptor.getInput());
     rewriter.replaceOpWithNewOp<packed::RMSNormOp>(op, type, adaptor.getInput(),
                                                    adaptor.getWeight(), out, op.getGroupsAttr(),
-                                                   op.getEpsilonAttr());
+                                                   op.getEpsilonAttr(), UnitAttr());
     return success();
   }
 };
@@ -147,6 +153,8 @@ struct ConvertLayerNorm : OpConversionPattern<LayerNormOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(LayerNormOp op, OpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
+    if (!isWholeRow(op))
+      return rewriter.notifyMatchFailure(op, "groups become packed.rms_norm");
     Location loc = op.getLoc();
     auto type = cast<RankedTensorType>(op.getType());
     int64_t width = type.getDimSize(1);
@@ -212,6 +220,13 @@ Value createElement(OpBuilder &builder, Location loc, ScaleOp op, ValueRange arg
   double factor = op.getFactor().convertToDouble();
   return arith::MulFOp::create(builder, loc, args[0],
                                createFloat(builder, loc, factor, builder.getF32Type()));
+}
+Value createElement(OpBuilder &builder, Location loc, ClampOp op, ValueRange args) {
+  double limit = op.getLimit().convertToDouble();
+  FloatType f32 = builder.getF32Type();
+  Value below =
+      arith::MinimumFOp::create(builder, loc, args[0], createFloat(builder, loc, limit, f32));
+  return arith::MaximumFOp::create(builder, loc, below, createFloat(builder, loc, -limit, f32));
 }
 Value createElement(OpBuilder &builder, Location loc, SoftCapOp op, ValueRange args) {
   double cap = op.getCap().convertToDouble();
@@ -310,13 +325,14 @@ public:
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     ConversionTarget target(*context);
-    target.addIllegalOp<RMSNormOp, LayerNormOp, ActivationOp, GatedActivationOp, ScaleOp, SoftCapOp,
-                        RotaryTableOp, PositionsOp>();
+    target.addIllegalOp<RMSNormOp, LayerNormOp, ActivationOp, GatedActivationOp, ScaleOp, ClampOp,
+                        SoftCapOp, RotaryTableOp, PositionsOp>();
     target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
     RewritePatternSet patterns(context);
     patterns.add<ConvertRMSNorm, ConvertLayerNorm, ConvertElementwise<ActivationOp>,
                  ConvertElementwise<GatedActivationOp>, ConvertElementwise<ScaleOp>,
-                 ConvertElementwise<SoftCapOp>, ConvertRotaryTable, ConvertPositions>(context);
+                 ConvertElementwise<ClampOp>, ConvertElementwise<SoftCapOp>, ConvertRotaryTable,
+                 ConvertPositions>(context);
     if (keepNorms)
       patterns.add<KeepRMSNorm>(context, /*benefit=*/2);
     if (failed(applyPartialConversion(getOperation(), target, std::move(patterns))))

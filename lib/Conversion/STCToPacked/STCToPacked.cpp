@@ -2,10 +2,15 @@
 #include "MaterializeWeights.h"
 
 #include "stc/Conversion/Passes.h"
+#include "stc/Dialect/Packed/IR/PackedRouting.h"
+#include "stc/Dialect/STC/Utils/Diagnostics.h"
+#include "stc/Dialect/STC/Utils/WeightStore.h"
 #include "stc/Packing/Pack.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
 
 using namespace mlir;
 
@@ -21,10 +26,12 @@ namespace {
 Value tokenSource(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     bool keepsTokens =
-        isa<EmbeddingOp, PositionsOp, LinearOp, RMSNormOp, LayerNormOp, ScaleOp, SoftCapOp,
-            ActivationOp, GatedActivationOp, RotaryTableOp, RotaryEmbeddingOp, AttentionOp, LayerOp,
-            ExpertOp, TopKGateOp, packed::QuantizeActivationsOp, packed::MatmulOp, packed::GatherOp,
-            packed::RMSNormOp, packed::RotaryOp, packed::AttentionOp, packed::TopKGateOp>(op) ||
+        isa<EmbeddingOp, PositionsOp, LinearOp, PermuteFeaturesOp, RMSNormOp, LayerNormOp, ScaleOp,
+            ClampOp, SoftCapOp, ActivationOp, GatedActivationOp, RotaryTableOp, RotaryEmbeddingOp,
+            AttentionOp, LayerOp, ExpertOp, TopKGateOp, GroupedGateOp,
+            packed::QuantizeActivationsOp, packed::MatmulOp, packed::GatherOp,
+            packed::PermuteFeaturesOp, packed::RMSNormOp, packed::RotaryOp, packed::AttentionOp,
+            packed::TopKGateOp, packed::GroupedGateOp>(op) ||
         op->hasTrait<OpTrait::SameOperandsAndResultType>();
     if (!keepsTokens)
       break;
@@ -72,16 +79,20 @@ private:
   LogicalResult convert(EmbeddingOp op);
   LogicalResult convert(LinearOp op);
   LogicalResult convert(GatedActivationOp op);
+  LogicalResult convert(PermuteFeaturesOp op);
   LogicalResult convert(RMSNormOp op);
   LogicalResult convert(LayerNormOp op);
   LogicalResult convert(RotaryEmbeddingOp op);
   LogicalResult convert(AttentionOp op);
   LogicalResult convert(TopKGateOp op);
+  LogicalResult convert(GroupedGateOp op);
 
   /// The packed weight of an operand that `stc.get_weight` reads, or null after an error.
   Value packedWeight(OpBuilder &builder, Operation *user, Value operand);
   /// The same as an f32 vector, of a matrix row after row.
   Value packedVector(OpBuilder &builder, Operation *user, Value operand);
+  /// Errors unless the numbers of an order are columns.
+  LogicalResult checkOrder(PermuteFeaturesOp op);
   /// The operands of a matmul: the input itself, or its codes, scales and sums.
   SmallVector<Value> matmulInputs(OpBuilder &builder, Value input, packed::WeightType weight);
 
@@ -108,8 +119,8 @@ LogicalResult ConvertSTCToPacked::convertOperations() {
     }
     if (auto read = dyn_cast<GetWeightOp>(op))
       reads.push_back(read);
-    if (isa<EmbeddingOp, LinearOp, RMSNormOp, LayerNormOp, GatedActivationOp, RotaryEmbeddingOp,
-            AttentionOp, TopKGateOp>(op))
+    if (isa<EmbeddingOp, LinearOp, PermuteFeaturesOp, RMSNormOp, LayerNormOp, GatedActivationOp,
+            RotaryEmbeddingOp, AttentionOp, TopKGateOp, GroupedGateOp>(op))
       work.push_back(op);
     return WalkResult::advance();
   });
@@ -118,8 +129,8 @@ LogicalResult ConvertSTCToPacked::convertOperations() {
   for (Operation *op : work) {
     LogicalResult converted =
         llvm::TypeSwitch<Operation *, LogicalResult>(op)
-            .Case<EmbeddingOp, LinearOp, RMSNormOp, LayerNormOp, GatedActivationOp,
-                  RotaryEmbeddingOp, AttentionOp, TopKGateOp>(
+            .Case<EmbeddingOp, LinearOp, PermuteFeaturesOp, RMSNormOp, LayerNormOp,
+                  GatedActivationOp, RotaryEmbeddingOp, AttentionOp, TopKGateOp, GroupedGateOp>(
                 [&](auto concrete) { return convert(concrete); });
     if (failed(converted))
       return failure();
@@ -171,19 +182,46 @@ LogicalResult ConvertSTCToPacked::convert(EmbeddingOp op) {
   return success();
 }
 
+/// Kernels read the columns that an order names without asking.
+LogicalResult ConvertSTCToPacked::checkOrder(PermuteFeaturesOp op) {
+  auto symbol = op.getOrder().getDefiningOp<GetWeightOp>().getWeightAttr();
+  auto weight = SymbolTable::lookupNearestSymbolFrom<WeightOp>(op, symbol);
+  absl::StatusOr<WeightStore *> store = WeightStore::get(getOperation());
+  if (!store.ok())
+    return emitStatus(op, store.status());
+  absl::StatusOr<std::vector<float>> order = (*store)->load(weight);
+  if (!order.ok())
+    return emitStatus(op, order.status());
+  int64_t columns = cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
+  int64_t least = int64_t(order->size()) == columns ? 0 : -1; // which is a zero
+  for (float column : *order)
+    if (!(column >= float(least) && column < float(columns)) || column != std::floor(column))
+      return emitError(op.getLoc(), "expected ")
+             << symbol << " to hold whole numbers from " << least << " to " << columns - 1
+             << ", got " << column;
+  return success();
+}
+
 SmallVector<Value> ConvertSTCToPacked::matmulInputs(OpBuilder &builder, Value input,
                                                     packed::WeightType weight) {
   Layout layout = weight.getLayout().getLayout();
   if (!layout.isQuantized())
     return {input};
   Location loc = input.getLoc();
+  // Quantization reads columns in any order; what permutes them has no other use then.
+  Value order;
+  auto permute = input.getDefiningOp<packed::PermuteFeaturesOp>();
+  if (permute && permute.getInput().getType() == permute.getOut().getType()) {
+    input = permute.getInput();
+    order = permute.getOrder();
+  }
   TileGeometry geometry = tileGeometry(layout, weight.getRows(), weight.getColumns());
   SmallVector<Value> outs{
       emptyTensor(builder, loc, input, geometry.paddedColumns, builder.getI8Type()),
       emptyTensor(builder, loc, input, geometry.groups, builder.getF32Type()),
       emptyTensor(builder, loc, input, geometry.groups, builder.getI32Type())};
   auto quantize = packed::QuantizeActivationsOp::create(
-      builder, loc, ValueRange(outs).getTypes(), input, outs[0], outs[1], outs[2],
+      builder, loc, ValueRange(outs).getTypes(), input, outs[0], outs[1], outs[2], order,
       builder.getI64IntegerAttr(layout.group), builder.getI64IntegerAttr(layout.sumFactor()),
       builder.getI64IntegerAttr(layout.activationOffset()));
   return SmallVector<Value>(quantize.getResults());
@@ -223,25 +261,51 @@ LogicalResult ConvertSTCToPacked::convert(LinearOp op) {
   return success();
 }
 
+LogicalResult ConvertSTCToPacked::convert(PermuteFeaturesOp op) {
+  OpBuilder builder(op);
+  Value order = packedVector(builder, op, op.getOrder());
+  if (!order || failed(checkOrder(op)))
+    return failure();
+  Value out = emptyLike(builder, op.getLoc(), op.getResult());
+  auto permute = packed::PermuteFeaturesOp::create(builder, op.getLoc(), out.getType(),
+                                                   op.getInput(), order, out);
+  op.getResult().replaceAllUsesWith(permute.getResult());
+  op.erase();
+  return success();
+}
+
+/// A norm of groups, without bias, whose weight is `vector`.
+template <typename Op>
+static void normalizeGroups(OpBuilder &builder, Op op, Value vector, UnitAttr centred) {
+  // Not in place: another reader may see the input.
+  Value out = emptyLike(builder, op.getLoc(), op.getResult());
+  auto norm = packed::RMSNormOp::create(builder, op.getLoc(), out.getType(), op.getInput(), vector,
+                                        out, op.getGroupsAttr(), op.getEpsilonAttr(), centred);
+  op.getResult().replaceAllUsesWith(norm.getResult());
+  op.erase();
+}
+
 LogicalResult ConvertSTCToPacked::convert(RMSNormOp op) {
   OpBuilder builder(op);
   Value vector = packedVector(builder, op, op.getWeight());
   if (!vector)
     return failure();
-  if (op.getGroups() == 1) {
+  if (op.getGroups() == 1)
     op.getWeightMutable().assign(vector);
-    return success();
-  }
-  // Not in place: another reader may see the input.
-  Value out = emptyLike(builder, op.getLoc(), op.getResult());
-  auto norm = packed::RMSNormOp::create(builder, op.getLoc(), out.getType(), op.getInput(), vector,
-                                        out, op.getGroupsAttr(), op.getEpsilonAttr());
-  op.getResult().replaceAllUsesWith(norm.getResult());
-  op.erase();
+  else
+    normalizeGroups(builder, op, vector, UnitAttr());
   return success();
 }
 
 LogicalResult ConvertSTCToPacked::convert(LayerNormOp op) {
+  if (op.getGroups() != 1) {
+    OpBuilder builder(op);
+    Value vector = packedVector(builder, op, op.getWeight());
+    if (!vector)
+      return failure();
+    normalizeGroups(builder, op, vector, builder.getUnitAttr());
+    return success();
+  }
   OpBuilder builder(op);
   for (OpOperand &operand : op->getOpOperands().drop_front()) {
     Value vector = packedVector(builder, op, operand.get());
@@ -326,6 +390,21 @@ LogicalResult ConvertSTCToPacked::convert(TopKGateOp op) {
   Value out = emptyLike(builder, op.getLoc(), op.getResult());
   auto gate = packed::TopKGateOp::create(builder, op.getLoc(), out.getType(), op.getLogits(), out,
                                          op.getKAttr(), op.getNormalizedAttr());
+  op.getResult().replaceAllUsesWith(gate.getResult());
+  op.erase();
+  return success();
+}
+
+LogicalResult ConvertSTCToPacked::convert(GroupedGateOp op) {
+  OpBuilder builder(op);
+  Value correction;
+  if (op.getCorrection() && !(correction = packedVector(builder, op, op.getCorrection())))
+    return failure();
+  Value out = emptyLike(builder, op.getLoc(), op.getResult());
+  auto gate =
+      packed::GroupedGateOp::create(builder, op.getLoc(), out.getType(), op.getScores(), correction,
+                                    out, op.getKAttr(), op.getGroupsAttr(), op.getKeptAttr(),
+                                    op.getBestAttr(), op.getScaleAttr(), op.getNormalizedAttr());
   op.getResult().replaceAllUsesWith(gate.getResult());
   op.erase();
   return success();

@@ -42,9 +42,10 @@ private:
     std::vector<WeightFacts> facts(weights.size());
     size_t finished = 0;
     auto cost = [&](size_t i) {
-      // Codes as stored, as bytes, and as floats where zeros are looked at.
-      WeightOp weight = weights[i];
-      return weight.getQuantAttr() ? 6 * uint64_t(weight.getTensorType().getNumElements()) : 0;
+      // Codes as stored, as bytes, and as floats where zeros are looked at; or floats and a mask.
+      WeightUses used = uses.lookup(weights[i].getSymNameAttr());
+      bool isRead = used.matrix && !used.table;
+      return isRead ? 6 * uint64_t(weights[i].getTensorType().getNumElements()) : 0;
     };
     absl::Status status = streamInOrder(
         &getContext(), weights.size(), cost,
@@ -67,6 +68,8 @@ private:
     STC_ASSIGN_OR_RETURN(LayoutChoice choice, chooseLayout(facts));
     Builder builder(&getContext());
     weight->setAttr(kLayoutAttribute, packed::LayoutAttr::get(&getContext(), choice.layout));
+    if (weight.getColumnOrder())
+      choice.reason += ", columns sorted by group";
     weight->setAttr(kReasonAttribute, builder.getStringAttr(choice.reason));
     if (facts.pattern.kind != PrunePattern::Kind::None)
       weight->setAttr(kPatternAttribute, builder.getStringAttr(facts.pattern.str()));
