@@ -21,6 +21,10 @@ static std::string weightType(const MatmulText &text) {
 }
 
 static std::vector<std::string> inputTypes(const MatmulText &text) {
+  std::string rounded = matrixType(text, splitHalfColumns(text.columns),
+                                   text.layout.element == ElementKind::BF16 ? "bf16" : "f16");
+  if (text.layout.isQuantized() && text.rounded)
+    return {rounded};
   if (text.layout.isQuantized()) {
     TileGeometry geometry = tileGeometry(text.layout, text.rows, text.columns);
     return {matrixType(text, geometry.paddedColumns, "i8"),
@@ -29,6 +33,8 @@ static std::vector<std::string> inputTypes(const MatmulText &text) {
   std::vector<std::string> types = {matrixType(text, text.columns, "f32")};
   if (text.split)
     types.push_back(matrixType(text, 2 * splitHalfColumns(text.columns), "bf16"));
+  if (text.rounded)
+    types.push_back(rounded);
   return types;
 }
 

@@ -13,10 +13,20 @@ std::vector<uint8_t> stc::randomWeights(const Layout &layout, int64_t rows, int6
                                         double density) {
   Random random(1);
   size_t size = size_t(rows * columns);
+  auto isKept = [&](int64_t row, int64_t column) {
+    if (layout.kind == LayoutKind::Bitmap)
+      return random.uniform() < density;
+    if (layout.kind == LayoutKind::Block)
+      // The same choice for the 16 rows and 4 columns of a step.
+      return Random(uint64_t(row / kTileRows * 65537 + column / kDotColumns)).uniform() < density;
+    return layout.n == 0 || (column + row) % layout.m < layout.n;
+  };
   if (!layout.isQuantized()) {
     std::vector<float> values(size);
-    for (float &value : values)
-      value = float(2 * random.uniform() - 1);
+    for (size_t i = 0; i < size; ++i) {
+      bool kept = isKept(int64_t(i) / columns, int64_t(i) % columns);
+      values[i] = kept ? float(2 * random.uniform() - 1) : 0;
+    }
     return packFloats(layout, rows, columns, values).value();
   }
   QuantizedMatrix matrix;
@@ -28,14 +38,7 @@ std::vector<uint8_t> stc::randomWeights(const Layout &layout, int64_t rows, int6
   auto code = [&] { return int64_t(random.next() % uint64_t(2 * zero)) - zero; };
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t column = 0; column < columns; ++column) {
-      bool kept = true;
-      if (layout.kind == LayoutKind::Bitmap)
-        kept = random.uniform() < density;
-      else if (layout.kind == LayoutKind::Block)
-        // The same choice for the 16 rows and 4 columns of a step.
-        kept = Random(uint64_t(row / kTileRows * 65537 + column / kDotColumns)).uniform() < density;
-      else if (layout.n > 0)
-        kept = (column + row) % layout.m < layout.n;
+      bool kept = isKept(row, column);
       int64_t value = code();
       // A kept weight of zero would count as pruned.
       matrix.codes.push_back(kept ? value ? value : 1 : 0);
@@ -46,5 +49,11 @@ std::vector<uint8_t> stc::randomWeights(const Layout &layout, int64_t rows, int6
   if (layout.asymmetric)
     for (size_t i = 0; i < groups; ++i)
       matrix.zeros.push_back(code());
+  if (layout.minimums) {
+    matrix.commonZero = int8_t(-zero);
+    // About the middle of the codes' range.
+    for (uint16_t scale : matrix.scales)
+      matrix.minimums.push_back(floatToHalf(halfToFloat(scale) * float(zero)));
+  }
   return packQuantized(layout, matrix).value();
 }

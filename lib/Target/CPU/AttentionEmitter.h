@@ -28,6 +28,8 @@ private:
   static constexpr int64_t kVectors = kKVBlock / kLanes; // of scores in a block
 
   bool isInt8() const { return layout.element == KVElement::Int8; }
+  /// Keys and values are then loaded divided by kFloat8Scale.
+  bool isFloat8() const { return layout.element == KVElement::Float8; }
   int64_t valueVectors() const { return layout.paddedDim() / kLanes; }
   Type storedType();
   /// Loads a vector of keys or values and converts it to f32.

@@ -2,6 +2,8 @@
 // few vectors at a time stay in registers, and share what is loaded and converted.
 #include "AttentionEmitter.h"
 
+#include "stc/Target/Kernels/Float8.h"
+
 using namespace mlir;
 using namespace stc;
 using namespace stc::cpu;
@@ -9,6 +11,8 @@ using namespace stc::cpu;
 constexpr int64_t kFloat = sizeof(float);
 
 Value AttentionEmitter::loadStored(Value address) {
+  if (isFloat8())
+    return float8ToScaledF32(builder, builder.load(builder.bytes(kLanes), address));
   return builder.toF32(builder.load(VectorType::get(kLanes, storedType()), address));
 }
 
@@ -30,7 +34,7 @@ void AttentionEmitter::addScores(Value row) {
 }
 
 Values AttentionEmitter::floatProducts(Value row, int64_t first, int64_t vectors) {
-  int64_t elementBytes = layout.keyTileBytes() / (layout.headDim * kKVTile);
+  int64_t elementBytes = layout.elementBytes();
   Value zero = builder.constant(builder.floats(), 0.0);
   Value queryRow = at(queries, row, layout.paddedDim() * kFloat);
   return builder.loop(
@@ -115,6 +119,9 @@ void AttentionEmitter::addValues(Value row) {
                   address);
     if (isInt8())
       number = arith::MulFOp::create(builder, number, loadFloat(at(codeScales, here, kFloat)));
+    if (isFloat8())
+      number = arith::MulFOp::create(builder, number,
+                                     builder.constant(builder.getF32Type(), double(kFloat8Scale)));
     factor.push_back(builder.broadcast(number));
   }
   for (int64_t first = 0; first < valueVectors(); first += outVectors) {

@@ -178,6 +178,8 @@ void AttentionEmitter::prepareQuery(Value row, Value token, Value head) {
   }
   double scale = op.getScale().convertToDouble();
   if (!isInt8()) {
+    if (isFloat8())
+      scale *= kFloat8Scale;
     Value factor = builder.constant(builder.floats(), scale);
     for (auto [v, input] : llvm::enumerate(inputs))
       builder.store(arith::MulFOp::create(builder, input, factor),
@@ -216,28 +218,8 @@ void AttentionEmitter::addBlock(Value number) {
     updateMaxima();
     return forEachGroup([&](Value row) { addValues(row); });
   }
-  // Every row sees the whole block: the case for all but a few.
-  Value blockEnd = builder.add(blockStart, kKVBlock - 1);
-  auto compare = [&](arith::CmpIPredicate predicate, Value a, Value b) -> Value {
-    return arith::CmpIOp::create(builder, predicate, a, b);
-  };
-  int64_t window = op.getWindow();
-  Value whole = op.getEnd() ? compare(arith::CmpIPredicate::slt, blockEnd, op.getEnd())
-                            : compare(arith::CmpIPredicate::sle, blockEnd, firstPosition);
-  if (window != 0) {
-    Value oldest = builder.add(lastPosition, 1 - window);
-    Value inside = compare(arith::CmpIPredicate::sge, blockStart, oldest);
-    if (op.getEnd()) {
-      Value newest = builder.add(firstPosition, window - 1);
-      inside = arith::AndIOp::create(builder, inside,
-                                     compare(arith::CmpIPredicate::sle, blockEnd, newest));
-    }
-    if (int64_t sinks = op.getSinks()) {
-      Value isSink = compare(arith::CmpIPredicate::slt, blockEnd, builder.index(sinks));
-      inside = arith::OrIOp::create(builder, inside, isSink);
-    }
-    whole = arith::AndIOp::create(builder, whole, inside);
-  }
+  Value whole = packed::seesWholeBlock(builder, firstPosition, lastPosition, blockStart,
+                                       op.getWindow(), op.getSinks(), op.getEnd());
   auto branch = scf::IfOp::create(builder, whole, /*withElseRegion=*/true);
   {
     OpBuilder::InsertionGuard guard(builder);

@@ -10,13 +10,31 @@ using namespace stc::cpu;
 static constexpr int64_t kBytes = 64; // of the vectors of both operations
 static constexpr int64_t kTable = 16; // bytes that one lookup chooses among
 
-/// Results[i] = table[positions[i]] for 16 bytes, by the target's instruction. Positions from 16 to
-/// 127 give anything, and greater ones zero.
-static Value lookUp(KernelBuilder &builder, Value table, Value positions) {
+Value stc::cpu::lookUpBytes(KernelBuilder &builder, Value table, Value positions) {
   Type type = table.getType();
   if (builder.getTarget().byteLookup() == TargetDescription::Lookup::Tbl)
     return callIntrinsic(builder, "llvm.aarch64.neon.tbl1.v16i8", type, {table, positions});
   return callIntrinsic(builder, "llvm.x86.ssse3.pshuf.b.128", type, {table, positions});
+}
+
+Value stc::cpu::constantTable(KernelBuilder &builder, StringRef name,
+                              function_ref<SmallVector<int64_t>()> makeWords) {
+  auto module = builder.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
+  auto table = module.lookupSymbol<LLVM::GlobalOp>(name);
+  if (!table) {
+    SmallVector<int64_t> words = makeWords();
+    auto count = int64_t(words.size());
+    Type i64 = builder.getI64Type();
+    auto values = RankedTensorType::get({count}, i64);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(module.getBody());
+    table = LLVM::GlobalOp::create(builder, LLVM::LLVMArrayType::get(i64, unsigned(count)),
+                                   /*isConstant=*/true, LLVM::Linkage::Internal, name,
+                                   DenseElementsAttr::get(values, ArrayRef(words)));
+    // Rows of positions do not lie in two cache lines.
+    table.setAlignment(64);
+  }
+  return LLVM::AddressOfOp::create(builder, table);
 }
 
 //===----------------------------------------------------------------------===//
@@ -87,11 +105,8 @@ private:
 
 /// For each of the 256 patterns of eight mask bits, the positions of the bytes they take. 128, for
 /// clear bits, takes nothing.
-Value expandTable(KernelBuilder &builder, Operation *op) {
-  constexpr StringLiteral name = "stc_expand_positions";
-  auto module = op->getParentOfType<ModuleOp>();
-  auto table = module.lookupSymbol<LLVM::GlobalOp>(name);
-  if (!table) {
+Value expandTable(KernelBuilder &builder) {
+  return constantTable(builder, "stc_expand_positions", [] {
     SmallVector<int64_t> rows;
     for (unsigned mask = 0; mask < 256; ++mask) {
       uint64_t row = 0, next = 0;
@@ -99,15 +114,8 @@ Value expandTable(KernelBuilder &builder, Operation *op) {
         row |= (mask >> bit & 1 ? next++ : uint64_t(128)) << (8 * bit);
       rows.push_back(int64_t(row));
     }
-    Type i64 = builder.getI64Type();
-    auto values = RankedTensorType::get({256}, i64);
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(module.getBody());
-    table = LLVM::GlobalOp::create(builder, LLVM::LLVMArrayType::get(i64, 256), /*isConstant=*/true,
-                                   LLVM::Linkage::Internal, name,
-                                   DenseElementsAttr::get(values, ArrayRef(rows)));
-  }
-  return LLVM::AddressOfOp::create(builder, table);
+    return rows;
+  });
 }
 
 /// Byte i: how many of the mask's first 8 (i + 1) bits are set.
@@ -133,7 +141,7 @@ Value countBytewise(KernelBuilder &builder, Value mask) {
 Value expandWithTable(KernelBuilder &builder, packed::ExpandOp op) {
   ValuesInMemory values(builder, op);
   Type i64 = builder.getI64Type();
-  Value table = expandTable(builder, op);
+  Value table = expandTable(builder);
   Value counts = countBytewise(builder, op.getMask());
   auto byteOf = [&](Value word, int64_t number) -> Value {
     Value shift = builder.constant(i64, 8 * number);
@@ -167,7 +175,7 @@ Value expandWithTable(KernelBuilder &builder, packed::ExpandOp op) {
     Value index = pair(rows[0], rows[1]);
     positions.push_back(index);
     index = arith::AddIOp::create(builder, index, second);
-    spread.push_back(lookUp(builder, pair(loaded[0], loaded[1]), index));
+    spread.push_back(lookUpBytes(builder, pair(loaded[0], loaded[1]), index));
   }
   Value result = values.compute(joinVectors(builder, spread));
   Value absent =
@@ -308,7 +316,7 @@ Value stc::cpu::lowerSelect16(KernelBuilder &builder, packed::Select16Op op) {
     else if (kind == Lookup::Gather)
       tables[i] = gather16(builder, tables[i], indices[i]);
     else
-      tables[i] = lookUp(builder, tables[i], indices[i]);
+      tables[i] = lookUpBytes(builder, tables[i], indices[i]);
   }
   return joinVectors(builder, tables);
 }

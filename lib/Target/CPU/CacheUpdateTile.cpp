@@ -1,6 +1,8 @@
 // stc.cache_update: rounds keys and values and puts them where KVCacheLayout says.
 #include "TileLowerings.h"
 
+#include "stc/Target/Kernels/Float8.h"
+
 using namespace mlir;
 using namespace stc;
 using namespace stc::cpu;
@@ -25,6 +27,8 @@ private:
   void scatter(Value vector, Value address, int64_t stride, int64_t count = kLanes);
   /// The bits that are stored of a vector of floats.
   Value stored(Value vector) {
+    if (layout.element == KVElement::Float8)
+      return toFloat8Bits(builder, vector);
     return layout.element == KVElement::F16 ? builder.toF16Bits(vector) : vector;
   }
 
@@ -82,7 +86,7 @@ void CacheWriter::scatter(Value vector, Value address, int64_t stride, int64_t c
 }
 
 void CacheWriter::writeFloats(const Values &keyVectors, const Values &valueVectors) {
-  int64_t bytes = layout.element == KVElement::F16 ? 2 : 4;
+  int64_t bytes = layout.elementBytes();
   Value key = builder.address(keyTile, builder.mul(lane, bytes));
   Value value = builder.address(valueBlock, builder.mul(inBlock, layout.paddedDim() * bytes));
   for (auto [v, vector] : llvm::enumerate(keyVectors))

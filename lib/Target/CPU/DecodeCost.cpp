@@ -11,7 +11,7 @@ double decodeEfficiency(const Layout &layout) {
     if (layout.element == ElementKind::I8)
       return 0.87;
     if (layout.element == ElementKind::I4)
-      return layout.group == 32 ? 0.89 : 0.90;
+      return layout.group <= 32 ? 0.89 : 0.90;
     return 0.90; // int3 and int2 in groups of 128; floats read as much and compute less
   case LayoutKind::Bitmap:
     return 0.82; // 50 % kept: 0.86, 30 %: 0.78

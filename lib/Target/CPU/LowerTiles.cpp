@@ -46,6 +46,11 @@ public:
         op->emitOpError("expects memrefs: bufferization comes before kernels");
         return signalPassFailure();
       }
+      if (auto tile = dyn_cast<packed::MatmulTileOp>(op);
+          tile && cast<MemRefType>(tile.getInputs()[0].getType()).getElementType().isF16()) {
+        op->emitOpError("expects int8 activations for quantized weights on processors");
+        return signalPassFailure();
+      }
       TypeSwitch<Operation *>(op)
           .Case([&](packed::AttentionCombineOp combine) {
             emitAttentionCombine(combine, *description);

@@ -13,13 +13,14 @@ struct Fields {
   explicit Fields(packed::LoweringConfigAttr config)
       : tokens(config.getTokens()), accumulators(config.getAccumulators()),
         prefetch(config.getPrefetch()), level(config.getLevel()), rowTiles(config.getRowTiles()),
-        streams(config.getStreams()), unroll(config.getUnroll()), split(config.getSplit()) {}
+        streams(config.getStreams()), unroll(config.getUnroll()),
+        pieceTokens(config.getPieceTokens()), split(config.getSplit()) {}
   packed::LoweringConfigAttr get(MLIRContext *context) const {
     return packed::LoweringConfigAttr::get(context, tokens, accumulators, prefetch, level, rowTiles,
-                                           streams, unroll, split);
+                                           streams, unroll, split, pieceTokens);
   }
 
-  int64_t tokens, accumulators, prefetch, level, rowTiles, streams, unroll;
+  int64_t tokens, accumulators, prefetch, level, rowTiles, streams, unroll, pieceTokens;
   packed::ThreadSplit split;
 };
 

@@ -45,6 +45,14 @@ private:
   /// Whether the block's tokens are multiplied in the form of split activations, and their sums.
   bool isSplit() const;
   Values emitSplit(const RowTile &tile);
+  /// The sums of floats with masks, and what they are made of.
+  Values emitSparseFloats(const RowTile &tile);
+  Value emitSparseRow(WeightReader &reader);
+  Values emitSparseTokens(WeightReader &reader);
+  void readSteps(WeightReader &reader, Value block, int64_t steps, Values &carried,
+                 llvm::function_ref<void(Value, int64_t, Value, Values &)> consume);
+  void expandPanel(WeightReader &reader, Value panel, Value block, int64_t steps, Values &state);
+  void multiplyPanel(Value panel, Value sums, Value first, int64_t columns);
   Sums emitQuantized(ArrayRef<RowTile> tiles);
   // And those of one group.
   Sums emitGroups(MutableArrayRef<WeightReader> readers, Value group, Sums &states);
@@ -58,7 +66,11 @@ private:
   /// Whether activations are selected from 64 at once.
   bool selectsFromTables() const;
   Value tablePositions(Value pairs, int64_t chunk);
-  void addScaled(Value scales, Value zeros, Value group, ArrayRef<Value> sums, Values &results);
+  /// What is subtracted from the codes, or the weights, of a group of each row; null: nothing.
+  struct Shift {
+    Value zeros, minimums;
+  };
+  void addScaled(Value scales, Shift shift, Value group, ArrayRef<Value> sums, Values &results);
   /// Pairs of the block's tokens that packed.dot8x2 multiplies with.
   int64_t tokenPairs() const;
   Value startPair(Value group, int64_t pair);
@@ -83,6 +95,10 @@ private:
   Value isFirst;         // whether weights are read for the first time; null: always
   Values inputAddresses; // where its first token begins in each input
 };
+
+/// Tokens whose sums of products of floats stay in registers while a vector of weights is
+/// multiplied.
+int64_t floatTokensInRegisters(const TargetDescription &target);
 
 /// Chains of sums are independent of each other, so that additions need not wait for one another;
 /// several tokens are chains already.

@@ -90,12 +90,12 @@ MatmulTileEmitter::Sums MatmulTileEmitter::emitDenseGroups(MutableArrayRef<Weigh
                                                            Value group, Sums &states) {
   int64_t chains = chainsPerToken(config, count), pairs = tokenPairs();
   Values first;
-  // Minus the zero point times the sum of the activations; zero points of rows come later.
+  // Minus the zero point times the sum of the activations; zeros and minimums of rows come later.
   for (int64_t pair = 0; pair < pairs; ++pair)
-    first.push_back(layout.asymmetric ? builder.constant(builder.ints(2 * kTileRows), int64_t(0))
-                                      : startPair(group, pair));
+    first.push_back(layout.isShifted() ? builder.constant(builder.ints(2 * kTileRows), int64_t(0))
+                                       : startPair(group, pair));
   for (int64_t t = 2 * pairs; t < count; ++t) {
-    first.push_back(layout.asymmetric
+    first.push_back(layout.isShifted()
                         ? builder.constant(builder.ints(), int64_t(0))
                         : builder.broadcast(loadInput(builder.getI32Type(), 2, group, t)));
     first.append(chains - 1, builder.constant(builder.ints(), int64_t(0)));
@@ -309,7 +309,7 @@ Values MatmulTileEmitter::emitTileGroup(WeightReader &reader, Value group, Value
   Values sums;
   for (int64_t t = 0; t < count; ++t) {
     Value sum = builder.load(builder.ints(), builder.address(results, t * kStepBytes));
-    if (!layout.asymmetric)
+    if (!layout.isShifted())
       sum = arith::AddIOp::create(builder, sum,
                                   builder.broadcast(loadInput(builder.getI32Type(), 2, group, t)));
     sums.push_back(sum);
@@ -332,19 +332,24 @@ MatmulTileEmitter::Sums MatmulTileEmitter::emitGroups(MutableArrayRef<WeightRead
 }
 
 /// Adds the integer sums of a group, times the scales of activations and of the group's weights, to
-/// the results. Without scales of weights those are of rows, and come last. `zeros` may be null.
-void MatmulTileEmitter::addScaled(Value scales, Value zeros, Value group, ArrayRef<Value> sums,
+/// the results. Without scales of weights those are of rows, and come last.
+void MatmulTileEmitter::addScaled(Value scales, Shift shift, Value group, ArrayRef<Value> sums,
                                   Values &results) {
   for (int64_t t = 0; t < count; ++t) {
     Value sum = arith::SIToFPOp::create(builder, builder.floats(), sums[t]);
-    if (zeros) {
-      // Exact: the products are integers below 2^24.
+    // Minus the sum of the activations.
+    auto loadCorrection = [&]() -> Value {
       Value x = builder.broadcast(loadInput(builder.getI32Type(), 2, group, t));
-      x = arith::SIToFPOp::create(builder, builder.floats(), x);
-      sum = builder.multiplyAdd(zeros, x, sum);
+      return arith::SIToFPOp::create(builder, builder.floats(), x);
+    };
+    if (shift.zeros) // Exact: the products are integers below 2^24.
+      sum = builder.multiplyAdd(shift.zeros, loadCorrection(), sum);
+    if (shift.minimums) {
+      sum = arith::MulFOp::create(builder, sum, scales);
+      sum = builder.multiplyAdd(shift.minimums, loadCorrection(), sum);
     }
     Value scale = builder.broadcast(loadInput(builder.getF32Type(), 1, group, t));
-    if (scales)
+    if (scales && !shift.minimums)
       scale = arith::MulFOp::create(builder, scales, scale);
     results[t] = builder.multiplyAdd(sum, scale, results[t]);
   }
@@ -357,12 +362,13 @@ MatmulTileEmitter::Sums MatmulTileEmitter::emitQuantized(ArrayRef<RowTile> tiles
     readers.emplace_back(builder, type, weights, tile.number);
     states.push_back(readers.back().initialState());
   }
-  auto loadZeros = [&](WeightReader &reader, Value group) {
-    return layout.asymmetric ? reader.loadZeros(group) : Value();
+  auto loadShift = [&](WeightReader &reader, Value group) -> Shift {
+    return {layout.asymmetric ? reader.loadZeros(group) : Value(),
+            layout.minimums ? reader.loadMinimums(group) : Value()};
   };
-  Values rowZeros; // the zeros of rows stay where they are
+  std::vector<Shift> rowShifts; // the zeros of rows stay where they are
   for (WeightReader &reader : readers)
-    rowZeros.push_back(layout.perRow ? loadZeros(reader, builder.index(0)) : Value());
+    rowShifts.push_back(layout.perRow ? loadShift(reader, builder.index(0)) : Shift());
   Values carried = flatten(results);
   carried.append(flatten(states));
   Value groups = builder.index(readers[0].getGeometry().groups);
@@ -370,12 +376,12 @@ MatmulTileEmitter::Sums MatmulTileEmitter::emitQuantized(ArrayRef<RowTile> tiles
     unflatten(unflatten(values, results), states);
     whereReadFirst([&] {
       for (WeightReader &reader : readers)
-        reader.prefetchGroup(group, config.getPrefetch(), config.getLevel());
+        reader.prefetchPart(group, config.getPrefetch(), config.getLevel());
     });
     Sums sums = emitGroups(readers, group, states);
     for (size_t i = 0; i < readers.size(); ++i)
       addScaled(layout.perRow ? Value() : readers[i].loadScales(group),
-                layout.perRow ? rowZeros[i] : loadZeros(readers[i], group), group, sums[i],
+                layout.perRow ? rowShifts[i] : loadShift(readers[i], group), group, sums[i],
                 results[i]);
     Values next = flatten(results);
     next.append(flatten(states));

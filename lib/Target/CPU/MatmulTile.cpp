@@ -28,7 +28,7 @@ void MatmulTileEmitter::emit() {
   auto outType = cast<MemRefType>(op.getOut().getType());
   int64_t block = config.getTokens();
   Value zero = builder.index(0);
-  if (!outType.isDynamicDim(0)) {
+  if (!outType.isDynamicDim(0) && !op.getToken()) {
     int64_t tokens = outType.getDimSize(0);
     int64_t whole = tokens / block * block;
     if (whole > block)
@@ -42,6 +42,11 @@ void MatmulTileEmitter::emit() {
   // What is left over is too few tokens for a block, but should not run one by one either.
   Value tokens = memref::DimOp::create(builder, op.getOut(), 0);
   Value next = zero;
+  if (op.getToken()) {
+    next = op.getToken();
+    Value end = builder.add(next, config.getPieceTokens());
+    tokens = arith::MinUIOp::create(builder, tokens, end);
+  }
   for (int64_t size = block;;
        size = size > kLeftOverTokens ? std::max(size / 2, kLeftOverTokens) : 1) {
     next = emitBlocks(next, tokens, size);
@@ -149,11 +154,11 @@ void MatmulTileEmitter::emitPieces(Value number, int64_t pieces, Value token) {
 MatmulTileEmitter::Sums MatmulTileEmitter::emitSums(ArrayRef<RowTile> tiles) {
   if (layout.isQuantized())
     return emitQuantized(tiles);
-  if (!isSplit())
+  if (!layout.isSparseFloat() && !isSplit())
     return emitFloats(tiles);
   Sums sums;
   for (const RowTile &tile : tiles)
-    sums.push_back(emitSplit(tile));
+    sums.push_back(layout.isSparseFloat() ? emitSparseFloats(tile) : emitSplit(tile));
   return sums;
 }
 
@@ -257,8 +262,8 @@ MatmulTileEmitter::Sums MatmulTileEmitter::emitFloats(ArrayRef<RowTile> tiles) {
 }
 
 bool MatmulTileEmitter::isSplit() const {
-  return layout.element == ElementKind::BF16 && inputAddresses.size() == 2 &&
-         count >= kLeastTileTokens;
+  packed::MatmulTileOp tile = op;
+  return cpu::hasSplitActivations(tile.getInputs()) && count >= kLeastTileTokens;
 }
 
 Values MatmulTileEmitter::emitSplit(const RowTile &tile) {

@@ -19,6 +19,25 @@ Values splitVector(KernelBuilder &builder, Value vector, int64_t count);
 /// Puts vectors of equal length behind one another; their number is a power of two.
 Value joinVectors(KernelBuilder &builder, Values pieces);
 
+/// Results[i] = table[positions[i]] for 16 bytes, by the target's instruction. Positions from 16 to
+/// 127 give anything, and greater ones zero.
+Value lookUpBytes(KernelBuilder &builder, Value table, Value positions);
+/// The address of constant words in the module, which all that ask for `name` share.
+Value constantTable(KernelBuilder &builder, llvm::StringRef name,
+                    llvm::function_ref<llvm::SmallVector<int64_t>()> makeWords);
+
+/// Floats of which 16 bits (i16), those of four rows with four columns each, say where they are.
+struct MaskedFloats {
+  Type element;  // f32, bf16 or f16
+  Value address; // 16 of them may be read, however many bits are set
+  Value mask;
+  int64_t perRow; // bits that are set in every row; 0: any number
+};
+/// Spreads the floats to the lanes whose bits are set, as f32 (vpexpandd, or byte lookups in tables
+/// of positions); the others are zero. It needs no operation of its own to be lowered last, as
+/// what is spread is used as it is.
+Value expandFloats(KernelBuilder &builder, const MaskedFloats &floats);
+
 /// Lowers dot products each of which adds to the result of the one before it; returns the last
 /// result. Targets without a 32-bit dot product add up products of several operations first.
 Value lowerDotChain(llvm::ArrayRef<packed::Dot4Op> chain, const TargetDescription &target);

@@ -12,8 +12,7 @@ namespace {
 class NormEmitter {
 public:
   NormEmitter(packed::RMSNormOp op, const TargetDescription &target)
-      : op(op), builder(op, target),
-        size(cast<MemRefType>(op.getWeight().getType()).getDimSize(0)) {}
+      : op(op), builder(op, target), size(op.getGroupColumns()) {}
 
   void emit() {
     Value zero = builder.index(0);
@@ -42,6 +41,8 @@ private:
   Value load(Value matrix, Value token, Value group, Value column, Value mask) {
     return builder.loadVector(builder.floats(), matrix, {token, builder.add(group, column)}, mask);
   }
+  /// The mean of a group whose columns are summed lane by lane.
+  Value meanOf(Value sums);
   void normalize(Value token, Value group);
 
   packed::RMSNormOp op;
@@ -51,26 +52,43 @@ private:
 
 } // namespace
 
+Value NormEmitter::meanOf(Value sums) {
+  Value sum =
+      vector::ReductionOp::create(builder, vector::CombiningKind::ADD, sums,
+                                  arith::FastMathFlags::reassoc | arith::FastMathFlags::nsz);
+  return arith::DivFOp::create(builder, sum, builder.constant(builder.getF32Type(), double(size)));
+}
+
 void NormEmitter::normalize(Value token, Value group) {
   Type f32 = builder.getF32Type();
-  Value zeros = builder.constant(builder.floats(), 0.0);
+  Value zeros = builder.constant(builder.floats(), 0.0), centre;
   // Lanes that a mask leaves out are zero.
-  Values squares = forEachVector(zeros, [&](Value column, Value mask, ValueRange sums) -> Values {
+  auto loadCentred = [&](Value column, Value mask) -> Value {
     Value x = load(op.getInput(), token, group, column, mask);
+    if (!centre)
+      return x;
+    x = arith::SubFOp::create(builder, x, centre);
+    return mask ? arith::SelectOp::create(builder, mask, x, zeros).getResult() : x;
+  };
+  if (op.getCentred())
+    centre = builder.broadcast(
+        meanOf(forEachVector(zeros, [&](Value column, Value mask, ValueRange sums) -> Values {
+          Value x = load(op.getInput(), token, group, column, mask);
+          return {arith::AddFOp::create(builder, sums[0], x)};
+        })[0]));
+  Values squares = forEachVector(zeros, [&](Value column, Value mask, ValueRange sums) -> Values {
+    Value x = loadCentred(column, mask);
     return {builder.multiplyAdd(x, x, sums[0])};
   });
-  Value sum =
-      vector::ReductionOp::create(builder, vector::CombiningKind::ADD, squares[0],
-                                  arith::FastMathFlags::reassoc | arith::FastMathFlags::nsz);
-  Value mean = arith::DivFOp::create(builder, sum, builder.constant(f32, double(size)));
-  Value shifted = arith::AddFOp::create(builder, mean,
+  Value shifted = arith::AddFOp::create(builder, meanOf(squares[0]),
                                         builder.constant(f32, op.getEpsilon().convertToDouble()));
   Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0),
                                         math::SqrtOp::create(builder, shifted));
   inverse = builder.broadcast(inverse);
   forEachVector({}, [&](Value column, Value mask, ValueRange) -> Values {
-    Value x = load(op.getInput(), token, group, column, mask);
-    Value gain = builder.loadVector(builder.floats(), op.getWeight(), column, mask);
+    Value x = loadCentred(column, mask);
+    Value place = op.hasOwnWeights() ? builder.add(group, column) : column;
+    Value gain = builder.loadVector(builder.floats(), op.getWeight(), place, mask);
     x = arith::MulFOp::create(builder, arith::MulFOp::create(builder, x, inverse), gain);
     builder.storeVector(x, op.getOut(), {token, builder.add(group, column)}, mask);
     return {};

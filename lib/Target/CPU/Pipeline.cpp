@@ -60,8 +60,8 @@ void cpu::addLLVMPasses(OpPassManager &manager, const PipelineOptions &options) 
   manager.addPass(createSCFToControlFlowPass());
   manager.addPass(memref::createExpandStridedMetadataPass());
   manager.addPass(createLowerAffinePass());
-  cleanUp(manager);
+  // What else there is to clean up, LLVM cleans up: its code is the same without canonicalization.
+  manager.addPass(createCSEPass());
   manager.addPass(createLowerToLLVMPass());
   manager.addPass(createReconcileUnrealizedCastsPass());
-  cleanUp(manager);
 }

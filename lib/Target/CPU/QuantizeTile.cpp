@@ -12,11 +12,12 @@ namespace {
 class QuantizeEmitter {
 public:
   QuantizeEmitter(packed::QuantizeActivationsOp op, const TargetDescription &target)
-      : op(op), builder(op, target), group(op.getGroup()),
-        columns(cast<MemRefType>(op.getInput().getType()).getDimSize(1)) {}
+      : op(op), builder(op, target), group(op.getGroup()), columns(op.getColumns()) {}
   void emit();
 
 private:
+  /// Lanes of the input's columns from `column` on, or of those that the order names there.
+  Value loadColumns(Value token, Value column, Value mask);
   /// Quantizes the group with number `number`, of whose columns `present` exist.
   void emitGroup(Value token, Value number, int64_t present);
 
@@ -38,13 +39,25 @@ void QuantizeEmitter::emit() {
   });
 }
 
+Value QuantizeEmitter::loadColumns(Value token, Value column, Value mask) {
+  if (!op.getOrder())
+    return builder.loadVector(builder.floats(), op.getInput(), {token, column}, mask);
+  // Lanes that a mask leaves out read column 0 of the order, and nothing of the input.
+  Value order = builder.loadVector(builder.floats(), op.getOrder(), column, mask);
+  Value places = arith::FPToSIOp::create(builder, builder.ints(), order);
+  if (!mask)
+    mask = builder.firstLanes(kLanes);
+  return vector::GatherOp::create(builder, builder.floats(), op.getInput(),
+                                  ValueRange{token, builder.index(0)}, places, mask,
+                                  builder.constant(builder.floats(), 0.0));
+}
+
 void QuantizeEmitter::emitGroup(Value token, Value number, int64_t present) {
   Value first = builder.mul(number, group);
   Values inputs;
   for (int64_t offset = 0; offset < present; offset += kLanes) {
     Value mask = present - offset < kLanes ? builder.firstLanes(present - offset) : Value();
-    inputs.push_back(builder.loadVector(builder.floats(), op.getInput(),
-                                        {token, builder.add(first, offset)}, mask));
+    inputs.push_back(loadColumns(token, builder.add(first, offset), mask));
   }
   QuantizedVectors quantized = quantizeVectors(builder, inputs);
   Value total = builder.constant(builder.ints(), int64_t(0));

@@ -1,4 +1,6 @@
 // packed-select-lowering-config: chooses how every packed.matmul is tiled.
+#include "MatmulEmitter.h"
+
 #include "stc/Target/CPU/LoweringConfig.h"
 #include "stc/Target/CPU/Passes.h"
 #include "stc/Target/CPU/TargetDescription.h"
@@ -51,20 +53,21 @@ private:
     auto weight = cast<packed::WeightType>(op.getWeight().getType());
     Layout layout = weight.getLayout().getLayout();
     int64_t tokens = cast<ShapedType>(op.getOut().getType()).getDimSize(0);
-    int64_t accumulators = layout.isQuantized() && layout.group == 32 ? 2 : 4;
+    int64_t accumulators = layout.isQuantized() && layout.group <= 32 ? 2 : 4;
     // One token is bound by the bytes of the weights.
     if (tokens == 1) {
       int64_t streams = streamsOf(op, layout);
       return packed::LoweringConfigAttr::get(
           op.getContext(), 1, accumulators, streams > 1 ? 0 : kPrefetchDistance,
           prefetchLevel(layout), /*rowTiles=*/streams, streams, kUnroll,
-          layout.hasTable() ? packed::ThreadSplit::Bytes : packed::ThreadSplit::Tiles);
+          layout.hasTable() ? packed::ThreadSplit::Bytes : packed::ThreadSplit::Tiles,
+          /*pieceTokens=*/0);
     }
     // Many tokens are bound by arithmetic, which only absent blocks spare.
     packed::ThreadSplit split =
         layout.kind == LayoutKind::Block ? packed::ThreadSplit::Bytes : packed::ThreadSplit::Tiles;
-    int64_t atOnce =
-        op.getInputs().size() == 2 ? cpu::kMostSplitTokens : tokensAtOnce(layout, target);
+    int64_t atOnce = cpu::hasSplitActivations(op.getInputs()) ? cpu::kMostSplitTokens
+                                                              : tokensAtOnce(layout, target);
     if (!ShapedType::isDynamic(tokens))
       atOnce = std::min(atOnce, tokens);
     // The first block of tokens reads a piece of work from memory and asks for the next one, the
@@ -72,7 +75,8 @@ private:
     TileGeometry geometry = tileGeometry(layout, weight.getRows(), weight.getColumns());
     int64_t tileBytes = geometry.tileBytes;
     if (tileBytes == 0) // They differ: half of the codes.
-      tileBytes = geometry.paddedColumns * kTileRows * layout.codeBits() / 16;
+      tileBytes = geometry.paddedColumns * kTileRows *
+                  (layout.isQuantized() ? layout.codeBits() : layout.floatBytes() * 8) / 16;
     int64_t rowTiles = std::min(kPieceBytes / tileBytes, geometry.rowTiles / kLeastPieces);
     rowTiles = std::clamp<int64_t>(rowTiles, 1, kMostRowTiles);
     return packed::LoweringConfigAttr::get(op.getContext(), atOnce, accumulators,
@@ -82,10 +86,12 @@ private:
 
   /// Tokens whose sums stay in registers while a vector of weights is multiplied.
   static int64_t tokensAtOnce(const Layout &layout, const cpu::TargetDescription &target) {
-    int64_t vectors = target.vectorsInRegisters();
-    // Weights and activations need a fourth of the registers.
+    // Weights are expanded once for so many blocks of tokens.
+    if (layout.isSparseFloat())
+      return kSparseBlocks * cpu::floatTokensInRegisters(target);
     if (!layout.isQuantized())
-      return std::clamp<int64_t>(vectors * 3 / 4, 1, 8);
+      return cpu::floatTokensInRegisters(target);
+    int64_t vectors = target.vectorsInRegisters();
     // Each token has an integer sum, used all the time, and a float sum, used once per group, which
     // may wait in memory. Numbers of tokens are often powers of two.
     // The weights and positions of pairs stay in registers for a whole group.
@@ -107,8 +113,8 @@ private:
   static int64_t streamsOf(packed::MatmulOp op, const Layout &layout) {
     if (layout.kind != LayoutKind::Dense)
       return 1;
-    int64_t pieces = llvm::divideCeil(
-        cast<packed::WeightType>(op.getWeight().getType()).getRows(), kTileRows);
+    int64_t pieces =
+        llvm::divideCeil(cast<packed::WeightType>(op.getWeight().getType()).getRows(), kTileRows);
     int64_t streams = kMostStreams;
     if (op.getCos()) {
       pieces /= 2; // tiles that are turned together are two streams already
@@ -117,6 +123,9 @@ private:
     return std::clamp<int64_t>(pieces / kLeastPieces, 1, streams);
   }
 
+  /// Blocks of tokens that share expanded floats: more would save little, and kernels would be
+  /// long.
+  static constexpr int64_t kSparseBlocks = 2;
   /// Most streams of memory of one kernel.
   static constexpr int64_t kMostStreams = 4;
   /// Most dot products of a loop body.
@@ -131,6 +140,11 @@ private:
 };
 
 } // namespace
+
+int64_t cpu::floatTokensInRegisters(const TargetDescription &target) {
+  // Weights and activations need a fourth of the registers.
+  return std::clamp<int64_t>(target.vectorsInRegisters() * 3 / 4, 1, 8);
+}
 
 std::unique_ptr<Pass> createSelectLoweringConfigPass(const SelectLoweringConfigPassOptions &options,
                                                      cpu::LoweringConfigChooser *chooser) {

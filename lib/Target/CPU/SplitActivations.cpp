@@ -1,10 +1,10 @@
 // packed-split-activations: gives multiplications by bf16 weights activations for tile registers.
+#include "stc/Dialect/Packed/Transforms/InputHalves.h"
 #include "stc/Packing/Pack.h"
 #include "stc/Target/CPU/LoweringConfig.h"
 #include "stc/Target/CPU/Passes.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 
 using namespace mlir;
 
@@ -15,6 +15,13 @@ bool cpu::takesSplitActivations(const Layout &layout, int64_t tokens,
   return target.hasTileDotBF16() && layout.kind == LayoutKind::Dense &&
          layout.element == ElementKind::BF16 &&
          (ShapedType::isDynamic(tokens) || tokens >= kLeastTileTokens);
+}
+
+bool cpu::hasSplitActivations(ValueRange inputs) {
+  if (inputs.size() != 2)
+    return false;
+  auto type = cast<ShapedType>(inputs[0].getType()), halves = cast<ShapedType>(inputs[1].getType());
+  return halves.getDimSize(1) == 2 * splitHalfColumns(type.getDimSize(1));
 }
 
 #define GEN_PASS_DEF_SPLITACTIVATIONSPASS
@@ -32,35 +39,16 @@ public:
       getOperation().emitError() << std::string(description.status().message());
       return signalPassFailure();
     }
-    // The split activations of a block, which operations further down in it can read.
-    llvm::DenseMap<std::pair<Block *, Value>, Value> known;
+    InputHalves inputs;
     getOperation().walk([&](packed::MatmulOp op) {
       auto type = dyn_cast<RankedTensorType>(op.getInputs()[0].getType());
       auto weight = cast<packed::WeightType>(op.getWeight().getType());
-      if (!type || op.getInputs().size() != 1 ||
-          !cpu::takesSplitActivations(weight.getLayout().getLayout(), type.getDimSize(0),
-                                      *description))
-        return;
-      Value input = op.getInputs()[0];
-      Value &halves = known[{op->getBlock(), input}];
-      if (!halves)
-        halves = splitBefore(op, input);
-      op.getInputsMutable().append(halves);
+      if (type && op.getInputs().size() == 1 &&
+          cpu::takesSplitActivations(weight.getLayout().getLayout(), type.getDimSize(0),
+                                     *description))
+        inputs.append(op, FloatType(BFloat16Type::get(&getContext())), /*parts=*/2);
     });
-  }
-
-private:
-  Value splitBefore(Operation *op, Value input) {
-    ImplicitLocOpBuilder builder(op->getLoc(), op);
-    auto type = cast<RankedTensorType>(input.getType());
-    SmallVector<Value> sizes;
-    if (type.isDynamicDim(0))
-      sizes.push_back(tensor::DimOp::create(builder, input, 0));
-    int64_t columns = 2 * splitHalfColumns(type.getDimSize(1));
-    Value out = tensor::EmptyOp::create(builder, ArrayRef<int64_t>{type.getDimSize(0), columns},
-                                        builder.getBF16Type(), sizes);
-    ++split;
-    return packed::SplitActivationsOp::create(builder, out.getType(), input, out).getResult();
+    split += inputs.count();
   }
 };
 

@@ -1,8 +1,9 @@
-// packed.split_activations: two bf16 numbers for each activation, exactly as Packing's
-// splitActivation.
+// packed.split_activations: one or two numbers of 16 bits for each activation, exactly as Packing's
+// roundActivation and splitActivation.
 #include "TileLowerings.h"
 
 #include "stc/Packing/Pack.h"
+#include "stc/Target/Kernels/NarrowFloats.h"
 
 using namespace mlir;
 using namespace stc;
@@ -15,21 +16,23 @@ public:
   SplitEmitter(packed::SplitActivationsOp op, const TargetDescription &target)
       : op(op), builder(op, target),
         columns(cast<MemRefType>(op.getInput().getType()).getDimSize(1)),
-        half(splitHalfColumns(columns)) {}
+        half(splitHalfColumns(columns)),
+        element(cast<MemRefType>(op.getOut().getType()).getElementType()),
+        isSplit(cast<MemRefType>(op.getOut().getType()).getDimSize(1) > half) {}
   void emit();
 
 private:
   /// Splits the 16 columns from `column` on, of which `present` exist.
   void emitColumns(Value token, Value column, int64_t present);
-  /// The bf16 bits, as i32, of f32 bits, to nearest even.
-  Value round(Value bits);
   Value bitsOf(int64_t value) { return builder.constant(builder.ints(), value); }
-  /// Stores bits of bf16 in an i32 vector.
+  /// Stores 16 bits of each number of an i32 vector.
   void store(Value bits, Value token, Value column);
 
   packed::SplitActivationsOp op;
   KernelBuilder builder;
   int64_t columns, half;
+  Type element;
+  bool isSplit; // into two numbers
 };
 
 } // namespace
@@ -46,43 +49,25 @@ void SplitEmitter::emit() {
 }
 
 void SplitEmitter::emitColumns(Value token, Value column, int64_t present) {
-  Value lowColumn = builder.add(column, half);
-  if (present <= 0) {
-    store(bitsOf(0), token, column);
-    return store(bitsOf(0), token, lowColumn);
-  }
+  auto storeBoth = [&](Value high, Value low) {
+    store(high, token, column);
+    if (isSplit)
+      store(low, token, builder.add(column, half));
+  };
+  if (present <= 0)
+    return storeBoth(bitsOf(0), bitsOf(0));
   Value mask = present < kLanes ? builder.firstLanes(present) : Value();
   Value x = builder.loadVector(builder.floats(), op.getInput(), {token, column}, mask);
-  Value bits = arith::BitcastOp::create(builder, builder.ints(), x);
-  Value magnitude = arith::AndIOp::create(builder, bits, bitsOf(0x7FFFFFFF));
-  auto isBelow = [&](int64_t bound) {
-    return arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, magnitude, bitsOf(bound));
-  };
-  // What would round to infinity is cut off, and so are infinity itself and what is not a number.
-  Value cut = arith::ShRUIOp::create(builder, bits, bitsOf(16));
-  Value high = arith::SelectOp::create(builder, isBelow(0x7F7F8000), round(bits), cut);
-  Value value = arith::ShLIOp::create(builder, high, bitsOf(16));
-  value = arith::BitcastOp::create(builder, builder.floats(), value);
-  Value rest = arith::SubFOp::create(builder, x, value);
-  Value low = round(arith::BitcastOp::create(builder, builder.ints(), rest));
-  low = arith::SelectOp::create(builder, isBelow(0x7F800000), low, bitsOf(0));
-  store(high, token, column);
-  store(low, token, lowColumn);
-}
-
-Value SplitEmitter::round(Value bits) {
-  Value odd = arith::ShRUIOp::create(builder, bits, bitsOf(16));
-  odd = arith::AndIOp::create(builder, odd, bitsOf(1));
-  Value sum = arith::AddIOp::create(builder, bits, bitsOf(0x7FFF));
-  sum = arith::AddIOp::create(builder, sum, odd);
-  return arith::ShRUIOp::create(builder, sum, bitsOf(16));
+  if (element.isF16())
+    return storeBoth(roundToHalf(builder, x), Value());
+  auto [high, low] = splitFloat(builder, x);
+  storeBoth(high, low);
 }
 
 void SplitEmitter::store(Value bits, Value token, Value column) {
   auto narrow = VectorType::get(kLanes, builder.getI16Type());
   Value values = arith::TruncIOp::create(builder, narrow, bits);
-  values =
-      arith::BitcastOp::create(builder, VectorType::get(kLanes, builder.getBF16Type()), values);
+  values = arith::BitcastOp::create(builder, VectorType::get(kLanes, element), values);
   builder.storeVector(values, op.getOut(), {token, column});
 }
 

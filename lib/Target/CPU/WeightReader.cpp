@@ -1,5 +1,8 @@
-// Reads the codes of a quantized row tile, step by step, whatever layout they are stored in.
+// Reads the codes of a quantized row tile, or its floats with masks, step by step, whatever layout
+// they are stored in.
 #include "WeightReader.h"
+
+#include "MicroOps.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -10,7 +13,9 @@ using namespace stc::cpu;
 WeightReader::WeightReader(KernelBuilder &builder, packed::WeightType type, Value weights,
                            Value tile)
     : builder(builder), layout(type.getLayout().getLayout()),
-      geometry(tileGeometry(layout, type.getRows(), type.getColumns())) {
+      geometry(tileGeometry(layout, type.getRows(), type.getColumns())),
+      partColumns(layout.isQuantized() ? layout.group : kSparseFloatColumns),
+      parts(geometry.paddedColumns / partColumns) {
   if (!layout.hasTable()) {
     tileAddress = builder.address(weights, builder.mul(tile, geometry.tileBytes));
     return;
@@ -26,7 +31,7 @@ WeightReader::WeightReader(KernelBuilder &builder, packed::WeightType type, Valu
   Value start = loadEntry(0);
   tileAddress = builder.address(weights, start);
   Value bytes = arith::SubIOp::create(builder, loadEntry(1), start);
-  groupBytes = arith::DivUIOp::create(builder, bytes, builder.constant(i64, geometry.groups));
+  partBytes = arith::DivUIOp::create(builder, bytes, builder.constant(i64, parts));
 }
 
 Values WeightReader::initialState() {
@@ -44,14 +49,19 @@ Values WeightReader::initialState() {
   }
   if (layout.kind != LayoutKind::Bitmap)
     return {};
+  if (layout.isSparseFloat())
+    return {builder.address(tileAddress, geometry.valuesOffset)};
   return {builder.constant(builder.getI64Type(), geometry.valuesOffset)};
 }
 
-Value WeightReader::loadScales(Value group) {
-  constexpr int64_t bytes = kTileRows * 2;
-  Value offset = builder.add(builder.mul(group, bytes), geometry.scalesOffset);
+Value WeightReader::loadHalves(Value group, int64_t offset) {
+  Value place = builder.add(builder.mul(group, kTileRows * 2), offset);
   auto type = VectorType::get(kTileRows, builder.getF16Type());
-  Value scales = builder.toF32(builder.load(type, builder.address(tileAddress, offset)));
+  return builder.toF32(builder.load(type, builder.address(tileAddress, place)));
+}
+
+Value WeightReader::loadScales(Value group) {
+  Value scales = loadHalves(group, geometry.scalesOffset);
   if (storedFactor() == 1)
     return scales;
   // Exact: a power of two.
@@ -64,6 +74,8 @@ Value WeightReader::loadZeros(Value group) {
   Value zeros = builder.load(builder.bytes(kTileRows), builder.address(tileAddress, offset));
   return arith::UIToFPOp::create(builder, builder.floats(), zeros);
 }
+
+Value WeightReader::loadMinimums(Value group) { return loadHalves(group, geometry.minimumsOffset); }
 
 Value WeightReader::codesAddress(Value group) {
   Value offset = builder.mul(group, layout.group * kTileRows);
@@ -181,21 +193,62 @@ void WeightReader::readBlock(Value block, Values &state,
                    : arith::MaxSIOp::create(builder, counts[0], counts[1]).getResult();
 }
 
-void WeightReader::prefetchGroup(Value group, int64_t distance, int64_t level) {
-  // Each group asks for an equal part of a tile, so that scales and masks are not left out.
+void WeightReader::readFloatChunk(Value chunk, int64_t steps, Values &state,
+                                  function_ref<void(int64_t, int64_t, Value)> consume) {
+  constexpr int64_t quarters = kStepBytes / kLanes, bits = kLanes;
+  Type i64 = builder.getI64Type(), part = builder.getIntegerType(bits);
+  Type element = layout.element == ElementKind::F32   ? Type(builder.getF32Type())
+                 : layout.element == ElementKind::F16 ? Type(builder.getF16Type())
+                                                      : Type(builder.getBF16Type());
+  // Where M is a step's columns, every row of it has N, and nothing need be counted.
+  int64_t perRow = layout.m == kDotColumns ? layout.n : 0;
+  auto sectionOf = [&](int64_t chunkBytes, int64_t offset) {
+    return builder.address(tileAddress, builder.add(builder.mul(chunk, chunkBytes), offset));
+  };
+  Value masks = sectionOf(layout.chunkSteps() * 8, geometry.masksOffset), address;
+  if (layout.kind == LayoutKind::Bitmap)
+    address = state[0];
+  else
+    address = sectionOf(geometry.chunkPairBytes, geometry.valuesOffset);
+  for (int64_t step = 0; step < steps; ++step) {
+    Value mask = builder.load(i64, builder.address(masks, step * 8));
+    for (int64_t quarter = 0; quarter < quarters; ++quarter) {
+      Value own = mask;
+      if (quarter > 0)
+        own = arith::ShRUIOp::create(builder, own, builder.constant(i64, quarter * bits));
+      own = arith::TruncIOp::create(builder, part, own);
+      consume(step, quarter, expandFloats(builder, {element, address, own, perRow}));
+      if (perRow > 0) {
+        address = builder.address(address, perRow * kDotColumns * layout.floatBytes());
+        continue;
+      }
+      Value count = arith::ExtUIOp::create(builder, i64, math::CtPopOp::create(builder, own));
+      address = builder.address(
+          address,
+          arith::MulIOp::create(builder, count, builder.constant(i64, layout.floatBytes())));
+    }
+  }
+  if (layout.kind == LayoutKind::Bitmap)
+    state[0] = address;
+}
+
+void WeightReader::prefetchPart(Value part, int64_t distance, int64_t level) {
+  // Each part asks for an equal share of a tile, so that scales and masks are not left out.
   Value offset;
   int64_t bytes;
   if (layout.hasTable()) {
     // Lines for two thirds of a bitmap's weights and a quarter of the blocks; what lies further
     // apart is left to the hardware.
-    int64_t weights = layout.group * kTileRows / layout.lanes();
+    int64_t weights = partColumns * kTileRows;
+    bytes = layout.isQuantized() ? kTileRows * 2 : 0;
+    int64_t values =
+        layout.isQuantized() ? weights / layout.lanes() : weights * layout.floatBytes();
     bool isBitmap = layout.kind == LayoutKind::Bitmap;
-    bytes =
-        kTileRows * 2 + (isBitmap ? layout.group * kTileRows / 8 + weights * 2 / 3 : weights / 4);
-    offset = arith::MulIOp::create(builder, builder.toI64(group), groupBytes);
+    bytes += isBitmap ? weights / 8 + values * 2 / 3 : values / 4;
+    offset = arith::MulIOp::create(builder, builder.toI64(part), partBytes);
   } else {
-    bytes = geometry.tileBytes / geometry.groups;
-    offset = builder.mul(group, bytes);
+    bytes = geometry.tileBytes / parts;
+    offset = builder.mul(part, bytes);
   }
   Value ahead = builder.address(tileAddress, offset);
   for (int64_t line = 0; line < bytes; line += 64)

@@ -1,4 +1,5 @@
-// Reads the codes of a quantized row tile, step by step, whatever layout they are stored in.
+// Reads the codes of a quantized row tile, or its floats with masks, step by step, whatever layout
+// they are stored in.
 #ifndef STC_LIB_TARGET_CPU_WEIGHTREADER_H
 #define STC_LIB_TARGET_CPU_WEIGHTREADER_H
 
@@ -25,6 +26,8 @@ public:
   Value loadScales(Value group);
   /// The zero points of group `group` of an asymmetric layout, as f32.
   Value loadZeros(Value group);
+  /// The minimums of group `group` of a layout that has them, as f32.
+  Value loadMinimums(Value group);
   Value getTileAddress() const { return tileAddress; }
   /// Where the codes of group `group` begin, of a layout that stores a byte for each and all.
   Value codesAddress(Value group);
@@ -32,6 +35,11 @@ public:
   /// moves `state` to the next block. Steps count within the block.
   void readBlock(Value block, Values &state,
                  llvm::function_ref<void(int64_t step, Value codes)> consume);
+  /// Passes the weights (vector<16xf32>) of four rows and the four columns of a step, quarter by
+  /// quarter of the 16 rows, of floats with masks: of the first `steps` of chunk `chunk` (an
+  /// index). Moves `state` behind them.
+  void readFloatChunk(Value chunk, int64_t steps, Values &state,
+                      llvm::function_ref<void(int64_t step, int64_t quarter, Value)> consume);
   /// The weights (vector<64xi8>, signed, times storedFactor()) of stored step `stored` of a Block
   /// tile whose values begin `values` bytes after its own begin. loadScales divides by the factor.
   Value readStoredStep(Value stored, Value values);
@@ -49,11 +57,13 @@ public:
   Value readPairs(Value number);
   /// The weights of a vector of Pairs, times storedFactor().
   Value weightsOf(Value pairs);
-  /// Asks cache `level` for the bytes `distance` after those of group `group`, which will be read
-  /// later.
-  void prefetchGroup(Value group, int64_t distance, int64_t level);
+  /// Asks cache `level` for the bytes `distance` after those of part `part` (a group, or a block of
+  /// floats), which will be read later.
+  void prefetchPart(Value part, int64_t distance, int64_t level);
 
 private:
+  /// 16 f16 numbers of group `group` in the section at `offset`, as f32.
+  Value loadHalves(Value group, int64_t offset);
   /// The codes of a lane: two bits, the low or high nibble, or the byte itself.
   Value laneOf(Value bytes, int64_t lane);
   /// The low or high nibbles of bytes as signed numbers, times storedFactor().
@@ -64,7 +74,8 @@ private:
   Layout layout;
   TileGeometry geometry;
   Value tileAddress;
-  Value groupBytes; // i64, where tiles differ: a tile's bytes divided by its groups
+  int64_t partColumns, parts; // what bytes are asked for in
+  Value partBytes;            // i64, where tiles differ: a tile's bytes divided by its parts
 };
 
 } // namespace stc::cpu

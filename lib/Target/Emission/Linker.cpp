@@ -2,6 +2,7 @@
 #include "stc/Target/Emission/Linker.h"
 
 #include "LinkInputs.h"
+#include "RunLinker.h"
 #include "stc/Support/File.h"
 
 #include "absl/strings/str_cat.h"
@@ -17,13 +18,13 @@ LLD_HAS_DRIVER(elf)
 using namespace stc;
 
 std::vector<std::string> stc::capiFunctions() {
-  return {"open",        "close",    "vocab_size", "hidden_size",          "max_context",
-          "reset",       "logits",   "generate",   "generate_constrained", "embed",
-          "chat_tokens", "tokenize", "detokenize"};
+  return {"open",         "close",       "vocab_size", "hidden_size",          "max_context",
+          "reset",        "logits",      "generate",   "generate_constrained", "embed",
+          "chat_tokens",  "tokenize",    "detokenize", "pixel_count",          "read_image",
+          "embed_pixels", "label_count", "label",      "classify_pixels"};
 }
 
-/// Runs lld on `arguments` and turns its first complaint into a status.
-static absl::Status runLinker(const std::vector<std::string> &arguments) {
+absl::Status stc::runLinker(const std::vector<std::string> &arguments) {
   std::vector<const char *> pointers{"ld.lld"};
   for (const std::string &argument : arguments)
     pointers.push_back(argument.c_str());

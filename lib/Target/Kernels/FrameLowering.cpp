@@ -18,7 +18,7 @@ llvm::ArrayRef<EntryPoint> stc::entryPoints() {
   constexpr size_t hidden = offsetof(StcFrame, hidden), logits = offsetof(StcFrame, logits);
   constexpr size_t features = offsetof(StcFrame, features);
   static const EntryPoint entries[] = {
-      {"prefill", {position, encoded}, {hidden}},
+      {"prefill", {position, encoded}, {features, hidden}, /*needsAllFloats=*/false},
       {"decode", {position, encoded}, {logits}},
       {"score", {}, {hidden, logits}},
       {"encode", {}, {features}, /*needsAllFloats=*/false},
@@ -163,6 +163,13 @@ FailureOr<SmallVector<Value>> FrameLowering::operandsOf(const EntryPoint &entry,
   };
   SmallVector<Value> operands(contextValues);
   ArrayRef<size_t> indexFields = entry.indexFields, floatFields = entry.floatFields;
+  auto isFloats = [](Type type) {
+    auto memref = dyn_cast<MemRefType>(type);
+    return memref && memref.getElementType().isF32();
+  };
+  size_t floats = llvm::count_if(callee.getArgumentTypes().drop_front(context.size()), isFloats);
+  if (!entry.needsAllFloats && floats < floatFields.size())
+    floatFields = floatFields.take_back(floats);
   for (Type type : callee.getArgumentTypes().drop_front(context.size())) {
     if (type.isIndex() && !indexFields.empty()) {
       operands.push_back(loadIndex(indexFields.front()));

@@ -225,16 +225,21 @@ Value BaseKernelBuilder::tanh(Value x) {
   return math::CopySignOp::create(*this, result, x);
 }
 
+/// The type, be it a scalar or a vector, with other elements.
+static Type withElement(Type type, Type element) {
+  auto vector = dyn_cast<VectorType>(type);
+  return vector ? Type(vector.clone(element)) : element;
+}
+
 Value BaseKernelBuilder::toF32(Value x) {
-  auto type = cast<VectorType>(x.getType());
-  Type element = type.getElementType();
+  Type type = x.getType(), element = getElementTypeOrSelf(type);
   if (element.isF32())
     return x;
-  auto result = type.clone(getF32Type());
+  Type result = withElement(type, getF32Type());
   if (element.isF16() && features.convertsHalf)
     return arith::ExtFOp::create(*this, result, x);
-  auto wide = type.clone(getI32Type());
-  Value bits = arith::BitcastOp::create(*this, type.clone(getI16Type()), x);
+  Type wide = withElement(type, getI32Type());
+  Value bits = arith::BitcastOp::create(*this, withElement(type, getI16Type()), x);
   bits = arith::ExtUIOp::create(*this, wide, bits);
   auto constantBits = [&](int64_t value) { return constant(wide, value); };
   if (element.isBF16())
@@ -254,13 +259,13 @@ Value BaseKernelBuilder::toF32(Value x) {
 }
 
 Value BaseKernelBuilder::toF16Bits(Value x) {
-  auto type = cast<VectorType>(x.getType());
-  auto narrow = type.clone(getI16Type()), wide = type.clone(getI32Type());
+  Type type = x.getType();
+  Type narrow = withElement(type, getI16Type()), wide = withElement(type, getI32Type());
   Value largest = constant(type, 65504.0), lowest = constant(type, -65504.0);
   x = minimum(maximum(x, lowest), largest);
   if (features.convertsHalf)
     return arith::BitcastOp::create(*this, narrow,
-                                    arith::TruncFOp::create(*this, type.clone(getF16Type()), x));
+                                    arith::TruncFOp::create(*this, withElement(type, getF16Type()), x));
   // As above, LLVM would call the library.
   auto bitsOf = [&](int64_t value) { return constant(wide, value); };
   Value bits = arith::BitcastOp::create(*this, wide, x);

@@ -28,11 +28,12 @@ TEST(RandomWeights, AreValidInEveryLayout) {
                           LayoutKind::Block})
     for (ElementKind element : {ElementKind::F32, ElementKind::BF16, ElementKind::F16,
                                 ElementKind::I8, ElementKind::I4, ElementKind::I3, ElementKind::I2})
-      for (int64_t group : {0, 32, 128})
-        for (bool asymmetric : {false, true})
+      for (int64_t group : {0, 16, 32, 128})
+        for (int own : {0, 1, 2}) // nothing, zeros or minimums
           for (bool perRow : {false, true}) {
             Layout layout{kind, element, group};
-            layout.asymmetric = asymmetric;
+            layout.asymmetric = own == 1;
+            layout.minimums = own == 2;
             layout.perRow = perRow;
             if (kind == LayoutKind::NM || kind == LayoutKind::Pairs) {
               layout.n = 4;
@@ -43,12 +44,13 @@ TEST(RandomWeights, AreValidInEveryLayout) {
             ++layouts;
             EXPECT_GT(densityOf(layout, 0.5), 0.1) << layout.str();
           }
-  EXPECT_GE(layouts, 20);
+  EXPECT_GE(layouts, 40);
 }
 
 TEST(RandomWeights, AreAsDenseAsAsked) {
   for (double density : {0.1, 0.5, 0.9}) {
     EXPECT_NEAR(densityOf({LayoutKind::Bitmap, ElementKind::I8, 32}, density), density, 0.03);
+    EXPECT_NEAR(densityOf({LayoutKind::Bitmap, ElementKind::BF16}, density), density, 0.03);
     EXPECT_NEAR(densityOf({LayoutKind::Block, ElementKind::I8, 32}, density), density, 0.15);
   }
   Layout quarter{LayoutKind::Pairs, ElementKind::I4, 128};

@@ -116,6 +116,8 @@ private:
       } else if (layout.element == KVElement::F16) {
         uint16_t bits = floatToHalf(vector[d]);
         std::memcpy(place, &bits, 2);
+      } else if (layout.element == KVElement::Float8) {
+        *place = floatToFloat8(vector[d]);
       } else {
         *place = uint8_t(isKey ? codes[d] + 128 : codes[d]);
       }
@@ -221,7 +223,7 @@ void stc::checkAttention(const AttentionShape &shape, KVElement element, const A
 }
 
 std::string AttentionProblem::cacheType() const {
-  const char *names[] = {"f32", "f16", "i8"};
+  const char *names[] = {"f32", "f16", "i8", "f8E4M3FN"};
   return absl::StrCat("!stc.kv_cache<layers = ", kLayers, ", kv_heads = ", shape.kvHeads,
                       ", head_dim = ", shape.headDim, ", capacity = ", kCapacity,
                       ", element = ", names[int(element)], ">");

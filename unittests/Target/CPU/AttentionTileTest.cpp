@@ -62,15 +62,16 @@ static std::string testName(const testing::TestParamInfo<Attention::ParamType> &
   return name;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Emulated, Attention,
-    testing::Combine(testing::Values(AttentionShape{4, 2, 16, 0, 0},
-                                     AttentionShape{2, 2, 80, 20, 3},
-                                     AttentionShape{4, 2, 16, 9, 0, 1.5},
-                                     AttentionShape{4, 2, 16, 20, 3, 0, true, true, true, 32, 128}),
-                     testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8),
-                     testing::ValuesIn(emulatedTargets())),
-    testName);
+INSTANTIATE_TEST_SUITE_P(Emulated, Attention,
+                         testing::Combine(testing::Values(AttentionShape{4, 2, 16, 0, 0},
+                                                          AttentionShape{2, 2, 80, 20, 3},
+                                                          AttentionShape{4, 2, 16, 9, 0, 1.5},
+                                                          AttentionShape{4, 2, 16, 20, 3, 0, true,
+                                                                         true, true, 32, 128}),
+                                          testing::Values(KVElement::F32, KVElement::F16,
+                                                          KVElement::Int8, KVElement::Float8),
+                                          testing::ValuesIn(emulatedTargets())),
+                         testName);
 
 INSTANTIATE_TEST_SUITE_P(
     All, Attention,
@@ -80,7 +81,7 @@ INSTANTIATE_TEST_SUITE_P(
                         AttentionShape{4, 4, 4, 5, 1}, AttentionShape{1, 1, 129, 1, 0},
                         AttentionShape{7, 1, 8, 70, 65}, AttentionShape{3, 3, 128, 0, 0},
                         AttentionShape{4, 2, 32, 20, 3, 0.75}, AttentionShape{2, 1, 128, 0, 0, 50}),
-        testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8),
+        testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8, KVElement::Float8),
         testing::Values("native", "x86-64-v3", "x86-64-v2")),
     testName);
 
@@ -99,36 +100,35 @@ INSTANTIATE_TEST_SUITE_P(
             AttentionShape{4, 4, 64, 0, 0, 0, true, false, false, 32, 128},
             AttentionShape{3, 1, 16, 30, 3, 1.5, true, true, true, 8, 300},
             AttentionShape{2, 1, 16, 12, 0, 0, false, true, true, 5, 2000}),
-        testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8),
+        testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8, KVElement::Float8),
         testing::Values("native", "x86-64-v2")),
     testName);
 
 // Around the borders of blocks of 64: patterns that skip blocks, and patterns within them.
 INSTANTIATE_TEST_SUITE_P(
     Patterns, Attention,
-    testing::Combine(testing::Values(withPattern({4, 2, 16, 0, 0}, "dilated:5x3"),
-                                     withPattern({4, 2, 16, 0, 0}, "dilated:2x100"),
-                                     withPattern({4, 2, 16, 0, 0}, "strided:150"),
-                                     withPattern({3, 3, 80, 0, 0}, "strided:7"),
-                                     withPattern({4, 2, 16, 0, 0}, "strided:1"),
-                                     withPattern({4, 2, 16, 0, 0}, "fixed:100x3"),
-                                     withPattern({6, 1, 16, 0, 0, 0.75}, "fixed:9x2"),
-                                     withPattern({4, 2, 16, 0, 0}, "local:10+3"),
-                                     withPattern({4, 2, 16, 0, 0}, "bigbird:16x3+1+2@7"),
-                                     withPattern({2, 2, 80, 0, 0}, "bigbird:64x1+0+1@2"),
-                                     withPattern({4, 2, 16, 0, 0}, "bigbird:48x1+1+20@2"),
-                                     withPattern({4, 2, 16, 0, 0}, "blocks:64:0/1/0,2"),
-                                     withPattern({4, 2, 16, 0, 0}, "blocks:32:0/0,1"),
-                                     // Both ways, with biases, and everything at once.
-                                     withPattern({4, 2, 16, 0, 0, 0, true}, "local:10+3"),
-                                     withPattern({4, 2, 16, 0, 0, 0, true}, "fixed:100x3"),
-                                     withPattern({4, 2, 16, 0, 0, 0, true}, "bigbird:16x3+1+2@7"),
-                                     withPattern({3, 1, 16, 0, 0, 1.5, true, true, true, 8, 300},
-                                                 "dilated:20x3"),
-                                     withPattern({4, 2, 16, 0, 0, 0, false, true, true},
-                                                 "strided:70")),
-                     testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8),
-                     testing::Values("native", "x86-64-v3")),
+    testing::Combine(
+        testing::Values(
+            withPattern({4, 2, 16, 0, 0}, "dilated:5x3"),
+            withPattern({4, 2, 16, 0, 0}, "dilated:2x100"),
+            withPattern({4, 2, 16, 0, 0}, "strided:150"),
+            withPattern({3, 3, 80, 0, 0}, "strided:7"), withPattern({4, 2, 16, 0, 0}, "strided:1"),
+            withPattern({4, 2, 16, 0, 0}, "fixed:100x3"),
+            withPattern({6, 1, 16, 0, 0, 0.75}, "fixed:9x2"),
+            withPattern({4, 2, 16, 0, 0}, "local:10+3"),
+            withPattern({4, 2, 16, 0, 0}, "bigbird:16x3+1+2@7"),
+            withPattern({2, 2, 80, 0, 0}, "bigbird:64x1+0+1@2"),
+            withPattern({4, 2, 16, 0, 0}, "bigbird:48x1+1+20@2"),
+            withPattern({4, 2, 16, 0, 0}, "blocks:64:0/1/0,2"),
+            withPattern({4, 2, 16, 0, 0}, "blocks:32:0/0,1"),
+            // Both ways, with biases, and everything at once.
+            withPattern({4, 2, 16, 0, 0, 0, true}, "local:10+3"),
+            withPattern({4, 2, 16, 0, 0, 0, true}, "fixed:100x3"),
+            withPattern({4, 2, 16, 0, 0, 0, true}, "bigbird:16x3+1+2@7"),
+            withPattern({3, 1, 16, 0, 0, 1.5, true, true, true, 8, 300}, "dilated:20x3"),
+            withPattern({4, 2, 16, 0, 0, 0, false, true, true}, "strided:70")),
+        testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8, KVElement::Float8),
+        testing::Values("native", "x86-64-v3")),
     testName);
 
 INSTANTIATE_TEST_SUITE_P(

@@ -53,7 +53,10 @@ const Layout kInt8 = makeLayout(LayoutKind::Dense, ElementKind::I8, 32),
              kPairs = makeLayout(LayoutKind::Pairs, ElementKind::I4, 32, 4, 16),
              kTwoOfFour = makeLayout(LayoutKind::NM, ElementKind::I8, 32, 2, 4),
              kF16 = makeLayout(LayoutKind::Dense, ElementKind::F16),
-             kBF16 = makeLayout(LayoutKind::Dense, ElementKind::BF16);
+             kBF16 = makeLayout(LayoutKind::Dense, ElementKind::BF16),
+             kBitmapBF16 = makeLayout(LayoutKind::Bitmap, ElementKind::BF16),
+             kTwoOfFourF32 = makeLayout(LayoutKind::NM, ElementKind::F32, 0, 2, 4),
+             kTwoOfFourBF16 = makeLayout(LayoutKind::NM, ElementKind::BF16, 0, 2, 4);
 
 const InstructionCase kCases[] = {
     {"Vnni512", "sapphirerapids", kInt8, "1", R"(vpdpbusd\s.*%zmm)", "vpmaddubsw"},
@@ -80,6 +83,16 @@ const InstructionCase kCases[] = {
     {"Avx2Half", "x86-64-v3", kF16, "1", R"(vcvtph2ps\s)", "zmm"},
     {"Sse", "x86-64-v2", kInt4, "1", R"(pmaddubsw\s.*%xmm)", "ymm"},
     {"SseLookup", "x86-64-v2", kTwoOfFour, "1", R"(pshufb\s.*%xmm)", "ymm"},
+    {"SparseFloats512", "x86-64-v4", kBitmapBF16, "1", R"(vp?expand(d|ps)\s.*%zmm)", "vpshufb"},
+    {"SparseFloats512Prefill", "znver4", kTwoOfFourF32, "?", R"(vp?expand(d|ps)\s.*%zmm)", "%tmm"},
+    {"SparseBF16WithoutTiles", "sapphirerapids", kBitmapBF16, "?", R"(vfmadd\d+ps\s.*%zmm)",
+     "%tmm"},
+    {"SparseFloats256", "x86-64-v3", kBitmapBF16, "1", R"(popcnt[\s\S]*vpshufb\s.*%ymm)", "zmm"},
+    {"SparseFloatsOfRows256", "x86-64-v3", kTwoOfFourBF16, "1", R"(vpshufb\s.*%ymm)", "popcnt|zmm"},
+    {"SparseFloats128", "x86-64-v2", kTwoOfFourF32, "1", R"(pshufb\s.*%xmm)", "ymm"},
+    {"SparseFloatsTbl", "aarch64", kBitmapBF16, "1", R"(tbl\s+v\d+\.16b)", ""},
+    {"SparseFloatsGather", "riscv64+v+zvl256b", kTwoOfFourBF16, "1", R"(vrgather)", ""},
+    {"SparseFloatsAlone", "riscv64", kTwoOfFourBF16, "1", R"(fmadd\.s)", R"(vset)"},
     {"Smull", "aarch64", kInt8, "1", R"(smull2?\s+v|smlal2?\s+v)", R"([su]+dot\s)"},
     {"Sdot", "aarch64+dotprod", kInt8, "1", R"(sdot\s+v\d+\.4s)", R"(usdot\s)"},
     {"Usdot", "aarch64+i8mm", kInt8, "1", R"(usdot\s+v\d+\.4s)", R"(smull\s)"},

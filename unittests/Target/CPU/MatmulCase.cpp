@@ -17,6 +17,8 @@ static constexpr double kExactIntegers = 1 << 24;
 static constexpr int64_t kScaleRange = 16;
 /// What a split activation is off by, relative to itself.
 static constexpr double kSplitError = 0x1p-17;
+/// What a code's weight is off by as an f16, relative to itself.
+static constexpr double kWideError = 0x1p-11;
 
 Layout stc::makeLayout(LayoutKind kind, ElementKind element, int64_t group, int64_t n, int64_t m) {
   Layout layout;
@@ -32,6 +34,12 @@ std::vector<Layout> stc::allLayouts() {
   std::vector<Layout> layouts = {makeLayout(LayoutKind::Dense, ElementKind::F32),
                                  makeLayout(LayoutKind::Dense, ElementKind::BF16),
                                  makeLayout(LayoutKind::Dense, ElementKind::F16)};
+  for (ElementKind element : {ElementKind::F32, ElementKind::BF16, ElementKind::F16}) {
+    layouts.push_back(makeLayout(LayoutKind::Bitmap, element));
+    layouts.push_back(makeLayout(LayoutKind::NM, element, 0, 2, 4));
+    layouts.push_back(makeLayout(LayoutKind::NM, element, 0, 3, 8));
+  }
+  layouts.push_back(makeLayout(LayoutKind::NM, ElementKind::BF16, 0, 15, 16));
   for (auto [n, group] : {std::pair<int64_t, int64_t>(1, 64), {2, 32}, {4, 32}, {4, 128}, {8, 64}})
     layouts.push_back(makeLayout(LayoutKind::Pairs, ElementKind::I4, group, n, 16));
   for (ElementKind element : {ElementKind::I3, ElementKind::I2})
@@ -41,6 +49,16 @@ std::vector<Layout> stc::allLayouts() {
     layouts.push_back(makeLayout(LayoutKind::Dense, element, 64));
     layouts.back().asymmetric = true;
   }
+  // Groups of 16, with nothing, zeros or minimums beside scales, and longer ones with minimums.
+  for (ElementKind element : {ElementKind::I8, ElementKind::I4, ElementKind::I3, ElementKind::I2})
+    for (int64_t group : {16, 32, 128})
+      for (int own : {0, 1, 2}) {
+        Layout layout = makeLayout(LayoutKind::Dense, element, group);
+        layout.asymmetric = own == 1;
+        layout.minimums = own == 2;
+        if (verifyLayout(layout).ok() && (group == 16 || own == 2))
+          layouts.push_back(layout);
+      }
   for (ElementKind element : {ElementKind::I8, ElementKind::I4}) {
     for (int64_t group : {32, 64, 128})
       layouts.push_back(makeLayout(LayoutKind::Dense, element, group));
@@ -83,7 +101,7 @@ std::string stc::testName(std::string text) {
 //===----------------------------------------------------------------------===//
 
 MatmulText MatmulProblem::text() const {
-  return {layout, rows, columns, tokens, split, bias, residual, gate, rotaryPairs};
+  return {layout, rows, columns, tokens, split, bias, residual, gate, rotaryPairs, rounded};
 }
 
 std::string MatmulProblem::parameters() const { return text().parameters(); }
@@ -94,8 +112,12 @@ std::string MatmulProblem::body() const {
 }
 
 std::string MatmulProblem::str() const {
-  return absl::StrCat(layout.str(), split ? " split " : " ", rows, "x", columns, " tokens ", tokens,
-                      bias ? " bias" : "", gate ? " gate" : "",
+  return absl::StrCat(layout.str(),
+                      split     ? " split "
+                      : rounded ? " rounded "
+                                : " ",
+                      rows, "x", columns, " tokens ", tokens, bias ? " bias" : "",
+                      gate ? " gate" : "",
                       rotaryPairs > 0 ? absl::StrCat(" rotary of ", rotaryPairs) : "",
                       residual ? " residual" : "", " config ", config.empty() ? "chosen" : config);
 }
@@ -123,7 +145,7 @@ MatmulRun::MatmulRun(const MatmulProblem &problem, const MatmulData &data, int64
       x(tokens, problem.columns, 0, data.guard),
       codes(tokens, geometry.paddedColumns, int8_t(problem.layout.activationOffset()), data.guard),
       scales(tokens, geometry.groups, 0, data.guard), sums(tokens, geometry.groups, 0, data.guard),
-      halves(tokens, 2 * splitHalfColumns(problem.columns), 0, data.guard),
+      halves(tokens, (problem.rounded ? 1 : 2) * splitHalfColumns(problem.columns), 0, data.guard),
       out(tokens, problem.rows, 0, data.guard), bias(1, problem.rows, 0, data.guard),
       gate(tokens, problem.rows, 0, data.guard), cos(tokens, problem.rotaryPairs, 0, data.guard),
       sin(tokens, problem.rotaryPairs, 0, data.guard),
@@ -166,7 +188,7 @@ void MatmulRun::makeEpilogue() {
 /// Magnitude of the integer that a scale is multiplied with.
 int64_t MatmulRun::greatestWeight() const {
   int64_t zero = problem.layout.zeroPoint();
-  return problem.layout.asymmetric ? 2 * zero - 1 : zero;
+  return problem.layout.isShifted() ? 2 * zero - 1 : zero;
 }
 
 float MatmulRun::weightScale() {
@@ -250,21 +272,34 @@ void MatmulRun::makeQuantizedWeights() {
     matrix.scales.push_back(floatToHalf(weightScale()));
     if (layout.asymmetric)
       matrix.zeros.push_back(choose(highest, lowest));
+    if (layout.minimums) {
+      // Those of a whole code are exact.
+      double code = choose(highest, lowest) - lowest;
+      if (!data.exact)
+        code += random.real();
+      matrix.minimums.push_back(floatToHalf(float(code * halfToFloat(matrix.scales.back()))));
+    }
   }
+  if (layout.minimums)
+    matrix.commonZero = int8_t(lowest);
   std::vector<bool> present = choosePresent();
   for (int64_t row = 0; row < problem.rows; ++row)
     for (int64_t column = 0; column < problem.columns; ++column) {
       int64_t group = column / matrix.group, zero = matrix.zeroOf(row, group);
       int64_t code = present[matrix.codes.size()] ? choose(lowest, highest) : zero;
       matrix.codes.push_back(code);
-      weights.push_back(double(code - zero) *
-                        halfToFloat(matrix.scales[row * matrix.groups() + group]));
+      double product =
+          double(code - zero) * halfToFloat(matrix.scales[row * matrix.groups() + group]);
+      double minimum = matrix.minimumOf(row, group);
+      weights.push_back(product - minimum);
+      magnitudes.push_back(std::abs(product) + std::abs(minimum));
     }
   packed = packQuantized(layout, matrix).value();
 }
 
 void MatmulRun::makeInputs() {
   const Layout &layout = problem.layout;
+  auto roundedElement = [&] { return layout.isQuantized() ? ElementKind::F16 : layout.element; };
   auto choose = [&](int64_t greatest) {
     if (data.inputs == InputPattern::Lowest)
       return -greatest;
@@ -278,9 +313,15 @@ void MatmulRun::makeInputs() {
     scales[i] = inputScale();
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t c = 0; c < problem.columns; ++c) {
-      if (!layout.isQuantized()) {
+      if (!layout.isQuantized() || problem.rounded) {
         x(t, c) = data.exact ? choose(9) : choose(1 << 20) / float(1 << 20);
-        inputs.push_back(x(t, c));
+        float counts = x(t, c);
+        if (problem.rounded) {
+          bool isBF16 = roundedElement() == ElementKind::BF16;
+          uint16_t bits = roundActivation(roundedElement(), counts);
+          counts = isBF16 ? bfloat16ToFloat(bits) : halfToFloat(bits);
+        }
+        inputs.push_back(counts);
         continue;
       }
       int64_t code = choose(greatestInput);
@@ -288,9 +329,14 @@ void MatmulRun::makeInputs() {
       sums(t, c / layout.group) += layout.sumFactor() * code;
       inputs.push_back(double(code) * scales(t, c / layout.group));
     }
-  for (int64_t t = 0; t < tokens; ++t)
-    splitActivations(absl::MakeConstSpan(&x(t, 0), size_t(x.columns)),
-                     absl::MakeSpan(&halves(t, 0), size_t(halves.columns)));
+  for (int64_t t = 0; t < tokens; ++t) {
+    auto token = absl::MakeConstSpan(&x(t, 0), size_t(x.columns));
+    auto own = absl::MakeSpan(&halves(t, 0), size_t(halves.columns));
+    if (problem.rounded)
+      roundActivations(roundedElement(), token, own);
+    else
+      splitActivations(token, own);
+  }
   x.forbidWriting();
   halves.forbidWriting();
   codes.forbidWriting();
@@ -304,12 +350,12 @@ void MatmulRun::makeInputs() {
 
 std::vector<Argument> MatmulRun::arguments() const {
   std::vector<Argument> arguments = {Argument::address(weightBytes->data())};
-  if (problem.layout.isQuantized())
+  if (problem.layout.isQuantized() && !problem.rounded)
     arguments.insert(arguments.end(),
                      {Argument::matrix(codes), Argument::matrix(scales), Argument::matrix(sums)});
-  else
+  else if (!problem.layout.isQuantized())
     arguments.push_back(Argument::matrix(x));
-  if (problem.split)
+  if (problem.split || problem.rounded)
     arguments.push_back(Argument::matrix(halves));
   arguments.push_back(Argument::matrix(out));
   if (problem.bias)
@@ -355,6 +401,12 @@ MatmulRun::Expected MatmulRun::expectedSum(int64_t token, int64_t row) const {
   const double *weight = &weights[row * problem.columns], *input = &inputs[token * problem.columns];
   for (int64_t c = 0; c < problem.columns; ++c)
     add(weight[c] * input[c]);
+  // Products and minimums are rounded before one is taken from the other.
+  if (problem.layout.minimums) {
+    sum.magnitude = 0;
+    for (int64_t c = 0; c < problem.columns; ++c)
+      sum.magnitude += magnitudes[row * problem.columns + c] * std::abs(input[c]);
+  }
   if (problem.bias)
     add(bias[row]);
   if (problem.gate) {
@@ -392,6 +444,8 @@ testing::AssertionResult MatmulRun::compare() const {
         tolerance = std::min(tolerance, 1e-6 * (expected.magnitude + 2));
       if ((problem.split || data.splitsInputs) && !data.exact)
         tolerance += kSplitError * expected.magnitude;
+      if (problem.layout.isQuantized() && problem.rounded && !data.exact)
+        tolerance += (kWideError + double(problem.columns) * unit) * expected.magnitude;
       if (!(std::abs(out(t, row) - expected.value) <= tolerance))
         return testing::AssertionFailure()
                << "token " << t << " row " << row << " is " << out(t, row) << " instead of "

@@ -28,6 +28,7 @@ struct MatmulProblem {
   int64_t rotaryPairs = 0; // columns of cos; 0: nothing is turned
   std::string config;      // its lowering configuration as text; empty: none
   bool split = false;      // takes split activations too
+  bool rounded = false;    // takes activations rounded once: see MatmulText
 
   std::string parameters() const;
   std::string body() const;
@@ -104,10 +105,11 @@ private:
   int64_t tokens;
   TileGeometry geometry;
   RandomNumbers random;
-  int64_t greatestInput = 127; // magnitude of an activation's code
-  bool hasScales = true;       // other than 1 and -1
-  std::vector<double> weights; // [rows][columns]
-  std::vector<double> inputs;  // [tokens][columns]
+  int64_t greatestInput = 127;    // magnitude of an activation's code
+  bool hasScales = true;          // other than 1 and -1
+  std::vector<double> weights;    // [rows][columns]
+  std::vector<double> magnitudes; // of codes times scales and of minimums, together
+  std::vector<double> inputs;     // [tokens][columns]
   std::vector<uint8_t> packed;
   std::unique_ptr<Buffer<uint8_t>> weightBytes;
   Buffer<float> x;

@@ -16,14 +16,16 @@ namespace {
 /// Kernels of one test, each of which runs on this many operands.
 constexpr int64_t kLeastKernels = 9, kMostKernels = 16, kRuns = 4;
 
-/// All layouts of a kind and an element that exist.
-std::vector<Layout> layoutsOf(LayoutKind kind, ElementKind element, bool asymmetric) {
+/// All layouts of a kind and an element that exist, with nothing (0), zeros (1) or minimums (2)
+/// beside scales.
+std::vector<Layout> layoutsOf(LayoutKind kind, ElementKind element, int own) {
   std::vector<Layout> layouts;
-  for (int64_t group : {0, 32, 64, 128})
+  for (int64_t group : {0, 16, 32, 64, 128})
     for (int64_t m : {0, 4, 8, 16})
       for (int64_t n = 0; n <= m; ++n) {
         Layout layout = makeLayout(kind, element, group, n, m);
-        layout.asymmetric = asymmetric;
+        layout.asymmetric = own == 1;
+        layout.minimums = own == 2;
         for (bool perRow : {false, true}) {
           layout.perRow = perRow;
           if (verifyLayout(layout).ok())
@@ -37,7 +39,7 @@ std::vector<Layout> layoutsOf(LayoutKind kind, ElementKind element, bool asymmet
 struct Family {
   LayoutKind kind;
   ElementKind element;
-  bool asymmetric;
+  int own;
   std::vector<Layout> layouts;
 };
 
@@ -48,10 +50,10 @@ std::vector<Family> allFamilies() {
                           LayoutKind::Block})
     for (ElementKind element : {ElementKind::F32, ElementKind::BF16, ElementKind::F16,
                                 ElementKind::I8, ElementKind::I4, ElementKind::I3, ElementKind::I2})
-      for (bool asymmetric : {false, true}) {
-        std::vector<Layout> layouts = layoutsOf(kind, element, asymmetric);
+      for (int own : {0, 1, 2}) {
+        std::vector<Layout> layouts = layoutsOf(kind, element, own);
         if (!layouts.empty())
-          families.push_back({kind, element, asymmetric, std::move(layouts)});
+          families.push_back({kind, element, own, std::move(layouts)});
       }
   return families;
 }
@@ -59,8 +61,9 @@ std::vector<Family> allFamilies() {
 std::string nameOf(const Family &family) {
   const char *kinds[] = {"rows", "dense", "bitmap", "nm", "pairs", "block"};
   const char *elements[] = {"f32", "bf16", "int8", "int4", "f16", "int3", "int2"};
+  const char *owns[] = {"", "_asym", "_min"};
   return absl::StrCat(kinds[int(family.kind)], "_", elements[int(family.element)],
-                      family.asymmetric ? "_asym" : "");
+                      owns[family.own]);
 }
 
 void PrintTo(const Family &family, std::ostream *out) { *out << nameOf(family); }
@@ -161,7 +164,8 @@ MatmulProblem MatmulSweep::makeProblem(const Layout &layout, RandomNumbers &rand
     problem.rotaryPairs = random.oneOf({16, 32, 48});
     problem.rows = 2 * problem.rotaryPairs * random.integer(1, 3);
   }
-  problem.split = layout.element == ElementKind::BF16 && random.chance(0.5);
+  bool maySplit = layout.kind == LayoutKind::Dense && layout.element == ElementKind::BF16;
+  problem.split = maySplit && random.chance(0.5);
   switch (random.integer(0, 3)) {
   case 0:
     problem.tokens = "1";

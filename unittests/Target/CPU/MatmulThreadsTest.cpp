@@ -114,6 +114,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, MatmulThreads,
     testing::Combine(testing::Values(makeLayout(LayoutKind::Dense, ElementKind::BF16),
                                      makeLayout(LayoutKind::Dense, ElementKind::I4, 32),
+                                     makeLayout(LayoutKind::Bitmap, ElementKind::BF16),
                                      makeLayout(LayoutKind::Bitmap, ElementKind::I8, 32),
                                      makeLayout(LayoutKind::Bitmap, ElementKind::I4, 64),
                                      makeLayout(LayoutKind::NM, ElementKind::I4, 32, 2, 4),

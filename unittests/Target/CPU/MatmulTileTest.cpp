@@ -114,6 +114,29 @@ TEST(SplitTileRegisters, AgreeWithPlainCode) {
   }
 }
 
+// Work that is divided by tokens too: pieces that are whole, are not, and are not there.
+TEST(PiecesOfTokens, AreComputedAlone) {
+  for (const char *passes : {"packed-tile-ops,packed-lower-tiles", kTilePasses})
+    for (const char *tokens : {"?", "41"}) {
+      MatmulProblem problem;
+      problem.layout = makeLayout(LayoutKind::Dense, ElementKind::I4, 32);
+      problem.rows = 33;
+      problem.columns = 64;
+      problem.tokens = tokens;
+      problem.bias = problem.residual = true;
+      problem.config =
+          "<tokens = 4, accumulators = 1, prefetch = 0, row_tiles = 2, piece_tokens = 10>";
+      auto kernel = CompiledKernel::create(problem.parameters(), problem.body(), "native", passes);
+      ASSERT_TRUE(kernel.ok()) << kernel.status();
+      std::vector<int64_t> counts = {0, 1, 10, 20, 41};
+      if (problem.tokens != "?")
+        counts = {41};
+      for (int64_t count : counts)
+        ASSERT_TRUE(MatmulRun(problem, makeData(problem.layout, true, 1 + uint32_t(count)), count)
+                        .agrees(**kernel));
+    }
+}
+
 class TokenPairs : public TileRegisters {};
 
 // Kernels that are written for products of two tokens, which this machine computes without: even
@@ -214,6 +237,10 @@ INSTANTIATE_TEST_SUITE_P(All, Matmul,
 std::vector<Layout> oneOfEachKind() {
   std::vector<Layout> layouts = {makeLayout(LayoutKind::Dense, ElementKind::BF16),
                                  makeLayout(LayoutKind::Dense, ElementKind::F16),
+                                 makeLayout(LayoutKind::Bitmap, ElementKind::BF16),
+                                 makeLayout(LayoutKind::Bitmap, ElementKind::F32),
+                                 makeLayout(LayoutKind::NM, ElementKind::F16, 0, 2, 4),
+                                 makeLayout(LayoutKind::NM, ElementKind::BF16, 0, 4, 8),
                                  makeLayout(LayoutKind::Dense, ElementKind::I8, 32),
                                  makeLayout(LayoutKind::Dense, ElementKind::I4, 128),
                                  makeLayout(LayoutKind::Dense, ElementKind::I4, 64),
@@ -226,8 +253,13 @@ std::vector<Layout> oneOfEachKind() {
                                  makeLayout(LayoutKind::Pairs, ElementKind::I4, 64, 4, 16),
                                  makeLayout(LayoutKind::Block, ElementKind::I8, 32),
                                  makeLayout(LayoutKind::Block, ElementKind::I4, 128),
+                                 makeLayout(LayoutKind::Dense, ElementKind::I8, 16),
+                                 makeLayout(LayoutKind::Dense, ElementKind::I2, 16),
+                                 makeLayout(LayoutKind::Dense, ElementKind::I4, 32),
                                  makeLayout(LayoutKind::Dense, ElementKind::I4, 128)};
-  layouts[4].asymmetric = true;
+  layouts[8].asymmetric = true;
+  for (size_t i = layouts.size() - 3; i + 1 < layouts.size(); ++i)
+    layouts[i].minimums = true;
   layouts.back().asymmetric = layouts.back().perRow = true;
   return layouts;
 }

@@ -37,50 +37,65 @@ TEST_P(Quantize, EqualsPacking) {
   if (!canRun(target))
     GTEST_SKIP() << "this machine does not run " << target;
   // One column, a partial group, whole groups, groups that are divided among threads, all of it.
+  auto check = [&, group = group, target = target](int64_t columns, const char *tokens,
+                                                   bool isOrdered) {
+    // Every second shape stores codes as unsigned bytes.
+    int64_t offset = columns % 2 == 0 ? 0 : 128;
+    int64_t groups = (columns + group - 1) / group, padded = groups * group;
+    std::string types = absl::StrCat("memref<", tokens, "x", padded, "xi8>, memref<", tokens, "x",
+                                     groups, "xf32>, memref<", tokens, "x", groups, "xi32>");
+    // An order may leave columns of the input out.
+    int64_t width = isOrdered ? columns + 5 : columns;
+    std::string input = absl::StrCat("memref<", tokens, "x", width, "xf32>");
+    std::string order = absl::StrCat("memref<", columns, "xf32>");
+    auto kernel = CompiledKernel::create(
+        absl::StrCat("%x: ", input, ", %c: memref<", tokens, "x", padded, "xi8>, %s: memref<",
+                     tokens, "x", groups, "xf32>, %t: memref<", tokens, "x", groups,
+                     "xi32>, %o: ", order),
+        absl::StrCat("packed.quantize_activations ins(%x : ", input, ") ",
+                     isOrdered ? absl::StrCat("order(%o : ", order, ") ") : "",
+                     "outs(%c, %s, %t : ", types, ") group ", group, " sum_factor -8 offset ",
+                     offset),
+        target);
+    ASSERT_TRUE(kernel.ok()) << kernel.status();
+    int64_t count = *tokens == '1' ? 1 : 3;
+    RandomNumbers random(columns);
+    Buffer<float> x(count, width), scales(count, groups, -1), places(1, columns);
+    Buffer<int8_t> codes(count, padded, 99);
+    Buffer<int32_t> sums(count, groups, 12345);
+    for (int64_t t = 0; t < count; ++t)
+      for (int64_t c = 0; c < width; ++c)
+        x(t, c) =
+            (t + c / group) % 5 == 2 && c % group == 0 ? 127 : makeValue(random, t + c / group);
+    for (int64_t c = 0; c < columns; ++c)
+      places[c] = float(isOrdered ? random.integer(0, width - 1) : c);
+    (*kernel)->run({Argument::matrix(x), Argument::matrix(codes), Argument::matrix(scales),
+                    Argument::matrix(sums), Argument::vector(places)});
+    for (int64_t t = 0; t < count; ++t)
+      for (int64_t g = 0; g < groups; ++g) {
+        std::vector<float> values(group, 0.0f);
+        for (int64_t c = 0; c < group && g * group + c < columns; ++c)
+          values[c] = x(t, int64_t(places[g * group + c]));
+        std::vector<int8_t> expected(group);
+        float scale = quantizeActivations(values, absl::MakeSpan(expected));
+        int32_t sum = 0;
+        ASSERT_EQ(scales(t, g), scale);
+        for (int64_t c = 0; c < group; ++c) {
+          ASSERT_EQ(codes(t, g * group + c), int8_t(expected[c] + offset))
+              << columns << " columns, token " << t << " group " << g << " column " << c;
+          sum += expected[c];
+        }
+        ASSERT_EQ(sums(t, g), -8 * sum);
+      }
+  };
   for (int64_t columns :
        {int64_t(1), group - 3, group, 2 * group + 17, 1024 + group, 8 * group + 8})
-    for (const char *tokens : {"1", "?"}) {
-      // Every second shape stores codes as unsigned bytes.
-      int64_t offset = columns % 2 == 0 ? 0 : 128;
-      int64_t groups = (columns + group - 1) / group, padded = groups * group;
-      std::string types = absl::StrCat("memref<", tokens, "x", padded, "xi8>, memref<", tokens, "x",
-                                       groups, "xf32>, memref<", tokens, "x", groups, "xi32>");
-      std::string input = absl::StrCat("memref<", tokens, "x", columns, "xf32>");
-      auto kernel = CompiledKernel::create(
-          absl::StrCat("%x: ", input, ", %c: memref<", tokens, "x", padded, "xi8>, %s: memref<",
-                       tokens, "x", groups, "xf32>, %t: memref<", tokens, "x", groups, "xi32>"),
-          absl::StrCat("packed.quantize_activations ins(%x : ", input, ") outs(%c, %s, %t : ",
-                       types, ") group ", group, " sum_factor -8 offset ", offset),
-          target);
-      ASSERT_TRUE(kernel.ok()) << kernel.status();
-      int64_t count = *tokens == '1' ? 1 : 3;
-      RandomNumbers random(columns);
-      Buffer<float> x(count, columns), scales(count, groups, -1);
-      Buffer<int8_t> codes(count, padded, 99);
-      Buffer<int32_t> sums(count, groups, 12345);
-      for (int64_t t = 0; t < count; ++t)
-        for (int64_t c = 0; c < columns; ++c)
-          x(t, c) =
-              (t + c / group) % 5 == 2 && c % group == 0 ? 127 : makeValue(random, t + c / group);
-      (*kernel)->run({Argument::matrix(x), Argument::matrix(codes), Argument::matrix(scales),
-                      Argument::matrix(sums)});
-      for (int64_t t = 0; t < count; ++t)
-        for (int64_t g = 0; g < groups; ++g) {
-          std::vector<float> values(group, 0.0f);
-          for (int64_t c = 0; c < group && g * group + c < columns; ++c)
-            values[c] = x(t, g * group + c);
-          std::vector<int8_t> expected(group);
-          float scale = quantizeActivations(values, absl::MakeSpan(expected));
-          int32_t sum = 0;
-          ASSERT_EQ(scales(t, g), scale);
-          for (int64_t c = 0; c < group; ++c) {
-            ASSERT_EQ(codes(t, g * group + c), int8_t(expected[c] + offset))
-                << columns << " columns, token " << t << " group " << g << " column " << c;
-            sum += expected[c];
-          }
-          ASSERT_EQ(sums(t, g), -8 * sum);
-        }
-    }
+    for (const char *tokens : {"1", "?"})
+      for (bool isOrdered : {false, true}) {
+        check(columns, tokens, isOrdered);
+        if (HasFatalFailure())
+          return;
+      }
 }
 
 /// What a group of activations is made of.

@@ -75,33 +75,47 @@ TEST(RotaryTile, AgreesWithPlainCode) {
   checkRotary("native", "1", 72, 32, 64, false, false); // divided among threads
 }
 
-void checkNorm(const char *target, const char *tokens, int64_t groups, int64_t size, bool inPlace) {
+/// What packed.rms_norm is beside its shape.
+struct NormKind {
+  bool centred = false, ownWeights = false;
+};
+
+void checkNorm(const char *target, const char *tokens, int64_t groups, int64_t size, bool inPlace,
+               NormKind kind) {
   constexpr double epsilon = 0.01;
   int64_t count = tokenCount(tokens), columns = groups * size;
   std::string matrix = absl::StrCat("memref<", tokens, "x", columns, "xf32>");
-  std::string vector = absl::StrCat("memref<", size, "xf32>");
+  int64_t gains = kind.ownWeights ? columns : size;
+  std::string vector = absl::StrCat("memref<", gains, "xf32>");
   auto kernel = CompiledKernel::create(
       absl::StrCat("%x: ", matrix, ", %w: ", vector, ", %y: ", matrix),
-      absl::StrCat("packed.rms_norm ins(%x, %w : ", matrix, ", ", vector, ") outs(",
-                   inPlace ? "%x" : "%y", " : ", matrix, ") groups ", groups, " epsilon 1.0e-02"),
+      absl::StrCat("packed.rms_norm ", kind.centred ? "centred " : "", "ins(%x, %w : ", matrix,
+                   ", ", vector, ") outs(", inPlace ? "%x" : "%y", " : ", matrix, ") groups ",
+                   groups, " epsilon 1.0e-02"),
       target);
   ASSERT_TRUE(kernel.ok()) << kernel.status();
   RandomNumbers random(size);
-  Buffer<float> x(count, columns), w(1, size), y(count, columns);
+  Buffer<float> x(count, columns), w(1, gains), y(count, columns);
+  // Means that the distances from them are small beside.
   for (int64_t i = 0; i < x.size(); ++i)
-    x[i] = random.real();
+    x[i] = random.real() + (kind.centred ? 4 : 0);
   for (int64_t i = 0; i < w.size(); ++i)
     w[i] = random.real();
   std::vector<float> before(x.data(), x.data() + x.size());
   (*kernel)->run({Argument::matrix(x), Argument::vector(w), Argument::matrix(y)});
   const Buffer<float> &result = inPlace ? x : y;
   for (int64_t group = 0; group < count * groups; ++group) {
-    double squares = 0;
+    const float *row = before.data() + group * size;
+    double mean = 0, squares = 0;
+    for (int64_t i = 0; i < size && kind.centred; ++i)
+      mean += double(row[i]) / double(size);
     for (int64_t i = 0; i < size; ++i)
-      squares += double(before[group * size + i]) * before[group * size + i];
+      squares += (row[i] - mean) * (row[i] - mean);
     double factor = 1 / std::sqrt(squares / double(size) + epsilon);
     for (int64_t i = 0; i < size; ++i)
-      ASSERT_NEAR(result[group * size + i], before[group * size + i] * factor * w[i], 2e-6);
+      ASSERT_NEAR(result[group * size + i],
+                  (row[i] - mean) * factor * w[(group * size + i) % gains],
+                  kind.centred ? 1e-5 : 2e-6);
   }
 }
 
@@ -112,7 +126,13 @@ TEST(NormTile, AgreesWithPlainCode) {
         for (int64_t groups : {1, 5, 72}) { // 72 of 128 are divided among threads
           if (!canRun(target))
             continue;
-          checkNorm(target, tokens, groups, size, size == 80);
+          std::vector<NormKind> kinds{NormKind()};
+          if (groups > 1 && size % 16 == 0 && tokens == kTokens[0])
+            kinds.push_back({true, true});
+          if (size == 3)
+            kinds.insert(kinds.end(), {NormKind{true, false}, NormKind{false, true}});
+          for (NormKind kind : kinds)
+            checkNorm(target, tokens, groups, size, size == 80, kind);
           if (HasFatalFailure())
             return;
         }
@@ -180,6 +200,8 @@ void expectStored(const KVCacheLayout &layout, uint8_t *layer, bool isKey, int64
       *place = uint8_t(isKey ? codes[d] + 128 : codes[d]);
     else if (layout.element == KVElement::F16)
       std::memcpy(place, &half, sizeof(half));
+    else if (layout.element == KVElement::Float8)
+      *place = floatToFloat8(vector[d]);
     else
       std::memcpy(place, &vector[d], sizeof(float));
   }
@@ -222,8 +244,10 @@ void checkCacheUpdate(const CompiledKernel &kernel, const KVCacheLayout &layout,
 }
 
 TEST(CacheUpdateTile, WritesItsPositionsOnly) {
-  const std::pair<KVElement, const char *> elements[] = {
-      {KVElement::F32, "f32"}, {KVElement::F16, "f16"}, {KVElement::Int8, "i8"}};
+  const std::pair<KVElement, const char *> elements[] = {{KVElement::F32, "f32"},
+                                                         {KVElement::F16, "f16"},
+                                                         {KVElement::Int8, "i8"},
+                                                         {KVElement::Float8, "f8E4M3FN"}};
   for (const char *target : kTargets)
     for (const char *tokens : kTokens)
       for (auto [element, name] : elements)

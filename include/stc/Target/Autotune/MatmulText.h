@@ -17,10 +17,12 @@ struct MatmulText {
   bool bias = false, residual = false;
   bool gate = false;       // whose ReLU multiplies the sums
   int64_t rotaryPairs = 0; // columns of the angles' cos and sin; 0: nothing is turned
+  bool rounded = false; // takes activations rounded to the weights' type too (16-bit floats), or to
+                        // f16 alone (codes)
 
   /// The parameters of a function: %w the weight; the inputs (%x0; of quantized layouts codes %x0,
-  /// scales %x1 and sums %x2; split activations %x1); %y the result; %b bias; %g gate; %cos and
-  /// %sin; %r residual.
+  /// scales %x1 and sums %x2; split or rounded activations %x1); %y the result; %b bias; %g gate;
+  /// %cos and %sin; %r residual.
   std::string parameters() const;
   /// The operands of a packed.matmul or a packed.matmul_tile, from `ins` to `outs`.
   std::string operands() const;

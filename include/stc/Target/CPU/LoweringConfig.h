@@ -26,6 +26,10 @@ constexpr int64_t kMostSplitTokens = 32;
 /// beside the f32 ones, which blocks of few tokens use.
 bool takesSplitActivations(const Layout &layout, int64_t tokens, const TargetDescription &target);
 
+/// Whether the `inputs` of a multiplication by floats have split activations (sums of two bf16),
+/// and not only f32 ones or some that were rounded once.
+bool hasSplitActivations(mlir::ValueRange inputs);
+
 /// A multiplication and the ways to tile it that are worth a measurement, the cost model's first.
 struct LoweringChoice {
   packed::MatmulOp op;

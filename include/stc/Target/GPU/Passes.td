@@ -7,13 +7,42 @@ include "mlir/Pass/PassBase.td"
 def GpuTargetOption
     : Option<"target", "target", "std::string", "\"nvptx-sm_90\"", "What to compile for">;
 
-def SelectBlockConfigPass : Pass<"packed-select-block-config", "::mlir::ModuleOp"> {
-  let summary = "Chooses how blocks of threads tile every packed.matmul";
+def NarrowActivationsPass : Pass<"packed-narrow-activations", "::mlir::ModuleOp"> {
+  let summary = "Prepares activations for tensor cores of 16-bit floats";
   let description = [{
-    One token: row tiles go round the blocks one by one. More: as many row tiles per piece of work
-    as make the busiest multiprocessor's products and activations least.
+    Where the target has tensor cores, a `packed.matmul` on tensors of any number of tokens, whose
+    weights are 16-bit floats, dense or 2:4, of columns that come in portions of 64, gets a second
+    input: the `packed.split_activations` of its first one, made once for all that read it. With bf16 weights
+    these are sums of two numbers, so that the weights count exactly and an activation to 2^-17 of
+    itself; so with those of 2:4 f16, while dense f16 weights keep their one input. With `rounds` both get activations that were rounded
+    once to the weights' type, to 2^-8 of themselves in bf16 and 2^-11 in f16, and half as many
+    products or fewer; and dense codes, in groups of 32 and more with scales of their own and columns
+    in whole portions, take activations rounded to f16 in the place of int8 ones, unless these are
+    in another order. A lone token's activations stay what they are.
   }];
-  let options = [GpuTargetOption];
+  let options = [GpuTargetOption,
+    Option<"rounds", "rounds", "bool", "false", "Round activations once, to 16 bits">,
+  ];
+  let dependentDialects = ["::mlir::tensor::TensorDialect", "::stc::packed::PackedDialect"];
+  let statistics = [
+    Statistic<"narrowed", "narrowed", "Number of activations that were split or rounded">,
+  ];
+}
+
+def SelectBlockConfigPass : Pass<"packed-select-block-config", "::mlir::ModuleOp"> {
+  let summary = "Chooses how blocks of threads tile every packed.matmul and packed.attention";
+  let description = [{
+    One token: row tiles go round the blocks one by one. More: a piece of work is as many row tiles
+    times as many tokens (`row_tiles` and `piece_tokens` of the config) as take the busiest
+    multiprocessor least time, by a model of its products and of the bytes that it reads.
+
+    Attention of several tokens by tensor cores: as many rows (`packed.rows_per_tile`) as leave
+    shared memory for two blocks of keys and values, at most 128.
+  }];
+  let options = [
+    GpuTargetOption,
+    Option<"maxTokens", "max-tokens", "int64_t", "256", "The largest dynamic dimension">,
+  ];
   let dependentDialects = ["::stc::packed::PackedDialect"];
 }
 
@@ -84,6 +113,16 @@ def ApproximateGPUMathPass : Pass<"stc-approximate-gpu-math", "::mlir::ModuleOp"
                            "::mlir::vector::VectorDialect"];
 }
 
+def ExpandNarrowFloatsPass : Pass<"stc-expand-narrow-floats", "::mlir::ModuleOp"> {
+  let summary = "Converts 16-bit floats by arithmetic of integers";
+  let description = [{
+    For targets that have no 16-bit floats, or only some of whose devices have them. `arith.extf` of
+    f16 and bf16 to f32 moves the bits to their places; `arith.truncf` of f32 to f16 rounds to the
+    nearest, half to even, and what is too large for an f16 becomes the largest one.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::vector::VectorDialect"];
+}
+
 def PlaceSharedMemoryPass : Pass<"packed-place-shared-memory", "::mlir::ModuleOp"> {
   let summary = "Places private buffers in shared memory";
   let description = [{
@@ -122,7 +161,8 @@ def LowerToGPUPass : Pass<"stc-lower-to-gpu", "::mlir::ModuleOp"> {
     and `simt-mma` they become calls of stc/Runtime/Simt.h, and all pointers those of one address space.
   }];
   let options = [GpuTargetOption];
-  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect"];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
+                           "::mlir::ROCDL::ROCDLDialect"];
 }
 
 #endif // STC_TARGET_GPU_PASSES_TD

@@ -12,7 +12,8 @@
 namespace stc {
 
 /// An entry point of stc/Runtime/ModelABI.h: the function it calls, and the offsets in the frame of
-/// the fields that are its indices (it may have fewer) and its f32 buffers (fewer, if it may).
+/// the fields that are its indices (it may have fewer) and its f32 buffers (the last of them alone,
+/// if it may have fewer).
 struct EntryPoint {
   llvm::StringLiteral function;
   llvm::SmallVector<size_t, 2> indexFields;
