@@ -33,7 +33,7 @@ public:
   AttentionEmitter(packed::AttentionTileOp op, const TargetDescription &target);
   void emit();
 
-private:
+protected:
   /// What a warp carries from step to step, for each row of the chunk.
   struct State {
     Values maxima; // f32, the same in all lanes
@@ -49,14 +49,19 @@ private:
   };
 
   bool isInt8() const { return layout.element == KVElement::Int8; }
+  /// Keys and values are then loaded divided by kFloat8Scale.
+  bool isFloat8() const { return layout.element == KVElement::Float8; }
+  int64_t elementBytes() const { return layout.elementBytes(); }
   Type storedType();
-  /// Bytes of an element of a key or value; 1 for codes.
-  int64_t elementBytes() const;
+  /// f32 of keys or values that were loaded.
+  Value loadedToF32(Value stored);
   int64_t warpThreads() const { return builder.getTarget().warpThreads; }
   int64_t valuesPerRow() const { return layout.paddedDim() / valueWidth; }
   bool isDecode() { return op.getTokens() == 1; }
 
   // AttentionTile.cpp
+  /// Finds the tile's rows and positions, and the keys and values of its head.
+  void findTile();
   void placeBuffers();
   /// Asks for the keys and values of blocks [begin, end).
   void prefetch(Value begin, Value end);

@@ -76,7 +76,7 @@ Values AttentionEmitter::floatProducts(Value first) {
           loaded.push_back(builder.loadAligned(stored, address, keyWidth * bytes));
         }
         for (int64_t u = 0; u < unroll; ++u) {
-          Value keyVector = builder.toF32(loaded[u]);
+          Value keyVector = loadedToF32(loaded[u]);
           Value query =
               builder.address(queryRow, builder.times(builder.plus(d, u * keyWidth), kFloat));
           for (int64_t r = 0; r < chunk; ++r) {
@@ -132,7 +132,7 @@ Values AttentionEmitter::codeProducts(Value first) {
             for (int64_t i = 0; i < keyWidth; ++i) {
               Value &sum = inner[r * keyWidth + i];
               Value word = vector::ExtractOp::create(builder, loaded[u], i);
-              sum = builder.dot4(word, /*aSigned=*/false, codes, /*bSigned=*/true, sum);
+              sum = builder.dot4(word, Bytes::Unsigned, codes, Bytes::Signed, sum);
             }
           }
         }
@@ -203,7 +203,7 @@ Values AttentionEmitter::loadValues(Value key, int64_t keys, int64_t vector) {
           builder.loadAligned(type, address, std::min<int64_t>(16, valueWidth * bytes)));
     }
     for (Value &x : result)
-      x = builder.toF32(x);
+      x = loadedToF32(x);
     return result;
   }
   // Four positions of each element lie together; behind 2^23 the lowest bits of a float are an

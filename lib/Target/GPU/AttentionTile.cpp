@@ -1,5 +1,7 @@
 // packed.attention_tile: rows, softmax and results; the products are in AttentionProducts.cpp.
-#include "AttentionEmitter.h"
+#include "AttentionMatrix.h"
+
+#include "stc/Target/Kernels/Float8.h"
 
 #include <limits>
 
@@ -50,11 +52,13 @@ AttentionEmitter::AttentionEmitter(packed::AttentionTileOp op, const TargetDescr
 }
 
 Type AttentionEmitter::storedType() {
+  if (isFloat8())
+    return builder.getI8Type();
   return layout.element == KVElement::F16 ? builder.getF16Type() : builder.getF32Type();
 }
 
-int64_t AttentionEmitter::elementBytes() const {
-  return isInt8() ? 1 : layout.element == KVElement::F16 ? 2 : kFloat;
+Value AttentionEmitter::loadedToF32(Value stored) {
+  return isFloat8() ? float8ToScaledF32(builder, stored) : builder.toF32(stored);
 }
 
 Values AttentionEmitter::State::all() const {
@@ -106,8 +110,7 @@ void AttentionEmitter::prefetch(Value begin, Value end) {
       });
 }
 
-void AttentionEmitter::emit() {
-  placeBuffers();
+void AttentionEmitter::findTile() {
   auto [keyPointer, valuePointer] = builder.cachePointers(op.getCache(), op.getLayer());
   int64_t headKeys = layout.blocks() * layout.keyBlockBytes();
   int64_t headValues = layout.blocks() * layout.valueBlockBytes();
@@ -127,6 +130,11 @@ void AttentionEmitter::emit() {
                                  op.getSinks(), op.getEnd());
   lane = builder.toIndex(builder.lane());
   warp = builder.toIndex(builder.warp());
+}
+
+void AttentionEmitter::emit() {
+  placeBuffers();
+  findTile();
   Value offset = builder.times(warp, chunk * warpThreads() * kFloat);
   ownWeights = builder.address(weights, offset);
   Value begin = builder.index(0), end = blocks.count;
@@ -186,7 +194,8 @@ void AttentionEmitter::prepareRows() {
 void AttentionEmitter::prepareFloats() {
   int64_t padded = layout.paddedDim();
   Type f32 = builder.getF32Type();
-  Value scale = builder.constant(f32, op.getScale().convertToDouble());
+  Value scale =
+      builder.constant(f32, op.getScale().convertToDouble() * (isFloat8() ? kFloat8Scale : 1));
   builder.forThreads(chunks * chunk * padded, [&](Value number) {
     Value d = builder.remainder(number, padded);
     auto [token, head] = tokenAndHead(builder.quotient(number, padded));
@@ -354,6 +363,8 @@ AttentionEmitter::State AttentionEmitter::addKeys(Value first, ArrayRef<RowPlace
     // The scale of a position that nobody sees may be anything.
     if (isInt8())
       weight = builder.choose(visible, builder.productOf(weight, valueScale), zero);
+    if (isFloat8())
+      weight = builder.productOf(weight, builder.constant(f32, double(kFloat8Scale)));
     Value place = builder.plus(lane, r * lanes);
     builder.storeAligned(weight, builder.address(ownWeights, builder.times(place, kFloat)), kFloat);
     Value factor = builder.broadcast(alpha, valueWidth);
@@ -495,5 +506,7 @@ void AttentionEmitter::writeMerged(Value first, const State &state) {
 }
 
 void stc::gpu::emitAttentionTile(packed::AttentionTileOp op, const TargetDescription &target) {
+  if (auto plan = MatrixAttention::plan(op, target))
+    return MatrixAttention(op, target, *plan).emit();
   AttentionEmitter(op, target).emit();
 }

@@ -20,19 +20,28 @@ constexpr int64_t kUnitPairs = kWarpLanes;
 constexpr int64_t kRows = 2, kRowLanes = kTileRows / kRows, kRoundPairs = kWarpLanes / kRowLanes,
                   kRounds = kUnitPairs / kRoundPairs;
 /// Values of a unit, which begin anywhere in sixteen bytes: as words of four that a lane loads, and
-/// one more word for what they leave.
+/// one more word for what they leave. In shared memory others may lie before them, which are read.
 constexpr int64_t kValueBytes = kUnitPairs * kPairBytes, kRunBytes = kWarpLanes * kLaneBytes,
-                  kRuns = kValueBytes / kRunBytes, kRestBytes = kWarpLanes * 4;
-/// Records that say for each half of a pair's rows where those are found: two words of masks, two
-/// offsets of values.
-constexpr int64_t kRecordBytes = 16, kRecords = kValueBytes + kRestBytes,
-                  kHalfBytes = kUnitPairs * kRecordBytes;
-/// Copies of the table, so that lanes seldom wait for each other's words; the bytes of an entry.
-constexpr int64_t kCopies = 8, kEntries = 256, kEntryBytes = 4 * kCopies;
+                  kRuns = kValueBytes / kRunBytes, kRestBytes = kWarpLanes * 4, kFront = kLaneBytes;
+/// Runs that are loaded always: enough where half the weights are zero.
+constexpr int64_t kUsualRuns = kRuns - 1;
+/// What says for each half of a pair's rows where those are found: two words of masks, and two
+/// offsets of values in a word. The second halves' are in banks that the first ones' leave.
+constexpr int64_t kMaskRecord = 8, kPlaceRecord = 4, kOtherBanks = 16,
+                  kMaskRecords = kFront + kValueBytes + kRestBytes,
+                  kHalfMasks = kUnitPairs * kMaskRecord + kOtherBanks,
+                  kPlaceRecords = kMaskRecords + 2 * kHalfMasks,
+                  kHalfPlaces = kUnitPairs * kPlaceRecord + kOtherBanks,
+                  kWarpBytes = kPlaceRecords + 2 * kHalfPlaces;
+/// Entries of the table. There are copies of it, so that lanes seldom wait for each other's words:
+/// one for each lane where multiprocessors have room.
+constexpr int64_t kEntries = 256, kFewCopies = 8, kRoomyBytes = 160 << 10;
 
 /// A unit has as many pairs of steps as a warp has lanes, a lane two rows of every fourth of those.
-/// The stored codes of two rows and a step are eight bytes at most, of which an entry of a table
-/// says which belong to each column, by the rows' eight mask bits.
+/// The stored codes of two rows and a step are those just before and just behind the place where
+/// the second row begins, four bytes each at most. They stay where they are: an entry of a table
+/// says, by the rows' eight mask bits, which activations come beside each of those bytes, and where
+/// none does.
 class BitmapReader final : public ScaledReader {
 public:
   explicit BitmapReader(packed::WeightType type)
@@ -43,27 +52,42 @@ public:
 
   bool boundsUnits() const override { return true; }
   bool isOrdered() const override { return true; }
-  int64_t warpBytes() const override { return kRecords + 2 * kHalfBytes; }
-  int64_t blockBytes() const override { return kEntries * kEntryBytes; }
+  int64_t warpBytes() const override { return kWarpBytes; }
+  int64_t blockBytes(const TargetDescription &target) const override {
+    return kEntries * copies(target) * 4;
+  }
 
-  /// Entry `mask`: for each bit a nibble that says which byte its code is, counted from the first
-  /// one's, or for a bit that is not set 8, which is no byte.
+  /// Entry `mask`: in the lower half a nibble for each of four bytes, the last ones of which are
+  /// the first row's codes, that says which activation belongs to it, or 4, which is zero; in the
+  /// upper half the same of the second row, whose codes come first.
   void fillShared(BlockBuilder &builder) const override {
-    constexpr int64_t kStores = kEntryBytes / kLaneBytes;
-    builder.forThreads(kEntries * kStores, [&](Value number) {
+    // Two threads write the copies of an entry, beginning with different ones.
+    int64_t stores = copies(builder.getTarget()) * 4 / kLaneBytes / 2;
+    builder.forThreads(2 * kEntries, [&](Value number) {
       Words words(builder);
-      Value thread = builder.toI32(number), mask = words.div(thread, kStores);
-      Value entry = words.number(0), rank = words.number(0);
-      for (int64_t bit = 0; bit < 2 * kDotColumns; ++bit) {
-        Value isSet = words.both(words.right(mask, bit), 1);
-        Value nibble = words.select(words.isBelow(isSet, 1), words.number(8), rank);
-        entry = words.either(entry, words.left(nibble, 4 * bit));
-        rank = words.add(rank, isSet);
+      Value thread = builder.toI32(number), mask = words.div(thread, 2);
+      Value upper = words.number(0x4444), lower = upper, rank = words.number(0);
+      for (int64_t column = 0; column < kDotColumns; ++column) {
+        // What follows pushes codes of the first row towards the lower end.
+        Value pushed = words.either(words.right(lower, 4), words.number(column << 12));
+        lower = words.select(isClear(words, mask, column), lower, pushed);
+        // The second row's nibble at its rank: less by what makes 4 the column's number.
+        Value isOther = isClear(words, mask, kDotColumns + column);
+        Value less = words.shiftLeft(words.number(4 - column), rank);
+        Value placed = arith::SubIOp::create(builder, upper, less);
+        upper = words.select(isOther, upper, placed);
+        rank = words.select(isOther, rank, words.add(rank, 4));
       }
+      Value entry = words.either(lower, words.left(upper, 16));
       Value four =
           vector::BroadcastOp::create(builder, VectorType::get(4, builder.getI32Type()), entry);
-      builder.storeAligned(four, builder.address(blockShared, words.mul(thread, kLaneBytes)),
-                           kLaneBytes);
+      Value first = words.mul(words.rem(thread, 2), stores);
+      Value start = builder.address(blockShared, words.mul(mask, 2 * stores * kLaneBytes));
+      for (int64_t i = 0; i < stores; ++i) {
+        Value place = words.add(first, words.rem(words.add(mask, i), stores));
+        builder.storeAligned(four, builder.address(start, words.mul(place, kLaneBytes)),
+                             kLaneBytes);
+      }
     });
   }
 
@@ -89,16 +113,34 @@ public:
     // From an aligned place on; lanes that find nothing there load what others do.
     Value shift = words.both(at.begin, kLaneBytes - 1);
     Value begin = arith::SubIOp::create(builder, at.begin, shift);
-    Value end = words.both(words.add(shift, at.size), ~uint32_t(kLaneBytes - 1));
+    Value end = words.add(shift, at.size);
     Value values = builder.address(builder.address(tile, geometry.valuesOffset), begin);
-    auto place = [&](Value offset) {
-      return builder.address(values, arith::MinUIOp::create(builder, offset, end).getResult());
+    auto loadRun = [&](int64_t run) {
+      int64_t bytes = runBytes(run);
+      Value offset = words.add(words.mul(lane, bytes), run * kRunBytes);
+      Value last = words.both(end, ~uint32_t(bytes - 1));
+      offset = arith::MinUIOp::create(builder, offset, last);
+      return words.load(builder.address(values, offset), bytes / 4, /*invariant=*/true);
     };
-    Value own = words.mul(lane, kLaneBytes);
-    for (int64_t run = 0; run < kRuns; ++run)
-      loaded.push_back(words.load(place(words.add(own, run * kRunBytes)), 4, true));
-    loaded.push_back(words.load(place(words.add(words.mul(lane, 4), kValueBytes)), 1, true));
+    for (int64_t run = 0; run < kUsualRuns; ++run)
+      loaded.push_back(loadRun(run));
+    Type four = loaded.back().getType(), one = builder.getI32Type();
+    auto branch = scf::IfOp::create(builder, TypeRange{four, one}, isUnusual(words, end),
+                                    /*withElseRegion=*/true);
+    {
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToStart(branch.thenBlock());
+      Value run = loadRun(kUsualRuns), rest = loadRun(kRuns);
+      scf::YieldOp::create(builder, ValueRange{run, rest});
+      // Nobody looks at what is not there.
+      builder.setInsertionPointToStart(branch.elseBlock());
+      run = LLVM::UndefOp::create(builder, four);
+      rest = LLVM::UndefOp::create(builder, one);
+      scf::YieldOp::create(builder, ValueRange{run, rest});
+    }
+    llvm::append_range(loaded, branch.getResults());
     loaded.push_back(shift);
+    loaded.push_back(end);
     for (int64_t round = 0; round < kRounds; round += groupRounds()) {
       Value column = columnOf(builder, unit, lane, round);
       llvm::append_range(loaded, loadScales(builder, tile, column, firstRow(words, lane)));
@@ -110,28 +152,35 @@ public:
                   const TokenInputs &token, ValueRange sums) const override {
     Words words(builder);
     Value masks = loaded[0], shift = loaded[2 + kRuns];
-    ValueRange scales = loaded.drop_front(3 + kRuns);
+    ValueRange scales = loaded.drop_front(4 + kRuns);
     // No lane is still at what was here before.
     syncWarp(builder);
-    storeValues(builder, loaded.slice(1, kRuns + 1), lane);
+    storeValues(builder, loaded.slice(1, kRuns + 1), loaded[3 + kRuns], lane);
     storeRecords(builder, masks, shift, unit, lane);
     syncWarp(builder);
 
     Lane own(words, lane);
-    own.table = builder.address(blockShared, words.mul(words.rem(lane, kCopies), 4));
-    Value half = words.mul(words.div(own.number, kRowLanes / 2), kHalfBytes);
-    Value record = words.add(half, words.mul(words.div(lane, kRowLanes), kRecordBytes));
-    Value records = builder.address(builder.address(warpShared, kRecords), record);
+    int64_t tables = copies(builder.getTarget());
+    own.table = builder.address(blockShared, words.mul(words.rem(lane, tables), 4));
+    own.entryBytes = 4 * tables;
+    Value half = words.div(own.number, kRowLanes / 2), pair = words.div(lane, kRowLanes);
+    auto recordsOf = [&](int64_t start, int64_t ofHalf, int64_t record) {
+      Value offset = words.add(words.mul(half, ofHalf), words.mul(pair, record));
+      return builder.address(builder.address(warpShared, start), offset);
+    };
+    Value maskRecords = recordsOf(kMaskRecords, kHalfMasks, kMaskRecord);
+    Value placeRecords = recordsOf(kPlaceRecords, kHalfPlaces, kPlaceRecord);
     Values results(sums);
     for (int64_t first = 0; first < kRounds; first += groupRounds()) {
-      Values products(kRows, words.number(0));
+      Values products(kRows, emptySum(builder));
       for (int64_t round = first; round < first + groupRounds(); ++round) {
-        Value four =
-            words.load(builder.address(records, round * kRoundPairs * kRecordBytes), 4, false);
+        int64_t ahead = round * kRoundPairs;
+        Value masks = words.load(builder.address(maskRecords, ahead * kMaskRecord), 2, false);
+        Value places = words.load(builder.address(placeRecords, ahead * kPlaceRecord), 1, false);
         Value column = columnOf(builder, unit, lane, round);
         Value x = words.load(builder.address(token[0], column), 2, false);
         for (int64_t step : {0, 1})
-          addStep(builder, own, words.part(four, step), words.part(four, 2 + step), step,
+          addStep(builder, own, words.part(masks, step), words.right(places, 16 * step), step,
                   words.part(x, step), products);
       }
       int64_t each = scaleValues();
@@ -143,15 +192,25 @@ public:
 
 private:
   /// What a lane needs to know of its two rows: their number in pairs, how their bits are taken
-  /// from the masks of a step and half, which bits lie before, and its copy of the table.
+  /// from the masks of a step and half, which bits lie before the second row's, and its copy of the
+  /// table, whose entries are `entryBytes` apart.
   struct Lane {
     Lane(Words &words, Value lane) : number(words.rem(lane, kRowLanes)) {
       Value byte = words.rem(number, kRowLanes / 2);
       selector = words.add(byte, 0x4440);
-      before = words.add(words.shiftLeft(words.number(1), words.mul(byte, 8)), ~uint32_t(0));
+      Value bit = words.add(words.mul(byte, 8), kDotColumns);
+      before = words.add(words.shiftLeft(words.number(1), bit), ~uint32_t(0));
     }
     Value number, selector, before, table;
+    int64_t entryBytes = 0;
   };
+
+  static int64_t copies(const TargetDescription &target) {
+    return target.sharedBytes >= kRoomyBytes ? kWarpLanes : kFewCopies;
+  }
+  static Value isClear(Words &words, Value mask, int64_t bit) {
+    return words.isBelow(words.both(words.right(mask, bit), 1), 1);
+  }
 
   /// Rounds whose columns have the same scales.
   int64_t groupRounds() const { return layout.group / (kRoundPairs * kPairColumns); }
@@ -192,13 +251,32 @@ private:
     return words.mul(ifExists(builder, pair, pair), kPairColumns);
   }
 
-  void storeValues(BlockBuilder &builder, ValueRange values, Value lane) const {
+  /// Bytes that a lane loads of a run.
+  static int64_t runBytes(int64_t run) { return run < kRuns ? kLaneBytes : 4; }
+  /// Whether a unit whose values end at `end`, counted from where they are loaded, has more than
+  /// the usual runs. A warp's lanes agree.
+  static Value isUnusual(Words &words, Value end) {
+    return words.isBelow(words.number(kUsualRuns * kRunBytes - 1), end);
+  }
+
+  /// Stores values as weights, to which codes turn when their highest bits flip: nibbles that are
+  /// signed.
+  void storeValues(BlockBuilder &builder, ValueRange values, Value end, Value lane) const {
     Words words(builder);
-    Value own = builder.address(warpShared, words.mul(lane, kLaneBytes));
-    for (int64_t run = 0; run < kRuns; ++run)
-      builder.storeAligned(values[run], builder.address(own, run * kRunBytes), kLaneBytes);
-    own = builder.address(warpShared, words.mul(lane, 4));
-    builder.storeAligned(values[kRuns], builder.address(own, kValueBytes), 4);
+    auto store = [&](int64_t run) {
+      Value flips = words.number(0x88888888);
+      if (runBytes(run) != 4)
+        flips = vector::BroadcastOp::create(builder, values[run].getType(), flips);
+      Value own = builder.address(warpShared, words.mul(lane, runBytes(run)));
+      builder.storeAligned(words.flip(values[run], flips),
+                           builder.address(own, kFront + run * kRunBytes), runBytes(run));
+    };
+    for (int64_t run = 0; run < kUsualRuns; ++run)
+      store(run);
+    builder.ifThen(isUnusual(words, end), [&] {
+      store(kUsualRuns);
+      store(kRuns);
+    });
   }
 
   /// Finds what lies before a lane's pair of the unit, whose values begin `shift` bytes behind
@@ -214,42 +292,45 @@ private:
     Value size =
         arith::MaxUIOp::create(builder, words.add(ones[0], ones[1]), words.add(ones[2], ones[3]));
     Value begin = words.add(shift, words.addLanes(size, lane, 1, kWarpLanes).first);
-    Value start =
-        builder.address(builder.address(warpShared, kRecords), words.mul(lane, kRecordBytes));
-    auto store = [&](int64_t half, Value first, Value second) {
-      Value record =
-          vector::FromElementsOp::create(builder, VectorType::get(4, builder.getI32Type()),
-                                         ValueRange{parts[half], parts[2 + half], first, second});
-      builder.storeAligned(record, builder.address(start, half * kHalfBytes), kRecordBytes);
-    };
-    store(0, begin, begin);
-    store(1, words.add(begin, ones[0]), words.add(begin, ones[2]));
+    // The bytes of the first row that may lie before the second one's. Half a byte more in the
+    // first step, so that its codes come to the upper halves of bytes.
+    Value places = words.mul(words.add(begin, kFront - kDotColumns), 0x00010001);
+    places = words.add(places, ~uint32_t(0));
+    for (int64_t half : {0, 1}) {
+      if (half == 1)
+        places = words.add(places, words.either(ones[0], words.left(ones[2], 16)));
+      Value two = vector::FromElementsOp::create(builder, VectorType::get(2, builder.getI32Type()),
+                                                 ValueRange{parts[half], parts[2 + half]});
+      auto recordOf = [&](int64_t start, int64_t record) {
+        return builder.address(builder.address(warpShared, start), words.mul(lane, record));
+      };
+      builder.storeAligned(two, recordOf(kMaskRecords + half * kHalfMasks, kMaskRecord),
+                           kMaskRecord);
+      builder.storeAligned(places, recordOf(kPlaceRecords + half * kHalfPlaces, kPlaceRecord),
+                           kPlaceRecord);
+    }
   }
 
   /// Adds the products of 16 times the weights of a step's two rows. `masks` are those of a half,
-  /// whose codes begin at `begin`, in the lower or for the second step the upper half of bytes.
+  /// whose first bytes begin at `begin` (its lower 16 bits); of the first step a byte before that,
+  /// as its weights are the lower halves of bytes.
   void addStep(BlockBuilder &builder, const Lane &own, Value masks, Value begin, int64_t step,
                Value x, Values &products) const {
     Words words(builder);
     Value entry = words.permute(masks, words.number(0), own.selector);
-    entry = words.load(builder.address(own.table, words.mul(entry, kEntryBytes)), 1, false);
+    entry = words.load(builder.address(own.table, words.mul(entry, own.entryBytes)), 1, false);
     Value first = words.add(begin, words.countOnes(words.both(masks, own.before)));
-    Value aligned = builder.address(warpShared, words.both(first, ~3u));
-    Value stored[3], codes[2];
+    Value aligned = builder.address(warpShared, words.both(first, 0xFFFC));
+    Value stored[3];
     for (int64_t i = 0; i < 3; ++i)
       stored[i] = words.load(builder.address(aligned, 4 * i), 1, false);
-    // Codes in the lower halves of bytes, less the zero point: their highest bits flip.
-    Value bits = words.add(words.mul(first, 8), 4 * step);
-    for (int64_t i : {0, 1}) {
-      codes[i] = words.funnel(stored[i + 1], stored[i], bits);
-      codes[i] = words.flip(words.both(codes[i], 0x0F0F0F0F), 0x08080808);
-    }
+    Value bits = words.add(words.mul(first, 8), step == 0 ? 4 : 0);
     for (int64_t row = 0; row < kRows; ++row) {
-      // In the upper half of a byte a weight is 16 times as large. Only the lower half of a
-      // selector counts.
-      Value weights = builder.permuteBytesOrSigns(codes[0], codes[1], words.right(entry, 16 * row));
-      products[row] = builder.dot4(words.left(weights, 4), /*aSigned=*/true, x, /*bSigned=*/true,
-                                   products[row]);
+      // In the upper half of a byte a weight is 16 times as large.
+      Value weights = words.both(words.funnel(stored[row + 1], stored[row], bits), 0xF0F0F0F0);
+      // Only the lower half of a selector counts.
+      Value inputs = words.permute(x, words.number(0), words.right(entry, 16 * row));
+      products[row] = builder.dot4(weights, Bytes::Signed, inputs, Bytes::Signed, products[row]);
     }
   }
 

@@ -1,13 +1,15 @@
 // What the kernels of GPUs are written with.
 #include "BlockBuilder.h"
 
+#include "DeviceInstructions.h"
+
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace stc;
 using namespace stc::gpu;
+
+const DeviceInstructions &BlockBuilder::instructions() { return DeviceInstructions::of(target); }
 
 //===----------------------------------------------------------------------===//
 // Threads
@@ -94,7 +96,7 @@ void BlockBuilder::storeAligned(Value value, Value address, unsigned alignment) 
 }
 
 void BlockBuilder::prefetchBulk(Value address, Value bytes) {
-  NVVM::CpAsyncBulkPrefetchOp::create(*this, address, bytes, /*l2CacheHint=*/Value());
+  instructions().prefetchBulk(*this, address, bytes);
 }
 
 //===----------------------------------------------------------------------===//
@@ -102,9 +104,7 @@ void BlockBuilder::prefetchBulk(Value address, Value bytes) {
 //===----------------------------------------------------------------------===//
 
 Value BlockBuilder::shuffleXor(Value value, int64_t mask) {
-  return mlir::gpu::ShuffleOp::create(*this, value, int32(mask), int32(target.warpThreads),
-                                      mlir::gpu::ShuffleMode::XOR)
-      .getShuffleResult();
+  return instructions().shuffleXor(*this, value, mask);
 }
 
 Value BlockBuilder::combine(Reduction kind, Value a, Value b) {
@@ -128,21 +128,72 @@ Value BlockBuilder::reduceLanes(Reduction kind, Value value, int64_t mask) {
 }
 
 void BlockBuilder::reduceLanes(Reduction kind, MutableArrayRef<Value> values, int64_t mask) {
-  // One instruction does it for integers, where all lanes take part.
-  if (target.isNvidia() && mask == target.warpThreads - 1 && !values.empty() &&
-      values[0].getType().isInteger(32)) {
-    NVVM::ReduxKind redux = kind == Reduction::Sum       ? NVVM::ReduxKind::ADD
-                            : kind == Reduction::Maximum ? NVVM::ReduxKind::MAX
-                                                         : NVVM::ReduxKind::UMAX;
-    for (Value &value : values)
-      value = NVVM::ReduxOp::create(*this, getI32Type(), value, redux, int32(-1));
-    return;
-  }
+  // One instruction does it for integers, where there is one and all lanes take part.
+  if (mask == target.warpThreads - 1 && !values.empty() && values[0].getType().isInteger(32))
+    if (Value first = instructions().reduceWarp(*this, kind, values[0])) {
+      values[0] = first;
+      for (Value &value : values.drop_front())
+        value = instructions().reduceWarp(*this, kind, value);
+      return;
+    }
+  if (target.isOpenCL())
+    return exchangeLanes(kind, values, mask);
   // Step by step for all values: the steps of one would wait for each other.
   for (int64_t bit = target.warpThreads / 2; bit > 0; bit /= 2)
     if (mask & bit)
       for (Value &value : values)
         value = combine(kind, value, shuffleXor(value, bit));
+}
+
+/// The memory for exchanges, of at least `bytes` bytes.
+static Value exchangeMemory(BlockBuilder &builder, int64_t bytes) {
+  ModuleOp module = builder.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
+  auto memory = module.lookupSymbol<LLVM::GlobalOp>(kExchangeMemory);
+  if (!memory) {
+    OpBuilder start(module.getBody(), module.getBody()->begin());
+    auto none = LLVM::LLVMArrayType::get(builder.getI8Type(), 0);
+    memory = LLVM::GlobalOp::create(start, module.getLoc(), none, /*isConstant=*/false,
+                                    LLVM::Linkage::Internal, kExchangeMemory, Attribute(),
+                                    /*alignment=*/128, kShared);
+  }
+  auto known = cast<LLVM::LLVMArrayType>(memory.getGlobalType());
+  uint64_t most = std::max<uint64_t>(known.getNumElements(), bytes);
+  memory.setGlobalType(LLVM::LLVMArrayType::get(builder.getI8Type(), most));
+  auto type = LLVM::LLVMPointerType::get(builder.getContext(), kShared);
+  return LLVM::AddressOfOp::create(builder, type, kExchangeMemory);
+}
+
+/// The lanes leave their values in shared memory; each then does by itself what the steps between
+/// lanes would have given it.
+void BlockBuilder::exchangeLanes(Reduction kind, MutableArrayRef<Value> values, int64_t mask) {
+  assert(warps() == 1 && "a barrier of the block is one of the warp");
+  constexpr int64_t bytes = 4;
+  int64_t rowBytes = target.warpThreads * bytes;
+  Value memory = exchangeMemory(*this, rowBytes * static_cast<int64_t>(values.size()));
+  auto place = [&](size_t row, Value number) {
+    Value offset = arith::MulIOp::create(*this, number, int32(bytes));
+    return address(address(memory, static_cast<int64_t>(row) * rowBytes), offset);
+  };
+  for (auto [row, value] : llvm::enumerate(values))
+    storeAligned(value, place(row, lane()), bytes);
+  barrier();
+  for (auto [row, value] : llvm::enumerate(values)) {
+    // Those of the lanes whose numbers differ from this one's by a subset of the mask.
+    SmallVector<Value> parts(mask + 1);
+    for (int64_t subset = 0; subset <= mask; ++subset)
+      if ((subset & ~mask) == 0)
+        parts[subset] =
+            loadAligned(value.getType(),
+                        place(row, arith::XOrIOp::create(*this, lane(), int32(subset))), bytes);
+    for (int64_t bit = target.warpThreads / 2; bit > 0; bit /= 2)
+      for (int64_t subset = 0; (mask & bit) && subset <= mask; ++subset)
+        if (parts[subset] && !(subset & bit)) {
+          parts[subset] = combine(kind, parts[subset], parts[subset | bit]);
+          parts[subset | bit] = Value();
+        }
+    value = parts[0];
+  }
+  barrier();
 }
 
 Value BlockBuilder::reduceBlock(Reduction kind, Value value, Value scratch) {
@@ -166,6 +217,8 @@ Value BlockBuilder::reduceBlock(Reduction kind, Value value, Value scratch) {
     })[0];
   }
   // Few loads, all under way together, and few steps one after the other.
+  if (parts == 1)
+    return loadAligned(type, slot(int32(0)), 4);
   int64_t wide = parts % kWide == 0 ? kWide : 1;
   SmallVector<Value> values;
   for (int64_t i = 0; i < parts; i += wide) {
@@ -186,75 +239,16 @@ Value BlockBuilder::reduceBlock(Reduction kind, Value value, Value scratch) {
 // Bytes
 //===----------------------------------------------------------------------===//
 
-Value BlockBuilder::dot4(Value a, bool aSigned, Value b, bool bSigned, Value acc) {
-  if (target.isNvidia()) {
-    auto bytes = VectorType::get(4, getI8Type());
-    auto kind = [](bool isSigned) {
-      return isSigned ? NVVM::DotAccumulateType::SIGNED : NVVM::DotAccumulateType::UNSIGNED;
-    };
-    Value left = LLVM::BitcastOp::create(*this, bytes, a);
-    Value right = LLVM::BitcastOp::create(*this, bytes, b);
-    return NVVM::DotAccumulate4WayOp::create(*this, getI32Type(), left, kind(aSigned), right,
-                                             kind(bSigned), acc);
-  }
-  auto byteOf = [&](Value word, int64_t i, bool isSigned) -> Value {
-    Value up = arith::ShLIOp::create(*this, word, int32(24 - 8 * i));
-    return isSigned ? arith::ShRSIOp::create(*this, up, int32(24)).getResult()
-                    : arith::ShRUIOp::create(*this, up, int32(24)).getResult();
-  };
-  for (int64_t i = 0; i < 4; ++i) {
-    Value product = arith::MulIOp::create(*this, byteOf(a, i, aSigned), byteOf(b, i, bSigned));
-    acc = arith::AddIOp::create(*this, acc, product);
-  }
-  return acc;
-}
-
-Value BlockBuilder::permuteBytesOrSigns(Value a, Value b, Value selector) {
-  if (target.isNvidia())
-    return NVVM::PermuteOp::create(*this, getI32Type(), a, b, selector, NVVM::PermuteMode::DEFAULT);
-  Value bytes = permuteBytes(a, b, selector);
-  Value result = int32(0);
-  for (int64_t i = 0; i < 4; ++i) {
-    // Shifts that keep the sign bring down the byte, or nothing but its highest bit.
-    Value byte = arith::ShLIOp::create(*this, bytes, int32(24 - 8 * i));
-    Value sign = arith::ShRSIOp::create(*this, byte, int32(31));
-    byte = arith::ShRUIOp::create(*this, byte, int32(24));
-    Value isSign = arith::AndIOp::create(*this, selector, int32(8 << (4 * i)));
-    isSign = arith::CmpIOp::create(*this, arith::CmpIPredicate::ne, isSign, int32(0));
-    byte = arith::SelectOp::create(*this, isSign, arith::AndIOp::create(*this, sign, int32(255)),
-                                   byte);
-    result = arith::OrIOp::create(*this, result, arith::ShLIOp::create(*this, byte, int32(8 * i)));
-  }
-  return result;
+Value BlockBuilder::dot4(Value a, Bytes aKind, Value b, Bytes bKind, Value acc) {
+  return instructions().dot4(*this, a, aKind, b, bKind, acc);
 }
 
 Value BlockBuilder::permuteBytes(Value a, Value b, Value selector) {
-  // Which nibbles are below 8, where signs do not count.
-  if (target.isNvidia())
-    return NVVM::PermuteOp::create(*this, getI32Type(), a, b, selector, NVVM::PermuteMode::DEFAULT);
-  Type i64 = getI64Type();
-  Value both = arith::ShLIOp::create(*this, arith::ExtUIOp::create(*this, i64, b),
-                                     constant(i64, int64_t(32)));
-  both = arith::OrIOp::create(*this, both, arith::ExtUIOp::create(*this, i64, a));
-  Value result = int32(0);
-  for (int64_t i = 0; i < 4; ++i) {
-    Value number = arith::ShRUIOp::create(*this, selector, int32(4 * i));
-    number = arith::AndIOp::create(*this, number, int32(7));
-    Value shift = arith::ShLIOp::create(*this, number, int32(3));
-    Value byte = arith::ShRUIOp::create(*this, both, arith::ExtUIOp::create(*this, i64, shift));
-    byte = arith::TruncIOp::create(*this, getI32Type(), byte);
-    byte = arith::AndIOp::create(*this, byte, int32(255));
-    result = arith::OrIOp::create(*this, result, arith::ShLIOp::create(*this, byte, int32(8 * i)));
-  }
-  return result;
+  return instructions().permuteBytes(*this, a, b, selector);
 }
 
 Value BlockBuilder::fastExp(Value x) {
   // exp2 is an instruction everywhere; the factor costs half an ulp of the exponent.
   Value scaled = arith::MulFOp::create(*this, x, constant(x.getType(), 1.44269504088896341));
-  if (!target.isNvidia())
-    return math::Exp2Op::create(*this, scaled);
-  return LLVM::CallIntrinsicOp::create(
-             *this, getF32Type(), getStringAttr("llvm.nvvm.ex2.approx.ftz.f"), ValueRange{scaled})
-      .getResult(0);
+  return instructions().exp2(*this, scaled);
 }

@@ -12,12 +12,14 @@ using mlir::Value;
 using mlir::ValueRange;
 
 /// Address spaces of pointers, as all GPU targets of LLVM number them.
-enum AddressSpace : unsigned { kGlobal = 1, kShared = 3 };
+enum AddressSpace : unsigned { kGlobal = 1, kShared = 3, kConstant = 4 };
 
 /// The name of the shared memory of a block, and of the module's attribute that says how many bytes
 /// of it kernels use between their barriers; what lives longer lies behind those.
 constexpr llvm::StringLiteral kSharedMemory = "stc_shared";
 constexpr llvm::StringLiteral kScratchBytesAttr = "stc.block_scratch_bytes";
+/// The shared memory by which threads exchange values where registers cannot be read by others.
+constexpr llvm::StringLiteral kExchangeMemory = "stc_exchange";
 /// The module's attribute that says how many bytes of shared memory a block needs in all.
 constexpr llvm::StringLiteral kSharedBytesAttr = "stc.block_shared_bytes";
 
@@ -28,6 +30,17 @@ constexpr int64_t kBarrierBytes = 128;
 constexpr llvm::StringLiteral kKernelAttr = "stc.kernel";
 
 enum class Reduction { Sum, Maximum, UnsignedMaximum };
+
+/// What the bytes of a word are. Small: unsigned and below 128, so that they may be taken as
+/// signed.
+enum class Bytes { Signed, Unsigned, Small };
+
+/// What the codes of a quantized layout are.
+inline Bytes codeBytes(const Layout &layout) {
+  return layout.codeBits() < 8 ? Bytes::Small : Bytes::Unsigned;
+}
+
+class DeviceInstructions;
 
 /// A builder of code that the `blockThreads` threads of a block run together. Whatever is built
 /// must be reached by all of them, or by none, where it contains a barrier or a shuffle.
@@ -94,18 +107,22 @@ public:
   /// must come before these bytes are used again.
   Value reduceBlock(Reduction kind, Value value, Value scratch);
 
-  /// acc + the four products of bytes of a and b (i32 each), whose bytes are signed or not.
-  Value dot4(Value a, bool aSigned, Value b, bool bSigned, Value acc);
+  /// acc + the four products of bytes of a and b (i32 each). One of them has signed bytes.
+  Value dot4(Value a, Bytes aKind, Value b, Bytes bKind, Value acc);
   /// Byte i of the result is byte (nibble i of `selector`, lower 3 bits) of the eight bytes b:a,
   /// those of `a` first. Nibbles must be below 8.
   Value permuteBytes(Value a, Value b, Value selector);
-  /// The same, but where a nibble is 8 or more the byte's highest bit fills its place.
-  Value permuteBytesOrSigns(Value a, Value b, Value selector);
 
   /// exp(x) by the target's instruction, about 2 ulp; x of any sign.
   Value fastExp(Value x);
 
+  /// What the target has for all these.
+  const DeviceInstructions &instructions();
+
 private:
+  /// reduceLanes where threads exchange values through shared memory alone.
+  void exchangeLanes(Reduction kind, llvm::MutableArrayRef<Value> values, int64_t mask);
+
   const TargetDescription &target;
 };
 

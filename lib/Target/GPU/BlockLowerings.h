@@ -14,11 +14,13 @@ void emitAttentionTile(packed::AttentionTileOp op, const TargetDescription &targ
 void emitCacheUpdate(CacheUpdateOp op, const TargetDescription &target);
 void emitGather(packed::GatherOp op, const TargetDescription &target);
 void emitQuantizeActivations(packed::QuantizeActivationsOp op, const TargetDescription &target);
+void emitSplitActivations(packed::SplitActivationsOp op, const TargetDescription &target);
 void emitRotary(packed::RotaryOp op, const TargetDescription &target);
 
 /// A piece of a matrix multiplication for any number of tokens: row tiles of 16 rows, each taken
-/// from memory once per block of tokens.
-void emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &target);
+/// from memory once per block of tokens. Fails, with a diagnostic, where the target has no code for
+/// such inputs.
+mlir::LogicalResult emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &target);
 
 /// Row tiles (or pairs of them, with rotary embeddings) number first, first + step, ... below
 /// `count` of a matrix times one token, streamed through the block: `tiles` holds the

@@ -90,7 +90,7 @@ public:
         if (isFour)
           weights = words.both(words.left(weights, half == 0 ? 4 : 0), 0xF0F0F0F0);
         products.push_back(
-            builder.dot4(weights, /*aSigned=*/true, x, /*bSigned=*/true, builder.int32(0)));
+            builder.dot4(weights, Bytes::Signed, x, Bytes::Signed, emptySum(builder)));
       }
       llvm::append_range(results, addScaled(builder, scales, products, column, token,
                                             sums.slice(half * kWordRows, kWordRows), isPresent,

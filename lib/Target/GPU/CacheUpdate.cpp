@@ -2,6 +2,8 @@
 #include "BlockLowerings.h"
 #include "RowBuilder.h"
 
+#include "stc/Target/Kernels/Float8.h"
+
 using namespace mlir;
 using namespace stc;
 using namespace stc::gpu;
@@ -64,6 +66,8 @@ void CacheWriter::emit() {
 //===----------------------------------------------------------------------===//
 
 void CacheWriter::storeFloat(Value x, Value address) {
+  if (layout.element == KVElement::Float8)
+    return builder.storeAligned(toFloat8Bits(builder, x), address, 1);
   if (layout.element != KVElement::F16)
     return builder.storeAligned(x, address, sizeof(float));
   Type f32 = builder.getF32Type();
@@ -73,7 +77,7 @@ void CacheWriter::storeFloat(Value x, Value address) {
 }
 
 void CacheWriter::writeFloats(Value token) {
-  int64_t bytes = layout.element == KVElement::F16 ? 2 : 4;
+  int64_t bytes = layout.elementBytes();
   int64_t headDim = layout.headDim, padded = layout.paddedDim();
   builder.forThreads(layout.kvHeads * headDim, [&](Value number) {
     Value head = builder.quotient(number, headDim), d = builder.remainder(number, headDim);

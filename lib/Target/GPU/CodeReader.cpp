@@ -53,19 +53,35 @@ std::pair<Value, Value> CodeReader::loadScales(Value group) {
   return scalesAt(start, /*invariant=*/true);
 }
 
-std::pair<Value, Value> CodeReader::scalesAt(Value start, bool invariant) {
+std::array<Value, 2> CodeReader::halvesAt(Value start, bool invariant) {
   auto type = VectorType::get(2, builder.getF16Type());
   Value halves = builder.loadAligned(type, builder.address(start, times(rowPair, 4)), 4, invariant);
-  auto scaleOf = [&](int64_t row) -> Value {
+  std::array<Value, 2> values;
+  for (int64_t row : {0, 1}) {
     Value half = vector::ExtractOp::create(builder, halves, row);
-    Value scale = arith::ExtFOp::create(builder, builder.getF32Type(), half);
-    if (storedFactor() == 1)
-      return scale;
-    // Exact: a power of two.
-    return arith::MulFOp::create(builder, scale,
-                                 builder.constant(builder.getF32Type(), 1.0 / storedFactor()));
-  };
-  return {scaleOf(0), scaleOf(1)};
+    values[row] = arith::ExtFOp::create(builder, builder.getF32Type(), half);
+  }
+  return values;
+}
+
+std::pair<Value, Value> CodeReader::scalesAt(Value start, bool invariant) {
+  std::array<Value, 2> scales = halvesAt(start, invariant);
+  if (storedFactor() != 1) // Exact: a power of two.
+    for (Value &scale : scales)
+      scale = arith::MulFOp::create(builder, scale,
+                                    builder.constant(builder.getF32Type(), 1.0 / storedFactor()));
+  return {scales[0], scales[1]};
+}
+
+std::pair<Value, Value> CodeReader::loadMinimums(Value group) {
+  Value start = builder.address(
+      tile, builder.add(builder.mul(group, 2 * kTileRows), geometry.minimumsOffset));
+  return minimumsAt(start, /*invariant=*/true);
+}
+
+std::pair<Value, Value> CodeReader::minimumsAt(Value start, bool invariant) {
+  std::array<Value, 2> minimums = halvesAt(start, invariant);
+  return {minimums[0], minimums[1]};
 }
 
 std::pair<Value, Value> CodeReader::loadZeros(Value group) {
@@ -119,12 +135,87 @@ Value CodeReader::stagedPlace(Value offset) {
   return arith::XOrIOp::create(builder, offset, masked(right(offset, 2), bits));
 }
 
+std::pair<Value, Value> CodeReader::loadStaged(Value start, int64_t span, Value vector,
+                                               int64_t more) {
+  Value offset = plus(times(plus(vector, more), kStepBytes), times(rowPair, kRowPairBytes));
+  Value address = builder.address(start, stagedPlace(offset));
+  return loadRows(builder.address(address, span * spanBytes()), /*invariant=*/false);
+}
+
 CodeWords CodeReader::readStaged(Value start, int64_t span, Value part) {
-  return decodeDense(part, [&](Value vector, int64_t more) {
-    Value offset = plus(times(plus(vector, more), kStepBytes), times(rowPair, kRowPairBytes));
-    Value address = builder.address(start, stagedPlace(offset));
-    return loadRows(builder.address(address, span * spanBytes()), /*invariant=*/false);
-  });
+  return decodeDense(
+      part, [&](Value vector, int64_t more) { return loadStaged(start, span, vector, more); });
+}
+
+CodeWords CodeReader::readStagedInOrder(Value start, int64_t span, Value part) {
+  int64_t lanes = layout.lanes(), laneBits = 8 / lanes;
+  bool hasHighBits = layout.element == ElementKind::I3;
+  // Both steps are the same lane of their vectors.
+  Value vector = builder.createOrFold<arith::DivUIOp>(part, builder.int32(lanes));
+  Value shift = times(builder.createOrFold<arith::RemUIOp>(part, builder.int32(lanes)), laneBits);
+  std::pair<Value, Value> high;
+  if (hasHighBits)
+    high = loadStaged(start, span, builder.int32(0), 2);
+  CodeWords result;
+  for (int64_t half : {0, 1}) {
+    auto [first, second] = loadStaged(start, span, vector, half * kSpanParts / lanes);
+    for (int64_t row : {0, 1}) {
+      Value word = row == 0 ? first : second;
+      if (lanes > 1)
+        word = masked(right(word, shift), inEachByte((1 << laneBits) - 1));
+      if (hasHighBits) {
+        Value bit = right(row == 0 ? high.first : high.second, plus(part, half * kSpanParts));
+        word = arith::OrIOp::create(builder, word, left(masked(bit, inEachByte(1)), 2));
+      }
+      result.words[half][row] = word;
+    }
+  }
+  return result;
+}
+
+std::array<Value, 2> CodeReader::readStagedPairs(Value start, int64_t span, int64_t half,
+                                                 Value part) {
+  int64_t lanes = layout.lanes(), laneBits = 8 / lanes;
+  // Two threads have columns of a step; the next two those of the next step.
+  Value inStep = masked(part, 1), step = right(part, 1);
+  Value selector = plus(times(inStep, 0x2222), 0x5410);
+  // Two bytes of each of two words, from bit `shift` on, and `bits` of each.
+  auto join = [&](Value first, Value second, Value shift, int64_t bits) {
+    Value bytes = right(builder.permuteBytes(first, second, selector), shift);
+    return masked(bytes, inEachByte((1 << bits) - 1));
+  };
+  std::array<Value, 2> result;
+  auto load = [&](int64_t vector, Value more) {
+    return loadStaged(start, span, plus(more, vector), 0);
+  };
+  if (lanes < 4) { // the two steps of eight columns are one vector, or two
+    bool isOne = lanes == 2;
+    Value more = isOne ? builder.int32(0) : step;
+    std::pair<Value, Value> words[2] = {load(half * 4 / lanes, more),
+                                        load((half * 4 + 2) / lanes, more)};
+    for (int64_t row : {0, 1}) {
+      auto of = [&](const std::pair<Value, Value> &word) {
+        return row == 0 ? word.first : word.second;
+      };
+      result[row] = isOne ? join(of(words[0]), of(words[1]), times(step, laneBits), laneBits)
+                          : builder.permuteBytes(of(words[0]), of(words[1]), selector);
+    }
+    return result;
+  }
+  // All 16 columns are one vector.
+  auto [first, second] = load(half, builder.int32(0));
+  result = {first, second};
+  for (Value &word : result)
+    word = join(word, right(word, 2 * laneBits), times(step, laneBits), laneBits);
+  if (layout.element != ElementKind::I3)
+    return result;
+  auto [highFirst, highSecond] = loadStaged(start, span, builder.int32(0), 2);
+  for (int64_t row : {0, 1}) {
+    Value high = row == 0 ? highFirst : highSecond;
+    high = join(high, right(high, 2), plus(step, half * 4), 1);
+    result[row] = arith::OrIOp::create(builder, result[row], left(high, 2));
+  }
+  return result;
 }
 
 CodeWords

@@ -4,6 +4,7 @@
 
 #include "BlockBuilder.h"
 
+#include <array>
 #include <utility>
 
 namespace stc::gpu {
@@ -39,6 +40,7 @@ public:
   bool isSigned() const {
     return isPruned || layout.kind == LayoutKind::Pairs || layout.kind == LayoutKind::Block;
   }
+  Bytes byteKind() const { return isSigned() ? Bytes::Signed : codeBytes(layout); }
   /// What signed bytes are multiplied with: 16 where they are the upper half of a byte.
   int64_t storedFactor() const { return isSigned() && layout.element == ElementKind::I4 ? 16 : 1; }
   /// Whether values of a span are found by counting those before, so that `read` needs a position.
@@ -50,11 +52,14 @@ public:
   std::pair<Value, Value> loadScales(Value group);
   /// Zeros (i32) of both rows, of an asymmetric layout.
   std::pair<Value, Value> loadZeros(Value group);
+  /// f32 minimums of both rows, of a layout that has them.
+  std::pair<Value, Value> loadMinimums(Value group);
 
-  /// The same two of the group whose 16 scales or zeros begin at `start`. `invariant`: it is not
-  /// shared memory.
+  /// The same of the group whose 16 scales, zeros or minimums begin at `start`. `invariant`: it is
+  /// not shared memory.
   std::pair<Value, Value> scalesAt(Value start, bool invariant);
   std::pair<Value, Value> zerosAt(Value start, bool invariant);
+  std::pair<Value, Value> minimumsAt(Value start, bool invariant);
 
   /// The codes of part `part` (i32) of span `span` (index). `position` (i32): bytes from where
   /// values begin to those of the part, where positions are counted.
@@ -62,6 +67,13 @@ public:
   /// The same in a dense layout, of span number `span` of those whose values begin at `start` in
   /// shared memory, each 16 bytes where `stagedPlace` says.
   CodeWords readStaged(Value start, int64_t span, Value part);
+  /// The same for an instruction that takes columns in their order: the words of steps `part` and
+  /// `part` + 4 of the span.
+  CodeWords readStagedInOrder(Value start, int64_t span, Value part);
+  /// The same for an instruction that takes 16 columns in their order, of half `half` of the span:
+  /// of each row a word with the codes of columns 2 `part` and 2 `part` + 1, and of the same two
+  /// eight columns later.
+  std::array<Value, 2> readStagedPairs(Value start, int64_t span, int64_t half, Value part);
   /// Where bytes of values that were at `offset` (i32) are kept in shared memory, so that the
   /// threads of a warp which read a span find them in different banks. Keeps places in 128 bytes
   /// together, and those in 16 in order.
@@ -80,12 +92,16 @@ public:
   std::pair<Value, Value> readStored(Value stored);
 
 private:
+  /// f32 of two f16 numbers, of both rows, from the 16 at `start`.
+  std::array<Value, 2> halvesAt(Value start, bool invariant);
   Value loadWord(Value address) {
     return builder.loadAligned(builder.getI32Type(), address, 4, true);
   }
   /// Two words of neighbouring rows.
   std::pair<Value, Value> loadRows(Value address, bool invariant = true);
   CodeWords readDense(Value span, Value part);
+  /// Both rows' words of vector `vector` (i32) + `more` of a span in shared memory.
+  std::pair<Value, Value> loadStaged(Value start, int64_t span, Value vector, int64_t more);
   /// The words of a part of a span. `load` gives both rows' words of the span's vector of 64 bytes
   /// number `vector` (i32) + `more`.
   CodeWords

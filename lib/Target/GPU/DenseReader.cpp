@@ -50,7 +50,8 @@ public:
       for (int64_t step = 0; step < steps; ++step) {
         Value x = vector::ExtractOp::create(builder, codes, step);
         Value weights = field(builder, loaded, place, static_cast<int64_t>(row), step);
-        product = builder.dot4(weights, /*aSigned=*/false, x, /*bSigned=*/true, product);
+        product = builder.dot4(weights, bits < 8 ? Bytes::Small : Bytes::Unsigned, x, Bytes::Signed,
+                               product);
       }
     return addScaled(builder, scales, products, place.column, token, sums, place.isPresent);
   }

@@ -1,4 +1,5 @@
 // stc-emit-kernels: the kernels of a GPU image, and the frame every function needs.
+#include "DeviceInstructions.h"
 #include "Simulation.h"
 
 #include "stc/Runtime/ModelABI.h"
@@ -42,13 +43,26 @@ private:
 } // namespace
 
 static StringRef gridScope(const TargetDescription &target) {
-  return target.isNvidia() ? "device" : "agent";
+  return target.isNvidia() || target.isOpenCL() ? "device" : "agent";
+}
+
+/// Of the counter behind the grid's barrier. Without 64-bit atomics, which OpenCL leaves to
+/// extensions, the launch sets it to zero.
+static Type counterType(BlockBuilder &builder) {
+  return builder.getTarget().isOpenCL() ? builder.getI32Type() : builder.getI64Type();
+}
+
+/// The blocks of the grid, as a number of that type.
+static Value countOfBlocks(BlockBuilder &builder) {
+  Value blocks = mlir::gpu::GridDimOp::create(builder, mlir::gpu::Dimension::x);
+  return arith::IndexCastUIOp::create(builder, counterType(builder), blocks);
 }
 
 /// The counter behind the grid's barrier. What its block reads after it is as new as the counter.
 /// (A load without order and a fence behind the last one take a third longer on an H100.)
 static Value loadCounter(BlockBuilder &builder, Value counter) {
-  return LLVM::LoadOp::create(builder, builder.getI64Type(), counter, /*alignment=*/8,
+  Type type = counterType(builder);
+  return LLVM::LoadOp::create(builder, type, counter, type.getIntOrFloatBitWidth() / 8,
                               /*isVolatile=*/false, /*isNonTemporal=*/false,
                               /*isInvariant=*/false, /*isInvariantGroup=*/false,
                               LLVM::AtomicOrdering::acquire, gridScope(builder.getTarget()));
@@ -57,7 +71,7 @@ static Value loadCounter(BlockBuilder &builder, Value counter) {
 /// Notes where the counter stands before the first barrier of a launch: at the multiple of the
 /// blocks below it, as not all of them can have passed a barrier that this one has not reached.
 static void startCounting(BlockBuilder &builder, Value sync) {
-  Value blocks = builder.toI64(mlir::gpu::GridDimOp::create(builder, mlir::gpu::Dimension::x));
+  Value blocks = countOfBlocks(builder);
   Value now = loadCounter(builder, builder.global(sync));
   Value rest = arith::RemUIOp::create(builder, now, blocks);
   builder.storeAligned(arith::SubIOp::create(builder, now, rest), builder.barrierGoal(), 8);
@@ -67,17 +81,17 @@ static void startCounting(BlockBuilder &builder, Value sync) {
 /// blocks again: nothing needs to be set back between barriers or launches, and 64 bits never
 /// overflow. No block waits for what its addition returns, as it knows the goal.
 static void countBlocks(BlockBuilder &builder, Value sync) {
-  Type i64 = builder.getI64Type();
+  Type type = counterType(builder);
   Value counter = builder.global(sync);
-  Value blocks = builder.toI64(mlir::gpu::GridDimOp::create(builder, mlir::gpu::Dimension::x));
+  Value blocks = countOfBlocks(builder);
   Value goal =
-      arith::AddIOp::create(builder, builder.loadAligned(i64, builder.barrierGoal(), 8), blocks);
+      arith::AddIOp::create(builder, builder.loadAligned(type, builder.barrierGoal(), 8), blocks);
   builder.storeAligned(goal, builder.barrierGoal(), 8);
   StringRef scope = gridScope(builder.getTarget());
   // Additions of their own order nothing on NVIDIA's targets of LLVM.
   LLVM::FenceOp::create(builder, LLVM::AtomicOrdering::acq_rel, scope);
   LLVM::AtomicRMWOp::create(builder, LLVM::AtomicBinOp::add, counter,
-                            builder.constant(i64, int64_t(1)), LLVM::AtomicOrdering::monotonic,
+                            builder.constant(type, int64_t(1)), LLVM::AtomicOrdering::monotonic,
                             scope);
   auto wait = scf::WhileOp::create(builder, TypeRange(), ValueRange());
   OpBuilder::InsertionGuard guard(builder);
@@ -103,6 +117,7 @@ void EmitKernels::emitGridBarrier(FrameLowering &lowering) {
   OpBuilder start = OpBuilder::atBlockEnd(entry);
   auto end = func::ReturnOp::create(start, loc);
   BlockBuilder builder(end, description);
+  builder.instructions().publish(builder);
   builder.barrier();
   Value isFirst =
       arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, builder.thread(), builder.int32(0));
@@ -114,6 +129,7 @@ void EmitKernels::emitGridBarrier(FrameLowering &lowering) {
       countBlocks(builder, sync);
   });
   builder.barrier();
+  builder.instructions().observe(builder);
 }
 
 /// packed.thread is the block's number in the grid; packed.barrier waits for all of them.
@@ -149,7 +165,10 @@ LogicalResult EmitKernels::emitKernel(const EntryPoint &entry, FrameLowering &lo
   bool isSimulated = description.isSimulated();
   std::string name = isSimulated ? (entry.function + "_kernel").str()
                                  : entryPointName(entry.function, /*variant=*/-1);
-  auto function = func::FuncOp::create(builder, loc, name, builder.getFunctionType({pointer}, {}));
+  // AMD's launches leave parameters in constant memory, which pointers of any kind reach too.
+  Type parameter =
+      description.isAmd() ? LLVM::LLVMPointerType::get(&getContext(), kConstant) : pointer;
+  auto function = func::FuncOp::create(builder, loc, name, builder.getFunctionType(parameter, {}));
   lowering.getSymbols().insert(function);
   if (isSimulated) {
     function->setAttr("llvm.linkage",
@@ -158,21 +177,27 @@ LogicalResult EmitKernels::emitKernel(const EntryPoint &entry, FrameLowering &lo
     emitSimulatedEntryPoint(function, entryPointName(entry.function, variant), description,
                             bytes ? bytes.getInt() : 0);
   } else {
-    auto frameType = LLVM::LLVMArrayType::get(builder.getI8Type(), sizeof(StcFrame));
-    function.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(frameType));
+    if (!description.isOpenCL()) {
+      auto frameType = LLVM::LLVMArrayType::get(builder.getI8Type(), sizeof(StcFrame));
+      StringRef byValue = description.isAmd() ? LLVM::LLVMDialect::getByRefAttrName()
+                                              : LLVM::LLVMDialect::getByValAttrName();
+      function.setArgAttr(0, byValue, TypeAttr::get(frameType));
+    }
     function.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(), builder.getI64IntegerAttr(8));
     function->setAttr(kKernelAttr, builder.getUnitAttr());
   }
   builder.setInsertionPointToStart(function.addEntryBlock());
-  auto operands = lowering.operandsOf(entry, callee, builder, function.getArguments());
+  Value frame = function.getArgument(0);
+  if (frame.getType() != pointer)
+    frame = LLVM::AddrSpaceCastOp::create(builder, loc, pointer, frame);
+  auto operands = lowering.operandsOf(entry, callee, builder, frame);
   if (failed(operands))
     return failure();
   func::CallOp::create(builder, loc, callee, *operands);
   auto end = func::ReturnOp::create(builder, loc);
   if (!isSimulated) {
     BlockBuilder start(end, description);
-    start.setInsertionPointToStart(end->getBlock());
-    Value frame = end->getBlock()->getArgument(0);
+    start.setInsertionPointAfterValue(frame);
     Value isFirst =
         arith::CmpIOp::create(start, arith::CmpIPredicate::eq, start.thread(), start.int32(0));
     start.ifThen(isFirst, [&] {

@@ -89,7 +89,7 @@ public:
     getOperation().walk([&](Operation *op) {
       if (isa<packed::AttentionCombineOp, packed::AttentionTileOp, packed::GatherOp,
               packed::MatmulTileOp, packed::QuantizeActivationsOp, packed::RMSNormOp,
-              packed::RotaryOp, CacheUpdateOp>(op))
+              packed::RotaryOp, packed::SplitActivationsOp, CacheUpdateOp>(op))
         operations.push_back(op);
       else if (auto loop = dyn_cast<scf::ForOp>(op); loop && loop->hasAttr(kColumnsAttr))
         loops.push_back(loop);
@@ -104,13 +104,14 @@ public:
         op->emitOpError("expects memrefs: bufferization comes before kernels");
         return signalPassFailure();
       }
+      LogicalResult result = success();
       TypeSwitch<Operation *>(op)
           .Case([&](packed::AttentionCombineOp combine) {
             emitAttentionCombine(combine, *description);
           })
           .Case([&](packed::AttentionTileOp tile) { emitAttentionTile(tile, *description); })
           .Case([&](packed::GatherOp gather) { emitGather(gather, *description); })
-          .Case([&](packed::MatmulTileOp tile) { emitMatmulTile(tile, *description); })
+          .Case([&](packed::MatmulTileOp tile) { result = emitMatmulTile(tile, *description); })
           .Case([&](packed::QuantizeActivationsOp quantize) {
             if (!fused.contains(quantize))
               emitQuantizeActivations(quantize, *description);
@@ -121,7 +122,11 @@ public:
             emitRMSNorm(norm, fusion, *description);
           })
           .Case([&](packed::RotaryOp rotary) { emitRotary(rotary, *description); })
+          .Case(
+              [&](packed::SplitActivationsOp split) { emitSplitActivations(split, *description); })
           .Case([&](CacheUpdateOp update) { emitCacheUpdate(update, *description); });
+      if (failed(result))
+        return signalPassFailure();
       op->erase();
     }
   }

@@ -1,4 +1,6 @@
 // stc-lower-to-gpu: everything left becomes the LLVM dialect of a GPU.
+#include "AmdConversions.h"
+#include "OpenCL.h"
 #include "Simulation.h"
 
 #include "stc/Target/GPU/Passes.h"
@@ -9,6 +11,7 @@
 #include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/Transforms/DialectConversion.h"
 
 using namespace mlir;
@@ -38,6 +41,11 @@ public:
     if (description->isSimulated()) {
       if (failed(gpu::callRuntime(module, *description)))
         return signalPassFailure();
+    } else if (description->isAmd()) {
+      gpu::populateAmdConversions(converter, patterns, *description);
+    } else if (description->isOpenCL()) {
+      if (failed(gpu::callOpenCL(module, *description)))
+        return signalPassFailure();
     } else {
       // Behind LLVM's own instructions: these also call a library for what is one.
       populateGpuToNVVMConversionPatterns(converter, patterns, /*benefit=*/0);
@@ -45,13 +53,15 @@ public:
 
     LLVMConversionTarget legal(*context);
     legal.addLegalOp<ModuleOp>();
-    legal.addLegalDialect<NVVM::NVVMDialect>();
+    legal.addLegalDialect<NVVM::NVVMDialect, ROCDL::ROCDLDialect>();
     legal.markUnknownOpDynamicallyLegal([](Operation *) { return false; });
     legal.addLegalOp<UnrealizedConversionCastOp>();
     if (failed(applyFullConversion(module, legal, std::move(patterns))))
       return signalPassFailure();
     if (description->isSimulated())
       return gpu::mergeAddressSpaces(module);
+    if (description->isOpenCL())
+      return gpu::finishOpenCL(module, *description);
     for (auto function : module.getOps<LLVM::LLVMFuncOp>())
       if (!function.isExternal())
         finish(function, *description);
@@ -64,6 +74,8 @@ private:
     if (!function->hasAttr(gpu::kKernelAttr))
       return function.setAlwaysInline(true);
     function->removeAttr(gpu::kKernelAttr);
+    if (target.isAmd())
+      return gpu::markAmdKernel(function, target);
     Builder builder(function.getContext());
     function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), builder.getUnitAttr());
     function->setAttr(NVVM::NVVMDialect::getMaxntidAttrName(),

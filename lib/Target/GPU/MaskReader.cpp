@@ -139,7 +139,7 @@ public:
     Value shifts[2] = {words.number(4), words.number(0)};
     if (lanesPerBytes() == 2)
       shifts[0] = words.mul(words.flip(words.rem(place.piece, 2), 1), 4);
-    Values products(kRows, builder.int32(0));
+    Values products(kRows, emptySum(builder));
     for (int64_t step = 0; step < steps(); ++step) {
       Value x = steps() == 1 ? inputs : words.part(inputs, step);
       addStep(builder, loaded.slice(step * stepValues(), stepValues()), x,
@@ -247,8 +247,7 @@ private:
       uint32_t ofRow = (4 + row) << 4 | row;
       Value places = words.permute(firstPlaces, secondPlaces, ofRow);
       Value own = words.permute(x, builder.int32(0), places);
-      products[row] =
-          builder.dot4(codes[0], /*aSigned=*/true, own, /*bSigned=*/true, products[row]);
+      products[row] = builder.dot4(codes[0], Bytes::Signed, own, Bytes::Signed, products[row]);
       if (row + 1 == kRows)
         break;
       Value move = words.permute(moveLow, moveHigh, ofRow);

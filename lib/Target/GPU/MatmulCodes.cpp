@@ -23,8 +23,7 @@ public:
   CodeMatmul(packed::MatmulTileOp op, const TargetDescription &target)
       : TensorMatmul(op, target),
         hasManyTokens(cast<MemRefType>(op.getOut().getType()).isDynamicDim(0)),
-        isPruned(target.hasSparseMma && layout.kind == LayoutKind::NM && layout.n == 2 &&
-                 layout.m == 4 && layout.group % (2 * kSpanColumns) == 0) {}
+        isPruned(target.hasSparseMma && isForSparseProducts(layout)) {}
 
 private:
   /// A block of tokens times a tile, while it is emitted.
@@ -80,7 +79,6 @@ private:
   void addFragments(State &state, ValueRange words, ValueRange inputs, Values &sums);
   /// The words of a span as an instruction takes them; moves `position` on where those are counted.
   Values readSpan(State &state, Value span, Value &position);
-  Value firstPosition(State &state, Value group);
   void addStored(State &state, Value group, Values &sums);
   void addScaled(State &state, Value group, ArrayRef<Value> sums, Values &results);
 
@@ -227,7 +225,7 @@ void CodeMatmul::awaitSpans(State &state, Value span) {
 
 Values CodeMatmul::startingSums(State &state, Value group) {
   Value bits = builder.int32(kFloatBits);
-  if (!needsSums())
+  if (!needsSums() || layout.minimums)
     return Values(state.codes.size() * kFragmentValues, bits);
   std::array<Value, 2> zeros;
   if (layout.asymmetric)
@@ -244,13 +242,25 @@ Values CodeMatmul::startingSums(State &state, Value group) {
 }
 
 void CodeMatmul::addScaled(State &state, Value group, ArrayRef<Value> sums, Values &results) {
-  std::array<Value, 2> weightScales;
+  std::array<Value, 2> weightScales, minimums;
   if (!layout.perRow)
     std::tie(weightScales[0], weightScales[1]) = state.reader.loadScales(group);
+  SmallVector<std::array<Value, 2>> inputScales = staged(state, group, 0), inputSums;
+  if (layout.minimums) {
+    std::tie(minimums[0], minimums[1]) = state.reader.loadMinimums(group);
+    inputSums = staged(state, group, 1);
+  }
   size_t i = 0;
-  for (const std::array<Value, 2> &ofTokens : staged(state, group, 0))
+  for (auto [fragment, ofTokens] : llvm::enumerate(inputScales))
     for (int64_t row : {0, 1})
-      for (Value scale : ofTokens) {
+      for (int64_t token : {0, 1}) {
+        Value scale = ofTokens[token];
+        if (layout.minimums) {
+          results[i] = addShiftedSum(sums[i], weightScales[row], minimums[row],
+                                     inputSums[fragment][token], scale, results[i]);
+          ++i;
+          continue;
+        }
         if (!layout.perRow)
           scale = arith::MulFOp::create(builder, weightScales[row], scale);
         results[i] = addScaledSum(sums[i], scale, results[i]);
@@ -283,21 +293,6 @@ Values CodeMatmul::readSpan(State &state, Value span, Value &position) {
   }
   CodeWords words = state.reader.read(span, part, own);
   return {words.words[0][0], words.words[0][1], words.words[1][0], words.words[1][1]};
-}
-
-/// Where the values of a group begin, as the masks before it say: each thread counts some.
-Value CodeMatmul::firstPosition(State &state, Value group) {
-  Value parts = builder.mul(group, spansOfGroup() * kSpanParts);
-  Value lane = builder.toIndex(state.share.lane);
-  Value sum = builder.loop(lane, parts, builder.getTarget().warpThreads, builder.int32(0),
-                           [&](Value number, ValueRange values) -> Values {
-                             Value count = builder.index(kSpanParts);
-                             Value span = arith::DivUIOp::create(builder, number, count);
-                             Value part = arith::RemUIOp::create(builder, number, count);
-                             Value bytes = state.reader.bytesOf(span, builder.toI32(part));
-                             return {arith::AddIOp::create(builder, values[0], bytes)};
-                           })[0];
-  return builder.reduceLanes(Reduction::Sum, sum, builder.getTarget().warpThreads - 1);
 }
 
 void CodeMatmul::addFragments(State &state, ValueRange words, ValueRange inputs, Values &sums) {
@@ -373,22 +368,13 @@ void CodeMatmul::addPrunedSpans(State &state, ValueRange words, Value span, Valu
     Value number = builder.add(span, i);
     starts[i] = copiesCodes() ? buffer(state, number) : builder.mul(number, kSpanColumns);
   }
-  auto result = LLVM::LLVMStructType::getLiteral(builder.getContext(), {i32, i32, i32, i32});
-  Value selector = builder.int32(0);
   for (auto [i, row] : llvm::enumerate(state.codes)) {
     Values inputs;
     for (Value start : starts)
       for (int64_t columns = 0; columns < kSpanColumns; columns += 16)
         inputs.push_back(loadCodes(state, start, row, i32, columns));
-    Values fragment(ValueRange(sums).slice(i * kFragmentValues, kFragmentValues));
-    auto product = NVVM::MmaSpOp::create(
-        builder, result, words.take_front(4), inputs, fragment, words[4], selector,
-        ArrayRef<int64_t>{kTileRows, kFragmentTokens, 2 * kSpanColumns},
-        NVVM::MMAIntOverflow::wrapped,
-        std::array<NVVM::MMATypes, 2>{NVVM::MMATypes::s8, NVVM::MMATypes::s8});
-    product.setOrderedMetadata(builder.getTarget().ordersSparseMma);
-    for (int64_t value = 0; value < kFragmentValues; ++value)
-      sums[i * kFragmentValues + value] = LLVM::ExtractValueOp::create(builder, product, value);
+    addSparseProducts(words.take_front(4), words[4], inputs,
+                      MutableArrayRef<Value>(sums).slice(i * kFragmentValues, kFragmentValues));
   }
 }
 
@@ -464,7 +450,7 @@ Values CodeMatmul::multiply(const Share &share, const TokenBlock &block) {
   if (readsAhead)
     llvm::append_range(carried, readAhead(builder.mul(first, spansOfGroup())));
   else if (reader.countsPositions())
-    carried.push_back(firstPosition(state, begin));
+    carried.push_back(firstPosition(reader, share.lane, begin));
   carried = builder.loop(begin, end, 1, carried, [&](Value group, ValueRange values) {
     Values sums, next(values.take_front(results));
     Value following = known(builder.add(group, 1));

@@ -71,12 +71,27 @@ private:
 /// Products by the instructions every target has.
 std::unique_ptr<MatmulEmitter> createGenericMatmul(packed::MatmulTileOp op,
                                                    const TargetDescription &target);
-/// Products of int8 activations by tensor cores, for quantized layouts.
+/// Products of int8 activations by tensor cores, for quantized layouts in groups of whole spans.
 std::unique_ptr<MatmulEmitter> createCodeMatmul(packed::MatmulTileOp op,
                                                 const TargetDescription &target);
-/// The same for dense layouts with weights and activations in shared memory long before their use;
-/// null where that does not take the operation.
+/// The same for dense layouts and 2:4 with weights and activations in shared memory long before
+/// their use; null where that does not take the operation.
 std::unique_ptr<MatmulEmitter> createStagedMatmul(packed::MatmulTileOp op,
+                                                  const TargetDescription &target);
+/// Products of activations of 16 bits, the second input, by tensor cores: bf16 and f16 weights;
+/// null where that does not take the operation.
+std::unique_ptr<MatmulEmitter> createStagedHalves(packed::MatmulTileOp op,
+                                                  const TargetDescription &target);
+/// The same of 2:4 weights.
+std::unique_ptr<MatmulEmitter> createStagedPrunedHalves(packed::MatmulTileOp op,
+                                                        const TargetDescription &target);
+/// Products of activations rounded to f16, the only input, by tensor cores: dense codes, which
+/// become f16 in registers; null where that does not take the operation.
+std::unique_ptr<MatmulEmitter> createStagedWide(packed::MatmulTileOp op,
+                                                const TargetDescription &target);
+/// Products of int8 activations by AMD's matrix instructions, for quantized layouts; null where the
+/// target has none, or the layout's steps are stored or absent as a whole.
+std::unique_ptr<MatmulEmitter> createMatrixMatmul(packed::MatmulTileOp op,
                                                   const TargetDescription &target);
 /// Products of f32 activations, as sums of two bf16, by tensor cores: bf16 and f16 weights.
 std::unique_ptr<MatmulEmitter> createSplitMatmul(packed::MatmulTileOp op,

@@ -1,7 +1,6 @@
 // bf16 and f16 weights times f32 activations by tensor cores: numbers as sums of two bf16.
+#include "HalfProducts.h"
 #include "TensorMatmul.h"
-
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 using namespace mlir;
 using namespace stc;
@@ -9,8 +8,8 @@ using namespace stc::gpu;
 
 namespace {
 
-/// Columns of an instruction, and of them those of a thread.
-constexpr int64_t kStepColumns = 16, kThreadColumns = 4;
+/// Columns of a step that a thread has.
+constexpr int64_t kThreadColumns = 4;
 
 /// An activation is the sum of two bf16, high and low, but for 2^-17 of it; so is, exactly, an f16
 /// weight. Products of bf16 are exact; that of both low parts, 2^-18, is left out.
@@ -20,11 +19,6 @@ public:
       : TensorMatmul(op, target) {}
 
 private:
-  /// Two numbers as two pairs of bf16, each one i32.
-  struct Halves {
-    Value high, low;
-  };
-
   Values multiply(const Share &share, const TokenBlock &block) override;
   /// A thread's weights of a step, as the instruction takes them: four words of high parts, and of
   /// low parts where there are any. `first` (index): the step's first column. `mayEnd`: columns may
@@ -32,37 +26,12 @@ private:
   std::pair<Values, Values> readWeights(const Share &share, Value first, bool mayEnd);
   Values loadInputs(Value row, Value first, const Share &share, bool mayEnd);
   void addStep(const Share &share, ValueRange rows, Value first, bool mayEnd, Values &sums);
-  void addHalves(ValueRange weights, ValueRange inputs, Values &sums, size_t place);
 
-  Halves split(Value first, Value second);
-  Value roundPair(Value first, Value second);
   /// The thread's column number i of a step, and whether it exists (null: it does).
   std::pair<Value, Value> columnOf(const Share &share, Value first, int64_t i, bool mayEnd);
 };
 
 } // namespace
-
-/// Two f32 as bf16, the first one in the lower half.
-Value SplitMatmul::roundPair(Value first, Value second) {
-  auto type = VectorType::get(2, builder.getBF16Type());
-  Value pair =
-      LLVM::CallIntrinsicOp::create(builder, type, builder.getStringAttr("llvm.nvvm.ff2bf16x2.rn"),
-                                    ValueRange{second, first})
-          .getResult(0);
-  return LLVM::BitcastOp::create(builder, builder.getI32Type(), pair);
-}
-
-SplitMatmul::Halves SplitMatmul::split(Value first, Value second) {
-  Type f32 = builder.getF32Type();
-  Halves halves;
-  halves.high = roundPair(first, second);
-  Value bits = arith::ShLIOp::create(builder, halves.high, builder.int32(16));
-  first = arith::SubFOp::create(builder, first, arith::BitcastOp::create(builder, f32, bits));
-  bits = arith::AndIOp::create(builder, halves.high, builder.int32(int32_t(0xFFFF0000)));
-  second = arith::SubFOp::create(builder, second, arith::BitcastOp::create(builder, f32, bits));
-  halves.low = roundPair(first, second);
-  return halves;
-}
 
 std::pair<Value, Value> SplitMatmul::columnOf(const Share &share, Value first, int64_t i,
                                               bool mayEnd) {
@@ -98,14 +67,8 @@ std::pair<Values, Values> SplitMatmul::readWeights(const Share &share, Value fir
   }
   if (layout.element == ElementKind::BF16)
     return {high, low};
-  auto halfType = VectorType::get(2, builder.getF16Type());
   for (Value &word : high) {
-    Value pair = LLVM::BitcastOp::create(builder, halfType, word);
-    auto wide = [&](int64_t i) -> Value {
-      Value half = vector::ExtractOp::create(builder, pair, i);
-      return arith::ExtFOp::create(builder, builder.getF32Type(), half);
-    };
-    Halves halves = split(wide(0), wide(1));
+    SplitPair halves = splitHalves(builder, word);
     word = halves.high;
     low.push_back(halves.low);
   }
@@ -133,31 +96,22 @@ Values SplitMatmul::loadInputs(Value row, Value first, const Share &share, bool 
   return inputs;
 }
 
-void SplitMatmul::addHalves(ValueRange weights, ValueRange inputs, Values &sums, size_t place) {
-  Type f32 = builder.getF32Type();
-  auto result = LLVM::LLVMStructType::getLiteral(builder.getContext(), {f32, f32, f32, f32});
-  Values fragment(ValueRange(sums).slice(place, kFragmentValues));
-  Value product = NVVM::MmaOp::create(
-      builder, result, weights, inputs, fragment,
-      ArrayRef<int64_t>{kTileRows, kFragmentTokens, kStepColumns}, std::nullopt, std::nullopt,
-      std::array<NVVM::MMATypes, 2>{NVVM::MMATypes::bf16, NVVM::MMATypes::bf16},
-      std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row, NVVM::MMALayout::col});
-  for (int64_t value = 0; value < kFragmentValues; ++value)
-    sums[place + value] = LLVM::ExtractValueOp::create(builder, product, value);
-}
-
 void SplitMatmul::addStep(const Share &share, ValueRange rows, Value first, bool mayEnd,
                           Values &sums) {
   auto [high, low] = readWeights(share, first, mayEnd);
   for (auto [i, row] : llvm::enumerate(rows)) {
     Values x = loadInputs(row, first, share, mayEnd);
-    Halves front = split(x[0], x[1]), back = split(x[2], x[3]);
-    size_t place = i * kFragmentValues;
+    SplitPair front = splitPair(builder, x[0], x[1]), back = splitPair(builder, x[2], x[3]);
+    MutableArrayRef<Value> own(sums);
+    own = own.slice(i * kFragmentValues, kFragmentValues);
+    auto add = [&](ValueRange weights, ValueRange inputs) {
+      addHalfProducts(builder, ElementKind::BF16, weights, inputs, own);
+    };
     // The smaller ones first.
-    addHalves(high, {front.low, back.low}, sums, place);
+    add(high, {front.low, back.low});
     if (!low.empty())
-      addHalves(low, {front.high, back.high}, sums, place);
-    addHalves(high, {front.high, back.high}, sums, place);
+      add(low, {front.high, back.high});
+    add(high, {front.high, back.high});
   }
 }
 

@@ -1,5 +1,5 @@
-// Dense quantized weights times int8 activations by tensor cores: both come through shared memory.
-#include "TensorMatmul.h"
+// Dense and 2:4 weights times int8 activations by tensor cores: who computes what, and products.
+#include "StagedMatmul.h"
 #include "Words.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -8,130 +8,13 @@ using namespace mlir;
 using namespace stc;
 using namespace stc::gpu;
 
-namespace {
-
-/// Columns that are copied and waited for at once.
-constexpr int64_t kPortionColumns = 128;
-/// Bytes that are copied by one instruction.
-constexpr int64_t kCopyBytes = 16;
-/// Most row tiles, and groups of kFragmentTokens tokens, that a warp multiplies: 8 instructions for
-/// six fragments that are read, and 64 registers of sums.
-constexpr int64_t kWarpTiles = 2, kWarpFragments = 4;
-constexpr int64_t kMostSlots = 8;
-/// Portions of a slice in shared memory: one that is multiplied, the others on their way.
-constexpr int64_t kFewestBuffers = 2, kMostBuffers = 4;
-/// Of shared memory, in percent: the rest remains a cache, which streams of weights go through when
-/// a single token is computed.
-constexpr int64_t kShare = 72;
-
-/// Slices of the columns are computed by warps of their own, which go through them portion by
-/// portion and wait only for each other. The warps of a slice divide its slots and its tokens, so
-/// that what one of them copied is read by many; the fewer tokens there are, the more slices.
-class StagedMatmul final : public TensorMatmul {
-public:
-  StagedMatmul(packed::MatmulTileOp op, const TargetDescription &target)
-      : TensorMatmul(op, target), freeBytes(target.sharedBytes * kShare / 100 - kBarrierBytes) {
-    op->getParentOfType<ModuleOp>().walk([&](memref::AllocaOp buffer) {
-      MemRefType type = buffer.getType();
-      if (type.hasStaticShape())
-        freeBytes -= llvm::alignTo(
-            type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8), 128);
-    });
-  }
-
-  SmallVector<int64_t> blockSizes() const override {
-    SmallVector<int64_t> sizes;
-    for (int64_t tokens : {128, 64, 32, 8})
-      if (divide(tokens).slices > 0)
-        sizes.push_back(tokens);
-    return sizes;
-  }
-
-private:
-  /// How a block of threads divides a block of tokens and `atOnce` slots.
-  struct Division {
-    int64_t tokens, atOnce, warpTiles, warpFragments;
-    int64_t tokenWarps, slices, buffers; // slices: 0 where shared memory is too small
-    int64_t rowWarps() const { return atOnce / warpTiles; }
-    int64_t sliceWarps() const { return rowWarps() * tokenWarps; }
-    /// Whether copies are on their way to all buffers: to the one that was just read as soon as a
-    /// warp alone has read it. Several warps wait for each other once for each portion, and then
-    /// copy to the buffer before.
-    bool fillsAll() const { return sliceWarps() == 1; }
-    int64_t portionsAhead() const { return fillsAll() ? buffers : buffers - 1; }
-  };
-  /// Where the parts of a portion lie in a buffer.
-  struct Places {
-    int64_t values, inputScales, inputSums, scales, zeros, end;
-  };
-  /// What a thread copies of each portion.
-  struct Copy {
-    Value from;          // in the first portion, in global memory
-    int64_t fromMore;    // bytes behind that
-    Value to;            // i32, in a buffer
-    int64_t toMore;      // bytes behind that
-    int64_t bytes, step; // step: from one portion to the next
-    Value exists;        // null: this thread has it
-  };
-  struct State {
-    const TokenBlock &block;
-    const Division &division;
-    Places places;
-    Share share;
-    Value rowWarp, tokenWarp; // i32, in the slice
-    SmallVector<Copy> copies;
-    SmallVector<CodeReader> readers; // of the warp's tiles
-    SmallVector<std::array<Value, 2>> rowZeros;
-  };
-
-  Division divide(int64_t tokens) const;
-  /// Whether shared memory has room for so many slices; sets what follows from them.
-  bool fit(Division &division, int64_t slices) const;
-  Places place(const Division &division) const;
-  void emitBlock(const TokenBlock &block) override;
-  Values multiply(const Share &, const TokenBlock &) override {
-    llvm_unreachable("slices have several warps");
-  }
-
-  int64_t portions() const { return geometry.paddedColumns / kPortionColumns; }
-  int64_t portionGroups() const { return kPortionColumns / layout.group; }
-  int64_t valueBytes() const { return kPortionColumns * kTileRows * layout.codeBits() / 8; }
-  bool hasGroupScales() const { return !layout.perRow; }
-  bool hasGroupZeros() const { return layout.asymmetric && !layout.perRow; }
-
-  int64_t sliceThreads(const State &state) const {
-    return state.division.sliceWarps() * builder.getTarget().warpThreads;
-  }
-  /// Whether the tiles of a block's slots lie one behind the other.
-  bool tilesFollow() const {
-    return parts() == 1 && !layout.hasTable() && geometry.rowTiles % slots() == 0;
-  }
-  void findTokenCopies(State &state, unsigned input, int64_t bytes, int64_t pieceBytes,
-                       int64_t place, bool areCodes);
-  void findTileCopies(State &state, Value firstSlot, int64_t offset, int64_t bytes, int64_t place,
-                      bool areValues);
-  void findCopies(State &state, Value firstSlot);
-  /// Starts to copy portion `number` (index) of a slice that ends before `end` to the buffer at
-  /// `buffer` (i32).
-  void copyPortion(State &state, Value number, Value end, Value buffer);
-  void await(State &state);
-  Values multiplyPortions(State &state);
-  void multiplyGroup(State &state, Value buffer, int64_t group, Values &results);
-  /// A value of each of this thread's two tokens of a group of tokens.
-  std::array<Value, 2> loadTokens(State &state, Value start, Type type, int64_t fragment,
-                                  int64_t group);
-
-  int64_t freeBytes; // of shared memory, for this operation
-};
-
-} // namespace
-
 //===----------------------------------------------------------------------===//
 // Who does what
 //===----------------------------------------------------------------------===//
 
 bool StagedMatmul::fit(Division &division, int64_t slices) const {
-  int64_t buffers = std::min(kMostBuffers, freeBytes / (slices * place(division).end));
+  int64_t buffers =
+      std::min(kMostBuffers, (freeBytes / slices - operandBytes(division)) / place(division).end);
   int64_t sumBytes = slices * division.atOnce * division.tokens * kTokenBytes;
   if (buffers < kFewestBuffers || sumBytes > freeBytes)
     return false;
@@ -144,6 +27,16 @@ StagedMatmul::Division StagedMatmul::divide(int64_t tokens) const {
   Division division{};
   division.tokens = tokens;
   division.atOnce = std::min<int64_t>(kMostSlots, llvm::bit_floor(uint64_t(slots())));
+  if (builder.getTarget().hasWarpgroupMma && division.atOnce % kWarpgroupWarps == 0 &&
+      tokens % (kWarpgroupFragments * kFragmentTokens) == 0 && groupsOfSpan() == 1) {
+    division.usesWarpgroups = true;
+    division.warpTiles = 1;
+    division.warpFragments = kWarpgroupFragments;
+    division.tokenWarps = tokens / (kWarpgroupFragments * kFragmentTokens);
+    if (fit(division, builder.warps() / division.sliceWarps()))
+      return division;
+    division.usesWarpgroups = false;
+  }
   division.warpTiles = std::min(division.atOnce, kWarpTiles);
   auto setFragments = [&](int64_t count) {
     division.warpFragments = count;
@@ -171,140 +64,14 @@ StagedMatmul::Places StagedMatmul::place(const Division &division) const {
   };
   int64_t groups = portionGroups();
   places.values = take(division.atOnce * valueBytes());
+  places.masks = take(isPruned ? division.atOnce * maskBytes() : 0);
   places.inputScales = take(division.tokens * groups * 4);
-  places.inputSums = take(division.tokens * groups * 4);
+  places.inputSums = take(isPruned ? 0 : division.tokens * groups * 4);
   places.scales = take(hasGroupScales() ? division.atOnce * groups * kTileRows * 2 : 0);
   places.zeros = take(hasGroupZeros() ? division.atOnce * groups * kTileRows : 0);
-  places.end = end;
+  places.minimums = take(layout.minimums ? division.atOnce * groups * kTileRows * 2 : 0);
+  places.end = division.usesWarpgroups ? llvm::alignTo(end, kWarpgroupAlignment) : end;
   return places;
-}
-
-//===----------------------------------------------------------------------===//
-// Copies
-//===----------------------------------------------------------------------===//
-
-/// Copies of `bytes` of each portion of each slot's tile, which begin `offset` behind the tile.
-void StagedMatmul::findTileCopies(State &state, Value firstSlot, int64_t offset, int64_t bytes,
-                                  int64_t place, bool areValues) {
-  Words words(builder);
-  int64_t threads = sliceThreads(state), perTile = bytes / kCopyBytes;
-  int64_t count = state.division.atOnce * perTile;
-  auto fromOf = [&](Value tile, Value inTile) -> Value {
-    Value slot = builder.add(firstSlot, builder.toIndex(tile));
-    return builder.address(builder.address(tileAddress(tileOf(slot)), offset), inTile);
-  };
-  auto toOf = [&](Value tile, Value inTile) -> Value {
-    Value to = areValues ? state.readers.front().stagedPlace(inTile) : inTile;
-    return words.add(words.add(words.mul(tile, bytes), to), place);
-  };
-  Value thread = state.share.number, zero = builder.int32(0);
-  // A thread's copies are as far from each other as its first one allows: what differs is known.
-  bool isInOne = perTile % threads == 0, isInSome = threads % perTile == 0;
-  if ((isInOne || isInSome) && count % threads == 0) {
-    Value tile = isInOne ? zero : words.div(thread, perTile);
-    Value inTile = words.mul(isInOne ? thread : words.rem(thread, perTile), kCopyBytes);
-    Value from, to = toOf(tile, inTile);
-    for (int64_t first = 0; first < count; first += threads) {
-      int64_t skipped = first / perTile, rest = first % perTile * kCopyBytes;
-      bool isNew = first == 0 || (rest == 0 && !tilesFollow());
-      if (isNew)
-        from = fromOf(words.add(tile, skipped), inTile);
-      int64_t more = rest + (tilesFollow() ? skipped * geometry.tileBytes : 0);
-      state.copies.push_back({from, more, to, skipped * bytes + rest, kCopyBytes, bytes, Value()});
-    }
-    return;
-  }
-  for (int64_t first = 0; first < count; first += threads) {
-    Value number = words.add(thread, first);
-    Value exists = count - first < threads ? words.isBelow(number, count) : Value();
-    if (exists)
-      number = arith::MinUIOp::create(builder, number, builder.int32(count - 1));
-    Value tile = words.div(number, perTile);
-    Value inTile = words.mul(words.rem(number, perTile), kCopyBytes);
-    state.copies.push_back(
-        {fromOf(tile, inTile), 0, toOf(tile, inTile), 0, kCopyBytes, bytes, exists});
-  }
-}
-
-/// Copies of `bytes` of each portion of each token of an input, in pieces of `pieceBytes`. What
-/// tokens that are not there would have stays unknown.
-void StagedMatmul::findTokenCopies(State &state, unsigned input, int64_t bytes, int64_t pieceBytes,
-                                   int64_t place, bool areCodes) {
-  Words words(builder);
-  int64_t threads = sliceThreads(state), perToken = bytes / pieceBytes;
-  int64_t tokens = state.block.count, atOnce = std::max<int64_t>(1, threads / perToken);
-  assert(threads % perToken == 0 && "a token has few pieces");
-  Value token = words.div(state.share.number, perToken);
-  Value piece = words.rem(state.share.number, perToken);
-  Value inToken = words.mul(piece, pieceBytes);
-  Value matrix = op.getInputs()[input];
-  int64_t rowBytes = BlockBuilder::rowBytes(cast<MemRefType>(matrix.getType()));
-  Value from = builder.rowAddress(matrix, state.block.first);
-  from = builder.address(from, builder.mul(builder.toIndex(token), rowBytes));
-  from = builder.global(builder.address(from, inToken));
-  if (areCodes) // four tokens' 32 bytes of a span are in different banks
-    inToken = words.flip(inToken, words.mul(words.rem(token, 4), 2 * kCopyBytes));
-  Value to = words.add(words.add(words.mul(token, bytes), inToken), place);
-  for (int64_t first = 0; first < tokens; first += atOnce) {
-    Value exists;
-    if (state.block.present)
-      exists = words.isBelow(words.add(token, first), state.block.present);
-    else if (tokens - first < atOnce)
-      exists = words.isBelow(token, tokens - first);
-    state.copies.push_back({from, first * rowBytes, to, first * bytes, pieceBytes, bytes, exists});
-  }
-}
-
-void StagedMatmul::findCopies(State &state, Value firstSlot) {
-  int64_t bytes = 4 * portionGroups(), rows = portionGroups() * kTileRows;
-  const Places &places = state.places;
-  findTokenCopies(state, 0, kPortionColumns, kCopyBytes, 0, true);
-  findTokenCopies(state, 1, bytes, bytes, places.inputScales, false);
-  findTokenCopies(state, 2, bytes, bytes, places.inputSums, false);
-  findTileCopies(state, firstSlot, geometry.valuesOffset, valueBytes(), places.values, true);
-  if (hasGroupScales())
-    findTileCopies(state, firstSlot, geometry.scalesOffset, 2 * rows, places.scales, false);
-  if (hasGroupZeros())
-    findTileCopies(state, firstSlot, geometry.zerosOffset, rows, places.zeros, false);
-}
-
-void StagedMatmul::copyPortion(State &state, Value number, Value end, Value buffer) {
-  Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, number, end);
-  builder.ifThen(exists, [&] {
-    Value start = builder.address(state.share.staging, buffer);
-    for (const Copy &copy : state.copies) {
-      auto emit = [&] {
-        // Distances that are known become part of the instruction.
-        Value from = builder.address(copy.from, builder.mul(number, copy.step));
-        NVVM::CpAsyncOp::create(builder,
-                                builder.address(builder.address(start, copy.to), copy.toMore),
-                                builder.address(from, copy.fromMore), copy.bytes,
-                                copy.bytes == kCopyBytes ? NVVM::LoadCacheModifierKind::CG
-                                                         : NVVM::LoadCacheModifierKind::CA,
-                                Value());
-      };
-      if (copy.exists)
-        builder.ifThen(copy.exists, emit);
-      else
-        emit();
-    }
-  });
-  // Also where there is nothing left: waiting counts these.
-  NVVM::CpAsyncCommitGroupOp::create(builder);
-}
-
-/// Waits for the portion that is next, and until no thread of the slice reads the one before any
-/// more.
-void StagedMatmul::await(State &state) {
-  NVVM::CpAsyncWaitGroupOp::create(builder, state.division.portionsAhead() - 1);
-  if (state.division.fillsAll()) {
-    NVVM::SyncWarpOp::create(builder, builder.int32(-1));
-    return;
-  }
-  // Barrier 0 is the block's.
-  Value number = arith::AddIOp::create(builder, state.share.slice, builder.int32(1));
-  NVVM::BarrierOp::create(builder, TypeRange(), number, builder.int32(sliceThreads(state)),
-                          NVVM::BarrierReductionAttr(), Value());
 }
 
 //===----------------------------------------------------------------------===//
@@ -323,6 +90,68 @@ std::array<Value, 2> StagedMatmul::loadTokens(State &state, Value start, Type ty
   }
   return {builder.loadAligned(type, place, 4),
           builder.loadAligned(type, builder.address(place, groups * 4), 4)};
+}
+
+void StagedMatmul::addSpans(State &state, function_ref<Value(int64_t tile)> values, Value inputs,
+                            int64_t group, Values &sums) {
+  const Division &division = state.division;
+  Words words(builder);
+  // Where the thread's columns of each token are, but for the span.
+  Value token = words.add(words.mul(state.tokenWarp, division.warpFragments * kFragmentTokens),
+                          state.share.rowPair);
+  Value row = words.mul(token, kPortionColumns);
+  Value inSpan = words.mul(words.rem(state.share.part, 2), 8);
+  Value chunk = words.flip(words.div(state.share.part, 2), words.mul(words.rem(token, 4), 2));
+  auto two = VectorType::get(2, builder.getI32Type());
+  int64_t spans = std::max<int64_t>(1, layout.group / kSpanColumns);
+  int64_t firstSpan = group * layout.group / kSpanColumns;
+  // Of two groups in a span, the threads of half of its parts have the columns of each; the others
+  // multiply by zeros.
+  Value isOfGroup;
+  if (groupsOfSpan() > 1)
+    isOfGroup = arith::CmpIOp::create(
+        builder, group % 2 == 0 ? arith::CmpIPredicate::ult : arith::CmpIPredicate::uge,
+        state.share.part, builder.int32(kSpanParts / 2));
+  for (int64_t span = firstSpan; span < firstSpan + spans; ++span) {
+    Values codes;
+    Value place = words.mul(words.flip(chunk, 2 * span), kCopyBytes);
+    Value start = builder.address(inputs, words.add(words.add(row, place), inSpan));
+    for (int64_t fragment = 0; fragment < division.warpFragments; ++fragment) {
+      Value own = builder.loadAligned(
+          two, builder.address(start, fragment * kFragmentTokens * kPortionColumns), 8);
+      codes.push_back(words.part(own, 0));
+      codes.push_back(words.part(own, 1));
+    }
+    for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
+      CodeWords own = state.readers[tile].readStaged(values(tile), span, state.share.part);
+      Value weights[] = {own.words[0][0], own.words[0][1], own.words[1][0], own.words[1][1]};
+      for (Value &weight : weights)
+        if (isOfGroup)
+          weight = words.select(isOfGroup, weight, words.number(0));
+      for (int64_t fragment = 0; fragment < division.warpFragments; ++fragment)
+        addProducts(weights, /*isSigned=*/false, ValueRange(codes).slice(2 * fragment, 2),
+                    MutableArrayRef<Value>(sums).slice((tile * division.warpFragments + fragment) *
+                                                           kFragmentValues,
+                                                       kFragmentValues));
+    }
+  }
+}
+
+Value StagedMatmul::warpgroupInputs(State &state, Value inputs) {
+  static_assert(kPortionColumns == kWarpgroupRowBytes);
+  constexpr int64_t bytes = kWarpgroupFragments * kFragmentTokens * kWarpgroupRowBytes;
+  return builder.address(inputs, Words(builder).mul(state.tokenWarp, bytes));
+}
+
+void StagedMatmul::addSpansTogether(State &state, Value values, Value inputs, int64_t group,
+                                    Values &sums) {
+  int64_t spans = layout.group / kSpanColumns;
+  SmallVector<std::array<Value, 4>> weights;
+  for (int64_t span = group * spans; span < (group + 1) * spans; ++span) {
+    CodeWords own = state.readers[0].readStagedInOrder(values, span, state.share.part);
+    weights.push_back({own.words[0][0], own.words[0][1], own.words[1][0], own.words[1][1]});
+  }
+  addWarpgroupProducts(builder, weights, warpgroupInputs(state, inputs), group * spans, sums);
 }
 
 void StagedMatmul::multiplyGroup(State &state, Value buffer, int64_t group, Values &results) {
@@ -345,8 +174,9 @@ void StagedMatmul::multiplyGroup(State &state, Value buffer, int64_t group, Valu
   Values sums;
   SmallVector<std::array<Value, 2>> inputSums;
   for (int64_t fragment = 0; fragment < division.warpFragments; ++fragment)
-    inputSums.push_back(
-        loadTokens(state, ofTokens(state.places.inputSums), builder.getI32Type(), fragment, group));
+    inputSums.push_back(isPruned ? std::array<Value, 2>{builder.int32(0), builder.int32(0)}
+                                 : loadTokens(state, ofTokens(state.places.inputSums),
+                                              builder.getI32Type(), fragment, group));
   for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
     std::array<Value, 2> zeros;
     if (hasGroupZeros()) {
@@ -361,39 +191,19 @@ void StagedMatmul::multiplyGroup(State &state, Value buffer, int64_t group, Valu
         for (Value sum : tokens) {
           if (layout.asymmetric)
             sum = words.mul(sum, zeros[row]);
-          sums.push_back(words.add(sum, kFloatBits));
+          sums.push_back(layout.minimums ? builder.int32(kFloatBits) : words.add(sum, kFloatBits));
         }
   }
 
-  // Where the thread's columns of each token are, but for the span.
-  Value token = words.add(words.mul(state.tokenWarp, division.warpFragments * kFragmentTokens),
-                          state.share.rowPair);
-  Value row = words.mul(token, kPortionColumns);
-  Value inSpan = words.mul(words.rem(state.share.part, 2), 8);
-  Value chunk = words.flip(words.div(state.share.part, 2), words.mul(words.rem(token, 4), 2));
-  auto two = VectorType::get(2, builder.getI32Type());
-  int64_t spans = layout.group / kSpanColumns;
-  for (int64_t span = group * spans; span < (group + 1) * spans; ++span) {
-    Values inputs;
-    Value place = words.mul(words.flip(chunk, 2 * span), kCopyBytes);
-    Value start = builder.address(at(0), words.add(words.add(row, place), inSpan));
-    for (int64_t fragment = 0; fragment < division.warpFragments; ++fragment) {
-      Value codes = builder.loadAligned(
-          two, builder.address(start, fragment * kFragmentTokens * kPortionColumns), 8);
-      inputs.push_back(words.part(codes, 0));
-      inputs.push_back(words.part(codes, 1));
-    }
-    for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
-      CodeWords own = state.readers[tile].readStaged(
-          ofTile(state.places.values, tile, valueBytes()), span, state.share.part);
-      Value weights[] = {own.words[0][0], own.words[0][1], own.words[1][0], own.words[1][1]};
-      for (int64_t fragment = 0; fragment < division.warpFragments; ++fragment)
-        addProducts(weights, /*isSigned=*/false, ValueRange(inputs).slice(2 * fragment, 2),
-                    MutableArrayRef<Value>(sums).slice((tile * division.warpFragments + fragment) *
-                                                           kFragmentValues,
-                                                       kFragmentValues));
-    }
-  }
+  auto values = [&](int64_t tile) { return ofTile(state.places.values, tile, valueBytes()); };
+  if (isPruned && division.usesWarpgroups)
+    addPrunedTogether(state, at(0), group, sums);
+  else if (isPruned)
+    addPruned(state, at(0), group, sums);
+  else if (division.usesWarpgroups)
+    addSpansTogether(state, values(0), at(0), group, sums);
+  else
+    addSpans(state, values, at(0), group, sums);
 
   SmallVector<std::array<Value, 2>> inputScales;
   for (int64_t fragment = 0; fragment < division.warpFragments; ++fragment)
@@ -401,15 +211,27 @@ void StagedMatmul::multiplyGroup(State &state, Value buffer, int64_t group, Valu
                                      builder.getF32Type(), fragment, group));
   size_t i = 0;
   for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
-    std::array<Value, 2> scales;
-    if (hasGroupScales()) {
-      Value start = ofTile(state.places.scales, tile, groups * kTileRows * 2);
-      std::tie(scales[0], scales[1]) = state.readers[tile].scalesAt(
-          builder.address(start, group * kTileRows * 2), /*invariant=*/false);
-    }
-    for (const std::array<Value, 2> &tokens : inputScales)
+    std::array<Value, 2> scales, minimums;
+    auto ofGroup = [&](int64_t place) {
+      return builder.address(ofTile(place, tile, groups * kTileRows * 2), group * kTileRows * 2);
+    };
+    CodeReader &reader = state.readers[tile];
+    if (hasGroupScales())
+      std::tie(scales[0], scales[1]) =
+          reader.scalesAt(ofGroup(state.places.scales), /*invariant=*/false);
+    if (layout.minimums)
+      std::tie(minimums[0], minimums[1]) =
+          reader.minimumsAt(ofGroup(state.places.minimums), /*invariant=*/false);
+    for (auto [fragment, tokens] : llvm::enumerate(inputScales))
       for (int64_t row : {0, 1})
-        for (Value scale : tokens) {
+        for (int64_t token : {0, 1}) {
+          Value scale = tokens[token];
+          if (layout.minimums) {
+            results[i] = addShiftedSum(sums[i], scales[row], minimums[row],
+                                       inputSums[fragment][token], scale, results[i]);
+            ++i;
+            continue;
+          }
           if (hasGroupScales())
             scale = arith::MulFOp::create(builder, scales[row], scale);
           results[i] = addScaledSum(sums[i], scale, results[i]);
@@ -433,7 +255,8 @@ Values StagedMatmul::multiplyPortions(State &state) {
 
   int64_t bytes = state.places.end, last = (division.buffers - 1) * bytes;
   for (int64_t i = 0; i < division.portionsAhead(); ++i)
-    copyPortion(state, builder.add(begin, i), end, builder.int32(i * bytes));
+    copyPortion(state.copies, builder.add(begin, i), end,
+                builder.address(state.share.staging, builder.int32(i * bytes)));
   Values carried(division.warpTiles * division.warpFragments * kFragmentValues,
                  builder.constant(builder.getF32Type(), 0.0));
   carried.push_back(builder.int32(0));
@@ -448,11 +271,14 @@ Values StagedMatmul::multiplyPortions(State &state) {
           arith::AddIOp::create(builder, buffer, builder.int32(step)).getResult());
     };
     auto copyNext = [&](Value to) {
-      copyPortion(state, builder.add(number, division.portionsAhead()), end, to);
+      copyPortion(state.copies, builder.add(number, division.portionsAhead()), end,
+                  builder.address(state.share.staging, to));
     };
     await(state);
     if (!division.fillsAll())
       copyNext(unless(0, last, -bytes));
+    if (isPruned)
+      makeOperands(state, buffer);
     for (int64_t group = 0; group < portionGroups(); ++group)
       multiplyGroup(state, buffer, group, results);
     if (division.fillsAll()) {
@@ -480,17 +306,18 @@ void StagedMatmul::emitBlock(const TokenBlock &block) {
   Division division = divide(block.count);
   Words words(builder);
   State state{block, division, place(division), {}, {}, {}, {}, {}, {}};
-  int64_t sliceBytes = division.buffers * state.places.end;
+  int64_t bytes = sliceBytes(division);
   int64_t tileSums = block.count * kTokenBytes;
   // The sums come where the copies were.
-  Value memory =
-      builder.scratch(division.slices * std::max(sliceBytes, division.atOnce * tileSums));
+  Value memory = builder.scratch(alignmentGap() +
+                                 division.slices * std::max(bytes, division.atOnce * tileSums));
+  memory = builder.address(memory, alignmentGap());
   Share &share = state.share;
   Value warp = setPlaces(share);
   Value inSlice = words.rem(warp, division.sliceWarps());
   share.slice = words.div(warp, division.sliceWarps());
   share.number = words.add(words.mul(inSlice, builder.getTarget().warpThreads), share.lane);
-  share.staging = builder.address(memory, words.mul(share.slice, sliceBytes));
+  share.staging = builder.address(memory, words.mul(share.slice, bytes));
   state.rowWarp = words.rem(inSlice, division.rowWarps());
   state.tokenWarp = words.div(inSlice, division.rowWarps());
   auto emitSlots = [&](Value firstSlot) {
@@ -500,7 +327,7 @@ void StagedMatmul::emitBlock(const TokenBlock &block) {
     Value firstTile = words.mul(state.rowWarp, division.warpTiles);
     for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
       Value slot = builder.add(firstSlot, builder.toIndex(words.add(firstTile, tile)));
-      state.readers.emplace_back(builder, type, tileAddress(tileOf(slot)), share.rowPair);
+      state.readers.emplace_back(builder, type, tileAddress(tileOf(slot)), share.rowPair, isPruned);
       if (layout.asymmetric && layout.perRow) {
         auto [first, second] = state.readers.back().loadZeros(builder.index(0));
         state.rowZeros.push_back({first, second});
@@ -537,7 +364,8 @@ std::unique_ptr<MatmulEmitter> stc::gpu::createStagedMatmul(packed::MatmulTileOp
                                                             const TargetDescription &target) {
   auto type = cast<packed::WeightType>(op.getWeight().getType());
   Layout layout = type.getLayout().getLayout();
-  if (layout.kind != LayoutKind::Dense || !layout.isQuantized() ||
+  bool isPruned = target.hasSparseMma && isForSparseProducts(layout);
+  if ((layout.kind != LayoutKind::Dense && !isPruned) || !layout.isQuantized() ||
       kPortionColumns % layout.group != 0)
     return nullptr;
   TileGeometry geometry = tileGeometry(layout, type.getRows(), type.getColumns());

@@ -20,15 +20,27 @@ MatmulEmitter::MatmulEmitter(packed::MatmulTileOp op, const TargetDescription &t
 
 void MatmulEmitter::emit() {
   weights = builder.global(builder.weightAddress(op.getWeight()));
-  Value zero = builder.index(0);
-  auto outType = cast<MemRefType>(op.getOut().getType());
-  Value tokens = builder.createOrFold<memref::DimOp>(op.getOut(), zero);
+  int64_t count = cast<MemRefType>(op.getOut().getType()).getDimSize(0);
+  Value begin = builder.index(0);
+  Value end = builder.createOrFold<memref::DimOp>(op.getOut(), begin);
+  if (Value token = op.getToken()) {
+    int64_t piece = op.getConfig().getPieceTokens();
+    bool areEqual = !ShapedType::isDynamic(count) && count % piece == 0;
+    count = areEqual ? piece : ShapedType::kDynamic;
+    begin = token;
+    Value pieceEnd = builder.add(token, piece);
+    end = areEqual ? pieceEnd : arith::MinUIOp::create(builder, pieceEnd, end).getResult();
+  }
   int64_t largest = blockSizes().front();
-  if (!outType.isDynamicDim(0)) {
-    int64_t count = outType.getDimSize(0), whole = count / largest * largest;
-    builder.loop(zero, builder.index(whole), largest, [&](Value first) {
+  auto emitWhole = [&](Value wholeEnd) {
+    builder.loop(begin, wholeEnd, largest, [&](Value first) {
       emitBlock({first, largest, Value()});
     });
+  };
+  if (!ShapedType::isDynamic(count)) {
+    int64_t whole = count / largest * largest;
+    Value wholeEnd = builder.add(begin, whole);
+    emitWhole(wholeEnd);
     if (count == whole)
       return;
     // The smallest block that takes the rest, or else several.
@@ -39,14 +51,25 @@ void MatmulEmitter::emit() {
         break;
       }
     if (size == largest)
-      return emitBlocks(builder.index(whole), tokens);
+      return emitBlocks(wholeEnd, end);
     Value present = left == size ? Value() : builder.int32(left);
-    return emitBlock({builder.index(whole), size, present});
+    return emitBlock({wholeEnd, size, present});
   }
-  Value rest = arith::RemUIOp::create(builder, tokens, builder.index(largest));
-  Value whole = arith::SubIOp::create(builder, tokens, rest);
-  builder.loop(zero, whole, largest, [&](Value first) { emitBlock({first, largest, Value()}); });
-  emitBlocks(whole, tokens);
+  Value all = arith::SubIOp::create(builder, end, begin);
+  if (op.getToken() && op.getConfig().getPieceTokens() == largest) { // one block, or less
+    Value isWhole =
+        arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, all, builder.index(largest));
+    auto branch = scf::IfOp::create(builder, isWhole, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(branch.thenBlock());
+    emitBlock({begin, largest, Value()});
+    builder.setInsertionPointToStart(branch.elseBlock());
+    return emitBlocks(begin, end);
+  }
+  Value rest = arith::RemUIOp::create(builder, all, builder.index(largest));
+  Value whole = arith::SubIOp::create(builder, end, rest);
+  emitWhole(whole);
+  emitBlocks(whole, end);
 }
 
 /// Tokens [begin, end), too few for the largest block: the next one, and where they fit into a
@@ -186,18 +209,30 @@ void MatmulEmitter::finish(Value slot, Value row, Value token, ArrayRef<Value> s
   builder.ifThen(exists, write);
 }
 
-void stc::gpu::emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &target) {
+LogicalResult stc::gpu::emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &target) {
   auto type = cast<packed::WeightType>(op.getWeight().getType());
   Layout layout = type.getLayout().getLayout();
+  if (layout.isQuantized() && op.getInputs().size() == 1) {
+    std::unique_ptr<MatmulEmitter> wide = createStagedWide(op, target);
+    if (!wide)
+      return op.emitOpError("expects int8 activations for these weights on ") << target.name;
+    wide->emit();
+    return success();
+  }
   bool isHalf = layout.element == ElementKind::BF16 || layout.element == ElementKind::F16;
-  std::unique_ptr<MatmulEmitter> staged =
-      target.hasMma ? createStagedMatmul(op, target) : std::unique_ptr<MatmulEmitter>();
+  std::unique_ptr<MatmulEmitter> staged = target.hasMma    ? createStagedMatmul(op, target)
+                                          : target.isAmd() ? createMatrixMatmul(op, target)
+                                                           : nullptr;
+  if (!staged && target.hasMma)
+    staged = layout.isSparseFloat() ? createStagedPrunedHalves(op, target)
+                                    : createStagedHalves(op, target);
   if (staged)
     staged->emit();
-  else if (target.hasMma && layout.isQuantized())
+  else if (target.hasMma && layout.isQuantized() && layout.group % kSpanColumns == 0)
     createCodeMatmul(op, target)->emit();
-  else if (target.hasMma && isHalf)
+  else if (target.hasMma && isHalf && !layout.isSparse())
     createSplitMatmul(op, target)->emit();
   else
     createGenericMatmul(op, target)->emit();
+  return success();
 }

@@ -27,7 +27,14 @@ MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileO
       streams.push_back(std::move(stream));
     }
   }
-  atOnce = std::max<int64_t>(1, kPartialBytes / (slotBytes() * streams.size()));
+  for (const Stream &stream : streams) {
+    warpBytes = std::max(warpBytes, stream.reader->warpBytes());
+    blockBytes = std::max(blockBytes, stream.reader->blockBytes(builder.getTarget()));
+  }
+  int64_t room = builder.getTarget().sharedBytes - kOtherBytes - kCountedTiles * countBytes() -
+                 blockBytes - builder.warps() * warpBytes;
+  int64_t each = slotBytes() * static_cast<int64_t>(streams.size());
+  atOnce = std::max<int64_t>(1, std::min(kPartialBytes, room) / each);
 }
 
 Value MatvecEmitter::tileOf(const Stream &stream, Value iteration) {
@@ -235,13 +242,9 @@ void MatvecEmitter::emit() {
   int64_t factsEnd = sumsEnd + (hasTables() ? factBytes() : 0);
   int64_t countsEnd = llvm::alignTo(factsEnd + kCountedTiles * countBytes(), 128);
   const WeightReader *filling = nullptr; // what a block needs is written once
-  int64_t warpBytes = 0, blockBytes = 0;
-  for (const Stream &stream : streams) {
-    warpBytes = std::max(warpBytes, stream.reader->warpBytes());
-    blockBytes = std::max(blockBytes, stream.reader->blockBytes());
-    if (!filling && stream.reader->blockBytes() > 0)
+  for (const Stream &stream : streams)
+    if (!filling && stream.reader->blockBytes(builder.getTarget()) > 0)
       filling = stream.reader.get();
-  }
   partials = builder.scratch(countsEnd + blockBytes + builder.warps() * warpBytes);
   facts = builder.address(partials, sumsEnd);
   counts = builder.address(partials, factsEnd);

@@ -7,8 +7,9 @@
 
 namespace stc::gpu {
 
-/// Shared memory for the sums of warps.
-constexpr int64_t kPartialBytes = 32 << 10;
+/// Shared memory for the sums of warps, if there is so much beside what readers need and what is
+/// left to others: facts of tiles, and private buffers of a function.
+constexpr int64_t kPartialBytes = 32 << 10, kOtherBytes = 6 << 10;
 /// Tiles whose counts are kept, a power of two: one that is multiplied, the next one, which begins
 /// to be loaded, and the one after it, which is counted.
 constexpr int64_t kCountedTiles = 4, kCountedAhead = 2;
@@ -114,8 +115,9 @@ private:
   BlockBuilder &builder;
   std::vector<Stream> streams;
   Value first, step;
-  int64_t count, atOnce; // iterations, and how many fit into shared memory
-  Values early;          // operands of a thread's row, loaded before its sums are known
+  int64_t count, atOnce;                 // iterations, and how many fit into shared memory
+  int64_t warpBytes = 0, blockBytes = 0; // of shared memory, that readers need
+  Values early; // operands of a thread's row, loaded before its sums are known
   size_t nextEarly = 0;
   Value lane, warp, partials, counts, facts;
 };

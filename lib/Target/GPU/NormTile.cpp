@@ -17,8 +17,7 @@ constexpr int64_t kKeptColumns = 32;
 class NormEmitter {
 public:
   NormEmitter(packed::RMSNormOp op, const NormFusion &fusion, const TargetDescription &target)
-      : op(op), fusion(fusion), builder(op, target),
-        size(cast<MemRefType>(op.getWeight().getType()).getDimSize(0)),
+      : op(op), fusion(fusion), builder(op, target), size(op.getGroupColumns()),
         isBlock(op.getGroups() == 1),
         stride(kFour * (isBlock ? target.blockThreads : target.warpThreads)),
         rounds(llvm::divideCeil(size, stride)) {}
@@ -43,12 +42,17 @@ private:
   Values load(Value token, Value begin, Value column, int64_t round) {
     return builder.loadFour(op.getInput(), token, begin, column, size, isInside(round));
   }
-  Values loadGains(Value column, int64_t round) {
-    return builder.loadFour(op.getWeight(), {}, Value(), column, size, isInside(round));
+  Values loadGains(Value begin, Value column, int64_t round) {
+    return builder.loadFour(op.getWeight(), {}, op.hasOwnWeights() ? begin : Value(), column, size,
+                            isInside(round));
   }
   bool isKept() const { return rounds * kFour <= kKeptColumns; }
   /// Whether all threads have columns in a round; unknown rounds (-1) are as the last one.
   bool isInside(int64_t round) const { return (round < 0 ? rounds : round + 1) * stride <= size; }
+  /// The mean over a group of what threads have summed of it, the `number`-th one of this row.
+  Value meanOf(Value sum, int64_t number);
+  /// The distances of columns that are there from the mean of their group; 0 for others.
+  Values centre(Values four, Value mean, Value column, int64_t round);
   void normalize(Value token, Value begin);
   /// Quantizes the fours of all rounds.
   void quantize(packed::QuantizeActivationsOp quantization, Value token, ArrayRef<Values> results);
@@ -78,6 +82,29 @@ Values NormEmitter::forEachRound(ValueRange initial,
       [&](Value base, ValueRange carried) { return body(builder.add(base, first), -1, carried); });
 }
 
+Value NormEmitter::meanOf(Value sum, int64_t number) {
+  if (isBlock) {
+    // Threads may still read the sums before.
+    int64_t bytes = llvm::alignTo(4 * builder.warps(), 16);
+    Value scratch = builder.scratch((number + 1) * bytes);
+    sum = builder.reduceBlock(Reduction::Sum, sum,
+                              number == 0 ? scratch : builder.address(scratch, number * bytes));
+  } else {
+    sum = builder.reduceLanes(Reduction::Sum, sum, builder.getTarget().warpThreads - 1);
+  }
+  return arith::DivFOp::create(builder, sum, builder.constant(builder.getF32Type(), double(size)));
+}
+
+Values NormEmitter::centre(Values four, Value mean, Value column, int64_t round) {
+  Value zero = builder.constant(builder.getF32Type(), 0.0);
+  for (auto [i, x] : llvm::enumerate(four)) {
+    x = arith::SubFOp::create(builder, x, mean);
+    if (!isInside(round))
+      x = builder.choose(builder.isBelow(builder.plus(column, int64_t(i)), size), x, zero);
+  }
+  return four;
+}
+
 void NormEmitter::normalize(Value token, Value begin) {
   Type f32 = builder.getF32Type();
   // All that memory must deliver is asked for at once: the row is waited for, the weight arrives
@@ -89,28 +116,39 @@ void NormEmitter::normalize(Value token, Value begin) {
       return {};
     });
     forEachRound({}, [&](Value column, int64_t round, ValueRange) -> Values {
-      gains.push_back(loadGains(column, round));
+      gains.push_back(loadGains(begin, column, round));
       return {};
     });
   }
-  Value zero = builder.constant(f32, 0.0);
+  Value zero = builder.constant(f32, 0.0), mean;
+  auto columnsOf = [&](Value column, int64_t round) {
+    Values four = isKept() ? kept[round] : load(token, begin, column, round);
+    return mean ? centre(std::move(four), mean, column, round) : four;
+  };
+  if (op.getCentred())
+    mean = meanOf(forEachRound(zero,
+                               [&](Value column, int64_t round, ValueRange sums) -> Values {
+                                 Value inner = sums[0];
+                                 for (Value x : columnsOf(column, round))
+                                   inner = arith::AddFOp::create(builder, inner, x);
+                                 return {inner};
+                               })[0],
+                  0);
   Value sum = forEachRound(zero, [&](Value column, int64_t round, ValueRange sums) -> Values {
     Value inner = sums[0];
-    for (Value x : isKept() ? kept[round] : load(token, begin, column, round))
+    for (Value x : columnsOf(column, round))
       inner = builder.multiplyAdd(x, x, inner);
     return {inner};
   })[0];
-  sum = isBlock ? builder.reduceBlock(Reduction::Sum, sum, builder.scratch(4 * builder.warps()))
-                : builder.reduceLanes(Reduction::Sum, sum, builder.getTarget().warpThreads - 1);
-  Value mean = arith::DivFOp::create(builder, sum, builder.constant(f32, double(size)));
-  Value shifted = arith::AddFOp::create(builder, mean,
+  Value shifted = arith::AddFOp::create(builder, meanOf(sum, mean ? 1 : 0),
                                         builder.constant(f32, op.getEpsilon().convertToDouble()));
   Value inverse = arith::DivFOp::create(builder, builder.constant(f32, 1.0),
                                         math::SqrtOp::create(builder, shifted));
   SmallVector<Values> results;
   forEachRound({}, [&](Value column, int64_t round, ValueRange) -> Values {
-    Values four = isKept() ? kept[round] : load(token, begin, column, round);
-    for (auto [x, gain] : llvm::zip_equal(four, isKept() ? gains[round] : loadGains(column, round)))
+    Values four = columnsOf(column, round);
+    for (auto [x, gain] :
+         llvm::zip_equal(four, isKept() ? gains[round] : loadGains(begin, column, round)))
       x = builder.productOf(builder.productOf(x, inverse), gain);
     if (fusion.isStored)
       builder.storeFour(four, op.getOut(), token, begin, column, size, isInside(round));

@@ -48,7 +48,7 @@ public:
                   const TokenInputs &token, ValueRange sums) const override {
     Words words(builder);
     Place place = placeOf(builder, unit, lane);
-    Values products(laneRows, builder.int32(0));
+    Values products(laneRows, emptySum(builder));
     for (int64_t vector = 0; vector < perPiece; ++vector) {
       // Of the same columns or of those behind.
       int64_t ahead = vectorsPerChunk > 1 ? 0 : vector * vectorColumns();
@@ -67,7 +67,7 @@ public:
           // In the upper half of a byte a weight is 16 times as large.
           Value weights = words.both(pairs[i], 0xF0F0F0F0);
           products[row + i] =
-              builder.dot4(weights, /*aSigned=*/true, x[i], /*bSigned=*/true, products[row + i]);
+              builder.dot4(weights, Bytes::Signed, x[i], Bytes::Signed, products[row + i]);
         }
       }
     }

@@ -1,6 +1,8 @@
 // The passes that lead from a packed module to the LLVM dialect of a GPU, phase by phase.
 #include "stc/Target/GPU/Pipeline.h"
 
+#include "SharedMemory.h"
+
 #include "stc/Dialect/Packed/Transforms/TiledPhase.h"
 #include "stc/Target/GPU/Passes.h"
 #include "stc/Target/GPU/TargetDescription.h"
@@ -23,12 +25,10 @@ static void cleanUp(OpPassManager &manager) {
   manager.addPass(createCSEPass());
 }
 
-/// Private buffers are in shared memory, beside what kernels need there. A target that does not
-/// exist is the passes' to complain about.
+/// A target that does not exist is the passes' to complain about.
 static int64_t privateBytes(const std::string &target) {
-  constexpr int64_t most = 96 << 10;
   auto description = stc::gpu::TargetDescription::parse(target);
-  return description.ok() ? std::min(most, description->sharedBytes * 2 / 5) : most;
+  return description.ok() ? stc::gpu::mostPrivateBytes(*description) : 0;
 }
 
 /// Positions of one piece of a single token's attention: in long texts, pieces of a few key/value
@@ -36,9 +36,14 @@ static int64_t privateBytes(const std::string &target) {
 constexpr int64_t kPieceKeys = 256;
 
 void stc::gpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &options) {
+  NarrowActivationsPassOptions narrow;
+  narrow.target = options.target;
+  narrow.rounds = options.roundsActivations;
+  manager.addPass(createNarrowActivationsPass(narrow));
   addBufferPasses(manager, /*keepsNorms=*/true);
   SelectBlockConfigPassOptions select;
   select.target = options.target;
+  select.maxTokens = options.maxTokens;
   manager.addPass(createSelectBlockConfigPass(select));
   auto shareLess = [](OpPassManager &loops) {
     loops.addPass(createFuseCacheUpdatesPass());
@@ -62,6 +67,9 @@ void stc::gpu::addVectorPasses(OpPassManager &manager, const PipelineOptions &op
   tiles.target = options.target;
   manager.addPass(createLowerBlockTilesPass(tiles));
   manager.addPass(createApproximateGPUMathPass());
+  auto description = TargetDescription::parse(options.target);
+  if (description.ok() && description->isOpenCL())
+    manager.addPass(createExpandNarrowFloatsPass());
   cleanUp(manager);
   manager.addPass(createLoopInvariantCodeMotionPass());
 }

@@ -1,5 +1,6 @@
 // packed-place-shared-memory: places private buffers in shared memory.
 #include "SharedMemory.h"
+#include "WarpgroupProducts.h"
 
 #include "stc/Target/GPU/Passes.h"
 
@@ -14,8 +15,12 @@ void stc::gpu::declareSharedMemory(ModuleOp module, const TargetDescription &tar
   // NVIDIA's driver gives an array without a size what the launch asks for.
   auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), 0);
   LLVM::GlobalOp::create(builder, module.getLoc(), type, /*isConstant=*/false,
-                         LLVM::Linkage::External, kSharedMemory, Attribute(), /*alignment=*/128,
-                         kShared);
+                         LLVM::Linkage::External, kSharedMemory, Attribute(),
+                         target.hasWarpgroupMma ? kWarpgroupAlignment : kBarrierBytes, kShared);
+}
+
+int64_t stc::gpu::mostPrivateBytes(const TargetDescription &target) {
+  return std::min<int64_t>(96 << 10, target.sharedBytes * 2 / 5);
 }
 
 namespace stc {
@@ -67,6 +72,13 @@ public:
           << description->sharedBytes << " bytes for " << description->name << ", but got "
           << offset;
       return signalPassFailure();
+    }
+    if (description->isOpenCL()) {
+      // There the module says how large it is, and not the launch.
+      auto memory = module.lookupSymbol<LLVM::GlobalOp>(gpu::kSharedMemory);
+      auto bytes = IntegerType::get(&getContext(), 8);
+      memory.setGlobalType(LLVM::LLVMArrayType::get(bytes, static_cast<uint64_t>(offset)));
+      memory.setLinkage(LLVM::Linkage::Internal);
     }
     module->setAttr(gpu::kSharedBytesAttr, Builder(&getContext()).getI64IntegerAttr(offset));
   }

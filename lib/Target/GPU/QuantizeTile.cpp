@@ -6,16 +6,30 @@ using namespace mlir;
 using namespace stc;
 using namespace stc::gpu;
 
-static int64_t columnsOf(Value matrix) { return cast<MemRefType>(matrix.getType()).getDimSize(1); }
-
 QuantizeTile::QuantizeTile(RowBuilder &builder, packed::QuantizeActivationsOp op)
     : op(op), builder(builder), group(op.getGroup()),
-      numberOfGroups(llvm::divideCeil(columnsOf(op.getInput()), group)),
+      numberOfGroups(llvm::divideCeil(op.getColumns(), group)),
       lanesOfGroup(std::min(group / kFour, builder.getTarget().warpThreads)) {}
 
 Value QuantizeTile::firstColumn(Value number) {
   Value member = builder.toIndex(builder.remainder(builder.lane(), lanes()));
   return builder.add(builder.times(number, group), builder.times(member, kFour));
+}
+
+Values QuantizeTile::load(Value token, Value column, bool isInside) {
+  int64_t columns = op.getColumns();
+  if (!op.getOrder())
+    return builder.loadFour(op.getInput(), token, Value(), column, columns, isInside);
+  // Behind the end the order reads as zeros: column 0, which counts as zero too.
+  Values four = builder.loadFour(op.getOrder(), {}, Value(), column, columns, isInside);
+  for (auto [i, x] : llvm::enumerate(four)) {
+    Value place = arith::FPToUIOp::create(builder, builder.getI32Type(), x);
+    x = builder.loadElement(op.getInput(), {token, builder.toIndex(place)});
+    if (!isInside)
+      x = builder.choose(builder.isBelow(builder.plus(column, int64_t(i)), columns), x,
+                         builder.constant(builder.getF32Type(), 0.0));
+  }
+  return four;
 }
 
 void QuantizeTile::store(Value token, ArrayRef<LaneColumns> columns) {
@@ -66,7 +80,7 @@ void stc::gpu::emitQuantizeActivations(packed::QuantizeActivationsOp op,
                                        const TargetDescription &target) {
   RowBuilder builder(op, target);
   QuantizeTile tile(builder, op);
-  int64_t columns = columnsOf(op.getInput()), perWarp = tile.groupsOfWarp();
+  int64_t columns = op.getColumns(), perWarp = tile.groupsOfWarp();
   int64_t atOnce = perWarp * builder.warps(); // groups of the block
   int64_t rounds = llvm::divideCeil(tile.groups(), atOnce);
   // All loads of several rounds come before the first use, so that memory is waited for once.
@@ -86,9 +100,7 @@ void stc::gpu::emitQuantizeActivations(packed::QuantizeActivationsOp op,
         bool isWhole = part.isThere && columns % op.getGroup() == 0;
         Value first = tile.firstColumn(part.number);
         for (int64_t i = 0; i < tile.fours(); ++i)
-          part.inputs.append(builder.loadFour(op.getInput(), token, Value(),
-                                              builder.plus(first, i * tile.stride()), columns,
-                                              isWhole));
+          part.inputs.append(tile.load(token, builder.plus(first, i * tile.stride()), isWhole));
         parts.push_back(std::move(part));
       }
       tile.store(token, parts);

@@ -30,6 +30,10 @@ public:
   /// The first column (index) of a lane in group `number`.
   Value firstColumn(Value number);
 
+  /// f32 numbers column, ..., column + 3 of a row, in the order of the operation if it has one;
+  /// zeros behind the end. `isInside`: it is known that column < columns.
+  Values load(Value token, Value column, bool isInside);
+
   /// Quantizes what lanes hold of the groups of a row and stores codes, scales and sums. All lanes
   /// of a warp must call it, and all exchanges between them are under way together.
   void store(Value token, llvm::ArrayRef<LaneColumns> columns);

@@ -1,7 +1,7 @@
 // What the kernels of rows share.
 #include "RowBuilder.h"
 
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "DeviceInstructions.h"
 
 #include <limits>
 
@@ -61,12 +61,7 @@ void RowBuilder::forWarps(int64_t count, int64_t workers, function_ref<void(Valu
 void RowBuilder::syncWarp() {
   if (getTarget().warpThreads == 1)
     return;
-  if (getTarget().isNvidia() || getTarget().isSimulated()) {
-    NVVM::SyncWarpOp::create(*this, int32(-1));
-    return;
-  }
-  // Lockstep: only the order of accesses must be kept.
-  LLVM::FenceOp::create(*this, LLVM::AtomicOrdering::acq_rel, "workgroup");
+  instructions().syncWarp(*this);
 }
 
 //===----------------------------------------------------------------------===//

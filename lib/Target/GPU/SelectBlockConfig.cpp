@@ -1,4 +1,8 @@
-// packed-select-block-config: chooses how blocks of threads tile every packed.matmul.
+// packed-select-block-config: chooses how blocks of threads tile every packed.matmul and
+// packed.attention.
+#include "AttentionMatrix.h"
+
+#include "stc/Dialect/Packed/Transforms/TiledPhase.h"
 #include "stc/Target/GPU/Passes.h"
 #include "stc/Target/GPU/TargetDescription.h"
 
@@ -13,27 +17,72 @@ namespace {
 
 /// Most row tiles of one piece of work for many tokens: rows of an output tile of tensor cores.
 constexpr int64_t kMostRowTiles = 8;
-/// What a piece of work costs besides its products, in row tiles: the activations it reads. A row
-/// tile's products of 64 tokens take half as long as these come from L2, at 2048 products and 64
-/// bytes a cycle.
-constexpr int64_t kActivationsCost = 2;
+/// Fewest tokens of a piece that has not all: the most that a block of threads computes at once.
+constexpr int64_t kFewestPieceTokens = 128;
 /// Tokens a block of threads computes at once.
 constexpr int64_t kTokensAtOnce = 32;
 
-/// The row tiles of a piece of work for many tokens: such that the busiest multiprocessor is done
-/// soonest.
-int64_t chooseRowTiles(int64_t tiles, int64_t multiprocessors) {
-  int64_t best = 1, leastCost = std::numeric_limits<int64_t>::max();
-  for (int64_t rowTiles = 1; rowTiles <= kMostRowTiles; rowTiles *= 2) {
-    int64_t rounds = llvm::divideCeil(llvm::divideCeil(tiles, rowTiles), multiprocessors);
-    int64_t cost = rounds * (rowTiles + kActivationsCost);
-    if (cost < leastCost) {
-      best = rowTiles;
-      leastCost = cost;
-    }
+/// What a multiprocessor does in a cycle: products of bytes by the tensor cores of one warp each,
+/// those by four warps together (of so many row tiles and tokens), and bytes from the second cache.
+constexpr double kWarpProducts = 2048, kWarpgroupProducts = 4096, kCacheBytes = 64;
+constexpr int64_t kWarpgroupRowTiles = 4, kWarpgroupTokens = 64;
+/// Cycles of a piece before its first product and after its last: copies on their way, barriers,
+/// sums that are added up and finished.
+constexpr double kPieceCycles = 2000;
+/// Calls have as many tokens as there can be, or what a prompt leaves over: this part of those.
+constexpr int64_t kLeftOver = 8;
+
+/// A piece of work.
+struct Piece {
+  int64_t rowTiles;
+  int64_t tokens; // 0: all
+};
+
+/// What the busiest multiprocessor takes for a matrix, in cycles. The layout has no part in it: a
+/// gate and its user, whose layouts may differ, are to be divided alike.
+class WorkModel {
+public:
+  /// `parts`: the row tiles that one of a piece stands for.
+  WorkModel(const gpu::TargetDescription &target, int64_t tiles, int64_t columns, int64_t parts)
+      : target(target), tiles(tiles), columns(columns), parts(parts) {}
+
+  double cycles(Piece piece, int64_t tokens) const {
+    int64_t atOnce = piece.tokens == 0 ? tokens : std::min(piece.tokens, tokens);
+    int64_t pieces =
+        llvm::divideCeil(tiles, piece.rowTiles * parts) * llvm::divideCeil(tokens, atOnce);
+    int64_t slots = piece.rowTiles * parts;
+    bool isTogether =
+        target.hasWarpgroupMma && slots % kWarpgroupRowTiles == 0 && atOnce >= kWarpgroupTokens;
+    double rows = slots * kTileRows;
+    double products = rows * atOnce / (isTogether ? kWarpgroupProducts : kWarpProducts);
+    double bytes = (rows + atOnce) / kCacheBytes; // of a column: a byte of each row and token
+    int64_t rounds = llvm::divideCeil(pieces, target.multiprocessors);
+    return rounds * (columns * (products + bytes) + kPieceCycles);
   }
-  return best;
-}
+
+  /// The best piece for calls of up to `tokens` tokens.
+  Piece choose(int64_t tokens) const {
+    Piece best{1, 0};
+    double least = std::numeric_limits<double>::infinity();
+    for (int64_t rowTiles = 1; rowTiles * parts <= kMostRowTiles; rowTiles *= 2) {
+      SmallVector<Piece> candidates{{rowTiles, 0}};
+      for (int64_t some = kFewestPieceTokens; some < tokens; some *= 2)
+        candidates.push_back({rowTiles, some});
+      for (Piece piece : candidates) {
+        double cost = cycles(piece, tokens) + cycles(piece, llvm::divideCeil(tokens, kLeftOver));
+        if (cost < least) {
+          least = cost;
+          best = piece;
+        }
+      }
+    }
+    return best;
+  }
+
+private:
+  const gpu::TargetDescription &target;
+  int64_t tiles, columns, parts;
+};
 
 class SelectBlockConfig final : public impl::SelectBlockConfigPassBase<SelectBlockConfig> {
 public:
@@ -45,17 +94,37 @@ public:
       getOperation().emitError() << std::string(description.status().message());
       return signalPassFailure();
     }
-    getOperation().walk([&](packed::MatmulOp op) {
-      if (op.getConfigAttr())
-        return;
-      auto weight = cast<packed::WeightType>(op.getWeight().getType());
-      int64_t tiles = llvm::divideCeil(weight.getRows(), kTileRows);
-      bool isOne = cast<ShapedType>(op.getOut().getType()).getDimSize(0) == 1;
-      int64_t rowTiles = isOne ? 1 : chooseRowTiles(tiles, description->multiprocessors);
-      op.setConfigAttr(packed::LoweringConfigAttr::get(&getContext(), isOne ? 1 : kTokensAtOnce,
-                                                       /*accumulators=*/1, /*prefetch=*/0,
-                                                       rowTiles));
+    if (maxTokens < 1) {
+      getOperation().emitError("packed-select-block-config: expects max-tokens of at least 1, "
+                               "but got ")
+          << maxTokens.getValue();
+      return signalPassFailure();
+    }
+    getOperation().walk([&](packed::AttentionOp op) {
+      KVCacheLayout layout = cast<KVCacheType>(op.getCache().getType()).getLayout();
+      int64_t shared = op.getHeads() / layout.kvHeads;
+      int64_t rows = gpu::MatrixAttention::chooseRows(layout, shared, *description);
+      if (rows != 0)
+        op->setAttr(kRowsPerTileAttr, Builder(&getContext()).getI64IntegerAttr(rows));
     });
+    getOperation().walk([&](packed::MatmulOp op) {
+      if (!op.getConfigAttr())
+        op.setConfigAttr(select(op, *description));
+    });
+  }
+
+private:
+  packed::LoweringConfigAttr select(packed::MatmulOp op, const gpu::TargetDescription &target) {
+    int64_t tokens = cast<ShapedType>(op.getOut().getType()).getDimSize(0);
+    if (tokens == 1)
+      return packed::LoweringConfigAttr::get(&getContext(), 1, /*accumulators=*/1, /*prefetch=*/0);
+    auto weight = cast<packed::WeightType>(op.getWeight().getType());
+    int64_t tiles = llvm::divideCeil(weight.getRows(), kTileRows);
+    WorkModel model(target, tiles, weight.getColumns(), op.getCos() ? 2 : 1);
+    Piece piece = model.choose(ShapedType::isDynamic(tokens) ? maxTokens.getValue() : tokens);
+    return packed::LoweringConfigAttr::get(&getContext(), kTokensAtOnce, /*accumulators=*/1,
+                                           /*prefetch=*/0, piece.rowTiles,
+                                           packed::ThreadSplit::Tiles, piece.tokens);
   }
 };
 

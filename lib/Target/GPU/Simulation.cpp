@@ -1,6 +1,8 @@
 // The target `simt`: calls of the runtime in the place of what GPUs have instructions for.
 #include "Simulation.h"
 
+#include "FunctionCalls.h"
+
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/AttrTypeSubElements.h"
@@ -18,33 +20,12 @@ constexpr StringLiteral kThread = "stc_simt_thread", kBlock = "stc_simt_block",
                         kNamedBarrier = "stc_simt_named_barrier", kCopy = "stc_simt_copy_async",
                         kCopyCommit = "stc_simt_copy_commit", kCopyWait = "stc_simt_copy_wait",
                         kShuffle = "stc_simt_shuffle_xor", kMmaInt8 = "stc_simt_mma_int8",
-                        kMmaBF16 = "stc_simt_mma_bf16", kPairBF16 = "stc_simt_pair_bf16",
-                        kRunBlock = "stc_simt_run_block", kGridBarrier = "stc_rt_barrier";
-
-/// Calls a function of the runtime, declared at the first use. `result` may be null. `isConstant`:
-/// it reads nothing that changes while a kernel runs, so that calls may be merged and moved.
-Value callFunction(ImplicitLocOpBuilder &builder, StringRef name, Type result, ValueRange operands,
-                   bool isConstant = false) {
-  auto module = builder.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
-  auto function = module.lookupSymbol<LLVM::LLVMFuncOp>(name);
-  if (!function) {
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(module.getBody());
-    auto type =
-        LLVM::LLVMFunctionType::get(result ? result : LLVM::LLVMVoidType::get(builder.getContext()),
-                                    llvm::to_vector(operands.getTypes()));
-    function = LLVM::LLVMFuncOp::create(builder, name, type);
-    function.setNoUnwind(true);
-    if (isConstant) {
-      auto none = LLVM::ModRefInfo::NoModRef;
-      function.setMemoryEffectsAttr(
-          LLVM::MemoryEffectsAttr::get(builder.getContext(), none, none, none, none, none, none));
-      function.setWillReturn(true);
-    }
-  }
-  auto call = LLVM::CallOp::create(builder, function, operands);
-  return result ? call.getResult() : Value();
-}
+                        kMmaSparseInt8 = "stc_simt_mma_sparse_int8",
+                        kMmaSparseBF16 = "stc_simt_mma_sparse_bf16",
+                        kMmaSparseF16 = "stc_simt_mma_sparse_f16", kMmaBF16 = "stc_simt_mma_bf16",
+                        kMmaF16 = "stc_simt_mma_f16", kLoadMatrices = "stc_simt_load_matrices",
+                        kPairBF16 = "stc_simt_pair_bf16", kRunBlock = "stc_simt_run_block",
+                        kGridBarrier = "stc_rt_barrier";
 
 /// What calls of the runtime have instead of operations of the gpu dialect, and of the one of NVVM
 /// that the gpu dialect has no counterpart for.
@@ -100,6 +81,8 @@ public:
           return success();
         })
         .Case([&](NVVM::MmaOp mma) { return replaceMma(builder, mma); })
+        .Case([&](NVVM::MmaSpOp mma) { return replaceSparseMma(builder, mma); })
+        .Case([&](NVVM::LdMatrixOp load) { return replaceLoad(builder, load); })
         .Case([&](LLVM::CallIntrinsicOp call) { return replaceIntrinsic(builder, call); })
         .Default([](Operation *other) {
           return other->emitOpError("is nothing that simulated threads can do");
@@ -120,7 +103,7 @@ private:
                                      Type type) {
     if (dimension != mlir::gpu::Dimension::x)
       return op->emitOpError("expects dimension x");
-    Value number = callFunction(builder, function, type, {}, /*isConstant=*/true);
+    Value number = callFunction(builder, function, type, {}, Effects::None);
     op->getResult(0).replaceAllUsesWith(
         arith::IndexCastUIOp::create(builder, builder.getIndexType(), number));
     op->erase();
@@ -154,6 +137,8 @@ private:
     return success();
   }
   LogicalResult replaceMma(ImplicitLocOpBuilder &builder, NVVM::MmaOp mma);
+  LogicalResult replaceSparseMma(ImplicitLocOpBuilder &builder, NVVM::MmaSpOp mma);
+  LogicalResult replaceLoad(ImplicitLocOpBuilder &builder, NVVM::LdMatrixOp load);
   static LogicalResult replaceIntrinsic(ImplicitLocOpBuilder &builder, LLVM::CallIntrinsicOp call);
 
   const TargetDescription &target;
@@ -193,9 +178,10 @@ LogicalResult Calls::replaceMma(ImplicitLocOpBuilder &builder, NVVM::MmaOp mma) 
   bool isBytes = isByte(a) && isByte(b) && shape.getK() == 32 &&
                  mma.getIntOverflowBehavior() == NVVM::MMAIntOverflow::wrapped;
   bool isBF16 = a == MMATypes::bf16 && b == MMATypes::bf16 && shape.getK() == 16;
-  if (shape.getM() != 16 || shape.getN() != 8 || (!isBytes && !isBF16) ||
+  bool isF16 = a == MMATypes::f16 && b == MMATypes::f16 && shape.getK() == 16;
+  if (shape.getM() != 16 || shape.getN() != 8 || (!isBytes && !isBF16 && !isF16) ||
       !mma.getOperandC()[0].getType().isIntOrFloat())
-    return mma.emitOpError("expects m16n8k32 of bytes or m16n8k16 of bf16");
+    return mma.emitOpError("expects m16n8k32 of bytes or m16n8k16 of bf16 or f16");
   Value sums = storeArray(builder, mma.getOperandC());
   Values operands{sums, storeArray(builder, mma.getOperandA()),
                   storeArray(builder, mma.getOperandB())};
@@ -204,17 +190,60 @@ LogicalResult Calls::replaceMma(ImplicitLocOpBuilder &builder, NVVM::MmaOp mma) 
       operands.push_back(LLVM::ConstantOp::create(builder, builder.getI32Type(),
                                                   builder.getI32IntegerAttr(type == MMATypes::s8)));
   operands.push_back(nextPlace(builder));
-  callFunction(builder, isBytes ? kMmaInt8 : kMmaBF16, Type(), operands);
+  callFunction(builder, isBytes ? kMmaInt8 : isF16 ? kMmaF16 : kMmaBF16, Type(), operands);
   mma.getResult().replaceAllUsesWith(LLVM::LoadOp::create(builder, mma.getType(), sums));
   mma.erase();
+  return success();
+}
+
+LogicalResult Calls::replaceSparseMma(ImplicitLocOpBuilder &builder, NVVM::MmaSpOp mma) {
+  using NVVM::MMATypes;
+  NVVM::MMAShapeAttr shape = mma.getShape();
+  auto is = [&](MMATypes type, int64_t columns) {
+    return mma.getMultiplicandAPtxType() == type && mma.getMultiplicandBPtxType() == type &&
+           shape.getK() == columns;
+  };
+  bool isBytes =
+      is(MMATypes::s8, 64) && mma.getIntOverflowBehavior() == NVVM::MMAIntOverflow::wrapped;
+  bool isBF16 = is(MMATypes::bf16, 32), isF16 = is(MMATypes::f16, 32);
+  if (shape.getM() != 16 || shape.getN() != 8 || (!isBytes && !isBF16 && !isF16) ||
+      !mma.getOperandC()[0].getType().isIntOrFloat())
+    return mma.emitOpError("expects m16n8k64 of signed bytes or m16n8k32 of bf16 or f16");
+  Value sums = storeArray(builder, mma.getOperandC());
+  Values operands{sums, storeArray(builder, mma.getOperandA()),
+                  storeArray(builder, mma.getOperandB()), mma.getSparseMetadata()};
+  if (!isBytes)
+    operands.push_back(mma.getSparsitySelector());
+  operands.push_back(nextPlace(builder));
+  callFunction(builder,
+               isBytes ? kMmaSparseInt8
+               : isF16 ? kMmaSparseF16
+                       : kMmaSparseBF16,
+               Type(), operands);
+  mma.getResult().replaceAllUsesWith(LLVM::LoadOp::create(builder, mma.getType(), sums));
+  mma.erase();
+  return success();
+}
+
+LogicalResult Calls::replaceLoad(ImplicitLocOpBuilder &builder, NVVM::LdMatrixOp load) {
+  if (load.getNum() == 1 || load.getEltType() != NVVM::LdStMatrixEltType::B16)
+    return load.emitOpError("expects several matrices of 16-bit numbers");
+  Values zeros(load.getNum(), constant(builder, 0));
+  Value words = storeArray(builder, zeros);
+  bool isTransposed = load.getLayout() == NVVM::MMALayout::col;
+  callFunction(builder, kLoadMatrices, Type(),
+               {words, load.getPtr(), constant(builder, load.getNum()),
+                constant(builder, isTransposed), nextPlace(builder)});
+  load.getRes().replaceAllUsesWith(LLVM::LoadOp::create(builder, load.getRes().getType(), words));
+  load.erase();
   return success();
 }
 
 LogicalResult Calls::replaceIntrinsic(ImplicitLocOpBuilder &builder, LLVM::CallIntrinsicOp call) {
   if (call.getIntrin() != "llvm.nvvm.ff2bf16x2.rn")
     return success(); // LLVM's own
-  Value pair = callFunction(builder, kPairBF16, builder.getI32Type(), call.getArgs(),
-                            /*isConstant=*/true);
+  Value pair =
+      callFunction(builder, kPairBF16, builder.getI32Type(), call.getArgs(), Effects::None);
   call.getResult(0).replaceAllUsesWith(
       LLVM::BitcastOp::create(builder, call.getResult(0).getType(), pair));
   call.erase();
@@ -284,8 +313,7 @@ void stc::gpu::mergeAddressSpaces(ModuleOp module) {
   }
   for (LLVM::AddressOfOp address : addresses) {
     ImplicitLocOpBuilder builder(address.getLoc(), address);
-    address.replaceAllUsesWith(
-        callFunction(builder, kSharedBase, pointer, {}, /*isConstant=*/true));
+    address.replaceAllUsesWith(callFunction(builder, kSharedBase, pointer, {}, Effects::None));
     address.erase();
   }
   if (Operation *shared = module.lookupSymbol(kSharedMemory))

@@ -1,6 +1,9 @@
 // What the ways of multiplying by tensor cores share.
 #include "TensorMatmul.h"
 
+#include "DeviceInstructions.h"
+#include "Words.h"
+
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 using namespace mlir;
@@ -12,6 +15,32 @@ constexpr double kFloatOfBits = 12582912.0; // kFloatBits
 
 int64_t TensorMatmul::slotsAtOnce() const {
   return std::min<int64_t>(builder.warps(), llvm::bit_floor(uint64_t(slots())));
+}
+
+void TensorMatmul::copyPortion(ArrayRef<PortionCopy> copies, Value number, Value end, Value start) {
+  // Only of 16 bytes copies pass by the first cache.
+  constexpr int64_t wholeBytes = 16;
+  Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, number, end);
+  builder.ifThen(exists, [&] {
+    for (const PortionCopy &copy : copies) {
+      auto emit = [&] {
+        // Distances that are known become part of the instruction.
+        Value from = builder.address(copy.from, builder.mul(number, copy.step));
+        NVVM::CpAsyncOp::create(builder,
+                                builder.address(builder.address(start, copy.to), copy.toMore),
+                                builder.address(from, copy.fromMore), copy.bytes,
+                                copy.bytes == wholeBytes ? NVVM::LoadCacheModifierKind::CG
+                                                         : NVVM::LoadCacheModifierKind::CA,
+                                Value());
+      };
+      if (copy.exists)
+        builder.ifThen(copy.exists, emit);
+      else
+        emit();
+    }
+  });
+  // Also where there is nothing left: waiting counts these.
+  NVVM::CpAsyncCommitGroupOp::create(builder);
 }
 
 std::pair<Value, Value> TensorMatmul::sliceOf(Value slice, int64_t count) {
@@ -53,13 +82,7 @@ void TensorMatmul::sliceBarrier(const Share &share) {
 
 Value TensorMatmul::setPlaces(Share &share) {
   Value thread = builder.thread(), count = builder.int32(builder.getTarget().warpThreads);
-  if (builder.getTarget().isNvidia())
-    thread =
-        LLVM::InlineAsmOp::create(builder, builder.getI32Type(), thread, "mov.b32 $0, $1;", "=r,r",
-                                  /*has_side_effects=*/true,
-                                  /*is_align_stack=*/false, LLVM::tailcallkind::TailCallKind::None,
-                                  LLVM::AsmDialectAttr(), ArrayAttr())
-            .getResult(0);
+  thread = builder.instructions().keepHere(builder, thread);
   share.lane = arith::RemUIOp::create(builder, thread, count);
   share.rowPair = arith::DivUIOp::create(builder, share.lane, builder.int32(kSpanParts));
   share.part = arith::RemUIOp::create(builder, share.lane, builder.int32(kSpanParts));
@@ -80,11 +103,50 @@ void TensorMatmul::addProducts(ValueRange weights, bool isSigned, ValueRange inp
     sum = LLVM::ExtractValueOp::create(builder, product, static_cast<int64_t>(i));
 }
 
-Value TensorMatmul::addScaledSum(Value sum, Value scale, Value result) {
+void TensorMatmul::addSparseProducts(ValueRange weights, Value places, ValueRange inputs,
+                                     MutableArrayRef<Value> sums) {
+  Type i32 = builder.getI32Type();
+  auto result = LLVM::LLVMStructType::getLiteral(builder.getContext(), {i32, i32, i32, i32});
+  auto product = NVVM::MmaSpOp::create(
+      builder, result, weights, inputs, ValueRange(sums), places, /*sparsitySelector=*/
+      builder.int32(0), ArrayRef<int64_t>{kTileRows, kFragmentTokens, 2 * kSpanColumns},
+      NVVM::MMAIntOverflow::wrapped,
+      std::array<NVVM::MMATypes, 2>{NVVM::MMATypes::s8, NVVM::MMATypes::s8});
+  product.setOrderedMetadata(builder.getTarget().ordersSparseMma);
+  for (auto [i, sum] : llvm::enumerate(sums))
+    sum = LLVM::ExtractValueOp::create(builder, product, static_cast<int64_t>(i));
+}
+
+Value stc::gpu::placesOfMasks(BlockBuilder &builder, Value masks) {
+  Words words(builder);
+  // Two bits of each nibble are set. The place of the lower one, in the lower two bits, is 1 where
+  // only bit 1 is the first, and 2 where neither of bits 0 and 1 is set; that of the upper one is
+  // 3, or 2, or else 1.
+  Value clear = words.flip(masks, 0xFFFFFFFF);
+  Value below = words.left(masks, 1), above = words.right(masks, 1);
+  Value upper = words.flip(words.either(masks, below), 0x22222222);
+  Value lower =
+      words.choose(words.number(0x44444444), words.either(above, clear), words.both(above, clear));
+  return words.choose(words.number(0xAAAAAAAA), upper, lower);
+}
+
+/// The sum that was started from kFloatBits, as f32.
+static Value floatOf(BlockBuilder &builder, Value sum) {
   Type f32 = builder.getF32Type();
   sum = arith::BitcastOp::create(builder, f32, sum);
-  sum = arith::SubFOp::create(builder, sum, builder.constant(f32, kFloatOfBits));
-  return builder.multiplyAdd(sum, scale, result);
+  return arith::SubFOp::create(builder, sum, builder.constant(f32, kFloatOfBits));
+}
+
+Value TensorMatmul::addScaledSum(Value sum, Value scale, Value result) {
+  return builder.multiplyAdd(floatOf(builder, sum), scale, result);
+}
+
+Value TensorMatmul::addShiftedSum(Value sum, Value weightScale, Value minimum, Value inputSum,
+                                  Value inputScale, Value result) {
+  Value scaled = arith::MulFOp::create(builder, floatOf(builder, sum), weightScale);
+  Value correction = arith::SIToFPOp::create(builder, builder.getF32Type(), inputSum);
+  scaled = builder.multiplyAdd(minimum, correction, scaled);
+  return builder.multiplyAdd(scaled, inputScale, result);
 }
 
 void TensorMatmul::emitBlock(const TokenBlock &block) {
@@ -168,4 +230,18 @@ void TensorMatmul::finishSlots(Value first, int64_t atOnce, int64_t sliceCount,
     else
       add();
   });
+}
+
+/// Where the values of a group begin, as the masks before it say: each thread counts some.
+Value TensorMatmul::firstPosition(CodeReader &reader, Value lane, Value group) {
+  Value parts = builder.mul(group, layout.group / kSpanColumns * kSpanParts);
+  Value sum = builder.loop(builder.toIndex(lane), parts, builder.getTarget().warpThreads,
+                           builder.int32(0), [&](Value number, ValueRange values) -> Values {
+                             Value count = builder.index(kSpanParts);
+                             Value span = arith::DivUIOp::create(builder, number, count);
+                             Value part = arith::RemUIOp::create(builder, number, count);
+                             Value bytes = reader.bytesOf(span, builder.toI32(part));
+                             return {arith::AddIOp::create(builder, values[0], bytes)};
+                           })[0];
+  return builder.reduceLanes(Reduction::Sum, sum, builder.getTarget().warpThreads - 1);
 }

@@ -19,6 +19,17 @@ constexpr int64_t kTokenBytes = kTileRows * sizeof(float);
 constexpr int64_t kFloatBits = 0x4B400000;
 static_assert(kRowScaleGroup * 255 * 127 < 1 << 22);
 
+/// Whether instructions that leave out what a 2:4 matrix does not store can multiply a layout: they
+/// take two spans of a group.
+inline bool isForSparseProducts(const Layout &layout) {
+  return layout.kind == LayoutKind::NM && layout.n == 2 && layout.m == 4 &&
+         layout.group % (2 * kSpanColumns) == 0;
+}
+
+/// The places of the weights of eight chunks of four columns of a 2:4 matrix, two bits for each,
+/// from their masks, a nibble of each chunk (i32).
+Value placesOfMasks(BlockBuilder &builder, Value masks);
+
 /// Every warp takes one slot and a slice of its columns; the sums of all slices meet in shared
 /// memory, from where each thread finishes some results.
 ///
@@ -36,6 +47,16 @@ protected:
     Value lane, rowPair, part;
   };
 
+  /// What a thread copies of each portion of the columns to a buffer in shared memory.
+  struct PortionCopy {
+    Value from;          // in the first portion, in global memory
+    int64_t fromMore;    // bytes behind that
+    Value to;            // i32, in a buffer
+    int64_t toMore;      // bytes behind that
+    int64_t bytes, step; // step: from one portion to the next
+    Value exists;        // null: this thread has it
+  };
+
   llvm::SmallVector<int64_t> blockSizes() const override { return {64, 32, 8}; }
   void emitBlock(const TokenBlock &block) override;
 
@@ -49,11 +70,18 @@ protected:
   virtual int64_t stagingBytes(const TokenBlock &block) const { return 0; }
 
   int64_t slotsAtOnce() const;
+  /// Whether the tiles of a block's slots lie one behind the other.
+  bool tilesFollow() const {
+    return parts() == 1 && !layout.hasTable() && geometry.rowTiles % slots() == 0;
+  }
   int64_t slices() const { return builder.warps() / slotsAtOnce(); }
   /// Threads of the warps that have the same slice.
   int64_t sliceThreads() const { return slotsAtOnce() * builder.getTarget().warpThreads; }
   /// Waits for the threads of the slice.
   void sliceBarrier(const Share &share);
+  /// Starts the copies of portion `number` (index) to the buffer at `start`, as one group, which is
+  /// empty where `number` is not below `end`.
+  void copyPortion(llvm::ArrayRef<PortionCopy> copies, Value number, Value end, Value start);
   /// [begin, end) (index) of the share of `count` pieces that a slice has.
   std::pair<Value, Value> sliceOf(Value slice, int64_t count);
   /// Where input `number` of each fragment's token of this thread begins, plus `offset` (i32)
@@ -64,8 +92,21 @@ protected:
   /// signed or not, and of signed activations.
   void addProducts(ValueRange weights, bool isSigned, ValueRange inputs,
                    llvm::MutableArrayRef<Value> sums);
+  /// The same of 64 columns of a 2:4 matrix. `weights`: four words of signed bytes; `places`: of
+  /// each in its four columns, as the instruction wants them from this thread; `inputs`: four words
+  /// of eight tokens.
+  void addSparseProducts(ValueRange weights, Value places, ValueRange inputs,
+                         llvm::MutableArrayRef<Value> sums);
   /// result + sum * scale, of a sum (i32) of a group that was started from kFloatBits.
   Value addScaledSum(Value sum, Value scale, Value result);
+  /// result + (sum * weightScale + minimum * inputSum) * inputScale, of such a sum. `inputSum`
+  /// (i32) is the group's sum of activations times the layout's factor, -1.
+  Value addShiftedSum(Value sum, Value weightScale, Value minimum, Value inputSum, Value inputScale,
+                      Value result);
+
+  /// Where the values of a group (index) begin, as the masks before it say: each lane (i32) of a
+  /// warp counts some.
+  Value firstPosition(CodeReader &reader, Value lane, Value group);
 
   /// Writes a warp's sums of a row tile to `place`: for each token those of 16 rows (f32).
   void storeSums(const Share &share, Value place, ValueRange sums);

@@ -56,7 +56,7 @@ public:
     Words words(builder);
     Place place = placeOf(builder, unit, lane);
     Value x = words.load(builder.address(token[0], place.column), 2 * pairs, false);
-    Values products(laneRows, builder.int32(0));
+    Values products(laneRows, emptySum(builder));
     for (int64_t pair = 0; pair < pairs; ++pair)
       addPair(builder, loaded.slice(3 * pair, 3), words.part(x, 2 * pair),
               words.part(x, 2 * pair + 1), products);
@@ -95,7 +95,7 @@ private:
         Value weights = words.permute(low, high, i == 0 ? 0x5410 : 0x7632);
         // Only the lower half of a selector counts.
         Value x = words.permute(first, second, words.right(selectors, 16 * i));
-        product = builder.dot4(weights, /*aSigned=*/true, x, /*bSigned=*/true, product);
+        product = builder.dot4(weights, Bytes::Signed, x, Bytes::Signed, product);
       }
     }
   }

@@ -3,12 +3,16 @@
 
 #include "Words.h"
 
+#include "llvm/ADT/bit.h"
+
 using namespace mlir;
 using namespace stc;
 using namespace stc::gpu;
 
 std::unique_ptr<WeightReader> WeightReader::create(packed::WeightType type) {
   Layout layout = type.getLayout().getLayout();
+  if (layout.isSparseFloat())
+    return createSparseFloatReader(type);
   switch (layout.kind) {
   case LayoutKind::Rows:
     break;
@@ -102,6 +106,10 @@ Values ScaledReader::loadScales(BlockBuilder &builder, Value tile, Value column,
   Value start = builder.address(builder.address(tile, geometry.scalesOffset), offset);
   auto halves = VectorType::get(rows, builder.getF16Type());
   Values values{builder.loadAligned(halves, start, 2 * rows, /*invariant=*/true)};
+  if (layout.minimums) {
+    start = builder.address(builder.address(tile, geometry.minimumsOffset), offset);
+    values.push_back(builder.loadAligned(halves, start, 2 * rows, /*invariant=*/true));
+  }
   if (layout.asymmetric) {
     start = builder.address(builder.address(tile, geometry.zerosOffset), place);
     auto bytes = VectorType::get(rows, builder.getI8Type());
@@ -110,23 +118,31 @@ Values ScaledReader::loadScales(BlockBuilder &builder, Value tile, Value column,
   return values;
 }
 
-Values ScaledReader::startingSums(BlockBuilder &builder, ValueRange scales, Value column,
-                                  const TokenInputs &token) const {
-  Type i32 = builder.getI32Type();
+Value ScaledReader::correctionOf(BlockBuilder &builder, Value column,
+                                 const TokenInputs &token) const {
   Value zero = builder.int32(0);
   Value group = groupOf(builder, column, layout.group);
   Value offset = arith::MulIOp::create(builder, group, builder.int32(4));
-  Value sum = builder.loadAligned(i32, builder.address(token[2], offset), 4);
+  Value sum = builder.loadAligned(builder.getI32Type(), builder.address(token[2], offset), 4);
   Value inGroup = arith::RemUIOp::create(builder, column, builder.int32(layout.group));
   Value isFirst = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, inGroup, zero);
-  sum = arith::SelectOp::create(builder, isFirst, sum, zero);
-  Values sums(laneRows, sum);
+  return arith::SelectOp::create(builder, isFirst, sum, zero);
+}
+
+Values ScaledReader::startingSums(BlockBuilder &builder, ValueRange scales, Value column,
+                                  const TokenInputs &token) const {
+  Type i32 = builder.getI32Type();
+  if (layout.minimums)
+    return Values(laneRows, emptySum(builder));
+  Values sums(laneRows, correctionOf(builder, column, token));
   if (layout.asymmetric)
     for (auto [row, value] : llvm::enumerate(sums)) {
       Value rowZero = vector::ExtractOp::create(builder, scales[1], static_cast<int64_t>(row));
       rowZero = arith::ExtUIOp::create(builder, i32, rowZero);
       value = arith::MulIOp::create(builder, value, rowZero);
     }
+  for (Value &value : sums)
+    value = arith::AddIOp::create(builder, value, emptySum(builder));
   return sums;
 }
 
@@ -141,11 +157,25 @@ Values ScaledReader::addScaled(BlockBuilder &builder, ValueRange scales, ValueRa
     scale = arith::MulFOp::create(builder, scale, builder.constant(f32, factor));
   if (isPresent)
     scale = arith::SelectOp::create(builder, isPresent, scale, builder.constant(f32, 0.0));
+  auto wide = [&](Value halves, size_t row) -> Value {
+    Value half = vector::ExtractOp::create(builder, halves, static_cast<int64_t>(row));
+    return arith::ExtFOp::create(builder, f32, half);
+  };
+  Value correction;
+  if (layout.minimums)
+    correction = arith::SIToFPOp::create(builder, f32, correctionOf(builder, column, token));
+  Value base = builder.constant(f32, llvm::bit_cast<float>(kEmptySum));
   Values results;
   for (auto [row, product] : llvm::enumerate(products)) {
-    Value weightScale = vector::ExtractOp::create(builder, scales[0], static_cast<int64_t>(row));
-    weightScale = arith::ExtFOp::create(builder, f32, weightScale);
-    Value value = arith::SIToFPOp::create(builder, f32, product);
+    Value weightScale = wide(scales[0], row);
+    Value value = arith::BitcastOp::create(builder, f32, product);
+    value = arith::SubFOp::create(builder, value, base);
+    if (layout.minimums) {
+      value = arith::MulFOp::create(builder, value, weightScale);
+      value = builder.multiplyAdd(wide(scales[1], row), correction, value);
+      results.push_back(builder.multiplyAdd(value, scale, sums[row]));
+      continue;
+    }
     Value both = arith::MulFOp::create(builder, scale, weightScale);
     results.push_back(builder.multiplyAdd(value, both, sums[row]));
   }

@@ -60,7 +60,7 @@ public:
   /// barriers of warps if there are any. `fillShared` writes what the block's has to hold, before a
   /// barrier of the block.
   virtual int64_t warpBytes() const { return 0; }
-  virtual int64_t blockBytes() const { return 0; }
+  virtual int64_t blockBytes(const TargetDescription &) const { return 0; }
   virtual void fillShared(BlockBuilder &) const {}
   /// Sets where those begin.
   void useShared(Value ofWarp, Value ofBlock) {
@@ -102,6 +102,7 @@ constexpr int64_t kWarpLanes = 32, kLaneBytes = 16;
 /// Readers of families of layouts.
 std::unique_ptr<WeightReader> createDenseReader(packed::WeightType type);
 std::unique_ptr<WeightReader> createFloatReader(packed::WeightType type);
+std::unique_ptr<WeightReader> createSparseFloatReader(packed::WeightType type);
 std::unique_ptr<WeightReader> createBitmapReader(packed::WeightType type);
 std::unique_ptr<WeightReader> createMaskReader(packed::WeightType type);
 std::unique_ptr<WeightReader> createTwoOfFourReader(packed::WeightType type);
@@ -128,24 +129,37 @@ protected:
   /// Units of so many pieces.
   int64_t unitsFor(int64_t pieces) const;
 
-  /// Loads the scales of `rows` rows, by default the lane's (and their zeros) for the columns from
-  /// `column` (i32) on.
+  /// Loads the scales of `rows` rows, by default the lane's (and their zeros or minimums) for the
+  /// columns from `column` (i32) on.
   Values loadScales(BlockBuilder &builder, Value tile, Value column, Value firstRow,
                     int64_t rows) const;
   Values loadScales(BlockBuilder &builder, Value tile, Value column, Value firstRow) const {
     return loadScales(builder, tile, column, firstRow, laneRows);
   }
   /// How many values loadScales gives.
-  int64_t scaleValues() const { return layout.asymmetric ? 2 : 1; }
+  int64_t scaleValues() const { return layout.isShifted() ? 2 : 1; }
+  /// Zero as the sums that dot products start from. So that they need no conversion, which takes
+  /// eight times as long as an addition on NVIDIA's GPUs, integers are the bits of f32 numbers of
+  /// which a unit is the last bit: those around 1.5 * 2^23, for sums between -2^22 and 2^22, which
+  /// those of a group are (128 * 127 * 255).
+  static Value emptySum(BlockBuilder &builder) { return builder.int32(kEmptySum); }
   /// The sums that dot products of the lane's rows start from: what unsigned codes have to be
-  /// corrected by, once per group; zero where another lane of the row has that.
+  /// corrected by, once per group; empty where another lane of the row has that, and where minimums
+  /// are subtracted by `addScaled`.
   Values startingSums(BlockBuilder &builder, ValueRange scales, Value column,
                       const TokenInputs &token) const;
-  /// sums + products (i32) * weight scale * activation scale. `factor` corrects products that are
-  /// too large by a constant.
+  /// sums + products (i32, from an empty sum on) * weight scale * activation scale, and minus the
+  /// minimum times the sum of the group's activations, once per group. `factor` corrects products
+  /// that are too large by a constant.
   Values addScaled(BlockBuilder &builder, ValueRange scales, ValueRange products, Value column,
                    const TokenInputs &token, ValueRange sums, Value isPresent = {},
                    double factor = 1) const;
+
+private:
+  static constexpr int32_t kEmptySum = 0x4B400000; // the bits of 1.5 * 2^23
+  /// What the activations of the group of `column` sum up to, times the layout's factor (i32), if
+  /// that is the group's first column, else zero.
+  Value correctionOf(BlockBuilder &builder, Value column, const TokenInputs &token) const;
 };
 
 } // namespace stc::gpu

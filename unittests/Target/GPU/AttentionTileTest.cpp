@@ -12,18 +12,22 @@ TEST_P(BlockAttention, AgreesWithFloat64) {
   auto [shape, element] = GetParam();
   // Warps that share the keys of a piece or of the cache; warps with rows of their own.
   struct {
-    const char *tokens, *passes;
-  } variants[] = {{"1", "builtin.module(packed-tile-ops{piece-keys=64})"},
-                  {"1", "builtin.module(packed-tile-ops{piece-keys=128})"},
+    const char *tokens, *passes, *target = "nvptx-sm_90";
+  } variants[] = {{"1", "", "amdgpu-gfx942"},
+                  {"?", "packed-tile-ops{rows-per-tile=8}", "amdgpu-gfx942"},
+                  {"1", "packed-tile-ops{piece-keys=64}"},
+                  {"1", "packed-tile-ops{piece-keys=128}"},
                   {"1", ""},
-                  {"?", "builtin.module(packed-tile-ops{rows-per-tile=8})"},
+                  {"?", "packed-tile-ops{rows-per-tile=8}"},
                   {"?", ""}};
-  for (auto [tokens, passes] : variants) {
+  for (auto [tokens, passes, target] : variants) {
     AttentionProblem problem{shape, element, tokens};
-    auto kernel =
-        EmulatedKernel::create(problem.parameters(), problem.body(), "nvptx-sm_90", passes);
+    auto kernel = EmulatedKernel::create(problem.parameters(), problem.body(), target, passes);
     ASSERT_TRUE(kernel.ok()) << kernel.status();
-    SCOPED_TRACE(absl::StrCat(tokens, " ", passes));
+    SCOPED_TRACE(absl::StrCat(tokens, " ", passes, " ", target));
+    // Many rows go through tensor cores.
+    bool hasMatrices = *tokens == '?' && *passes == '\0' && element != KVElement::F32;
+    EXPECT_EQ((*kernel)->countIntrinsics("llvm.nvvm.mma.m16n8k16") > 0, hasMatrices);
     auto check = [&, &shape = shape, &element = element](int64_t position, int64_t count,
                                                          float spread) {
       // Vectors of floats are aligned on GPUs: buffers begin where pages do.
@@ -67,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(
                         AttentionShape{4, 2, 16, 0, 0, 0, false, false, false, 32, 128},
                         AttentionShape{4, 4, 64, 0, 0, 0, true, false, false, 32, 128},
                         AttentionShape{3, 1, 16, 30, 3, 1.5, true, true, true, 8, 300}),
-        testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8)),
+        testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8, KVElement::Float8)),
     testName);
 
 INSTANTIATE_TEST_SUITE_P(
@@ -78,7 +82,8 @@ INSTANTIATE_TEST_SUITE_P(
                                      withPattern({4, 2, 16, 0, 0}, "local:10+3"),
                                      withPattern({4, 2, 16, 0, 0}, "bigbird:16x3+1+2@7"),
                                      withPattern({2, 2, 80, 0, 0}, "blocks:64:0/1/0,2")),
-                     testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8)),
+                     testing::Values(KVElement::F32, KVElement::F16, KVElement::Int8,
+                                     KVElement::Float8)),
     testName);
 
 } // namespace

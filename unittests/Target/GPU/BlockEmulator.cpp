@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/LLVMIR/ROCDLDialect.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/Transforms/Passes.h"
 #include "mlir/Parser/Parser.h"
@@ -24,6 +25,7 @@
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/ROCDL/ROCDLToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
@@ -44,10 +46,11 @@ using namespace stc;
 
 namespace {
 
-constexpr size_t kStackBytes = 128 << 10, kSharedBytes = 256 << 10, kPlaceBytes = 8;
+constexpr llvm::StringLiteral kWarpgroupInstruction = "wgmma.mma_async.";
+constexpr size_t kStackBytes = 128 << 10, kPlaceBytes = 8;
 
 /// The shared memory of the block that runs.
-alignas(128) uint8_t sharedMemory[kSharedBytes];
+alignas(1024) uint8_t sharedMemory[kEmulatedSharedBytes];
 
 /// Stacks, which are used again by the next block.
 char *stackOf(size_t thread) {
@@ -79,8 +82,8 @@ struct Fiber {
 /// The threads of a block.
 class EmulatedBlock {
 public:
-  EmulatedBlock(int64_t threads, std::function<void()> body)
-      : fibers(threads), body(std::move(body)) {}
+  EmulatedBlock(int64_t threads, int64_t waveThreads, std::function<void()> body)
+      : fibers(threads), waveThreads(waveThreads), body(std::move(body)) {}
   void run();
   /// Called by threads: waits for the others where the instruction makes them meet.
   void reach(const std::string &intrinsic, const uint64_t *operands, size_t count, void *results,
@@ -107,12 +110,15 @@ private:
     if (!_setjmp(fiber.place))
       _longjmp(scheduler, 1);
   }
-  /// Runs all threads of a warp until they are at a barrier, or end.
+  /// Runs all threads of a warp until they are at a barrier, where their wave meets, or end.
   void runWarpThreads(size_t first);
+  /// Runs all threads of a wave until they are at a barrier, or end.
+  void runWaveThreads(size_t first);
   /// Lets those go on that are at a barrier with all whom it waits for; false if there are none.
   bool releaseBarriers();
 
   std::vector<Fiber> fibers;
+  size_t waveThreads;
   std::function<void()> body;
   jmp_buf scheduler;
   size_t running = 0;
@@ -121,7 +127,8 @@ private:
 EmulatedBlock *EmulatedBlock::current = nullptr;
 
 bool isBlockBarrier(const std::string &intrinsic) {
-  return llvm::StringRef(intrinsic).starts_with("llvm.nvvm.barrier");
+  return llvm::StringRef(intrinsic).starts_with("llvm.nvvm.barrier") ||
+         intrinsic == "llvm.amdgcn.s.barrier";
 }
 
 void emulate(const std::string *intrinsic, const uint64_t *operands, uint64_t count, void *results,
@@ -136,7 +143,8 @@ void EmulatedBlock::reach(const std::string &intrinsic, const uint64_t *operands
   Fiber &fiber = fibers[running];
   fiber.call = WarpCall();
   std::copy_n(operands, count, fiber.call.operands.begin());
-  if (intrinsic == "llvm.nvvm.read.ptx.sreg.tid.x") {
+  fiber.call.operandCount = count;
+  if (intrinsic == "llvm.nvvm.read.ptx.sreg.tid.x" || intrinsic == "llvm.amdgcn.workitem.id.x") {
     fiber.call.results[0] = uint32_t(running);
   } else if (llvm::StringRef name = intrinsic; name.consume_front("llvm.nvvm.cp.async.c") &&
                                                name.drop_front().consume_front(".shared.global.")) {
@@ -151,7 +159,7 @@ void EmulatedBlock::reach(const std::string &intrinsic, const uint64_t *operands
     for (; fiber.copyGroups.size() > uint32_t(operands[0]); fiber.copyGroups.pop_front())
       for (const Copy &copy : fiber.copyGroups.front())
         std::memcpy(copy.to, copy.from, copy.bytes);
-  } else if (meetsWarp(intrinsic) || isBlockBarrier(intrinsic)) {
+  } else if (meetsWarp(intrinsic) || meetsWave(intrinsic) || isBlockBarrier(intrinsic)) {
     fiber.waiting = &intrinsic;
     waitForOthers(fiber);
   } else {
@@ -174,10 +182,35 @@ void EmulatedBlock::runWarpThreads(size_t first) {
                                  (fibers[i].waiting ? *fibers[i].waiting : "the end"));
       calls.push_back(&fibers[i].call);
     }
-    if (fibers[first].isDone || isBlockBarrier(*fibers[first].waiting))
+    if (fibers[first].isDone || isBlockBarrier(*fibers[first].waiting) ||
+        meetsWave(*fibers[first].waiting))
       return; // of a warp that waits, nothing has changed
-    runWarp(*fibers[first].waiting, calls);
+    runWarp(*fibers[first].waiting, calls, sharedMemory);
     for (size_t i = first; i < first + kWarpThreads; ++i)
+      fibers[i].waiting = nullptr;
+  }
+}
+
+void EmulatedBlock::runWaveThreads(size_t first) {
+  for (;;) {
+    std::vector<WarpCall *> calls;
+    const std::string *meeting = nullptr;
+    for (size_t i = first; i < first + waveThreads; ++i) {
+      if (i % kWarpThreads == 0)
+        runWarpThreads(i);
+      if (!fibers[i].isDone && meetsWave(*fibers[i].waiting))
+        meeting = fibers[i].waiting;
+    }
+    if (!meeting)
+      return;
+    // Instructions of matrices do not ask which lanes are active.
+    for (size_t i = first; i < first + waveThreads; ++i) {
+      if (fibers[i].isDone || fibers[i].waiting != meeting)
+        llvm::report_fatal_error(llvm::Twine("threads of a wave part ways, some at ") + *meeting);
+      calls.push_back(&fibers[i].call);
+    }
+    runWave(*meeting, calls);
+    for (size_t i = first; i < first + waveThreads; ++i)
       fibers[i].waiting = nullptr;
   }
 }
@@ -209,8 +242,8 @@ void EmulatedBlock::run() {
   }
   auto isDone = [](const Fiber &fiber) { return fiber.isDone; };
   for (;;) {
-    for (size_t first = 0; first < fibers.size(); first += kWarpThreads)
-      runWarpThreads(first);
+    for (size_t first = 0; first < fibers.size(); first += waveThreads)
+      runWaveThreads(first);
     if (llvm::all_of(fibers, isDone))
       break;
     if (!releaseBarriers())
@@ -226,7 +259,7 @@ void EmulatedBlock::run() {
 struct EmulatedKernel::State {
   std::unique_ptr<llvm::orc::LLJIT> jit;
   std::map<std::string, int64_t> intrinsics; // and how often each is called
-  int64_t threads = 0;
+  int64_t threads = 0, waveThreads = 0;
   void *function = nullptr;
 };
 
@@ -242,16 +275,26 @@ int64_t EmulatedKernel::countIntrinsics(const std::string &prefix) const {
 }
 
 static mlir::LogicalResult lower(mlir::ModuleOp module, const std::string &target,
-                                 const std::string &passes) {
+                                 const std::string &passes, bool distributes) {
   mlir::PassManager manager(module.getContext());
   if (failed(mlir::parsePassPipeline(passes, manager)))
     return mlir::failure();
   manager.addPass(createSelectBlockConfigPass({target}));
   manager.addPass(createTileOpsPass());
-  manager.addPass(mlir::createForallToForLoopPass());
+  if (distributes)
+    manager.addPass(createDistributeBlocksPass({target}));
+  else
+    manager.addPass(mlir::createForallToForLoopPass());
   manager.addPass(createLowerBlockTilesPass({target}));
   if (failed(manager.run(module)))
     return mlir::failure();
+  module.walk([](packed::ThreadOp thread) {
+    mlir::OpBuilder builder(thread);
+    for (int64_t i : {0, 1}) // the first of one block
+      thread->getResult(i).replaceAllUsesWith(
+          mlir::arith::ConstantIndexOp::create(builder, thread.getLoc(), i));
+    thread.erase();
+  });
   makeStandalone(module);
   manager.clear();
   manager.addPass(createApproximateGPUMathPass());
@@ -286,45 +329,77 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
   auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context),
                                        {pointer, pointer, i64, pointer, i64}, false);
   llvm::Value *function = constantPointer(reinterpret_cast<void *>(&emulate));
-  std::vector<llvm::CallInst *> calls, moves; // moves: what only keeps code at its place
+  // moves: what only keeps code at its place; fences: what orders memory that is always in order
+  std::vector<std::pair<llvm::CallInst *, std::string>> calls;
+  std::vector<llvm::CallInst *> moves, fences;
   for (llvm::Function &f : module)
     for (llvm::Instruction &instruction : llvm::instructions(f))
       if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction)) {
-        if (auto *code = llvm::dyn_cast<llvm::InlineAsm>(call->getCalledOperand());
-            code && code->getAsmString() == "mov.b32 $0, $1;")
-          moves.push_back(call);
-        else if (call->getCalledFunction() &&
-                 call->getCalledFunction()->getName().starts_with("llvm.nvvm."))
-          calls.push_back(call);
+        llvm::Function *callee = call->getCalledFunction();
+        llvm::StringRef name = callee ? callee->getName() : "";
+        if (auto *code = llvm::dyn_cast<llvm::InlineAsm>(call->getCalledOperand())) {
+          llvm::StringRef text = code->getAsmString();
+          if (text.empty() || text == "mov.b32 $0, $1;")
+            moves.push_back(call);
+          else if (text.contains("fence.proxy"))
+            fences.push_back(call);
+          else if (text.contains(kWarpgroupInstruction)) {
+            std::string shape = text.split(kWarpgroupInstruction).second.split(' ').first.str();
+            shape.erase(shape.find("sync.aligned."), sizeof "sync.aligned." - 1);
+            size_t results = llvm::StringRef(code->getConstraintString()).count('=');
+            calls.emplace_back(
+                call,
+                (kWarpgroupProducts + shape + "\n" + llvm::Twine(results) + "\n" + text).str());
+          }
+        } else if (name.starts_with("llvm.nvvm.fence.proxy")) {
+          fences.push_back(call);
+        } else if (name.starts_with("llvm.nvvm.") || name.starts_with("llvm.amdgcn.")) {
+          calls.emplace_back(call, name.str());
+        }
       }
+  for (llvm::CallInst *fence : fences)
+    fence->eraseFromParent();
   for (llvm::CallInst *move : moves) {
     move->replaceAllUsesWith(move->getArgOperand(0));
     move->eraseFromParent();
   }
-  for (llvm::CallInst *call : calls) {
-    auto entry = intrinsics.try_emplace(call->getCalledFunction()->getName().str(), 0).first;
+  // All calls of a function use the same memory, one after the other.
+  std::map<llvm::Function *, std::pair<llvm::Value *, llvm::Value *>> memories;
+  for (auto &[call, name] : calls) {
+    auto entry = intrinsics.try_emplace(name, 0).first;
     ++entry->second;
-    llvm::IRBuilder<> start(&*call->getFunction()->getEntryBlock().begin());
-    llvm::Value *memory = start.CreateAlloca(i64, start.getInt64(24));
-    llvm::Value *results = start.CreateAlloca(i64, start.getInt64(2));
+    auto &[memory, results] = memories[call->getFunction()];
+    if (!memory) {
+      llvm::IRBuilder<> start(&*call->getFunction()->getEntryBlock().begin());
+      memory = start.CreateAlloca(i64, start.getInt64(WarpCall().operands.size()));
+      results = start.CreateAlloca(i64, start.getInt64(WarpCall().results.size() / 2));
+    }
     llvm::IRBuilder<> builder(call);
-    for (auto [i, operand] : llvm::enumerate(call->args()))
-      builder.CreateStore(operand,
-                          builder.CreateConstGEP1_64(builder.getInt8Ty(), memory, i * kPlaceBytes));
+    uint64_t places = 0;
+    for (llvm::Value *operand : call->args()) {
+      llvm::Value *place =
+          builder.CreateConstGEP1_64(builder.getInt8Ty(), memory, places * kPlaceBytes);
+      // What a place holds behind a small operand is of the call before.
+      builder.CreateAlignedStore(builder.getInt64(0), place, llvm::Align(kPlaceBytes));
+      builder.CreateAlignedStore(operand, place, llvm::Align(kPlaceBytes));
+      uint64_t operandBytes = module.getDataLayout().getTypeStoreSize(operand->getType());
+      places += llvm::divideCeil(operandBytes, kPlaceBytes);
+    }
     bool isVoid = call->getType()->isVoidTy();
     uint64_t bytes = isVoid ? 0 : module.getDataLayout().getTypeStoreSize(call->getType());
     builder.CreateCall(type, function,
-                       {constantPointer(&entry->first), memory, builder.getInt64(call->arg_size()),
-                        results, builder.getInt64(bytes)});
+                       {constantPointer(&entry->first), memory, builder.getInt64(places), results,
+                        builder.getInt64(bytes)});
     if (!isVoid)
-      call->replaceAllUsesWith(builder.CreateLoad(call->getType(), results));
+      call->replaceAllUsesWith(
+          builder.CreateAlignedLoad(call->getType(), results, llvm::Align(kPlaceBytes)));
     call->eraseFromParent();
   }
 }
 
 absl::StatusOr<std::unique_ptr<EmulatedKernel>>
 EmulatedKernel::create(const std::string &parameters, const std::string &body,
-                       const std::string &target, const std::string &passes) {
+                       const std::string &target, const std::string &passes, bool distributes) {
   static std::once_flag once;
   std::call_once(once, [] {
     registerPackedTransformsPasses();
@@ -332,12 +407,13 @@ EmulatedKernel::create(const std::string &parameters, const std::string &body,
     llvm::InitializeNativeTargetAsmPrinter();
   });
   mlir::DialectRegistry registry;
-  registry
-      .insert<packed::PackedDialect, STCDialect, mlir::arith::ArithDialect, mlir::func::FuncDialect,
-              mlir::memref::MemRefDialect, mlir::scf::SCFDialect, mlir::vector::VectorDialect,
-              mlir::LLVM::LLVMDialect, mlir::NVVM::NVVMDialect, mlir::gpu::GPUDialect>();
+  registry.insert<packed::PackedDialect, STCDialect, mlir::arith::ArithDialect,
+                  mlir::func::FuncDialect, mlir::memref::MemRefDialect, mlir::scf::SCFDialect,
+                  mlir::vector::VectorDialect, mlir::LLVM::LLVMDialect, mlir::NVVM::NVVMDialect,
+                  mlir::ROCDL::ROCDLDialect, mlir::gpu::GPUDialect>();
   registerTranslations(registry);
   mlir::registerNVVMDialectTranslation(registry);
+  mlir::registerROCDLDialectTranslation(registry);
   mlir::registerGPUDialectTranslation(registry);
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
@@ -345,7 +421,7 @@ EmulatedKernel::create(const std::string &parameters, const std::string &body,
                      ") attributes {llvm.emit_c_interface} {\n" + body + "\nreturn\n}\n";
   auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
   STC_ASSIGN_OR_RETURN(auto description, gpu::TargetDescription::parse(target));
-  if (!module || failed(lower(*module, target, passes)))
+  if (!module || failed(lower(*module, target, passes, distributes)))
     return absl::InvalidArgumentError("cannot lower for " + target + ":\n" + text);
 
   auto toStatus = [](llvm::Error error) {
@@ -354,6 +430,7 @@ EmulatedKernel::create(const std::string &parameters, const std::string &body,
   std::unique_ptr<EmulatedKernel> kernel(new EmulatedKernel());
   State &state = *kernel->state;
   state.threads = description.blockThreads;
+  state.waveThreads = description.waveThreads;
   auto jit = llvm::orc::LLJITBuilder().create();
   if (!jit)
     return toStatus(jit.takeError());
@@ -383,7 +460,7 @@ void EmulatedKernel::run(std::vector<Argument> arguments) const {
   for (size_t i = 0; i < arguments.size(); ++i)
     p[i] = arguments[i].get();
   std::memset(sharedMemory, 0xFF, sizeof sharedMemory);
-  EmulatedBlock block(state->threads, [&] {
+  EmulatedBlock block(state->threads, state->waveThreads, [&] {
     // Arguments a C function does not have are ignored.
     using Function = void (*)(void *, void *, void *, void *, void *, void *, void *, void *,
                               void *, void *, void *, void *);

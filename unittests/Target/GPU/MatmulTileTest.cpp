@@ -1,7 +1,10 @@
 // Products of many tokens as the threads of a block compute them together.
 #include "../CPU/MatmulCase.h"
 #include "BlockEmulator.h"
+#include "SparseFloatLayouts.h"
+#include "WarpInstructions.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 using namespace stc;
@@ -9,22 +12,25 @@ using namespace stc;
 namespace {
 
 constexpr char kTarget[] = "nvptx-sm_90";
+constexpr const char *kTargets[] = {kTarget, "amdgpu-gfx90a", "amdgpu-gfx942", "amdgpu-gfx1100"};
 
-std::string configOf(int64_t rowTiles) {
-  return absl::StrCat("<tokens = 32, accumulators = 1, prefetch = 0, row_tiles = ", rowTiles, ">");
+std::string configOf(int64_t rowTiles, int64_t pieceTokens = 0) {
+  return absl::StrCat("<tokens = 32, accumulators = 1, prefetch = 0, row_tiles = ", rowTiles,
+                      ", piece_tokens = ", pieceTokens, ">");
 }
 
 testing::AssertionResult agrees(const EmulatedKernel &kernel, const MatmulProblem &problem,
                                 MatmulData data, int64_t tokens) {
   // Buffers begin where pages do, as vectors of floats are aligned on GPUs.
   data.guard = Guard::Before;
-  data.splitsInputs = problem.layout.floatBytes() == 2;
+  data.splitsInputs = problem.layout.floatBytes() == 2 && !problem.rounded;
   MatmulRun run(problem, data, tokens);
   return run.agrees([&](std::vector<Argument> arguments) { kernel.run(std::move(arguments)); });
 }
 
-std::unique_ptr<EmulatedKernel> compile(const MatmulProblem &problem) {
-  auto kernel = EmulatedKernel::create(problem.parameters(), problem.body(), kTarget);
+std::unique_ptr<EmulatedKernel> compile(const MatmulProblem &problem,
+                                        const std::string &target = kTarget) {
+  auto kernel = EmulatedKernel::create(problem.parameters(), problem.body(), target);
   if (!kernel.ok()) {
     ADD_FAILURE() << kernel.status();
     return nullptr;
@@ -32,18 +38,41 @@ std::unique_ptr<EmulatedKernel> compile(const MatmulProblem &problem) {
   return *std::move(kernel);
 }
 
-class BlockMatmul : public testing::TestWithParam<Layout> {};
+/// How often a kernel has an instruction that multiplies matrices.
+int64_t countProducts(const EmulatedKernel &kernel) {
+  int64_t count = 0;
+  for (const char *prefix :
+       {"llvm.nvvm.mma.", "llvm.amdgcn.mfma.", "llvm.amdgcn.smfmac.", "llvm.amdgcn.wmma."})
+    count += kernel.countIntrinsics(prefix);
+  return count;
+}
+
+class BlockMatmul : public testing::TestWithParam<std::tuple<Layout, const char *>> {
+protected:
+  Layout layout() const { return std::get<0>(GetParam()); }
+  std::string target() const { return std::get<1>(GetParam()); }
+  /// Whether its products are to be those of matrix instructions: not of groups of 16 where columns
+  /// are no multiple of 128, and AMD's code has none for steps that are stored or absent, and for
+  /// minimums.
+  bool hasProducts() const {
+    if (!layout().isQuantized())
+      return layout().floatBytes() == 2 && !layout().isSparse();
+    return layout().group >= 32 &&
+           (target() == kTarget || (layout().kind != LayoutKind::Block && !layout().minimums));
+  }
+};
 
 } // namespace
 
 TEST_P(BlockMatmul, GivesExactResults) {
   MatmulProblem problem;
-  problem.layout = GetParam();
+  problem.layout = layout();
   problem.rows = 90; // neither whole tiles nor whole pieces
   problem.columns = 300;
   problem.config = configOf(4);
-  auto kernel = compile(problem);
+  auto kernel = compile(problem, target());
   ASSERT_NE(kernel, nullptr);
+  EXPECT_EQ(countProducts(*kernel) > 0, hasProducts());
   for (int64_t tokens : {1, 8, 11, 37, 64, 70})
     for (double density : {1.0, 0.4}) {
       MatmulData data;
@@ -55,11 +84,11 @@ TEST_P(BlockMatmul, GivesExactResults) {
 
 TEST_P(BlockMatmul, StaysInRangeAtExtremes) {
   MatmulProblem problem;
-  problem.layout = GetParam();
+  problem.layout = layout();
   problem.rows = 16;
   problem.columns = 256;
   problem.config = configOf(1);
-  auto kernel = compile(problem);
+  auto kernel = compile(problem, target());
   ASSERT_NE(kernel, nullptr);
   for (WeightPattern weights : {WeightPattern::Lowest, WeightPattern::Highest})
     for (InputPattern inputs : {InputPattern::Lowest, InputPattern::Highest}) {
@@ -72,13 +101,13 @@ TEST_P(BlockMatmul, StaysInRangeAtExtremes) {
 
 TEST_P(BlockMatmul, RoundsNoMoreThanItsTermsDo) {
   MatmulProblem problem;
-  problem.layout = GetParam();
+  problem.layout = layout();
   problem.rows = 64;
   problem.columns = 260;
   problem.bias = problem.gate = problem.residual = true;
   problem.rotaryPairs = 32;
   problem.config = configOf(2);
-  auto kernel = compile(problem);
+  auto kernel = compile(problem, target());
   ASSERT_NE(kernel, nullptr);
   MatmulData data;
   data.exact = false;
@@ -87,33 +116,410 @@ TEST_P(BlockMatmul, RoundsNoMoreThanItsTermsDo) {
   EXPECT_TRUE(agrees(*kernel, problem, data, 5));
 }
 
-INSTANTIATE_TEST_SUITE_P(Layouts, BlockMatmul, testing::ValuesIn(allLayouts()),
-                         [](auto info) { return testName(absl::StrCat(info.param.str())); });
+INSTANTIATE_TEST_SUITE_P(
+    Layouts, BlockMatmul,
+    testing::Combine(testing::ValuesIn(allLayouts()), testing::ValuesIn(kTargets)), [](auto info) {
+      return testName(absl::StrCat(std::get<0>(info.param).str(), "_", std::get<1>(info.param)));
+    });
+
+INSTANTIATE_TEST_SUITE_P(SparseFloats, BlockMatmul,
+                         testing::Combine(testing::ValuesIn(sparseFloatLayouts()),
+                                          testing::ValuesIn(kTargets)),
+                         [](auto info) {
+                           return testName(absl::StrCat(std::get<0>(info.param).str(), "_",
+                                                        std::get<1>(info.param)));
+                         });
+
+TEST(BlockMatmul, TakesGroupsOfHalfAnInstruction) {
+  for (int own : {0, 1, 2})
+    for (ElementKind element : {ElementKind::I8, ElementKind::I4, ElementKind::I2}) {
+      MatmulProblem problem;
+      problem.layout = makeLayout(LayoutKind::Dense, element, 16);
+      problem.layout.asymmetric = own == 1;
+      problem.layout.minimums = own == 2;
+      problem.rows = 70;
+      problem.columns = 384;
+      problem.config = configOf(4);
+      auto kernel = compile(problem);
+      ASSERT_NE(kernel, nullptr);
+      EXPECT_GT(kernel->countIntrinsics("llvm.nvvm.mma.m16n8k32"), 0);
+      for (int64_t tokens : {1, 9, 40, 130})
+        for (bool isExact : {true, false}) {
+          MatmulData data;
+          data.exact = isExact;
+          data.seed = uint32_t(tokens);
+          EXPECT_TRUE(agrees(*kernel, problem, data, tokens));
+        }
+    }
+}
 
 TEST(BlockMatmul, LeavesOutWhatIsPruned) {
+  struct {
+    const char *target, *intrinsic;
+  } cases[] = {{kTarget, "llvm.nvvm.mma.sp."}, {"amdgpu-gfx942", "llvm.amdgcn.smfmac."}};
+  for (auto [target, intrinsic] : cases)
+    for (auto [element, group, isDynamic] :
+         {std::tuple(ElementKind::I8, 32, true), std::tuple(ElementKind::I8, 64, false),
+          std::tuple(ElementKind::I8, 128, true), std::tuple(ElementKind::I4, 32, false),
+          std::tuple(ElementKind::I4, 64, true), std::tuple(ElementKind::I4, 128, false)}) {
+      MatmulProblem problem;
+      problem.layout = makeLayout(LayoutKind::NM, element, group, 2, 4);
+      problem.rows = 100;
+      problem.columns = 500;
+      problem.tokens = isDynamic ? "?" : "13";
+      problem.config = configOf(4);
+      auto kernel = compile(problem, target);
+      ASSERT_NE(kernel, nullptr);
+      EXPECT_EQ(kernel->countIntrinsics(intrinsic) > 0, group != 32);
+      for (double density : {1.0, 0.5}) {
+        MatmulData data;
+        data.density = density;
+        EXPECT_TRUE(agrees(*kernel, problem, data, 13));
+      }
+    }
+}
+
+TEST(BlockMatmul, StagesWhatIsPruned) {
+  const struct {
+    ElementKind element;
+    int64_t group;
+    bool perRow;
+    int64_t rowTiles;
+    const char *target;
+  } cases[] = {{ElementKind::I8, 64, false, 1, "nvptx-sm_80"},
+               {ElementKind::I8, 128, false, 4, "nvptx-sm_90a"},
+               {ElementKind::I8, 128, true, 6, "nvptx-sm_100"},
+               {ElementKind::I4, 64, false, 8, "nvptx-sm_86"},
+               {ElementKind::I4, 128, false, 2, kTarget},
+               {ElementKind::I4, 128, true, 4, "nvptx-sm_120"}};
+  for (auto [element, group, perRow, rowTiles, target] : cases) {
+    MatmulProblem problem;
+    problem.layout = makeLayout(LayoutKind::NM, element, group, 2, 4);
+    problem.layout.perRow = perRow;
+    problem.rows = 150; // neither whole tiles nor whole pieces
+    problem.columns = 600;
+    problem.config = configOf(rowTiles);
+    auto kernel = compile(problem, target);
+    ASSERT_NE(kernel, nullptr);
+    EXPECT_GT(kernel->countIntrinsics("llvm.nvvm.mma.sp."), 0);
+    // Places are exchanged through shared memory, not between lanes.
+    EXPECT_EQ(kernel->countIntrinsics("llvm.nvvm.shfl."), 0);
+    for (int64_t tokens : {1, 33, 64, 200}) {
+      MatmulData data;
+      data.density = tokens == 33 ? 0.5 : 1;
+      data.seed = uint32_t(tokens);
+      EXPECT_TRUE(agrees(*kernel, problem, data, tokens))
+          << problem.layout.str() << ", " << rowTiles << " row tiles, " << tokens;
+    }
+    for (WeightPattern weights : {WeightPattern::Lowest, WeightPattern::Highest}) {
+      MatmulData data;
+      data.weights = weights;
+      data.inputs = InputPattern::Lowest;
+      EXPECT_TRUE(agrees(*kernel, problem, data, 9));
+    }
+  }
+}
+
+TEST(BlockMatmul, LeavesOutWhatIsPrunedByWarpgroups) {
   for (ElementKind element : {ElementKind::I8, ElementKind::I4})
+    for (auto [group, perRow, rowTiles] :
+         {std::tuple(64, false, 4), {128, false, 8}, {128, true, 4}}) {
+      MatmulProblem problem;
+      problem.layout = makeLayout(LayoutKind::NM, element, group, 2, 4);
+      problem.layout.perRow = perRow;
+      problem.rows = 150; // neither whole tiles nor whole pieces
+      problem.columns = 600;
+      problem.config = configOf(rowTiles);
+      auto kernel = compile(problem, "nvptx-sm_90a");
+      ASSERT_NE(kernel, nullptr);
+      EXPECT_GT(kernel->countIntrinsics("stc.wgmma.sp.m64n64k64.s32.s8.s8"), 0);
+      EXPECT_EQ(kernel->countIntrinsics("stc.wgmma.m64"), 0);
+      for (int64_t tokens : {33, 64, 131, 200}) {
+        MatmulData data;
+        data.density = tokens == 131 ? 0.5 : 1;
+        data.seed = uint32_t(tokens);
+        EXPECT_TRUE(agrees(*kernel, problem, data, tokens))
+            << problem.layout.str() << ", " << rowTiles << " row tiles, " << tokens;
+      }
+      for (WeightPattern weights : {WeightPattern::Lowest, WeightPattern::Highest}) {
+        MatmulData data;
+        data.weights = weights;
+        data.inputs = InputPattern::Lowest;
+        EXPECT_TRUE(agrees(*kernel, problem, data, 70));
+      }
+    }
+}
+
+TEST(BlockMatmul, DividesTokens) {
+  // Kernels that are staged, by warps and by warpgroups, those that are not, floats, and AMD's.
+  const Layout dense = makeLayout(LayoutKind::Dense, ElementKind::I4, 64);
+  const struct {
+    Layout layout;
+    const char *target;
+    int64_t pieceTokens;
+    bool isDynamic;
+  } cases[] = {{dense, kTarget, 128, true},
+               {dense, kTarget, 64, false},
+               {dense, "nvptx-sm_90a", 64, true},
+               {makeLayout(LayoutKind::NM, ElementKind::I8, 64, 2, 4), kTarget, 128, true},
+               {makeLayout(LayoutKind::NM, ElementKind::I4, 64, 2, 4), "nvptx-sm_90a", 128, true},
+               {makeLayout(LayoutKind::Bitmap, ElementKind::I4, 32), kTarget, 128, true},
+               {makeLayout(LayoutKind::Block, ElementKind::I8, 32), kTarget, 64, true},
+               {makeLayout(LayoutKind::Dense, ElementKind::BF16), kTarget, 128, true},
+               {makeLayout(LayoutKind::Dense, ElementKind::F32), kTarget, 128, true},
+               {dense, "amdgpu-gfx942", 128, true}};
+  for (auto [layout, target, pieceTokens, isDynamic] : cases) {
+    MatmulProblem problem;
+    problem.layout = layout;
+    problem.rows = 100;
+    problem.columns = 256;
+    problem.bias = problem.gate = problem.residual = true;
+    problem.config = configOf(4, pieceTokens);
+    // None is left over, or some, or a piece is not even as large.
+    std::unique_ptr<EmulatedKernel> kernel;
+    for (int64_t tokens : {256, 200, 40}) {
+      problem.tokens = isDynamic ? "?" : absl::StrCat(tokens);
+      if (!kernel || !isDynamic)
+        kernel = compile(problem, target);
+      ASSERT_NE(kernel, nullptr);
+      MatmulData data;
+      data.seed = uint32_t(tokens);
+      EXPECT_TRUE(agrees(*kernel, problem, data, tokens))
+          << layout.str() << " for " << target << ", pieces of " << pieceTokens << ", " << tokens;
+    }
+  }
+}
+
+TEST(BlockMatmul, ComputesTheTokensOfItsPieceOnly) {
+  constexpr int64_t kTokens = 150, kPiece = 64;
+  for (LayoutKind kind : {LayoutKind::Dense, LayoutKind::Bitmap})
+    for (int64_t first : {64, 128}) {
+      MatmulProblem problem;
+      problem.layout = makeLayout(kind, ElementKind::I4, 128);
+      problem.rows = 64;
+      problem.columns = 128;
+      std::string body =
+          absl::StrCat("%tile = arith.constant 0 : index\n%first = arith.constant ", first,
+                       " : index\npacked.matmul_tile %tile tokens from %first ",
+                       problem.text().operands(), " config ", configOf(4, kPiece));
+      auto kernel = EmulatedKernel::create(problem.parameters(), body, kTarget);
+      ASSERT_TRUE(kernel.ok()) << kernel.status();
+      MatmulData data;
+      data.guard = Guard::Before;
+      MatmulRun run(problem, data, kTokens);
+      Buffer<float> &out = run.results();
+      constexpr float kUntouched = 12345.5f;
+      std::fill_n(out.data(), out.size(), kUntouched);
+      (*kernel)->run(run.arguments());
+      for (int64_t token = 0; token < kTokens; ++token) {
+        bool isOwn = token >= first && token < first + kPiece;
+        int64_t left = 0;
+        for (int64_t row = 0; row < problem.rows; ++row)
+          left += out(token, row) == kUntouched;
+        EXPECT_EQ(left, isOwn ? 0 : problem.rows) << "token " << token << " of piece " << first;
+      }
+    }
+}
+
+TEST(BlockMatmul, GivesTheSameHoweverTokensAreDivided) {
+  for (LayoutKind kind : {LayoutKind::Dense, LayoutKind::NM}) {
+    MatmulProblem problem;
+    int64_t n = kind == LayoutKind::NM ? 2 : 0;
+    problem.layout = makeLayout(kind, ElementKind::I4, 128, n, 2 * n);
+    problem.rows = 64;
+    problem.columns = 1024;
+    MatmulData data;
+    data.exact = false; // real scales, so that an order of sums of its own would be seen
+    data.guard = Guard::Before;
+    std::vector<float> results[2];
+    for (int64_t divided : {0, 1}) {
+      problem.config = configOf(4, 128 * divided);
+      auto kernel = compile(problem);
+      ASSERT_NE(kernel, nullptr);
+      MatmulRun run(problem, data, 256);
+      ASSERT_TRUE(
+          run.agrees([&](std::vector<Argument> arguments) { kernel->run(std::move(arguments)); }));
+      Buffer<float> &out = run.results();
+      results[divided].assign(out.data(), out.data() + out.size());
+    }
+    EXPECT_EQ(results[0], results[1]);
+  }
+}
+
+TEST(BlockMatmul, MultipliesByWarpgroups) {
+  for (ElementKind element : {ElementKind::I8, ElementKind::I4, ElementKind::I3, ElementKind::I2})
     for (int64_t group : {32, 64, 128})
-      for (bool isDynamic : {true, false}) {
+      for (bool isAsymmetric : {false, true})
+        for (int64_t rowTiles : {4, 8}) {
+          MatmulProblem problem;
+          problem.layout = makeLayout(LayoutKind::Dense, element, group);
+          problem.layout.asymmetric = isAsymmetric;
+          problem.rows = 120;
+          problem.columns = 640;
+          problem.config = configOf(rowTiles);
+          auto kernel = compile(problem, "nvptx-sm_90a");
+          ASSERT_NE(kernel, nullptr);
+          EXPECT_GT(kernel->countIntrinsics(kWarpgroupProducts.str()), 0);
+          for (int64_t tokens : {64, 128, 200}) {
+            MatmulData data;
+            data.seed = uint32_t(tokens);
+            EXPECT_TRUE(agrees(*kernel, problem, data, tokens))
+                << problem.layout.str() << ", " << rowTiles << " row tiles, " << tokens;
+          }
+        }
+}
+
+TEST(BlockMatmul, MultipliesActivationsOf16Bits) {
+  struct {
+    const char *target, *product;
+  } cases[] = {{kTarget, "llvm.nvvm.mma.m16n8k16"},
+               {"nvptx-sm_86", "llvm.nvvm.mma.m16n8k16"},
+               {"nvptx-sm_90a", "stc.wgmma.m64n128k16.f32"}};
+  for (auto [target, product] : cases)
+    for (auto [element, isSplit] :
+         {std::pair(ElementKind::BF16, true), std::pair(ElementKind::BF16, false),
+          std::pair(ElementKind::F16, false)})
+      for (int64_t rowTiles : {1, 2, 8}) {
+        // With less shared memory, where few tiles have many warps.
+        if (absl::EndsWith(target, "86") && rowTiles != 1)
+          continue;
         MatmulProblem problem;
-        problem.layout = makeLayout(LayoutKind::NM, element, group, 2, 4);
-        problem.rows = 100;
-        problem.columns = 500;
-        problem.tokens = isDynamic ? "?" : "13";
-        problem.config = configOf(4);
-        auto kernel = compile(problem);
+        problem.layout = makeLayout(LayoutKind::Dense, element);
+        problem.rows = 120;
+        problem.columns = 320;
+        problem.split = isSplit;
+        problem.rounded = !isSplit;
+        problem.bias = problem.gate = problem.residual = rowTiles == 2;
+        problem.rotaryPairs = rowTiles == 1 ? 0 : 16;
+        problem.rows = rowTiles == 1 ? 120 : 128;
+        problem.config = configOf(rowTiles);
+        auto kernel = compile(problem, target);
         ASSERT_NE(kernel, nullptr);
-        EXPECT_EQ(kernel->countIntrinsics("llvm.nvvm.mma.sp.") > 0, group != 32);
-        for (double density : {1.0, 0.5}) {
+        EXPECT_GT(kernel->countIntrinsics("llvm.nvvm.ldmatrix."), 0);
+        EXPECT_GT(kernel->countIntrinsics(rowTiles < 4 ? "llvm.nvvm.mma.m16n8k16" : product), 0);
+        for (int64_t tokens : {9, 130, 300}) {
           MatmulData data;
-          data.density = density;
-          EXPECT_TRUE(agrees(*kernel, problem, data, 13));
+          data.exact = tokens != 130;
+          data.seed = uint32_t(tokens);
+          EXPECT_TRUE(agrees(*kernel, problem, data, tokens)) << target;
         }
       }
 }
 
+TEST(BlockMatmul, LeavesOutPrunedFloats) {
+  struct {
+    const char *target, *instruction;
+  } cases[] = {{kTarget, "llvm.nvvm.mma.sp.m16n8k32"},
+               {"nvptx-sm_86", "llvm.nvvm.mma.sp.m16n8k32"},
+               {"nvptx-sm_90a", "llvm.nvvm.mma.sp.m16n8k32"},
+               {"nvptx-sm_120", "llvm.nvvm.mma.sp.ordered.metadata.m16n8k32"}};
+  for (auto [target, instruction] : cases)
+    for (auto [element, isSplit] :
+         {std::pair(ElementKind::BF16, true), std::pair(ElementKind::BF16, false),
+          std::pair(ElementKind::F16, true), std::pair(ElementKind::F16, false)})
+      for (int64_t rowTiles : {1, 2, 8}) {
+        // Less shared memory, and other instructions, need not all of these.
+        if (target != kTarget && rowTiles != 1)
+          continue;
+        MatmulProblem problem;
+        problem.layout = makeLayout(LayoutKind::NM, element, 0, 2, 4);
+        problem.columns = 320;
+        problem.split = isSplit;
+        problem.rounded = !isSplit;
+        problem.bias = problem.gate = problem.residual = rowTiles == 2;
+        problem.rotaryPairs = rowTiles == 1 ? 0 : 16;
+        problem.rows = rowTiles == 1 ? 117 : 128; // neither whole tiles nor whole pieces
+        problem.config = configOf(rowTiles);
+        auto kernel = compile(problem, target);
+        ASSERT_NE(kernel, nullptr);
+        EXPECT_GT(kernel->countIntrinsics(instruction), 0);
+        for (int64_t tokens : {1, 9, 130, 300}) {
+          MatmulData data;
+          data.exact = tokens != 130;
+          data.density = tokens == 9 ? 0.5 : 1;
+          data.seed = uint32_t(tokens);
+          EXPECT_TRUE(agrees(*kernel, problem, data, tokens)) << target;
+        }
+      }
+}
+
+TEST(BlockMatmul, LeavesOutPrunedFloatsOnAmd) {
+  for (ElementKind element : {ElementKind::BF16, ElementKind::F16})
+    for (int64_t rowTiles : {1, 4}) {
+      MatmulProblem problem;
+      problem.layout = makeLayout(LayoutKind::NM, element, 0, 2, 4);
+      problem.rows = 90;
+      problem.columns = 96; // no multiple of 64
+      problem.config = configOf(rowTiles);
+      auto kernel = compile(problem, "amdgpu-gfx942");
+      ASSERT_NE(kernel, nullptr);
+      EXPECT_GT(kernel->countIntrinsics("llvm.amdgcn.smfmac.f32.16x16x32.bf16"), 0);
+      for (int64_t tokens : {1, 17, 70}) {
+        MatmulData data;
+        data.exact = tokens != 70;
+        data.density = tokens == 17 ? 0.5 : 1;
+        data.seed = uint32_t(tokens);
+        EXPECT_TRUE(agrees(*kernel, problem, data, tokens));
+      }
+    }
+}
+
+TEST(BlockMatmul, WidensCodes) {
+  for (ElementKind element : {ElementKind::I8, ElementKind::I4, ElementKind::I3, ElementKind::I2})
+    for (auto [group, isAsymmetric, rowTiles] :
+         {std::tuple(32, false, 1), {64, true, 2}, {128, false, 8}, {128, true, 4}}) {
+      MatmulProblem problem;
+      problem.layout = makeLayout(LayoutKind::Dense, element, group);
+      problem.layout.asymmetric = isAsymmetric;
+      problem.rows = rowTiles == 2 ? 128 : 120;
+      problem.columns = 320; // no whole groups of 128
+      problem.rounded = true;
+      problem.bias = rowTiles == 4;
+      problem.rotaryPairs = rowTiles == 2 ? 16 : 0;
+      problem.config = configOf(rowTiles);
+      auto kernel = compile(problem);
+      ASSERT_NE(kernel, nullptr);
+      EXPECT_GT(kernel->countIntrinsics("llvm.nvvm.mma.m16n8k16.row.col.f32.f32"), 0);
+      for (int64_t tokens : {9, 130, 256}) {
+        MatmulData data;
+        data.exact = tokens != 130;
+        data.seed = uint32_t(tokens);
+        EXPECT_TRUE(agrees(*kernel, problem, data, tokens));
+      }
+    }
+}
+
+TEST(BlockMatmul, WidensCodesForWarpgroups) {
+  for (ElementKind element : {ElementKind::I8, ElementKind::I4, ElementKind::I3, ElementKind::I2})
+    for (auto [group, isAsymmetric, rowTiles] :
+         {std::tuple(32, true, 4), {64, false, 8}, {128, false, 4}, {128, true, 8}}) {
+      MatmulProblem problem;
+      problem.layout = makeLayout(LayoutKind::Dense, element, group);
+      problem.layout.asymmetric = isAsymmetric;
+      problem.rows = rowTiles == 8 ? 128 : 120;
+      problem.columns = 320; // no whole groups of 128
+      problem.rounded = true;
+      problem.bias = rowTiles == 4;
+      problem.rotaryPairs = group == 64 ? 16 : 0;
+      problem.config = configOf(rowTiles);
+      auto kernel = compile(problem, "nvptx-sm_90a");
+      ASSERT_NE(kernel, nullptr);
+      EXPECT_GT(kernel->countIntrinsics("stc.wgmma.m64n128k16.f32.f16.f16"), 0);
+      for (int64_t tokens : {101, 130, 256}) {
+        MatmulData data;
+        data.exact = tokens != 130;
+        data.seed = uint32_t(tokens);
+        EXPECT_TRUE(agrees(*kernel, problem, data, tokens))
+            << problem.layout.str() << ", " << rowTiles << " row tiles, " << tokens;
+      }
+    }
+}
+
 TEST(BlockMatmul, TakesStaticNumbersOfTokensAndOddNumbersOfTiles) {
   for (int64_t tokens : {1, 3, 20, 65, 100})
-    for (int64_t rowTiles : {3, 8, 20}) {
+    for (auto [rowTiles, target] :
+         {std::pair(3, kTarget), std::pair(8, "amdgpu-gfx942"), std::pair(8, kTarget),
+          std::pair(20, "amdgpu-gfx1100"), std::pair(20, kTarget)}) {
       MatmulProblem problem;
       problem.layout = makeLayout(LayoutKind::Dense, ElementKind::I4, 32);
       problem.rows = 23 * 16 + 1;
@@ -121,9 +527,9 @@ TEST(BlockMatmul, TakesStaticNumbersOfTokensAndOddNumbersOfTiles) {
       problem.tokens = absl::StrCat(tokens);
       problem.bias = true;
       problem.config = configOf(rowTiles);
-      auto kernel = compile(problem);
+      auto kernel = compile(problem, target);
       ASSERT_NE(kernel, nullptr);
       EXPECT_TRUE(agrees(*kernel, problem, MatmulData(), tokens));
-      EXPECT_GT(kernel->countIntrinsics("llvm.nvvm.mma.m16n8k32"), 0);
+      EXPECT_GT(countProducts(*kernel), 0);
     }
 }

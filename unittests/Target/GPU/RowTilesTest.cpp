@@ -49,27 +49,35 @@ TEST(BlockRows, QuantizesAsPackingDoes) {
   for (int64_t group : {32, 64, 128})
     for (int64_t columns :
          {int64_t(1), group - 3, group, 2 * group + 17, 1024 + group, int64_t(9000)})
-      for (const char *tokens : {"1", "?"}) {
+      for (auto [tokens, isOrdered] :
+           {std::pair("1", false), {"?", false}, {"1", true}, {"?", true}}) {
         int64_t offset = columns % 2 == 0 ? 0 : 128;
         int64_t groups = (columns + group - 1) / group, padded = groups * group;
-        std::string input = matrixType(tokens, columns),
-                    codesType = matrixType(tokens, padded, "i8"),
+        // An order may leave columns of the input out.
+        int64_t width = isOrdered ? columns + 4 : columns;
+        std::string order = absl::StrCat("memref<", columns, "xf32>");
+        std::string input = matrixType(tokens, width), codesType = matrixType(tokens, padded, "i8"),
                     scalesType = matrixType(tokens, groups),
                     sumsType = matrixType(tokens, groups, "i32");
         auto kernel =
             compile(absl::StrCat("%x: ", input, ", %c: ", codesType, ", %s: ", scalesType,
-                                 ", %t: ", sumsType),
-                    absl::StrCat("packed.quantize_activations ins(%x : ", input,
-                                 ") outs(%c, %s, %t : ", codesType, ", ", scalesType, ", ",
-                                 sumsType, ") group ", group, " sum_factor -8 offset ", offset));
+                                 ", %t: ", sumsType, ", %o: ", order),
+                    absl::StrCat("packed.quantize_activations ins(%x : ", input, ") ",
+                                 isOrdered ? absl::StrCat("order(%o : ", order, ") ") : "",
+                                 "outs(%c, %s, %t : ", codesType, ", ", scalesType, ", ", sumsType,
+                                 ") group ", group, " sum_factor -8 offset ", offset));
         ASSERT_NE(kernel, nullptr);
         int64_t count = *tokens == '1' ? 1 : kTokens;
-        RandomBuffer x(count, columns, columns);
+        RandomBuffer x(count, width, columns);
+        auto places = makeBuffer(1, columns);
+        RandomNumbers random(group);
+        for (int64_t c = 0; c < columns; ++c)
+          places[c] = float(isOrdered ? random.integer(0, width - 1) : c);
         auto scales = makeBuffer(count, groups, -1.f);
         auto codes = makeBuffer<int8_t>(count, padded, 99);
         auto sums = makeBuffer<int32_t>(count, groups, 12345);
         for (int64_t t = 0; t < count; ++t)
-          for (int64_t c = 0; c < columns; ++c)
+          for (int64_t c = 0; c < width; ++c)
             switch ((t + c / group) % 4) {
             case 0: // all zero
               x(t, c) = 0;
@@ -81,12 +89,12 @@ TEST(BlockRows, QuantizesAsPackingDoes) {
               x(t, c) *= 1e30f;
             }
         kernel->run({Argument::matrix(x), Argument::matrix(codes), Argument::matrix(scales),
-                     Argument::matrix(sums)});
+                     Argument::matrix(sums), Argument::vector(places)});
         for (int64_t t = 0; t < count; ++t)
           for (int64_t g = 0; g < groups; ++g) {
             std::vector<float> values(group, 0.0f);
             for (int64_t c = 0; c < group && g * group + c < columns; ++c)
-              values[c] = x(t, g * group + c);
+              values[c] = x(t, int64_t(places[g * group + c]));
             std::vector<int8_t> expected(group);
             ASSERT_EQ(scales(t, g), quantizeActivations(values, absl::MakeSpan(expected)));
             int32_t sum = 0;
@@ -106,34 +114,47 @@ TEST(BlockRows, NormalizesEachGroup) {
     int64_t size, groups;
   } shapes[] = {{256, 1}, {2048, 1}, {20000, 1}, {37, 1},  {3, 1},
                 {64, 5},  {128, 40}, {6, 3},     {2000, 2}};
-  for (auto [size, groups] : shapes) {
-    std::string type = matrixType("?", size * groups),
-                gains = absl::StrCat("memref<", size, "xf32>");
-    auto kernel =
-        compile(absl::StrCat("%x: ", type, ", %w: ", gains, ", %y: ", type),
-                absl::StrCat("packed.rms_norm ins(%x, %w : ", type, ", ", gains,
-                             ") outs(%y : ", type, ") groups ", groups, " epsilon 1.0e-03"));
-    ASSERT_NE(kernel, nullptr);
-    RandomBuffer x(kTokens, size * groups, size), w(1, size, 7);
-    auto y = makeBuffer(kTokens, size * groups);
-    auto check = [&, &size = size, &groups = groups](const Buffer<float> &out,
-                                                     const std::vector<float> &input) {
-      for (int64_t row = 0; row < kTokens * groups; ++row) {
-        double squares = 0;
-        for (int64_t c = 0; c < size; ++c)
-          squares += double(input[row * size + c]) * input[row * size + c];
-        double inverse = 1 / std::sqrt(squares / size + 1e-3);
-        for (int64_t c = 0; c < size; ++c)
-          ASSERT_NEAR(out[row * size + c], input[row * size + c] * inverse * w[c], 2e-6)
-              << size << " columns, row " << row << " column " << c;
-      }
-    };
-    std::vector<float> input(x.data(), x.data() + x.size());
-    kernel->run({Argument::matrix(x), Argument::vector(w), Argument::matrix(y)});
-    check(y, input);
-    kernel->run({Argument::matrix(x), Argument::vector(w), Argument::matrix(x)});
-    check(x, input);
-  }
+  struct {
+    bool centred, ownWeights;
+  } kinds[] = {{false, false}, {true, false}, {true, true}};
+  for (auto [size, groups] : shapes)
+    for (auto [centred, ownWeights] : kinds) {
+      int64_t gainCount = ownWeights ? size * groups : size;
+      std::string type = matrixType("?", size * groups),
+                  gains = absl::StrCat("memref<", gainCount, "xf32>");
+      auto kernel = compile(absl::StrCat("%x: ", type, ", %w: ", gains, ", %y: ", type),
+                            absl::StrCat("packed.rms_norm ", centred ? "centred " : "",
+                                         "ins(%x, %w : ", type, ", ", gains, ") outs(%y : ", type,
+                                         ") groups ", groups, " epsilon 1.0e-03"));
+      ASSERT_NE(kernel, nullptr);
+      RandomBuffer x(kTokens, size * groups, size), w(1, gainCount, 7);
+      // Means that the distances from them are small beside.
+      for (int64_t i = 0; i < x.size() && centred; ++i)
+        x[i] += 4;
+      auto y = makeBuffer(kTokens, size * groups);
+      auto check = [&, &size = size, &groups = groups,
+                    &centred = centred](const Buffer<float> &out, const std::vector<float> &input) {
+        for (int64_t row = 0; row < kTokens * groups; ++row) {
+          const float *own = input.data() + row * size;
+          double mean = 0, squares = 0;
+          for (int64_t c = 0; c < size && centred; ++c)
+            mean += double(own[c]) / size;
+          for (int64_t c = 0; c < size; ++c)
+            squares += (own[c] - mean) * (own[c] - mean);
+          double inverse = 1 / std::sqrt(squares / size + 1e-3);
+          for (int64_t c = 0; c < size; ++c)
+            ASSERT_NEAR(out[row * size + c],
+                        (own[c] - mean) * inverse * w[(row * size + c) % gainCount],
+                        centred ? 1e-5 : 2e-6)
+                << size << " columns, row " << row << " column " << c;
+        }
+      };
+      std::vector<float> input(x.data(), x.data() + x.size());
+      kernel->run({Argument::matrix(x), Argument::vector(w), Argument::matrix(y)});
+      check(y, input);
+      kernel->run({Argument::matrix(x), Argument::vector(w), Argument::matrix(x)});
+      check(x, input);
+    }
 }
 
 TEST(BlockRows, TurnsPairs) {
@@ -171,8 +192,8 @@ TEST(BlockRows, TurnsPairs) {
 
 TEST(BlockRows, WritesCachesAsTheirLayoutSays) {
   constexpr int64_t kvHeads = 3, capacity = 80, layer = 1, position = 62;
-  const char *names[] = {"f32", "f16", "i8"};
-  for (KVElement element : {KVElement::F32, KVElement::F16, KVElement::Int8})
+  const char *names[] = {"f32", "f16", "i8", "f8E4M3FN"};
+  for (KVElement element : {KVElement::F32, KVElement::F16, KVElement::Int8, KVElement::Float8})
     for (int64_t headDim : {64, 36, 130}) {
       std::string type = matrixType("?", kvHeads * headDim);
       std::string cache =
@@ -211,6 +232,10 @@ TEST(BlockRows, WritesCachesAsTheirLayoutSays) {
                 ASSERT_EQ(*place, uint8_t(codes[d] + (isKey ? 128 : 0)));
                 continue;
               }
+              if (element == KVElement::Float8) {
+                ASSERT_EQ(float8ToFloat(*place), vector[d]);
+                continue;
+              }
               uint32_t bits = 0;
               std::memcpy(&bits, place, element == KVElement::F16 ? 2 : 4);
               float stored = halfToFloat(uint16_t(bits));
@@ -229,6 +254,38 @@ TEST(BlockRows, WritesCachesAsTheirLayoutSays) {
       };
       check(k, keys, true);
       check(v, values, false);
+    }
+}
+
+TEST(BlockRows, SplitsAndRounds) {
+  for (int64_t columns : {40, 96, 2500})
+    for (auto [element, name, isSplit] : {std::tuple(ElementKind::BF16, "bf16", true),
+                                          {ElementKind::BF16, "bf16", false},
+                                          {ElementKind::F16, "f16", false}}) {
+      int64_t half = splitHalfColumns(columns), padded = isSplit ? 2 * half : half;
+      std::string in = matrixType("?", columns),
+                  out = absl::StrCat("memref<?x", padded, "x", name, ">");
+      auto kernel =
+          compile(absl::StrCat("%x: ", in, ", %h: ", out),
+                  absl::StrCat("packed.split_activations ins(%x : ", in, ") outs(%h : ", out, ")"));
+      ASSERT_NE(kernel, nullptr);
+      RandomNumbers random{uint32_t(columns)};
+      Buffer<float> x = makeBuffer(kTokens, columns);
+      for (int64_t i = 0; i < x.size(); ++i)
+        x[i] = random.chance(0.1) ? random.oneOf({65519.0f, 65520.0f, -3.4e38f, HUGE_VALF, 1e-41f})
+                                  : random.real(-8, 8);
+      Buffer<uint16_t> halves = makeBuffer<uint16_t>(kTokens, padded);
+      kernel->run({Argument::matrix(x), Argument::matrix(halves)});
+      std::vector<uint16_t> expected(padded);
+      for (int64_t t = 0; t < kTokens; ++t) {
+        auto token = absl::MakeConstSpan(&x(t, 0), size_t(columns));
+        if (isSplit)
+          splitActivations(token, absl::MakeSpan(expected));
+        else
+          roundActivations(element, token, absl::MakeSpan(expected));
+        for (int64_t c = 0; c < padded; ++c)
+          ASSERT_EQ(halves(t, c), expected[c]) << name << " token " << t << " column " << c;
+      }
     }
 }
 

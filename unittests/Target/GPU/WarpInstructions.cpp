@@ -59,8 +59,9 @@ void multiplyBytes(MutableArrayRef<WarpCall *> calls, bool aSigned, bool bSigned
 
 /// mma.sp.m16n8k64 of bytes: operands are four words of A, four of B, four of C, and the places of
 /// A's values, four bits for every four columns. Of four threads, two have the places of the first
-/// 32 columns: one for the first row, one for the second; two those of the others.
-void multiplyPruned(MutableArrayRef<WarpCall *> calls) {
+/// 32 columns: one for the first row, one for the second; two those of the others. `isOrdered`: the
+/// places of two neighbours ascend.
+void multiplyPruned(MutableArrayRef<WarpCall *> calls, bool isOrdered) {
   Matrix<int, 16, 64> a;
   Matrix<int, 64, 8> b;
   for (int lane = 0; lane < kWarpThreads; ++lane) {
@@ -69,6 +70,8 @@ void multiplyPruned(MutableArrayRef<WarpCall *> calls) {
       int isSecondRow = i % 8 >= 4, isSecondHalf = i >= 8, chunk = inGroup * 2 + i % 4 / 2;
       uint64_t places = calls[group * 4 + isSecondHalf * 2 + isSecondRow]->operands[12];
       int place = places >> (4 * chunk + 2 * (i % 2)) & 3;
+      if (isOrdered && i % 2 == 1 && place <= int(places >> (4 * chunk) & 3))
+        llvm::report_fatal_error("places of a sparse matrix do not ascend");
       a.at[group + 8 * isSecondRow][32 * isSecondHalf + 4 * chunk + place] =
           byteOf(uint32_t(calls[lane]->operands[i / 4]), i % 4, true);
       b.at[inGroup * 4 + i % 4 + i / 4 * 16][group] =
@@ -85,11 +88,73 @@ void multiplyPruned(MutableArrayRef<WarpCall *> calls) {
     }
 }
 
-/// mma.m16n8k16 of bf16: operands are four words of A, two of B, four floats of C.
-void multiplyHalves(MutableArrayRef<WarpCall *> calls) {
+float halfOf(uint64_t word, int i, bool isBF16) {
+  auto bits = uint16_t(word >> (16 * i));
+  return isBF16 ? bfloat16ToFloat(bits) : halfToFloat(bits);
+}
+
+/// mma.sp.m16n8k32 of bf16 or f16: operands are four words of A, four of B, four floats of C, the
+/// places of A's values and which two threads of four those come from: the first of them has in its
+/// lower half those of the first 16 columns of one row, in its upper half of the row eight below;
+/// the second has those of the last 16 columns.
+void multiplyPrunedHalves(MutableArrayRef<WarpCall *> calls, bool isBF16, bool isOrdered) {
+  Matrix<float, 16, 32> a;
+  Matrix<float, 32, 8> b;
+  int pair = int(calls[0]->operands[13]);
+  if (pair != 0 && pair != 1)
+    llvm::report_fatal_error("a sparse matrix has places in the first or last two threads of four");
+  for (int lane = 0; lane < kWarpThreads; ++lane) {
+    int group = lane / 4, inGroup = lane % 4;
+    for (int i = 0; i < 8; ++i) {
+      int isSecondRow = i % 4 >= 2, isSecondHalf = i >= 4;
+      uint64_t places = calls[group * 4 + 2 * pair + isSecondHalf]->operands[12];
+      int first = 16 * isSecondRow + 4 * inGroup, place = int(places >> (first + 2 * (i % 2)) & 3);
+      if (isOrdered && i % 2 == 1 && place <= int(places >> first & 3))
+        llvm::report_fatal_error("places of a sparse matrix do not ascend");
+      a.at[group + 8 * isSecondRow][16 * isSecondHalf + 4 * inGroup + place] =
+          halfOf(calls[lane]->operands[i / 2], i % 2, isBF16);
+      b.at[inGroup * 2 + i % 2 + i / 2 * 8][group] =
+          halfOf(calls[lane]->operands[4 + i / 2], i % 2, isBF16);
+    }
+  }
+  for (int lane = 0; lane < kWarpThreads; ++lane)
+    for (int i = 0; i < 4; ++i) {
+      int row = lane / 4 + (i < 2 ? 0 : 8), column = lane % 4 * 2 + i % 2;
+      double sum = 0;
+      for (int k = 0; k < 32; ++k)
+        sum += double(a.at[row][k]) * b.at[k][column];
+      sum += bitsAs<float>(uint32_t(calls[lane]->operands[8 + i]));
+      calls[lane]->results[i] = bitsAs<uint32_t>(float(sum));
+    }
+}
+
+/// ldmatrix of 16-bit numbers: operands are places of rows of 16 bytes, of eight lanes those of a
+/// matrix.
+void loadMatrices(MutableArrayRef<WarpCall *> calls, int count, bool isTransposed) {
+  std::vector<std::array<uint16_t, 8>> rows(8 * count);
+  for (int lane = 0; lane < 8 * count; ++lane) {
+    if (calls[lane]->operands[0] % 16 != 0)
+      llvm::report_fatal_error("a matrix's row is not at a multiple of 16 bytes");
+    std::memcpy(rows[lane].data(), reinterpret_cast<const void *>(calls[lane]->operands[0]), 16);
+  }
+  for (int lane = 0; lane < kWarpThreads; ++lane) {
+    uint32_t words[4] = {};
+    for (int i = 0; i < count; ++i) {
+      int first = lane / 4, second = lane % 4 * 2;
+      uint32_t low = isTransposed ? rows[8 * i + second][first] : rows[8 * i + first][second];
+      uint32_t high =
+          isTransposed ? rows[8 * i + second + 1][first] : rows[8 * i + first][second + 1];
+      words[i] = high << 16 | low;
+    }
+    std::memcpy(calls[lane]->results.data(), words, sizeof words);
+  }
+}
+
+/// mma.m16n8k16 of bf16 or f16: operands are four words of A, two of B, four floats of C.
+void multiplyHalves(MutableArrayRef<WarpCall *> calls, bool isBF16) {
   Matrix<float, 16, 16> a;
   Matrix<float, 16, 8> b;
-  auto half = [](uint64_t word, int i) { return bfloat16ToFloat(uint16_t(word >> (16 * i))); };
+  auto half = [&](uint64_t word, int i) { return halfOf(word, i, isBF16); };
   for (int lane = 0; lane < kWarpThreads; ++lane) {
     int group = lane / 4, inGroup = lane % 4;
     for (int i = 0; i < 8; ++i) {
@@ -115,25 +180,44 @@ void multiplyHalves(MutableArrayRef<WarpCall *> calls) {
 } // namespace
 
 bool stc::meetsWarp(StringRef intrinsic) {
-  return intrinsic.starts_with("llvm.nvvm.mma.") || intrinsic.starts_with("llvm.nvvm.shfl.sync") ||
-         intrinsic.starts_with("llvm.nvvm.redux.sync.") || intrinsic == "llvm.nvvm.bar.warp.sync";
+  return intrinsic.starts_with(kWarpgroupProducts) || intrinsic.starts_with("llvm.nvvm.mma.") ||
+         intrinsic.starts_with("llvm.nvvm.ldmatrix.") ||
+         intrinsic.starts_with("llvm.nvvm.shfl.sync") ||
+         intrinsic.starts_with("llvm.nvvm.redux.sync.") || intrinsic == "llvm.nvvm.bar.warp.sync" ||
+         intrinsic == "llvm.amdgcn.wave.barrier" || intrinsic == "llvm.amdgcn.ds.swizzle" ||
+         intrinsic == "llvm.amdgcn.update.dpp.i32";
 }
 
-void stc::runWarp(StringRef intrinsic, MutableArrayRef<WarpCall *> calls) {
-  if (intrinsic == "llvm.nvvm.bar.warp.sync")
+void stc::runWarp(StringRef intrinsic, MutableArrayRef<WarpCall *> calls,
+                  const uint8_t *sharedMemory) {
+  if (intrinsic.starts_with(kWarpgroupProducts))
+    return runWarpgroupText(intrinsic, calls, sharedMemory);
+  if (intrinsic == "llvm.nvvm.bar.warp.sync" || runAmdWarp(intrinsic, calls))
     return;
   if (intrinsic == "llvm.nvvm.mma.m16n8k32.row.col.u8.s8")
     return multiplyBytes(calls, false, true);
   if (intrinsic == "llvm.nvvm.mma.m16n8k32.row.col.s8")
     return multiplyBytes(calls, true, true);
   if (intrinsic == "llvm.nvvm.mma.sp.m16n8k64.row.col.s8")
-    return multiplyPruned(calls);
+    return multiplyPruned(calls, false);
+  if (intrinsic == "llvm.nvvm.mma.sp.ordered.metadata.m16n8k64.row.col.s8")
+    return multiplyPruned(calls, true);
+  if (StringRef name = intrinsic; name.consume_front("llvm.nvvm.mma.sp.")) {
+    bool isOrdered = name.consume_front("ordered.metadata.");
+    if (name == "m16n8k32.row.col.bf16" || name == "m16n8k32.row.col.f32.f32")
+      return multiplyPrunedHalves(calls, name.ends_with(".bf16"), isOrdered);
+  }
   if (intrinsic == "llvm.nvvm.mma.m16n8k16.row.col.bf16")
-    return multiplyHalves(calls);
+    return multiplyHalves(calls, /*isBF16=*/true);
+  if (intrinsic == "llvm.nvvm.mma.m16n8k16.row.col.f32.f32")
+    return multiplyHalves(calls, /*isBF16=*/false);
+  if (StringRef name = intrinsic; name.consume_front("llvm.nvvm.ldmatrix.sync.aligned.m8n8.x"))
+    return loadMatrices(calls, name[0] - '0', name.contains(".trans."));
   if (intrinsic.starts_with("llvm.nvvm.shfl.sync.bfly")) {
     for (int lane = 0; lane < kWarpThreads; ++lane) {
       int other = lane ^ int(calls[lane]->operands[2]);
-      calls[lane]->results = {uint32_t(calls[other]->operands[1]), 1};
+      calls[lane]->results[0] = uint32_t(calls[other]->operands[1]);
+      calls[lane]->results[1] = 1;
     }
     return;
   }
@@ -158,6 +242,8 @@ void stc::runWarp(StringRef intrinsic, MutableArrayRef<WarpCall *> calls) {
 }
 
 void stc::runThread(StringRef intrinsic, WarpCall &call) {
+  if (runAmdThread(intrinsic, call))
+    return;
   auto word = [&](int i) { return uint32_t(call.operands[i]); };
   if (intrinsic.starts_with("llvm.nvvm.idp4a.")) {
     bool aSigned = intrinsic[16] == 's', bSigned = intrinsic[18] == 's';

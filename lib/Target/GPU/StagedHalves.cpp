@@ -1,0 +1,458 @@
+// Dense bf16 and f16 weights times activations of the same type by tensor cores: both come through
+// shared memory.
+#include "StagedHalves.h"
+
+#include "HalfProducts.h"
+#include "WarpgroupProducts.h"
+#include "Words.h"
+
+#include "stc/Packing/Pack.h"
+
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+using namespace mlir;
+using namespace stc;
+using namespace stc::gpu;
+
+namespace {
+
+constexpr int64_t kPortionColumns = kPortionColumns16, kPortionBytes = kPortionBytes16;
+static_assert(kPortionBytes == kWarpgroupRowBytes);
+constexpr int64_t kSteps = kPortionColumns / kStepColumns;
+/// Bytes that are copied by one instruction, and of a column of a tile.
+constexpr int64_t kCopyBytes = 16, kColumnBytes = 2 * kTileRows;
+constexpr int64_t kTileBytes = kPortionColumns * kColumnBytes;
+constexpr int64_t kTileChunks = kTileBytes / kCopyBytes, kTokenChunks = kPortionBytes / kCopyBytes;
+constexpr int64_t kMostSlots = 8;
+/// Most row tiles, and groups of kFragmentTokens tokens, that a warp multiplies: 64 registers of
+/// sums, of which a thread of 512 has 128. Of tiles that four warps take together each has one.
+constexpr int64_t kWarpTiles = 2, kWarpFragments = 8, kTogetherFragments = 16;
+/// Portions of a slice in shared memory: one that is multiplied, the others on their way.
+constexpr int64_t kFewestBuffers = 2, kMostBuffers = 4;
+/// Of shared memory, in percent, as kernels of codes take.
+constexpr int64_t kShare = 72;
+
+} // namespace
+
+bool stc::gpu::takesHalves(packed::WeightType weight) {
+  Layout layout = weight.getLayout().getLayout();
+  return layout.kind == LayoutKind::Dense && layout.floatBytes() == 2 &&
+         weight.getColumns() % kPortionColumns == 0;
+}
+
+int64_t stc::gpu::freeSharedBytes(packed::MatmulTileOp op, const TargetDescription &target,
+                                  int64_t percent, int64_t gap) {
+  int64_t bytes = target.sharedBytes * percent / 100 - kBarrierBytes - gap;
+  op->getParentOfType<ModuleOp>().walk([&](memref::AllocaOp buffer) {
+    MemRefType type = buffer.getType();
+    if (type.hasStaticShape())
+      bytes -= llvm::alignTo(
+          type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8), 128);
+  });
+  return bytes;
+}
+
+//===----------------------------------------------------------------------===//
+// Who does what
+//===----------------------------------------------------------------------===//
+
+StagedHalves::StagedHalves(packed::MatmulTileOp op, const TargetDescription &target)
+    : TensorMatmul(op, target), freeBytes(freeSharedBytes(op, target, kShare, alignmentGap())) {
+  int64_t width = cast<MemRefType>(narrowInput().getType()).getDimSize(1);
+  terms = width / splitHalfColumns(type.getColumns());
+}
+
+SmallVector<int64_t> StagedHalves::blockSizes() const {
+  SmallVector<int64_t> sizes;
+  for (int64_t tokens : {256, 128, 32, 8})
+    if (divide(tokens).slices > 0)
+      sizes.push_back(tokens);
+  return sizes;
+}
+
+int64_t StagedHalves::tileBytes() const { return kTileBytes; }
+
+int64_t StagedHalves::tokenBytes(const Division &division) {
+  return division.tokens * kPortionBytes;
+}
+
+int64_t StagedHalves::weightBytes(const Division &division) const {
+  int64_t bytes = division.atOnce * tileBytes();
+  return division.usesWarpgroups ? llvm::alignTo(bytes, kWarpgroupAlignment) : bytes;
+}
+
+/// Bytes of shared memory from the first that may be used to where a fragment's tokens can be.
+int64_t StagedHalves::alignmentGap() const {
+  return builder.getTarget().hasWarpgroupMma ? kWarpgroupAlignment - kBarrierBytes : 0;
+}
+
+int64_t StagedHalves::portions() const { return type.getColumns() / kPortionColumns; }
+
+bool StagedHalves::fit(Division &division, int64_t slices) const {
+  int64_t buffers = std::min(kMostBuffers, freeBytes / (slices * bufferBytes(division)));
+  int64_t sumBytes = slices * division.atOnce * division.tokens * kTokenBytes;
+  if (buffers < kFewestBuffers || sumBytes > freeBytes)
+    return false;
+  division.slices = slices;
+  division.buffers = buffers;
+  return true;
+}
+
+StagedHalves::Division StagedHalves::divide(int64_t tokens) const {
+  Division division{};
+  division.tokens = tokens;
+  division.atOnce = std::min<int64_t>(kMostSlots, llvm::bit_floor(uint64_t(slots())));
+  if (builder.getTarget().hasWarpgroupMma && mayTakeTogether() &&
+      division.atOnce % kWarpgroupWarps == 0 &&
+      tokens % (kTogetherFragments * kFragmentTokens) == 0) {
+    division.usesWarpgroups = true;
+    division.warpTiles = 1;
+    division.warpFragments = kTogetherFragments;
+    division.tokenWarps = tokens / (kTogetherFragments * kFragmentTokens);
+    for (int64_t slices = builder.warps() / division.sliceWarps(); slices > 0; slices /= 2)
+      if (fit(division, slices))
+        return division;
+    division.usesWarpgroups = false;
+  }
+  division.warpTiles = std::min(division.atOnce, kWarpTiles);
+  // As much for each warp as leaves all of them something and has room.
+  for (int64_t count = std::min(tokens / kFragmentTokens, kWarpFragments); count > 0; count /= 2) {
+    division.warpFragments = count;
+    division.tokenWarps = tokens / (count * kFragmentTokens);
+    int64_t slices = builder.warps() / division.sliceWarps();
+    if (slices > 0 && fit(division, slices))
+      return division;
+  }
+  // Else some warps have nothing to do.
+  division.warpFragments = std::min(tokens / kFragmentTokens, kWarpFragments);
+  division.tokenWarps = tokens / (division.warpFragments * kFragmentTokens);
+  for (int64_t slices = builder.warps() / division.sliceWarps() / 2; slices > 0; slices /= 2)
+    if (fit(division, slices))
+      break;
+  return division;
+}
+
+//===----------------------------------------------------------------------===//
+// Copies
+//===----------------------------------------------------------------------===//
+
+/// Copies of a portion of each slot's tile. Of four columns, whose 128 bytes are those of all
+/// banks, and the next four the halves of rows change places.
+void StagedHalves::findTileCopies(State &state, Value firstSlot) {
+  Words words(builder);
+  int64_t threads = state.division.sliceWarps() * builder.getTarget().warpThreads;
+  int64_t count = state.division.atOnce * kTileChunks;
+  assert((count % threads == 0 || threads % count == 0) && "both are powers of two");
+  bool isInOne = threads <= kTileChunks;
+  Value thread = state.share.number;
+  Value tile = isInOne ? words.number(0) : words.div(thread, kTileChunks);
+  Value chunk = isInOne ? thread : words.rem(thread, kTileChunks);
+  Value swapped = words.flip(chunk, words.rem(words.div(chunk, 8), 2));
+  Value to = words.add(words.mul(tile, kTileBytes), words.mul(swapped, kCopyBytes));
+  Value inTile = words.mul(chunk, kCopyBytes), from;
+  Value exists = threads > count ? words.isBelow(thread, count) : Value();
+  for (int64_t first = 0; first < count; first += threads) {
+    int64_t skipped = first / kTileChunks, rest = first % kTileChunks * kCopyBytes;
+    if (first == 0 || (rest == 0 && !tilesFollow())) {
+      Value slot = builder.add(firstSlot, builder.toIndex(words.add(tile, skipped)));
+      from = builder.address(tileAddress(tileOf(slot)), geometry.valuesOffset);
+      from = builder.address(from, inTile);
+    }
+    int64_t more = rest + (tilesFollow() ? skipped * geometry.tileBytes : 0);
+    state.copies.push_back(
+        {from, more, to, skipped * kTileBytes + rest, kCopyBytes, kTileBytes, exists});
+  }
+}
+
+void StagedHalves::copySection(State &state, Value firstSlot, int64_t offset, int64_t bytes,
+                               int64_t place, function_ref<Value(Value)> placeOf) {
+  Words words(builder);
+  int64_t threads = state.division.sliceWarps() * builder.getTarget().warpThreads;
+  int64_t perTile = bytes / kCopyBytes, count = state.division.atOnce * perTile;
+  for (int64_t first = 0; first < count; first += threads) {
+    Value number = words.add(state.share.number, first);
+    Value exists = count - first < threads ? words.isBelow(number, count) : Value();
+    if (exists)
+      number = arith::MinUIOp::create(builder, number, builder.int32(count - 1));
+    Value tile = words.div(number, perTile);
+    Value inTile = words.mul(words.rem(number, perTile), kCopyBytes);
+    Value slot = builder.add(firstSlot, builder.toIndex(tile));
+    Value from = builder.address(tileAddress(tileOf(slot)), offset);
+    Value to = words.add(words.mul(tile, tileBytes()), placeOf(inTile));
+    state.copies.push_back(
+        {builder.address(from, inTile), 0, to, place, kCopyBytes, bytes, exists});
+  }
+}
+
+/// Copies of a portion of each token. What tokens that are not there would have stays unknown.
+void StagedHalves::findTokenCopies(State &state) {
+  Words words(builder);
+  const Division &division = state.division;
+  int64_t threads = division.sliceWarps() * builder.getTarget().warpThreads;
+  int64_t tokensAtOnce = threads / kTokenChunks;
+  Value token = words.div(state.share.number, kTokenChunks);
+  Value chunk = words.rem(state.share.number, kTokenChunks);
+  Value matrix = narrowInput();
+  int64_t rowBytes = BlockBuilder::rowBytes(cast<MemRefType>(matrix.getType()));
+  Value from = builder.rowAddress(matrix, state.block.first);
+  from = builder.address(from, builder.mul(builder.toIndex(token), rowBytes));
+  from = builder.global(builder.address(from, words.mul(chunk, kCopyBytes)));
+  // Where tokens at once are fewer than the eight that chunks are exchanged by, there are two ways.
+  auto placeOf = [&](Value token) {
+    return division.usesWarpgroups ? warpgroupPlace(builder, token, chunk)
+                                   : placeOfChunk(token, chunk);
+  };
+  Value places[2] = {placeOf(token), Value()};
+  places[1] = places[0];
+  if (tokensAtOnce % kMatrixRows != 0) {
+    Value next = placeOf(words.add(token, tokensAtOnce));
+    places[1] = arith::SubIOp::create(builder, next, builder.int32(tokensAtOnce * kPortionBytes));
+  }
+  int64_t partBytes = rowBytes / terms;
+  for (int64_t part = 0; part < terms; ++part)
+    for (int64_t first = 0; first < division.tokens; first += tokensAtOnce) {
+      Value exists;
+      if (state.block.present)
+        exists = words.isBelow(words.add(token, first), state.block.present);
+      else if (division.tokens - first < tokensAtOnce)
+        exists = words.isBelow(token, division.tokens - first);
+      Value to = places[first / tokensAtOnce % 2];
+      int64_t toMore = weightBytes(division) + part * tokenBytes(division) + first * kPortionBytes;
+      state.copies.push_back({from, part * partBytes + first * rowBytes, to, toMore, kCopyBytes,
+                              kPortionBytes, exists});
+    }
+}
+
+Value StagedHalves::placeOfChunk(Value token, Value chunk) {
+  return warpgroupPlace(builder, token, chunk);
+}
+
+/// Waits for the portion that is next, and until no thread of the slice reads the one before any
+/// more.
+void StagedHalves::await(State &state) {
+  NVVM::CpAsyncWaitGroupOp::create(builder, state.division.buffers - 2);
+  if (state.division.usesWarpgroups)
+    fenceCopies(builder);
+  if (state.division.sliceWarps() == 1) {
+    NVVM::SyncWarpOp::create(builder, builder.int32(-1));
+    return;
+  }
+  int64_t threads = state.division.sliceWarps() * builder.getTarget().warpThreads;
+  // Barrier 0 is the block's.
+  Value number = Words(builder).add(state.share.slice, 1);
+  NVVM::BarrierOp::create(builder, TypeRange(), number, builder.int32(threads),
+                          NVVM::BarrierReductionAttr(), Value());
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+void StagedHalves::findPlaces(State &state, Value) {
+  Words words(builder);
+  const Division &division = state.division;
+  Value lane = state.share.lane;
+  Value inMatrix = words.rem(lane, kMatrixRows);
+  Value second = words.rem(words.div(lane, kMatrixRows), 2), last = words.div(lane, 16);
+  // Matrices of weights: rows from 0 and from 8 on, then the same eight columns later.
+  Value column = words.add(words.mul(last, kMatrixRows), inMatrix);
+  Value half = words.flip(second, words.div(inMatrix, 4));
+  Value ofWarp = words.mul(state.rowWarp, division.warpTiles * kTileBytes);
+  state.weightPlace = words.add(
+      ofWarp, words.add(words.mul(column, kColumnBytes), words.mul(half, kMatrixRowBytes)));
+  // Of tokens: the first eight columns and the next ones, then the same of the next eight tokens.
+  Value token = words.add(words.mul(last, kFragmentTokens), inMatrix);
+  token = words.add(token, words.mul(state.tokenWarp, division.warpFragments * kFragmentTokens));
+  state.tokenPlace = words.mul(token, kPortionBytes);
+  state.tokenChunk = words.flip(second, inMatrix);
+}
+
+Values StagedHalves::loadWeights(State &state, Value buffer, int64_t step, int64_t tile) {
+  Value row = builder.address(builder.address(state.share.staging, buffer), state.weightPlace);
+  row = builder.address(row, tile * kTileBytes + step * kStepColumns * kColumnBytes);
+  return loadMatrices(builder, row, 4, /*isTransposed=*/true);
+}
+
+Values StagedHalves::loadInputs(State &state, Value buffer, int64_t step, int64_t part,
+                                int64_t fragment) {
+  const Division &division = state.division;
+  Words words(builder);
+  Value chunk = words.flip(state.tokenChunk, uint32_t(2 * step));
+  Value place = words.add(state.tokenPlace, words.mul(chunk, kCopyBytes));
+  Value row = builder.address(builder.address(state.share.staging, buffer), place);
+  row = builder.address(row, weightBytes(division) + part * tokenBytes(division));
+  row = builder.address(row, fragment * kFragmentTokens * kPortionBytes);
+  return loadMatrices(builder, row, division.warpFragments == 1 ? 2 : 4, /*isTransposed=*/false);
+}
+
+void StagedHalves::multiplyPortion(State &state, Value buffer, ValueRange, Values &sums) {
+  const Division &division = state.division;
+  if (division.usesWarpgroups) {
+    SmallVector<std::array<Value, 4>> weights;
+    for (int64_t step = 0; step < kSteps; ++step) {
+      Values own = loadWeights(state, buffer, step, 0);
+      weights.push_back({own[0], own[1], own[2], own[3]});
+    }
+    return multiplyTogether(state, buffer, layout.element, weights, sums);
+  }
+  for (int64_t step = 0; step < kSteps; ++step) {
+    SmallVector<Values> weights;
+    for (int64_t tile = 0; tile < division.warpTiles; ++tile)
+      weights.push_back(loadWeights(state, buffer, step, tile));
+    // The smaller ones first.
+    for (int64_t part = terms - 1; part >= 0; --part) {
+      Values inputs;
+      for (int64_t fragment = 0; fragment < division.warpFragments; fragment += 2)
+        llvm::append_range(inputs, loadInputs(state, buffer, step, part, fragment));
+      for (int64_t fragment = 0; fragment < division.warpFragments; ++fragment)
+        for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
+          int64_t place = (tile * division.warpFragments + fragment) * kFragmentValues;
+          addHalfProducts(builder, layout.element, weights[tile],
+                          ValueRange(inputs).slice(2 * fragment, 2),
+                          MutableArrayRef<Value>(sums).slice(place, kFragmentValues));
+        }
+    }
+  }
+}
+
+void StagedHalves::multiplyTogether(State &state, Value buffer, ElementKind element,
+                                    ArrayRef<std::array<Value, 4>> weights, Values &sums) {
+  const Division &division = state.division;
+  Value ofWarps =
+      Words(builder).mul(state.tokenWarp, division.warpFragments * kFragmentTokens * kPortionBytes);
+  Value start = builder.address(builder.address(state.share.staging, buffer), ofWarps);
+  Values inputs;
+  for (int64_t part = terms - 1; part >= 0; --part)
+    inputs.push_back(builder.address(start, weightBytes(division) + part * tokenBytes(division)));
+  addWarpgroupHalves(builder, element, weights, inputs, sums);
+}
+
+Values StagedHalves::multiplyPortions(State &state) {
+  const Division &division = state.division;
+  Words words(builder);
+  // Warps beyond the last slice have nothing to do.
+  auto boundary = [&](Value number) -> Value {
+    number = arith::MinUIOp::create(builder, number, builder.int32(division.slices));
+    return builder.toIndex(words.div(words.mul(number, portions()), division.slices));
+  };
+  Value begin = boundary(state.share.slice), end = boundary(words.add(state.share.slice, 1));
+  int64_t bytes = bufferBytes(division), last = (division.buffers - 1) * bytes;
+  for (int64_t i = 0; i < division.buffers - 1; ++i)
+    copyPortion(state.copies, builder.add(begin, i), end,
+                builder.address(state.share.staging, builder.int32(i * bytes)));
+  // Of the next portion, or of the last one again.
+  auto aheadOf = [&](Value number) {
+    return loadAhead(state, arith::MinUIOp::create(builder, number, builder.index(portions() - 1)));
+  };
+  int64_t sumCount = division.warpTiles * division.warpFragments * kFragmentValues;
+  Values carried(sumCount, builder.constant(builder.getF32Type(), 0.0));
+  carried.push_back(builder.int32(0));
+  carried.append(aheadOf(begin));
+  carried = builder.loop(begin, end, 1, carried, [&](Value number, ValueRange values) -> Values {
+    Values sums(values.take_front(sumCount));
+    Value buffer = values[sumCount];
+    auto unless = [&](int64_t limit, int64_t instead, int64_t step) -> Value {
+      Value isThere =
+          arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, buffer, builder.int32(limit));
+      return words.select(isThere, builder.int32(instead), words.add(buffer, uint32_t(step)));
+    };
+    Values next = aheadOf(builder.add(number, 1));
+    await(state);
+    copyPortion(state.copies, builder.add(number, division.buffers - 1), end,
+                builder.address(state.share.staging, unless(0, last, -bytes)));
+    multiplyPortion(state, buffer, values.drop_front(sumCount + 1), sums);
+    sums.push_back(unless(last, 0, bytes));
+    sums.append(next);
+    return sums;
+  });
+  carried.truncate(sumCount);
+  return carried;
+}
+
+/// Writes a warp's sums: rows p and p + 8 of the instruction are those of the tile.
+void StagedHalves::storeRows(State &state, Value memory, ValueRange sums) {
+  Words words(builder);
+  const Division &division = state.division;
+  int64_t tileSums = division.tokens * kTokenBytes;
+  Value tile = words.add(words.mul(state.share.slice, division.atOnce),
+                         words.mul(state.rowWarp, division.warpTiles));
+  Value token = words.add(words.mul(state.tokenWarp, division.warpFragments * kFragmentTokens),
+                          words.mul(state.share.part, 2));
+  Value place = words.add(words.mul(tile, tileSums), words.mul(token, kTokenBytes));
+  place = words.add(place, words.mul(state.share.rowPair, sizeof(float)));
+  Value start = builder.address(memory, place);
+  for (int64_t i = 0; i < static_cast<int64_t>(sums.size()); ++i) {
+    int64_t value = i % kFragmentValues, fragment = i / kFragmentValues;
+    int64_t inTile = fragment % division.warpFragments * kFragmentTokens + value % 2;
+    builder.storeAligned(sums[i],
+                         builder.address(start, fragment / division.warpFragments * tileSums +
+                                                    inTile * kTokenBytes +
+                                                    value / 2 * kMatrixRows * 4),
+                         sizeof(float));
+  }
+}
+
+void StagedHalves::storeNeighbours(State &state, Value memory, ValueRange sums) {
+  Words words(builder);
+  const Division &division = state.division;
+  int64_t tileSums = division.tokens * kTokenBytes;
+  Value tile = words.add(words.mul(state.share.slice, division.atOnce),
+                         words.mul(state.rowWarp, division.warpTiles));
+  Value token = words.mul(state.tokenWarp, division.warpFragments * kFragmentTokens);
+  Value start =
+      builder.address(memory, words.add(words.mul(tile, tileSums), words.mul(token, kTokenBytes)));
+  int64_t perTile = division.warpFragments * kFragmentValues;
+  for (int64_t i = 0; i < division.warpTiles; ++i)
+    storeSums(state.share, builder.address(start, i * tileSums), sums.slice(i * perTile, perTile));
+}
+
+void StagedHalves::emitBlock(const TokenBlock &block) {
+  Division division = divide(block.count);
+  Words words(builder);
+  State state{block, division, {}, {}, {}, {}, {}, {}, {}, {}};
+  int64_t sliceBytes = division.buffers * bufferBytes(division);
+  int64_t sumBytes = division.atOnce * block.count * kTokenBytes;
+  // The sums come where the copies were.
+  Value memory = builder.scratch(alignmentGap() + division.slices * std::max(sliceBytes, sumBytes));
+  memory = builder.address(memory, alignmentGap());
+  Share &share = state.share;
+  Value warp = setPlaces(share);
+  Value inSlice = words.rem(warp, division.sliceWarps());
+  share.slice = words.div(warp, division.sliceWarps());
+  share.number = words.add(words.mul(inSlice, builder.getTarget().warpThreads), share.lane);
+  share.staging = builder.address(memory, words.mul(share.slice, sliceBytes));
+  state.rowWarp = words.rem(inSlice, division.rowWarps());
+  state.tokenWarp = words.div(inSlice, division.rowWarps());
+  auto emitSlots = [&](Value firstSlot) {
+    state.copies.clear();
+    findPlaces(state, firstSlot);
+    findTileCopies(state, firstSlot);
+    findTokenCopies(state);
+    Values sums = multiplyPortions(state);
+    builder.barrier();
+    auto store = [&] { storeRows(state, memory, sums); };
+    if (division.slices * division.sliceWarps() == builder.warps())
+      store();
+    else
+      builder.ifThen(words.isBelow(share.slice, division.slices), store);
+    builder.barrier();
+    finishSlots(firstSlot, division.atOnce, division.slices, block, memory);
+    builder.barrier();
+  };
+  if (slots() == division.atOnce)
+    return emitSlots(builder.index(0));
+  builder.loop(builder.index(0), builder.index(slots()), division.atOnce, emitSlots);
+}
+
+std::unique_ptr<MatmulEmitter> stc::gpu::createStagedHalves(packed::MatmulTileOp op,
+                                                            const TargetDescription &target) {
+  auto type = cast<packed::WeightType>(op.getWeight().getType());
+  // Rows of a number of tokens that is known may be in shared memory already.
+  if (!takesHalves(type) || op.getInputs().size() != 2 ||
+      !cast<MemRefType>(op.getInputs()[1].getType()).isDynamicDim(0))
+    return nullptr;
+  auto emitter = std::make_unique<StagedHalves>(op, target);
+  if (emitter->blockSizes().empty())
+    return nullptr;
+  return emitter;
+}

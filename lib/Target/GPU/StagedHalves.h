@@ -1,0 +1,128 @@
+// Weights times activations of 16 bits by tensor cores: both come through shared memory.
+#ifndef STC_LIB_TARGET_GPU_STAGEDHALVES_H
+#define STC_LIB_TARGET_GPU_STAGEDHALVES_H
+
+#include "TensorMatmul.h"
+
+#include <array>
+
+namespace stc::gpu {
+
+/// Whether many tokens are multiplied by such weights through shared memory, with activations of 16
+/// bits as a second input.
+bool takesHalves(packed::WeightType weight);
+/// Whether they are by instructions that leave out what a 2:4 matrix does not store.
+bool takesPrunedHalves(packed::WeightType weight);
+/// Whether codes are, with activations rounded to f16 as the one input.
+bool takesRoundedInputs(packed::WeightType weight);
+
+/// Columns that are copied and waited for at once, and the bytes of a token's.
+constexpr int64_t kPortionColumns16 = 64, kPortionBytes16 = 2 * kPortionColumns16;
+
+/// What is left of a block's shared memory, in bytes, for the products of a matmul of its module:
+/// `percent` of all, without what grid barriers, private buffers and `gap` bytes take.
+int64_t freeSharedBytes(packed::MatmulTileOp op, const TargetDescription &target, int64_t percent,
+                        int64_t gap);
+
+/// Dense bf16 and f16 weights times activations of the same type.
+///
+/// Slices of the columns are computed by warps of their own, which go through them in portions of
+/// 64 columns; the warps of a slice divide its slots and its tokens. A portion has of each slot's
+/// tile 64 columns of 16 rows as they are stored, and of each token 64 columns of its numbers: one
+/// for each activation, or two whose sum it is. Chunks of 16 bytes are exchanged so that eight
+/// which are read at once are in different banks. Weights are turned by the loads of matrices, as
+/// tiles are stored by columns.
+///
+/// Where the target's warps multiply four at a time (wgmma), those of a warpgroup take four tiles
+/// with up to 128 tokens, which they read from shared memory together.
+class StagedHalves : public TensorMatmul {
+public:
+  StagedHalves(packed::MatmulTileOp op, const TargetDescription &target);
+  llvm::SmallVector<int64_t> blockSizes() const override;
+
+protected:
+  /// How a block of threads divides a block of tokens and `atOnce` slots.
+  struct Division {
+    int64_t tokens, atOnce, warpTiles, warpFragments;
+    int64_t tokenWarps, slices, buffers; // slices: 0 where shared memory is too small
+    bool usesWarpgroups;
+    int64_t rowWarps() const { return atOnce / warpTiles; }
+    int64_t sliceWarps() const { return rowWarps() * tokenWarps; }
+  };
+  struct State {
+    const TokenBlock &block;
+    const Division &division;
+    Share share;
+    Value rowWarp, tokenWarp; // i32, in the slice
+    llvm::SmallVector<PortionCopy> copies;
+    // Of this lane, in a buffer (i32): its row of the first tile's matrices of weights, and where
+    // the row of its token begins; and the chunk (i32) of that which it reads first.
+    Value weightPlace, tokenPlace, tokenChunk;
+    llvm::SmallVector<CodeReader> readers; // of the warp's tiles, if they are codes
+  };
+
+  /// Bytes of a portion of a tile.
+  virtual int64_t tileBytes() const;
+  /// Whether four warps may take four tiles together.
+  virtual bool mayTakeTogether() const { return true; }
+  /// Which 16 bytes a thread copies of each portion of the tiles from slot `firstSlot` (index) on.
+  virtual void findTileCopies(State &state, Value firstSlot);
+  /// Where chunk `chunk` (i32) of 16 bytes of token `token` (i32) is kept, behind where tokens
+  /// begin, for warps that multiply by themselves. Warpgroups' is `warpgroupPlace`.
+  virtual Value placeOfChunk(Value token, Value chunk);
+  virtual void findPlaces(State &state, Value firstSlot);
+  /// Values that are loaded for portion `number` (index) before its turn; it exists.
+  virtual Values loadAhead(State &state, Value number) { return {}; }
+  /// Adds the products of the portion at `buffer` (i32) to `sums`. `ahead`: what was loaded for it.
+  virtual void multiplyPortion(State &state, Value buffer, ValueRange ahead, Values &sums);
+  virtual void storeRows(State &state, Value memory, ValueRange sums);
+
+  /// Bytes of the weights of a portion, behind which tokens begin.
+  int64_t weightBytes(const Division &division) const;
+  /// Adds the products of a warpgroup's weights, four words for each step of 16 columns, and the
+  /// portion's tokens at `buffer`.
+  void multiplyTogether(State &state, Value buffer, ElementKind element,
+                        llvm::ArrayRef<std::array<Value, 4>> weights, Values &sums);
+  /// Copies of the `bytes` bytes that a portion has from `offset` of a tile on, to `place` in the
+  /// tile's part of a buffer. `placeOf`: where in them 16 bytes at an offset (i32) are kept.
+  void copySection(
+      State &state, Value firstSlot, int64_t offset, int64_t bytes, int64_t place,
+      llvm::function_ref<Value(Value)> placeOf = [](Value offset) { return offset; });
+  /// A lane's inputs of step `step` of 16 columns of the portion at `buffer`, two words for each of
+  /// two fragments from `fragment` on (or of the only one): those of the numbers `part`.
+  Values loadInputs(State &state, Value buffer, int64_t step, int64_t part, int64_t fragment);
+  /// Writes a warp's sums where rows p and p + 8 of the instruction are neighbours in memory.
+  void storeNeighbours(State &state, Value memory, ValueRange sums);
+
+  int64_t terms; // numbers of 16 bits for each activation: 1 or 2
+
+private:
+  Division divide(int64_t tokens) const;
+  /// Whether shared memory has room for so many slices; sets what follows from them.
+  bool fit(Division &division, int64_t slices) const;
+  /// Of one of the numbers of all tokens.
+  static int64_t tokenBytes(const Division &division);
+  int64_t bufferBytes(const Division &division) const {
+    return weightBytes(division) + terms * tokenBytes(division);
+  }
+  int64_t alignmentGap() const;
+  int64_t portions() const;
+
+  void emitBlock(const TokenBlock &block) override;
+  Values multiply(const Share &, const TokenBlock &) override {
+    llvm_unreachable("slices have several warps");
+  }
+  void findTokenCopies(State &state);
+  void await(State &state);
+  Values multiplyPortions(State &state);
+  /// The input of 16 bits: the last one.
+  Value narrowInput() { return op.getInputs().back(); }
+  /// A lane's weights of `step` of the portion at `buffer`, of tile `tile` of its warp.
+  Values loadWeights(State &state, Value buffer, int64_t step, int64_t tile);
+
+  int64_t freeBytes; // of shared memory, for this operation
+};
+
+} // namespace stc::gpu
+
+#endif // STC_LIB_TARGET_GPU_STAGEDHALVES_H

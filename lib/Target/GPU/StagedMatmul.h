@@ -1,0 +1,171 @@
+// Dense and 2:4 weights times int8 activations by tensor cores: both come through shared memory.
+#ifndef STC_LIB_TARGET_GPU_STAGEDMATMUL_H
+#define STC_LIB_TARGET_GPU_STAGEDMATMUL_H
+
+#include "TensorMatmul.h"
+#include "WarpgroupProducts.h"
+
+#include <array>
+
+namespace stc::gpu {
+
+/// Columns that are copied and waited for at once.
+constexpr int64_t kPortionColumns = 128;
+/// Bytes that are copied by one instruction.
+constexpr int64_t kCopyBytes = 16;
+/// Most row tiles, and groups of kFragmentTokens tokens, that a warp multiplies: 8 instructions for
+/// six fragments that are read, and 64 registers of sums.
+constexpr int64_t kWarpTiles = 2, kWarpFragments = 4;
+constexpr int64_t kMostSlots = 8;
+/// Portions of a slice in shared memory: one that is multiplied, the others on their way.
+constexpr int64_t kFewestBuffers = 2, kMostBuffers = 4;
+/// Columns of an instruction that leaves out what a 2:4 matrix does not store, and how many of
+/// those a portion has.
+constexpr int64_t kSparseColumns = 2 * kSpanColumns;
+constexpr int64_t kPortionPairs = kPortionColumns / kSparseColumns;
+/// Of shared memory, in percent: the rest remains a cache, which streams of weights go through when
+/// a single token is computed.
+constexpr int64_t kShare = 72;
+
+/// Slices of the columns are computed by warps of their own, which go through them portion by
+/// portion and wait only for each other. The warps of a slice divide its slots and its tokens, so
+/// that what one of them copied is read by many; the fewer tokens there are, the more slices.
+///
+/// Of a 2:4 matrix the warps of a slice also make instructions' operands together, of what they
+/// copied: places of weights stand in masks row by row of a few columns, and an instruction wants
+/// many columns of one row in a thread.
+class StagedMatmul final : public TensorMatmul {
+public:
+  StagedMatmul(packed::MatmulTileOp op, const TargetDescription &target)
+      : TensorMatmul(op, target), isPruned(layout.kind == LayoutKind::NM),
+        freeBytes(target.sharedBytes * kShare / 100 - kBarrierBytes - alignmentGap()) {
+    op->getParentOfType<mlir::ModuleOp>().walk([&](mlir::memref::AllocaOp buffer) {
+      mlir::MemRefType type = buffer.getType();
+      if (type.hasStaticShape())
+        freeBytes -= llvm::alignTo(
+            type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8), 128);
+    });
+  }
+
+  llvm::SmallVector<int64_t> blockSizes() const override {
+    llvm::SmallVector<int64_t> sizes;
+    for (int64_t tokens : {128, 64, 32, 8})
+      if (divide(tokens).slices > 0)
+        sizes.push_back(tokens);
+    return sizes;
+  }
+
+private:
+  /// How a block of threads divides a block of tokens and `atOnce` slots.
+  struct Division {
+    int64_t tokens, atOnce, warpTiles, warpFragments;
+    int64_t tokenWarps, slices, buffers; // slices: 0 where shared memory is too small
+    /// Whether four warps multiply together, whose row tiles follow each other.
+    bool usesWarpgroups;
+    int64_t rowWarps() const { return atOnce / warpTiles; }
+    int64_t sliceWarps() const { return rowWarps() * tokenWarps; }
+    /// Whether copies are on their way to all buffers: to the one that was just read as soon as a
+    /// warp alone has read it. Several warps wait for each other once for each portion, and then
+    /// copy to the buffer before.
+    bool fillsAll() const { return sliceWarps() == 1; }
+    int64_t portionsAhead() const { return fillsAll() ? buffers : buffers - 1; }
+  };
+  /// Where the parts of a portion lie in a buffer.
+  struct Places {
+    int64_t values, masks, inputScales, inputSums, scales, zeros, minimums, end;
+  };
+  struct State {
+    const TokenBlock &block;
+    const Division &division;
+    Places places;
+    Share share;
+    Value rowWarp, tokenWarp; // i32, in the slice
+    llvm::SmallVector<PortionCopy> copies;
+    llvm::SmallVector<CodeReader> readers; // of the warp's tiles
+    llvm::SmallVector<std::array<Value, 2>> rowZeros;
+  };
+
+  Division divide(int64_t tokens) const;
+  /// Bytes of shared memory from the first that may be used to where a fragment's tokens can be.
+  int64_t alignmentGap() const {
+    return builder.getTarget().hasWarpgroupMma ? kWarpgroupAlignment - kBarrierBytes : 0;
+  }
+  /// Whether shared memory has room for so many slices; sets what follows from them.
+  bool fit(Division &division, int64_t slices) const;
+  Places place(const Division &division) const;
+  /// Bytes of a slice: its buffers, and behind them operands.
+  int64_t sliceBytes(const Division &division) const {
+    int64_t bytes = division.buffers * place(division).end + operandBytes(division);
+    return division.usesWarpgroups ? llvm::alignTo(bytes, kWarpgroupAlignment) : bytes;
+  }
+  /// Bytes of the operands of a portion of a 2:4 matrix.
+  int64_t operandBytes(const Division &division) const {
+    return isPruned ? division.atOnce * kPortionPairs * kUnitBytes : 0;
+  }
+  void emitBlock(const TokenBlock &block) override;
+  Values multiply(const Share &, const TokenBlock &) override {
+    llvm_unreachable("slices have several warps");
+  }
+
+  int64_t portions() const { return geometry.paddedColumns / kPortionColumns; }
+  int64_t portionGroups() const { return kPortionColumns / layout.group; }
+  int64_t valueBytes() const {
+    return kPortionColumns * kTileRows * layout.codeBits() / 8 / (isPruned ? 2 : 1);
+  }
+  int64_t maskBytes() const { return kPortionColumns * kTileRows / 8; }
+  bool hasGroupScales() const { return !layout.perRow; }
+  bool hasGroupZeros() const { return layout.asymmetric && !layout.perRow; }
+  /// Groups of a span of columns: two where they have 16 columns.
+  int64_t groupsOfSpan() const { return std::max<int64_t>(1, kSpanColumns / layout.group); }
+
+  int64_t sliceThreads(const State &state) const {
+    return state.division.sliceWarps() * builder.getTarget().warpThreads;
+  }
+  void findTokenCopies(State &state, unsigned input, int64_t bytes, int64_t pieceBytes,
+                       int64_t place, bool areCodes);
+  void findTileCopies(State &state, Value firstSlot, int64_t offset, int64_t bytes, int64_t place,
+                      bool areValues);
+  void findCopies(State &state, Value firstSlot);
+  /// Starts to copy portion `number` (index) of a slice that ends before `end` to the buffer at
+  /// `buffer` (i32).
+  void await(State &state);
+  /// Waits for the threads of the slice.
+  void waitForSlice(State &state);
+  Values multiplyPortions(State &state);
+  void multiplyGroup(State &state, Value buffer, int64_t group, Values &results);
+  /// Adds the products of a group to `sums`, of the portion at `values` and `inputs`: by warps of
+  /// their own, or by warpgroups.
+  void addSpans(State &state, llvm::function_ref<Value(int64_t tile)> values, Value inputs,
+                int64_t group, Values &sums);
+  void addSpansTogether(State &state, Value values, Value inputs, int64_t group, Values &sums);
+  /// Where the first token of the warpgroup begins, of those at `inputs`.
+  Value warpgroupInputs(State &state, Value inputs);
+  /// The same of a 2:4 matrix, whose operands are made.
+  void addPruned(State &state, Value inputs, int64_t group, Values &sums);
+  void addPrunedTogether(State &state, Value inputs, int64_t group, Values &sums);
+  /// Makes operands of the portion in the buffer at `buffer` (i32), which is there.
+  void makeOperands(State &state, Value buffer);
+  /// Those of unit `unit` (i32) of them: 64 columns of a row tile.
+  void makeUnit(State &state, Value buffer, Value unit);
+  Value placesOf(State &state, Value masks);
+  Value unitPlace(State &state, Value unit);
+  /// A lane's operands of pair `pair` of the warp's tile `tile`: its weights, and their places.
+  std::pair<std::array<Value, 4>, Value> loadUnit(State &state, int64_t tile, int64_t pair);
+  /// Where bytes of values of a 2:4 matrix that were at `offset` (i32) are kept in shared memory,
+  /// so that `makeUnit` finds them in different banks; this bit of an offset changes with another.
+  Value prunedPlace(const Division &division, Value offset);
+  int64_t exchangedBit(const Division &division) const;
+  /// A value of each of this thread's two tokens of a group of tokens.
+  std::array<Value, 2> loadTokens(State &state, Value start, Type type, int64_t fragment,
+                                  int64_t group);
+
+  /// Operands of a unit: four words of each lane, and behind those one with the places of weights.
+  static constexpr int64_t kUnitWords = 4, kUnitBytes = 32 * (kUnitWords + 1) * 4;
+
+  bool isPruned;     // the layout is 2:4
+  int64_t freeBytes; // of shared memory, for this operation
+};
+
+} // namespace stc::gpu
+
+#endif // STC_LIB_TARGET_GPU_STAGEDMATMUL_H

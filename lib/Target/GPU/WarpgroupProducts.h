@@ -1,0 +1,54 @@
+// Products of bytes and 16-bit floats by the four warps of a warpgroup together (wgmma).
+#ifndef STC_LIB_TARGET_GPU_WARPGROUPPRODUCTS_H
+#define STC_LIB_TARGET_GPU_WARPGROUPPRODUCTS_H
+
+#include "BlockBuilder.h"
+
+#include <array>
+
+namespace stc::gpu {
+
+/// Warps of a warpgroup, each of which has 16 of the 64 rows, and the groups of eight tokens that
+/// all of them multiply.
+constexpr int64_t kWarpgroupWarps = 4, kWarpgroupFragments = 8;
+/// Bytes of a token in shared memory, and what the place of eight tokens must be a multiple of.
+constexpr int64_t kWarpgroupRowBytes = 128, kWarpgroupAlignment = 1024;
+
+/// Where the 16 bytes number `chunk` (i32, below 8) of token `token` (i32) are kept, in bytes
+/// behind where tokens begin: the instruction reads the eight tokens of a fragment in different
+/// banks.
+Value warpgroupPlace(BlockBuilder &builder, Value token, Value chunk);
+
+/// `sums` (i32: of each fragment two rows times two tokens) plus the products of one or more spans
+/// of 32 columns. `weights`: of each span four words of unsigned bytes, of two rows each columns
+/// 4 t to 4 t + 3 and then the same two 16 columns later, of thread t of four. `inputs`: where the
+/// first of 64 tokens begins in shared memory, a multiple of kWarpgroupAlignment; `firstSpan`: the
+/// span of a token that `weights` begins with. What threads copied to shared memory must be fenced
+/// by `fenceCopies`. All threads of the warpgroup are there, and their products done at the end.
+void addWarpgroupProducts(BlockBuilder &builder, llvm::ArrayRef<std::array<Value, 4>> weights,
+                          Value inputs, int64_t firstSpan, llvm::MutableArrayRef<Value> sums);
+
+/// The same of a 2:4 matrix, of one or more pairs of spans: 64 columns in 16 chunks of four. Thread
+/// t of four has in `weights` of each pair four words of signed bytes: the two that are stored of
+/// each of chunks 2 t and 2 t + 1, of two rows, and then of chunks 2 t + 8 and 2 t + 9; and in
+/// `places` a word with those of eight chunks, two bits for each weight: of the first eight in
+/// threads 0 and 1, of each one row, and of the others in threads 2 and 3.
+void addWarpgroupPruned(BlockBuilder &builder, llvm::ArrayRef<std::array<Value, 4>> weights,
+                        mlir::ValueRange places, Value inputs, int64_t firstPair,
+                        llvm::MutableArrayRef<Value> sums);
+
+/// The same as `addWarpgroupProducts` of 16-bit floats, with sums (f32) of 128 tokens. `element`:
+/// BF16 or F16. `weights`: of each span of 16 columns four words of two neighbouring columns, of
+/// two rows columns 2 t and 2 t + 1 and then the same two eight columns later; they are multiplied
+/// by the tokens at all of `inputs`, one after the other.
+void addWarpgroupHalves(BlockBuilder &builder, ElementKind element,
+                        llvm::ArrayRef<std::array<Value, 4>> weights, llvm::ArrayRef<Value> inputs,
+                        llvm::MutableArrayRef<Value> sums);
+
+/// Makes what this thread has written to shared memory visible to instructions of warpgroups, once
+/// others have waited for this thread.
+void fenceCopies(BlockBuilder &builder);
+
+} // namespace stc::gpu
+
+#endif // STC_LIB_TARGET_GPU_WARPGROUPPRODUCTS_H
