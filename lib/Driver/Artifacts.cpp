@@ -2,25 +2,31 @@
 #include "Artifacts.h"
 
 #include "CApiHeader.h"
+#include "stc/Runtime/Output.h"
 #include "stc/Target/Emission/Linker.h"
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "llvm/Support/Path.h"
 
-#include <cstdio>
+#include <algorithm>
 
 using namespace stc;
 
 /// Weights start at a page of their own, so that they can be mapped.
 static constexpr uint64_t kPage = 4096;
+/// Room for code is a multiple of a large page, so that weights keep theirs; no program needs more.
+static constexpr uint64_t kLargePage = 2 << 20, kMostRoom = 32 << 20;
+
+/// Room for code in front of so many weights: a few per cent of the file at most, even of 4 bits.
+/// Code that does not fit makes weights be written twice, as those of small models are.
+static uint64_t roomForCode(int64_t weights) {
+  return std::min(uint64_t(weights) / 32 / kLargePage * kLargePage, kMostRoom);
+}
 
 absl::Status stc::writeText(const std::string &path, absl::string_view text) {
-  if (path == "-") {
-    if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout))
-      return formatError({"standard output", "", {}}, "to be written", "an error");
-    return absl::OkStatus();
-  }
+  if (path == "-")
+    return print(text);
   STC_ASSIGN_OR_RETURN(auto file, AtomicFile::create(path));
   STC_RETURN_IF_ERROR(file->write(text));
   return file->commit();
@@ -28,7 +34,7 @@ absl::Status stc::writeText(const std::string &path, absl::string_view text) {
 
 absl::StatusOr<std::unique_ptr<ModelArtifacts>>
 ModelArtifacts::create(EmitKind kind, const std::string &output,
-                       const cpu::TargetDescription &target) {
+                       const cpu::TargetDescription &target, int64_t weights) {
   STC_ASSIGN_OR_RETURN(auto host, cpu::TargetDescription::parse("native"));
   if (target.triple != host.triple)
     return formatError({"", "--target " + target.name, {}},
@@ -38,7 +44,12 @@ ModelArtifacts::create(EmitKind kind, const std::string &output,
   auto artifacts = std::unique_ptr<ModelArtifacts>(new ModelArtifacts);
   artifacts->kind = kind;
   artifacts->output = output;
-  STC_ASSIGN_OR_RETURN(artifacts->bundleFile, AtomicFile::create(output + ".weights"));
+  if (kind == EmitKind::Executable)
+    artifacts->room = roomForCode(weights);
+  STC_ASSIGN_OR_RETURN(artifacts->bundleFile,
+                       AtomicFile::create(artifacts->room ? output : output + ".weights"));
+  STC_RETURN_IF_ERROR(
+      artifacts->bundleFile->write(absl::string_view(std::string(artifacts->room, '\0'))));
   artifacts->writer = std::make_unique<BundleWriter>(*artifacts->bundleFile);
   return artifacts;
 }
@@ -77,13 +88,25 @@ absl::Status ModelArtifacts::finish(llvm::ArrayRef<std::string> objects,
   job.prefix = identifier(output);
   STC_RETURN_IF_ERROR(link(job));
   STC_ASSIGN_OR_RETURN(std::string linked, readFile(job.outputPath));
-  uint64_t base = kind == EmitKind::Executable ? (linked.size() + kPage - 1) / kPage * kPage : 0;
+  bool fits = linked.size() <= room;
+  uint64_t base = kind == EmitKind::Executable && !fits
+                      ? (linked.size() + kPage - 1) / kPage * kPage - room
+                      : 0;
   STC_RETURN_IF_ERROR(writer->finish(settings, tokenizer, base));
+  if (fits)
+    return finishInPlace(linked);
   return kind == EmitKind::Executable ? finishExecutable(linked)
                                       : finishLibrary(linked, job.prefix);
 }
 
-/// One file: the executable, then the bundle at a page boundary.
+/// One file: the executable in the room that was left for it.
+absl::Status ModelArtifacts::finishInPlace(const std::string &linked) {
+  STC_RETURN_IF_ERROR(
+      bundleFile->writeAt(0, {reinterpret_cast<const uint8_t *>(linked.data()), linked.size()}));
+  return bundleFile->commit(/*executable=*/true);
+}
+
+/// One file: the executable, then the bundle at a page boundary, without the room in front of it.
 absl::Status ModelArtifacts::finishExecutable(const std::string &linked) {
   STC_ASSIGN_OR_RETURN(auto out, AtomicFile::create(output));
   STC_RETURN_IF_ERROR(out->write(absl::string_view(linked)));
@@ -93,7 +116,7 @@ absl::Status ModelArtifacts::finishExecutable(const std::string &linked) {
   // In pieces, dropping the pages behind: the resident set stays small however large the model.
   constexpr uint64_t piece = 64 << 20;
   absl::Span<const uint8_t> bytes = bundle->bytes();
-  for (uint64_t offset = 0; offset < bytes.size(); offset += piece) {
+  for (uint64_t offset = room; offset < bytes.size(); offset += piece) {
     STC_RETURN_IF_ERROR(out->write(bytes.subspan(offset, piece)));
     bundle->release(offset, std::min<uint64_t>(piece, bytes.size() - offset));
   }

@@ -17,18 +17,23 @@ namespace stc {
 /// the objects and makes everything visible, the manifest (the bundle) last.
 class ModelArtifacts {
 public:
+  /// `weights` is how many there are in matrices: an executable of many gets room for its code in
+  /// front of them, so that they are written once.
   static absl::StatusOr<std::unique_ptr<ModelArtifacts>>
-  create(EmitKind kind, const std::string &output, const cpu::TargetDescription &target);
+  create(EmitKind kind, const std::string &output, const cpu::TargetDescription &target,
+         int64_t weights);
   BundleWriter *bundle() { return writer.get(); }
   absl::Status finish(llvm::ArrayRef<std::string> objects, const ModelSettings &settings,
                       const std::string &tokenizer);
 
 private:
+  absl::Status finishInPlace(const std::string &linked);
   absl::Status finishExecutable(const std::string &linked);
   absl::Status finishLibrary(const std::string &linked, const std::string &prefix);
   EmitKind kind = EmitKind::Executable;
   std::string output;
   std::unique_ptr<AtomicFile> bundleFile;
+  uint64_t room = 0; // in front of the weights
   std::unique_ptr<BundleWriter> writer;
 };
 
@@ -37,6 +42,11 @@ absl::Status writeText(const std::string &path, absl::string_view text);
 
 /// The module's textual form.
 std::string printModule(mlir::ModuleOp module);
+
+/// All that the code of a packed module depends on: its textual form without the path of the
+/// checkpoint and what is only known of its weights, so that models of the same shapes and layouts
+/// have the same code.
+std::string codeText(mlir::ModuleOp module);
 
 /// Marks the module with a hash of its packed form and targets (`stc.fingerprint`), so that code
 /// refuses weights it was not built for.

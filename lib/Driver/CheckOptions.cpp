@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 using namespace stc;
 
@@ -24,7 +25,20 @@ static absl::Status checkText(const std::string &text) {
   return text.empty() || text == "default" ? absl::OkStatus() : MappedFile::open(text).status();
 }
 
+/// Code for other targets does not round, whoever asks for it.
+static absl::Status checkActivations(const CompileOptions &options) {
+  if (!options.roundsActivations)
+    return absl::OkStatus();
+  for (absl::string_view name : absl::StrSplit(options.target, ','))
+    if (auto target = gpu::TargetDescription::parse(name); target.ok() && target->hasMma)
+      return absl::OkStatus();
+  return formatError({"", "--activations", {}},
+                     "a GPU of NVIDIA's among --target beside rounded, as in nvptx-sm_90",
+                     printable(options.target));
+}
+
 absl::Status stc::checkMethods(const CompileOptions &options) {
+  STC_RETURN_IF_ERROR(checkActivations(options));
   STC_RETURN_IF_ERROR(checkHead(options.head));
   if (!options.budget.empty())
     return checkText(options.calibration.text);
@@ -52,24 +66,32 @@ absl::Status stc::checkMethods(const CompileOptions &options) {
   return checkText(text);
 }
 
-/// Text is of one target, from the phase on where targets differ; PTX is of a GPU, asm of a
-/// processor.
+/// Text is of one target, from the phase on where targets differ. NVIDIA's GPUs have PTX in the
+/// place of assembly, AMD's have a code object too.
 static absl::Status checkSingleTarget(const CompileOptions &options) {
   if (options.emit == EmitKind::MLIR && options.mlirPhase <= Phase::Packed)
     return absl::OkStatus();
   ErrorSite site{"", "--target", {}};
   if (absl::StrContains(options.target, ","))
-    return formatError(site,
-                       "one target for --emit=asm, ptx, llvm and mlir:tiled to mlir:llvm (several "
-                       "for exe, shared and object)",
+    return formatError(
+        site,
+        "one target for --emit=asm, ptx, hsaco, spirv, llvm and mlir:tiled to mlir:llvm (several "
+        "for exe, shared and object)",
+        printable(options.target));
+  bool isNvidia = absl::StartsWith(options.target, "nvptx-");
+  bool isAmd = absl::StartsWith(options.target, "amdgpu-");
+  bool isOpenCL = absl::StartsWith(options.target, "spirv");
+  if (options.emit == EmitKind::Ptx && !isNvidia)
+    return formatError(site, "a GPU of NVIDIA's beside --emit=ptx, as in nvptx-sm_90",
                        printable(options.target));
-  bool isGpu = gpu::TargetDescription::isGpu(options.target) &&
-               !gpu::TargetDescription::isSimulated(options.target);
-  if (options.emit == EmitKind::Ptx && !isGpu)
-    return formatError(site, "a GPU beside --emit=ptx, as in nvptx-sm_90",
+  if (options.emit == EmitKind::Hsaco && !isAmd)
+    return formatError(site, "a GPU of AMD's beside --emit=hsaco, as in amdgpu-gfx942",
                        printable(options.target));
-  if (options.emit == EmitKind::Assembly && isGpu)
-    return formatError({"", "--emit", {}}, absl::StrCat("ptx for ", options.target), "asm");
+  if (options.emit == EmitKind::Spirv && !isOpenCL)
+    return formatError(site, "spirv64 beside --emit=spirv", printable(options.target));
+  if (options.emit == EmitKind::Assembly && (isNvidia || isOpenCL))
+    return formatError({"", "--emit", {}},
+                       absl::StrCat(isOpenCL ? "spirv for " : "ptx for ", options.target), "asm");
   return absl::OkStatus();
 }
 

@@ -7,14 +7,16 @@
 #include "stc/Driver/Inspect.h"
 #include "stc/Formats/Checkpoint.h"
 #include "stc/Runtime/Args.h"
-#include "stc/Support/File.h"
+#include "stc/Runtime/Output.h"
+#include "stc/Support/Process.h"
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <malloc.h>
 
@@ -45,8 +47,9 @@ static std::vector<Option> compileOptions() {
        "fold Hadamard rotations of the hidden state and of values into the weights first: the\n"
        "same model, but without channels so large that int8 activations round the others away"},
       {"--quantize", "", "SPEC",
-       "none, or int8, int4, int3 or int2 with the columns that share a scale, -g32 (the\n"
-       "default), -g64, -g128 or -row (all), and perhaps -asym, which gives each scale a zero\n"
+       "none, or int8, int4, int3 or int2 with the columns that share a scale, -g16 (not int3),\n"
+       "-g32 (the default), -g64, -g128 or -row (all), and perhaps -asym, which gives each scale a "
+       "zero\n"
        "of its own: int8-g64, int4-g128, int3-g32-asym, int8-row; `rtn:`, or with --calibrate "
        "`gptq:`, may stand\n"
        "in front. By default codes that a checkpoint stores are kept, and floats with none"},
@@ -82,13 +85,19 @@ static std::vector<Option> compileOptions() {
        "native, x86-64-v2, x86-64-v3, x86-64-v4, an LLVM CPU name, aarch64 or riscv64, with\n"
        "+feature suffixes; several, separated by commas, make one program that runs the best\n"
        "of them that its processor can (default native). GPUs beside them: nvptx-sm_80, sm_86,\n"
-       "sm_89, sm_90, sm_90a, sm_100, sm_100a, sm_120 or sm_120a"},
+       "sm_89, sm_90, sm_90a, sm_100, sm_100a, sm_120 or sm_120a; amdgpu-gfx90a, gfx942 or\n"
+       "gfx1100; spirv64 (OpenCL)"},
       {"--max-context", "", "N",
        "positions the key/value cache holds (default: the checkpoint's, at most 4096)"},
       {"--kv-cache", "", "TYPE",
-       "how the cache keeps keys and values: f32, f16, or int8 with a scale for each key and\n"
-       "value (a quarter of f32's bytes, and the fastest in long contexts); auto: f16, or f32\n"
-       "where --quantize is none (default auto)"},
+       "how the cache keeps keys and values: f32, f16, int8 with a scale for each key and\n"
+       "value (a quarter of f32's bytes, and the fastest in long contexts), or fp8 (e4m3: a\n"
+       "quarter without scales, for magnitudes up to 448); auto: f16, or f32 where --quantize\n"
+       "is none (default auto)"},
+      {"--activations", "", "TYPE",
+       "what tensor cores of GPUs multiply float weights by, where there are many tokens: exact\n"
+       "(as far as float weights promise), or rounded once to the 16 bits of such weights, with\n"
+       "half to a third of the products (default exact)"},
       {"--threads", "", "N", "threads of the compiler (default: one per core)"},
   };
 }
@@ -119,9 +128,10 @@ static CommandSpec compileSpec() {
       spec.options.begin(),
       {{"--output", "-o", "OUT", "what to write (default: the model's name; - prints text kinds)"},
        {"--emit", "", "KIND",
-        "exe, shared, object, asm, ptx (of a GPU), llvm, or mlir:PHASE with PHASE one of import,\n"
-        "graph, compressed, packed, tiled, vector, llvm (default exe); or the compressed weights "
-        "as\n"
+        "exe, shared, object, asm, ptx (of NVIDIA's GPUs), hsaco (of AMD's), spirv (of OpenCL's),\n"
+        "llvm, or mlir:PHASE with PHASE one of import, graph, compressed, packed, tiled, vector, "
+        "llvm\n"
+        "(default exe); or the compressed weights as\n"
         "a checkpoint: safetensors (a directory as compressed-tensors has it) or gguf"}});
   spec.options.insert(
       spec.options.end(),
@@ -274,6 +284,10 @@ static absl::Status readCompileOptions(const Args &args, CompileOptions &options
                 ? "f32"
                 : "f16";
   STC_ASSIGN_OR_RETURN(options.kvCache, parseKVElement(cache));
+  std::string activations = args.text("--activations", "exact");
+  if (activations != "exact" && activations != "rounded")
+    return formatError({"", "--activations", {}}, "exact or rounded", printable(activations));
+  options.roundsActivations = activations == "rounded";
   STC_ASSIGN_OR_RETURN(options.threads, args.integer("--threads", 0, 1, 1024));
   return absl::OkStatus();
 }
@@ -302,8 +316,7 @@ static absl::Status compileCommand(const Args &args, const std::vector<std::stri
 static absl::Status inspectCommand(const Args &args) {
   STC_ASSIGN_OR_RETURN(auto records, inspectWeights(args.positional()[0]));
   STC_ASSIGN_OR_RETURN(std::string attention, inspectAttention(args.positional()[0]));
-  std::fputs(formatReport(records, attention, args.has("--json")).c_str(), stdout);
-  return absl::OkStatus();
+  return print(formatReport(records, attention, args.has("--json")));
 }
 
 /// `stc tokenize MODEL ...`: the model binary's command on a checkpoint's tokenizer.
@@ -312,11 +325,11 @@ static absl::StatusOr<int> tokenizeOnModel(std::vector<std::string> words) {
     return formatError({"tokenize", "", {}}, "MODEL", "0 arguments");
   std::string model = words[0];
   if (model == "--help" || model == "-h") {
-    std::fputs("usage: stc tokenize MODEL (--text TEXT | --text-file FILE) [--no-special]\n\n"
-               "Prints one line of token ids. MODEL is a checkpoint, a tokenizer.json, a\n"
-               "vocabulary-only .gguf or a compiled model.\n\n"
-               "examples:\n  stc tokenize examples/books --text \"In the beginning\"\n",
-               stdout);
+    STC_RETURN_IF_ERROR(
+        print("usage: stc tokenize MODEL (--text TEXT | --text-file FILE) [--no-special]\n\n"
+              "Prints one line of token ids. MODEL is a checkpoint, a tokenizer.json, a\n"
+              "vocabulary-only .gguf or a compiled model.\n\n"
+              "examples:\n  stc tokenize examples/books --text \"In the beginning\"\n"));
     return 0;
   }
   if (isModelBinary(model)) {
@@ -358,66 +371,87 @@ static absl::Status compileReference(std::vector<std::string> &words,
   return absl::OkStatus();
 }
 
-/// `stc run|embed|logits|eval|bench|info MODEL ...`: compiles MODEL into the cache unless it is
-/// compiled already, then becomes that program.
-static absl::StatusOr<int> modelCommand(const std::string &command,
-                                        const std::vector<std::string> &words) {
-  CompileOptions options;
-  options.quiet = true;
-  std::vector<std::string> compileWords, rest{command};
-  std::vector<Option> known = compileOptions();
+/// What the words of `stc run MODEL ...` are for: the compilation, and the program behind it.
+struct ModelWords {
+  std::string model;
+  std::vector<std::string> compile, program;
+};
+
+static ModelWords partWords(absl::Span<const std::string> words, absl::Span<const Option> compile,
+                            absl::Span<const Option> program) {
+  ModelWords parts;
   for (size_t i = 0; i < words.size(); ++i) {
     std::string name = words[i].substr(0, words[i].find('='));
-    auto option = std::find_if(known.begin(), known.end(),
-                               [&](const Option &other) { return other.name == name; });
-    if (option != known.end() && name != "--threads") {
-      compileWords.push_back(words[i]);
-      if (name == words[i] && !option->value.empty() && i + 1 < words.size())
-        compileWords.push_back(words[++i]);
-    } else if (options.model.empty() && words[i][0] != '-') {
-      options.model = words[i];
-    } else {
-      rest.push_back(words[i]);
+    auto find = [&](absl::Span<const Option> options) {
+      auto found = std::find_if(options.begin(), options.end(), [&](const Option &option) {
+        return name == option.name || (!option.alias.empty() && name == option.alias);
+      });
+      return found == options.end() ? nullptr : &*found;
+    };
+    const Option *ofProgram = find(program), *option = ofProgram ? ofProgram : find(compile);
+    if (!option && parts.model.empty() && words[i][0] != '-') {
+      parts.model = words[i];
+      continue;
     }
+    std::vector<std::string> &part = option && !ofProgram ? parts.compile : parts.program;
+    part.push_back(words[i]);
+    if (option && name == words[i] && !option->value.empty() && i + 1 < words.size())
+      part.push_back(words[++i]);
   }
-  if (options.model.empty()) {
-    CommandSpec spec{command,
-                     "MODEL [OPTIONS OF THE MODEL'S COMMAND]",
-                     "run a model's own command on a checkpoint",
-                     "",
-                     known,
-                     {},
-                     0,
-                     0};
-    spec.details = absl::StrCat("MODEL is compiled into a cache first, or a compiled model. All\n"
-                                "other options are those of `OUT ",
-                                command, " --help`.");
-    spec.examples = {absl::StrCat(command, " examples/books --quantize int8 ...")};
-    if (command == "eval") {
-      spec.details += "\nThe model of --reference may be a checkpoint too: it is compiled without "
-                      "compression.";
-      spec.examples = {"eval examples/books --text held-out.txt --quantize int4 "
-                       "--reference examples/books",
-                       "eval books --text held-out.txt --reference examples/books --json"};
-    }
-    if (words.empty() || (words[0] != "--help" && words[0] != "-h"))
-      return formatError({command, "", {}}, "MODEL", "0 arguments");
-    std::fputs(helpPage("stc", spec).c_str(), stdout);
+  return parts;
+}
+
+/// The page of `stc run` and its like: the program's own, with what shapes a compilation below.
+static std::string modelCommandPage(CommandSpec spec, absl::Span<const Option> compile) {
+  spec.arguments = "MODEL";
+  spec.details += absl::StrCat(spec.details.empty() ? "" : "\n\n",
+                               "MODEL is a compiled model, or what `stc compile` takes: that is "
+                               "compiled into a cache\nfirst, as the options from --prune on say.");
+  if (spec.name == "eval")
+    spec.details += " The model of --reference may be a checkpoint\ntoo: it is compiled without "
+                    "compression.";
+  spec.options.insert(spec.options.end(), compile.begin(), compile.end());
+  for (std::string &example : spec.examples)
+    example.insert(spec.name.size(), " MODEL");
+  return helpPage("stc", spec);
+}
+
+/// `stc run|embed|classify|serve|logits|eval|bench|info MODEL ...`: compiles MODEL into the cache
+/// unless it is compiled already, then becomes that program.
+static absl::StatusOr<int> modelCommand(const CommandSpec &spec,
+                                        const std::vector<std::string> &words) {
+  std::vector<Option> known = compileOptions();
+  known.erase(std::remove_if(known.begin(), known.end(),
+                             [](const Option &option) { return option.name == "--threads"; }),
+              known.end());
+  ModelWords parts = partWords(words, known, spec.options);
+  // What is wrong with the program's options is said now, and not after minutes of compilation.
+  STC_ASSIGN_OR_RETURN(Args own, Args::parse(spec, parts.program));
+  if (own.has("--help")) {
+    STC_RETURN_IF_ERROR(print(modelCommandPage(spec, known)));
     return 0;
   }
-  CommandSpec spec{command, "", "", "", known, {}, 0, 0};
-  STC_ASSIGN_OR_RETURN(Args args, Args::parse(spec, compileWords));
+  if (parts.model.empty())
+    return formatError({spec.name, "", {}}, "MODEL", "0 arguments");
+  CommandSpec compileSpec{spec.name, "", "", "", known, {}, 0, 0};
+  STC_ASSIGN_OR_RETURN(Args args, Args::parse(compileSpec, parts.compile));
+  CompileOptions options;
+  options.quiet = true;
+  options.model = parts.model;
   STC_RETURN_IF_ERROR(readCompileOptions(args, options));
   STC_ASSIGN_OR_RETURN(std::string executable, cachedExecutable(options));
-  STC_RETURN_IF_ERROR(compileReference(rest, options));
-  return execute(executable, rest);
+  STC_RETURN_IF_ERROR(compileReference(parts.program, options));
+  parts.program.insert(parts.program.begin(), spec.name);
+  return execute(executable, parts.program);
 }
 
 static std::string overview() {
   CommandSpec compile = compileSpec(), inspect = inspectSpec();
   CommandSpec tokenize{"tokenize", "MODEL", "print a text's token ids", "", {}, {}, 1, 1};
   CommandSpec run{
-      "run", "MODEL", "generate text (also: embed, logits, eval, bench, info)", "", {}, {}, 1, 1};
+      "run", "MODEL", "generate text (also: embed, classify, serve, logits, eval, bench, info)",
+      "",    {},      {},
+      1,     1};
   CommandSpec version{"version", "", "print the version", "", {}, {}, 0, 0};
   return helpOverview(
       "stc",
@@ -434,11 +468,11 @@ static absl::StatusOr<int> dispatch(const std::vector<std::string> &words) {
   const std::string &command = words[0];
   std::vector<std::string> rest(words.begin() + 1, words.end());
   if (command == "--help" || command == "-h" || command == "help") {
-    std::fputs(overview().c_str(), stdout);
+    STC_RETURN_IF_ERROR(print(overview()));
     return 0;
   }
   if (command == "--version" || command == "version") {
-    std::puts(kVersion);
+    STC_RETURN_IF_ERROR(printLine(kVersion));
     return 0;
   }
   if (command == "compile")
@@ -448,23 +482,31 @@ static absl::StatusOr<int> dispatch(const std::vector<std::string> &words) {
     return runCommandLine("stc", inspectSpec(), rest, inspectCommand);
   if (command == "tokenize")
     return tokenizeOnModel(rest);
-  for (const char *name : {"run", "embed", "logits", "eval", "bench", "info"})
+  for (const char *name : {"run", "embed", "classify", "serve", "logits", "eval", "bench", "info"})
     if (command == name)
-      return modelCommand(command, rest);
-  return formatError(
-      {"stc", "", {}},
-      "a command (compile, inspect, run, embed, logits, eval, bench, info, tokenize)",
-      printable(command));
+      return modelCommand(*findCommand(name), rest);
+  return formatError({"stc", "", {}},
+                     "a command (compile, inspect, run, embed, classify, serve, logits, eval, "
+                     "bench, info, tokenize)",
+                     printable(command));
+}
+
+/// What LLVM cannot go on after.
+static void endOnFatalError(void *, const char *reason, bool) {
+  endWithError(absl::StrCat("LLVM: expected to go on, got ", printable(reason)));
 }
 
 int stc::driverMain(int argc, char **argv) {
-  std::signal(SIGPIPE, SIG_IGN);
-  removeTemporariesOnSignal();
+  prepareProcess();
+  llvm::install_fatal_error_handler(endOnFatalError);
+  llvm::install_bad_alloc_error_handler(endOnFatalError);
   // Tensors come and go by the hundred: keep their pages instead of returning and faulting them in
   // again, which costs more than packing them.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   absl::StatusOr<int> result = dispatch(std::vector<std::string>(argv + 1, argv + argc));
+  // LLVM would end a program whose messages nobody could read as one that failed.
+  llvm::errs().clear_error();
   if (result.ok())
     return *result;
   std::fprintf(stderr, "error: %s\n", std::string(result.status().message()).c_str());

@@ -1,127 +1,75 @@
 // Compiles a checkpoint into a model binary: the phases in order, then emission.
 #include "stc/Driver/Compile.h"
 
-#include "Artifacts.h"
 #include "CheckKind.h"
 #include "CheckOptions.h"
+#include "Compilation.h"
 #include "Outputs.h"
 #include "ReadModule.h"
-#include "Report.h"
 #include "SearchCost.h"
 #include "stc/Chat/ChatTemplate.h"
 #include "stc/Compress/Quantize.h"
 #include "stc/Dialect/STC/Transforms/Passes.h"
 #include "stc/Dialect/STC/Utils/Budget.h"
+#include "stc/Dialect/STC/Utils/CompressLater.h"
 #include "stc/Dialect/STC/Utils/WeightStore.h"
 #include "stc/Driver/Cache.h"
 #include "stc/Driver/Inspect.h"
 #include "stc/Export/Export.h"
 #include "stc/Import/Import.h"
+#include "stc/Support/ImageSettings.h"
 #include "stc/Support/Progress.h"
-#include "stc/Target/Autotune/Autotuner.h"
-#include "stc/Target/CPU/VariantTable.h"
 #include "stc/Target/Emission/CodeGenerator.h"
 #include "stc/Target/Emission/GpuCodeGenerator.h"
-#include "stc/Target/Kernels/FrameLowering.h"
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "mlir/IR/Diagnostics.h"
-#include "llvm/Config/llvm-config.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/raw_ostream.h"
-#include "llvm/Support/xxhash.h"
-
-#include <chrono>
-#include <set>
 
 using namespace stc;
 
-/// Tokens of a prompt that a GPU takes at once: enough to multiply matrices by, and few enough for
-/// their activations to stay in its cache.
-static constexpr int64_t kGpuPrefillChunk = 256;
+/// "FILE: line N: " of what a diagnostic is about, or nothing.
+static std::string lineOf(const mlir::Diagnostic &diagnostic) {
+  auto location = diagnostic.getLocation()->findInstanceOf<mlir::FileLineColLoc>();
+  if (!location)
+    return {};
+  return absl::StrCat(location.getFilename().str(), ": line ", location.getLine(), ": ");
+}
 
-namespace {
-
-/// One compilation: owns the context, the module and the artifacts being written.
-class Compilation {
-public:
-  explicit Compilation(const CompileOptions &options) : options(options) {
-    registerAllDialects(registry);
-    registerTranslations(registry);
-    registerGpuTranslations(registry);
-    context.appendDialectRegistry(registry);
-    if (options.threads != 1) {
-      pool = std::make_unique<llvm::DefaultThreadPool>(
-          llvm::hardware_concurrency(static_cast<unsigned>(options.threads)));
-      context.setThreadPool(*pool);
-    }
-    // Diagnostics become the one line of the error rule; remarks are shown on request.
-    context.getDiagEngine().registerHandler([this](mlir::Diagnostic &diagnostic) {
-      if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error && firstError.empty())
-        firstError = diagnostic.str();
-      if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark && this->options.verbose)
-        llvm::errs() << "remark: " << diagnostic.str() << "\n";
-      // Several passes may say the same of the same option.
-      if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Note && !this->options.quiet)
-        llvm::errs() << "note: " << diagnostic.str() << "\n";
-      if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning && !this->options.quiet &&
-          warnings.insert(diagnostic.str()).second)
-        llvm::errs() << "warning: " << diagnostic.str() << "\n";
-      return mlir::success();
-    });
+Compilation::Compilation(const CompileOptions &options) : options(options) {
+  registerAllDialects(registry);
+  registerTranslations(registry);
+  registerGpuTranslations(registry);
+  context.appendDialectRegistry(registry);
+  if (options.threads != 1) {
+    pool = std::make_unique<llvm::DefaultThreadPool>(
+        llvm::hardware_concurrency(static_cast<unsigned>(options.threads)));
+    context.setThreadPool(*pool);
   }
-
-  absl::Status run();
-
-private:
-  absl::Status load();
-  absl::Status loadModule();
-  absl::Status fitToEncoder();
-  absl::Status loadChatTemplate();
-  absl::Status advanceTo(Phase phase);
-  absl::Status runPhase(Phase phase, mlir::ModuleOp onto);
-  absl::Status dump(Phase phase, mlir::ModuleOp onto);
-  absl::Status parseTargets();
-  absl::StatusOr<std::vector<std::string>> generateVariants(ModelSettings &settings);
-  absl::StatusOr<std::vector<cpu::GpuImage>> generateGpuCode(ModelSettings &settings);
-  absl::Status prepareAutotune();
-  absl::Status prepareEncoder();
-  absl::Status prepareSearch();
-  void takeRecipe();
-  absl::Status emitText();
-  absl::Status describeModel(ModelSettings &settings);
-  absl::Status emitBinary();
-  absl::Status checkExport();
-  absl::Status emitExport();
-  void report(absl::string_view step, std::chrono::steady_clock::time_point since);
-
-  const CompileOptions &options;
-  mlir::DialectRegistry registry;
-  std::unique_ptr<llvm::DefaultThreadPool> pool; // outlives the context
-  mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-  std::shared_ptr<Checkpoint> checkpoint;
-  std::unique_ptr<Tokenizer> tokenizer;
-  std::string chatTemplate;
-  std::vector<cpu::TargetDescription> targets;    // the best first
-  std::vector<gpu::TargetDescription> gpuTargets; // the best first
-  std::unique_ptr<ModelArtifacts> artifacts;
-  std::unique_ptr<Autotuner> autotuner;
-  std::unique_ptr<Report> page; // of --report
-  PipelineOptions pipeline;
-  size_t nextPhase = 0;         // into kAllPhases
-  std::string foundRecipe;      // of a search
-  std::string imposedAttention; // rules
-  std::string firstError, timings;
-  std::set<std::string> warnings; // that were shown
-};
-
-} // namespace
+  // Diagnostics become the one line of the error rule; remarks are shown on request.
+  context.getDiagEngine().registerHandler([this](mlir::Diagnostic &diagnostic) {
+    ++diagnostics;
+    if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error && firstError.empty())
+      firstError = inGraph ? absl::StrCat(lineOf(diagnostic), diagnostic.str()) : diagnostic.str();
+    if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark && this->options.verbose)
+      llvm::errs() << "remark: " << diagnostic.str()
+                   << (inGraph
+                           ? absl::StrCat(" (", absl::StripSuffix(lineOf(diagnostic), ": "), ")")
+                           : "")
+                   << "\n";
+    // Several passes may say the same of the same option.
+    if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Note && !this->options.quiet)
+      llvm::errs() << "note: " << diagnostic.str() << "\n";
+    if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning && !this->options.quiet &&
+        warnings.insert(diagnostic.str()).second)
+      llvm::errs() << "warning: " << diagnostic.str() << "\n";
+    return mlir::success();
+  });
+}
 
 /// Notes how long a step took. Shown at the end: a failed compilation prints its error alone.
 void Compilation::report(absl::string_view step, std::chrono::steady_clock::time_point since) {
@@ -133,18 +81,36 @@ static bool isModule(const CompileOptions &options) {
   return absl::EndsWith(options.model, ".mlir");
 }
 
+/// Whether a function takes rows of numbers beside tokens.
+static bool readsRows(mlir::func::FuncOp function) {
+  return llvm::any_of(function.getArgumentTypes(), [](mlir::Type type) {
+    auto tensor = mlir::dyn_cast<mlir::RankedTensorType>(type);
+    return tensor && tensor.getRank() == 2;
+  });
+}
+
+static bool hasLayerNorms(mlir::ModuleOp module) {
+  return module.walk([](LayerNormOp) { return mlir::WalkResult::interrupt(); }).wasInterrupted();
+}
+
 /// An encoder reads a text of any length in one call: its tokens see each other.
 absl::Status Compilation::fitToEncoder() {
   auto forward = module->lookupSymbol<mlir::func::FuncOp>("forward");
-  if (!forward || module->lookupSymbol("head"))
+  bool readsImages = forward && readsRows(forward);
+  if (readsImages)
+    STC_RETURN_IF_ERROR(checkVision(options));
+  bool isEncoder = forward && (readsImages || !module->lookupSymbol("head"));
+  if (!options.budget.empty()) {
+    STC_ASSIGN_OR_RETURN(Budget budget, parseBudget(options.budget, options.objective));
+    STC_RETURN_IF_ERROR(budget.check(isEncoder));
+  }
+  bool rotates = options.rotate || (options.recipe && options.recipe->rotate);
+  if (rotates && (isEncoder || module->lookupSymbol("encode")) && hasLayerNorms(*module))
+    return formatError({"", "--rotate", {}},
+                       "a model whose norms are RMS norms, which commute with a rotation (T5)",
+                       "one with layer norms");
+  if (!isEncoder)
     return absl::OkStatus();
-  if (!gpuTargets.empty())
-    return formatError({"", "--target", {}}, "targets that are processors, for an encoder",
-                       printable(options.target));
-  if (!options.budget.empty() || !options.report.empty())
-    return formatError({"", options.budget.empty() ? "--report" : "--budget", {}},
-                       "a decoder, whose predictions can be compared",
-                       "an encoder (--prune, --quantize, --calibrate and --recipe are for it too)");
   for (mlir::Type type : forward.getArgumentTypes())
     if (auto cache = mlir::dyn_cast<KVCacheType>(type))
       pipeline.prefillChunk = cache.getCapacity();
@@ -195,8 +161,9 @@ absl::Status Compilation::loadChatTemplate() {
 absl::Status Compilation::dump(Phase phase, mlir::ModuleOp onto) {
   if (options.dumpDirectory.empty())
     return absl::OkStatus();
-  if (llvm::sys::fs::create_directories(options.dumpDirectory))
-    return formatError({options.dumpDirectory, "", {}}, "a directory that can be made", "an error");
+  if (std::error_code error = llvm::sys::fs::create_directories(options.dumpDirectory))
+    return formatError({options.dumpDirectory, "", {}}, "a directory that can be made",
+                       error.message());
   // One file per target where there are several.
   std::string target = pipeline.variant >= 0 && targets.size() > 1 ? "." + pipeline.target : "";
   std::string path = absl::StrCat(options.dumpDirectory, "/", static_cast<int>(phase), "-",
@@ -210,11 +177,16 @@ absl::Status Compilation::runPhase(Phase phase, mlir::ModuleOp onto) {
   if (phase != Phase::Import) {
     mlir::PassManager manager(&context);
     addPhase(manager, phase, pipeline);
+    inGraph = phase == Phase::Graph && absl::EndsWith(options.model, ".mlir");
     // Kernels report what they cannot do at the operation; their pass goes on to the next.
-    if (mlir::failed(manager.run(onto)) || !firstError.empty())
-      return absl::InvalidArgumentError(
-          firstError.empty() ? absl::StrCat("phase ", phaseName(phase).str(), " failed")
-                             : firstError);
+    if (mlir::failed(manager.run(onto)) || !firstError.empty()) {
+      if (firstError.empty())
+        firstError = absl::StrCat("phase ", phaseName(phase).str(), " failed");
+      // Of a checkpoint's graph, the user knows the weights and options that errors name.
+      bool isNamed = !isModule(options) || absl::StartsWith(firstError, options.model);
+      return absl::InvalidArgumentError(isNamed ? firstError
+                                                : absl::StrCat(options.model, ": ", firstError));
+    }
   }
   STC_RETURN_IF_ERROR(dump(phase, onto));
   report(phaseName(phase).str(), start);
@@ -237,99 +209,6 @@ absl::Status Compilation::advanceTo(Phase last) {
   return absl::OkStatus();
 }
 
-/// Names of GPUs stand beside those of processors, which then default to this one's: what a GPU
-/// cannot hold, or where there is none, runs there.
-absl::Status Compilation::parseTargets() {
-  if (gpu::TargetDescription::isSimulated(options.target)) {
-    // A GPU's phases, and then code for this processor like any other.
-    STC_ASSIGN_OR_RETURN(targets.emplace_back(), cpu::TargetDescription::parse("native"));
-    pipeline.target = targets.front().name = options.target;
-    pipeline.prefillChunk = kGpuPrefillChunk;
-    return absl::OkStatus();
-  }
-  std::vector<std::string> names;
-  for (absl::string_view name : absl::StrSplit(options.target, ',')) {
-    if (!gpu::TargetDescription::isGpu(name)) {
-      names.emplace_back(name);
-      continue;
-    }
-    STC_ASSIGN_OR_RETURN(gpu::TargetDescription target, gpu::TargetDescription::parse(name));
-    if (target.isSimulated())
-      return formatError({"", "--target", {}}, absl::StrCat("no other beside ", name),
-                         printable(options.target));
-    for (const gpu::TargetDescription &other : gpuTargets)
-      if (other.name == target.name)
-        return formatError({"", "--target", {}}, "targets that differ",
-                           absl::StrCat(target.name, " and ", target.name));
-    auto place = llvm::find_if(gpuTargets, [&](const gpu::TargetDescription &other) {
-      return target.isBetterThan(other);
-    });
-    gpuTargets.insert(place, std::move(target));
-  }
-  STC_ASSIGN_OR_RETURN(targets, cpu::TargetDescription::parseList(
-                                    names.empty() ? "native" : absl::StrJoin(names, ",")));
-  // Text is of one target: of the GPU, if it is the only one that was named.
-  bool onlyGpu = names.empty() && gpuTargets.size() == 1;
-  pipeline.target = onlyGpu ? gpuTargets.front().name : targets.front().name;
-  if (!gpuTargets.empty())
-    pipeline.prefillChunk = kGpuPrefillChunk;
-  return absl::OkStatus();
-}
-
-/// The packed module -> the images of each GPU target.
-absl::StatusOr<std::vector<cpu::GpuImage>> Compilation::generateGpuCode(ModelSettings &settings) {
-  std::vector<cpu::GpuImage> images;
-  pipeline.variant = -1;
-  for (const gpu::TargetDescription &target : gpuTargets) {
-    mlir::OwningOpRef<mlir::ModuleOp> copy = module->clone();
-    pipeline.target = target.name;
-    for (Phase phase : {Phase::Tiled, Phase::Vector, Phase::LLVM})
-      STC_RETURN_IF_ERROR(runPhase(phase, *copy));
-    finishSettings(*copy, pipeline, settings);
-    auto start = std::chrono::steady_clock::now();
-    STC_ASSIGN_OR_RETURN(std::vector<cpu::GpuImage> own, generateGpuImages(*copy, target));
-    std::move(own.begin(), own.end(), std::back_inserter(images));
-    report(target.name, start);
-  }
-  return images;
-}
-
-/// The packed module -> one object per target, and their table.
-absl::StatusOr<std::vector<std::string>> Compilation::generateVariants(ModelSettings &settings) {
-  setFingerprint(*module, targets, gpuTargets);
-  STC_ASSIGN_OR_RETURN(std::vector<cpu::GpuImage> images, generateGpuCode(settings));
-  std::vector<mlir::OwningOpRef<mlir::ModuleOp>> modules;
-  for (size_t i = 0; i < targets.size(); ++i) {
-    modules.emplace_back(module->clone());
-    pipeline.target = targets[i].name;
-    pipeline.variant = static_cast<int64_t>(i);
-    for (Phase phase : {Phase::Tiled, Phase::Vector, Phase::LLVM})
-      STC_RETURN_IF_ERROR(runPhase(phase, *modules.back()));
-    finishSettings(*modules.back(), pipeline, settings);
-  }
-  llvm::SmallVector<llvm::StringRef> functions;
-  for (const EntryPoint &entry : entryPoints())
-    if (module->lookupSymbol(entry.function))
-      functions.push_back(entry.function);
-  modules.push_back(cpu::buildVariantTable(
-      context, targets, images, static_cast<int64_t>(settings.codeFingerprint), functions));
-  auto start = std::chrono::steady_clock::now();
-  std::vector<ObjectJob> jobs;
-  for (size_t i = 0; i < modules.size(); ++i)
-    jobs.push_back({*modules[i], &targets[std::min(i, targets.size() - 1)]});
-  auto objects = generateObjects(jobs, pool.get());
-  report("object", start);
-  return objects;
-}
-
-/// Results hold for this very compiler: another one generates other code.
-static absl::StatusOr<std::string> compilerIdentity() {
-  STC_ASSIGN_OR_RETURN(auto file,
-                       MappedFile::open(llvm::sys::fs::getMainExecutable(nullptr, nullptr)));
-  return absl::StrCat(LLVM_VERSION_STRING, "-",
-                      absl::Hex(llvm::xxh3_64bits({file->bytes().data(), file->bytes().size()})));
-}
-
 /// Weights of all matrices; of those that are looked up row by row too.
 static int64_t matrixWeights(mlir::ModuleOp module) {
   int64_t count = 0;
@@ -344,8 +223,7 @@ absl::Status Compilation::prepareEncoder() {
   auto encode = module->lookupSymbol<mlir::func::FuncOp>("encode");
   if (!encode)
     return absl::OkStatus();
-  bool isForGpu = !gpuTargets.empty() || gpu::TargetDescription::isSimulated(options.target);
-  STC_RETURN_IF_ERROR(checkEncoderDecoder(options, isForGpu));
+  STC_RETURN_IF_ERROR(checkEncoderDecoder(options));
   for (mlir::Type type : encode.getArgumentTypes())
     if (auto cache = mlir::dyn_cast<KVCacheType>(type))
       pipeline.prefillChunk = std::max(pipeline.prefillChunk, cache.getCapacity());
@@ -387,23 +265,6 @@ void Compilation::takeRecipe() {
   }
 }
 
-absl::Status Compilation::prepareAutotune() {
-  if (!options.autotune)
-    return absl::OkStatus();
-  if (targets.size() > 1)
-    return formatError({"", "--autotune", {}}, "one --target", options.target);
-  AutotuneOptions tuning;
-  tuning.target = targets.front().name;
-  tuning.promptTokens = pipeline.prefillChunk;
-  tuning.cacheDirectory = absl::StrCat(cacheDirectory(), "/autotune");
-  tuning.quiet = options.quiet;
-  tuning.seconds = double(options.autotuneSeconds);
-  STC_ASSIGN_OR_RETURN(tuning.compiler, compilerIdentity());
-  STC_ASSIGN_OR_RETURN(autotuner, Autotuner::create(tuning));
-  pipeline.chooser = autotuner.get();
-  return absl::OkStatus();
-}
-
 /// --emit=mlir:<phase>, llvm or asm: one text file.
 absl::Status Compilation::emitText() {
   std::string path = outputPath(options);
@@ -413,6 +274,10 @@ absl::Status Compilation::emitText() {
   }
   STC_RETURN_IF_ERROR(advanceTo(Phase::LLVM));
   if (!gpuTargets.empty() && gpuTargets.front().name == pipeline.target) {
+    if (options.emit == EmitKind::Hsaco) {
+      STC_ASSIGN_OR_RETURN(std::string object, generateCodeObject(*module, gpuTargets.front()));
+      return writeText(path, object);
+    }
     STC_ASSIGN_OR_RETURN(std::string text,
                          stc::generateGpuCode(*module, gpuTargets.front(),
                                               /*asLLVM=*/options.emit == EmitKind::LLVMIR));
@@ -431,6 +296,11 @@ absl::Status Compilation::describeModel(ModelSettings &settings) {
     ModelConfig config = checkpoint ? checkpoint->config() : ModelConfig();
     settings.pooling = std::string(poolingName(config.pooling));
     settings.normalize = config.normalizedVectors;
+    if (config.readsImages())
+      settings.image = formatImageSettings(config.image);
+    if (settings.featureSize > 0 && settings.image.empty())
+      return formatError({options.model, "stc.checkpoint", {}},
+                         "a checkpoint whose config.json says how images are read", "another");
   }
   if (checkpoint) {
     const ModelConfig &config = checkpoint->config();
@@ -442,23 +312,32 @@ absl::Status Compilation::describeModel(ModelSettings &settings) {
     for (int64_t token : config.extraEosTokens)
       if (!llvm::is_contained(settings.eosTokens, token))
         settings.eosTokens.push_back(token);
+    settings.suppressedTokens = config.suppressedTokens;
+    settings.firstSuppressedTokens = config.firstSuppressedTokens;
+    settings.forcedTokens = config.forcedTokens;
+    settings.languageTokens = config.languageTokens;
   }
   return isModule(options) ? readTextTokens(*module, options.model, settings) : absl::OkStatus();
 }
 
 /// exe, shared or object: code, weights, tokenizer and settings.
 absl::Status Compilation::emitBinary() {
-  STC_ASSIGN_OR_RETURN(artifacts,
-                       ModelArtifacts::create(options.emit, outputPath(options), targets.front()));
+  STC_ASSIGN_OR_RETURN(artifacts, ModelArtifacts::create(options.emit, outputPath(options),
+                                                         targets.front(), matrixWeights(*module)));
   pipeline.bundle = artifacts->bundle();
+  // Where nothing shows what they cost, pruning by magnitude and rounding to nearest wait for
+  // packing.
+  if (!page && !options.verbose && options.dumpDirectory.empty() && options.budget.empty())
+    (*module)->setAttr(kCompressesLaterAttr, mlir::UnitAttr::get(&context));
   STC_RETURN_IF_ERROR(advanceTo(Phase::Packed));
+  (*module)->removeAttr(kCompressesLaterAttr);
   ModelSettings settings = modelSettings(*module, modelName(options.model));
   settings.recipe = recipeText(options);
   if (!imposedAttention.empty())
     settings.other[kAttentionSetting] = imposedAttention;
   STC_RETURN_IF_ERROR(describeModel(settings));
   // The packed module is gone from here on: later phases see only offsets.
-  STC_ASSIGN_OR_RETURN(std::vector<std::string> objects, generateVariants(settings));
+  STC_ASSIGN_OR_RETURN(std::vector<std::string> objects, generateOrFind(settings));
   auto start = std::chrono::steady_clock::now();
   STC_RETURN_IF_ERROR(
       artifacts->finish(objects, settings, tokenizer ? tokenizer->serialize() : std::string()));
@@ -501,15 +380,19 @@ absl::Status Compilation::run() {
   STC_RETURN_IF_ERROR(checkReport(options, targets));
   bool text = isText(options.emit), exported = isExport(options.emit);
   STC_RETURN_IF_ERROR(checkEmit(options, attention));
+  STC_RETURN_IF_ERROR(checkOutput(options));
   bool toTerminal = text && options.output == "-";
   if (!toTerminal && options.emit != EmitKind::Safetensors)
     STC_RETURN_IF_ERROR(checkWritable(outputPath(options)));
   pipeline.prune = options.prune;
   pipeline.quantize = options.quantize;
   pipeline.keepCodes = options.keepCodes;
+  // GGUF has no orders of columns.
+  pipeline.sortColumns = options.emit != EmitKind::Gguf;
   pipeline.structure = options.structure;
   pipeline.attention = attentionRulesText(attention);
   pipeline.rotate = options.rotate;
+  pipeline.roundsActivations = options.roundsActivations;
   pipeline.calibration = options.calibration;
   pipeline.exclude = options.exclude;
   pipeline.recipe = options.recipe;

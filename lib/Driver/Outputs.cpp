@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
 using namespace stc;
@@ -25,6 +26,10 @@ absl::Status stc::parseEmit(const std::string &text, CompileOptions &options) {
     options.emit = EmitKind::LLVMIR;
   else if (text == "ptx")
     options.emit = EmitKind::Ptx;
+  else if (text == "hsaco")
+    options.emit = EmitKind::Hsaco;
+  else if (text == "spirv")
+    options.emit = EmitKind::Spirv;
   else if (text == "safetensors")
     options.emit = EmitKind::Safetensors;
   else if (text == "gguf")
@@ -37,7 +42,9 @@ absl::Status stc::parseEmit(const std::string &text, CompileOptions &options) {
         llvm::join(llvm::map_range(kAllPhases, [](Phase phase) { return phaseName(phase); }), "|");
     return formatError(
         {"", "--emit", {}},
-        absl::StrCat("exe, shared, object, safetensors, gguf, asm, ptx, llvm or mlir:", phases),
+        absl::StrCat(
+            "exe, shared, object, safetensors, gguf, asm, ptx, hsaco, spirv, llvm or mlir:",
+            phases),
         printable(text));
   }
   return absl::OkStatus();
@@ -62,6 +69,10 @@ std::string stc::outputPath(const CompileOptions &options) {
     return name + ".s";
   case EmitKind::Ptx:
     return name + ".ptx";
+  case EmitKind::Hsaco:
+    return name + ".hsaco";
+  case EmitKind::Spirv:
+    return name + ".spv";
   case EmitKind::LLVMIR:
     return name + ".ll";
   case EmitKind::MLIR:
@@ -71,9 +82,42 @@ std::string stc::outputPath(const CompileOptions &options) {
   }
 }
 
+/// Whether `path` is a file that there is in the folder of a checkpoint of several files, and of a
+/// kind that is read there.
+static bool isOfCheckpoint(const std::string &path, const std::string &model) {
+  llvm::StringRef ending = llvm::sys::path::extension(path);
+  if (absl::EndsWith(model, ".gguf") || absl::EndsWith(model, ".mlir") ||
+      (ending != ".json" && ending != ".safetensors" && ending != ".jinja"))
+    return false;
+  auto folderOf = [](llvm::StringRef file) {
+    llvm::StringRef folder = llvm::sys::path::parent_path(file);
+    return folder.empty() ? std::string(".") : folder.str();
+  };
+  std::string folder = llvm::sys::fs::is_directory(model) ? model : folderOf(model);
+  return llvm::sys::fs::exists(path) && llvm::sys::fs::equivalent(folder, folderOf(path));
+}
+
+absl::Status stc::checkOutput(const CompileOptions &options) {
+  if (options.output == "-")
+    return isText(options.emit)
+               ? absl::OkStatus()
+               : formatError({"", "--output", {}},
+                             "a name for exe, shared, object, safetensors and gguf (- prints text "
+                             "kinds)",
+                             "-");
+  std::string path = outputPath(options);
+  bool isRead = isOfCheckpoint(path, options.model);
+  for (const std::string &file :
+       {options.model, options.recipeFile, options.calibration.text, options.reportText})
+    isRead |= !llvm::sys::fs::is_directory(file) && llvm::sys::fs::equivalent(file, path);
+  return isRead ? formatError({path, "", {}}, "a file that the compilation does not read",
+                              "one that it reads")
+                : absl::OkStatus();
+}
+
 bool stc::isText(EmitKind kind) {
   return kind == EmitKind::MLIR || kind == EmitKind::LLVMIR || kind == EmitKind::Assembly ||
-         kind == EmitKind::Ptx;
+         kind == EmitKind::Ptx || kind == EmitKind::Hsaco || kind == EmitKind::Spirv;
 }
 
 bool stc::isExport(EmitKind kind) {
@@ -106,5 +150,7 @@ std::string stc::recipeText(const CompileOptions &options) {
         options.calibration.ratios == "uniform" ? "" : " ratios=" + options.calibration.ratios);
   if (!options.exclude.empty())
     absl::StrAppend(&text, " exclude=", absl::StrJoin(options.exclude, ","));
+  if (options.roundsActivations)
+    absl::StrAppend(&text, " activations=rounded");
   return text;
 }

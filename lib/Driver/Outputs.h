@@ -9,10 +9,14 @@ namespace stc {
 /// The model's own name: the checkpoint's folder or file without directories and suffix.
 std::string modelName(const std::string &model);
 
-/// Whether one text file is written: MLIR, LLVM IR, assembly or PTX.
+/// Whether one file of code is written: MLIR, LLVM IR, assembly, PTX or SPIR-V.
 bool isText(EmitKind kind);
 /// Whether a checkpoint is written for other programs.
 bool isExport(EmitKind kind);
+
+/// An error where the output is a file that the compilation reads, or standard output for what is no
+/// text.
+absl::Status checkOutput(const CompileOptions &options);
 
 /// Where the recipe of a search goes.
 std::string recipePath(const CompileOptions &options);

@@ -20,7 +20,10 @@ static mlir::OwningOpRef<mlir::ModuleOp> parse(mlir::MLIRContext &context,
   return mlir::parseSourceFile<mlir::ModuleOp>(path, mlir::ParserConfig(&context));
 }
 
-/// The child's exit status: 0 parsed, 1 diagnosed; anything else is a death.
+/// The child's exit status where there is a diagnostic. Not 1, with which libraries end a process.
+static constexpr int kDiagnosed = 3;
+
+/// The child's exit status: 0 parsed, or kDiagnosed; anything else is a death.
 static int parseInChild(mlir::MLIRContext &context, const std::string &path, uint64_t fileSize) {
   pid_t child = fork();
   if (child < 0)
@@ -34,7 +37,7 @@ static int parseInChild(mlir::MLIRContext &context, const std::string &path, uin
     // A crash is this process' purpose: no stack trace, no message.
     freopen("/dev/null", "w", stderr);
     context.disableMultithreading();
-    _exit(parse(context, path) ? 0 : 1);
+    _exit(parse(context, path) ? 0 : kDiagnosed);
   }
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -58,12 +61,21 @@ static llvm::StringRef unknownDialect(llvm::StringRef message, llvm::StringRef t
 /// What to do with a dialect of another front end.
 static std::string lowering(llvm::StringRef dialect) {
   llvm::StringRef command;
-  if (dialect == "stablehlo" || dialect == "chlo")
-    command = "stablehlo-opt --stablehlo-legalize-to-linalg";
+  if (dialect == "vhlo")
+    command = "stablehlo-opt --vhlo-legalize-to-stablehlo lowers it to stablehlo";
   if (dialect == "torch")
-    command = "torch-mlir-opt --torch-backend-to-linalg-on-tensors-backend-pipeline";
-  return command.empty() ? std::string()
-                         : absl::StrCat(" (", command.str(), " lowers it to linalg)");
+    command = "torch-mlir-opt --torch-backend-to-linalg-on-tensors-backend-pipeline lowers it to "
+              "linalg";
+  return command.empty() ? std::string() : absl::StrCat(" (", command.str(), ")");
+}
+
+/// The operation of stablehlo or chlo that MLIR says is none of those it knows: "custom op 'x.y' is
+/// unknown", or "unregistered operation 'x.y' found in dialect".
+static llvm::StringRef unknownOperation(llvm::StringRef message) {
+  bool isUnknown = message.contains("is unknown") || message.contains("unregistered operation");
+  llvm::StringRef name = message.split('\'').second.split('\'').first;
+  bool isForeign = name.starts_with("stablehlo.") || name.starts_with("chlo.");
+  return isUnknown && isForeign ? name : llvm::StringRef();
 }
 
 absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> stc::readModule(mlir::MLIRContext &context,
@@ -72,7 +84,7 @@ absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> stc::readModule(mlir::MLIRCont
   // A forked child must not inherit a thread pool that exists only in the parent.
   context.disableMultithreading();
   int status = parseInChild(context, path, file->bytes().size());
-  if (status != 0 && status != 1)
+  if (status != 0 && status != kDiagnosed)
     return formatError({path, "", {}}, "textual MLIR within the parser's limits",
                        "input that the parser could not survive");
   llvm::StringRef text(reinterpret_cast<const char *>(file->bytes().data()), file->bytes().size());
@@ -92,8 +104,14 @@ absl::StatusOr<mlir::OwningOpRef<mlir::ModuleOp>> stc::readModule(mlir::MLIRCont
   auto module = parse(context, path);
   context.enableMultithreading();
   if (llvm::StringRef dialect = unknownDialect(message, text); !module && !dialect.empty())
-    return formatError({path, line, {}}, "operations of stc, func, linalg, tensor, arith and math",
+    return formatError({path, line, {}},
+                       "operations of stc, func, stablehlo, linalg, tensor, arith and math",
                        absl::StrCat("some of ", dialect.str(), lowering(dialect)));
+  if (llvm::StringRef operation = unknownOperation(message); !module && !operation.empty())
+    return formatError({path, line, {}},
+                       "operations of stablehlo that graphs of transformers have "
+                       "(docs/Dialects/StableHLO.md)",
+                       operation.str());
   if (!module)
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": ", line, line.empty() ? "" : ": ", message));

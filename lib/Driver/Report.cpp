@@ -113,8 +113,8 @@ absl::Status Report::chooseText(mlir::ModuleOp module) {
     wanted.searchWindows = SearchRecipePassOptions().windows;
   wanted.length = std::min(kWindowTokens, context);
   wanted.windows = affordableWindows(module, wanted.length, 1, kFewestWindows, kWindows);
-  wanted.vocabulary = vocabularyOf(module);
-  STC_ASSIGN_OR_RETURN(text, readEvaluationText(wanted, tokenizer));
+  STC_ASSIGN_OR_RETURN(wanted.reader, textReaderOf(module, tokenizer));
+  STC_ASSIGN_OR_RETURN(text, readEvaluationText(wanted));
   return absl::OkStatus();
 }
 
@@ -220,8 +220,10 @@ absl::Status Report::measure(ReportData &data) {
   STC_ASSIGN_OR_RETURN(data.quality,
                        evaluateBinary(binaries, text, absolutePath(options.report) + ".ids"));
   progress.advance(kBinary, "evaluation");
-  STC_ASSIGN_OR_RETURN(data.samples, sampleBinaries(binaries, text, tokenizer, context));
-  STC_ASSIGN_OR_RETURN(data.speed, benchBinaries(binaries, context));
+  if (!text.isOfEncoder) {
+    STC_ASSIGN_OR_RETURN(data.samples, sampleBinaries(binaries, text, tokenizer, context));
+  }
+  STC_ASSIGN_OR_RETURN(data.speed, benchBinaries(binaries, bundle->settings()));
   progress.advance(2 * kBinary, "speed");
 
   ReportModel model{*graph,       *compressed,  recipe, options.structure.any(),

@@ -54,10 +54,12 @@ private:
 absl::Status addRound(const std::string &program, const std::vector<std::string> &words,
                       ReportRates &rates, ReportSpeed &speed) {
   STC_ASSIGN_OR_RETURN(Answer answer, Answer::ask(program, words));
-  STC_ASSIGN_OR_RETURN(double decode, answer.number("decode_tokens_per_second"));
+  if (speed.generated > 0) {
+    STC_ASSIGN_OR_RETURN(double decode, answer.number("decode_tokens_per_second"));
+    rates.decode.push_back(decode);
+  }
   STC_ASSIGN_OR_RETURN(double prefill, answer.number("prefill_tokens_per_second"));
   STC_ASSIGN_OR_RETURN(double threads, answer.number("threads"));
-  rates.decode.push_back(decode);
   rates.prefill.push_back(prefill);
   speed.threads = int64_t(threads);
   return absl::OkStatus();
@@ -89,10 +91,12 @@ absl::StatusOr<ReportQuality> evaluateBinary(const ReportBinaries &binaries,
                                              const EvaluationText &text,
                                              const std::string &scratch) {
   const Sequences &windows = text.windows;
-  std::string ids;
+  std::vector<int32_t> own;
   for (int64_t i = 0; i < windows.count; ++i)
-    for (int64_t k = text.hasBos ? 1 : 0; k < windows.length; ++k)
-      absl::StrAppend(&ids, windows.tokens[size_t(i * windows.length + k)], "\n");
+    text.form.appendOwn(absl::MakeConstSpan(windows.tokens)
+                            .subspan(size_t(i * windows.length), size_t(windows.length)),
+                        own);
+  std::string ids = absl::StrJoin(own, "\n");
   // Never committed: it vanishes with this object.
   STC_ASSIGN_OR_RETURN(std::unique_ptr<AtomicFile> file, AtomicFile::create(scratch));
   STC_RETURN_IF_ERROR(file->write(absl::string_view(ids)));
@@ -103,6 +107,13 @@ absl::StatusOr<ReportQuality> evaluateBinary(const ReportBinaries &binaries,
                                    absl::StrCat("--context=", windows.length),
                                    "--reference=" + binaries.source, "--json", "--quiet"}));
   ReportQuality quality;
+  if (text.isOfEncoder) {
+    quality.isOfVectors = true;
+    STC_ASSIGN_OR_RETURN(double texts, answer.number("texts"));
+    quality.tokens = int64_t(texts);
+    STC_ASSIGN_OR_RETURN(quality.divergence, answer.measured("cosine_distance"));
+    return quality;
+  }
   STC_ASSIGN_OR_RETURN(double tokens, answer.number("tokens"));
   quality.tokens = int64_t(tokens);
   STC_ASSIGN_OR_RETURN(quality.perplexity, answer.measured("perplexity"));
@@ -112,14 +123,20 @@ absl::StatusOr<ReportQuality> evaluateBinary(const ReportBinaries &binaries,
   return quality;
 }
 
-absl::StatusOr<ReportSpeed> benchBinaries(const ReportBinaries &binaries, int64_t context) {
+absl::StatusOr<ReportSpeed> benchBinaries(const ReportBinaries &binaries,
+                                          const ModelSettings &settings) {
   ReportSpeed speed;
+  int64_t context = settings.maxContext;
   speed.promptTokens = std::min(kPromptTokens, std::max<int64_t>(1, context * 2 / 3));
-  speed.generated = std::min(kGenerated, std::max<int64_t>(1, context - speed.promptTokens));
+  if (settings.kind == ModelKind::EncoderDecoder)
+    speed.promptTokens = std::min(speed.promptTokens, settings.encoderContext);
+  if (settings.kind != ModelKind::Encoder)
+    speed.generated = std::min(kGenerated, std::max<int64_t>(1, context - speed.promptTokens));
   speed.cpu = processorName();
   std::vector<std::string> words{"bench", absl::StrCat("--prompt-tokens=", speed.promptTokens),
-                                 absl::StrCat("--generate=", speed.generated),
                                  absl::StrCat("--seconds=", kSecondsPerRound), "--json"};
+  if (speed.generated > 0)
+    words.push_back(absl::StrCat("--generate=", speed.generated));
   for (int round = 0; round < kRounds; ++round) {
     STC_RETURN_IF_ERROR(addRound(binaries.source, words, speed.source, speed));
     STC_RETURN_IF_ERROR(addRound(binaries.model, words, speed.model, speed));

@@ -17,8 +17,9 @@ absl::StatusOr<ReportQuality> evaluateBinary(const ReportBinaries &binaries,
                                              const EvaluationText &text,
                                              const std::string &scratch);
 
-/// Both programs' `bench`, in turns. `context`: the tokens that both have room for.
-absl::StatusOr<ReportSpeed> benchBinaries(const ReportBinaries &binaries, int64_t context);
+/// Both programs' `bench`, in turns. `settings` are those of both.
+absl::StatusOr<ReportSpeed> benchBinaries(const ReportBinaries &binaries,
+                                          const ModelSettings &settings);
 
 /// Both continue the beginnings of one or two windows.
 absl::StatusOr<std::vector<ReportSample>> sampleBinaries(const ReportBinaries &binaries,

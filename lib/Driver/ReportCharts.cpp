@@ -123,15 +123,17 @@ GridChart layoutChart(const ReportData &data) {
 
 BarChart lossChart(const ReportData &data) {
   BarChart chart;
-  chart.unit = "nats per token";
-  chart.series.push_back({"KL", {}});
+  bool isOfVectors = data.quality.isOfVectors;
+  std::string loss = isOfVectors ? "Cosine distance" : "KL";
+  chart.unit = isOfVectors ? "1 - cosine" : "nats per token";
+  chart.series.push_back({loss, {}});
   for (const ReportPart &part : data.parts) {
     chart.labels.push_back(axisName(part.name));
     chart.series[0].values.push_back(part.divergence.value);
     chart.errors.push_back(part.divergence.error);
   }
   chart.text = {
-      "losses", "KL when one part alone is compressed",
+      "losses", loss + " when one part alone is compressed",
       absl::StrCat("One bar for each of ", chart.labels.size(), " parts, with its standard error")};
   return chart;
 }

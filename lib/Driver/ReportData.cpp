@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 
 #include <algorithm>
 #include <cmath>
@@ -18,10 +19,13 @@ static bool isNumber(absl::string_view text) {
 }
 
 WeightPlace placeOf(absl::string_view name) {
-  std::vector<absl::string_view> words = absl::StrSplit(name, '.');
+  // An encoder in front of a decoder has layers of its own.
+  absl::string_view own = name;
+  std::string stack = absl::ConsumePrefix(&own, "encoder.") ? "encoder." : "";
+  std::vector<absl::string_view> words = absl::StrSplit(own, '.');
   if (words.size() < 3 || words[0] != "layers" || !isNumber(words[1]))
     return {std::string(name), ""};
-  WeightPlace place{absl::StrCat(words[0], ".", words[1]), ""};
+  WeightPlace place{absl::StrCat(stack, words[0], ".", words[1]), ""};
   words.erase(words.begin(), words.begin() + 2);
   // Experts are of one kind.
   words.erase(std::remove_if(words.begin(), words.end(), isNumber), words.end());

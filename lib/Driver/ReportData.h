@@ -16,10 +16,12 @@ struct Measured {
 
 /// How well a model predicts a text, beside its source.
 struct ReportQuality {
-  int64_t tokens = 0; // scored
+  int64_t tokens = 0; // scored; texts of an encoder
   Measured perplexity, sourcePerplexity;
   Measured divergence; // KL(source || model), nats per token
   Measured agreement;  // the share of tokens whose most likely successor is the same
+  /// Of an encoder: `divergence` is 1 - cosine, and perplexity and agreement are none.
+  bool isOfVectors = false;
 };
 
 /// The text that quality is measured on.
@@ -74,7 +76,7 @@ struct ReportFile {
 
 struct ReportData {
   std::string model, architecture, recipe;
-  uint64_t sourceBytes = 0;       // of all tensors of the checkpoint
+  uint64_t sourceBytes = 0; // of all tensors of the checkpoint
   double sourceBitsPerWeight = 0;
   uint64_t binaryBytes = 0;       // of the file
   uint64_t sourceBinaryBytes = 0; // the same, compiled without compression
@@ -104,8 +106,9 @@ struct ReportData {
   std::vector<ReportFile> files;
 };
 
-/// A weight's place: "layers.3.experts.7.gate" is part "layers.3" and kind "experts.gate"; weights
-/// outside of layers are parts of their own, without a kind.
+/// A weight's place: "layers.3.experts.7.gate" is part "layers.3" and kind "experts.gate",
+/// "encoder.layers.3.q" part "encoder.layers.3" and kind "q"; weights outside of layers are parts
+/// of their own, without a kind.
 struct WeightPlace {
   std::string part, kind;
 };

@@ -16,6 +16,10 @@ public:
     number(key + "_stderr", measured.error);
   }
   void quality(const ReportQuality &quality) {
+    if (quality.isOfVectors) {
+      integer("texts", quality.tokens);
+      return measured("cosine_distance", quality.divergence);
+    }
     integer("tokens", quality.tokens);
     measured("perplexity", quality.perplexity);
     measured("reference_perplexity", quality.sourcePerplexity);
@@ -88,7 +92,7 @@ void Writer::parts(const ReportData &data) {
     beginObject();
     string("name", part.name);
     boolean("removed", part.removed);
-    measured("kl", part.divergence);
+    measured(data.quality.isOfVectors ? "cosine_distance" : "kl", part.divergence);
     endObject();
   }
   endArray();

@@ -31,6 +31,7 @@ struct Candidate {
 
 ReportQuality qualityOf(const Divergence &divergence) {
   ReportQuality quality;
+  quality.isOfVectors = divergence.isOfVectors();
   quality.tokens = divergence.tokens();
   quality.perplexity = {divergence.perplexity(), divergence.perplexityError()};
   quality.sourcePerplexity = {divergence.sourcePerplexity(), divergence.sourcePerplexityError()};
@@ -46,16 +47,11 @@ int64_t windowsAtOnce(ModuleOp module, int64_t length) {
 
 /// Against the graph before compression with the checkpoint's weights.
 absl::StatusOr<ReportQuality> measureAgainstSource(const ReportModel &model, ModuleOp module) {
-  Divergence divergence(model.graph);
+  STC_ASSIGN_OR_RETURN(Divergence divergence, divergenceOf(module, model.graph));
   int64_t atOnce = windowsAtOnce(module, model.windows.length);
-  for (int64_t first = 0; first < model.windows.count; first += atOnce) {
-    Sequences piece;
-    piece.length = model.windows.length;
-    piece.count = std::min(atOnce, model.windows.count - first);
-    auto begin = model.windows.tokens.begin() + first * piece.length;
-    piece.tokens.assign(begin, begin + piece.count * piece.length);
-    STC_RETURN_IF_ERROR(divergence.add(module, piece));
-  }
+  for (int64_t first = 0; first < model.windows.count; first += atOnce)
+    STC_RETURN_IF_ERROR(divergence.add(
+        module, model.windows.slice(first, std::min(atOnce, model.windows.count - first))));
   return qualityOf(divergence);
 }
 

@@ -48,6 +48,13 @@ std::string perplexityText(const Measured &m) {
 std::string divergenceText(const Measured &m) {
   return plusMinus(absl::StrFormat("%.5f", m.value), m.error);
 }
+/// Of vectors that hardly differ.
+std::string distanceText(const Measured &m) {
+  return plusMinus(absl::StrFormat("%.3g", m.value), m.error);
+}
+std::string lossName(const ReportQuality &quality) {
+  return quality.isOfVectors ? "cosine distance" : "KL, nats per token";
+}
 std::string percentText(const Measured &m) {
   return absl::StrFormat("%.2f \u00b1 %.2g %%", 100 * m.value, 100 * m.error);
 }
@@ -134,27 +141,34 @@ std::string headSection(const ReportData &data) {
                                   escapeMarkup(data.architecture), ")</small></h1>\n");
   text += paragraph("Recipe: " + code(data.recipe));
   double ratio = data.binaryBytes > 0 ? double(data.sourceBytes) / double(data.binaryBytes) : 0;
-  text += table({"", "source", "this binary"},
-                {{"bytes", absl::StrCat(bytesText(double(data.sourceBytes)), " (tensors)"),
-                  absl::StrFormat("%s (the whole program; 1/%.2f)",
-                                  bytesText(double(data.binaryBytes)), ratio)},
-                 {"bits per weight, matrices of layers", "",
-                  absl::StrFormat("%.3f", bitsPerWeight(data.records, true))},
-                 {"bits per weight, all", absl::StrFormat("%.3f", data.sourceBitsPerWeight),
-                  absl::StrFormat("%.3f", bitsPerWeight(data.records, false))},
-                 {"perplexity", perplexityText(q.sourcePerplexity), perplexityText(q.perplexity)},
-                 {"KL(source || this), nats per token", "0", divergenceText(q.divergence)},
-                 {"same next token", "100 %", percentText(q.agreement)},
-                 {"decoding, tokens/s", rateText(data.speed.source.decode),
-                  rateText(data.speed.model.decode)},
-                 {"prompts, tokens/s", rateText(data.speed.source.prefill),
-                  rateText(data.speed.model.prefill)}});
+  std::vector<std::vector<std::string>> rows = {
+      {"bytes", absl::StrCat(bytesText(double(data.sourceBytes)), " (tensors)"),
+       absl::StrFormat("%s (the whole program; 1/%.2f)", bytesText(double(data.binaryBytes)),
+                       ratio)},
+      {"bits per weight, matrices of layers", "",
+       absl::StrFormat("%.3f", bitsPerWeight(data.records, true))},
+      {"bits per weight, all", absl::StrFormat("%.3f", data.sourceBitsPerWeight),
+       absl::StrFormat("%.3f", bitsPerWeight(data.records, false))}};
+  if (q.isOfVectors) {
+    rows.push_back({"cosine distance from the source's vectors", "0", distanceText(q.divergence)});
+  } else {
+    rows.push_back(
+        {"perplexity", perplexityText(q.sourcePerplexity), perplexityText(q.perplexity)});
+    rows.push_back({"KL(source || this), nats per token", "0", divergenceText(q.divergence)});
+    rows.push_back({"same next token", "100 %", percentText(q.agreement)});
+    rows.push_back({"decoding, tokens/s", rateText(data.speed.source.decode),
+                    rateText(data.speed.model.decode)});
+  }
+  rows.push_back({q.isOfVectors ? "texts, tokens/s" : "prompts, tokens/s",
+                  rateText(data.speed.source.prefill), rateText(data.speed.model.prefill)});
+  text += table({"", "source", "this binary"}, rows);
+  const char *unit = q.isOfVectors ? "texts" : "tokens";
   return text + paragraph(absl::StrCat(
                     "Quality is measured with the binary itself, int8 activations included, over ",
-                    q.tokens,
-                    " tokens, against the source compiled without compression. \u00b1 is "
-                    "the standard error over tokens. ",
-                    textSentence(data.text)));
+                    q.tokens, " ", unit,
+                    ", against the source compiled without compression. \u00b1 is the standard "
+                    "error over ",
+                    unit, ". ", textSentence(data.text)));
 }
 
 std::string weightTable(const ReportData &data) {
@@ -198,12 +212,13 @@ std::string partSection(const ReportData &data) {
     rows.push_back(
         {escapeMarkup(part.name) + (part.removed ? " (removed)" : ""),
          absl::StrFormat("%.3g \u00b1 %.2g", part.divergence.value, part.divergence.error)});
-  text += details("Numbers", table({"part", "KL, nats per token"}, rows));
-  return text +
-         paragraph(absl::StrCat(
-             "KL(source || model) when this part alone is the compressed one and the rest is "
-             "the source's, in 32-bit arithmetic, on ",
-             data.layerWindows, " of the windows."));
+  text += details("Numbers", table({"part", lossName(data.quality)}, rows));
+  return text + paragraph(absl::StrCat(
+                    data.quality.isOfVectors ? "The mean of 1 - cosine of both models' vectors"
+                                             : "KL(source || model)",
+                    " when this part alone is the compressed one and the rest is "
+                    "the source's, in 32-bit arithmetic, on ",
+                    data.layerWindows, " of the windows."));
 }
 
 std::string verdictSentence(const ReportData &data) {
@@ -230,15 +245,21 @@ std::string comparisonSection(const ReportData &data) {
   if (data.rows.empty())
     return text + paragraph("Not measured: " + escapeMarkup(data.rowsMissing));
   std::vector<std::vector<std::string>> rows;
-  for (const ReportRow &row : data.rows)
+  bool isOfVectors = data.quality.isOfVectors;
+  std::vector<std::string> head{"recipe", "bytes of all weights",
+                                "bits per weight, matrices of layers", lossName(data.quality)};
+  if (!isOfVectors)
+    head.insert(head.end(), {"perplexity", "same next token"});
+  for (const ReportRow &row : data.rows) {
     rows.push_back({escapeMarkup(row.recipe), bytesText(double(row.bytes)),
                     absl::StrFormat("%.3f", row.bitsPerWeight),
-                    divergenceText(row.quality.divergence), perplexityText(row.quality.perplexity),
-                    percentText(row.quality.agreement)});
-  text += paragraph(verdictSentence(data));
-  text += table({"recipe", "bytes of all weights", "bits per weight, matrices of layers",
-                 "KL, nats per token", "perplexity", "same next token"},
-                rows, 0);
+                    isOfVectors ? distanceText(row.quality.divergence)
+                                : divergenceText(row.quality.divergence)});
+    if (!isOfVectors)
+      rows.back().insert(rows.back().end(), {perplexityText(row.quality.perplexity),
+                                             percentText(row.quality.agreement)});
+  }
+  text += paragraph(verdictSentence(data)) + table(head, rows, 0);
   std::string method = absl::StrCat(
       "Candidates are int8, int4, int3 and int2 with groups of 32, 64 and 128 in every matrix of a "
       "layer",
@@ -249,8 +270,8 @@ std::string comparisonSection(const ReportData &data) {
       "for real "
       "and "
       "measured alike: stored weights, 32-bit activations, ",
-      data.rows[0].quality.tokens,
-      " tokens of the evaluation text. So KL differs a little from the "
+      data.rows[0].quality.tokens, isOfVectors ? " texts" : " tokens",
+      " of the evaluation text. So the loss differs a little from the "
       "binary's above, which has int8 activations.");
   if (!data.rowsMissing.empty())
     absl::StrAppend(&method, " ", escapeMarkup(data.rowsMissing));
@@ -260,28 +281,39 @@ std::string comparisonSection(const ReportData &data) {
 std::string speedSection(const ReportData &data) {
   const ReportSpeed &speed = data.speed;
   std::string text = heading("Speed");
+  bool decodes = !speed.model.decode.empty();
+  std::vector<std::vector<std::string>> medians;
+  if (decodes)
+    medians.push_back({"decoding", rateText(speed.source.decode), rateText(speed.model.decode),
+                       ratioText(speed.model.decode, speed.source.decode)});
+  medians.push_back({decodes ? "prompts" : "texts", rateText(speed.source.prefill),
+                     rateText(speed.model.prefill),
+                     ratioText(speed.model.prefill, speed.source.prefill)});
   text += table({"tokens/s", "source, uncompressed", "this binary", "ratio, median of rounds"},
-                {{"decoding", rateText(speed.source.decode), rateText(speed.model.decode),
-                  ratioText(speed.model.decode, speed.source.decode)},
-                 {"prompts", rateText(speed.source.prefill), rateText(speed.model.prefill),
-                  ratioText(speed.model.prefill, speed.source.prefill)}});
+                medians);
+  auto rate = [](const std::vector<double> &rounds, size_t i) {
+    return i < rounds.size() ? absl::StrFormat("%.1f", rounds[i]) : "";
+  };
   std::vector<std::vector<std::string>> rows;
-  for (size_t i = 0; i < speed.model.decode.size() && i < speed.source.decode.size(); ++i)
-    rows.push_back({absl::StrCat(i + 1), absl::StrFormat("%.1f", speed.source.decode[i]),
-                    absl::StrFormat("%.1f", speed.model.decode[i]),
-                    absl::StrFormat("%.1f", speed.source.prefill[i]),
-                    absl::StrFormat("%.1f", speed.model.prefill[i])});
+  for (size_t i = 0; i < speed.model.prefill.size() && i < speed.source.prefill.size(); ++i)
+    rows.push_back({absl::StrCat(i + 1), rate(speed.source.decode, i), rate(speed.model.decode, i),
+                    rate(speed.source.prefill, i), rate(speed.model.prefill, i)});
   text += details("Rounds", table({"round", "decoding, source", "decoding, this", "prompts, source",
                                    "prompts, this"},
                                   rows));
+  std::string what = decodes ? absl::StrFormat("a prompt of %d tokens, then %d one by one",
+                                               speed.promptTokens, speed.generated)
+                             : absl::StrFormat("texts of %d tokens", speed.promptTokens);
   std::string method = absl::StrFormat(
-      "Medians of %d rounds of each program's own <code>bench</code>, in turns: a "
-      "prompt of %d tokens, then %d one by one; %d threads on %s.",
-      rows.size(), speed.promptTokens, speed.generated, speed.threads, escapeMarkup(speed.cpu));
+      "Medians of %d rounds of each program's own <code>bench</code>, in turns: %s; %d threads on "
+      "%s.",
+      rows.size(), what, speed.threads, escapeMarkup(speed.cpu));
   return text + paragraph(method + unsteadySentence(speed));
 }
 
 std::string sampleSection(const ReportData &data) {
+  if (data.quality.isOfVectors)
+    return ""; // an encoder writes nothing
   std::string text = heading("Sample text");
   text += paragraph(data.hasTokenizer ? "The most likely token at every step, after a prompt from "
                                         "the evaluation text."

@@ -28,20 +28,13 @@ static absl::StatusOr<std::string> hashOfText(const std::string &name) {
   return sha256(file->bytes());
 }
 
-static void append(const Sequences &from, int64_t index, Sequences &to) {
-  auto first = from.tokens.begin() + index * from.length;
-  to.tokens.insert(to.tokens.end(), first, first + from.length);
-  to.length = from.length;
-  ++to.count;
-}
-
 Sequences spreadSequences(const Sequences &all, int64_t n) {
   n = std::min(n, all.count);
   Sequences result;
+  for (int64_t i = 0; i < n; ++i)
+    result.append(all, i * all.count / n);
   result.length = all.length;
   result.available = all.count;
-  for (int64_t i = 0; i < n; ++i)
-    append(all, i * all.count / n, result);
   return result;
 }
 
@@ -64,53 +57,38 @@ std::vector<bool> sharedRuns(const Sequences &text, const Sequences &seen, int64
   return shared;
 }
 
-/// All windows of a text. Ids get their BOS here, as `eval` gives it to them.
-static absl::StatusOr<Sequences> readWindows(const EvaluationTextOptions &options,
-                                             const Tokenizer *tokenizer, bool hasBos) {
-  ErrorSite site{"", "--report-text", {}};
-  bool areIds = absl::EndsWith(options.name, ".ids");
-  if (!areIds && !tokenizer)
-    return formatError(site, "a file of token ids (FILE.ids), as the model has no tokenizer",
+/// All windows of a text. Those of ids are marked as `eval` marks them.
+static absl::StatusOr<Sequences> readWindows(const EvaluationTextOptions &options) {
+  if (!absl::EndsWith(options.name, ".ids") && !options.reader.tokenizer)
+    return formatError({"", "--report-text", {}},
+                       "a file of token ids (FILE.ids), as the model has no tokenizer",
                        options.name == "default" ? "none" : printable(options.name));
-  int64_t length = options.length - (areIds && hasBos ? 1 : 0);
-  absl::StatusOr<Sequences> read =
-      readSequences(options.name, tokenizer, INT64_MAX, length, options.vocabulary, "evaluate");
+  absl::StatusOr<Sequences> read = readSequences(options.name, options.reader, INT64_MAX,
+                                                 options.length, "evaluate", /*marksIds=*/true);
   if (!read.ok())
     return absl::InvalidArgumentError(absl::StrCat("--report-text: ", read.status().message()));
-  if (!areIds || !hasBos)
-    return read;
-  Sequences windows;
-  windows.length = options.length;
-  windows.count = windows.available = read->count;
-  for (int64_t i = 0; i < read->count; ++i) {
-    windows.tokens.push_back(int32_t(tokenizer->spec().bos));
-    auto first = read->tokens.begin() + i * length;
-    windows.tokens.insert(windows.tokens.end(), first, first + length);
-  }
-  return windows;
+  return read;
 }
 
 /// What calibration, and a search beside it, runs through the model.
-static absl::StatusOr<Sequences> readSeen(const EvaluationTextOptions &options,
-                                          const Tokenizer *tokenizer) {
+static absl::StatusOr<Sequences> readSeen(const EvaluationTextOptions &options) {
   const Recipe::Calibration &calibration = options.calibration;
   if (options.searchWindows == 0)
-    return readSequences(calibration.text, tokenizer, calibration.sequences, calibration.length,
-                         options.vocabulary);
+    return readSequences(calibration.text, options.reader, calibration.sequences,
+                         calibration.length);
   STC_ASSIGN_OR_RETURN(SplitSequences split,
-                       readSplitSequences(calibration.text, tokenizer, calibration.sequences,
-                                          options.searchWindows, calibration.length,
-                                          options.vocabulary));
+                       readSplitSequences(calibration.text, options.reader, calibration.sequences,
+                                          options.searchWindows, calibration.length));
   for (int64_t i = 0; i < split.heldOut.count; ++i)
-    append(split.heldOut, i, split.calibration);
+    split.calibration.append(split.heldOut, i);
   return std::move(split.calibration);
 }
 
-absl::StatusOr<EvaluationText> readEvaluationText(const EvaluationTextOptions &options,
-                                                  const Tokenizer *tokenizer) {
+absl::StatusOr<EvaluationText> readEvaluationText(const EvaluationTextOptions &options) {
   EvaluationText text;
-  text.hasBos = tokenizer && tokenizer->spec().addBos && tokenizer->spec().bos >= 0;
-  STC_ASSIGN_OR_RETURN(Sequences all, readWindows(options, tokenizer, text.hasBos));
+  text.form = options.reader.windowForm(options.length, /*isOfIds=*/false);
+  text.isOfEncoder = options.reader.isEncoder;
+  STC_ASSIGN_OR_RETURN(Sequences all, readWindows(options));
   ReportText &facts = text.facts;
   facts.name = options.name;
   STC_ASSIGN_OR_RETURN(facts.hash, hashOfText(options.name));
@@ -118,7 +96,7 @@ absl::StatusOr<EvaluationText> readEvaluationText(const EvaluationTextOptions &o
   facts.available = all.count;
   std::vector<bool> shared(size_t(all.count));
   if (const Recipe::Calibration &calibration = options.calibration; !calibration.text.empty()) {
-    STC_ASSIGN_OR_RETURN(Sequences seen, readSeen(options, tokenizer));
+    STC_ASSIGN_OR_RETURN(Sequences seen, readSeen(options));
     facts.calibration = calibration.text;
     STC_ASSIGN_OR_RETURN(facts.calibrationHash, hashOfText(calibration.text));
     facts.calibrationSequences = seen.count;
@@ -129,7 +107,7 @@ absl::StatusOr<EvaluationText> readEvaluationText(const EvaluationTextOptions &o
   fresh.length = all.length;
   for (int64_t i = 0; i < all.count; ++i)
     if (!shared[size_t(i)])
-      append(all, i, fresh);
+      fresh.append(all, i);
   if (options.name == "default" && fresh.count > 0) {
     text.windows = spreadSequences(fresh, options.windows);
   } else {

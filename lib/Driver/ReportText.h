@@ -9,12 +9,12 @@
 
 namespace stc {
 
-/// Windows of a text, each beginning with the BOS token if the tokenizer adds one, as `eval` reads
-/// them.
+/// Windows of a text, begun and ended as `eval` does it.
 struct EvaluationText {
   ReportText facts;
   Sequences windows;
-  bool hasBos = false;
+  WindowForm form;          // of each
+  bool isOfEncoder = false; // each is a text with a vector
 };
 
 struct EvaluationTextOptions {
@@ -23,14 +23,13 @@ struct EvaluationTextOptions {
   int64_t searchWindows = 0; // sequences of the calibration text that a search has seen beside it
   int64_t length = 256;      // tokens of a window
   int64_t windows = 32;      // at most; they are evenly spread
-  int64_t vocabulary = 0;
+  TextReader reader;
 };
 
 /// Chooses windows. Of the default text those that calibration has not seen, if there are any; of
 /// another text all. Errors: a text that cannot be read or is shorter than a window, text for a
 /// model without tokenizer, token ids outside the vocabulary.
-absl::StatusOr<EvaluationText> readEvaluationText(const EvaluationTextOptions &options,
-                                                  const Tokenizer *tokenizer);
+absl::StatusOr<EvaluationText> readEvaluationText(const EvaluationTextOptions &options);
 
 /// The windows numbered i * count / n for i < n.
 Sequences spreadSequences(const Sequences &all, int64_t n);

@@ -1,7 +1,9 @@
 // What the runtime must know about a compiled module.
 #include "Artifacts.h"
-#include "stc/Dialect/Packed/IR/Packed.h"
+#include "stc/Dialect/Packed/IR/PackedRouting.h"
+#include "stc/Dialect/STC/Utils/PackedWeights.h"
 #include "stc/Import/Import.h"
+#include "stc/Packing/WeightReads.h"
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/Support/raw_ostream.h"
@@ -17,9 +19,23 @@ std::string stc::printModule(mlir::ModuleOp module) {
   return text;
 }
 
+std::string stc::codeText(mlir::ModuleOp module) {
+  mlir::OwningOpRef<mlir::ModuleOp> copy = module.clone();
+  (*copy)->removeAttr("stc.checkpoint");
+  mlir::Builder builder(module.getContext());
+  for (auto weight : copy->getOps<packed::WeightOp>()) {
+    weight.setDensityAttr(builder.getF64FloatAttr(1));
+    weight->removeAttr("reason");
+  }
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  copy->print(stream);
+  return text;
+}
+
 void stc::setFingerprint(mlir::ModuleOp module, llvm::ArrayRef<cpu::TargetDescription> targets,
                          llvm::ArrayRef<gpu::TargetDescription> gpuTargets) {
-  std::string text = printModule(module);
+  std::string text = codeText(module);
   for (const cpu::TargetDescription &target : targets)
     text += target.name + target.triple + target.cpu + target.featureString() + ";";
   for (const gpu::TargetDescription &target : gpuTargets)
@@ -41,9 +57,13 @@ static double usedShare(RepeatOp repeat) {
       return;
     // The captures follow what is added to and the index.
     mlir::Value origin = repeat.getCaptures()[gates.getArgNumber() - 2];
+    int64_t chosen = 0;
     if (auto gate = origin.getDefiningOp<packed::TopKGateOp>())
-      share = double(gate.getK()) /
-              double(mlir::cast<mlir::ShapedType>(origin.getType()).getDimSize(1));
+      chosen = int64_t(gate.getK());
+    else if (auto grouped = origin.getDefiningOp<packed::GroupedGateOp>())
+      chosen = int64_t(grouped.getK());
+    if (chosen != 0)
+      share = double(chosen) / double(mlir::cast<mlir::ShapedType>(origin.getType()).getDimSize(1));
   });
   return share;
 }
@@ -73,6 +93,20 @@ static llvm::DenseMap<mlir::StringAttr, double> streamedWeights(mlir::ModuleOp m
         streamed.insert({symbol.getAttr(), share});
   });
   return streamed;
+}
+
+/// For every tensor of the weights section, in its order: for which share of tokens it is read.
+static std::vector<double> readShares(mlir::ModuleOp module,
+                                      const llvm::DenseMap<mlir::StringAttr, double> &streamed) {
+  llvm::DenseMap<uint64_t, double> byOffset;
+  module.walk([&](packed::WeightOp weight) {
+    double &share = byOffset[weight.getOffset()];
+    share = std::max(share, streamed.lookup(weight.getSymNameAttr()));
+  });
+  std::vector<double> shares;
+  for (const WeightRecord &record : PackedWeights::get(module.getContext()).records())
+    shares.push_back(byOffset.lookup(record.offset));
+  return shares;
 }
 
 /// The sizes of the cache that a function reads and writes.
@@ -114,6 +148,7 @@ ModelSettings stc::modelSettings(mlir::ModuleOp module, const std::string &name)
       operations += share * 2 * double(type.getRows() * type.getColumns());
   });
   settings.weightBytesPerToken = int64_t(bytes);
+  settings.other[kWeightReadsKey] = formatWeightReads(readShares(module, streamed));
   settings.activationOpsPerToken = int64_t(operations);
   auto prefill = module.lookupSymbol<mlir::func::FuncOp>("prefill");
   if (!prefill)
@@ -125,6 +160,10 @@ ModelSettings stc::modelSettings(mlir::ModuleOp module, const std::string &name)
   } else {
     settings.kind = ModelKind::Encoder; // nothing continues a text
     settings.vocabSize = embeddedTokens(prefill);
+    if (auto rows = mlir::dyn_cast<mlir::RankedTensorType>(prefill.getArgumentTypes()[1]))
+      settings.featureSize = rows.getDimSize(1);
+    if (auto score = module.lookupSymbol<mlir::func::FuncOp>("score"))
+      settings.labelLogits = mlir::cast<mlir::ShapedType>(score.getResultTypes()[0]).getDimSize(1);
   }
   if (module.lookupSymbol("encode")) {
     settings.kind = ModelKind::EncoderDecoder;

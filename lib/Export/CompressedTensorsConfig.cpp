@@ -83,6 +83,8 @@ JsonValue arguments(const ExportedTensor &tensor) {
       {"strategy", text(perRow ? "channel" : "group")},
       {"group_size", perRow ? JsonValue() : integer(tensor.quantize.group)},
       {"dynamic", flag(false)}};
+  if (!tensor.groupOf.empty())
+    members.push_back({"actorder", text("group")});
   return object(std::move(members));
 }
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
@@ -30,9 +31,17 @@ std::vector<int64_t> ExportedTensor::storedShape() const {
   if (isFlat)
     return {shape.back()};
   std::vector<int64_t> stored = shape;
+  if (!wholeShape.empty())
+    return wholeShape;
   if (transposed)
     std::swap(stored.front(), stored.back());
   return stored;
+}
+
+/// What the graph has the values of a weight in.
+static DType floatTypeOf(WeightOp weight) {
+  Type element = weight.getTensorType().getElementType();
+  return element.isBF16() ? DType::BF16 : element.isF16() ? DType::F16 : DType::F32;
 }
 
 DType ExportedTensor::floatType() const {
@@ -44,10 +53,13 @@ DType ExportedTensor::floatType() const {
   case Change::Masked:
     return plain ? source->dtype : DType::F32;
   case Change::NewValues:
-  case Change::Quantized:
-    // New values were rounded to the type that the graph has them in.
-    return WeightOp(parts[0].op).getTensorType().getElementType().isBF16() ? DType::BF16
-                                                                           : DType::F32;
+    // They were rounded to the type that the graph has them in.
+    return floatTypeOf(parts[0].op);
+  case Change::Quantized: {
+    // Codes times scales may lie just outside f16.
+    DType type = floatTypeOf(parts[0].op);
+    return type == DType::F16 ? DType::F32 : type;
+  }
   }
   llvm_unreachable("all changes are listed");
 }
@@ -71,6 +83,8 @@ private:
   absl::Status finish(ExportedTensor &tensor);
   /// Whether the checkpoint's bytes are those of the tensor, as long as nothing changed.
   bool isSame(const ExportedTensor &tensor) const;
+  /// The same of a tensor whose codes are the checkpoint's.
+  bool hasSameCodes(const ExportedTensor &tensor) const;
 
   const Checkpoint &checkpoint;
   WeightStore &store;
@@ -84,6 +98,16 @@ private:
 
 absl::Status Collector::add(WeightOp op) {
   std::optional<StringRef> name = op.getSource();
+  // Ones that the graph needs and checkpoints do not hold (OLMo's norms).
+  if (checkpoint.config().block.weightlessNorm && op.getValue()) {
+    STC_ASSIGN_OR_RETURN(Change change, store.changeOf(op));
+    if (change == Change::None)
+      return absl::OkStatus();
+    return formatError(siteOf(op),
+                       absl::StrCat("gains of 1, since ", checkpoint.config().architecture,
+                                    " keeps none (quantize without awq and smoothing)"),
+                       "others");
+  }
   const TensorView *source = name ? checkpoint.find({name->data(), name->size()}) : nullptr;
   if (!source)
     return formatError(siteOf(op), "a weight that is a tensor of the checkpoint", "another");
@@ -97,6 +121,11 @@ absl::Status Collector::add(WeightOp op) {
     if (change == Change::None)
       return absl::OkStatus();
     place = tensorPlaceOf(config, kHeadSymbol, shape[0], container);
+    if (config.logitScale != 1 && config.block.relativeBias)
+      return formatError(siteOf(op),
+                         "a head tied to the embedding, as T5 has scaled logits only then (--head "
+                         "none leaves it so)",
+                         "one of its own");
   }
   sources.insert(*name);
   if (!place || place->name.empty())
@@ -112,11 +141,18 @@ absl::Status Collector::add(WeightOp op) {
     tensor.shape.assign(shape.begin(), shape.end());
     tensor.shape[0] = place->wholeRows;
     tensor.transposed = place->transposed;
+    // A convolution's, as a matrix.
+    if (StringRef whole = StringRef(*name); whole.consume_back("[:]") && isNamed)
+      if (const TensorView *view = checkpoint.find({whole.data(), whole.size()})) {
+        tensor.name = whole.str();
+        tensor.wholeShape = view->shape;
+      }
     tensor.offset = place->offset;
     llvm::StringRef symbol = op.getSymName(); // "position_embed", "encoder.relative_bias"
     tensor.isTable = isNamed && (symbol.ends_with("embed") || symbol.ends_with("relative_bias"));
     // GGUF has no matrices of one row.
-    tensor.isFlat = container == Checkpoint::Container::Gguf && shape.size() == 2 && shape[0] == 1;
+    tensor.isFlat = container == Checkpoint::Container::Gguf && shape.size() == 2 &&
+                    shape[0] == 1 && !tensor.isTable;
     tensors.push_back(std::move(tensor));
   }
   ExportedTensor &tensor = tensors[entry->second];
@@ -129,11 +165,20 @@ absl::Status Collector::add(WeightOp op) {
 }
 
 bool Collector::isSame(const ExportedTensor &tensor) const {
-  if (tensor.source->encoding)
+  if (tensor.source->encoding || !tensor.source->ownScales.empty())
     return false;
   return container == checkpoint.container() ||
          (tensor.parts.size() == 1 && WeightOp(tensor.parts[0].op).isWholeSource() &&
           !tensor.transposed && tensor.offset == 0);
+}
+
+bool Collector::hasSameCodes(const ExportedTensor &tensor) const {
+  return isSame(tensor) && container == checkpoint.container() &&
+         tensor.source->shape == tensor.shape && llvm::all_of(tensor.parts, [](const auto &part) {
+           WeightOp op = part.op;
+           return StringRef(op.getQuantAttr().getSpec()).starts_with("stored:") &&
+                  !op.getPruneAttr();
+         });
 }
 
 /// Whether codes of both are of one kind, whatever chose them.
@@ -142,6 +187,18 @@ static bool sameCodes(const QuantizeSpec &left, const QuantizeSpec &right) {
     return StringRef(spec.str()).split(':').second.str();
   };
   return codes(left) == codes(right);
+}
+
+/// The group of each column of a weight whose columns were sorted, as the checkpoint has them.
+static std::vector<int32_t> groupsOf(WeightOp op, const QuantizeSpec &quantize) {
+  std::optional<DenseIntElementsAttr> order = op.getColumnOrder();
+  if (!order || !quantize.enabled)
+    return {};
+  std::vector<int32_t> groups(size_t(order->getNumElements()));
+  int64_t size = quantize.groupOf(order->getNumElements());
+  for (auto [i, column] : llvm::enumerate(order->getValues<int32_t>()))
+    groups[size_t(column)] = int32_t(int64_t(i) / size);
+  return groups;
 }
 
 absl::Status Collector::finish(ExportedTensor &tensor) {
@@ -159,11 +216,19 @@ absl::Status Collector::finish(ExportedTensor &tensor) {
         return formatError(siteOf(part.op), "an attribute that says how it was quantized", "none");
       STC_ASSIGN_OR_RETURN(quantize, parseWeightSpec(quant.getSpec().str()));
     }
+    std::vector<int32_t> groupOf = groupsOf(part.op, quantize);
     if (i == 0) {
       tensor.change = change;
       tensor.quantize = quantize;
+      tensor.groupOf = std::move(groupOf);
       continue;
     }
+    if (groupOf != tensor.groupOf)
+      return formatError({"", tensor.name, {}},
+                         absl::StrCat("weights whose columns have the same groups, since ",
+                                      checkpoint.config().architecture,
+                                      " keeps them in one tensor"),
+                         absl::StrCat(names[0], " and ", names.back(), " that have not"));
     bool isQuantized = change == Change::Quantized;
     if (isQuantized != tensor.isQuantized() ||
         (isQuantized && !sameCodes(quantize, tensor.quantize)))
@@ -175,11 +240,13 @@ absl::Status Collector::finish(ExportedTensor &tensor) {
     if (change != tensor.change)
       tensor.change = Change::NewValues;
   }
-  if (rows != tensor.shape[0])
+  tensor.isCopy = tensor.change == Change::None && isSame(tensor);
+  // Rows that no weight has (of positions that no text has) are there in a copy.
+  if (rows != tensor.shape[0] && !tensor.isCopy)
     return formatError({"", tensor.name, {}},
                        absl::StrCat("weights for all ", tensor.shape[0], " rows"),
                        absl::StrCat(rows, ", of ", absl::StrJoin(names, ", ")));
-  tensor.isCopy = tensor.change == Change::None && isSame(tensor);
+  tensor.keepsCodes = tensor.isQuantized() && hasSameCodes(tensor);
   return absl::OkStatus();
 }
 
@@ -193,9 +260,16 @@ absl::StatusOr<std::vector<ExportedTensor>> collectTensors(ModuleOp module,
                                                            const Checkpoint &checkpoint,
                                                            WeightStore &store,
                                                            Checkpoint::Container container) {
+  // Orders of columns are the compiler's own: tensors are written in the checkpoint's.
+  llvm::DenseSet<StringAttr> orders;
+  module.walk([&](PermuteFeaturesOp permute) {
+    if (auto read = permute.getOrder().getDefiningOp<GetWeightOp>())
+      orders.insert(read.getWeightAttr().getAttr());
+  });
   Collector collector(checkpoint, store, container);
   for (auto op : module.getOps<WeightOp>())
-    STC_RETURN_IF_ERROR(collector.add(op));
+    if (!orders.contains(op.getSymNameAttr()))
+      STC_RETURN_IF_ERROR(collector.add(op));
   return collector.finish();
 }
 
@@ -210,7 +284,9 @@ std::vector<TensorStack> stacksOf(const std::vector<ExportedTensor> &tensors) {
   std::vector<TensorStack> stacks;
   llvm::StringMap<size_t> numbers;
   for (const ExportedTensor &tensor : tensors) {
-    StringRef name = StringRef(tensor.name).split('[').first;
+    StringRef name = tensor.name;
+    if (!isJoinedRows(tensor.name))
+      name = name.split('[').first;
     auto [entry, isNew] = numbers.try_emplace(name, stacks.size());
     if (isNew)
       stacks.push_back({name.str(), {}});
@@ -264,6 +340,34 @@ static void placeRows(const TensorPlace &place, absl::Span<const int64_t> order,
     }
 }
 
+/// Where the rows of a weight stand that `order` asks for, by their place in the checkpoint.
+static std::vector<int64_t> rowsOf(WeightOp op, RowOrder order) {
+  std::vector<int64_t> rows = order(op);
+  std::optional<DenseIntElementsAttr> own = op.getRowOrder();
+  if (!own)
+    return rows;
+  std::vector<int64_t> places(size_t(own->getNumElements()));
+  for (auto [i, row] : llvm::enumerate(own->getValues<int32_t>()))
+    places[size_t(row)] = int64_t(i);
+  if (rows.empty())
+    return places;
+  for (int64_t &row : rows)
+    row = places[size_t(row)];
+  return rows;
+}
+
+/// Puts the columns of a matrix back where the checkpoint has them.
+template <typename T> static void restoreColumns(WeightOp op, std::vector<T> &values) {
+  std::optional<DenseIntElementsAttr> order = op.getColumnOrder();
+  if (!order)
+    return;
+  std::vector<T> sorted = values;
+  size_t columns = size_t(order->getNumElements());
+  for (auto [i, column] : llvm::enumerate(order->getValues<int32_t>()))
+    for (size_t first = 0; first < values.size(); first += columns)
+      values[first + size_t(column)] = sorted[first + i];
+}
+
 absl::StatusOr<std::vector<uint8_t>> floatBytes(const ExportedTensor &tensor, DType type,
                                                 const Checkpoint &checkpoint, WeightStore &store,
                                                 RowOrder order) {
@@ -279,9 +383,10 @@ absl::StatusOr<std::vector<uint8_t>> floatBytes(const ExportedTensor &tensor, DT
   size_t columns = tensor.shape.size() == 2 ? size_t(tensor.shape[1]) : 1,
          rows = size_t(tensor.shape[0]);
   std::vector<float> values(rows * columns);
-  for (const auto &[part, order] : llvm::zip_equal(tensor.parts, orders)) {
+  for (const ExportedTensor::Part &part : tensor.parts) {
     STC_ASSIGN_OR_RETURN(std::vector<float> own, store.load(part.op));
-    placeRows(part.place, order, columns, own, values);
+    restoreColumns(part.op, own);
+    placeRows(part.place, rowsOf(part.op, order), columns, own, values);
   }
   for (float &value : values)
     value -= float(tensor.offset);
@@ -308,12 +413,18 @@ absl::StatusOr<QuantizedMatrix> quantizedRows(const ExportedTensor &tensor, Weig
       whole.scales.resize(size_t(whole.rows * whole.groups()));
       if (!own.zeros.empty())
         whole.zeros.resize(whole.scales.size());
+      if (!own.minimums.empty())
+        whole.minimums.resize(whole.scales.size());
+      whole.commonZero = own.commonZero;
     }
-    std::vector<int64_t> rows = order(part.op);
+    std::vector<int64_t> rows = rowsOf(part.op, order);
+    restoreColumns(part.op, own.codes);
     placeRows(part.place, rows, size_t(whole.columns), own.codes, whole.codes);
     placeRows(part.place, rows, size_t(whole.groups()), own.scales, whole.scales);
     if (!whole.zeros.empty())
       placeRows(part.place, rows, size_t(whole.groups()), own.zeros, whole.zeros);
+    if (!whole.minimums.empty())
+      placeRows(part.place, rows, size_t(whole.groups()), own.minimums, whole.minimums);
   }
   return whole;
 }

@@ -22,12 +22,16 @@ struct ExportedTensor {
   bool transposed = false;            // stored inputs first
   double offset = 0;                  // stored values are this much below those of the module
   bool isCopy = false;                // the checkpoint stores the same bytes
+  bool keepsCodes = false;            // quantized, and the checkpoint stores all its codes itself
   bool isTable = false;               // rows of it are looked up
   bool isFlat = false;                // a matrix of one row that is stored as a vector
+  std::vector<int64_t> wholeShape;    // of a convolution's tensor, which `shape` is a matrix of
   const TensorView *source = nullptr; // the checkpoint's tensor that the first part comes from
   /// What became of the parts; NewValues where they differ.
   WeightStore::Change change = WeightStore::Change::None;
   QuantizeSpec quantize; // where they were quantized, all in the same way
+  /// The group of each column where codes of a group do not stand beside each other, or empty.
+  std::vector<int32_t> groupOf;
 
   bool isQuantized() const { return change == WeightStore::Change::Quantized; }
   /// Whether it is stored as a matrix.
@@ -75,7 +79,8 @@ inline std::vector<int64_t> sameRows(WeightOp) { return {}; }
 absl::StatusOr<std::vector<uint8_t>> floatBytes(const ExportedTensor &tensor, DType type,
                                                 const Checkpoint &checkpoint, WeightStore &store,
                                                 RowOrder order = sameRows);
-/// The codes of a tensor that is quantized.
+/// The codes of a tensor that is quantized. Where `groupOf` has the group of each column, scales
+/// and zeros are of these groups.
 absl::StatusOr<QuantizedMatrix> quantizedRows(const ExportedTensor &tensor, WeightStore &store,
                                               RowOrder order = sameRows);
 

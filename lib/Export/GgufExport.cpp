@@ -21,12 +21,13 @@ namespace {
 
 using Change = WeightStore::Change;
 
-/// The type whose blocks are exactly such codes and scales.
+/// The type whose blocks are exactly such codes and scales. Of eight bits with minimums, those that
+/// GGUF files store have five.
 absl::StatusOr<DType> blockType(const QuantizeSpec &spec) {
   if (!spec.asymmetric && spec.group == 32 && spec.element == ElementKind::I4)
-    return DType::Q4_0;
+    return spec.minimums ? DType::Q4_1 : DType::Q4_0;
   if (!spec.asymmetric && spec.group == 32 && spec.element == ElementKind::I8)
-    return DType::Q8_0;
+    return spec.minimums ? DType::Q5_1 : DType::Q8_0;
   return formatError({"", "--emit=gguf", {}},
                      "weights quantized as int4-g32 or int8-g32, for which GGUF has types (Q4_0 "
                      "and Q8_0), or none",
@@ -37,7 +38,8 @@ absl::StatusOr<DType> blockType(const QuantizeSpec &spec) {
 DType plainType(const ExportedTensor &tensor) {
   // Programs that read GGUF expect vectors in F32, and know no matrices in F64.
   DType type = tensor.floatType();
-  return tensor.isMatrix() && type != DType::F64 ? type : DType::F32;
+  bool isMatrix = tensor.isMatrix() && !llvm::StringRef(tensor.name).ends_with("_norm.weight");
+  return isMatrix && type != DType::F64 ? type : DType::F32;
 }
 
 /// Which row of a Hugging Face tensor is row i of a GGUF's: within each head the rows i and
@@ -100,7 +102,9 @@ public:
 private:
   static absl::StatusOr<DType> typeOf(const ExportedTensor &tensor) {
     DType type = plainType(tensor);
-    if (tensor.isQuantized()) {
+    if (tensor.keepsCodes) {
+      type = tensor.source->dtype;
+    } else if (tensor.isQuantized()) {
       STC_ASSIGN_OR_RETURN(type, blockType(tensor.quantize));
     }
     if (int64_t columns = tensor.shape.back(); columns % dtypeBlockElements(type) != 0)
@@ -119,8 +123,25 @@ private:
     };
     if (!tensor.isQuantized())
       return floatBytes(tensor, type, checkpoint, store, order);
+    if (tensor.keepsCodes) {
+      std::vector<uint8_t> bytes(tensor.source->bytes.begin(), tensor.source->bytes.end());
+      checkpoint.release(*tensor.source);
+      return bytes;
+    }
     STC_ASSIGN_OR_RETURN(QuantizedMatrix matrix, quantizedRows(tensor, store, order));
-    return type == DType::Q4_0 ? encodeQ4_0(matrix) : encodeQ8_0(matrix);
+    switch (type) {
+    case DType::Q4_0:
+      return encodeQ4_0(matrix);
+    case DType::Q4_1:
+      return encodeQ4_1(matrix);
+    case DType::Q5_1:
+      if (llvm::any_of(matrix.codes, [](int8_t code) { return code + 128 > 31; }))
+        return formatError({"", tensor.name, {}}, "codes of five bits, as GGUF's Q5_1 has them",
+                           "larger ones");
+      return encodeQ5_1(matrix);
+    default:
+      return encodeQ8_0(matrix);
+    }
   }
 
   void announce(const std::string &name, DType dtype, const std::vector<int64_t> &shape) {
@@ -153,6 +174,10 @@ uint32_t fileType(const std::vector<TensorView> &tensors) {
     return 1;
   case DType::Q4_0:
     return 2;
+  case DType::Q4_1:
+    return 3;
+  case DType::Q5_1:
+    return 9;
   case DType::Q8_0:
     return 7;
   case DType::BF16:
@@ -164,6 +189,21 @@ uint32_t fileType(const std::vector<TensorView> &tensors) {
   }
 }
 
+/// llama.cpp's number for a way of pooling (enum llama_pooling_type), which has none for the
+/// largest.
+int64_t ggufPooling(Pooling pooling) {
+  switch (pooling) {
+  case Pooling::First:
+    return 2;
+  case Pooling::Last:
+    return 3;
+  case Pooling::Mean:
+  case Pooling::Max:
+    break;
+  }
+  return 1;
+}
+
 /// The sizes and switches of the model, under the names of its family.
 void addConfig(const ModelConfig &config, const GgufFamily &family, GgufMetadata &metadata) {
   auto key = [&](absl::string_view name) { return absl::StrCat(family.name, ".", name); };
@@ -173,21 +213,47 @@ void addConfig(const ModelConfig &config, const GgufFamily &family, GgufMetadata
   auto real = [&](absl::string_view name, double value) {
     metadata.addReal(key(name), float(value));
   };
-  number("block_count", config.layers);
-  number("context_length", config.maxPositions);
+  bool isEncoder = config.kind == ModelKind::Encoder;
+  if (config.kind == ModelKind::EncoderDecoder) {
+    number("block_count", config.encoderLayers);
+    number("decoder_block_count", config.layers);
+    number("decoder_start_token_id", config.decoderStart.value_or(0));
+    number("attention.relative_buckets_count", config.relativeBuckets);
+  } else {
+    number("block_count", config.layers);
+  }
+  number("context_length", config.usablePositions());
   number("embedding_length", config.hiddenSize);
   number("feed_forward_length", config.intermediateSize);
   number("attention.head_count", config.heads);
   number("attention.head_count_kv", config.kvHeads);
   number("attention.key_length", config.headDim);
-  number("attention.value_length", config.headDim);
+  number("attention.value_length", config.valueDim());
+  if (config.isLatent())
+    number("attention.kv_lora_rank", config.latent.rank);
+  if (config.latent.queryRank != 0)
+    number("attention.q_lora_rank", config.latent.queryRank);
   real(family.normEpsilonKey, config.normEpsilon);
+  for (const auto &[name, value] : family.numbers)
+    real(name, value);
+  if (isEncoder) {
+    metadata.addFlag(key("attention.causal"), false);
+    number("pooling_type", ggufPooling(config.pooling));
+    if (config.tokenTypes > 0)
+      metadata.addNumber("tokenizer.ggml.token_type_count", uint32_t(config.tokenTypes));
+  }
+  // That of an encoder is to both sides, and as wide as both together.
   if (config.slidingWindow != 0)
-    number("attention.sliding_window", config.slidingWindow);
-  if (!config.block.learnedPositions) {
+    number("attention.sliding_window",
+           isEncoder ? 2 * (config.slidingWindow - 1) : config.slidingWindow);
+  if (config.slidingWindow != 0 && isEncoder)
+    number("attention.sliding_window_pattern", family.windowPattern);
+  if (config.usesRotation()) {
     number("rope.dimension_count", config.rotaryDim);
     real("rope.freq_base", config.ropeTheta);
   }
+  if (config.localRopeTheta != 0)
+    real("rope.freq_base_swa", config.localRopeTheta);
   if (config.ropeScaling.kind == RopeScaling::Kind::Linear) {
     metadata.addText(key("rope.scaling.type"), "linear");
     real("rope.scaling.factor", config.ropeScaling.factor);
@@ -197,7 +263,7 @@ void addConfig(const ModelConfig &config, const GgufFamily &family, GgufMetadata
            int64_t(config.ropeScaling.originalMaxPositions));
     real("rope.scaling.attn_factor", config.ropeScaling.attentionFactor);
   }
-  if (family.name == "gptneox")
+  if (family.name == "gptneox" || family.name == "stablelm")
     metadata.addFlag(key("use_parallel_residual"), config.block.parallel);
   if (config.ropeScaling.kind == RopeScaling::Kind::Yarn) {
     const RopeScaling &scaling = config.ropeScaling;
@@ -213,8 +279,19 @@ void addConfig(const ModelConfig &config, const GgufFamily &family, GgufMetadata
   number("expert_count", config.experts);
   number("expert_used_count", config.expertsPerToken);
   number("expert_feed_forward_length", config.expertSize);
-  if (config.sharedExpertSize != 0)
+  const ExpertRouting &routing = config.routing;
+  if (routing.sharedGate && config.sharedExpertSize != 0)
     number("expert_shared_feed_forward_length", config.sharedExpertSize);
+  if (routing.sharedGate)
+    return;
+  number("expert_shared_count", config.sharedExpertSize / config.expertSize);
+  // Families that write such files have dense layers in front alone.
+  number("leading_dense_block_count",
+         llvm::find(config.sparseLayers, true) - config.sparseLayers.begin());
+  number("expert_gating_func", routing.sigmoid ? 2 : 1);
+  number("expert_group_count", routing.groups);
+  number("expert_group_used_count", routing.keptGroups);
+  metadata.addFlag(key("expert_weights_norm"), config.normalizedGates);
 }
 
 /// The tokenizer, the tokens that the configuration says end a text, and the chat template.
@@ -268,12 +345,12 @@ absl::Status checkGgufExport(const Checkpoint &checkpoint, const Tokenizer *toke
     return absl::OkStatus();
   const ModelConfig &config = checkpoint.config();
   GgufFamily family = ggufFamilyOf(config);
-  if (!family.writable || (!config.windowedLayers.empty() && !family.windowed))
-    return formatError({checkpoint.path(), "--emit=gguf", {}},
-                       absl::StrCat("a model of ", absl::StrJoin(writableGgufFamilies(), ", "),
-                                    " with equal layers, and attention and gates as GGUF takes "
-                                    "them to be"),
-                       "one of " + config.architecture);
+  if (!family.writable)
+    return formatError(
+        {checkpoint.path(), "--emit=gguf", {}},
+        absl::StrCat("layers, attention and gates as GGUF takes them to be, and one of ",
+                     absl::StrJoin(writableGgufFamilies(), ", ")),
+        "one of " + config.architecture);
   // The metadata has no key for it.
   if (config.activation != family.activation)
     return formatError({checkpoint.path(), "--emit=gguf", {}},

@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
@@ -18,6 +19,10 @@ namespace {
 
 /// What describes the model or its text and does not change with the weights.
 constexpr absl::string_view kCopiedFiles[] = {"generation_config.json",
+                                              "preprocessor_config.json",
+                                              "modules.json",
+                                              "sentence_bert_config.json",
+                                              "config_sentence_transformers.json",
                                               "tokenizer.json",
                                               "tokenizer_config.json",
                                               "tokenizer.model",
@@ -37,7 +42,7 @@ std::string folderOf(const Checkpoint &checkpoint) {
   return parent.empty() ? "." : parent.str();
 }
 
-enum class Part { Floats, Packed, Scales, ZeroPoints, Shape };
+enum class Part { Floats, Row, Packed, Scales, ZeroPoints, Groups, Shape };
 
 template <typename T> std::vector<uint8_t> bytesOf(const std::vector<T> &values) {
   const auto *begin = reinterpret_cast<const uint8_t *>(values.data());
@@ -58,33 +63,48 @@ public:
         announceCodes(stack);
         continue;
       }
+      if (isJoinedRows(stack.name)) {
+        announceRows(stack);
+        continue;
+      }
       auto typeOf = [](const ExportedTensor &tensor) { return tensor.floatType(); };
       STC_RETURN_IF_ERROR(checkStack(stack, typeOf));
-      announce(stack, "", stack.first().floatType(), stack.storedShape(), Part::Floats);
+      announce(stack, stack.name, stack.first().floatType(), stack.storedShape(), Part::Floats);
     }
     return absl::OkStatus();
   }
   const std::vector<TensorView> &announced() const { return views; }
 
   absl::StatusOr<absl::Span<const uint8_t>> produce(const TensorView &view) {
-    auto [stack, part] = parts.at(view.name);
+    auto [stack, part, row] = parts.at(view.name);
     bytes.clear();
     for (const ExportedTensor *tensor : stack->tensors) {
       STC_ASSIGN_OR_RETURN(std::vector<uint8_t> own, bytesOfPart(*tensor, part, view));
       bytes.insert(bytes.end(), own.begin(), own.end());
     }
-    return absl::Span<const uint8_t>(bytes);
+    if (part != Part::Row)
+      return absl::Span<const uint8_t>(bytes);
+    size_t size = bytes.size() / size_t(stack->first().shape[0]);
+    return absl::Span<const uint8_t>(bytes).subspan(size_t(row) * size, size);
   }
 
 private:
-  void announce(const TensorStack &stack, absl::string_view suffix, DType dtype,
-                std::vector<int64_t> shape, Part part) {
+  void announce(const TensorStack &stack, const std::string &name, DType dtype,
+                std::vector<int64_t> shape, Part part, int64_t row = 0) {
     TensorView view;
-    view.name = absl::StrCat(stack.name, suffix);
+    view.name = name;
     view.dtype = dtype;
     view.shape = std::move(shape);
-    parts[view.name] = {&stack, part};
+    parts[view.name] = {&stack, part, row};
     views.push_back(std::move(view));
+  }
+
+  /// The vectors that a matrix was put together of.
+  void announceRows(const TensorStack &stack) {
+    const ExportedTensor &tensor = stack.first();
+    for (int64_t row = 0; row < tensor.shape[0]; ++row)
+      announce(stack, nameOfJoinedRow(stack.name, row), tensor.floatType(), {tensor.shape[1]},
+               Part::Row, row);
   }
 
   /// Whether the tensors may be quantized as they are, if they are.
@@ -112,20 +132,25 @@ private:
     int64_t rows = tensor.shape[0], columns = tensor.shape[1];
     int64_t group = tensor.quantize.group, bits = tensor.quantize.layout().codeBits();
     int64_t groups = isPerRow(tensor) ? 1 : columns / group;
-    announce(stack, "_shape", DType::I64, {2}, Part::Shape);
-    announce(stack, "_packed", DType::I32, {rows, (columns * bits + 31) / 32}, Part::Packed);
+    auto named = [&](const char *suffix) { return absl::StrCat(stack.name, suffix); };
+    announce(stack, named("_shape"), DType::I64, {2}, Part::Shape);
+    announce(stack, named("_packed"), DType::I32, {rows, (columns * bits + 31) / 32}, Part::Packed);
     if (tensor.quantize.asymmetric)
-      announce(stack, "_zero_point", DType::I32, {(rows * bits + 31) / 32, groups},
+      announce(stack, named("_zero_point"), DType::I32, {(rows * bits + 31) / 32, groups},
                Part::ZeroPoints);
-    announce(stack, "_scale", DType::F16, {rows, groups}, Part::Scales);
+    if (!tensor.groupOf.empty())
+      announce(stack, named("_g_idx"), DType::I32, {columns}, Part::Groups);
+    announce(stack, named("_scale"), DType::F16, {rows, groups}, Part::Scales);
   }
 
   absl::StatusOr<std::vector<uint8_t>> bytesOfPart(const ExportedTensor &tensor, Part part,
                                                    const TensorView &view) {
-    if (part == Part::Floats)
+    if (part == Part::Floats || part == Part::Row)
       return floatBytes(tensor, view.dtype, checkpoint, store);
     if (part == Part::Shape)
       return bytesOf(tensor.shape);
+    if (part == Part::Groups)
+      return bytesOf(tensor.groupOf);
     if (loaded != &tensor) {
       STC_ASSIGN_OR_RETURN(matrix, quantizedRows(tensor, store));
       loaded = &tensor;
@@ -142,7 +167,13 @@ private:
   WeightStore &store;
   std::vector<TensorStack> stacks;
   std::vector<TensorView> views;
-  absl::flat_hash_map<std::string, std::pair<const TensorStack *, Part>> parts;
+  /// Of a matrix that is written as vectors, which one it is.
+  struct Place {
+    const TensorStack *stack;
+    Part part;
+    int64_t row;
+  };
+  absl::flat_hash_map<std::string, Place> parts;
   const ExportedTensor *loaded = nullptr; // whose codes `matrix` holds
   QuantizedMatrix matrix;
   std::vector<uint8_t> bytes;
@@ -152,6 +183,34 @@ absl::Status addText(AtomicFolder &folder, absl::string_view name, absl::string_
   STC_ASSIGN_OR_RETURN(auto file, AtomicFile::create(folder.pathOf(name)));
   STC_RETURN_IF_ERROR(file->write(text));
   folder.add(std::move(file));
+  return absl::OkStatus();
+}
+
+/// Copies a file, if there is one.
+absl::Status addCopy(AtomicFolder &folder, const std::string &source, absl::string_view name) {
+  std::string path = absl::StrCat(source, "/", name);
+  if (!llvm::sys::fs::exists(path))
+    return absl::OkStatus();
+  STC_ASSIGN_OR_RETURN(std::string text, readFile(path));
+  return addText(folder, name, text);
+}
+
+/// The folders of sentence-transformers' modules, each with its configuration: "1_Pooling".
+absl::Status addModules(AtomicFolder &folder, const std::string &source) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (llvm::sys::fs::directory_iterator it(source, error), end; it != end && !error;
+       it.increment(error)) {
+    llvm::StringRef name = llvm::sys::path::filename(it->path());
+    if (name.contains('_') && llvm::isDigit(name.front()) &&
+        llvm::sys::fs::exists(it->path() + "/config.json"))
+      names.push_back(name.str());
+  }
+  llvm::sort(names);
+  for (const std::string &name : names) {
+    STC_RETURN_IF_ERROR(folder.addFolder(name));
+    STC_RETURN_IF_ERROR(addCopy(folder, source, absl::StrCat(name, "/config.json")));
+  }
   return absl::OkStatus();
 }
 
@@ -185,13 +244,10 @@ absl::Status exportSafetensors(ModuleOp module, const Checkpoint &checkpoint,
   STC_ASSIGN_OR_RETURN(std::string config, configText(source, checkpoint.config(), tensors));
 
   STC_ASSIGN_OR_RETURN(auto folder, AtomicFolder::create(options.output));
-  for (absl::string_view name : kCopiedFiles) {
-    std::string path = absl::StrCat(source, "/", name);
-    if (!llvm::sys::fs::exists(path))
-      continue;
-    STC_ASSIGN_OR_RETURN(std::string text, readFile(path));
-    STC_RETURN_IF_ERROR(addText(*folder, name, text));
-  }
+  for (absl::string_view name : kCopiedFiles)
+    STC_RETURN_IF_ERROR(addCopy(*folder, source, name));
+  if (checkpoint.config().kind == ModelKind::Encoder)
+    STC_RETURN_IF_ERROR(addModules(*folder, source));
   Progress progress = exportProgress(table.announced(), options.quiet);
   auto produce = [&](const TensorView &view) {
     progress.advance(uint64_t(view.elementCount()), view.name);

@@ -9,20 +9,22 @@ namespace {
 
 constexpr int64_t kBlock = 32; // elements of a GGML block
 
-/// Appends bytes of an f16 scale.
-void appendScale(uint16_t scale, std::vector<uint8_t> &bytes) {
-  bytes.push_back(uint8_t(scale));
-  bytes.push_back(uint8_t(scale >> 8));
+/// Appends bytes of an f16 number.
+void appendHalf(uint16_t half, std::vector<uint8_t> &bytes) {
+  bytes.push_back(uint8_t(half));
+  bytes.push_back(uint8_t(half >> 8));
 }
 
-/// Calls encode(codes of a block) after each block's scale.
+/// Calls encode(codes of a block) after each block's scale and, if there are any, its minimum.
 template <typename Encode>
 std::vector<uint8_t> encodeBlocks(const QuantizedMatrix &matrix, int64_t blockBytes,
                                   Encode encode) {
   std::vector<uint8_t> bytes;
   bytes.reserve(size_t(matrix.rows * matrix.groups() * blockBytes));
   for (size_t block = 0; block < matrix.scales.size(); ++block) {
-    appendScale(matrix.scales[block], bytes);
+    appendHalf(matrix.scales[block], bytes);
+    if (!matrix.minimums.empty())
+      appendHalf(matrix.minimums[block] ^ 0x8000, bytes);
     encode(matrix.codes.data() + block * kBlock, bytes);
   }
   return bytes;
@@ -62,10 +64,34 @@ std::vector<uint32_t> packWordsByColumn(absl::Span<const int8_t> codes, int64_t 
   return transpose(packWords(turned, columns, rows, bits), columns, (rows * bits + 31) / 32);
 }
 
+/// 16 bytes of the low halves of codes plus `offset`.
+static void appendNibbles(const int8_t *codes, int offset, std::vector<uint8_t> &bytes) {
+  for (int j = 0; j < kBlock / 2; ++j)
+    bytes.push_back(
+        uint8_t(((codes[j] + offset) & 15) | ((codes[j + kBlock / 2] + offset) & 15) << 4));
+}
+
 std::vector<uint8_t> encodeQ4_0(const QuantizedMatrix &matrix) {
   return encodeBlocks(matrix, 18, [](const int8_t *codes, std::vector<uint8_t> &bytes) {
-    for (int j = 0; j < kBlock / 2; ++j)
-      bytes.push_back(uint8_t((codes[j] + 8) | (codes[j + kBlock / 2] + 8) << 4));
+    appendNibbles(codes, 8, bytes);
+  });
+}
+
+std::vector<uint8_t> encodeQ4_1(const QuantizedMatrix &matrix) {
+  return encodeBlocks(matrix, 20, [](const int8_t *codes, std::vector<uint8_t> &bytes) {
+    appendNibbles(codes, 8, bytes);
+  });
+}
+
+std::vector<uint8_t> encodeQ5_1(const QuantizedMatrix &matrix) {
+  return encodeBlocks(matrix, 24, [](const int8_t *codes, std::vector<uint8_t> &bytes) {
+    for (int first = 0; first < kBlock; first += 8) {
+      int fifths = 0;
+      for (int j = 0; j < 8; ++j)
+        fifths |= (codes[first + j] + 128) >> 4 << j;
+      bytes.push_back(uint8_t(fifths));
+    }
+    appendNibbles(codes, 128, bytes);
   });
 }
 

@@ -5,11 +5,11 @@
 
 #include <cstdio>
 
-/// The table of all families of a kind.
-static void printFamilies(stc::ModelKind kind, const char *beside) {
+/// The table of all families of a kind, that of texts or that of images.
+static void printFamilies(stc::ModelKind kind, const char *beside, bool ofImages = false) {
   std::printf("\n| `model_type` | GGUF | Models | %s |\n|---|---|---|---|\n", beside);
   for (const stc::SupportedFamily &family : stc::supportedFamilies())
-    if (family.kind == kind)
+    if (family.kind == kind && family.readsImages == ofImages)
       std::printf("| `%s` | %s | %s | %s |\n", family.name.c_str(),
                   family.gguf.empty() ? "-" : ("`" + family.gguf + "`").c_str(),
                   family.models.c_str(), absl::StrJoin(family.features, "; ").c_str());
@@ -33,20 +33,31 @@ int main() {
       "\n## Encoders\n\n"
       "These turn texts into vectors (`OUT embed`). Every token sees all others; a text is read "
       "in one\n"
-      "call, on processors. Pooling and scaling are what `modules.json` and "
+      "call. Pooling and scaling are what `modules.json` and "
       "`1_Pooling/config.json`, or\n"
       "a GGUF's `pooling_type`, say; without them the mean, scaled to length 1. Heads (`cls.`, "
       "`pooler.`,\n"
       "`classifier.`, `lm_head`) are not used.");
   printFamilies(stc::ModelKind::Encoder, "What it has");
+  std::puts("\n## Vision transformers\n\n"
+            "These turn images into vectors (`OUT embed --image FILE`), and into labels where the "
+            "checkpoint\n"
+            "has a head that classifies (`OUT classify`: `classifier`, and of DeiT the mean of "
+            "`cls_classifier`\n"
+            "and `distillation_classifier`). How an image is scaled, cut and normalized is what\n"
+            "`preprocessor_config.json` says. On processors, with weights pruned by magnitude and "
+            "rounded; images\n"
+            "of the size that the model has learned. The pooler and the decoder of masked images "
+            "are not used.");
+  printFamilies(stc::ModelKind::Encoder, "What it has", /*ofImages=*/true);
   std::puts("\n## Encoder-decoders\n\n"
             "These read one text and write another: the encoder reads the prompt of `OUT run`, and "
             "what the\n"
             "decoder writes is printed; `OUT logits --tokens ... --decoder-tokens ...`. Whisper's "
             "encoder reads\n"
             "sound in place of tokens (`--audio FILE.wav`, or a spectrogram, `--features "
-            "FILE.npy`). On\n"
-            "processors, with weights pruned by magnitude and rounded.");
+            "FILE.npy`).\n"
+            "Weights are pruned by magnitude and rounded.");
   printFamilies(stc::ModelKind::EncoderDecoder, "What it has");
   return 0;
 }

@@ -57,7 +57,7 @@ struct IdsTest : testing::Test {
     options.name = std::move(name);
     options.length = 8;
     options.windows = 4;
-    options.vocabulary = 1000;
+    options.reader.vocabulary = 1000;
     return options;
   }
   TempFolder folder;
@@ -67,7 +67,7 @@ TEST_F(IdsTest, CountsWindowsThatCalibrationHasSeen) {
   EvaluationTextOptions options = optionsFor(write("text.ids", 0, 64));
   options.calibration.text = write("calibration.ids", 0, 40);
   options.calibration.length = 8;
-  auto text = readEvaluationText(options, nullptr);
+  auto text = readEvaluationText(options);
   ASSERT_TRUE(text.ok()) << text.status();
   EXPECT_EQ(text->facts.available, 8);
   EXPECT_EQ(text->facts.windows, 4);
@@ -75,11 +75,11 @@ TEST_F(IdsTest, CountsWindowsThatCalibrationHasSeen) {
   EXPECT_EQ(text->windows.tokens[8], 16);
   EXPECT_EQ(text->facts.seen, 3);
   EXPECT_EQ(text->facts.calibrationSequences, 5);
-  EXPECT_FALSE(text->hasBos);
+  EXPECT_EQ(text->form.bos, -1);
 }
 
 TEST_F(IdsTest, SaysNothingOfCalibrationWithoutOne) {
-  auto text = readEvaluationText(optionsFor(write("text.ids", 0, 64)), nullptr);
+  auto text = readEvaluationText(optionsFor(write("text.ids", 0, 64)));
   ASSERT_TRUE(text.ok()) << text.status();
   EXPECT_EQ(text->facts.seen, 0);
   EXPECT_EQ(text->facts.calibration, "");
@@ -87,7 +87,7 @@ TEST_F(IdsTest, SaysNothingOfCalibrationWithoutOne) {
 
 TEST_F(IdsTest, RefusesWhatItCannotRead) {
   auto fault = [&](const std::string &name) {
-    auto text = readEvaluationText(optionsFor(name), nullptr);
+    auto text = readEvaluationText(optionsFor(name));
     return text.ok() ? "" : std::string(text.status().message());
   };
   EXPECT_THAT(fault(write("short.ids", 0, 7)),

@@ -89,6 +89,26 @@ TEST(StoredCodes, Q4_0HoldsColumnsSixteenApartInOneByte) {
   EXPECT_EQ(bytes[35], 0x08);
 }
 
+TEST(StoredCodes, MinimumsAreAddedInGguf) {
+  QuantizedMatrix matrix = twoRows();
+  matrix.commonZero = -8;
+  matrix.minimums = {0xC000, 0x0000}; // -2, 0
+  std::vector<uint8_t> bytes = encodeQ4_1(matrix);
+  ASSERT_EQ(bytes.size(), 40u);
+  EXPECT_THAT(absl::MakeSpan(bytes).first(6), ElementsAre(0x00, 0x3C, 0x00, 0x40, 0x00, 0x11));
+  EXPECT_THAT(absl::MakeSpan(bytes).subspan(20, 5), ElementsAre(0x00, 0xB8, 0x00, 0x80, 0x7F));
+  // Codes from 0 to 31, as far from the lowest of eight bits.
+  matrix.commonZero = -128;
+  for (int i = 0; i < 64; ++i)
+    matrix.codes[size_t(i)] = int8_t(i % 32 - 128);
+  bytes = encodeQ5_1(matrix);
+  ASSERT_EQ(bytes.size(), 48u);
+  EXPECT_THAT(absl::MakeSpan(bytes).first(8),
+              ElementsAre(0x00, 0x3C, 0x00, 0x40, 0x00, 0x00, 0xFF, 0xFF));
+  EXPECT_THAT(absl::MakeSpan(bytes).subspan(8, 3), ElementsAre(0x00, 0x11, 0x22));
+  EXPECT_EQ(bytes[23], 0xFF);
+}
+
 TEST(StoredCodes, Q8_0HoldsSignedBytes) {
   std::vector<uint8_t> bytes = encodeQ8_0(twoRows());
   ASSERT_EQ(bytes.size(), 68u);

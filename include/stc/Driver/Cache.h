@@ -14,6 +14,10 @@ namespace stc {
 /// $XDG_CACHE_HOME/stc, or ~/.cache/stc; it need not exist.
 std::string cacheDirectory();
 
+/// What results that are kept there hold for: this very compiler, as another one generates other
+/// code.
+absl::StatusOr<std::string> compilerIdentity();
+
 /// The executable for `options.model`: the model itself if it is compiled already, else a cached
 /// compilation under $XDG_CACHE_HOME/stc (or ~/.cache/stc), made when it is absent or when the
 /// checkpoint, the options or the compiler changed.

@@ -22,8 +22,9 @@ struct ExportOptions {
 ///   [rows][ceil(columns * bits / 32)], the codes of a row as one stream of bits, lowest first,
 ///   with 2^(bits - 1) added; NAME_scale, F16 [rows][groups]; NAME_shape, I64 [2]; and where groups
 ///   have zeros NAME_zero_point, I32 [ceil(rows * bits / 32)][groups], packed like codes along
-///   rows. All others keep their type where it holds what compression made of them, else they are
-///   F32.
+///   rows; and where columns of a group do not stand beside each other NAME_g_idx, I32 [columns],
+///   the group of each. All others keep their type where it holds what compression made of them,
+///   else they are F32.
 /// - config.json, the checkpoint's with `quantization_config`; tokenizer files as they are.
 /// `output` is a new or empty directory; on failure nothing is left. Errors: a checkpoint that is
 /// no Hugging Face directory, a group size that divides no row, a weight that is none of the

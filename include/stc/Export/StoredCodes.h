@@ -23,6 +23,14 @@ std::vector<uint8_t> encodeQ4_0(const QuantizedMatrix &matrix);
 /// GGML's Q8_0: for each 32 columns an f16 scale and 32 signed bytes. As above, in eight bits.
 std::vector<uint8_t> encodeQ8_0(const QuantizedMatrix &matrix);
 
+/// GGML's Q4_1: for each 32 columns an f16 scale, an f16 minimum, of the other sign than in
+/// `matrix`, and 16 bytes as in Q4_0, of codes from 0 on. `matrix` has minimums and is as above
+/// otherwise.
+std::vector<uint8_t> encodeQ4_1(const QuantizedMatrix &matrix);
+/// GGML's Q5_1: as Q4_1, with 4 bytes of fifth bits, bit j of which is column j's, before the 16.
+/// Codes have eight bits, and count from 0 to 31 at most.
+std::vector<uint8_t> encodeQ5_1(const QuantizedMatrix &matrix);
+
 } // namespace stc
 
 #endif // STC_EXPORT_STOREDCODES_H
