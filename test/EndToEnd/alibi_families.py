@@ -168,6 +168,7 @@ class Mpt(Family):
 
 class FalconRW(Family):
     """Falcon-RW: blocks one after another, biases, and the sum with the slopes is scaled."""
+    exported = False
     name, gguf = "falcon", None
     hidden, heads = 32, 4
 

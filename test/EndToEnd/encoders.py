@@ -9,18 +9,21 @@ import math
 from family_base import FFN, HEADS, HIDDEN, VOCAB, Family
 from family_math import (activate, add, frequencies, gated, gelu, join_heads, layer_norm, linear,
                          rotate, split_heads)
+from seq2seq import bucket
 
 DIM = HIDDEN // HEADS
 
 
-def attend(queries, keys, values, factor, reach=None):
-    """Attention of every token to all, or to those at most `reach` positions away."""
+def attend(queries, keys, values, factor, reach=None, bias=None):
+    """Attention of every token to all, or to those at most `reach` positions away; `bias` is added
+    to scores, of a distance to a key and a head."""
     result = []
     for t, token in enumerate(queries):
         heads = []
         for h, q in enumerate(token):
             seen = [s for s in range(len(keys)) if reach is None or abs(s - t) <= reach]
-            scores = [factor * sum(a * b for a, b in zip(q, keys[s][h])) for s in seen]
+            scores = [factor * sum(a * b for a, b in zip(q, keys[s][h])) +
+                      (bias(s - t, h) if bias else 0) for s in seen]
             largest = max(scores)
             weights = [math.exp(s - largest) for s in scores]
             total = sum(weights)
@@ -154,6 +157,57 @@ class Roberta(Bert):
 class XlmRoberta(Roberta):
     """Conneau et al. 2020: the same with another tokenizer."""
     name, prefix = "xlm-roberta", ""
+
+
+class MPNet(Roberta):
+    """Song et al. 2020: BERT without token types, with T5's biases by distance."""
+    name, prefix, gguf = "mpnet", "mpnet.", None
+    distance = 128  # which configurations do not say
+    changes = {"pad_token_id": 1, "relative_attention_num_buckets": 8}
+    PARTS = {"attention.self.query": "attention.attn.q", "attention.self.key": "attention.attn.k",
+             "attention.self.value": "attention.attn.v", "attention.output.dense": "attention.attn.o",
+             "attention.output.LayerNorm": "attention.LayerNorm"}
+
+    def base(self):
+        return {key: value for key, value in super().base().items() if key != "type_vocab_size"}
+
+    def shapes(self):
+        shapes = {}
+        for name, shape in super().shapes().items():
+            for old, own in self.PARTS.items():
+                name = name.replace(old, own)
+            shapes[name] = shape
+        del shapes[self.prefix + "embeddings.token_type_embeddings.weight"]
+        shapes[self.prefix + "encoder.relative_attention_bias.weight"] = (
+            self.config["relative_attention_num_buckets"], HEADS)
+        return shapes
+
+    def forward(self, t, tokens):
+        e = self.prefix + "embeddings."
+        rows = [t[e + "word_embeddings.weight"][token] for token in tokens]
+        positions = t[e + "position_embeddings.weight"][self.offset:self.offset + len(tokens)]
+        hidden = layer_norm(add(rows, positions), t[e + "LayerNorm.weight"],
+                            t[e + "LayerNorm.bias"], self.epsilon)
+        table = t[self.prefix + "encoder.relative_attention_bias.weight"]
+
+        def bias(distance, head):
+            return table[bucket(distance, len(table), self.distance, True)][head]
+
+        for i in range(self.layers):
+            w = t.layer(self.prefix + "encoder.layer.{}.", i)
+
+            def dense(part, x):
+                return linear(x, w(part + ".weight"), w(part + ".bias"))
+
+            def norm(part, x):
+                return layer_norm(x, w(part + ".weight"), w(part + ".bias"), self.epsilon)
+
+            q, k, v = (split_heads(dense("attention.attn." + part, hidden), DIM) for part in "qkv")
+            mixed = dense("attention.attn.o", attend(q, k, v, DIM ** -0.5, bias=bias))
+            hidden = norm("attention.LayerNorm", add(mixed, hidden))
+            fed = activate(dense("intermediate.dense", hidden), gelu)
+            hidden = norm("output.LayerNorm", add(dense("output.dense", fed), hidden))
+        return hidden
 
 
 class DistilBert(Family):
@@ -295,4 +349,4 @@ class NewModernBert(ModernBert):
                                "full_attention"]}
 
 
-ENCODERS = (Bert, OldBert, Roberta, XlmRoberta, DistilBert, ModernBert, NewModernBert)
+ENCODERS = (Bert, OldBert, Roberta, XlmRoberta, MPNet, DistilBert, ModernBert, NewModernBert)

@@ -48,6 +48,7 @@ class Family:
     interleaved = ()   # projections whose rows GGUF's converter permutes
     changes = {}       # of the configuration
     norm_centre = 1.0  # what norm weights are around
+    exported = True    # --emit=gguf writes it
     layers = LAYERS
     context = 64
 
@@ -97,14 +98,20 @@ class Family:
     def write_sharded(self, directory, tensors):
         """In two files, tensors in turn, and their index."""
         directory = self.write(directory, tensors)
-        (directory / "model.safetensors").unlink()
-        names, shards = list(tensors), {}
+        whole = directory / "model.safetensors"
+        data = whole.read_bytes()
+        whole.unlink()
+        begin = 8 + int.from_bytes(data[:8], "little")
+        header, shards = json.loads(data[8:begin]), {}
         for number in range(2):
             file = f"model-{number + 1:05}-of-00002.safetensors"
-            part = {name: tensors[name] for name in names[number::2]}
-            self.write(directory / "part", part)
-            (directory / "part" / "model.safetensors").rename(directory / file)
-            shards.update({name: file for name in part})
+            part = {}
+            for name in list(header)[number::2]:
+                first, last = header[name]["data_offsets"]
+                part[name] = (header[name]["dtype"], header[name]["shape"],
+                              data[begin + first:begin + last])
+                shards[name] = file
+            write_safetensors(directory / file, part)
         (directory / "model.safetensors.index.json").write_text(
             json.dumps({"metadata": {}, "weight_map": shards}))
         return directory
@@ -217,7 +224,8 @@ def permute(rows, heads):
 
 
 def write_gguf(path, metadata, tensors):
-    """Tensors are lists of numbers or of rows, written as F32, or (type code, shape, bytes)."""
+    """Tensors are lists of numbers or of rows, written as F32, or (type code, shape, bytes);
+    lists in metadata are of booleans."""
     def text(value):
         data = value.encode()
         return struct.pack("<Q", len(data)) + data
@@ -227,6 +235,8 @@ def write_gguf(path, metadata, tensors):
         out += text(key)
         if isinstance(value, bool):
             out += struct.pack("<I?", 7, value)
+        elif isinstance(value, list):
+            out += struct.pack(f"<IIQ{len(value)}?", 9, 7, len(value), *value)
         elif isinstance(value, int):
             out += struct.pack("<II", 4, value)
         elif isinstance(value, float):

@@ -124,7 +124,7 @@ def attention(queries, keys, values, factor, window=None, cap=None, slopes=None)
             weights = [math.exp(s - largest) for s in scores]
             total = sum(weights)
             heads.append([sum(w / total * values[s][h // shared][d] for w, s in zip(weights, seen))
-                          for d in range(len(q))])
+                          for d in range(len(values[0][0]))])
         result.append(heads)
     return join_heads(result)
 

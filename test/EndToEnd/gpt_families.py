@@ -74,6 +74,7 @@ class PrefixedGpt2(Gpt2):
 
 class GptJ(Gpt2):
     """Adjacent pairs of a part of each head; one norm for both parts; no attention biases."""
+    exported = False
     name, gguf = "gptj", None
     prefix = "transformer."
 
@@ -106,6 +107,44 @@ class GptJ(Gpt2):
                        for name in "qkv")
             q, k = rotate(q, inverse, adjacent=True), rotate(k, inverse, adjacent=True)
             mixed = linear(attention(q, k, v, DIM ** -0.5), w("attn.out_proj.weight"))
+            fed = activate(linear(x, w("mlp.fc_in.weight"), w("mlp.fc_in.bias")), gelu_tanh)
+            hidden = add(mixed, linear(fed, w("mlp.fc_out.weight"), w("mlp.fc_out.bias")), hidden)
+        hidden = layer_norm(hidden, t[p + "ln_f.weight"], t[p + "ln_f.bias"], 1e-5)
+        return linear(hidden, t["lm_head.weight"], t["lm_head.bias"])
+
+
+class CodeGen(GptJ):
+    """GPT-J with fused projections: for each of four groups of heads its queries, values, keys."""
+    exported = False
+    name = "codegen"
+    changes = {"n_head": 8}
+    heads, groups = 8, 4
+
+    def shapes(self):
+        shapes = {}
+        for name, shape in super().shapes().items():
+            if ".q_proj." in name:
+                shapes[name.replace("q_proj", "qkv_proj")] = (3 * HIDDEN, HIDDEN)
+            elif ".k_proj." not in name and ".v_proj." not in name:
+                shapes[name] = shape
+        return shapes
+
+    def forward(self, t, tokens):
+        p, dim, size = self.prefix, HIDDEN // self.heads, HIDDEN // self.groups
+        inverse = frequencies(10000.0, 4)
+        hidden = [t[p + "wte.weight"][token] for token in tokens]
+        for i in range(self.layers):
+            w = t.layer(p + "h.{}.", i)
+            x = layer_norm(hidden, w("ln_1.weight"), w("ln_1.bias"), 1e-5)
+            parts = ([], [], [])
+            for row in linear(x, w("attn.qkv_proj.weight")):
+                for place, part in enumerate(parts):
+                    part.append([value for g in range(self.groups)
+                                 for value in row[(3 * g + place) * size:
+                                                  (3 * g + place + 1) * size]])
+            q, v, k = (split_heads(part, dim) for part in parts)
+            q, k = rotate(q, inverse, adjacent=True), rotate(k, inverse, adjacent=True)
+            mixed = linear(attention(q, k, v, dim ** -0.5), w("attn.out_proj.weight"))
             fed = activate(linear(x, w("mlp.fc_in.weight"), w("mlp.fc_in.bias")), gelu_tanh)
             hidden = add(mixed, linear(fed, w("mlp.fc_out.weight"), w("mlp.fc_out.bias")), hidden)
         hidden = layer_norm(hidden, t[p + "ln_f.weight"], t[p + "ln_f.bias"], 1e-5)

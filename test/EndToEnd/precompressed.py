@@ -215,3 +215,39 @@ class Precompressed(TemporaryDirectoryTest):
 
     def matrix(self, bits, group, **options):
         return lambda shape: Matrix(shape, bits, group, self.generator, **options)
+
+
+class OrderedMatrix(Matrix):
+    """Columns of every group lie anywhere, in groups of equal sizes."""
+
+    def __init__(self, shape, bits, group, generator, order=None, **options):
+        super().__init__(shape, bits, group, generator, **options)
+        if order is None:
+            generator.shuffle(self.order)
+        else:
+            self.order = list(order)
+
+
+def ordered_llama(folder, layers=2, bits=4, group=32, hidden=128, heads=4, kv_heads=2, ffn=256,
+                  output_order=None, **config):
+    """A GPTQ checkpoint of several layers with activation order (`desc_act`): matrices with equal
+    inputs have equal orders, as their quantizer sees the same activations. `output_order`: the group
+    of each column of output projections."""
+    generator = random.Random(layers * 100 + bits)
+    make_llama(folder, layers=layers, hidden=hidden, heads=heads, kv_heads=kv_heads, ffn=ffn,
+               vocab=256, context=128, quantization_config={
+                   "quant_method": "gptq", "bits": bits, "group_size": group, "desc_act": True,
+                   "sym": False}, **config)
+    tensors = read_safetensors(folder / "model.safetensors")
+    inputs = {"q_proj": "attention", "k_proj": "attention", "v_proj": "attention",
+              "gate_proj": "feed_forward", "up_proj": "feed_forward"}
+    orders = {}
+    for name in [name for name in tensors if name.endswith("_proj.weight")]:
+        module = name[:-len(".weight")]
+        layer, kind = module.split(".")[2], module.rpartition(".")[2]
+        order = output_order if kind == "o_proj" else orders.get((layer, inputs.get(kind)))
+        matrix = OrderedMatrix(tensors.pop(name)[1], bits, group, generator, order=order)
+        orders.setdefault((layer, inputs.get(kind, kind)), matrix.order)
+        tensors.update(gptq(module, matrix))
+    write_safetensors(folder / "model.safetensors", tensors)
+    return folder

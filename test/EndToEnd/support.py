@@ -114,7 +114,7 @@ def make_llama(directory, *, layers=2, hidden=64, heads=4, kv_heads=2, ffn=160, 
             return (dtype, shape, bytes(raw))
         values = [1.0 + 0.1 * generator.gauss(0, 1) if one else scale * generator.gauss(0, 1)
                   for _ in range(count)]
-        return (dtype, shape, struct.pack(f"<{count}f", *values))
+        return (dtype, shape, struct.pack(f"<{count}{'e' if dtype == 'F16' else 'f'}", *values))
 
     tensors = {"model.embed_tokens.weight": tensor(vocab, hidden),
                "model.norm.weight": tensor(hidden, one=True),
@@ -150,3 +150,16 @@ class TemporaryDirectoryTest(unittest.TestCase):
 
     def tearDown(self):
         self._directory.cleanup()
+
+
+class RefusalTest(TemporaryDirectoryTest):
+    """Of checkpoints that are refused."""
+    def error(self, family, tensors, *options):
+        """The one line that is said about a family's checkpoint."""
+        directory = family.write(self.tmp / "bad", tensors)
+        result = stc("compile", directory, "-o", self.tmp / "m", *options, check=False)
+        self.assertEqual(result.returncode, 1)
+        lines = result.stderr.decode().strip().splitlines()
+        self.assertEqual(len(lines), 1, lines)
+        self.assertFalse((self.tmp / "m").exists())
+        return lines[0]

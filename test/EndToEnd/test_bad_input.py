@@ -42,6 +42,27 @@ class BadInput(TemporaryDirectoryTest):
         (self.tmp / "folder").mkdir()
         self.fails("compile", BOOKS, "-o", self.tmp / "folder", mention="folder")
 
+    def test_outputs_that_are_inputs(self):
+        model = self.tmp / "model"
+        make_llama(model)
+        module = self.tmp / "m.mlir"
+        stc("compile", model, "--emit=mlir:import", "-o", module, "--quiet")
+        recipe = self.tmp / "r.yaml"
+        recipe.write_text("version: 1\nstages: [{match: '*', quantize: int8}]\n")
+        (self.tmp / "link").symlink_to(module)
+        text = ("--emit=mlir:import", "-o")
+        for words in ((module, *text, module), (module, *text, self.tmp / "link"),
+                      (model, *text, model / "config.json"), (model, *text, recipe, "--recipe", recipe),
+                      (model, *text, f"{model}/../model/model.safetensors"),
+                      (model / "model.safetensors", *text, model / "config.json")):
+            before = [path.read_bytes() for path in (module, recipe, model / "config.json",
+                                                     model / "model.safetensors")]
+            self.fails("compile", *words, mention="one that it reads")
+            self.assertEqual(before, [path.read_bytes() for path in (
+                module, recipe, model / "config.json", model / "model.safetensors")])
+        for kind in ("exe", "safetensors", "gguf", "shared"):
+            self.fails("compile", model, f"--emit={kind}", "-o", "-", mention="--output")
+
     def broken(self, change):
         """A copy of a small model with one thing changed."""
         directory = self.tmp / f"model{len(list(self.tmp.iterdir()))}"
@@ -92,6 +113,8 @@ class BadInput(TemporaryDirectoryTest):
         self.compile_fails(self.tmp / "deep.mlir", "deep.mlir")
         (self.tmp / "bad.mlir").write_text("stc.weight @w : tensor<4xi32> {}")
         self.compile_fails(self.tmp / "bad.mlir", "bad.mlir")
+        (self.tmp / "empty.mlir").write_text("module {}")
+        self.compile_fails(self.tmp / "empty.mlir", "empty.mlir: expected a function @forward")
 
     def test_non_finite_weights(self):
         def change(directory):
@@ -119,7 +142,8 @@ class BadInput(TemporaryDirectoryTest):
             self.fails("info", binary=binary) if position > len(data) - 64 else None
             result = run(binary, "run", "-p", "a", "-n", "1", "--quiet", check=False)
             self.assertEqual(result.returncode, 1, position)
-        binary.write_bytes(data[:len(data) // 2])
+        # Cut within the weights: before them stands the program itself.
+        binary.write_bytes(data[:len(data) * 3 // 4])
         self.fails("info", binary=binary)
 
     def test_killed_compiles_leave_no_output(self):

@@ -5,6 +5,9 @@ import unittest
 
 from support import BOOKS, ROOT, TemporaryDirectoryTest, run
 
+sys.path.insert(0, str(ROOT / "benchmarks/gpu"))
+import ptx_counts  # noqa: E402
+
 FAKE_MODEL = """#!/usr/bin/env python3
 import json, pathlib, sys
 assert sys.argv[1:3] == ["bench", "--json"], sys.argv
@@ -32,6 +35,48 @@ print(json.dumps({"layout": sys.argv[1], "rows": 64, "columns": 32, "tokens": 1,
                   "read_bandwidth_bytes_per_second": 4e9, "bandwidth_fraction": 0.5,
                   "bandwidth_fraction_range": [0.25, 0.75], "int8_peak_ops_per_second": 4e10,
                   "peak_fraction": 0.1, "peak_fraction_range": [0.05, 0.2]}))
+"""
+
+# A loop in a loop, whose end comes before its beginning, and one without products.
+PTX = """.version 8.0
+.target sm_80
+.address_size 64
+.extern .shared .align 4 .b8 memory[];
+.visible .entry f(
+	.param .u64 f_param_0
+)
+{
+	.reg .pred 	%p<9>;
+	.reg .b32 	%r<9>;
+	.reg .b64 	%rd<9>;
+	ld.param.u64 	%rd1, [f_param_0];
+	bra.uni 	$L__BB0_1;
+$L__BB0_2: // behind the inner loop
+	bar.sync 	0;
+	add.s32 	%r5, %r5, 1;
+	setp.ne.s32 	%p1, %r5, 100;
+	@!%p1 bra 	$L__BB0_3;
+$L__BB0_1:
+	mov.b32 	%r3, 0;
+$L__BB0_4:
+	ld.global.b32 	%r1, [%rd1];
+	ld.shared.b32 	%r2, [memory];
+	dp4a.s32.s32 	%r3, %r1, %r2, %r3;
+	dp4a.s32.s32 	%r3, %r2, %r2, %r3;
+	setp.lt.s32 	%p2, %r3, 1000;
+	@%p2 bra 	$L__BB0_4;
+	bra.uni 	$L__BB0_2;
+$L__BB0_3:
+	bar.sync 	0;
+	st.global.b32 	[%rd1], %r3;
+	ret;
+}
+.visible .entry g(
+	.param .u64 g_param_0
+)
+{
+	ret;
+}
 """
 
 
@@ -96,6 +141,47 @@ class Benchmarks(TemporaryDirectoryTest):
             self.assertLessEqual(set(settings["shapes"]), set(data["shapes"]), name)
             self.assertTrue(settings["layouts"] and settings["threads"] and settings["tokens"])
 
+    def test_model_of_gpu_kernels(self):
+        sys.path.insert(0, str(ROOT / "benchmarks/gpu"))
+        import kernels
+        import model_table
+        # Two multiprocessors of 1 GHz: 8 instructions of warps, or 2 shared loads, a nanosecond.
+        card = model_table.Card("of tests", "sm_90", "", 2, 1e9, 1e12, 1e12, 2e12, 0.5, 65536, 100000,
+                                64)
+        kernel = model_table.Kernel.__new__(model_table.Kernel)
+        kernel.loop = {"dots": 8, "instructions": 64, "shared_loads": 16}
+        case = kernels.Case("dense-i8-g128", 1024, 1024)
+        times = model_table.decode_times(case, kernel, card)
+        # 2^20 weights are 32768 x 32, of which a loop has 32 each: 1024 loops of a warp.
+        self.assertAlmostEqual(times["instructions"], 1024 * 64 / 8e9)
+        self.assertAlmostEqual(times["shared memory"], 1024 * 16 / 2e9)
+        self.assertAlmostEqual(times["memory"], case.layout.bytes(1024, 1024) / 1e12)
+        self.assertEqual(model_table.bound(times), ("instructions", times["instructions"]))
+        kernel.loop, kernel.products, kernel.group = {"matrix": 4, "instructions": 20}, 4096, False
+        kernel.repeats = 1
+        many = model_table.prefill_times(kernels.Case("dense-i8-g128", 1024, 1024, tokens=1024),
+                                         kernel, card)
+        self.assertAlmostEqual(many["peak"], 2 ** 30 / 1e12)
+        self.assertAlmostEqual(many["matrix units"], 2 * many["peak"])
+        self.assertAlmostEqual(many["instructions"], 2 ** 30 / 4096 * 5 / 8e9)
+        # 256 threads with 128 registers fill two blocks' registers; 49 KB of shared memory, one.
+        kernel.threads, kernel.registers, kernel.shared = 256, 121, 0
+        self.assertEqual(kernel.warps(card), 16)
+        kernel.shared = 50000
+        self.assertEqual(kernel.warps(card), 8)
+        for arguments, problem in ((["--only", "int5"], b"error: --only: expected a part of "),
+                                   (["--shapes", "4096"],
+                                    b"error: --shapes: expected ROWSxCOLUMNS,..., got 4096")):
+            result = self.script("gpu/model_table.py", *arguments, check=False)
+            self.assertEqual((result.returncode, result.stderr.count(b"\n")), (1, 1))
+            self.assertIn(problem, result.stderr)
+        if (kernels.LLVM / "llc").exists():
+            text = self.script("gpu/model_table.py", "--only", "dense-i4", "--shapes",
+                               "4096x4096").stdout.decode()
+            self.assertIn("A model of an H100 SXM5, not a measurement", text)
+            self.assertRegex(text, r"\| dense-i4-g128 \| 4096x4096 \|.*\| 4.13 \| memory \| 3\.9 \|")
+            self.assertRegex(text, r"\| dense-i4-g128 \| 3.87 \|")
+
     def test_whole_models_and_startup(self):
         output = self.tmp / "out.json"
         text = self.script("models.py", BOOKS, "--recipe", "a=--quantize int8", "--recipe",
@@ -113,6 +199,28 @@ class Benchmarks(TemporaryDirectoryTest):
         report = json.loads(output.read_text())["models"]["a"]
         self.assertEqual(len(report["startup_seconds"]["values"]), 2)
         self.assertLess(report["startup_seconds"]["least"], 5)
+
+    def test_loops_of_ptx(self):
+        path = self.tmp / "kernel.ptx"
+        path.write_text(PTX)
+        found = ptx_counts.counts(PTX)
+        self.assertEqual(list(found), ["f", "g"])
+        self.assertEqual((found["f"]["instructions"], found["f"]["barriers"]), (17, 2))
+        # The loop around it has the barrier, and the one without products is none of them.
+        inner, outer = found["f"]["loops"]
+        self.assertEqual(found["f"]["loop"], inner)
+        self.assertEqual((inner["instructions"], inner["dots"], inner["global_loads"],
+                          inner["shared_loads"], inner["innermost"]), (6, 2, 1, 1, True))
+        self.assertEqual((outer["instructions"], outer["barriers"], outer["innermost"]),
+                         (12, 1, False))
+        self.assertEqual((found["g"]["instructions"], found["g"]["loops"]), (1, []))
+        text = self.script("gpu/ptx_counts.py", path).stdout.decode()
+        self.assertIn("| kernel.ptx f | 8 | 0.75 | 0.12 | 0.12 |", text)
+        for what, problem in ((self.tmp / "none.ptx", b"expected a file with PTX, got none"),
+                              ("int4@x", b"expected FILE.ptx or LAYOUT@ROWSxCOLUMNS")):
+            result = self.script("gpu/ptx_counts.py", what, check=False)
+            self.assertEqual((result.returncode, result.stderr.count(b"\n")), (1, 1))
+            self.assertIn(problem, result.stderr)
 
 
 if __name__ == "__main__":

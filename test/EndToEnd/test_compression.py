@@ -1,11 +1,11 @@
 """Pruned and quantized models: generated code agrees with the float64 interpreter."""
+import json
 import math
 import platform
 import unittest
 
-from support import (BIN, BOOKS, SHARED, TemporaryDirectoryTest, compile_model, golden,
+from support import (BIN, BOOKS, TemporaryDirectoryTest, compile_model, golden,
                      interpret_logits, make_llama, needs_shared, read_npy, run, stc)
-import json
 
 TOKENS = [5, 17, 42, 99, 3, 64, 250, 7, 31, 200, 111, 2, 18]
 
@@ -17,6 +17,8 @@ RECIPES = {
     ("none", "none"): 1e-5,
     ("0.5", "none"): 1e-5,
     ("2:4", "none"): 1e-5,
+    ("4:8", "none"): 1e-5,
+    ("block16x4:0.75", "none"): 1e-5,
     ("none", "int8"): 2e-2,
     ("none", "int8-g128"): 2e-2,
     ("none", "int4"): 2e-2,
@@ -37,6 +39,10 @@ RECIPES = {
     ("none", "int4-g128-asym"): 2e-2,
     ("none", "int3-g64-asym"): 2e-2,
     ("none", "int2-asym"): 2e-2,
+    ("none", "int8-g16"): 2e-2,
+    ("none", "int4-g16"): 2e-2,
+    ("none", "int2-g16-asym"): 2e-2,
+    ("0.7", "int4-g16"): 2e-2,
     ("none", "int8-row"): 2e-2,
     ("none", "int4-row"): 2e-2,
     ("none", "int3-row-asym"): 2e-2,

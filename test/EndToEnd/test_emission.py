@@ -1,4 +1,5 @@
 """Every --emit kind, per-phase dumps, determinism, and the C API of shared and object files."""
+import os
 import pathlib
 import unittest
 
@@ -60,11 +61,48 @@ class Emission(TemporaryDirectoryTest):
         self.assertIn("stc_model_decode", arm)
 
     def test_builds_are_deterministic(self):
-        first = compile_model(BOOKS, self.tmp / "a" , "--quantize", "int4", "--prune", "0.5")
-        data = first.read_bytes()
-        first.unlink()
-        again = compile_model(BOOKS, self.tmp / "a", "--quantize", "int4", "--prune", "0.5")
-        self.assertEqual(data, again.read_bytes())
+        def build():
+            stc("compile", BOOKS, "-o", self.tmp / "a", "--quantize", "int4", "--prune", "0.5",
+                "--quiet", env={**os.environ, "STC_CODE_CACHE": "off"})
+            return (self.tmp / "a").read_bytes()
+        self.assertEqual(build(), build())
+
+    def test_code_is_kept(self):
+        """Models of the same shapes have the same code, from wherever they come."""
+        def compile(model, *options, cache=self.tmp / "cache", **more):
+            result = stc("compile", model, "-o", self.tmp / "m", "--quantize", "int8", *options,
+                         env={**os.environ, "XDG_CACHE_HOME": str(cache), **more})
+            (self.tmp / "m").chmod(0o755)
+            return (self.tmp / "m").read_bytes(), b"code (cached)" in result.stderr
+
+        one = make_llama(self.tmp / "one", seed=1)
+        two = make_llama(self.tmp / "two", seed=2)
+        fresh, cached = compile(one)
+        self.assertFalse(cached)
+        self.assertEqual(compile(one), (fresh, True))
+        self.assertEqual(compile(one, STC_CODE_CACHE="off"), (fresh, False))
+        # Another checkpoint: its own weights, and what it would be without a cache.
+        other, cached = compile(two)
+        self.assertTrue(cached)
+        self.assertNotEqual(other, fresh)
+        self.assertEqual(compile(two, STC_CODE_CACHE="off"), (other, False))
+        # What code depends on.
+        for options in (("--target", "x86-64-v3"), ("--max-context", "64"), ("--prune", "2:4"),
+                        ("--kv-cache", "int8"), ("--head", "int4"), ("--target", "simt-mma"),
+                        ("--target", "simt-mma", "--activations", "rounded")):
+            with self.subTest(options=options):
+                alone, cached = compile(one, *options)
+                self.assertFalse(cached)
+                self.assertEqual(compile(one, *options), (alone, True))
+        # A damaged file is made anew, and a folder that cannot be written is no error.
+        for file in (self.tmp / "cache/stc/code").iterdir():
+            data = bytearray(file.read_bytes())
+            data[len(data) // 2] ^= 1
+            file.write_bytes(data)
+        self.assertEqual(compile(one), (fresh, False))
+        self.assertEqual(compile(one), (fresh, True))
+        (self.tmp / "file").write_text("")
+        self.assertEqual(compile(one, cache=self.tmp / "file"), (fresh, False))
 
     def client(self, prefix, *link):
         source = self.tmp / "client.c"

@@ -7,7 +7,7 @@ import os
 import sys
 import unittest
 
-from encoders import ENCODERS, Bert, DistilBert, ModernBert, Roberta, pooled
+from encoders import ENCODERS, Bert, DistilBert, ModernBert, MPNet, Roberta, pooled
 from family_base import HIDDEN, VOCAB
 from support import (ROOT, SHARED, TemporaryDirectoryTest, compile_model, golden, interpret_logits,
                      needs_shared, read_npy, run, stc)
@@ -58,6 +58,7 @@ class Encoders(EncoderTest):
         for tokens in (TOKENS[:1], TOKENS[:5]):
             self.assertLess(worst(self.hidden(binary, tokens), family.forward(tensors, tokens)),
                             1e-3)
+        self.check(family.write_sharded(self.tmp / "sharded", tensors), want)
         if family.gguf:
             self.check(family.write_gguf(self.tmp / "model.gguf", tensors), want)
         for prune, quantize in (("magnitude:2:4", "int8-g32"), ("none", "int4-g32")):
@@ -86,21 +87,6 @@ class Encoders(EncoderTest):
             run(binary, "logits", "--tokens", ids(tokens), "-o", self.tmp / "h.npy", "--threads",
                 threads)
             self.assertLess(worst(read_npy(self.tmp / "h.npy"), want), 1e-3)
-
-    def test_shards(self):
-        family = ModernBert()
-        directory, tensors = self.write(family)
-        (directory / "model.safetensors").unlink()
-        names, shards = list(tensors), {}
-        for number in range(2):
-            file = f"model-{number + 1:05}-of-00002.safetensors"
-            part = {name: tensors[name] for name in names[number::2]}
-            family.write(self.tmp / "part", part)
-            (self.tmp / "part" / "model.safetensors").rename(directory / file)
-            shards.update({name: file for name in part})
-        (directory / "model.safetensors.index.json").write_text(
-            json.dumps({"metadata": {}, "weight_map": shards}))
-        self.check(directory, family.forward(tensors, TOKENS))
 
     def test_calibrated(self):
         """What a text says about inputs of layers; a head is not needed for that."""
@@ -277,12 +263,10 @@ class Embeddings(EncoderTest):
 
     def test_what_an_encoder_does_not_do(self):
         binary = self.compile()
-        (self.tmp / "t.ids").write_text("4 5 6 7")
-        for arguments in (("run", "-p", "the"), ("run", "--chat", "-p", "the"),
-                          ("eval", "--tokens-file", self.tmp / "t.ids")):
+        for arguments in (("run", "-p", "the"), ("run", "--chat", "-p", "the")):
             line = self.refused(binary, *arguments)
             self.assertRegex(line, r"^error: .*: model: expected a decoder, which continues texts, "
-                                   r"got one of kind encoder \(it offers embed, ")
+                                   r"got one of kind encoder \(it offers embed, serve, ")
         self.assertIn("an encoder, which reads each text", self.refused(binary, "bench",
                                                                       "--generate", 4))
 
@@ -320,6 +304,9 @@ class BadInput(EncoderTest):
                 (Bert(type_vocab_size=3), "token_type_embeddings.weight: expected shape [3, 32]"),
                 (Roberta(pad_token_id=65), "pad_token_id: expected a token from 0 to 64"),
                 (Roberta(pad_token_id=60), "expected up to the 5 positions"),
+                (MPNet(relative_attention_num_buckets=7),
+                 "relative_attention_num_buckets: expected an even number from 4"),
+                (MPNet(pad_token_id=65), "pad_token_id: expected a token from 0 to 64"),
                 (ModernBert(norm_bias=True), "norm_bias: expected false"),
                 (ModernBert(local_attention=0), "local_attention: expected a width of 1 or more"),
                 (ModernBert(global_attn_every_n_layers=0), "expected a number of 1 or more, got 0"),
@@ -374,12 +361,6 @@ class BadInput(EncoderTest):
             own = Bert()
             own.to_gguf = lambda tensors: (metadata, renamed)
             self.assertIn(expected, self.error(own.write_gguf(self.tmp / "m.gguf", tensors)))
-
-    def test_what_needs_a_decoder(self):
-        directory, _ = self.write(Bert())
-        self.assertIn("--budget: expected a decoder", self.error(directory, "--budget", "kl<=0.1"))
-        self.assertIn("--target: expected targets that are processors",
-                      self.error(directory, "--target", "nvptx-sm_80"))
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ class Safetensors(Export):
     def test_values_are_those_of_the_compiler(self):
         # ffn 192 and hidden 64: one group of 128 is wider than some rows.
         model = make_llama(self.tmp / "llama", hidden=64, ffn=192, vocab=320)
-        for spec in ("int8", "int4", "int4-g64", "int3", "int2", "int4-asym", "int3-g64-asym",
+        for spec in ("int8", "int4", "int4-g16", "int4-g64", "int3", "int2", "int4-asym", "int3-g64-asym",
                      "int8-row", "int4-row-asym"):
             with self.subTest(spec=spec):
                 out = self.export(model, self.tmp / f"out-{spec}", "safetensors", "--quantize",
@@ -223,11 +223,12 @@ class Safetensors(Export):
         module = self.tmp / "m.mlir"
         stc("compile", model, "--emit=mlir:import", "-o", module, "--quiet")
         refuse("--emit: expected a checkpoint for safetensors and gguf", module)
-        refuse("exe, shared, object, safetensors, gguf, asm, ptx, llvm or mlir", model, emit="onnx")
+        refuse("exe, shared, object, safetensors, gguf, asm, ptx, hsaco, spirv, llvm or mlir",
+               model, emit="onnx")
         gguf = self.export(model, self.tmp / "m.gguf", "gguf")
         refuse(r"--emit=safetensors: expected a Hugging Face checkpoint \(of a GGUF: --emit=gguf\)",
                gguf)
-        refuse("expected another file than the checkpoint", gguf, output="m.gguf", emit="gguf")
+        refuse("expected a file that the compilation does not read", gguf, output="m.gguf", emit="gguf")
         refuse(r"--emit=gguf: expected weights quantized as int4-g32 or int8-g32, for which GGUF "
                r"has types \(Q4_0 and Q8_0\), or none, got rtn:int4-g64", model, "--quantize",
                "int4-g64", output="n.gguf", emit="gguf")
@@ -250,8 +251,10 @@ class Safetensors(Export):
                                        stderr=subprocess.DEVNULL)
             time.sleep(delay)
             process.send_signal(signal.SIGTERM)
-            if process.wait() == 0:
-                shutil.rmtree(self.tmp / "out")  # it was faster
+            process.wait()
+            if (self.tmp / "out").exists():  # it was faster: then all of it is there
+                self.assertTrue((self.tmp / "out" / "config.json").exists())
+                shutil.rmtree(self.tmp / "out")
             self.assertEqual(os.listdir(self.tmp), ["llama"])
 
 
@@ -355,8 +358,17 @@ for make, kinds in ((families.Gpt2, BOTH), (families.PrefixedGpt2, BOTH), (famil
                     (families.SequentialGptNeoX, BOTH), (families.Falcon, BOTH),
                     (families.LargeFalcon, BOTH), (families.StarCoder2, BOTH),
                     (families.Phi, BOTH), (families.Phi3, BOTH),
-                    (families.GptJ, ("safetensors",)), (families.Gemma2, ("safetensors",)),
-                    (families.Bloom, ("safetensors",)), (families.Mpt, ("safetensors",)),
+                    (families.GptJ, ("safetensors",)), (families.Gemma, ("gguf",)),
+                    (families.Gemma2, BOTH), (families.Gemma3, ("gguf",)),
+                    (families.Granite, ("gguf",)), (families.Cohere, ("gguf",)),
+                    (families.CoherePlus, BOTH), (families.Cohere2, ("gguf",)),
+                    (families.SmolLM3, ("gguf",)), (families.Olmo, BOTH),
+                    (families.Olmo2, ("gguf",)), (families.Bloom, BOTH),
+                    (families.ClippedMpt, BOTH), (families.StableLm, ("gguf",)),
+                    (families.StableLm2, BOTH), (families.Nemotron, BOTH),
+                    (families.Opt, ("safetensors",)), (families.Glm, ("safetensors",)),
+                    (families.Glm4, BOTH), (families.InternLm2, BOTH),
+                    (families.Exaone, ("gguf",)), (families.BigCode, BOTH),
                     (families.FalconRW, ("safetensors",))):
     setattr(Families, f"test_{make.__name__}",
             lambda self, make=make, kinds=kinds: self.check(make, kinds))

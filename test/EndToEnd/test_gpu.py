@@ -1,10 +1,17 @@
 """Models with code for GPUs, on a machine that need not have one: what the driver writes, for which
 chips, and what it says to what it cannot do. What the kernels compute is test_simt.py's."""
 import json
+import os
+import re
+import shutil
 import unittest
 
+from encoders import Bert
+from seq2seq import T5, Whisper
 from support import TemporaryDirectoryTest, make_llama, run, stc
 
+PTXAS = os.environ.get("STC_PTXAS") or shutil.which(
+    "ptxas", path=os.environ.get("PATH", "") + ":/usr/local/cuda/bin")
 CHIPS = ["sm_80", "sm_86", "sm_89", "sm_90", "sm_90a", "sm_100", "sm_100a", "sm_120", "sm_120a"]
 
 
@@ -32,12 +39,69 @@ class Gpu(TemporaryDirectoryTest):
                 # want of constants.
                 self.assertNotIn("__nv_", text)
 
+    def test_every_kind_of_model(self):
+        for family, functions in ((Bert(), "prefill"), (T5(), "decode encode prefill score"),
+                                  (Whisper(), "decode encode prefill score stem")):
+            model = family.write(self.tmp / type(family).__name__, family.tensors())
+            out = self.tmp / "kind.ptx"
+            stc("compile", model, "-o", out, "--emit=ptx", "--target", "nvptx-sm_80", "--quiet")
+            found = re.findall(r"\.entry stc_model_(\w+)\(", out.read_text())
+            self.assertEqual(sorted(found), functions.split())
+
     def test_instructions(self):
         text = self.ptx("sm_90", "--quantize", "int8")
         self.assertRegex(text, r"mma\.sync\S*\.m16n8k32")
         self.assertIn("ld.global.nc.v4", text)
         self.assertIn("cp.async", text)
         self.assertIn("shfl.sync", text)
+
+    def test_warpgroups_multiply_together(self):
+        """Where a piece of work has four row tiles: in a matrix of many rows."""
+        for chip in ("sm_90", "sm_90a"):
+            text = self.ptx(chip, "--quantize", "int8", "--head", "int8", vocab=17408,
+                            hidden=128)
+            self.assertEqual("wgmma.mma_async.sync.aligned.m64n64k32.s32.u8.s8" in text,
+                             chip == "sm_90a")
+            self.assertEqual("fence.proxy.async.shared::cta" in text, chip == "sm_90a")
+
+    def test_warpgroups_multiply_2_4_and_widened_codes(self):
+        model, out = self.model(layers=1, hidden=128, ffn=17408), self.tmp / "model.ptx"
+        for product, options in (("sp.sync.aligned.m64n64k64.s32.s8.s8", ("--prune", "2:4")),
+                                 ("sync.aligned.m64n128k16.f32.f16.f16",
+                                  ("--activations", "rounded"))):
+            stc("compile", model, "-o", out, "--emit=ptx", "--target", "nvptx-sm_90a", "--quiet",
+                "--quantize", "int8-g64", *options)
+            self.assertIn(f"wgmma.mma_async.{product}", out.read_text())
+
+    def test_floats_through_shared_memory(self):
+        """Sums of two bf16 as a rule, activations rounded once where that is asked for."""
+        together = "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16"
+        for chip, options in (("sm_80", ()), ("sm_90a", ("--activations", "rounded"))):
+            with self.subTest(chip):
+                text = self.ptx(chip, *options, dtype="BF16", vocab=17408, hidden=128)
+                self.assertIn("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16", text)
+                self.assertIn("ldmatrix.sync.aligned.m8n8.x4.shared.b16", text)
+                self.assertRegex(text, r"mma\.sync\S*\.m16n8k16\S*\.f32\.bf16\.bf16\.f32")
+                self.assertEqual(together in text, chip == "sm_90a")
+
+    def test_codes_times_rounded_activations(self):
+        """Codes become f16 in registers: 1024 and the code, less 1024 and the zero."""
+        for rounded in (False, True):
+            text = self.ptx("sm_90", "--quantize", "int4-g64", "--activations",
+                            "rounded" if rounded else "exact", hidden=128, ffn=256)
+            self.assertEqual("m16n8k32" in text, not rounded)
+            self.assertEqual("add.rn.f16x2" in text, rounded)
+
+    @unittest.skipUnless(PTXAS, "needs ptxas")
+    def test_machine_code_of_floats(self):
+        codes = ("--quantize", "int4-g64")
+        for chip, options in (("sm_80", ()), ("sm_90", codes), ("sm_90a", ()), ("sm_100", ()),
+                              ("sm_120", codes)):
+            with self.subTest(chip):
+                self.ptx(chip, "--activations", "rounded", *options, dtype="BF16", layers=1,
+                         vocab=1024, hidden=128, ffn=256)
+                run(PTXAS, f"-arch={chip}", self.tmp / "model.ptx", "-o", self.tmp / "cubin",
+                    timeout=600)
 
     def test_runs_on_processors_too(self):
         model = self.model()
@@ -61,9 +125,13 @@ class Gpu(TemporaryDirectoryTest):
         for arguments, expected in [
             (["--target", "nvptx-sm_10"], r"--target: expected nvptx-sm_80, .*, got nvptx-sm_10"),
             (["--target", "nvptx-sm_80,nvptx-sm_80"], r"--target: expected targets that differ"),
-            (["--target", "native", "--emit=ptx"], r"--target: expected a GPU beside --emit=ptx"),
+            (["--target", "native", "--emit=ptx"], r"--target: expected a GPU of NVIDIA's beside --emit=ptx"),
             (["--target", "nvptx-sm_80", "--emit=asm"], r"--emit: expected ptx for nvptx-sm_80"),
             (["--target", "nvptx-sm_80,native", "--emit=ptx"], r"--target: expected one target"),
+            (["--target", "nvptx-sm_80", "--activations", "f8"],
+             r"--activations: expected exact or rounded, got f8"),
+            (["--target", "amdgpu-gfx942,native", "--activations", "rounded"],
+             r"--activations: expected a GPU of NVIDIA's .*, got amdgpu-gfx942,native"),
         ]:
             with self.subTest(arguments):
                 out = self.tmp / "out"

@@ -73,6 +73,17 @@ class Mixtures(TemporaryDirectoryTest):
                      and layer["name"] != "embed")
         info = json.loads(run(binary, "info", "--json").stdout)
         self.assertAlmostEqual(info["weight_bytes_per_token"], others + experts / 17, delta=1)
+        # The binary keeps that for each tensor, for GPUs without room for all.
+        runs = re.search(rb"\nweight_reads = ([0-9.*,]+)\n", binary.read_bytes()).group(1)
+        shares = []
+        for run_of in runs.decode().split(","):
+            count, share = run_of.split("*")
+            shares += int(count) * [float(share)]
+        self.assertEqual(len(shares), len(layers))
+        for layer, share in zip(layers, shares):
+            name = layer["name"]
+            expected = 1 / 17 if ".experts." in name else 0 if name == "embed" else 1
+            self.assertAlmostEqual(share, expected, places=6, msg=name)
 
     def test_dense_layers(self):
         """Layers without experts between those with."""
@@ -155,10 +166,10 @@ class Mixtures(TemporaryDirectoryTest):
             self.assertRegex(result.stderr.decode().strip().splitlines()[-1], expected)
             self.assertFalse((self.tmp / "bad.gguf").exists())
 
-        refuse(r"expected a model of .* gates as GGUF takes them to be, got one of olmoe",
+        refuse(r"expected layers, attention and gates as GGUF takes them to be, .* got one of olmoe",
                *make_mixture("olmoe", normalized=True))
-        refuse(r"expected a model of .* with equal layers", *make_mixture("qwen3_moe", step=2,
-                                                                         normalized=True))
+        refuse(r"expected layers, attention and gates as GGUF takes them to be, .* got one of qwen3_moe",
+               *make_mixture("qwen3_moe", step=2, normalized=True))
         recipe = self.tmp / "recipe.yaml"
         recipe.write_text("version: 1\nstages:\n  - match: '*.experts.2.up'\n"
                           "    quantize: int8-g32\n")

@@ -2,12 +2,27 @@
 import json
 import unittest
 
-from support import (SHARED, TemporaryDirectoryTest, compile_model, golden, needs_shared, read_npy,
-                     run, BOOKS)
+from support import (SHARED, TemporaryDirectoryTest, compile_model, golden, interpret_logits, make_llama,
+                     needs_shared, read_npy, run, stc, BOOKS)
 
 
 def ids(tokens):
     return ",".join(map(str, tokens))
+
+
+class HalfFloats(TemporaryDirectoryTest):
+    def test_f16_checkpoints_stay_f16(self):
+        model = make_llama(self.tmp / "llama", dtype="F16")
+        binary = compile_model(model, self.tmp / "model")
+        layers = json.loads(stc("inspect", binary, "--json").stdout)["layers"]
+        self.assertEqual({layer["layout"] for layer in layers}, {"dense-f16", "rows-f16", "rows-f32"})
+        self.assertEqual({layer["layout"] for layer in layers if len(layer["shape"]) == 2},
+                         {"dense-f16", "rows-f16"})
+        tokens = [3, 1, 7, 100, 5, 250]
+        expected = interpret_logits(model, self.tmp / "m.mlir", "none", "none", tokens)
+        run(binary, "logits", "--tokens", ids(tokens), "-o", self.tmp / "logits.npy")
+        got = read_npy(self.tmp / "logits.npy")[-1]
+        self.assertLess(max(abs(a - b) for a, b in zip(got, expected)), 1e-3)
 
 
 @needs_shared
@@ -102,6 +117,9 @@ class Goldens(TemporaryDirectoryTest):
 
     def test_int8_cache(self):
         self.check_cache("int8", 6e-2)
+
+    def test_fp8_cache(self):
+        self.check_cache("fp8", 2e-1)
 
     def test_books_golden(self):
         g = golden("books")

@@ -9,8 +9,8 @@ import shutil
 import struct
 import unittest
 
-from precompressed import (TOKENS, Matrix, Precompressed, floats, gptq, signed_bytes, single,
-                           transpose, words)
+from precompressed import (SHAPES, TOKENS, Matrix, Precompressed, floats, gptq, signed_bytes, single,
+                           stream, transpose, words)
 from support import run, stc
 from test_export import read_safetensors
 
@@ -89,23 +89,6 @@ class Gptq(Precompressed):
         self.check(lambda name, m: gptq(name, m, v2=True), self.matrix(4, 64),
                    self.config_of(4, 64, checkpoint_format="gptq_v2"), "dense-int4-g64-asym")
 
-    def test_activation_order_is_rounded(self):
-        def make(shape):
-            matrix = Matrix(shape, 4, 32, self.generator)
-            self.generator.shuffle(matrix.order)
-            return matrix
-        config = self.config_of(4, 32, desc_act=True)
-        compressed, values = self.both(gptq, make, config)
-        want = self.logits(values, "--stc-to-graph")
-        self.assertEqual(self.logits(compressed, "--stc-to-graph"), want)
-        self.assertEqual(set(self.layouts(compressed).values()), {"dense-int8-g32"})
-        self.assertRegex(self.messages,
-                         r"warning: 7 matrices are stored with groups of columns that are not beside "
-                         r"each other, which no layout holds: they are rounded to dense-int8-g32, "
-                         r"relative error [2-8]\.\d\dE-03, of one matrix up to [2-8]\.\d\dE-03 ")
-        self.assertEqual(set(self.layouts(compressed, "--quantize", "none").values()),
-                         {"dense-f32"})
-
     def test_order_of_whole_groups_is_kept(self):
         def make(shape):
             matrix = Matrix(shape, 4, 32, self.generator)
@@ -114,6 +97,31 @@ class Gptq(Precompressed):
             matrix.order = [group for group in groups for _ in range(32)]
             return matrix
         self.check(gptq, make, self.config_of(4, 32, desc_act=True), "dense-int4-g32-asym")
+
+    def test_rules_for_modules(self):
+        """GPTQModel's `dynamic`: other bits and groups, and modules that are not quantized."""
+        shapes = iter(SHAPES)
+
+        def make(shape):
+            module = next(shapes)
+            bits, group = (8, 64) if "mlp" in module else (4, 32)
+            matrix = Matrix(shape, bits, group, self.generator)
+            matrix.is_plain = module == "self_attn.o_proj"
+            return matrix
+
+        def pack(name, m):
+            if not m.is_plain:
+                return gptq(name, m)
+            return {name + ".weight": floats("F32", (m.rows, m.columns),
+                                             [v for row in m.values() for v in row])}
+        config = self.config_of(4, 32, dynamic={
+            r"+:.*\.mlp\..*": {"bits": 8, "group_size": 64}, r"-:.*o_proj": {},
+            r".*\.never": {"bits": 2}})
+        compressed, _ = self.check(pack, make, config)
+        layouts = self.layouts(compressed)
+        self.assertEqual({name[len("layers.0."):]: layout for name, layout in layouts.items()},
+                         {**{name: "dense-int4-g32-asym" for name in "qkv"}, "o": "dense-f32",
+                          **{name: "dense-int8-g64-asym" for name in ("gate", "up", "down")}})
 
     def test_wide_groups_become_several(self):
         self.check(gptq, self.matrix(4, 256, symmetric=True), self.config_of(4, 256))
@@ -159,6 +167,22 @@ class Awq(Precompressed):
                 self.check(awq, self.matrix(4, group),
                            {"quant_method": "awq", "bits": 4, "group_size": group,
                             "zero_point": True, "version": "gemm"}, f"dense-int4-g{group}-asym")
+
+
+    def test_gemv(self):
+        """Outputs first, in natural order; zeros and scales with more groups than there are."""
+        for group, padded in ((32, 32), (64, 16), (128, 8)):
+            def pack(name, m):
+                width = -(-m.groups // padded) * padded
+                zeros = [row + [0] * (width - m.groups) for row in m.zeros]
+                scales = [s for row in m.scales for s in row + [0.0] * (width - m.groups)]
+                return {name + ".qweight": words([stream(row, 4) for row in m.codes]),
+                        name + ".qzeros": words([stream(row, 4) for row in zeros]),
+                        name + ".scales": floats("F16", (m.rows, width), scales)}
+            with self.subTest(group=group):
+                self.check(pack, self.matrix(4, group),
+                           {"quant_method": "awq", "bits": 4, "group_size": group,
+                            "zero_point": True, "version": "gemv"}, f"dense-int4-g{group}-asym")
 
 
 class BitsAndBytes(Precompressed):

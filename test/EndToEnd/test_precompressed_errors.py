@@ -2,7 +2,7 @@
 import struct
 import unittest
 
-from precompressed import Precompressed, floats, gptq, integers, library, packed
+from precompressed import Precompressed, floats, gptq, integers, library, packed, stream, words
 
 
 class BadInput(Precompressed):
@@ -16,10 +16,16 @@ class BadInput(Precompressed):
             ({"quant_method": "gptq"}, "quantization_config.bits: expected an integer, got none"),
             ({**gptq_config, "group_size": 0}, "group_size: expected a size of 1 or more, or -1"),
             ({**gptq_config, "checkpoint_format": "marlin"}, "expected gptq or gptq_v2, got 'marlin'"),
-            ({**gptq_config, "dynamic": {"x": {}}}, "dynamic: expected the same bits"),
-            ({"quant_method": "awq", "version": "gemv"}, "version: expected gemm, got 'gemv'"),
-            ({"quant_method": "fp8", "fmt": "e5m2"}, "fmt: expected e4m3, got 'e5m2'"),
-            ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "load_in_8bit: expected true"),
+            ({**gptq_config, "dynamic": [1]}, "dynamic: expected an object, got a list"),
+            ({**gptq_config, "dynamic": {"x": 4}}, "dynamic.x: expected an object, got 4"),
+            ({**gptq_config, "dynamic": {"+:x": {"bits": 5}}},
+             "dynamic.+:x.bits: expected 2, 3, 4 or 8, got 5"),
+            ({**gptq_config, "dynamic": {"x": {"group_size": 0}}},
+             "dynamic.x.group_size: expected a size of 1 or more, or -1, got 0"),
+            ({"quant_method": "awq", "version": "gemv_fast"},
+             "version: expected gemm or gemv, got 'gemv_fast'"),
+            ({"quant_method": "fp8", "fmt": "e3m4"}, "fmt: expected e4m3 or e5m2, got 'e3m4'"),
+            ({"quant_method": "bitsandbytes"}, "load_in_8bit: expected true, there or in load_in_4bit"),
             ({**groups, "format": "marlin"}, "format: expected one of dense, pack-quantized"),
             (library("marlin-24", 4, 128, False), weights + "symmetric: expected symmetric codes"),
             (library("marlin-24", 3, 128, True), weights + "num_bits: expected 4 or 8, got 3"),
@@ -64,6 +70,15 @@ class BadInput(Precompressed):
                 return tensors
             return change
 
+        awq_gemv = {"quant_method": "awq", "bits": 4, "group_size": 128, "version": "gemv"}
+
+        def gemv(module, m):
+            width = -(-m.groups // 8) * 8
+            return {module + ".qweight": words([stream(row, 4) for row in m.codes]),
+                    module + ".qzeros": words([stream(row + [0] * (width - m.groups), 4)
+                                               for row in m.zeros]),
+                    module + ".scales": floats("F16", (m.rows, width), [0.5] * m.rows * width)}
+
         symmetric = lambda module, m: packed(module, m, True)
         middle = lambda module, m: integers(module, m, False)
         columns = [0] * 127
@@ -80,6 +95,14 @@ class BadInput(Precompressed):
              "got -2 for column 127"),
             (with_(gptq, ".g_idx", ("I32", (127,), struct.pack("<127i", *columns))), g128,
              ".g_idx: expected I32 [128], got I32 [127]"),
+            (with_(gemv, ".scales", floats("F16", (128, 7), [1.0] * 896)), awq_gemv,
+             ".scales: expected F16, BF16 or F32 [128, 8] or wider (4-bit codes in groups of 128 of "
+             "128 columns), got F16 [128, 7]"),
+            (with_(gemv, ".qzeros", ("I32", (128, 2), bytes(1024))), awq_gemv,
+             ".qzeros: expected I32 [128, 1], got I32 [128, 2]"),
+            (without(gemv, ".qzeros"), awq_gemv, ".qzeros: expected the zeros"),
+            (with_(gemv, ".qweight", ("I32", (2048,), bytes(8192))), awq_gemv,
+             ".qweight: expected I32 words of two dimensions"),
             (with_(gptq, ".scales", floats("F16", (1, 128), [float("inf")] * 128)), g128,
              ".scales: expected finite scales"),
             (with_(gptq, ".weight", floats("F32", (1,), [1.0])), g128, "expected no plain"),

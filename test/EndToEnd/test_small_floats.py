@@ -57,6 +57,22 @@ class Float8(Precompressed):
                                    strategy="channel" if per_row else "tensor"), "dense-f32")
                 self.assertIn("7 matrices are stored as f8_e4m3", self.messages)
 
+    def test_float8_with_five_bits_of_exponent(self):
+        """E5M2: the upper half of F16."""
+        scale = single(0.02)
+
+        def make(shape):
+            matrix = self.float8_matrix(shape, None)
+            matrix.values = lambda: [[single(struct.unpack("<e", bytes((0, b)))[0] * scale)
+                                      for b in row] for row in matrix.bits]
+            return matrix
+
+        def pack(name, m):
+            return {name + ".weight": ("F8_E5M2", (m.rows, m.columns), bytes(sum(m.bits, []))),
+                    name + ".weight_scale": floats("F32", (1,), [scale])}
+        self.check(pack, make, {"quant_method": "fp8", "fmt": "e5m2"}, "dense-f32")
+        self.assertIn("7 matrices are stored as f8_e5m2", self.messages)
+
     def test_float8_of_blocks(self):
         """As DeepSeek-V3 and Qwen3 have it; blocks at the edges are smaller."""
         scales = [[single(self.generator.uniform(0.01, 0.05)) for _ in range(3)] for _ in range(4)]
@@ -100,9 +116,9 @@ class Float4Matrix:
 
 
 class Float4(Precompressed):
-    def nvfp4(self, reciprocal):
+    def nvfp4(self, reciprocal, size=0.0037):
         """With a scale of the whole matrix that values are divided by, or multiplied."""
-        own = single(1 / 0.0037 if reciprocal else 0.0037)
+        own = single(1 / size if reciprocal else size)
 
         def make(shape):
             return Float4Matrix(
@@ -146,11 +162,34 @@ class Float4(Precompressed):
         settings.write_text("{}")
         self.assertRefused(compressed, "hf_quant_config.json: quantization: expected an object")
 
-    def test_nvfp4_is_rounded_and_says_what_that_costs(self):
-        """Groups of 16 are of no layout. The error is what the rounded codes differ by."""
-        compressed, values = self.both(self.compressed_nvfp4, self.nvfp4(True), self.NVFP4)
+    def test_nvfp4_is_kept(self):
+        """Twice an E2M1 number is a whole one up to 12, which takes eight bits. The products of both
+        scales are rounded to f16, if they have to be."""
+        for size, is_exact in ((0.0037, False), (2.0 ** -8, True)):
+            for reciprocal, pack in ((True, self.compressed_nvfp4), (False, self.model_optimizer)):
+                with self.subTest(size=size, reciprocal=reciprocal):
+                    config = self.NVFP4 if reciprocal else {
+                        "quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["lm_head"],
+                        "config_groups": {}}
+                    compressed, values = self.both(pack, self.nvfp4(reciprocal, size), config)
+                    self.assertEqual(set(self.layouts(compressed).values()), {"dense-int8-g16"})
+                    self.assertNotIn("warning", self.messages)
+                    want = self.logits(values, "--stc-to-graph")
+                    kept = self.logits(compressed, "--stc-to-compressed=keep-codes=true")
+                    if is_exact:
+                        self.assertEqual(kept, want)
+                        continue
+                    self.assertRegex(self.messages, r"kept: dense-int8-g16; scales of 7 are rounded "
+                                                    r"to f16, relative error up to [12]\.\d\dE-04")
+                    kept, want = ([float(n) for n in text.split()] for text in (kept, want))
+                    distance = max(abs(a - b) for a, b in zip(kept, want)) / max(map(abs, want))
+                    self.assertTrue(0 < distance < 2e-3, distance)
+
+    def test_nvfp4_beyond_f16_is_rounded_and_says_what_that_costs(self):
+        """The error is what the rounded codes differ by."""
+        compressed, values = self.both(self.compressed_nvfp4, self.nvfp4(True, 20000), self.NVFP4)
         self.assertEqual(set(self.layouts(compressed).values()), {"dense-int8-g32"})
-        stated = re.search(r"warning: 7 matrices are stored with groups of 16 columns, which no "
+        stated = re.search(r"warning: 7 matrices are stored with scales beyond f16, which no "
                            r"layout holds: they are rounded to dense-int8-g32, relative error "
                            r"(\S+), of one matrix up to (\S+) ", self.messages)
         self.assertTrue(stated, self.messages)

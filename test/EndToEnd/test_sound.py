@@ -132,6 +132,13 @@ class Sound(TemporaryDirectoryTest):
         largest = max(max(map(abs, row)) for row in want)
         self.assertLess(self.worst(self.logits("--features", features), want) / largest, 5e-2)
 
+    def test_simulated_gpu(self):
+        """The stem's rows are unfolded in between, as for processors."""
+        compile_model(self.model, self.binary, "--target", "simt")
+        frames = random_frames(FRAMES)
+        got = self.logits("--features", self.features(frames))
+        self.assertLess(self.worst(got, self.family.forward(self.tensors, frames, WRITTEN)), 1e-3)
+
     def begun(self, *options):
         """Logits of the decoder's beginning, a row a token."""
         run(self.binary, "logits", "--audio", self.tmp / "a.wav", *options, "-o",
@@ -151,8 +158,9 @@ class Sound(TemporaryDirectoryTest):
             self.assertIn(f"{option}: expected a tokenizer of many languages",
                           self.refuse(self.binary, "run", "--audio", wav, option, value))
 
-    def test_prompt_of_many_languages(self):
-        """Which models have is known by the size of their vocabulary alone."""
+    def many_languages(self, generation=None):
+        """A model whose vocabulary is as large as those of many languages. Which models have them is
+        known by the size of their vocabulary alone."""
         many = 51865
         generator = random.Random(9)
         name = "model.decoder.embed_tokens.weight"
@@ -161,21 +169,167 @@ class Sound(TemporaryDirectoryTest):
         self.family.config["vocab_size"] = many
         self.family.write(self.model, self.tensors)
         write_tokenizer(self.model)
+        if generation:
+            (self.model / "generation_config.json").write_text(json.dumps(generation))
         compile_model(self.model, self.binary)
-        wav = write_wav(self.tmp / "a.wav", [0.3 * math.sin(0.05 * i) for i in range(3000)])
+        return self.sound(3000)
+
+    def sound(self, length, name="a.wav", step=0.05):
+        self.samples = [round(0.3 * math.sin(step * i) * 32768) / 32768 for i in range(length)]
+        return write_wav(self.tmp / name, self.samples)
+
+    def heard(self, written):
+        """Logits behind what is written for the last sound, by the definition."""
+        padded = self.samples + [0.0] * (FRAMES * 160 - len(self.samples))
+        return self.family.forward(self.tensors, log_mel(padded, Whisper.BINS), written)
+
+    def language(self):
+        """Radford et al. 2022, section 2.3: of the languages the likeliest behind the first token."""
+        row = self.heard([FIRST_SPECIAL])[-1]
+        return max(("en", "de"), key=lambda name: row[FIRST_SPECIAL + SPECIAL.index(name)])
+
+    def test_prompt_of_many_languages(self):
+        wav = self.many_languages()
+        heard = self.language()
+        other = {"en": "de", "de": "en"}[heard]
         rows = []
-        for options, language, task in (((), "en", "transcribe"),
-                                        (("--language", "de", "--task", "translate"), "de",
+        for options, language, task in (((), heard, "transcribe"),
+                                        (("--language", other, "--task", "translate"), other,
                                          "translate")):
             tokens = self.prompt("startoftranscript", language, task, "notimestamps")
             rows.append(self.begun(*options))
             self.assertEqual(rows[-1], self.begun("--decoder-tokens", tokens))
         self.assertNotEqual(rows[0][1:], rows[1][1:])
-        self.assertIn("--language: expected one that the tokenizer has a token for, as in en, got xx",
-                      self.refuse(self.binary, "run", "--audio", wav, "--language", "xx"))
+        said = run(self.binary, "run", "--audio", wav, "-n", 1).stderr.decode()
+        self.assertTrue(said.startswith(f"language: {heard}\n"), said)
+        for options in (("--quiet",), ("--language", heard)):
+            said = run(self.binary, "run", "--audio", wav, "-n", 1, *options).stderr.decode()
+            self.assertNotIn("language", said)
+        for language in ("xx", "transcribe"):
+            self.assertIn("--language: expected one that the tokenizer has a token for, as in en, "
+                          f"got {language}",
+                          self.refuse(self.binary, "run", "--audio", wav, "--language", language))
         self.assertIn("--task: expected a tokenizer of many languages, and no --decoder-tokens",
                       self.refuse(self.binary, "run", "--audio", wav, "--task", "translate",
                                   "--decoder-tokens", "1"))
+
+    def test_both_languages_are_heard(self):
+        """Whichever it is: the other one where their rows of the head are exchanged."""
+        wav = self.many_languages()
+        before = self.language()
+        en, de = (FIRST_SPECIAL + SPECIAL.index(name) for name in ("en", "de"))
+        table = self.tensors["model.decoder.embed_tokens.weight"]
+        table[en], table[de] = table[de], table[en]
+        self.family.write(self.model, self.tensors)
+        compile_model(self.model, self.binary)
+        self.assertNotEqual(self.language(), before)
+        said = run(self.binary, "run", "--audio", wav, "-n", 1).stderr.decode()
+        self.assertTrue(said.startswith(f"language: {self.language()}\n"), said)
+
+    def test_forced_tokens(self):
+        """As published files have them: no language, one language, and none of Whisper's."""
+        first, en, de, transcribe, translate, last = range(FIRST_SPECIAL, FIRST_SPECIAL + 6)
+        self.many_languages({"forced_decoder_ids": [[1, None], [2, translate]],
+                             "lang_to_id": {"<|en|>": en, "<|de|>": de}})
+        heard = FIRST_SPECIAL + SPECIAL.index(self.language())
+        for options, want in (((), [first, heard, translate, last]),
+                              (("--task", "transcribe"), [first, heard, transcribe, last]),
+                              (("--language", "de"), [first, de, translate, last])):
+            self.assertEqual(self.begun(*options), self.begun("--decoder-tokens", ids(want)))
+        # Of those that the file lists alone.
+        (self.model / "generation_config.json").write_text(json.dumps(
+            {"forced_decoder_ids": [[1, None], [2, transcribe], [3, last]],
+             "lang_to_id": {"<|de|>": de}}))
+        compile_model(self.model, self.binary)
+        self.assertEqual(self.begun(), self.begun("--decoder-tokens",
+                                                  ids([first, de, transcribe, last])))
+
+    def test_forced_tokens_of_one_language(self):
+        write_tokenizer(self.model)
+        last = FIRST_SPECIAL + SPECIAL.index("notimestamps")
+        (self.model / "generation_config.json").write_text(
+            json.dumps({"forced_decoder_ids": [[1, last]]}))
+        compile_model(self.model, self.binary)
+        self.sound(3000)
+        self.assertEqual(self.begun(), self.begun("--decoder-tokens", ids([FIRST_SPECIAL, last])))
+
+    def written(self, *options, count=6):
+        text = run(self.binary, "run", *options, "-n", count, "--temperature", "0", "--ignore-eos",
+                   "--print-tokens", "--quiet").stdout
+        return [int(token) for token in text.split()]
+
+    def greedy(self, count, always=(), first=()):
+        written = [3]
+        for i in range(count):
+            row = self.heard(written)[-1]
+            barred = set(always) | (set(first) if i == 0 else set())
+            written.append(max((t for t in range(VOCAB) if t not in barred), key=row.__getitem__))
+        return written[1:]
+
+    def test_suppressed_tokens(self):
+        self.sound(3000)
+        free = self.greedy(6)
+        once = self.greedy(6, first=free[:1])
+        never = self.greedy(6, always=once[:2], first=free[:1])
+        self.assertTrue(free != once != never)
+        self.assertNotEqual(free, never)
+        for settings, where, want in (
+                ({}, "generation_config.json", free),
+                ({"begin_suppress_tokens": free[:1]}, "generation_config.json", once),
+                ({"begin_suppress_tokens": free[:1], "suppress_tokens": once[:2]},
+                 "generation_config.json", never),
+                # Old checkpoints say it here.
+                ({"begin_suppress_tokens": free[:1], "suppress_tokens": once[:2]}, "config.json",
+                 never)):
+            path = self.model / where
+            (self.model / "generation_config.json").unlink(missing_ok=True)
+            before = json.loads(path.read_text()) if path.exists() else {}
+            path.write_text(json.dumps({**before, **settings}))
+            compile_model(self.model, self.binary)
+            self.assertEqual(self.written("--audio", self.tmp / "a.wav"), want, settings)
+
+    def test_windows(self):
+        """What is longer than the model reads at once is as if it were cut."""
+        for name, matrix in self.tensors.items():
+            if name.endswith("encoder_attn.out_proj.weight"):  # so that texts depend on sounds
+                self.tensors[name] = [[8 * x for x in row] for row in matrix]
+        self.family.write(self.model, self.tensors)
+        compile_model(self.model, self.binary)
+        length, cut = FRAMES * 160, []
+        generator = random.Random(4)
+        samples = [round((0.4 * math.sin(0.02 * i * (1 + i / length) ** 2) +
+                          0.1 * generator.gauss(0, i // length)) * 32768) / 32768
+                   for i in range(2 * length + 700)]
+        samples = [max(-1.0, min(x, 0.99)) for x in samples]
+        for first in range(0, len(samples), length):
+            wav = write_wav(self.tmp / "part.wav", samples[first:first + length])
+            cut.append(self.written("--audio", wav))
+        self.assertEqual(len(cut), 3)
+        self.assertNotEqual(cut[0], cut[1])
+        whole = write_wav(self.tmp / "whole.wav", samples)
+        self.assertEqual(self.written("--audio", whole), sum(cut, []))
+        self.assertIn("expected at most 0.4 s of sound",
+                      self.refuse(self.binary, "logits", "--audio", whole, "-o", self.tmp / "l.npy"))
+
+    def test_bad_generation(self):
+        for settings, message in (
+                ({"suppress_tokens": [1, VOCAB]}, "suppress_tokens: expected token ids from 0 to"),
+                ({"suppress_tokens": [-1]}, "suppress_tokens: expected token ids from 0 to"),
+                ({"suppress_tokens": 3}, "suppress_tokens: expected a list of up to 1024 token ids"),
+                ({"begin_suppress_tokens": ["a"]}, "begin_suppress_tokens: expected integers"),
+                ({"forced_decoder_ids": [[2, 5]]},
+                 "forced_decoder_ids: expected a list of [position, token], the positions 1, 2, 3"),
+                ({"forced_decoder_ids": [[1, 5], [2, None]]}, "forced_decoder_ids: expected a list"),
+                ({"forced_decoder_ids": [[1, VOCAB]]}, "forced_decoder_ids: expected token ids from"),
+                ({"forced_decoder_ids": {}}, "forced_decoder_ids: expected a list of [position"),
+                ({"lang_to_id": {"<|en|>": VOCAB}}, "lang_to_id: expected token ids from 0 to"),
+                ({"lang_to_id": [1]}, "lang_to_id: expected an object of languages")):
+            (self.model / "generation_config.json").write_text(json.dumps(settings))
+            result = stc("compile", self.model, "-o", self.tmp / "m", check=False)
+            self.assertEqual(result.returncode, 1, settings)
+            lines = result.stderr.decode().strip().splitlines()
+            self.assertEqual(len(lines), 1, lines)
+            self.assertIn(message, lines[0])
 
     def refuse(self, *arguments):
         result = run(*arguments, check=False)
@@ -203,8 +357,6 @@ class Sound(TemporaryDirectoryTest):
                                  ({"channels": 0}, "expected one channel or more")):
             wav = write_wav(self.tmp / "a.wav", [0.1] * 100, **options)
             self.assertIn(message, self.refuse(self.binary, "run", "--audio", wav))
-        wav = write_wav(self.tmp / "a.wav", [0.1] * 6401)
-        self.assertIn("expected at most 0.4 s of sound", self.refuse(self.binary, "run", "--audio", wav))
         wav.write_bytes(b"RIFF")
         self.assertIn("expected a WAV file", self.refuse(self.binary, "run", "--audio", wav))
         self.assertIn("got one of kind encoder-decoder", self.refuse(self.binary, "run", "--chat"))

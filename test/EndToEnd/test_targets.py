@@ -55,7 +55,8 @@ class Targets(TemporaryDirectoryTest):
         self.assertEqual(info["device"], {"id": "cpu", "refused": ""})
         for device, error in (("cuda", f"{self.model}: device: expected a model with code for a GPU"),
                               ("cuda:0", f"{self.model}: device: expected a model with code for a"),
-                              ("gpu", "run: --device: expected auto, cpu, cuda or cuda:N, got gpu")):
+                              ("gpu", "run: --device: expected auto, cpu, cuda, cuda:N, hip, hip:N, "
+                                      "opencl or opencl:N, got gpu")):
             result = run(self.model, "run", "-p", "x", "--device", device, check=False)
             self.assertEqual(result.returncode, 1)
             self.assertEqual(result.stdout, b"")
@@ -104,7 +105,7 @@ class Targets(TemporaryDirectoryTest):
             result = stc("compile", BOOKS, "-o", self.model, f"--emit={kind}", "--target",
                          "x86-64-v2,x86-64-v3", check=False)
             self.assertEqual(result.returncode, 1)
-            self.assertIn("--target: expected one target for --emit=asm, ptx, llvm",
+            self.assertIn("--target: expected one target for --emit=asm, ptx, hsaco, spirv, llvm",
                           result.stderr.decode())
             self.assertFalse(self.model.exists())
         # Until the weights are packed, targets do not differ.

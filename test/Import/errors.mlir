@@ -42,7 +42,7 @@
 // ODD: error: {{.*}}: head_dim{{.*}}: expected {{.*}}even
 // FACTORS: error: {{.*}}.factors: tensor rope_freqs.weight: expected 2 factors, got 3
 // MODEL: error: {{.*}}config.json: model_type: expected one of {{.*}}llama{{.*}}, got 'gpt3' (the nearest is gpt2)
-// KVCACHE: error: kv-cache: expected f32, f16 or int8, got int4
+// KVCACHE: error: kv-cache: expected f32, f16, int8 or fp8, got int4
 // CONTEXT: error: {{.*}}.context: max-context: expected 0 to 1073741824, got -1
 // PATH: error: stc-import: expected the option path to name a checkpoint, got none
 // ABSENT: error: {{.*}}.absent

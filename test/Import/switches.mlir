@@ -9,7 +9,7 @@
 // RUN: stc-opt %s --stc-import=path=%t.qwen2 | FileCheck %s --check-prefix=QWEN --implicit-check-not=o_bias
 // RUN: %python %S/Inputs/checkpoint.py %t.bias --set attention_bias=true --set mlp_bias=true
 // RUN: stc-opt %s --stc-import=path=%t.bias | FileCheck %s --check-prefix=BIAS
-// RUN: %python %S/Inputs/checkpoint.py %t.types --type model.layers.0.self_attn.q_proj.weight=BF16 --type model.norm.weight=F16
+// RUN: %python %S/Inputs/checkpoint.py %t.types --type model.layers.0.self_attn.q_proj.weight=BF16 --type model.layers.1.self_attn.k_proj.weight=F16 --type model.norm.weight=F16
 // RUN: stc-opt %s --stc-import=path=%t.types | FileCheck %s --check-prefix=TYPES
 // RUN: stc-opt %s --stc-import='path=%t.types max-context=100' | FileCheck %s --check-prefix=CONTEXT
 // RUN: stc-opt %s --stc-import='path=%t.types kv-cache=int8' | FileCheck %s --check-prefix=INT8
@@ -47,9 +47,10 @@
 // BIAS: stc.linear
 // BIAS-NOT: bias
 
-// bf16 stays, f16 is widened by the weight store.
+// bf16 stays, f16 in matrices too; vectors of f16 are widened by the weight store.
 // TYPES: stc.weight @layers.0.q : tensor<8x8xbf16>
 // TYPES: stc.weight @layers.1.q : tensor<8x8xf32>
+// TYPES: stc.weight @layers.1.k : tensor<4x8xf16>
 // TYPES: stc.weight @final_norm : tensor<8xf32>
 
 // CONTEXT: capacity = 112>

@@ -5,6 +5,7 @@
 // RUN: stc-opt %s --stc-interpret='function=epilogues weights=%t.section' -o /dev/null | FileCheck %s --check-prefix=EPILOGUES
 // RUN: stc-opt %s --stc-interpret='function=split weights=%t.section' -o /dev/null | FileCheck %s --check-prefix=SPLIT
 // RUN: stc-opt %s --stc-interpret='function=rows weights=%t.section' -o /dev/null | FileCheck %s --check-prefix=ROWS
+// RUN: stc-opt %s --stc-interpret='function=minimums weights=%t.section' -o /dev/null | FileCheck %s --check-prefix=MINIMUMS
 // RUN: not stc-opt %s --stc-interpret=function=floats -o /dev/null 2>&1 | FileCheck %s --check-prefix=MISSING
 
 packed.weight @dense8 : !packed.weight<2x40, #packed.layout<dense, i8, group = 32>> offset 0 bytes 1216 density 1.0
@@ -21,6 +22,7 @@ packed.weight @block8 : !packed.weight<2x40, #packed.layout<block, i8, group = 3
 packed.weight @block4 : !packed.weight<2x40, #packed.layout<block, i4, group = 32>> offset 7936 bytes 704 density 0.5
 packed.weight @dense16 : !packed.weight<3x2, #packed.layout<dense, bf16>> offset 8640 bytes 192 density 1.0
 packed.weight @dense4r : !packed.weight<2x40, #packed.layout<dense, i4, group = 128, per_row = true>> offset 8832 bytes 1216 density 0.5
+packed.weight @dense4m : !packed.weight<2x40, #packed.layout<dense, i4, group = 16, minimums = true>> offset 10048 bytes 768 density 1.0
 
 // Activations are 1 but for 127 in column 0 and -127 in column 32, so that every scale is 1.
 // Row 0: 0.5 * (127 + 7 - 2 * 8) + 0.25 * (-127 + 1 - 2 * 2) = 59 - 32.5.
@@ -123,6 +125,26 @@ func.func @rows() -> !r {
   %w = packed.get_weight @dense4r : !packed.weight<2x40, #packed.layout<dense, i4, group = 128, per_row = true>>
   %y = packed.matmul ins(%c, %s, %t : tensor<1x128xi8>, tensor<1x1xf32>, tensor<1x1xi32>)
       weight(%w : !packed.weight<2x40, #packed.layout<dense, i4, group = 128, per_row = true>>)
+      outs(%y0 : !r) -> !r
+  return %y : !r
+}
+
+// Codes are 8 more than those above, times scales, minus minimums that are not quite 8 times those:
+// 0.5 * 122 + 0.5 * 142, 0.25 * 122 - 0.25 * 142 and 2 * -130 + -120; 8, 2 * 8 - 142 and 0.5 * 4.
+// MINIMUMS: 1x2
+// MINIMUMS-NEXT: -253 -116
+func.func @minimums() -> !r {
+  %x = arith.constant dense<[[127.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 127.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -127.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]]> : tensor<1x40xf32>
+  %c0 = tensor.empty() : tensor<1x48xi8>
+  %s0 = tensor.empty() : tensor<1x3xf32>
+  %t0 = tensor.empty() : tensor<1x3xi32>
+  %y0 = tensor.empty() : !r
+  %c, %s, %t = packed.quantize_activations ins(%x : tensor<1x40xf32>)
+      outs(%c0, %s0, %t0 : tensor<1x48xi8>, tensor<1x3xf32>, tensor<1x3xi32>) group 16 sum_factor -1
+      -> tensor<1x48xi8>, tensor<1x3xf32>, tensor<1x3xi32>
+  %w = packed.get_weight @dense4m : !packed.weight<2x40, #packed.layout<dense, i4, group = 16, minimums = true>>
+  %y = packed.matmul ins(%c, %s, %t : tensor<1x48xi8>, tensor<1x3xf32>, tensor<1x3xi32>)
+      weight(%w : !packed.weight<2x40, #packed.layout<dense, i4, group = 16, minimums = true>>)
       outs(%y0 : !r) -> !r
   return %y : !r
 }

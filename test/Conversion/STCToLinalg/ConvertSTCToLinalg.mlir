@@ -116,10 +116,16 @@ func.func @layer_norm(%x: tensor<?x4xf32>, %w: tensor<4xf32>, %b: tensor<4xf32>)
 // CHECK-LABEL: func.func @multipliers
 // CHECK: arith.mulf %{{.*}}, %{{.*}} : f32
 // CHECK: math.tanh
+// CHECK: %[[MOST:.*]] = arith.minimumf %{{.*}}, %{{.*}} : f32
+// CHECK: arith.maximumf %[[MOST]], %{{.*}} : f32
+// CHECK: %[[POSITIVE:.*]] = arith.maximumf %{{.*}}, %{{.*}} : f32
+// CHECK: arith.mulf %[[POSITIVE]], %[[POSITIVE]] : f32
 func.func @multipliers(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
   %a = stc.scale %x by 3.0 : (tensor<?x4xf32>) -> tensor<?x4xf32>
   %b = stc.soft_cap %a cap 30.0 : (tensor<?x4xf32>) -> tensor<?x4xf32>
-  return %b : tensor<?x4xf32>
+  %c = stc.clamp %b limit 8.0 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %d = stc.activation <relu2> %c : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return %d : tensor<?x4xf32>
 }
 
 // CHECK-LABEL: func.func @positions

@@ -4,7 +4,7 @@
 // Weights become packed weights in order, aligned; unused ones disappear.
 
 // CHECK: packed.weight @table : !packed.weight<4x4, #packed.layout<rows, bf16>> offset 0 bytes 192 density 1.000000e+00 {reason = "read row by row"}
-// CHECK: packed.weight @norm : !packed.weight<1x4, #packed.layout<rows, f32>> offset 192 bytes 192 density 5.000000e-01 {reason = "norm weight or bias"}
+// CHECK: packed.weight @norm : !packed.weight<1x4, #packed.layout<rows, f32>> offset 192 bytes 192 density 5.000000e-01 {reason = "norm weight, bias or order"}
 // CHECK-NOT: @unused
 // CHECK: packed.weight @w : !packed.weight<4x4, #packed.layout<dense, f32>> offset 384 bytes 384
 // CHECK: packed.weight @b : !packed.weight<1x4, #packed.layout<rows, f32>> offset 768
@@ -207,4 +207,54 @@ func.func @rotated(%x: tensor<?x32xf32>, %cos: tensor<?x16xf32>, %sin: tensor<?x
   %c = stc.rotary_embedding %l, %cos8, %sin8
       : (tensor<?x32xf32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x32xf32>
   return %a, %b, %c : tensor<?x32xf32>, tensor<?x32xf32>, tensor<?x32xf32>
+}
+
+// -----
+
+// A layer norm of groups is a centred norm; a matrix of weights becomes a vector, row after row.
+
+stc.weight @own : tensor<2x4xbf16> {value = dense<1.0> : tensor<2x4xbf16>}
+stc.weight @shared : tensor<4xf32> {value = dense<1.0> : tensor<4xf32>}
+
+// CHECK-LABEL: func.func @norms_of_groups
+// CHECK: %[[W:.*]] = packed.get_weight @own : <2x4, #packed.layout<rows, f32>>
+// CHECK: %[[V:.*]] = packed.vector %[[W]] : {{.*}} -> tensor<8xf32>
+// CHECK: %[[A:.*]] = packed.rms_norm centred ins(%{{.*}}, %[[V]] : tensor<3x8xf32>, tensor<8xf32>) outs({{.*}}) groups 2 epsilon
+// CHECK: packed.rms_norm centred ins(%[[A]], %{{.*}} : tensor<3x8xf32>, tensor<4xf32>) outs({{.*}}) groups 2 epsilon
+// CHECK: packed.rms_norm ins(%{{.*}}, %{{.*}} : tensor<3x8xf32>, tensor<8xf32>) outs({{.*}}) groups 2 epsilon
+func.func @norms_of_groups(%x: tensor<3x8xf32>) -> tensor<3x8xf32> {
+  %own = stc.get_weight @own : tensor<2x4xbf16>
+  %shared = stc.get_weight @shared : tensor<4xf32>
+  %a = stc.layer_norm %x, %own groups 2 epsilon 1.0e-05
+      : (tensor<3x8xf32>, tensor<2x4xbf16>) -> tensor<3x8xf32>
+  %b = stc.layer_norm %a, %shared groups 2 epsilon 1.0e-05
+      : (tensor<3x8xf32>, tensor<4xf32>) -> tensor<3x8xf32>
+  %c = stc.rms_norm %b, %own groups 2 epsilon 1.0e-05
+      : (tensor<3x8xf32>, tensor<2x4xbf16>) -> tensor<3x8xf32>
+  return %c : tensor<3x8xf32>
+}
+
+// -----
+
+// Quantization reads columns in any order; for floats they are put into it.
+stc.weight @order : tensor<32xf32> {value = dense<0.0> : tensor<32xf32>}
+stc.weight @codes : tensor<16x32xf32> {value = dense<1.0> : tensor<16x32xf32>,
+    quant = #stc.quant<"rtn:int8-g32", error = 0.0 : f64>}
+stc.weight @floats : tensor<16x32xf32> {value = dense<1.0> : tensor<16x32xf32>}
+
+// CHECK-LABEL: func.func @permuted
+// CHECK-SAME: (%[[X:.*]]: tensor<?x32xf32>)
+// CHECK: %[[WEIGHT:.*]] = packed.get_weight @order
+// CHECK: %[[ORDER:.*]] = packed.vector %[[WEIGHT]]
+// CHECK: %[[SORTED:.*]] = packed.permute_features ins(%[[X]], %[[ORDER]] : tensor<?x32xf32>, tensor<32xf32>)
+// CHECK: packed.quantize_activations ins(%[[X]] : tensor<?x32xf32>) order(%[[ORDER]] : tensor<32xf32>)
+// CHECK: packed.matmul ins(%[[SORTED]]
+func.func @permuted(%x: tensor<?x32xf32>) -> (tensor<?x16xf32>, tensor<?x16xf32>) {
+  %order = stc.get_weight @order : tensor<32xf32>
+  %sorted = stc.permute_features %x, %order : (tensor<?x32xf32>, tensor<32xf32>) -> tensor<?x32xf32>
+  %codes = stc.get_weight @codes : tensor<16x32xf32>
+  %y = stc.linear %sorted, %codes : (tensor<?x32xf32>, tensor<16x32xf32>) -> tensor<?x16xf32>
+  %floats = stc.get_weight @floats : tensor<16x32xf32>
+  %z = stc.linear %sorted, %floats : (tensor<?x32xf32>, tensor<16x32xf32>) -> tensor<?x16xf32>
+  return %y, %z : tensor<?x16xf32>, tensor<?x16xf32>
 }

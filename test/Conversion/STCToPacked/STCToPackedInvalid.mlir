@@ -50,3 +50,14 @@ func.func @f(%x: tensor<?x64xf32>) -> tensor<?x4xf32> {
   %y = stc.linear %x, %w : (tensor<?x64xf32>, tensor<4x64xf32>) -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+// -----
+
+stc.weight @order : tensor<4xf32> {value = dense<[0.0, 1.0, 2.0, 4.0]> : tensor<4xf32>,
+                                   packed.layout = #packed.layout<rows, f32>}
+func.func @f(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %order = stc.get_weight @order : tensor<4xf32>
+  // expected-error @below {{expected @order to hold whole numbers from 0 to 3, got 4.0}}
+  %y = stc.permute_features %x, %order : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}

@@ -5,11 +5,11 @@
 
 // CHECK: stc.weight @table {{.*}}packed.layout = #packed.layout<rows, bf16>, packed.reason = "read row by row"
 // CHECK: stc.weight @tied {{.*}}packed.layout = #packed.layout<dense, bf16>, packed.reason = "serves both embedding and head"
-// CHECK: stc.weight @norm {{.*}}packed.layout = #packed.layout<rows, f32>, packed.reason = "norm weight or bias"
+// CHECK: stc.weight @norm {{.*}}packed.layout = #packed.layout<rows, f32>, packed.reason = "norm weight, bias or order"
 // CHECK: stc.weight @bias {{.*}}packed.layout = #packed.layout<rows, f32>
 // CHECK: stc.weight @f32 {{.*}}packed.layout = #packed.layout<dense, f32>, packed.reason = "not quantized"
 // CHECK: stc.weight @f16 {{.*}}packed.layout = #packed.layout<dense, f16>
-// CHECK: stc.weight @pruned {{.*}}packed.layout = #packed.layout<dense, bf16>, packed.pattern = "2:4", packed.reason = "pruned but not quantized: sparse layouts store codes only"
+// CHECK: stc.weight @pruned {{.*}}packed.layout = #packed.layout<dense, bf16>, packed.pattern = "2:4", packed.reason = "stays dense: sparse floats need a multiple of 32 columns, not 4"
 // CHECK: stc.weight @unused
 // CHECK-NOT: packed.layout
 // CHECK: func.func
@@ -41,6 +41,72 @@ func.func @f(%tokens: tensor<?xi32>) -> tensor<?x4xf32> {
   %5 = stc.linear %4, %pruned : (tensor<?x4xf32>, tensor<4x4xbf16>) -> tensor<?x4xf32>
   %6 = stc.linear %5, %tied : (tensor<?x4xf32>, tensor<4x4xbf16>) -> tensor<?x4xf32>
   return %6 : tensor<?x4xf32>
+}
+
+// -----
+
+// Pruned floats, and floats whose zeros came with the checkpoint: N:M or a bitmap where it is smaller
+// than dense. Tables stay as they are.
+
+// CHECK: stc.weight @nm {{.*}}packed.layout = #packed.layout<nm, bf16, n = 2, m = 4>, packed.pattern = "2:4", packed.reason = "2:4 takes 36992 bytes, dense would take 65664"
+// CHECK: stc.weight @nm8 {{.*}}packed.layout = #packed.layout<nm, f32, n = 4, m = 8>, packed.pattern = "4:8", packed.reason = "4:8 takes
+// CHECK: stc.weight @bitmap {{.*}}packed.layout = #packed.layout<bitmap, f16>, packed.pattern = "0.5", packed.reason = "bitmap takes {{[0-9]+}} bytes, dense would take 65664"
+// CHECK: stc.weight @few {{.*}}packed.layout = #packed.layout<dense, bf16>, packed.pattern = "0.125", packed.reason = "stays dense: 88 % of the weights are not zero, a bitmap pays off up to 75 %"
+// CHECK: stc.weight @odd {{.*}}packed.layout = #packed.layout<bitmap, bf16>, packed.pattern = "1:32"
+// CHECK: stc.weight @thick {{.*}}packed.layout = #packed.layout<dense, bf16>, packed.pattern = "15:16", packed.reason = "stays dense: 15:16 would take 65664 bytes, dense takes 65664"
+// CHECK: stc.weight @block {{.*}}packed.layout = #packed.layout<bitmap, bf16>, packed.pattern = "block16x4:0.75", packed.reason = "as blocks hold codes only, a bitmap takes {{[0-9]+}} bytes, dense would take 65664"
+// CHECK: stc.weight @found {{.*}}packed.layout = #packed.layout<nm, bf16, n = 2, m = 4>, packed.pattern = "2:4"
+// CHECK: stc.weight @found_three {{.*}}packed.layout = #packed.layout<nm, f32, n = 3, m = 4>, packed.pattern = "3:4"
+// CHECK: stc.weight @found_one {{.*}}packed.layout = #packed.layout<bitmap, f32>, packed.pattern = "0.96875", packed.reason = "bitmap takes 320 bytes, dense would take 2176"
+// CHECK: stc.weight @found_few {{.*}}packed.layout = #packed.layout<dense, f32>, packed.reason = "not quantized"
+// CHECK: stc.weight @table {{.*}}packed.layout = #packed.layout<rows, bf16>
+// CHECK: stc.weight @tied {{.*}}packed.layout = #packed.layout<dense, bf16>
+!w = tensor<128x256xbf16>
+!h = tensor<128x256xf16>
+!f = tensor<128x256xf32>
+!v = tensor<1x32xf32>
+stc.weight @nm : !w {value = dense<1.0> : !w, prune = #stc.prune<"magnitude:2:4", density = 5.0e-01 : f64>}
+stc.weight @nm8 : !f {value = dense<1.0> : !f, prune = #stc.prune<"magnitude:4:8", density = 5.0e-01 : f64>}
+stc.weight @bitmap : !h {value = dense<1.0> : !h, prune = #stc.prune<"magnitude:0.5", density = 5.0e-01 : f64>}
+stc.weight @few : !w {value = dense<1.0> : !w, prune = #stc.prune<"magnitude:0.125", density = 8.75e-01 : f64>}
+stc.weight @odd : !w {value = dense<1.0> : !w, prune = #stc.prune<"magnitude:1:32", density = 3.125e-02 : f64>}
+stc.weight @thick : !w {value = dense<1.0> : !w, prune = #stc.prune<"magnitude:15:16", density = 9.375e-01 : f64>}
+stc.weight @block : !w {value = dense<1.0> : !w, prune = #stc.prune<"magnitude:block16x4:0.75", density = 2.5e-01 : f64>}
+stc.weight @found : tensor<1x32xbf16> {value = dense<[[1.0, 0.0, 0.0, 2.0, 1.0, 0.0, 0.0, 2.0, 1.0, 0.0, 0.0, 2.0, 1.0, 0.0, 0.0, 2.0, 1.0, 0.0, 0.0, 2.0, 1.0, 0.0, 0.0, 2.0, 1.0, 0.0, 0.0, 2.0, 1.0, 0.0, 0.0, 2.0]]> : tensor<1x32xbf16>}
+stc.weight @found_three : !v {value = dense<[[1.0, 0.0, 3.0, 2.0, 1.0, 0.0, 3.0, 2.0, 1.0, 0.0, 3.0, 2.0, 1.0, 0.0, 3.0, 2.0, 1.0, 0.0, 3.0, 2.0, 1.0, 0.0, 3.0, 2.0, 1.0, 0.0, 3.0, 2.0, 1.0, 0.0, 3.0, 2.0]]> : !v}
+stc.weight @found_one : !v {value = dense<[[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]> : !v}
+stc.weight @found_few : !v {value = dense<[[1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]]> : !v}
+stc.weight @table : !w {value = dense<0.0> : !w}
+stc.weight @tied : !w {value = dense<0.0> : !w}
+func.func @f(%x: tensor<?x256xf32>, %y: tensor<?x32xf32>, %tokens: tensor<?xi32>) {
+  %nm = stc.get_weight @nm : !w
+  %nm8 = stc.get_weight @nm8 : !f
+  %bitmap = stc.get_weight @bitmap : !h
+  %few = stc.get_weight @few : !w
+  %odd = stc.get_weight @odd : !w
+  %thick = stc.get_weight @thick : !w
+  %block = stc.get_weight @block : !w
+  %found = stc.get_weight @found : tensor<1x32xbf16>
+  %found_three = stc.get_weight @found_three : !v
+  %found_one = stc.get_weight @found_one : !v
+  %found_few = stc.get_weight @found_few : !v
+  %table = stc.get_weight @table : !w
+  %tied = stc.get_weight @tied : !w
+  %0 = stc.linear %x, %nm : (tensor<?x256xf32>, !w) -> tensor<?x128xf32>
+  %1 = stc.linear %x, %nm8 : (tensor<?x256xf32>, !f) -> tensor<?x128xf32>
+  %2 = stc.linear %x, %bitmap : (tensor<?x256xf32>, !h) -> tensor<?x128xf32>
+  %3 = stc.linear %x, %few : (tensor<?x256xf32>, !w) -> tensor<?x128xf32>
+  %4 = stc.linear %x, %odd : (tensor<?x256xf32>, !w) -> tensor<?x128xf32>
+  %5 = stc.linear %x, %thick : (tensor<?x256xf32>, !w) -> tensor<?x128xf32>
+  %6 = stc.linear %x, %block : (tensor<?x256xf32>, !w) -> tensor<?x128xf32>
+  %7 = stc.linear %y, %found : (tensor<?x32xf32>, tensor<1x32xbf16>) -> tensor<?x1xf32>
+  %8 = stc.linear %y, %found_three : (tensor<?x32xf32>, !v) -> tensor<?x1xf32>
+  %9 = stc.linear %y, %found_one : (tensor<?x32xf32>, !v) -> tensor<?x1xf32>
+  %10 = stc.linear %y, %found_few : (tensor<?x32xf32>, !v) -> tensor<?x1xf32>
+  %11 = stc.embedding %tokens, %table : (tensor<?xi32>, !w) -> tensor<?x256xf32>
+  %12 = stc.embedding %tokens, %tied : (tensor<?xi32>, !w) -> tensor<?x256xf32>
+  %13 = stc.linear %12, %tied : (tensor<?x256xf32>, !w) -> tensor<?x128xf32>
+  return
 }
 
 // -----

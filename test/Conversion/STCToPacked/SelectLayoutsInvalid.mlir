@@ -3,7 +3,7 @@
 stc.weight @w : tensor<4xf32> {value = dense<1.0> : tensor<4xf32>}
 func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
   %w = stc.get_weight @w : tensor<4xf32>
-  // expected-error @below {{expected the weight @w to be read by stc.embedding, stc.linear, stc.rms_norm, stc.layer_norm or stc.attention, got arith.addf}}
+  // expected-error @below {{expected the weight @w to be read by stc.embedding, stc.linear, stc.permute_features, stc.rms_norm, stc.layer_norm, stc.grouped_gate or stc.attention, got arith.addf}}
   %y = arith.addf %x, %w : tensor<4xf32>
   return %y : tensor<4xf32>
 }

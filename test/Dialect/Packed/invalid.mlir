@@ -31,6 +31,24 @@ func.func private @f(!packed.weight<8x4, #packed.layout<pairs, i8, group = 32, n
 
 // -----
 
+// #packed.layout (C1): sparse floats with a group
+// expected-error @+1 {{layout group: expected 0 for floats, got 32 (C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<bitmap, bf16, group = 32>>)
+
+// -----
+
+// #packed.layout (C1): blocks of floats
+// expected-error @+1 {{layout element: expected int8 or int4 in blocks, got f32 (C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<block, f32>>)
+
+// -----
+
+// #packed.layout (C1): N of M of floats
+// expected-error @+1 {{layout n: expected 1 to 3, got 4 (C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<nm, f16, n = 4, m = 4>>)
+
+// -----
+
 // #packed.layout (C1): N of pairs
 // expected-error @+1 {{layout n: expected 1, 2, 4 or 8 in pairs, got 3 (C1)}}
 func.func private @f(!packed.weight<8x4, #packed.layout<pairs, i4, group = 32, n = 3, m = 16>>)
@@ -44,7 +62,7 @@ func.func private @f(!packed.weight<8x4, #packed.layout<pairs, i4, group = 32, n
 // -----
 
 // #packed.layout (C1): elements of blocks
-// expected-error @+1 {{layout element: expected int8 or int4 in a sparse layout, got int3 (C1)}}
+// expected-error @+1 {{layout element: expected int8 or int4 in blocks, got int3 (C1)}}
 func.func private @f(!packed.weight<8x4, #packed.layout<block, i3, group = 32>>)
 
 // -----
@@ -52,6 +70,24 @@ func.func private @f(!packed.weight<8x4, #packed.layout<block, i3, group = 32>>)
 // #packed.layout (C1): the group of scales of rows
 // expected-error @+1 {{layout group: expected 128 with scales of rows, got 64 (C1)}}
 func.func private @f(!packed.weight<8x4, #packed.layout<dense, i4, group = 64, per_row = true>>)
+
+// -----
+
+// #packed.layout (C1): groups that vectors of int3 cross
+// expected-error @+1 {{layout group: expected 32, 64 or 128, got 16 (C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<dense, i3, group = 16>>)
+
+// -----
+
+// #packed.layout (C1): minimums of a sparse layout
+// expected-error @+1 {{layout minimums: expected none unless the layout is dense and quantized, got minimums (C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<bitmap, i4, group = 32, minimums = true>>)
+
+// -----
+
+// #packed.layout (C1): minimums beside zeros
+// expected-error @+1 {{layout minimums: expected none beside zeros or scales of rows, got minimums (C1)}}
+func.func private @f(!packed.weight<8x4, #packed.layout<dense, i4, group = 32, asymmetric = true, minimums = true>>)
 
 // -----
 
@@ -100,6 +136,12 @@ module attributes {c = #packed.lowering_config<tokens = 1, accumulators = 1, pre
 // #packed.lowering_config (C7)
 // expected-error @+1 {{expects streams in [1, 8] that divide row_tiles (C7), but got 16}}
 module attributes {c = #packed.lowering_config<tokens = 1, accumulators = 1, prefetch = 0, row_tiles = 16, streams = 16>} {}
+
+// -----
+
+// #packed.lowering_config (C8)
+// expected-error @+1 {{expects a non-negative number of piece_tokens (C8), but got -1}}
+module attributes {c = #packed.lowering_config<tokens = 1, accumulators = 1, prefetch = 0, piece_tokens = -1>} {}
 
 // -----
 
@@ -305,9 +347,9 @@ func.func @f(%p: !llvm.ptr) {
 
 // packed.quantize_activations (C1)
 func.func @f(%x: tensor<?x32xf32>, %c: tensor<?x32xi8>, %s: tensor<?x1xf32>, %t: tensor<?x1xi32>) {
-  // expected-error @+1 {{expects a group of 32, 64 or 128 (C1), but got 16}}
+  // expected-error @+1 {{expects a group of 16, 32, 64 or 128 (C1), but got 8}}
   %r:3 = packed.quantize_activations ins(%x : tensor<?x32xf32>)
-      outs(%c, %s, %t : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>) group 16
+      outs(%c, %s, %t : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>) group 8
       -> tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>
   return
 }
@@ -331,6 +373,36 @@ func.func @f(%x: tensor<?x32xf32>, %c: tensor<?x32xi8>, %s: tensor<?x1xf32>, %t:
   %r:3 = packed.quantize_activations ins(%x : tensor<?x32xf32>)
       outs(%c, %s, %t : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>) group 32 offset 64
       -> tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>
+  return
+}
+
+// -----
+
+// packed.quantize_activations (C2): as many columns as the order has
+func.func @f(%x: tensor<?x64xf32>, %order: tensor<32xf32>, %c: tensor<?x64xi8>,
+             %s: tensor<?x2xf32>, %t: tensor<?x2xi32>) {
+  // expected-error @+1 {{expects 32 code columns, 1 scales and sums (C2), but got 64, 2, 2}}
+  %r:3 = packed.quantize_activations ins(%x : tensor<?x64xf32>) order(%order : tensor<32xf32>)
+      outs(%c, %s, %t : tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>) group 32
+      -> tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>
+  return
+}
+
+// -----
+
+// packed.permute_features (C1)
+func.func @f(%x: memref<?x8xf32>, %order: memref<7xf32>, %y: memref<?x8xf32>) {
+  // expected-error @+1 {{expects an order of 8 numbers (C1), but got 7}}
+  packed.permute_features ins(%x, %order : memref<?x8xf32>, memref<7xf32>) outs(%y : memref<?x8xf32>)
+  return
+}
+
+// -----
+
+// packed.permute_features (C2)
+func.func @f(%x: memref<3x8xf32>, %order: memref<4xf32>, %y: memref<?x4xf32>) {
+  // expected-error @+1 {{expects outs of the input's tokens (C2)}}
+  packed.permute_features ins(%x, %order : memref<3x8xf32>, memref<4xf32>) outs(%y : memref<?x4xf32>)
   return
 }
 
@@ -381,8 +453,20 @@ func.func @f(%x: tensor<?x32xf32>, %w: !packed.weight<32x32, #packed.layout<dens
 
 // packed.matmul (C1): split activations for another layout
 func.func @f(%x: tensor<?x32xf32>, %h: tensor<?x64xbf16>,
-             %w: !packed.weight<32x32, #packed.layout<dense, f16>>) {
+             %w: !packed.weight<32x32, #packed.layout<dense, f32>>) {
   // expected-error @+1 {{expects 1 inputs for this layout (C1), but got 2}}
+  %y = packed.matmul ins(%x, %h : tensor<?x32xf32>, tensor<?x64xbf16>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, f32>>)
+      outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C1): activations of another type than the weights
+func.func @f(%x: tensor<?x32xf32>, %h: tensor<?x64xbf16>,
+             %w: !packed.weight<32x32, #packed.layout<dense, f16>>) {
+  // expected-error @+1 {{expects split activations of the weights' type (C1), but got 'tensor<?x64xbf16>'}}
   %y = packed.matmul ins(%x, %h : tensor<?x32xf32>, tensor<?x64xbf16>)
       weight(%w : !packed.weight<32x32, #packed.layout<dense, f16>>)
       outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
@@ -393,7 +477,7 @@ func.func @f(%x: tensor<?x32xf32>, %h: tensor<?x64xbf16>,
 
 // packed.matmul (C1): split activations that are f32
 func.func @f(%x: tensor<?x32xf32>, %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
-  // expected-error @+1 {{expects split activations of bf16 (C1), but got 'tensor<?x32xf32>'}}
+  // expected-error @+1 {{expects split activations of the weights' type (C1), but got 'tensor<?x32xf32>'}}
   %y = packed.matmul ins(%x, %x : tensor<?x32xf32>, tensor<?x32xf32>)
       weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
       outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
@@ -402,13 +486,25 @@ func.func @f(%x: tensor<?x32xf32>, %w: !packed.weight<32x32, #packed.layout<dens
 
 // -----
 
+// packed.matmul (C2): columns of activations that were rounded for codes
+func.func @f(%h: tensor<?x64xf16>, %y: tensor<?x32xf32>,
+             %w: !packed.weight<32x64, #packed.layout<dense, i4, group = 32>>) {
+  // expected-error @+1 {{expects 96 input columns (C2), but got 64}}
+  %r = packed.matmul ins(%h : tensor<?x64xf16>)
+      weight(%w : !packed.weight<32x64, #packed.layout<dense, i4, group = 32>>)
+      outs(%y : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return
+}
+
+// -----
+
 // packed.matmul (C2): columns of split activations
-func.func @f(%x: tensor<?x32xf32>, %h: tensor<?x32xbf16>,
-             %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
-  // expected-error @+1 {{expects 64 columns of split activations (C2), but got 32}}
-  %y = packed.matmul ins(%x, %h : tensor<?x32xf32>, tensor<?x32xbf16>)
-      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
-      outs(%x : tensor<?x32xf32>) -> tensor<?x32xf32>
+func.func @f(%x: tensor<?x64xf32>, %h: tensor<?x64xbf16>, %y: tensor<?x32xf32>,
+             %w: !packed.weight<32x64, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects 96 columns of split activations, or twice as many of bf16 (C2), but got 'tensor<?x64xbf16>'}}
+  %r = packed.matmul ins(%x, %h : tensor<?x64xf32>, tensor<?x64xbf16>)
+      weight(%w : !packed.weight<32x64, #packed.layout<dense, bf16>>)
+      outs(%y : tensor<?x32xf32>) -> tensor<?x32xf32>
   return
 }
 
@@ -428,9 +524,19 @@ func.func @f(%x: tensor<8x32xf32>, %h: tensor<4x64xbf16>,
 
 // packed.split_activations (C1)
 func.func @f(%x: tensor<?x40xf32>, %h: tensor<?x80xbf16>) {
-  // expected-error @+1 {{expects outs of 192 columns (C1), but got 80}}
+  // expected-error @+1 {{expects outs of 96 columns, or twice as many of bf16 (C1), but got 'tensor<?x80xbf16>'}}
   %r = packed.split_activations ins(%x : tensor<?x40xf32>) outs(%h : tensor<?x80xbf16>)
       -> tensor<?x80xbf16>
+  return
+}
+
+// -----
+
+// packed.split_activations (C1): an f16 is no sum of two
+func.func @f(%x: tensor<?x40xf32>, %h: tensor<?x192xf16>) {
+  // expected-error @+1 {{expects outs of 96 columns, or twice as many of bf16 (C1), but got 'tensor<?x192xf16>'}}
+  %r = packed.split_activations ins(%x : tensor<?x40xf32>) outs(%h : tensor<?x192xf16>)
+      -> tensor<?x192xf16>
   return
 }
 
@@ -722,6 +828,31 @@ func.func @f(%i: index, %x: memref<?x32xf32, strided<[40, 1]>>, %y: memref<?x32x
 
 // -----
 
+// packed.matmul_tile (C3): a piece of the tokens that begins nowhere
+func.func @f(%i: index, %x: memref<?x32xf32>, %y: memref<?x32xf32>,
+             %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects a first token and piece_tokens together (C3)}}
+  packed.matmul_tile %i ins(%x : memref<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      outs(%y : memref<?x32xf32>)
+      config <tokens = 1, accumulators = 4, prefetch = 0, piece_tokens = 64>
+  return
+}
+
+// -----
+
+// packed.matmul_tile (C3): a first token, and no number of them
+func.func @f(%i: index, %x: memref<?x32xf32>, %y: memref<?x32xf32>,
+             %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
+  // expected-error @+1 {{expects a first token and piece_tokens together (C3)}}
+  packed.matmul_tile %i tokens from %i ins(%x : memref<?x32xf32>)
+      weight(%w : !packed.weight<32x32, #packed.layout<dense, bf16>>)
+      outs(%y : memref<?x32xf32>) config <tokens = 1, accumulators = 4, prefetch = 0>
+  return
+}
+
+// -----
+
 // packed.matmul_tile (C1): an input that is no matrix
 func.func @f(%i: index, %x: memref<f32>, %y: memref<?x32xf32>,
              %w: !packed.weight<32x32, #packed.layout<dense, bf16>>) {
@@ -876,6 +1007,42 @@ func.func @f(%acc: vector<32xi32>, %w: vector<128xi8>, %x: vector<8xi8>) {
 
 // -----
 
+// packed.matmul (C1): split activations of sparse floats
+func.func @f(%x: tensor<?x64xf32>, %h: tensor<?x192xbf16>, %y: tensor<?x16xf32>,
+             %w: !packed.weight<16x64, #packed.layout<bitmap, bf16>>) {
+  // expected-error @+1 {{expects 1 inputs for this layout (C1), but got 2}}
+  %z = packed.matmul ins(%x, %h : tensor<?x64xf32>, tensor<?x192xbf16>)
+      weight(%w : !packed.weight<16x64, #packed.layout<bitmap, bf16>>)
+      outs(%y : tensor<?x16xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C2): columns of sparse floats
+func.func @f(%x: tensor<?x64xf32>, %y: tensor<?x16xf32>,
+             %w: !packed.weight<16x40, #packed.layout<bitmap, bf16>>) {
+  // expected-error @+1 {{expects 40 input columns (C2), but got 64}}
+  %z = packed.matmul ins(%x : tensor<?x64xf32>)
+      weight(%w : !packed.weight<16x40, #packed.layout<bitmap, bf16>>)
+      outs(%y : tensor<?x16xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// packed.gather (C1): sparse floats
+func.func @f(%t: tensor<?xi32>, %y: tensor<?x64xf32>,
+             %w: !packed.weight<16x64, #packed.layout<bitmap, bf16>>) {
+  // expected-error @+1 {{expects a rows or dense float layout (C1), but got #packed.layout<bitmap, bf16>}}
+  %z = packed.gather ins(%t : tensor<?xi32>)
+      table(%w : !packed.weight<16x64, #packed.layout<bitmap, bf16>>)
+      outs(%y : tensor<?x64xf32>) -> tensor<?x64xf32>
+  return
+}
+
+// -----
+
 // packed.expand (C1)
 func.func @f(%w: vector<32xi8>, %mask: i64) {
   // expected-error @+1 {{must be vector of 8-bit signless integer values of length 64}}
@@ -978,9 +1145,19 @@ func.func @rotary(%x: memref<?x8xf32>, %c: memref<?x2xf32>) {
 
 // packed.rms_norm (C1)
 func.func @rms_norm(%x: memref<?x8xf32>, %w: memref<4xf32>) {
-  // expected-error @+1 {{expects positive groups and one weight value per column of a group (C1), but got 1 groups and 4 values for 8 columns}}
+  // expected-error @+1 {{expects positive groups and one weight value per column of a group, or of all (C1), but got 1 groups and 4 values for 8 columns}}
   packed.rms_norm ins(%x, %w : memref<?x8xf32>, memref<4xf32>) outs(%x : memref<?x8xf32>)
       groups 1 epsilon 0.0
+  return
+}
+
+// -----
+
+// packed.rms_norm (C1): columns that groups do not divide
+func.func @rms_norm(%x: memref<?x8xf32>, %w: memref<8xf32>) {
+  // expected-error @+1 {{or of all (C1), but got 3 groups and 8 values for 8 columns}}
+  packed.rms_norm centred ins(%x, %w : memref<?x8xf32>, memref<8xf32>) outs(%x : memref<?x8xf32>)
+      groups 3 epsilon 0.0
   return
 }
 
@@ -1031,6 +1208,34 @@ func.func @f(%x: memref<?x8xf32>) {
 func.func @f(%x: memref<?x8xf32>, %y: memref<?x4xf32>) {
   // expected-error @+1 {{expects out of the logits' shape (C2), but got 'memref<?x4xf32>'}}
   packed.top_k_gate ins(%x : memref<?x8xf32>) outs(%y : memref<?x4xf32>) k 2
+  return
+}
+
+// -----
+
+// packed.grouped_gate (C2)
+func.func @f(%x: memref<?x8xf32>) {
+  // expected-error @+1 {{expects groups that divide 8 columns, and as many or fewer that are kept (C2), but got 0 and 1}}
+  packed.grouped_gate ins(%x : memref<?x8xf32>) outs(%x : memref<?x8xf32>) k 1 groups 0 kept 1 best 1 scale 1.0
+  return
+}
+
+// -----
+
+// packed.grouped_gate (C4)
+func.func @f(%x: memref<?x8xf32>, %b: memref<7xf32>) {
+  // expected-error @+1 {{expects a correction of 8 numbers (C4), but got 7}}
+  packed.grouped_gate ins(%x : memref<?x8xf32>) correction(%b : memref<7xf32>) outs(%x : memref<?x8xf32>)
+      k 1 groups 1 kept 1 best 1 scale 1.0
+  return
+}
+
+// -----
+
+// packed.grouped_gate (C6)
+func.func @f(%x: memref<?x8xf32>, %y: memref<?x4xf32>) {
+  // expected-error @+1 {{expects out of the scores' shape (C6), but got 'memref<?x4xf32>'}}
+  packed.grouped_gate ins(%x : memref<?x8xf32>) outs(%y : memref<?x4xf32>) k 1 groups 1 kept 1 best 1 scale 1.0
   return
 }
 

@@ -26,7 +26,11 @@ packed.weight @b.1 : !packed.weight<64x64, #packed.layout<dense, bf16>> offset 1
 // CHECK-SAME: !packed.weight<8x4, #packed.layout<dense, i3, group = 32>>
 // CHECK-SAME: !packed.weight<8x4, #packed.layout<dense, i2, group = 32, asymmetric = true>>
 // CHECK-SAME: !packed.weight<8x4, #packed.layout<dense, i4, group = 128, per_row = true>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<dense, i2, group = 16, minimums = true>>
 // CHECK-SAME: !packed.weight<8x4, #packed.layout<rows, f16>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<bitmap, f32>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<bitmap, bf16>>
+// CHECK-SAME: !packed.weight<8x4, #packed.layout<nm, f16, n = 3, m = 8>>
 func.func private @layouts(!packed.weight<8x4, #packed.layout<rows, f32>>,
     !packed.weight<8x4, #packed.layout<rows, bf16>>,
     !packed.weight<8x4, #packed.layout<dense, f32>>,
@@ -38,7 +42,11 @@ func.func private @layouts(!packed.weight<8x4, #packed.layout<rows, f32>>,
     !packed.weight<8x4, #packed.layout<dense, i3, group = 32>>,
     !packed.weight<8x4, #packed.layout<dense, i2, group = 32, asymmetric = true>>,
     !packed.weight<8x4, #packed.layout<dense, i4, group = 128, per_row = true>>,
-    !packed.weight<8x4, #packed.layout<rows, f16>>)
+    !packed.weight<8x4, #packed.layout<dense, i2, group = 16, minimums = true>>,
+    !packed.weight<8x4, #packed.layout<rows, f16>>,
+    !packed.weight<8x4, #packed.layout<bitmap, f32>>,
+    !packed.weight<8x4, #packed.layout<bitmap, bf16>>,
+    !packed.weight<8x4, #packed.layout<nm, f16, n = 3, m = 8>>)
 
 // CHECK-LABEL: @weights
 func.func @weights(%i: index) {
@@ -88,6 +96,30 @@ func.func @quantize_activations(%x: tensor<?x40xf32>, %c0: tensor<?x64xi8>, %s0:
   return
 }
 
+// CHECK-LABEL: @ordered_activations
+func.func @ordered_activations(%x: tensor<?x64xf32>, %order: tensor<40xf32>, %c0: tensor<?x64xi8>,
+                               %s0: tensor<?x2xf32>, %t0: tensor<?x2xi32>) {
+  // CHECK: packed.quantize_activations
+  // PRETTY-SAME: ins(%{{.*}} : tensor<?x64xf32>) order(%{{.*}} : tensor<40xf32>) outs(
+  %c, %s, %t = packed.quantize_activations ins(%x : tensor<?x64xf32>) order(%order : tensor<40xf32>)
+      outs(%c0, %s0, %t0 : tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>) group 32
+      -> tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>
+  return
+}
+
+// CHECK-LABEL: @permute_features
+func.func @permute_features(%x: tensor<?x8xf32>, %order: tensor<8xf32>, %y0: tensor<?x8xf32>,
+                            %m: memref<?x8xf32>, %places: memref<8xf32>) {
+  // CHECK: packed.permute_features
+  // PRETTY-SAME: ins(%{{.*}}, %{{.*}} : tensor<?x8xf32>, tensor<8xf32>) outs(%{{.*}} : tensor<?x8xf32>) -> tensor<?x8xf32>
+  %y = packed.permute_features ins(%x, %order : tensor<?x8xf32>, tensor<8xf32>)
+      outs(%y0 : tensor<?x8xf32>) -> tensor<?x8xf32>
+  // CHECK: packed.permute_features
+  packed.permute_features ins(%m, %places : memref<?x8xf32>, memref<8xf32>)
+      outs(%m : memref<?x8xf32>)
+  return
+}
+
 // CHECK-LABEL: @split_activations
 func.func @split_activations(%x: tensor<?x40xf32>, %h0: tensor<?x192xbf16>, %m: memref<?x40xf32>,
                              %h1: memref<?x192xbf16>) {
@@ -96,6 +128,19 @@ func.func @split_activations(%x: tensor<?x40xf32>, %h0: tensor<?x192xbf16>, %m: 
       -> tensor<?x192xbf16>
   // CHECK: packed.split_activations ins(%{{.*}} : memref<?x40xf32>) outs(%{{.*}} : memref<?x192xbf16>){{$}}
   packed.split_activations ins(%m : memref<?x40xf32>) outs(%h1 : memref<?x192xbf16>)
+  return
+}
+
+// CHECK-LABEL: @rounded_matmul
+func.func @rounded_matmul(%x: tensor<?x40xf32>, %h0: tensor<?x96xf16>, %y0: tensor<?x16xf32>,
+    %w: !packed.weight<16x40, #packed.layout<dense, f16>>) {
+  // CHECK: packed.split_activations ins(%{{.*}} : tensor<?x40xf32>) outs(%{{.*}} : tensor<?x96xf16>) -> tensor<?x96xf16>
+  %h = packed.split_activations ins(%x : tensor<?x40xf32>) outs(%h0 : tensor<?x96xf16>)
+      -> tensor<?x96xf16>
+  // CHECK: packed.matmul ins(%{{.*}}, %{{.*}} : tensor<?x40xf32>, tensor<?x96xf16>)
+  %y = packed.matmul ins(%x, %h : tensor<?x40xf32>, tensor<?x96xf16>)
+      weight(%w : !packed.weight<16x40, #packed.layout<dense, f16>>)
+      outs(%y0 : tensor<?x16xf32>) -> tensor<?x16xf32>
   return
 }
 
@@ -140,6 +185,17 @@ func.func @matmul(%x: tensor<?x32xf32>, %y0: tensor<?x32xf32>, %b: tensor<32xf32
       weight(%w8 : !packed.weight<32x32, #packed.layout<dense, i8, group = 32>>)
       bias(%b : tensor<32xf32>) residual(%x : tensor<?x32xf32>) outs(%y0 : tensor<?x32xf32>)
       config <tokens = 1, accumulators = 4, prefetch = 8192> -> tensor<?x32xf32>
+  return
+}
+
+// Activations of sparse floats have the columns of the matrix, whatever its tiles are padded to.
+// CHECK-LABEL: @sparse_float_matmul
+func.func @sparse_float_matmul(%x: tensor<?x40xf32>, %y0: tensor<?x16xf32>,
+    %w: !packed.weight<16x40, #packed.layout<nm, bf16, n = 2, m = 4>>) {
+  // CHECK: packed.matmul ins(%{{.*}} : tensor<?x40xf32>) weight(%{{.*}} : <16x40, #packed.layout<nm, bf16, n = 2, m = 4>>)
+  %y = packed.matmul ins(%x : tensor<?x40xf32>)
+      weight(%w : !packed.weight<16x40, #packed.layout<nm, bf16, n = 2, m = 4>>)
+      outs(%y0 : tensor<?x16xf32>) -> tensor<?x16xf32>
   return
 }
 
@@ -293,6 +349,10 @@ func.func @heads(%x: tensor<?x16xf32>, %w: tensor<8xf32>, %c: tensor<?x2xf32>, %
   // PRETTY-SAME: ins(%{{.*}}, %{{.*}} : tensor<?x16xf32>, tensor<8xf32>) outs(%{{.*}} : tensor<?x16xf32>) groups 2 epsilon 1.000000e-05 -> tensor<?x16xf32>
   %y = packed.rms_norm ins(%x, %w : tensor<?x16xf32>, tensor<8xf32>)
       outs(%x : tensor<?x16xf32>) groups 2 epsilon 1.0e-05 -> tensor<?x16xf32>
+  // CHECK: packed.rms_norm
+  // PRETTY-SAME: centred ins(%{{.*}}, %{{.*}} : tensor<?x16xf32>, tensor<8xf32>) outs(%{{.*}} : tensor<?x16xf32>) groups 2 epsilon 1.000000e-05 -> tensor<?x16xf32>
+  %v = packed.rms_norm centred ins(%x, %w : tensor<?x16xf32>, tensor<8xf32>)
+      outs(%x : tensor<?x16xf32>) groups 2 epsilon 1.0e-05 -> tensor<?x16xf32>
   // CHECK: packed.rotary
   // PRETTY-SAME: head_dim 8 -> tensor<?x16xf32>
   %z = packed.rotary ins(%y, %c, %c : tensor<?x16xf32>, tensor<?x2xf32>, tensor<?x2xf32>)
@@ -315,6 +375,16 @@ func.func @attention_tile_with_cap(%q: memref<?x16xf32>, %kv_head: index, %layer
       cache(%cache[%layer, %position] : !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>)
       outs(%q : memref<?x16xf32>) heads 4 scale 5.0e-01 window 0 soft_cap 5.0e+01
   return
+}
+
+// CHECK-LABEL: @grouped_gate
+func.func @grouped_gate(%s: tensor<?x8xf32>, %b: tensor<8xf32>, %m: memref<?x8xf32>) -> tensor<?x8xf32> {
+  // CHECK: packed.grouped_gate normalized ins(%{{.*}} : tensor<?x8xf32>) correction(%{{.*}} : tensor<8xf32>) outs(%{{.*}} : tensor<?x8xf32>) k 2 groups 4 kept 2 best 2 scale 2.500000e+00 -> tensor<?x8xf32>
+  %g = packed.grouped_gate normalized ins(%s : tensor<?x8xf32>) correction(%b : tensor<8xf32>)
+      outs(%s : tensor<?x8xf32>) k 2 groups 4 kept 2 best 2 scale 2.5 -> tensor<?x8xf32>
+  // CHECK: packed.grouped_gate ins(%{{.*}} : memref<?x8xf32>) outs(%{{.*}} : memref<?x8xf32>) k 1 groups 1 kept 1 best 1 scale 1.000000e+00
+  packed.grouped_gate ins(%m : memref<?x8xf32>) outs(%m : memref<?x8xf32>) k 1 groups 1 kept 1 best 1 scale 1.0
+  return %g : tensor<?x8xf32>
 }
 
 // CHECK-LABEL: @experts

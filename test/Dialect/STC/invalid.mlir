@@ -110,7 +110,7 @@ func.func private @f(!stc.kv_cache<layers = 0, kv_heads = 1, head_dim = 4, capac
 // -----
 
 // !stc.kv_cache (C3)
-// expected-error @+1 {{expects elements of f32, f16 or i8 (C3), but got 'bf16'}}
+// expected-error @+1 {{expects elements of f32, f16, i8 or f8E4M3FN (C3), but got 'bf16'}}
 func.func private @f(!stc.kv_cache<layers = 1, kv_heads = 1, head_dim = 4, capacity = 16, element = bf16>)
 
 // -----
@@ -603,6 +603,63 @@ stc.weight @w : tensor<4xf32> {source = "w", offset = 0x7FF0000000000000 : f64}
 
 // -----
 
+// stc.weight (C7): twice
+// expected-error @+1 {{expects a row_order that names each of 2 rows once (C7)}}
+stc.weight @w : tensor<2x4xf32> {source = "w", row_order = dense<[1, 1]> : tensor<2xi32>}
+
+// -----
+
+// stc.weight (C7): another size
+// expected-error @+1 {{expects a row_order that names each of 2 rows once (C7)}}
+stc.weight @w : tensor<2x4xf32> {source = "w", row_order = dense<[1, 0, 2]> : tensor<3xi32>}
+
+// -----
+
+// stc.weight (C7): a matrix
+// expected-error @+1 {{expects a column_order that names each column of a 2-d weight once (C7)}}
+stc.weight @w : tensor<2x4xf32> {
+  source = "w", column_order = dense<[[0, 1], [2, 3]]> : tensor<2x2xi32>}
+
+// -----
+
+// stc.weight (C7): out of range
+// expected-error @+1 {{expects a column_order that names each column of a 2-d weight once (C7)}}
+stc.weight @w : tensor<2x4xf32> {source = "w", column_order = dense<[0, 1, 2, 4]> : tensor<4xi32>}
+
+// -----
+
+// stc.weight (C7): negative
+// expected-error @+1 {{expects a column_order that names each column of a 2-d weight once (C7)}}
+stc.weight @w : tensor<2x4xf32> {source = "w", column_order = dense<[0, 1, 2, -3]> : tensor<4xi32>}
+
+// -----
+
+// stc.weight (C7): a vector
+// expected-error @+1 {{expects a column_order that names each column of a 2-d weight once (C7)}}
+stc.weight @w : tensor<4xf32> {source = "w", column_order = dense<[0, 1, 2, 3]> : tensor<4xi32>}
+
+// -----
+
+// stc.permute_features (C1)
+func.func @f(%x: tensor<?x4xf32>, %order: tensor<5xf32>) {
+  // expected-error @+2 {{failed to infer returned types}}
+  // expected-error @+1 {{inferred type(s) 'tensor<?x5xf32>' are incompatible with return type(s) of operation 'tensor<?x4xf32>'}}
+  %y = stc.permute_features %x, %order : (tensor<?x4xf32>, tensor<5xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.permute_features (C2)
+func.func @f(%x: tensor<?x16777217xf32>, %order: tensor<16777217xf32>) {
+  // expected-error @+1 {{expects at most 2^24 columns (C2), but got 16777217}}
+  %y = stc.permute_features %x, %order
+      : (tensor<?x16777217xf32>, tensor<16777217xf32>) -> tensor<?x16777217xf32>
+  return
+}
+
+// -----
+
 // stc.positions (C1)
 func.func @positions(%tokens: tensor<?xi32>, %position: index) {
   // expected-error @+2 {{failed to infer returned types}}
@@ -633,7 +690,7 @@ func.func @rms_norm(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
 
 // stc.layer_norm (C1)
 func.func @layer_norm(%x: tensor<?x4xf32>, %w: tensor<5xf32>) {
-  // expected-error @+1 {{expects one weight value per column (C1), but got 5 and 4}}
+  // expected-error @+1 {{expects one weight value per column of a group (C1), but got 5 for 4 columns in 1 groups}}
   %y = stc.layer_norm %x, %w epsilon 0.0 : (tensor<?x4xf32>, tensor<5xf32>) -> tensor<?x4xf32>
   return
 }
@@ -645,6 +702,43 @@ func.func @layer_norm(%x: tensor<?x4xf32>, %w: tensor<4xf32>, %b: tensor<3xf32>)
   // expected-error @+1 {{expects one bias value per column (C2), but got 3 and 4}}
   %y = stc.layer_norm %x, %w bias %b epsilon 0.0
       : (tensor<?x4xf32>, tensor<4xf32>, tensor<3xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.layer_norm (C1): groups
+func.func @layer_norm(%x: tensor<?x8xf32>, %w: tensor<4xf32>) {
+  // expected-error @+1 {{expects positive groups (C1), but got -2}}
+  %y = stc.layer_norm %x, %w groups -2 epsilon 0.0 : (tensor<?x8xf32>, tensor<4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// stc.layer_norm (C1): a row of weights per group
+func.func @layer_norm(%x: tensor<?x8xf32>, %w: tensor<3x4xf32>) {
+  // expected-error @+1 {{expects one row of weights per group (C1), but got 3 for 2 groups}}
+  %y = stc.layer_norm %x, %w groups 2 epsilon 0.0 : (tensor<?x8xf32>, tensor<3x4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// stc.rms_norm (C1): a row of weights per group
+func.func @rms_norm(%x: tensor<?x8xf32>, %w: tensor<1x4xf32>) {
+  // expected-error @+1 {{expects one row of weights per group (C1), but got 1 for 2 groups}}
+  %y = stc.rms_norm %x, %w groups 2 epsilon 0.0 : (tensor<?x8xf32>, tensor<1x4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// stc.layer_norm (C2): groups
+func.func @layer_norm(%x: tensor<?x8xf32>, %w: tensor<4xf32>) {
+  // expected-error @+1 {{expects no bias with several groups (C2), but got 'tensor<4xf32>'}}
+  %y = stc.layer_norm %x, %w bias %w groups 2 epsilon 0.0
+      : (tensor<?x8xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<?x8xf32>
   return
 }
 
@@ -663,6 +757,24 @@ func.func @layer_norm(%x: tensor<?x4xf32>, %w: tensor<4xf32>) {
 func.func @scale(%x: tensor<?x4xf32>) {
   // expected-error @+1 {{expects a finite factor (C1)}}
   %y = stc.scale %x by 0x7FF0000000000000 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.clamp (C1)
+func.func @clamp(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects a finite, positive limit (C1), but got 0}}
+  %y = stc.clamp %x limit 0.0 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+// stc.clamp (C1): infinity
+func.func @clamp(%x: tensor<?x4xf32>) {
+  // expected-error @+1 {{expects a finite, positive limit (C1)}}
+  %y = "stc.clamp"(%x) <{limit = 0x7FF0000000000000 : f64}> : (tensor<?x4xf32>) -> tensor<?x4xf32>
   return
 }
 
@@ -733,6 +845,61 @@ func.func @f(%x: tensor<?x8xf32>) {
   // expected-error @+2 {{failed to infer returned types}}
   // expected-error @+1 {{inferred type(s) 'tensor<?x8xf32>' are incompatible with return type(s) of operation 'tensor<?x2xf32>'}}
   %y = stc.top_k_gate %x k 2 : (tensor<?x8xf32>) -> tensor<?x2xf32>
+  return
+}
+
+// -----
+
+// stc.grouped_gate (C1)
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{expects k from 1 to 4 (C1), but got 5}}
+  %y = stc.grouped_gate %x k 5 groups 4 kept 2 best 1 scale 1.0 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// stc.grouped_gate (C2)
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{expects groups that divide 8 columns, and as many or fewer that are kept (C2), but got 3 and 1}}
+  %y = stc.grouped_gate %x k 1 groups 3 kept 1 best 1 scale 1.0 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// stc.grouped_gate (C2)
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{expects groups that divide 8 columns, and as many or fewer that are kept (C2), but got 4 and 5}}
+  %y = stc.grouped_gate %x k 1 groups 4 kept 5 best 1 scale 1.0 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// stc.grouped_gate (C3)
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{expects best from 1 to 2 (C3), but got 3}}
+  %y = stc.grouped_gate %x k 1 groups 4 kept 2 best 3 scale 1.0 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// stc.grouped_gate (C4)
+func.func @f(%x: tensor<?x8xf32>, %b: tensor<4xf32>) {
+  // expected-error @+1 {{expects a correction of 8 numbers (C4), but got 4}}
+  %y = stc.grouped_gate %x correction %b k 1 groups 4 kept 2 best 2 scale 1.0
+      : (tensor<?x8xf32>, tensor<4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+// stc.grouped_gate (C5)
+func.func @f(%x: tensor<?x8xf32>) {
+  // expected-error @+1 {{expects a finite scale above 0 (C5), but got 0.0}}
+  %y = stc.grouped_gate %x k 1 groups 4 kept 2 best 2 scale 0.0 : (tensor<?x8xf32>) -> tensor<?x8xf32>
   return
 }
 

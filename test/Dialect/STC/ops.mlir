@@ -26,6 +26,10 @@ stc.weight @transposed : tensor<4x4xf32> {
   source = "w", transposed, slice = #stc.slice<of = [12, 4], rows = [4, 8]>}
 // CHECK: stc.weight @gain : tensor<4xf32> {offset = 1.000000e+00 : f64, source = "w"}
 stc.weight @gain : tensor<4xf32> {source = "w", offset = 1.0 : f64}
+// CHECK: stc.weight @ordered : tensor<2x4xf32> {column_order = dense<[3, 0, 1, 2]> : tensor<4xi32>, row_order = dense<[1, 0]> : tensor<2xi32>, source = "w"}
+stc.weight @ordered : tensor<2x4xf32> {
+  source = "w", row_order = dense<[1, 0]> : tensor<2xi32>,
+  column_order = dense<[3, 0, 1, 2]> : tensor<4xi32>}
 stc.weight @a.0 : tensor<4xf32> {source = "a0"}
 stc.weight @b.0 : tensor<4x4xf32> {source = "b0"}
 stc.weight @a.1 : tensor<4xf32> {source = "a1"}
@@ -97,6 +101,15 @@ func.func @rms_norm(%x: tensor<?x4xf32>, %w: tensor<4xf32>) -> tensor<?x4xf32> {
   // CHECK: stc.rms_norm %{{.*}}, %{{.*}} epsilon 1.000000e-05 : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
   %y = stc.rms_norm %x, %w epsilon 1.0e-05
       : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// CHECK-LABEL: @permute_features
+func.func @permute_features(%x: tensor<?x4xf32>, %order: tensor<4xf32>, %longer: tensor<7xf32>) -> tensor<?x4xf32> {
+  // CHECK: stc.permute_features %{{.*}}, %{{.*}} : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+  %y = stc.permute_features %x, %order : (tensor<?x4xf32>, tensor<4xf32>) -> tensor<?x4xf32>
+  // CHECK: stc.permute_features %{{.*}}, %{{.*}} : (tensor<?x4xf32>, tensor<7xf32>) -> tensor<?x7xf32>
+  %more = stc.permute_features %x, %longer : (tensor<?x4xf32>, tensor<7xf32>) -> tensor<?x7xf32>
   return %y : tensor<?x4xf32>
 }
 
@@ -194,7 +207,7 @@ func.func @positions(%tokens: tensor<?xi32>, %position: index) -> tensor<?xi32> 
 }
 
 // CHECK-LABEL: @norms
-func.func @norms(%x: tensor<?x8xf32>, %w: tensor<4xf32>, %v: tensor<8xbf16>) {
+func.func @norms(%x: tensor<?x8xf32>, %w: tensor<4xf32>, %v: tensor<8xbf16>, %m: tensor<2x4xbf16>) {
   // PRETTY: stc.rms_norm %{{.*}}, %{{.*}} groups 2 epsilon 1.000000e-05
   %a = stc.rms_norm %x, %w groups 2 epsilon 1.0e-05
       : (tensor<?x8xf32>, tensor<4xf32>) -> tensor<?x8xf32>
@@ -203,6 +216,12 @@ func.func @norms(%x: tensor<?x8xf32>, %w: tensor<4xf32>, %v: tensor<8xbf16>) {
   // PRETTY: stc.layer_norm %{{.*}}, %{{.*}} bias %{{.*}} epsilon 1.000000e-05
   %c = stc.layer_norm %x, %v bias %v epsilon 1.0e-05
       : (tensor<?x8xf32>, tensor<8xbf16>, tensor<8xbf16>) -> tensor<?x8xf32>
+  // PRETTY: stc.rms_norm %{{.*}}, %{{.*}} groups 2 epsilon 1.000000e-05 : (tensor<?x8xf32>, tensor<2x4xbf16>)
+  %d = stc.rms_norm %x, %m groups 2 epsilon 1.0e-05
+      : (tensor<?x8xf32>, tensor<2x4xbf16>) -> tensor<?x8xf32>
+  // PRETTY: stc.layer_norm %{{.*}}, %{{.*}} groups 2 epsilon 1.000000e-05 : (tensor<?x8xf32>, tensor<2x4xbf16>)
+  %e = stc.layer_norm %x, %m groups 2 epsilon 1.0e-05
+      : (tensor<?x8xf32>, tensor<2x4xbf16>) -> tensor<?x8xf32>
   return
 }
 
@@ -210,6 +229,8 @@ func.func @norms(%x: tensor<?x8xf32>, %w: tensor<4xf32>, %v: tensor<8xbf16>) {
 func.func @multipliers(%x: tensor<?x4xf32>) {
   // PRETTY: stc.scale %{{.*}} by 5.000000e-01 : (tensor<?x4xf32>) -> tensor<?x4xf32>
   %a = stc.scale %x by 5.0e-01 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  // PRETTY: stc.clamp %{{.*}} limit 8.000000e+00 : (tensor<?x4xf32>) -> tensor<?x4xf32>
+  %c = stc.clamp %x limit 8.0 : (tensor<?x4xf32>) -> tensor<?x4xf32>
   // PRETTY: stc.soft_cap %{{.*}} cap 3.000000e+01 : (tensor<?x4xf32>) -> tensor<?x4xf32>
   %b = stc.soft_cap %x cap 3.0e+01 : (tensor<?x4xf32>) -> tensor<?x4xf32>
   return
@@ -250,6 +271,16 @@ func.func @biased_attention(%q: tensor<?x16xf32>, %layer: index, %position: inde
       slopes [0.5, 0.33333333333333331, 0.125, 0.0]
       : (tensor<?x16xf32>, !stc.kv_cache<layers = 1, kv_heads = 2, head_dim = 4, capacity = 16>,
          index, index) -> tensor<?x16xf32>
+  return
+}
+
+// CHECK-LABEL: @grouped_gate
+func.func @grouped_gate(%s: tensor<?x8xf32>, %b: tensor<8xf32>) {
+  // CHECK: stc.grouped_gate normalized %{{.*}} correction %{{.*}} k 2 groups 4 kept 2 best 2 scale 2.500000e+00 : (tensor<?x8xf32>, tensor<8xf32>) -> tensor<?x8xf32>
+  %g = stc.grouped_gate normalized %s correction %b k 2 groups 4 kept 2 best 2 scale 2.5
+      : (tensor<?x8xf32>, tensor<8xf32>) -> tensor<?x8xf32>
+  // CHECK: stc.grouped_gate %{{.*}} k 8 groups 1 kept 1 best 1 scale 1.000000e+00 : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  %all = stc.grouped_gate %s k 8 groups 1 kept 1 best 1 scale 1.0 : (tensor<?x8xf32>) -> tensor<?x8xf32>
   return
 }
 

@@ -6,7 +6,7 @@ Six weights of two rows and 40 columns, all with the same values:
 Then a table of three rows and two columns (1 to 6) as rows f32, rows bf16 and dense f32; then the
 first values again as dense int3, dense int4 with zeros, pairs of 8:16, and blocks of int8 and int4;
 then the table as dense bf16; and the values as dense int4 once more, with the scales 0.5 and 1 of
-rows.
+rows, and with the scales LOWERED and the minimums MINIMUMS of groups of 16.
 Prints the offset and size of each.
 """
 import struct
@@ -16,6 +16,8 @@ ROWS, COLUMNS, GROUP, TILE = 2, 40, 32, 16
 PADDED = 64
 STEPS, GROUPS = PADDED // 4, PADDED // GROUP
 SCALES = [[0.5, 0.25], [1.0, 2.0]]
+LOWERED = [[0.5, 0.25, 2.0], [1.0, 2.0, 0.5]]
+MINIMUMS = [[3.5, 2.25, 15.0], [8.0, 17.0, 4.0]]
 
 
 def code(row, column):
@@ -108,6 +110,18 @@ def dense4_with_scales_of_rows():
             b"".join(bytes(a | b << 4 for a, b in zip(*steps[i:i + 2])) for i in range(0, 32, 2)))
 
 
+def dense4_with_minimums():
+    def halves(numbers):
+        return pad(b"".join(struct.pack("<e", numbers[r][g] if r < ROWS else 0)
+                            for g in range(3) for r in range(TILE)))
+
+    # 48 columns. What has a code counts from 8, padding columns hold the code 0.
+    steps = [[0 if r < ROWS and 4 * s + j >= COLUMNS else code(r, 4 * s + j) + 8
+              for r in range(TILE) for j in range(4)] for s in range(12)]
+    return (halves(LOWERED) + halves(MINIMUMS) +
+            b"".join(bytes(a | b << 4 for a, b in zip(*steps[i:i + 2])) for i in range(0, 12, 2)))
+
+
 def pairs8():
     values = b""
     for first in range(0, PADDED, 16):
@@ -147,7 +161,7 @@ matrices = [
     b"".join(struct.pack("<16f", *([row[k] for row in TABLE] + [0] * 13)) for k in range(2)),
     dense3(), dense4_with_zeros(), pairs8(), block(8), block(4),
     pad(b"".join(bfloat16(row[k]) for k in range(2) for row in TABLE + [[0, 0]] * 13)),
-    dense4_with_scales_of_rows(),
+    dense4_with_scales_of_rows(), dense4_with_minimums(),
 ]
 section = b""
 for matrix in matrices:

@@ -13,9 +13,15 @@
 // CHECK: gpu.barrier
 // CHECK: %[[MASKS:.*]] = llvm.load {{.*}} invariant {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32>
 // CHECK: nvvm.redux.sync add
-// CHECK-COUNT-5: llvm.load {{.*}} invariant {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32>
+// CHECK-COUNT-4: llvm.load {{.*}} invariant {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32>
+// CHECK: scf.if {{.*}} -> (vector<4xi32>, i32)
+// CHECK: llvm.load {{.*}} invariant {alignment = 16 : i64} : !llvm.ptr<1> -> vector<4xi32>
 // CHECK: nvvm.bar.warp.sync
-// CHECK-COUNT-6: llvm.store {{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
+// CHECK-COUNT-3: llvm.store {{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
+// CHECK: scf.if
+// CHECK: llvm.store {{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
+// Masks, and where rows begin, of both halves:
+// CHECK-COUNT-2: llvm.store {{.*}} {alignment = 8 : i64} : vector<2xi32>, !llvm.ptr<3>
 // CHECK: nvvm.bar.warp.sync
 // CHECK-COUNT-32: nvvm.dot.accumulate.4way {{.*}} <signed>, {{.*}} <signed>
 // CHECK: vector.extract %[[MASKS]]

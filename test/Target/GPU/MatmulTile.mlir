@@ -50,6 +50,31 @@ func.func @pairs(%tile: index, %q: memref<?x128xi8>, %s: memref<?x4xf32>, %n: me
   return
 }
 
+// Of 2:4 weights values and masks come the same way; from them the warps of a slice make operands, wait
+// for each other, and multiply 64 columns at once.
+
+// CHECK-LABEL: func.func @pruned
+// CHECK: nvvm.cp.async.shared.global %{{.*}}, %{{.*}}, 16, cache = cg
+// CHECK: scf.for
+// CHECK: nvvm.cp.async.wait.group
+// CHECK: nvvm.barrier id = %{{.*}} number_of_threads = %{{.*}}
+// CHECK-COUNT-8: llvm.load %{{.*}} {alignment = 1 : i64} : !llvm.ptr<3> -> i8
+// CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
+// CHECK: nvvm.barrier id = %{{.*}} number_of_threads = %{{.*}}
+// CHECK: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xi32>
+// CHECK-COUNT-8: nvvm.mma.sp.sync
+// CHECK-NOT: nvvm.mma.sp.sync
+// CHECK: scf.yield
+func.func @pruned(%tile: index, %q: memref<?x128xi8>, %s: memref<?x2xf32>, %n: memref<?x2xi32>,
+                  %w: !packed.weight<64x128, #packed.layout<nm, i8, group = 64, n = 2, m = 4>>,
+                  %out: memref<?x64xf32>) {
+  packed.matmul_tile %tile ins(%q, %s, %n : memref<?x128xi8>, memref<?x2xf32>, memref<?x2xi32>)
+    weight(%w : !packed.weight<64x128, #packed.layout<nm, i8, group = 64, n = 2, m = 4>>)
+    outs(%out : memref<?x64xf32>)
+    config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 2>
+  return
+}
+
 // Signed weights multiply signed activations; where steps are stored, their columns are looked up.
 
 // CHECK-LABEL: func.func @blocks

@@ -32,14 +32,15 @@ func.func @pairs(%w: !packed.weight<32x512, #packed.layout<nm, i4, group = 32, n
   return
 }
 
-// Wide tiles have lanes that take two pairs of steps, and scale their sums once.
+// Wide tiles have lanes that take two pairs of steps, and scale their sums once, which are the bits
+// of floats.
 
 // CHECK-LABEL: func.func @wide
 // CHECK: llvm.load {{.*}} {alignment = 16 : i64} : !llvm.ptr -> vector<4xi32>
 // CHECK-COUNT-16: nvvm.dot.accumulate.4way
 // CHECK-NOT: nvvm.dot.accumulate.4way
-// CHECK-COUNT-8: arith.sitofp
-// CHECK-NOT: arith.sitofp
+// CHECK-COUNT-8: arith.bitcast {{.*}} : i32 to f32
+// CHECK-NOT: arith.bitcast {{.*}} : i32 to f32
 func.func @wide(%w: !packed.weight<32x4096, #packed.layout<nm, i4, group = 128, n = 2, m = 4>>, %codes: memref<1x4096xi8>, %scales: memref<1x32xf32>,
                 %sums: memref<1x32xi32>, %out: memref<1x32xf32>) {
   scf.forall (%tile) in (2) {

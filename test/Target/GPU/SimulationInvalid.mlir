@@ -30,3 +30,12 @@ func.func @other_shape(%a: i32, %b: i32, %c: i32) -> !llvm.struct<(i32, i32, i32
   %d = nvvm.mma.sync A[%a, %a] B[%b] C[%c, %c, %c, %c] {intOverflowBehavior = #nvvm.mma_int_overflow<wrapped>, layoutA = #nvvm.mma_layout<row>, layoutB = #nvvm.mma_layout<col>, multiplicandAPtxType = #nvvm.mma_type<s8>, multiplicandBPtxType = #nvvm.mma_type<s8>, shape = #nvvm.shape<m = 16, n = 8, k = 16>} : (i32, i32, i32) -> !llvm.struct<(i32, i32, i32, i32)>
   return %d : !llvm.struct<(i32, i32, i32, i32)>
 }
+
+// -----
+
+func.func @other_pruned_shape(%a: i32, %b: i32, %c: i32) -> !llvm.struct<(i32, i32, i32, i32)> {
+  %none = arith.constant 0 : i32
+  // expected-error @below {{expects m16n8k64 of signed bytes}}
+  %d = nvvm.mma.sp.sync A[%a, %a] B[%b, %b] C[%c, %c, %c, %c] sparseMetadata[%a] selector[%none] {intOverflowBehavior = #nvvm.mma_int_overflow<wrapped>, multiplicandAPtxType = #nvvm.mma_type<s8>, multiplicandBPtxType = #nvvm.mma_type<s8>, shape = #nvvm.shape<m = 16, n = 8, k = 32>} : (i32, i32, i32) -> !llvm.struct<(i32, i32, i32, i32)>
+  return %d : !llvm.struct<(i32, i32, i32, i32)>
+}

@@ -76,6 +76,55 @@ func.func @changed(%x: memref<?x32xf32>, %g: memref<?x64xf32>, %y: memref<?x64xf
   return
 }
 
+// Tokens that are divided alike become one loop too.
+// CHECK-LABEL: func.func @divided
+// CHECK-SAME: %[[N:[a-z0-9]*]]: index
+// CHECK: scf.forall (%[[I:.*]], %[[J:.*]]) in (4, %[[N]]) {
+// CHECK: %[[T:.*]] = arith.muli %[[J]]
+// CHECK: packed.matmul_tile %[[I]] tokens from %[[T]]
+// CHECK: %[[U:.*]] = arith.muli %[[J]]
+// CHECK: packed.matmul_tile %[[I]] tokens from %[[U]] {{.*}} gate <silu>
+// CHECK-NOT: scf.forall
+// CHECK: return
+func.func @divided(%n: index, %x: memref<?x32xf32>, %g: memref<?x64xf32>, %y: memref<?x64xf32>, %v: !w, %w: !w) {
+  %c64 = arith.constant 64 : index
+  scf.forall (%i, %j) in (4, %n) {
+    %t = arith.muli %j, %c64 : index
+    packed.matmul_tile %i tokens from %t ins(%x : memref<?x32xf32>) weight(%v : !w)
+        outs(%g : memref<?x64xf32>)
+        config <tokens = 1, accumulators = 1, prefetch = 0, piece_tokens = 64>
+  }
+  scf.forall (%i, %j) in (4, %n) {
+    %t = arith.muli %j, %c64 : index
+    packed.matmul_tile %i tokens from %t ins(%x : memref<?x32xf32>) weight(%w : !w)
+        gate <silu>(%g : memref<?x64xf32>) outs(%y : memref<?x64xf32>)
+        config <tokens = 1, accumulators = 1, prefetch = 0, piece_tokens = 64>
+  }
+  return
+}
+
+// Those that are not stay apart.
+// CHECK-LABEL: func.func @other_tokens
+// CHECK: scf.forall
+// CHECK: scf.forall
+func.func @other_tokens(%n: index, %x: memref<?x32xf32>, %g: memref<?x64xf32>, %y: memref<?x64xf32>, %v: !w, %w: !w) {
+  %c64 = arith.constant 64 : index
+  %c32 = arith.constant 32 : index
+  scf.forall (%i, %j) in (4, %n) {
+    %t = arith.muli %j, %c64 : index
+    packed.matmul_tile %i tokens from %t ins(%x : memref<?x32xf32>) weight(%v : !w)
+        outs(%g : memref<?x64xf32>)
+        config <tokens = 1, accumulators = 1, prefetch = 0, piece_tokens = 64>
+  }
+  scf.forall (%i, %j) in (4, %n) {
+    %t = arith.muli %j, %c32 : index
+    packed.matmul_tile %i tokens from %t ins(%x : memref<?x32xf32>) weight(%w : !w)
+        gate <silu>(%g : memref<?x64xf32>) outs(%y : memref<?x64xf32>)
+        config <tokens = 1, accumulators = 1, prefetch = 0, piece_tokens = 32>
+  }
+  return
+}
+
 // Pieces of different sizes stay apart.
 // CHECK-LABEL: func.func @pieces
 // CHECK: scf.forall

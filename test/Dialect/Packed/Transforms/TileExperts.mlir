@@ -21,6 +21,35 @@ func.func @gate(%l: memref<?x8xf32>, %g: memref<?x8xf32>) {
   return
 }
 
+// Groups are compared by the sums of their two best, and gates are stored once, from scores alone.
+// CHECK-LABEL: @grouped
+// CHECK: scf.forall (%[[T:.*]]) in (%{{.*}}) {
+// CHECK-NOT: memref.store
+// CHECK: memref.load %arg0[%[[T]], %{{.*}}]
+// CHECK: memref.load %arg1[%{{.*}}]
+// CHECK: arith.cmpf ogt
+// CHECK-NOT: memref.store
+// CHECK: arith.divf
+// CHECK: arith.divui
+// CHECK: memref.store {{.*}} %arg2
+// CHECK: packed.columns
+// CHECK-NOT: memref.store
+func.func @grouped(%s: memref<?x8xf32>, %b: memref<8xf32>, %g: memref<?x8xf32>) {
+  packed.grouped_gate normalized ins(%s : memref<?x8xf32>) correction(%b : memref<8xf32>)
+      outs(%g : memref<?x8xf32>) k 2 groups 4 kept 2 best 2 scale 2.5
+  return
+}
+
+// Where all groups stay, experts are compared alone.
+// CHECK-LABEL: @ungrouped
+// CHECK-NOT: arith.divui
+// CHECK: memref.store {{.*}} %arg1
+func.func @ungrouped(%s: memref<?x8xf32>, %g: memref<?x8xf32>) {
+  packed.grouped_gate ins(%s : memref<?x8xf32>) outs(%g : memref<?x8xf32>)
+      k 2 groups 4 kept 4 best 2 scale 1.0
+  return
+}
+
 // One thread writes the list of tokens.
 // CHECK-LABEL: @select
 // CHECK: scf.forall (%{{.*}}) in (1) {

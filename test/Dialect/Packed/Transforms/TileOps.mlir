@@ -129,6 +129,30 @@ func.func @rotated(%x: memref<?x32xf32>, %y: memref<?x128xf32>, %c: memref<?x32x
   return
 }
 
+// Work is divided by row tiles and by tokens; how many of those there are may be known.
+// CHECK-LABEL: @divided
+// CHECK-SAME: %[[X:[a-z0-9]*]]: memref<?x32xf32>
+// CHECK: %[[TOKENS:.*]] = memref.dim %{{.*}}, %{{.*}} : memref<?x128xf32>
+// CHECK: %[[MORE:.*]] = arith.addi %[[TOKENS]], %c63
+// CHECK: %[[PIECES:.*]] = arith.divui %[[MORE]], %c64
+// CHECK: scf.forall (%[[PIECE:.*]], %[[GROUP:.*]]) in (2, %[[PIECES]]) {
+// CHECK: %[[TILE:.*]] = arith.muli %[[PIECE]], %c4
+// CHECK: %[[FIRST:.*]] = arith.muli %[[GROUP]], %c64
+// CHECK: packed.matmul_tile %[[TILE]] tokens from %[[FIRST]] ins(%[[X]] : {{.*}} row_tiles = 4, piece_tokens = 64>
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in (2, 3) {
+func.func @divided(%x: memref<?x32xf32>, %y: memref<?x128xf32>,
+                   %x1: memref<150x32xf32>, %y1: memref<150x128xf32>,
+                   %w: !packed.weight<128x32, #packed.layout<dense, bf16>>) {
+  packed.matmul ins(%x : memref<?x32xf32>)
+      weight(%w : !packed.weight<128x32, #packed.layout<dense, bf16>>) outs(%y : memref<?x128xf32>)
+      config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 4, piece_tokens = 64>
+  packed.matmul ins(%x1 : memref<150x32xf32>)
+      weight(%w : !packed.weight<128x32, #packed.layout<dense, bf16>>)
+      outs(%y1 : memref<150x128xf32>)
+      config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 4, piece_tokens = 64>
+  return
+}
+
 // Both halves of a token are made at once.
 // CHECK-LABEL: @split
 // CHECK-SAME: %[[X:.*]]: memref<?x40xf32>, %[[H:.*]]: memref<?x192xbf16>
@@ -144,6 +168,47 @@ func.func @split(%x: memref<?x40xf32>, %h: memref<?x192xbf16>) {
 
 // A long row of one token is divided, from as many columns on as the target says.
 
+// CHECK-LABEL: func.func @permuted
+// CHECK: scf.forall (%[[TOKEN:.*]]) in (%{{.*}}) {
+// CHECK: scf.for %[[C:.*]] = %{{.*}} to %{{.*}} step %{{.*}} {
+// CHECK: %[[PLACE:.*]] = memref.load %arg1[%[[C]]]
+// CHECK: %[[NUMBER:.*]] = arith.fptoui %[[PLACE]] : f32 to i32
+// CHECK: %[[FROM:.*]] = arith.index_castui %[[NUMBER]]
+// CHECK: %[[X:.*]] = memref.load %arg0[%[[TOKEN]], %[[FROM]]]
+// CHECK: memref.store %[[X]], %arg2[%[[TOKEN]], %[[C]]]
+// CHECK: } {packed.columns}
+func.func @permuted(%x: memref<?x8xf32>, %order: memref<8xf32>, %y: memref<?x8xf32>) {
+  packed.permute_features ins(%x, %order : memref<?x8xf32>, memref<8xf32>) outs(%y : memref<?x8xf32>)
+  return
+}
+
+// An order of more columns than there are may have zeros.
+// CHECK-LABEL: func.func @spread
+// CHECK: %[[PLACE:.*]] = memref.load %arg1[%[[C:.*]]]
+// CHECK: %[[NONE:.*]] = arith.cmpf olt, %[[PLACE]], %[[ZERO:.*]] : f32
+// CHECK: %[[SAFE:.*]] = arith.select %[[NONE]], %[[ZERO]], %[[PLACE]]
+// CHECK: arith.fptoui %[[SAFE]]
+// CHECK: %[[X:.*]] = memref.load %arg0
+// CHECK: %[[Y:.*]] = arith.select %[[NONE]], %[[ZERO]], %[[X]]
+// CHECK: memref.store %[[Y]], %arg2
+func.func @spread(%x: memref<?x8xf32>, %order: memref<12xf32>, %y: memref<?x12xf32>) {
+  packed.permute_features ins(%x, %order : memref<?x8xf32>, memref<12xf32>) outs(%y : memref<?x12xf32>)
+  return
+}
+
+// A thread's columns of an order may lie anywhere in the row.
+// CHECK-LABEL: func.func @long_ordered_rows
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in (1, 16) {
+// CHECK: %[[PART:.*]] = memref.subview %arg1[%{{.*}}] [512] [1]
+// CHECK: packed.quantize_activations ins(%{{.*}} : memref<1x8192xf32{{.*}}) order(%[[PART]] : memref<512xf32
+func.func @long_ordered_rows(%x: memref<1x8192xf32>, %order: memref<8192xf32>,
+    %codes: memref<1x8192xi8>, %scales: memref<1x64xf32>, %sums: memref<1x64xi32>) {
+  packed.quantize_activations ins(%x : memref<1x8192xf32>) order(%order : memref<8192xf32>)
+      outs(%codes, %scales, %sums : memref<1x8192xi8>, memref<1x64xf32>, memref<1x64xi32>)
+      group 128 sum_factor 0 offset 0
+  return
+}
+
 // CHECK-LABEL: func.func @long_rows
 // CHECK: scf.forall (%{{.*}}, %{{.*}}) in (1, 16) {
 // CHECK: packed.quantize_activations ins(%{{.*}} : memref<1x512xf32
@@ -155,5 +220,26 @@ func.func @long_rows(%x: memref<1x8192xf32>, %codes: memref<1x8192xi8>, %scales:
   packed.quantize_activations ins(%x : memref<1x8192xf32>)
       outs(%codes, %scales, %sums : memref<1x8192xi8>, memref<1x64xf32>, memref<1x64xi32>)
       group 128 sum_factor 0 offset 0
+  return
+}
+
+// Groups of a long row are divided, each with the part of the weight that is its own, where it has one.
+
+// CHECK-LABEL: func.func @groups
+// CHECK-SAME: %[[X:.*]]: memref<1x8192xf32>, %[[SHARED:.*]]: memref<128xf32>, %[[OWN:.*]]: memref<8192xf32>
+// CHECK: scf.forall (%{{.*}}, %[[G:.*]]) in (1, 64) {
+// CHECK: packed.rms_norm ins(%{{.*}}, %[[SHARED]] : memref<1x128xf32, {{.*}}>, memref<128xf32>) outs({{.*}}) groups 1
+// CHECK: scf.forall (%{{.*}}, %[[G:.*]]) in (1, 64) {
+// CHECK: %[[COLUMN:.*]] = arith.muli %[[G]], %
+// CHECK: %[[PART:.*]] = memref.subview %[[OWN]][%[[COLUMN]]] [128] [1]
+// CHECK: packed.rms_norm centred ins(%{{.*}}, %[[PART]] : memref<1x128xf32, {{.*}}>, memref<128xf32, {{.*}}>) outs({{.*}}) groups 1
+// WHOLE-LABEL: func.func @groups
+// WHOLE: packed.rms_norm ins({{.*}} groups 64
+// WHOLE: packed.rms_norm centred ins({{.*}}, memref<8192xf32>) {{.*}} groups 64
+func.func @groups(%x: memref<1x8192xf32>, %shared: memref<128xf32>, %own: memref<8192xf32>) {
+  packed.rms_norm ins(%x, %shared : memref<1x8192xf32>, memref<128xf32>)
+      outs(%x : memref<1x8192xf32>) groups 64 epsilon 1.0e-05
+  packed.rms_norm centred ins(%x, %own : memref<1x8192xf32>, memref<8192xf32>)
+      outs(%x : memref<1x8192xf32>) groups 64 epsilon 1.0e-05
   return
 }
