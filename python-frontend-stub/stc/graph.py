@@ -16,7 +16,12 @@ from .errors import GraphError
 from .tensors import Tensor, as_tensor, write_atomically, write_safetensors
 
 ACTIVATIONS = ("silu", "gelu", "gelu_tanh", "relu", "sigmoid", "quick_gelu")
-CACHE_TYPES = ("f32", "f16", "i8")
+CACHE_TYPES = ("f32", "f16", "i8", "f8E4M3FN")
+
+#: The forms of a sparse pattern, which the compiler reads.
+_PATTERN_FORMS = "dilated:NxD, strided:L, fixed:LxC, local:W+G, bigbird:BxW+G+R@S or blocks:B:K,K/K/..."
+_PATTERN = re.compile(r"(dilated:\d+x\d+|strided:\d+|fixed:\d+x\d+|local:\d+\+\d+|"
+                      r"bigbird:\d+x\d+\+\d+\+\d+@\d+|blocks:\d+:\d+([,/]\d+)*)\Z", re.ASCII)
 
 #: The functions of a module in some phase: weights share their space of names.
 FUNCTIONS = ("forward", "head", "prefill", "decode", "score")
@@ -125,7 +130,8 @@ class Graph:
     """A decoder under construction.
 
     kv_heads, head_dim: of the keys and values of every layer. context: the most tokens a text can
-    have; rounded up to a multiple of 16. cache: how keys and values are kept, f32, f16 or i8.
+    have; rounded up to a multiple of 16. cache: how keys and values are kept, f32, f16, i8 or
+    f8E4M3FN.
     bos_token, eos_tokens: token ids that begin and end a text, if any do.
     """
 
@@ -223,11 +229,25 @@ class Graph:
         _check_activation(kind)
         return self._add("stc.activation", [x], [], x.columns, function=kind)
 
-    def gated_activation(self, kind: str, gate: Value, up: Value) -> Value:
-        """activation(gate) * up (Shazeer 2020)."""
+    def gated_activation(self, kind: str, gate: Value, up: Value, *, limit: float = 0.0,
+                         offset: float = 0.0) -> Value:
+        """activation(gate) * up (Shazeer 2020).
+
+        limit: bounds gate from above and up on both sides first; 0: none. offset: is added to what
+        the activation is multiplied by (gpt-oss has 7.0 and 1.0).
+        """
         _check_activation(kind)
         _check_columns("gated_activation", gate, up)
-        return self._add("stc.gated_activation", [gate, up], [], gate.columns, function=kind)
+        if limit != 0:
+            _check_positive("gated_activation limit", limit)
+        _require(math.isfinite(offset), "gated_activation offset", "a finite number", offset)
+        return self._add("stc.gated_activation", [gate, up], [], gate.columns, function=kind,
+                         limit=float(limit), offset=float(offset))
+
+    def permute_features(self, x: Value, order: Weight) -> Value:
+        """Column order[c] of x as column c; order is a weight of whole numbers."""
+        self._check_weight(order, 1, x.columns, "permute_features")
+        return self._add("stc.permute_features", [x], [order], x.columns)
 
     def elementwise(self, kind: str, a: Value, b: Value) -> Value:
         """An `arith` operation on two activations; `a + b` and its like call it."""
@@ -274,13 +294,18 @@ class Graph:
 
     def attention(self, queries: Value, keys: Value, values: Value, *, heads: int,
                   scale: Optional[float] = None, window: int = 0, sinks: int = 0,
-                  soft_cap: float = 0.0) -> Value:
+                  soft_cap: float = 0.0, pattern: Optional[str] = None,
+                  slopes: Sequence[float] = (), sink_logits: Optional[Weight] = None) -> Value:
         """Causal softmax attention over everything the text holds so far.
 
         queries: [tokens, heads * head_dim]; keys, values: [tokens, kv_heads * head_dim]. scale: by
         default head_dim ** -0.5. window: how many positions a token sees, itself included; 0: all.
         sinks: how many of the first positions stay visible behind the window (Xiao et al. 2023).
         soft_cap: c makes c * tanh(score / c) of every score; 0: none.
+        pattern: which earlier positions a token sees, such as "strided:64" or "bigbird:16x3+1+2@7"
+        (docs/Attention.md), in place of a window. slopes: one number per head, -slope * distance is
+        added to its scores (ALiBi: Press et al. 2022). sink_logits: a weight of one number per head,
+        a score more in its softmax, of no value (gpt-oss, 2025).
         Stands in a layer, once.
         """
         _require(len(self._regions) == 2, "attention", "a place in a layer (Graph.layer)",
@@ -301,12 +326,24 @@ class Graph:
         _require(window >= 0, "attention window", "a number that is not negative", window)
         _require(sinks == 0 or (sinks > 0 and window > 0), "attention sinks",
                  "0, or a positive number beside a window", sinks)
+        if pattern is not None:
+            _require(isinstance(pattern, str) and bool(_PATTERN.match(pattern)),
+                     "attention pattern", f"{_PATTERN_FORMS} (window= says how long a window is)",
+                     pattern)
+            _require(window == 0, "attention pattern", "no window beside it", window)
+        numbers = tuple(float(slope) for slope in slopes)
+        _require(len(numbers) in (0, heads), "attention slopes", f"{heads} numbers", len(numbers))
+        _require(all(math.isfinite(slope) and slope >= 0 for slope in numbers),
+                 "attention slopes", "finite numbers that are not negative", list(numbers))
+        if sink_logits is not None:
+            self._check_weight(sink_logits, 1, heads, "attention sink_logits")
         # A window as long as the cache hides nothing.
         if window >= self.capacity:
             window = sinks = 0
-        return self._add("attention", [queries, keys, values], [], queries.columns, heads=heads,
+        return self._add("attention", [queries, keys, values],
+                         [] if sink_logits is None else [sink_logits], queries.columns, heads=heads,
                          scale=scale, window=window, sinks=sinks, soft_cap=float(soft_cap),
-                         layer=self.layers)
+                         pattern=pattern, slopes=numbers, layer=self.layers)
 
     def layer(self, x: Value, body: Callable[[Value], Value]) -> Value:
         """One layer: calls `body` with the hidden state that enters and takes what it returns.

@@ -179,8 +179,14 @@ class _Printer:
                              f"{inputs[0]}, %cos{rotary.index}, %sin{rotary.index}{head} : "
                              f"({types[0]}, {angles}, {angles}) -> {result_type}")
         elif op.kind in ("stc.activation", "stc.gated_activation"):
+            bounds = "".join(f" {word} {number(attributes[word])}" for word in ("limit", "offset")
+                             if attributes.get(word))
             self.line(depth, f"{self.define(value)} = {op.kind} <{attributes['function']}> "
-                             f"{', '.join(inputs)} : ({', '.join(types)}) -> {result_type}")
+                             f"{', '.join(inputs)}{bounds} : ({', '.join(types)}) -> {result_type}")
+        elif op.kind == "stc.permute_features":
+            order = self.read(depth, op.weights[0])
+            self.line(depth, f"{self.define(value)} = {op.kind} {inputs[0]}, {order} : "
+                             f"({types[0]}, {op.weights[0].tensor.ir_type}) -> {result_type}")
         else:  # arith
             self.line(depth, f"{self.define(value)} = {op.kind} {', '.join(inputs)} : "
                              f"{result_type}")
@@ -193,13 +199,21 @@ class _Printer:
         self.line(depth, f"{layer} = arith.constant {attributes['layer']} : index")
         self.line(depth, f"stc.cache_update {inputs[1]}, {inputs[2]}, %cache[{layer}, %position] : "
                          f"{types[1]}, {types[2]}, {self.cache_body}")
-        sinks = f" sinks {attributes['sinks']}" if attributes["sinks"] else ""
+        logits, logits_type = "", ""
+        for weight in op.weights:
+            logits = f" sink_logits {self.read(depth, weight)}"
+            logits_type = f", {weight.tensor.ir_type}"
+        rules = f" sinks {attributes['sinks']}" if attributes["sinks"] else ""
         if attributes["soft_cap"]:
-            sinks += f" soft_cap {number(attributes['soft_cap'])}"
+            rules += f" soft_cap {number(attributes['soft_cap'])}"
+        if attributes["slopes"]:
+            rules += f" slopes [{', '.join(map(number, attributes['slopes']))}]"
+        if attributes["pattern"] is not None:
+            rules += f" pattern {quote(attributes['pattern'])}"
         self.line(depth, f"{self.define(op.result)} = stc.attention {inputs[0]}, "
-                         f"%cache[{layer}, %position] heads {attributes['heads']} scale "
-                         f"{number(attributes['scale'])} window {attributes['window']}{sinks} : "
-                         f"({types[0]}, {self.cache_type}, index, index) -> {types[0]}")
+                         f"%cache[{layer}, %position]{logits} heads {attributes['heads']} scale "
+                         f"{number(attributes['scale'])} window {attributes['window']}{rules} : "
+                         f"({types[0]}, {self.cache_type}, index, index{logits_type}) -> {types[0]}")
 
 
 def print_graph(graph: Graph, checkpoint: str) -> str:

@@ -136,6 +136,13 @@ class Model:
         self._logits = function("logits", c.c_int, model, i32s, c.c_int64, floats, c.c_int, *error)
         self._hidden_size = function("hidden_size", c.c_int64, model)
         self._embed = function("embed", c.c_int, model, i32s, c.c_int64, floats, *error)
+        self._pixel_count = function("pixel_count", c.c_int64, model)
+        self._read_image = function("read_image", c.c_int, model, c.c_char_p, c.c_size_t, floats,
+                                    *error)
+        self._embed_pixels = function("embed_pixels", c.c_int, model, floats, floats, *error)
+        self._label_count = function("label_count", c.c_int64, model)
+        self._label = function("label", c.c_char_p, model, c.c_int64)
+        self._classify_pixels = function("classify_pixels", c.c_int, model, floats, floats, *error)
         self._generate = function("generate_constrained", c.c_int64, model, i32s, c.c_int64,
                                   c.POINTER(_Sampling), c.POINTER(_Constraint), _Callback,
                                   c.c_void_p, *error)
@@ -229,6 +236,49 @@ class Model:
             if self._embed(handle, _array(ids), len(ids), buffer, error, _ERROR_BYTES):
                 raise ModelError(error.value.decode(errors="replace"))
             return _matrix(buffer, 1, self.hidden_size, False, 0)
+
+    @property
+    def labels(self) -> List[str]:
+        """What images are classified by; empty for a model that does not classify."""
+        handle = self._open_handle()
+        return [self._label(handle, i).decode() for i in range(self._label_count(handle))]
+
+    def _pixels(self, handle: int, image: Union[str, "os.PathLike[str]", bytes]) -> Any:
+        """The normalized pixels of an image file, given by its path or its bytes."""
+        data = image if isinstance(image, bytes) else pathlib.Path(image).read_bytes()
+        buffer = (ctypes.c_float * max(1, self._pixel_count(handle)))()
+        error = ctypes.create_string_buffer(_ERROR_BYTES)
+        if self._read_image(handle, data, len(data), buffer, error, _ERROR_BYTES):
+            raise ModelError(error.value.decode(errors="replace"))
+        return buffer
+
+    def embed_image(self, image: Union[str, "os.PathLike[str]", bytes]) -> Any:
+        """The vector of an image, float32 [hidden_size], by a vision transformer.
+
+        `image` is the path or the bytes of a PNG, JPEG or binary PPM file. A numpy array, or a list
+        where numpy is absent.
+        """
+        with self._lock:
+            handle = self._begin(False)
+            buffer = (ctypes.c_float * self.hidden_size)()
+            error = ctypes.create_string_buffer(_ERROR_BYTES)
+            if self._embed_pixels(handle, self._pixels(handle, image), buffer, error, _ERROR_BYTES):
+                raise ModelError(error.value.decode(errors="replace"))
+            return _matrix(buffer, 1, self.hidden_size, False, 0)
+
+    def classify(self, image: Union[str, "os.PathLike[str]", bytes],
+                 top: int = 5) -> List[Tuple[str, float]]:
+        """The `top` labels with the largest logits, the largest first, of what an image shows."""
+        with self._lock:
+            handle = self._begin(False)
+            names = self.labels
+            buffer = (ctypes.c_float * max(1, len(names)))()
+            error = ctypes.create_string_buffer(_ERROR_BYTES)
+            if self._classify_pixels(handle, self._pixels(handle, image), buffer, error,
+                                     _ERROR_BYTES):
+                raise ModelError(error.value.decode(errors="replace"))
+            ranked = sorted(zip(names, buffer), key=lambda pair: -pair[1])
+            return [(name, float(logit)) for name, logit in ranked[:top]]
 
     def generate(self, prompt: Union[str, Sequence[int]], max_tokens: int = 64, *,
                  temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0,

@@ -30,7 +30,8 @@ def random_weights(vocabulary, hidden, heads, kv_heads, head_dim, size, layers, 
                         "v": matrix(kv_heads * head_dim, hidden),
                         "o": matrix(hidden, heads * head_dim), "ffn_norm": vector(hidden),
                         "gate": matrix(size, hidden), "up": matrix(size, hidden),
-                        "down": matrix(hidden, size)} for _ in range(layers)]}
+                        "down": matrix(hidden, size),
+                        "sinks": [exact(0.75 * head - 0.5) for head in range(heads)]} for _ in range(layers)]}
 
 
 def product(matrix, x, bias=None):
@@ -85,8 +86,9 @@ def activation(kind, x):
 def logits(weights, tokens, *, heads, kv_heads, head_dim, theta=10000.0, epsilon=1e-5, kind="silu",
            window=0, sinks=0, scale=None, interleaved=False, gated=True, rotated=None,
            rotary_factor=1.0, score_cap=0.0, logit_cap=0.0, logit_scale=1.0, embed_scale=1.0,
-           positions=False, layer_norms=False, query_norms=False):
-    """Logits after every token."""
+           positions=False, layer_norms=False, query_norms=False, sees=None, slopes=None,
+           sink_logits=False, limit=0.0, offset=0.0, order=None):
+    """Logits after every token. `sees` says whether a position sees an earlier one."""
     scale = head_dim ** -0.5 if scale is None else scale
     rotated = rotated or head_dim
     states = [[embed_scale * value for value in weights["embed"][token]] for token in tokens]
@@ -109,11 +111,18 @@ def logits(weights, tokens, *, heads, kv_heads, head_dim, theta=10000.0, epsilon
         for position, query in enumerate(queries):
             seen = [s for s in range(position + 1)
                     if not window or s > position - window or s < sinks]
+            if sees:
+                seen = [s for s in seen if sees(position, s)]
             mixed = []
             for head in range(heads):
                 own, shared = head * head_dim, head // (heads // kv_heads) * head_dim
                 scores = [capped(score_cap, scale * math.fsum(
                     query[own + i] * keys[s][shared + i] for i in range(head_dim))) for s in seen]
+                if slopes:
+                    scores = [score - slopes[head] * (position - s)
+                              for score, s in zip(scores, seen)]
+                if sink_logits:
+                    scores.append(layer["sinks"][head])
                 top = max(scores)
                 parts = [math.exp(score - top) for score in scores]
                 total = math.fsum(parts)
@@ -123,9 +132,15 @@ def logits(weights, tokens, *, heads, kv_heads, head_dim, theta=10000.0, epsilon
                                                       product(layer["o"], mixed))]
         for position, state in enumerate(states):
             x = rms_norm(state, layer["ffn_norm"], epsilon)
-            inner = [activation(kind, v) for v in product(layer["gate"], x)]
+            gate, up = product(layer["gate"], x), product(layer["up"], x)
+            if limit:
+                gate = [min(v, limit) for v in gate]
+                up = [max(-limit, min(v, limit)) for v in up]
+            inner = [activation(kind, v) for v in gate]
             if gated:
-                inner = [a * b for a, b in zip(inner, product(layer["up"], x))]
+                inner = [a * (b + offset) for a, b in zip(inner, up)]
+            if order:
+                inner = [inner[column] for column in order]
             states[position] = [a + b for a, b in zip(state, product(layer["down"], inner))]
     last = [layer_norm(state, weights["norm"], weights["norm_bias"], epsilon) if layer_norms
             else rms_norm(state, weights["norm"], epsilon) for state in states]

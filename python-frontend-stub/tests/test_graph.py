@@ -1,5 +1,6 @@
 """Graphs made by hand: what they compute, what they print, what they refuse."""
 import json
+import re
 import struct
 import subprocess
 import sys
@@ -16,7 +17,8 @@ TOKENS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 35, 8, 9, 7, 9, 3, 2, 38, 4, 6, 26]
 def build(weights, *, theta=10000.0, epsilon=1e-5, kind="silu", window=0, sinks=0, scale=None,
           interleaved=False, gated=True, product=False, cache="f32", rotated=None,
           rotary_factor=1.0, score_cap=0.0, logit_cap=0.0, logit_scale=1.0, embed_scale=1.0,
-          positions=False, layer_norms=False, query_norms=False):
+          positions=False, layer_norms=False, query_norms=False, pattern=None, slopes=(),
+          sink_logits=False, limit=0.0, offset=0.0, order=None):
     """reference.logits' model as a graph."""
     g = stc.Graph(kv_heads=SIZES["kv_heads"], head_dim=SIZES["head_dim"], context=40, cache=cache,
                   bos_token=1, eos_tokens=[2, 5])
@@ -29,7 +31,7 @@ def build(weights, *, theta=10000.0, epsilon=1e-5, kind="silu", window=0, sinks=
 
     def layer(h, i):
         w = {name: g.weight(f"layers.{i}.{name}", data)
-             for name, data in weights["layers"][i].items()}
+             for name, data in weights["layers"][i].items() if name != "sinks" or sink_logits}
         x = h.layer_norm(w["attention_norm"], w["attention_norm_bias"], epsilon) if layer_norms \
             else h.rms_norm(w["attention_norm"], epsilon)
         q = x.linear(w["q"], w["q_bias"])
@@ -37,7 +39,8 @@ def build(weights, *, theta=10000.0, epsilon=1e-5, kind="silu", window=0, sinks=
             q = q.rms_norm(w["q_norm"], epsilon, groups=SIZES["heads"])
         mixed = g.attention(rotate(q), rotate(x.linear(w["k"])), x.linear(w["v"]),
                             heads=SIZES["heads"], scale=scale, window=window, sinks=sinks,
-                            soft_cap=score_cap)
+                            soft_cap=score_cap, pattern=pattern, slopes=slopes,
+                            sink_logits=w.get("sinks"))
         h = h + mixed.linear(w["o"])
         x = h.rms_norm(w["ffn_norm"], epsilon)
         gate, up = x.linear(w["gate"]), x.linear(w["up"])
@@ -46,7 +49,9 @@ def build(weights, *, theta=10000.0, epsilon=1e-5, kind="silu", window=0, sinks=
         elif product:
             inner = gate.activation(kind) * up
         else:
-            inner = g.gated_activation(kind, gate, up)
+            inner = g.gated_activation(kind, gate, up, limit=limit, offset=offset)
+        if order:
+            inner = g.permute_features(inner, g.weight(f"layers.{i}.order", order))
         return h + inner.linear(w["down"])
 
     h = g.embedding(g.weight("embed", weights["embed"]))
@@ -66,12 +71,12 @@ def build(weights, *, theta=10000.0, epsilon=1e-5, kind="silu", window=0, sinks=
 class Numbers(PackageTest):
     """Against a float64 forward written from the definitions."""
 
-    def check(self, tolerance=1e-5, **options):
+    def check(self, tolerance=1e-5, sees=None, **options):
         weights = reference.random_weights(vocabulary=40, hidden=24, size=36, layers=2, **SIZES)
         model = self.load(build(weights, **options), "m")
-        for name in ("product", "cache"):
+        for name in ("product", "cache", "pattern"):
             options.pop(name, None)
-        want = reference.logits(weights, TOKENS, **SIZES, **options)
+        want = reference.logits(weights, TOKENS, **SIZES, sees=sees, **options)
         self.assert_close(model.logits(TOKENS, all_positions=True), want, tolerance)
         # Token by token: the decode function and the cache.
         model.reset()
@@ -99,6 +104,26 @@ class Numbers(PackageTest):
 
     def test_product_of_activations(self):
         self.check(product=True)
+
+    def test_patterns(self):
+        """Child et al. 2019, Beltagy et al. 2020: by distance d and by blocks."""
+        patterns = {"strided:4": lambda p, s: p - s < 4 or (p - s) % 4 == 0,
+                    "dilated:3x2": lambda p, s: (p - s) % 2 == 0 and (p - s) // 2 < 3,
+                    "fixed:6x2": lambda p, s: s // 6 == p // 6 or s % 6 >= 4,
+                    "local:3+2": lambda p, s: p - s < 3 or s < 2 or p < 2}
+        for pattern, sees in patterns.items():
+            with self.subTest(pattern):
+                self.check(pattern=pattern, sees=sees)
+
+    def test_slopes_and_sink_logits(self):
+        self.check(slopes=[0.5, 0.25, 0.125, 0.0625])
+        self.check(sink_logits=True, window=6)
+
+    def test_bounds_of_gates(self):
+        self.check(kind="quick_gelu", limit=0.8, offset=1.0)
+
+    def test_features_in_another_order(self):
+        self.check(order=[(7 * column + 3) % 36 for column in range(36)])
 
     def test_small_caches(self):
         self.check(cache="f16", tolerance=0.01)
@@ -212,6 +237,22 @@ class Files(PackageTest):
         for value, want in zip(got, (2 / root, 2 * 4 / root)):
             self.assertAlmostEqual(float(value), want, places=5)
 
+    def test_what_graphs_have_not_is_said(self):
+        """Every operation of the dialect is one that graphs print, or one that the README names."""
+        page = (ROOT / "docs" / "Dialects" / "STC.md").read_text()
+        dialect = set(re.findall(r"^### `(stc\.\w+)`", page, re.M))
+        self.assertGreater(len(dialect), 20)
+        printed = set(re.findall(r"stc\.\w+", (ROOT / "python-frontend-stub" / "stc" / "ir_text.py")
+                                 .read_text()))
+        printed |= {f"stc.{kind}" for kind in re.findall(r'"stc\.(\w+)"', (
+            ROOT / "python-frontend-stub" / "stc" / "graph.py").read_text())}
+        readme = (ROOT / "python-frontend-stub" / "README.md").read_text()
+        passes = {"stc.repeat"}  # made by the compiler alone
+        for name in sorted(dialect - printed - passes):
+            self.assertIn(f"`{name}`", readme)
+        for name in printed & dialect:
+            self.assertNotIn(f"has not: `{name}`", readme)
+
     def test_numpy_arrays(self):
         try:
             import numpy
@@ -250,7 +291,7 @@ class Refusals(PackageTest):
         g, x = self.g, self.x
         self.refused("context: expected a positive number, got 0", stc.Graph, kv_heads=1,
                      head_dim=4, context=0)
-        self.refused("cache: expected one of f32, f16, i8, got f8", stc.Graph, kv_heads=1,
+        self.refused("cache: expected one of f32, f16, i8, f8E4M3FN, got f8", stc.Graph, kv_heads=1,
                      head_dim=4, context=8, cache="f8")
         narrow = g.weight("narrow", [[0.0] * 7])
         self.refused("linear @narrow: expected a weight of 8 columns, got 7", x.linear, narrow)
@@ -311,6 +352,19 @@ class Refusals(PackageTest):
                      lambda h: g.attention(h, h, h, heads=3))
         self.refused("sinks: expected 0, or", g.layer, x, lambda h: g.attention(
             h, h.linear(g.weights["k"]), h.linear(g.weights["k"]), heads=2, sinks=1))
+        for options, expected in (
+                ({"pattern": "strided"}, "attention pattern: expected dilated:NxD, strided:L"),
+                ({"pattern": "window:4"}, r"\(window= says how long a window is\), got window:4"),
+                ({"pattern": "strided:4", "window": 4}, "attention pattern: expected no window"),
+                ({"slopes": [0.5]}, "attention slopes: expected 2 numbers, got 1"),
+                ({"slopes": [0.5, -1.0]}, "attention slopes: expected finite numbers"),
+                ({"sink_logits": self.norm}, "sink_logits @norm: expected a weight of 2 columns")):
+            self.refused(expected, g.layer, x, lambda h: g.attention(
+                h, h.linear(g.weights["k"]), h.linear(g.weights["k"]), heads=2, **options))
+        self.refused("gated_activation limit: expected a finite, positive number, got -1",
+                     g.gated_activation, "silu", x, x, limit=-1.0)
+        self.refused("permute_features @embed: expected a weight of 1 dimensions",
+                     g.permute_features, x, self.table)
 
     def test_places(self):
         g, x = self.g, self.x
