@@ -40,19 +40,20 @@ struct Options {
   int64_t get(const char *name) const { return int64_t(numbers.at(name)); }
 };
 
-/// KIND-ELEMENT[-gGROUP|-row][-asym] as Layout::str() writes it, with pairs as
+/// KIND-ELEMENT[-gGROUP|-row][-asym|-min] as Layout::str() writes it, with pairs as
 /// N:16-pairs-int4-gGROUP.
 bool parseLayout(const std::string &text, Options &options) {
   for (LayoutKind kind : {LayoutKind::Dense, LayoutKind::Bitmap, LayoutKind::NM, LayoutKind::Pairs,
                           LayoutKind::Block})
     for (ElementKind element : {ElementKind::F32, ElementKind::BF16, ElementKind::F16,
                                 ElementKind::I8, ElementKind::I4, ElementKind::I3, ElementKind::I2})
-      for (int64_t group : {0, 32, 64, 128})
-        for (int flags = 0; flags < 4; ++flags) {
+      for (int64_t group : {0, 16, 32, 64, 128})
+        for (int flags = 0; flags < 8; ++flags) {
           Layout &layout = options.layout;
           layout = {kind, element, group};
           layout.asymmetric = flags & 1;
           layout.perRow = flags & 2;
+          layout.minimums = flags & 4;
           if (kind == LayoutKind::NM || kind == LayoutKind::Pairs)
             if (std::sscanf(text.c_str(), "%ld:%ld", &layout.n, &layout.m) != 2)
               continue;

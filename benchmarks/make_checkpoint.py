@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Writes a random bf16 Llama checkpoint of a real shape (default TinyLlama-1.1B), streaming.
 
-Usage: make_checkpoint.py DIRECTORY [--layers N] [--hidden N] [--ffn N] [--heads N] [--kv-heads N]
+Usage: make_checkpoint.py DIRECTORY [--shape tinyllama|llama-3-8b] [--layers N] [--hidden N] [--ffn N] [--heads N] [--kv-heads N]
        [--vocab N] [--context N] [--experts N --per-token N]
+Numbers take the place of the shape's: `--shape llama-3-8b --layers 4` is 3.9 GB in place of 16.
 With experts it is a Mixtral, whose experts have --ffn channels each.
 Values are uniform bit patterns of small magnitude: no zeros, no NaN, so timings are honest.
 """
@@ -14,20 +15,25 @@ import random
 import struct
 
 
+SHAPES = {"tinyllama": dict(layers=22, hidden=2048, ffn=5632, heads=32, kv_heads=4, vocab=32000,
+                            context=2048),
+          "llama-3-8b": dict(layers=32, hidden=4096, ffn=14336, heads=32, kv_heads=8, vocab=128256,
+                             context=8192)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory")
-    parser.add_argument("--layers", type=int, default=22)
-    parser.add_argument("--hidden", type=int, default=2048)
-    parser.add_argument("--ffn", type=int, default=5632)
-    parser.add_argument("--heads", type=int, default=32)
-    parser.add_argument("--kv-heads", type=int, default=4)
-    parser.add_argument("--vocab", type=int, default=32000)
+    parser.add_argument("--shape", choices=SHAPES, default="tinyllama")
+    for name in SHAPES["tinyllama"]:
+        parser.add_argument("--" + name.replace("_", "-"), type=int)
     parser.add_argument("--experts", type=int, default=0)
     parser.add_argument("--per-token", type=int, default=2)
-    parser.add_argument("--context", type=int, default=2048)
     a = parser.parse_args()
+    for name, value in SHAPES[a.shape].items():
+        if getattr(a, name) is None:
+            setattr(a, name, value)
     kv = a.hidden // a.heads * a.kv_heads
     tensors = [("model.embed_tokens.weight", (a.vocab, a.hidden))]
     for i in range(a.layers):

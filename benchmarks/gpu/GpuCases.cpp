@@ -50,6 +50,7 @@ Layout stc::layoutOf(const Words &words) {
   layout.m = number(words, "m");
   layout.asymmetric = number(words, "asymmetric") != 0;
   layout.perRow = number(words, "per_row") != 0;
+  layout.minimums = number(words, "minimums") != 0;
   return layout;
 }
 
@@ -62,6 +63,47 @@ StcGpuImage stc::cubinImage(const std::string &code, const Words &words) {
   image.block_threads = uint64_t(number(words, "threads"));
   image.shared_bytes = uint64_t(number(words, "shared"));
   return image;
+}
+
+/// Which weights are not zero, [rows][columns].
+static std::vector<bool> chooseKept(const Layout &layout, int64_t rows, int64_t columns,
+                                    double density, std::mt19937 &random) {
+  std::vector<bool> kept(size_t(rows * columns));
+  auto isChosen = [&] { return random() % 1000 < 1000 * density; };
+  if (layout.kind == LayoutKind::Block) {
+    for (int64_t row = 0; row < rows; row += kTileRows)
+      for (int64_t column = 0; column < columns; column += kDotColumns)
+        if (isChosen())
+          for (int64_t r = row; r < std::min(row + kTileRows, rows); ++r)
+            for (int64_t c = column; c < std::min(column + kDotColumns, columns); ++c)
+              kept[size_t(r * columns + c)] = true;
+    return kept;
+  }
+  for (int64_t row = 0; row < rows; ++row)
+    if (layout.n > 0) {
+      for (int64_t first = 0; first < columns; first += layout.m) {
+        std::vector<int64_t> places(size_t(std::min(layout.m, columns - first)));
+        for (size_t i = 0; i < places.size(); ++i)
+          places[i] = first + int64_t(i);
+        std::shuffle(places.begin(), places.end(), random);
+        for (int64_t i = 0; i < std::min<int64_t>(layout.n, int64_t(places.size())); ++i)
+          kept[size_t(row * columns + places[size_t(i)])] = true;
+      }
+    } else {
+      for (int64_t column = 0; column < columns; ++column)
+        kept[size_t(row * columns + column)] = layout.kind == LayoutKind::Dense || isChosen();
+    }
+  return kept;
+}
+
+std::vector<float> stc::randomFloats(const Layout &layout, int64_t rows, int64_t columns,
+                                     double density, std::mt19937 &random) {
+  std::vector<bool> kept = chooseKept(layout, rows, columns, density, random);
+  std::vector<float> values(kept.size());
+  for (size_t i = 0; i < values.size(); ++i)
+    if (kept[i])
+      values[i] = float(int(random() % 17) - 8) / 16;
+  return values;
 }
 
 QuantizedMatrix stc::randomMatrix(const Layout &layout, int64_t rows, int64_t columns,
@@ -78,33 +120,17 @@ QuantizedMatrix stc::randomMatrix(const Layout &layout, int64_t rows, int64_t co
       value = low + int(random() % uint32_t(high - low + 1));
     return int8_t(value);
   };
-  for (int64_t row = 0; row < rows; ++row) {
-    int8_t *codes = matrix.codes.data() + row * columns;
-    if (layout.kind == LayoutKind::NM || layout.kind == LayoutKind::Pairs) {
-      for (int64_t first = 0; first < columns; first += layout.m) {
-        std::vector<int64_t> places(size_t(std::min(layout.m, columns - first)));
-        for (size_t i = 0; i < places.size(); ++i)
-          places[i] = int64_t(i);
-        std::shuffle(places.begin(), places.end(), random);
-        for (int64_t i = 0; i < std::min<int64_t>(layout.n, int64_t(places.size())); ++i)
-          codes[first + places[size_t(i)]] = code();
-      }
-    } else if (layout.kind != LayoutKind::Block) {
-      bool dense = layout.kind == LayoutKind::Dense;
-      for (int64_t column = 0; column < columns; ++column)
-        if (dense || random() % 1000 < 1000 * density)
-          codes[column] = code();
-    }
-  }
-  if (layout.kind == LayoutKind::Block)
-    for (int64_t row = 0; row < rows; row += kTileRows)
-      for (int64_t column = 0; column < columns; column += kDotColumns)
-        if (random() % 1000 < 1000 * density)
-          for (int64_t r = row; r < std::min(row + kTileRows, rows); ++r)
-            for (int64_t c = column; c < std::min(column + kDotColumns, columns); ++c)
-              matrix.codes[size_t(r * columns + c)] = code();
+  std::vector<bool> kept = chooseKept(layout, rows, columns, density, random);
+  for (size_t i = 0; i < kept.size(); ++i)
+    if (kept[i])
+      matrix.codes[i] = code();
   for (int64_t i = 0; i < rows * matrix.groups(); ++i)
     matrix.scales.push_back(floatToHalf(std::ldexp(1.0f, -4 - int(random() % 3))));
+  if (layout.minimums) {
+    matrix.commonZero = int8_t(low);
+    for (int64_t i = 0; i < rows * matrix.groups(); ++i)
+      matrix.minimums.push_back(floatToHalf(float(random() % 17) / 16));
+  }
   if (layout.asymmetric)
     for (int64_t i = 0; i < rows * matrix.groups(); ++i)
       matrix.zeros.push_back(int8_t(low + int(random() % uint32_t(high - low + 1))));

@@ -19,7 +19,7 @@ std::vector<Words> readWords(const std::string &path);
 std::string readFile(const std::string &path);
 const std::string &text(const Words &words, const std::string &key);
 int64_t number(const Words &words, const std::string &key);
-/// kind, element, group, n, m, asymmetric, per_row.
+/// kind, element, group, n, m, asymmetric, per_row, minimums.
 Layout layoutOf(const Words &words);
 /// Machine code with the threads and shared bytes that the words name. `code` must outlive it.
 StcGpuImage cubinImage(const std::string &code, const Words &words);
@@ -28,6 +28,10 @@ StcGpuImage cubinImage(const std::string &code, const Words &words);
 /// the layout does not say it. Scales are powers of two.
 QuantizedMatrix randomMatrix(const Layout &layout, int64_t rows, int64_t columns, double density,
                              std::mt19937 &random);
+
+/// The same of floats: multiples of 1/16.
+std::vector<float> randomFloats(const Layout &layout, int64_t rows, int64_t columns, double density,
+                                std::mt19937 &random);
 
 /// Bytes per second, read and written, of a large copy in the device's memory: the median of
 /// twelve. Prints it with the device's name.

@@ -5,6 +5,7 @@
 // whatever the order of sums, and then timed: a launch multiplies by `copies` matrices in turn, at
 // different addresses, so that no cache holds them.
 #include "GpuCases.h"
+#include "GpuLibraries.h"
 
 #include "stc/Packing/Pack.h"
 #include "stc/Runtime/Gpu/CudaDevice.h"
@@ -34,7 +35,8 @@ Activations randomActivations(const Words &entry, const Layout &layout, std::mt1
   result.arena.resize(size_t(number(entry, "arena")));
   result.values.resize(size_t(tokens * columns));
   uint8_t *base = result.arena.data();
-  if (!layout.isQuantized()) {
+  // Kernels that round or split activations begin with that.
+  if (!layout.isQuantized() || number(entry, "narrow") != 0) {
     for (size_t i = 0; i < result.values.size(); ++i)
       result.values[i] = float(int(random() % 17) - 8);
     std::memcpy(base, result.values.data(), result.values.size() * sizeof(float));
@@ -71,13 +73,15 @@ private:
   std::string folder;
   std::unique_ptr<GpuDevice> device;
   double copyRate = 0; // bytes per second, read and written
+  std::unique_ptr<GpuLibraries> libraries;
   int failures = 0, checked = 0;
 };
 
 absl::Status Bench::runCase(const Words &entry, int seeds, bool timing) {
   std::string code = readFile(folder + "/" + text(entry, "image"));
   StcGpuImage image = cubinImage(code, entry);
-  STC_ASSIGN_OR_RETURN(GpuProgram program, device->load(image, unsigned(device->properties().multiprocessors)));
+  STC_ASSIGN_OR_RETURN(GpuProgram program,
+                       device->load(image, {}, unsigned(device->properties().multiprocessors)));
 
   Layout layout = layoutOf(entry);
   int64_t rows = number(entry, "rows"), columns = number(entry, "columns");
@@ -113,9 +117,7 @@ absl::Status Bench::runCase(const Words &entry, int seeds, bool timing) {
       STC_ASSIGN_OR_RETURN(bytes, packQuantized(layout, matrix));
       dense = dequantize(matrix);
     } else {
-      dense.resize(size_t(rows * columns));
-      for (float &value : dense)
-        value = float(int(random() % 17) - 8) / 16;
+      dense = randomFloats(layout, rows, columns, density, random);
       STC_ASSIGN_OR_RETURN(bytes, packFloats(layout, rows, columns, dense));
     }
     weightBytes = bytes.size();
@@ -133,8 +135,9 @@ absl::Status Bench::runCase(const Words &entry, int seeds, bool timing) {
     STC_RETURN_IF_ERROR(device->launch(function, frame));
     STC_RETURN_IF_ERROR(device->download(results.data(), out.address(), outBytes));
     STC_RETURN_IF_ERROR(device->synchronize());
-    // Large results are checked at every 17th row.
-    int64_t every = rows * columns * tokens > (int64_t(1) << 26) ? 17 : 1;
+    // Large results are checked at every 17th row, the largest at every 257th.
+    int64_t products = rows * columns * tokens;
+    int64_t every = products > (int64_t(1) << 34) ? 257 : products > (int64_t(1) << 26) ? 17 : 1;
     int64_t wrong = 0;
     double worst = 0;
     for (int64_t token = 0; token < tokens; ++token)
@@ -179,6 +182,7 @@ absl::Status Bench::runCase(const Words &entry, int seeds, bool timing) {
               text(entry, "name").c_str(), verdict.c_str(), seconds * 1e6, rate * 1e-9,
               100 * rate / copyRate, 2e-12 * double(rows * columns * tokens) / seconds,
               function.blocks, function.blockThreads);
+  libraries->compare(layout, rows, columns, tokens, seconds);
   return absl::OkStatus();
 }
 
@@ -187,6 +191,7 @@ absl::Status Bench::run(int seeds, bool timing) {
   STC_ASSIGN_OR_RETURN(device, CudaDevice::open(driver, 0));
   if (timing) {
     STC_ASSIGN_OR_RETURN(copyRate, measureCopy(*device));
+    libraries = std::make_unique<GpuLibraries>(*device, driver);
   }
   for (const Words &entry : readWords(folder + "/cases.txt")) {
     absl::Status status = runCase(entry, seeds, timing);

@@ -105,7 +105,7 @@ absl::Status ModelBench::run() {
   model = lines.front();
   std::string code = readFile(folder + "/model.cubin");
   StcGpuImage image = cubinImage(code, model);
-  STC_ASSIGN_OR_RETURN(program, device->load(image, 1u << 20));
+  STC_ASSIGN_OR_RETURN(program, device->load(image, {}, 1u << 20));
 
   struct {
     GpuMemory &memory;

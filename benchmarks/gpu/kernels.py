@@ -28,7 +28,9 @@ def up(value, unit=64):
 
 
 class Layout:
-    """kind-element[-gGROUP][-asym][-row], nm and pairs with N:M in front: 2:4-nm-i4-g128."""
+    """kind-element[-gGROUP][-asym][-row][-min], nm and pairs with N:M in front: 2:4-nm-i4-g128.
+    Behind it stands what many tokens' activations become first: -split (sums of two bf16) or
+    -rounded (to the weights' 16 bits, or f16 for codes)."""
 
     def __init__(self, text):
         self.text, self.n, self.m = text, 0, 0
@@ -36,10 +38,13 @@ class Layout:
         if ":" in words[0]:
             self.n, self.m = map(int, words.pop(0).split(":"))
         self.kind, self.element = words[0], words[1]
-        self.group, self.asymmetric, self.per_row = 0, False, False
+        self.group, self.asymmetric, self.per_row, self.minimums = 0, False, False, False
+        self.narrow = words.pop() if words[-1] in ("split", "rounded") else ""
         for word in words[2:]:
             if word == "asym":
                 self.asymmetric = True
+            elif word == "min":
+                self.minimums = True
             elif word == "row":
                 self.per_row, self.group = True, 128
             else:
@@ -59,17 +64,26 @@ class Layout:
             fields.append("asymmetric = true")
         if self.per_row:
             fields.append("per_row = true")
+        if self.minimums:
+            fields.append("minimums = true")
         tail = ", " + ", ".join(fields) if fields else ""
         return f"#packed.layout<{self.kind}, {self.element}{tail}>"
 
     def bytes(self, rows, columns):
         """Packed size; for layouts with a table, a bound."""
         tiles = (rows + 15) // 16
+        if not self.bits and self.kind != "dense":
+            padded, size = up(columns, 32), {"f32": 4}.get(self.element, 2)
+            tile = up(padded * 2)
+            if self.kind == "nm":
+                return tiles * (tile + up(padded * 16 * self.n // self.m * size)) + 128
+            return up(4 * (tiles + 1)) + tiles * (tile + padded * 16 * size) + 128
         if not self.bits:
             return tiles * up(columns * 16 * {"f32": 4}.get(self.element, 2)) + 128
         padded = up(columns, self.group)
         groups = 1 if self.per_row else padded // self.group
-        tile = up(groups * 32) + (up(groups * 16) if self.asymmetric else 0)
+        tile = up(groups * 32) + (up(groups * 16) if self.asymmetric else 0) \
+            + (up(groups * 32) if self.minimums else 0)
         steps = padded // 4
         if self.kind == "dense":
             tile += up(steps * 64 * self.bits // 8)
@@ -85,14 +99,20 @@ class Layout:
 
 class Case:
     def __init__(self, layout, rows, columns, tokens=1, copies=1, density=500, barrier=True,
-                 row_tiles=1, tokens_at_once=32):
+                 row_tiles=1, tokens_at_once=32, piece_tokens=0):
         self.layout, self.rows, self.columns = Layout(layout), rows, columns
         self.tokens, self.copies, self.density, self.barrier = tokens, copies, density, barrier
         self.row_tiles, self.at_once = row_tiles, tokens_at_once
+        self.piece_tokens = piece_tokens  # of a piece of work; 0: all
         group = self.layout.group or 1
         self.padded = up(columns, group)
         self.groups = self.padded // group
-        if self.layout.bits:
+        # Numbers of 16 bits for each activation, and the columns that they take.
+        self.half = (up(columns, 32) // 32 | 1) * 32 * (2 if self.layout.narrow == "split" else 1)
+        if self.layout.narrow:
+            self.scales = self.sums = up(4 * tokens * columns)  # where these begin
+            self.arena = up(self.scales + 2 * tokens * self.half) + 64
+        elif self.layout.bits:
             self.scales = up(tokens * self.padded)
             self.sums = up(self.scales + 4 * tokens * self.groups)
             self.arena = up(self.sums + 4 * tokens * self.groups) + 64
@@ -137,7 +157,12 @@ class Case:
             lines.append("    %zero = arith.constant 0 : index")
             lines.append(f"    %n = memref.dim %o, %zero : {out}")
             arguments = "%n"
-        if self.layout.bits:
+        is_bf16 = self.layout.element == "bf16" or self.layout.narrow == "split"
+        narrow = "bf16" if is_bf16 else "f16"
+        if self.layout.narrow:
+            types = [f"memref<{dim}x{columns}xf32>", f"memref<{dim}x{self.half}x{narrow}>"]
+            places = [(0, 4 * columns * tokens), (self.scales, 2 * self.half * tokens)]
+        elif self.layout.bits:
             types = [f"memref<{dim}x{self.padded}xi8>", f"memref<{dim}x{self.groups}xf32>",
                      f"memref<{dim}x{self.groups}xi32>"]
             places = [(0, self.padded * tokens), (self.scales, 4 * self.groups * tokens),
@@ -147,6 +172,15 @@ class Case:
         for i, (type_, (offset, size)) in enumerate(zip(types, places)):
             lines.append(f"    %x{i} = packed.scratch({arguments}) offset {offset} "
                          f"bytes {up(size)} : {type_}")
+        if self.layout.narrow:
+            parts = [f"memref<1x{width}x{element}, strided<[{width}, 1], offset: ?>>"
+                     for width, element in ((columns, "f32"), (self.half, narrow))]
+            lines.append("    scf.forall (%k) in (%n) {")
+            for i, width in enumerate((columns, self.half)):
+                lines.append(f"      %r{i} = memref.subview %x{i}[%k, 0] [1, {width}] [1, 1] : "
+                             f"{types[i]} to {parts[i]}")
+            lines.append(f"      packed.split_activations ins(%r0 : {parts[0]}) "
+                         f"outs(%r1 : {parts[1]})\n    }}\n    packed.barrier")
         table = ", ".join(f"[@w{copy}]" for copy in range(self.copies))
         pieces = ((rows + 15) // 16 + self.row_tiles - 1) // self.row_tiles
         tile = "%i"
@@ -155,14 +189,23 @@ class Case:
             scaled = (f"        %f = arith.constant {self.row_tiles} : index\n"
                       "        %j = arith.muli %i, %f : index\n")
             tile = "%j"
-        inputs = ", ".join(f"%x{i}" for i in range(len(types)))
+        indices, bounds = "%i", f"{pieces}"
+        if self.piece_tokens:
+            indices, bounds = "%i, %g", f"{pieces}, {-(-tokens // self.piece_tokens)}"
+            scaled += (f"        %s = arith.constant {self.piece_tokens} : index\n"
+                       "        %h = arith.muli %g, %s : index\n")
+            tile += " tokens from %h"
+        names = [f"%x{i}" for i in range(len(types))]
+        if self.layout.narrow and self.layout.bits:
+            names, types = names[1:], types[1:]
+        inputs = ", ".join(names)
         lines.append(f"""    %first = arith.constant 0 : index
     %step = arith.constant 1 : index
     %copies = arith.constant {self.copies} : index
     scf.for %k = %first to %copies step %step {{
       %w = packed.weight_row %k of [{table}] : {weight}
-      scf.forall (%i) in ({pieces}) {{
-{scaled}        packed.matmul_tile {tile} ins({inputs} : {", ".join(types)}) weight(%w : {weight[len("!packed.weight"):]}) outs(%o : {out}) config <tokens = {1 if tokens == 1 else self.at_once}, accumulators = 1, prefetch = 0, row_tiles = {self.row_tiles}>
+      scf.forall ({indices}) in ({bounds}) {{
+{scaled}        packed.matmul_tile {tile} ins({inputs} : {", ".join(types)}) weight(%w : {weight[len("!packed.weight"):]}) outs(%o : {out}) config <tokens = {1 if tokens == 1 else self.at_once}, accumulators = 1, prefetch = 0, row_tiles = {self.row_tiles}, piece_tokens = {self.piece_tokens}>
       }}
 {"      packed.barrier" if self.barrier else ""}
     }}
@@ -177,9 +220,11 @@ class Case:
         words = dict(name=self.name(), target=target, image=f"{number}.cubin", kind=KINDS[layout.kind],
                      element=ELEMENTS[layout.element], group=layout.group, n=layout.n, m=layout.m,
                      asymmetric=int(layout.asymmetric), per_row=int(layout.per_row),
+                     minimums=int(layout.minimums),
                      rows=self.rows, columns=self.columns, tokens=self.tokens, copies=self.copies,
                      density=self.density, stride=self.stride(), arena=self.arena,
-                     scales=self.scales, sums=self.sums, threads=threads, shared=shared,
+                     scales=self.scales, sums=self.sums, narrow=int(self.layout.narrow != ""),
+                     threads=threads, shared=shared,
                      seed=number + 1)
         return " ".join(f"{key}={value}" for key, value in words.items())
 
@@ -189,12 +234,16 @@ def check_cases():
     shapes = [(16, 128), (48, 384), (40, 160), (1000, 512), (256, 2048), (17, 4096)]
     layouts = ["dense-i8-g32", "dense-i8-g128", "dense-i4-g32", "dense-i4-g64", "dense-i4-g128",
                "dense-i2-g32", "dense-i3-g32", "dense-i3-g128", "dense-i4-g32-asym",
-               "dense-i3-g64-asym", "dense-i8-row", "dense-i4-row", "dense-bf16", "dense-f16",
+               "dense-i3-g64-asym", "dense-i8-g16", "dense-i4-g16", "dense-i4-g32-min",
+               "dense-i2-g16-min", "dense-i8-g32-min", "dense-i3-g128-min",
+               "dense-i4-g16-asym", "dense-i8-row", "dense-i4-row", "dense-bf16", "dense-f16",
                "dense-f32", "2:4-nm-i4-g32", "2:4-nm-i4-g128", "2:4-nm-i8-g32", "2:4-nm-i8-g128", "2:4-nm-i4-g64",
                "4:8-nm-i4-g64",
                "1:4-nm-i4-g32", "8:16-nm-i4-g128", "1:16-pairs-i4-g64", "2:16-pairs-i4-g32",
                "4:16-pairs-i4-g32", "4:16-pairs-i4-g128", "8:16-pairs-i4-g64", "bitmap-i4-g32",
-               "bitmap-i4-g128", "bitmap-i8-g64", "block-i4-g128", "block-i8-g32"]
+               "bitmap-i4-g128", "bitmap-i8-g64", "block-i4-g128", "block-i8-g32", "2:4-nm-f32",
+               "2:4-nm-bf16", "2:4-nm-f16", "1:4-nm-f16", "3:4-nm-bf16", "4:16-nm-f16",
+               "bitmap-f32", "bitmap-bf16", "bitmap-f16"]
     for layout in layouts:
         for rows, columns in shapes:
             yield Case(layout, rows, columns)
@@ -204,12 +253,24 @@ def check_cases():
         if layout.startswith("dense") or layout.startswith("2:4"):
             yield Case(layout, 208, 14336, tokens=70, row_tiles=8)
             yield Case(layout, 1024, 4096, tokens=200, row_tiles=4)
+            yield Case(layout, 1024, 4096, tokens=200, row_tiles=4, piece_tokens=128)
+
+
+    for layout in ["dense-bf16-split", "dense-bf16-rounded", "dense-f16-rounded",
+                   "2:4-nm-bf16-split", "2:4-nm-bf16-rounded", "2:4-nm-f16-split",
+                   "2:4-nm-f16-rounded", "dense-i8-g32-rounded", "dense-i4-g128-rounded", "dense-i4-g64-asym-rounded",
+                   "dense-i3-g64-rounded", "dense-i2-g32-rounded"]:
+        for rows, columns, tokens in [(48, 384, 3), (256, 512, 33), (128, 1024, 70), (40, 320, 300)]:
+            for row_tiles in (1, 2, 8):
+                yield Case(layout, rows, columns, tokens=tokens, row_tiles=row_tiles)
+        yield Case(layout, 1024, 4096, tokens=600, row_tiles=8)
 
 
 def time_cases():
     """The matrices of large models."""
     layouts = ["dense-i8-g128", "dense-i8-g32", "dense-i4-g128", "dense-i4-g32", "2:4-nm-i4-g128",
-               "4:16-pairs-i4-g128", "bitmap-i4-g128", "block-i4-g128", "dense-bf16"]
+               "4:16-pairs-i4-g128", "bitmap-i4-g128", "block-i4-g128", "dense-bf16", "2:4-nm-bf16",
+               "bitmap-bf16"]
     yield Case("dense-i4-g128", 16, 128, copies=2000)  # the grid's barrier alone
     for layout in layouts:
         for rows, columns in [(4096, 4096), (14336, 4096), (4096, 14336), (28672, 8192)]:
@@ -221,8 +282,19 @@ def time_cases():
     for layout in ["dense-i8-g128", "dense-i4-g128", "2:4-nm-i8-g128", "2:4-nm-i4-g128",
                    "dense-bf16"]:
         for tokens in (8, 64, 256):
-            yield Case(layout, 4096, 4096, tokens=tokens, copies=8, row_tiles=2)
+            yield Case(layout, 4096, 4096, tokens=tokens, copies=8, row_tiles=4, piece_tokens=128)
         yield Case(layout, 14336, 4096, tokens=256, copies=4, row_tiles=8)
+    for layout in ["dense-bf16-split", "dense-bf16-rounded", "dense-f16-rounded",
+                   "2:4-nm-bf16-split", "2:4-nm-f16-split", "2:4-nm-f16-rounded",
+                   "dense-i4-g128-rounded", "dense-i8-g128-rounded"]:
+        for tokens in (64, 256, 1024, 4096):
+            yield Case(layout, 4096, 4096, tokens=tokens, copies=8 if tokens <= 256 else 2,
+                       row_tiles=2 if tokens <= 256 else 8)
+        yield Case(layout, 14336, 4096, tokens=256, copies=4, row_tiles=8)
+    for layout in ["dense-i8-g128", "dense-i4-g128", "2:4-nm-i8-g128", "2:4-nm-i4-g128",
+                   "dense-f16"]:
+        for rows in (4096, 14336):
+            yield Case(layout, rows, 4096, tokens=4096, copies=2, row_tiles=8)
 
 
 def tool(name):
@@ -241,8 +313,8 @@ def run(*command):
     return done.stderr
 
 
-def lower(source, base, chip, features, phases=("vector", "llvm"), prefill_chunk=0):
-    """Lowers a module to BASE.cubin; returns the text of its last phase, and what ptxas says."""
+def to_ptx(source, base, chip, features, phases=("vector", "llvm"), prefill_chunk=0):
+    """Lowers a module; returns the text of its last phase, and the file of PTX."""
     options = f"target=nvptx-{chip}" + (f" prefill-chunk={prefill_chunk}" if prefill_chunk else "")
     if prefill_chunk:
         phases = ("tiled", *phases)
@@ -250,15 +322,20 @@ def lower(source, base, chip, features, phases=("vector", "llvm"), prefill_chunk
         result = base.with_suffix(f".{phase}.mlir")
         run(BIN / "stc-opt", source, f"--stc-phase-{phase}={options}", "-o", result)
         source = result
-    ir, better = base.with_suffix(".ll"), base.with_suffix(".o.ll")
-    ptx, cubin = base.with_suffix(".ptx"), base.with_suffix(".cubin")
+    ir, better, ptx = (base.with_suffix(suffix) for suffix in (".ll", ".o.ll", ".ptx"))
     run(LLVM / "mlir-translate", "--mlir-to-llvmir", source, "-o", ir)
     run(LLVM / "opt", "-O3", "-vectorize-slp=false", "-mtriple=nvptx64-nvidia-cuda",
         f"-mcpu={chip}", ir, "-S", "-o", better)
     run(LLVM / "llc", "-O3", "-fp-contract=off", "-mtriple=nvptx64-nvidia-cuda", f"-mcpu={chip}",
         f"-mattr={features}", better, "-o", ptx)
+    return source.read_text(), ptx
+
+
+def lower(source, base, chip, features, **options):
+    """Lowers a module to BASE.cubin; returns the text of its last phase, and what ptxas says."""
+    text, ptx = to_ptx(source, base, chip, features, **options)
+    cubin = base.with_suffix(".cubin")
     said = run(tool("ptxas"), "-v", f"-arch={chip}", ptx, "-o", cubin)
-    text = source.read_text()
     for extra in base.parent.glob(base.name + ".*"):
         if extra != cubin:
             extra.unlink()
@@ -284,7 +361,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--target", default="sm_90")
-    parser.add_argument("--features", default="+ptx80")
+    parser.add_argument("--features", default="+ptx84")
     parser.add_argument("--set", choices=["check", "time", "all"], default="all")
     parser.add_argument("--filter", default="", help="only cases whose name has this text")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())

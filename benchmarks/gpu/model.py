@@ -105,7 +105,7 @@ def main():
             "--quantize", f"rtn:int4-g{layout.group}", "--max-context", args.context)
         packed.write_text(with_layout(packed.read_text(), layout))
         start = time.time()
-        lowered, _ = lower(packed, folder / "model", args.target, "+ptx80", prefill_chunk=CHUNK)
+        lowered, _ = lower(packed, folder / "model", args.target, "+ptx84", prefill_chunk=CHUNK)
         shutil.copy(folder / "model.cubin", args.out / "model.cubin")
         print(f"lowered in {time.time() - start:.1f} s")
         write(args, packed.read_text(), lowered)
@@ -127,6 +127,7 @@ def write(args, packed, lowered):
                      kind=0 if kind == "rows" else KINDS[kind], element=ELEMENTS[stored],
                      group=field(rest, "group"), n=field(rest, "n"), m=field(rest, "m"),
                      asymmetric=field(rest, "asymmetric"), per_row=field(rest, "per_row"),
+                     minimums=field(rest, "minimums"),
                      offset=offset, bytes=size)
         if kind == "rows" and int(rows) > 1:
             words["gathered"] = 1
