@@ -51,6 +51,10 @@ stc_doc(Dialects/STC.md "" -gen-dialect-doc -dialect=stc
         ${SOURCE_DIR}/include/stc/Dialect/STC/IR/STCOps.td)
 stc_doc(Dialects/Packed.md "" -gen-dialect-doc -dialect=packed
         ${SOURCE_DIR}/include/stc/Dialect/Packed/IR/PackedOps.td)
+stc_doc(Dialects/StableHLO.md "" -gen-dialect-doc -dialect=stablehlo
+        ${SOURCE_DIR}/include/stc/Dialect/StableHLO/IR/StableHLOOps.td)
+stc_doc(Dialects/CHLO.md "" -gen-dialect-doc -dialect=chlo
+        ${SOURCE_DIR}/include/stc/Dialect/StableHLO/IR/CHLOOps.td)
 file(GLOB_RECURSE passes RELATIVE ${SOURCE_DIR}/include/stc ${SOURCE_DIR}/include/stc/*/Passes.td)
 foreach(file ${passes})
   string(REGEX REPLACE "/Passes.td$" "" folder ${file})

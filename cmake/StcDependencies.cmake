@@ -6,6 +6,11 @@ find_package(nlohmann_json REQUIRED)
 find_library(STC_PCRE2 NAMES libpcre2-8.a REQUIRED)
 find_library(STC_UTF8PROC NAMES libutf8proc.a REQUIRED)
 find_library(STC_XXHASH NAMES libxxhash.a REQUIRED)
+find_library(STC_PNG NAMES libpng16.a REQUIRED)
+find_library(STC_JPEG NAMES libjpeg.a REQUIRED)
+find_library(STC_ZLIB NAMES libz.a REQUIRED)
+find_library(STC_EVENT_CORE NAMES libevent_core.a REQUIRED)
+find_library(STC_EVENT_EXTRA NAMES libevent_extra.a REQUIRED)
 # The variant without threads of its own: parallelFor splits the work, in pieces that do not depend
 # on the number of threads, so that results do not either. Static, because Debian's variants share
 # one file name at run time.

@@ -39,6 +39,24 @@ function(stc_collect_archives result items)
   set(${result} ${archives} PARENT_SCOPE)
 endfunction()
 
+# Sets `result` to `archive`, a copy of which it makes first if that is of a library that Debian compiles
+# for executables of its own C library: its references to `stderr` cannot be linked into a shared library
+# and go to a variable of the runtime's own (lib/Runtime/Image/StandardError.cpp), and those to arc4random,
+# which older C libraries lack, to lib/Runtime/Serve/EventRandom.cpp.
+function(stc_shareable_archive result archive)
+  set(${result} ${archive} PARENT_SCOPE)
+  get_filename_component(name ${archive} NAME)
+  if(name MATCHES "^lib(png16|jpeg|event_core|event_extra)\\.a$")
+    set(copy ${CMAKE_CURRENT_BINARY_DIR}/shareable-${name})
+    add_custom_command(OUTPUT ${copy}
+      COMMAND ${CMAKE_OBJCOPY} --redefine-sym stderr=stc_image_stderr
+              --redefine-sym arc4random=stc_event_random
+              --redefine-sym arc4random_buf=stc_event_random_bytes ${archive} ${copy}
+      DEPENDS ${archive} VERBATIM)
+    set(${result} ${copy} PARENT_SCOPE)
+  endif()
+endfunction()
+
 # A second build of `targets` without sanitizers: models are linked without a sanitizer's runtime.
 function(stc_add_plain_copy name targets)
   set(sources "")
@@ -57,7 +75,12 @@ endfunction()
 # libraries and everything static they need.
 function(stc_add_runtime_archive name)
   set(targets ${ARGN})
-  stc_collect_archives(external "${targets}")
+  stc_collect_archives(collected "${targets}")
+  set(external "")
+  foreach(library ${collected})
+    stc_shareable_archive(shareable ${library})
+    list(APPEND external ${shareable})
+  endforeach()
   if(STC_SANITIZE)
     stc_add_plain_copy(StcPlainRuntime "${targets}")
     set(targets StcPlainRuntime)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages stc needs; does nothing when all of them are there.
+# Usage: scripts/packages.sh [tests]    tests: also what tests alone need
 set -euo pipefail
 
 packages=(
@@ -7,8 +8,12 @@ packages=(
   clang-22 lld-22 llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools liblld-22-dev
   libclang-rt-22-dev zlib1g-dev libzstd-dev libffi-dev libxml2-dev
   libabsl-dev libsimdjson-dev nlohmann-json3-dev libpcre2-dev libutf8proc-dev libxxhash-dev libopenblas-serial-dev
-  libgtest-dev libgmock-dev qemu-user
+  libpng-dev libjpeg62-turbo-dev libevent-dev
+  libgtest-dev libgmock-dev
 )
+if [ "${1:-}" = tests ]; then
+  packages+=(qemu-user pocl-opencl-icd ocl-icd-libopencl1 llvm-spirv-15 llvm-14-dev spirv-tools)
+fi
 
 missing=()
 for package in "${packages[@]}"; do

@@ -2,7 +2,7 @@
 # Installs, builds and runs every test: unit tests, lit tests and Python tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/packages.sh
+scripts/packages.sh tests
 scripts/build.sh release
 echo "test: layering"
 python3 scripts/check-includes.py
