@@ -46,11 +46,12 @@ function(stc_add_tool name)
   target_link_libraries(${name} PRIVATE ${ARG_LINK} MLIR LLVM)
 endfunction()
 
-# stc_add_mlir_unittest(Name SOURCES ... LINK ...): a GoogleTest binary over libraries that use MLIR.
+# stc_add_mlir_unittest(Name SOURCES ... LINK ... [SHARDS n]): a GoogleTest binary over libraries that
+# use MLIR.
 # The sources form an object library, because executables cannot share the libraries' precompiled
 # header.
 function(stc_add_mlir_unittest name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "SHARDS" "SOURCES;LINK" ${ARGN})
   add_library(${name}Objects OBJECT ${ARG_SOURCES})
   stc_configure_mlir_target(${name}Objects)
   target_precompile_headers(${name}Objects REUSE_FROM StcMLIRPch)
@@ -58,5 +59,5 @@ function(stc_add_mlir_unittest name)
   target_link_libraries(${name}Objects PUBLIC ${ARG_LINK} MLIR LLVM GTest::gtest GTest::gmock)
   add_executable(${name})
   target_link_libraries(${name} PRIVATE ${name}Objects GTest::gtest_main)
-  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
+  stc_register_unittest(${name} "${ARG_SHARDS}")
 endfunction()

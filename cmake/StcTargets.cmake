@@ -9,12 +9,31 @@ function(stc_add_library name)
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
 endfunction()
 
-# stc_add_unittest(Name SOURCES ... LINK ...): a GoogleTest binary, each case known to ctest.
+# stc_register_unittest(Name SHARDS): ctest runs the binary, in so many processes. Not one for each case:
+# starting thousands of processes took longer than what most of them test.
+function(stc_register_unittest name shards)
+  if(NOT shards)
+    set(shards 1)
+  endif()
+  math(EXPR last "${shards} - 1")
+  foreach(shard RANGE ${last})
+    math(EXPR number "${shard} + 1")
+    set(test ${name})
+    if(shards GREATER 1)
+      set(test ${name}.${number}of${shards})
+    endif()
+    add_test(NAME ${test} COMMAND ${name} --gtest_brief=1)
+    set_tests_properties(${test} PROPERTIES LABELS unit TIMEOUT 1800
+      ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${shard}")
+  endforeach()
+endfunction()
+
+# stc_add_unittest(Name SOURCES ... LINK ... [SHARDS n]): a GoogleTest binary known to ctest.
 function(stc_add_unittest name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "SHARDS" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_compile_options(${name} PRIVATE ${STC_WARNINGS} ${STC_SANITIZE_FLAGS})
   target_compile_definitions(${name} PRIVATE STC_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gtest_main GTest::gmock)
-  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 PROPERTIES LABELS unit)
+  stc_register_unittest(${name} "${ARG_SHARDS}")
 endfunction()

@@ -10,6 +10,7 @@
 #include "stc/Packing/Pack.h"
 #include "stc/Runtime/Gpu/CudaDevice.h"
 #include "stc/Runtime/ModelABI.h"
+#include "stc/Support/Parallel.h"
 
 #include "absl/strings/str_cat.h"
 
@@ -17,6 +18,8 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <functional>
+#include <future>
 #include <random>
 
 using namespace stc;
@@ -62,13 +65,88 @@ Activations randomActivations(const Words &entry, const Layout &layout, std::mt1
   return result;
 }
 
+/// What a case multiplies, and what must come of it.
+struct Inputs {
+  std::vector<uint8_t> weights; // packed
+  std::vector<float> dense;     // the same, [rows][columns]
+  Activations activations;
+  absl::Status status;
+};
+
+Inputs makeInputs(const Words &entry, int round) {
+  Layout layout = layoutOf(entry);
+  int64_t rows = number(entry, "rows"), columns = number(entry, "columns");
+  double density = double(number(entry, "density")) / 1000;
+  std::mt19937 random(uint32_t(number(entry, "seed") * 1009 + round));
+  Inputs inputs;
+  absl::StatusOr<std::vector<uint8_t>> packed;
+  if (layout.isQuantized()) {
+    QuantizedMatrix matrix = randomMatrix(layout, rows, columns, density, random);
+    packed = packQuantized(layout, matrix);
+    inputs.dense = dequantize(matrix);
+  } else {
+    inputs.dense = randomFloats(layout, rows, columns, density, random);
+    packed = packFloats(layout, rows, columns, inputs.dense);
+  }
+  inputs.status = packed.status();
+  if (packed.ok())
+    inputs.weights = std::move(*packed);
+  inputs.activations = randomActivations(entry, layout, random);
+  return inputs;
+}
+
+/// How many of the results [tokens][rows] differ from sums in double, and by how much.
+struct Verdict {
+  int64_t wrong = 0;
+  double worst = 0;
+
+  // Sums of many columns pass 2^24 units; then they are rounded.
+  bool isRight() const { return wrong == 0 || worst < 1e-5; }
+  std::string text() const {
+    return wrong == 0  ? "exact"
+           : isRight() ? "rounded"
+                       : absl::StrCat("WRONG ", wrong, " (", worst, ")");
+  }
+};
+
+Verdict judge(const Words &entry, const Inputs &inputs, const std::vector<float> &results) {
+  int64_t rows = number(entry, "rows"), columns = number(entry, "columns");
+  int64_t tokens = number(entry, "tokens");
+  // Large results are checked at every 17th row, the largest at every 257th.
+  int64_t products = rows * columns * tokens;
+  int64_t every = products > (int64_t(1) << 34) ? 257 : products > (int64_t(1) << 26) ? 17 : 1;
+  std::vector<Verdict> verdicts(static_cast<size_t>(tokens));
+  parallelFor(tokens, [&](int64_t token) {
+    Verdict &verdict = verdicts[size_t(token)];
+    const float *x = &inputs.activations.values[size_t(token * columns)];
+    for (int64_t row = 0; row < rows; row += every) {
+      const float *weights = &inputs.dense[size_t(row * columns)];
+      double sum = 0;
+      for (int64_t column = 0; column < columns; ++column)
+        sum += double(weights[column]) * double(x[column]);
+      float got = results[size_t(token * rows + row)];
+      if (got == float(sum))
+        continue;
+      ++verdict.wrong;
+      double error = std::abs(got - sum) / std::max(1.0, std::abs(sum));
+      verdict.worst = std::isfinite(error) ? std::max(verdict.worst, error) : INFINITY;
+    }
+  });
+  Verdict all;
+  for (const Verdict &verdict : verdicts) {
+    all.wrong += verdict.wrong;
+    all.worst = std::max(all.worst, verdict.worst);
+  }
+  return all;
+}
+
 class Bench {
 public:
   explicit Bench(std::string folder) : folder(std::move(folder)) {}
   absl::Status run(int seeds, bool timing);
 
 private:
-  absl::Status runCase(const Words &entry, int seeds, bool timing);
+  absl::Status runCase(const Words &entry, std::vector<std::future<Inputs>> inputs, bool timing);
 
   std::string folder;
   std::unique_ptr<GpuDevice> device;
@@ -77,17 +155,15 @@ private:
   int failures = 0, checked = 0;
 };
 
-absl::Status Bench::runCase(const Words &entry, int seeds, bool timing) {
+absl::Status Bench::runCase(const Words &entry, std::vector<std::future<Inputs>> inputs,
+                            bool timing) {
   std::string code = readFile(folder + "/" + text(entry, "image"));
   StcGpuImage image = cubinImage(code, entry);
   STC_ASSIGN_OR_RETURN(GpuProgram program,
                        device->load(image, {}, unsigned(device->properties().multiprocessors)));
 
-  Layout layout = layoutOf(entry);
   int64_t rows = number(entry, "rows"), columns = number(entry, "columns");
   int64_t tokens = number(entry, "tokens"), copies = number(entry, "copies");
-  double density = double(number(entry, "density")) / 1000;
-  std::mt19937 random(uint32_t(number(entry, "seed")));
   uint64_t stride = uint64_t(number(entry, "stride"));
 
   STC_ASSIGN_OR_RETURN(GpuMemory weights,
@@ -107,25 +183,17 @@ absl::Status Bench::runCase(const Words &entry, int seeds, bool timing) {
   frame.sync = sync.data();
   const GpuFunction &function = tokens > 1 ? program.prefill : program.decode;
 
-  std::string verdict = "exact";
+  Verdict verdict;
   uint64_t weightBytes = 0;
-  for (int seed = 0; seed < seeds; ++seed) {
-    std::vector<uint8_t> bytes;
-    std::vector<float> dense;
-    if (layout.isQuantized()) {
-      QuantizedMatrix matrix = randomMatrix(layout, rows, columns, density, random);
-      STC_ASSIGN_OR_RETURN(bytes, packQuantized(layout, matrix));
-      dense = dequantize(matrix);
-    } else {
-      dense = randomFloats(layout, rows, columns, density, random);
-      STC_ASSIGN_OR_RETURN(bytes, packFloats(layout, rows, columns, dense));
-    }
-    weightBytes = bytes.size();
+  for (std::future<Inputs> &future : inputs) {
+    Inputs input = future.get();
+    STC_RETURN_IF_ERROR(input.status);
+    weightBytes = input.weights.size();
     if (weightBytes > stride)
       return absl::InternalError(absl::StrCat("the matrix takes ", weightBytes, " bytes"));
-    Activations x = randomActivations(entry, layout, random);
-    STC_RETURN_IF_ERROR(device->upload(arena.address(), x.arena.data(), x.arena.size()));
-    STC_RETURN_IF_ERROR(device->upload(weights.address(), bytes.data(), bytes.size()));
+    const std::vector<uint8_t> &x = input.activations.arena;
+    STC_RETURN_IF_ERROR(device->upload(arena.address(), x.data(), x.size()));
+    STC_RETURN_IF_ERROR(device->upload(weights.address(), input.weights.data(), weightBytes));
     for (int64_t copy = 1; copy < copies; ++copy)
       STC_RETURN_IF_ERROR(device->copy(weights.address() + stride * uint64_t(copy),
                                        weights.address(), weightBytes));
@@ -135,37 +203,16 @@ absl::Status Bench::runCase(const Words &entry, int seeds, bool timing) {
     STC_RETURN_IF_ERROR(device->launch(function, frame));
     STC_RETURN_IF_ERROR(device->download(results.data(), out.address(), outBytes));
     STC_RETURN_IF_ERROR(device->synchronize());
-    // Large results are checked at every 17th row, the largest at every 257th.
-    int64_t products = rows * columns * tokens;
-    int64_t every = products > (int64_t(1) << 34) ? 257 : products > (int64_t(1) << 26) ? 17 : 1;
-    int64_t wrong = 0;
-    double worst = 0;
-    for (int64_t token = 0; token < tokens; ++token)
-      for (int64_t row = 0; row < rows; row += every) {
-        double sum = 0;
-        for (int64_t column = 0; column < columns; ++column)
-          sum += double(dense[size_t(row * columns + column)]) *
-                 double(x.values[size_t(token * columns + column)]);
-        float got = results[size_t(token * rows + row)];
-        if (!(got == float(sum))) {
-          ++wrong;
-          double error = std::abs(got - sum) / std::max(1.0, std::abs(sum));
-          worst = std::isfinite(error) ? std::max(worst, error) : INFINITY;
-        }
-      }
+    verdict = judge(entry, input, results);
     ++checked;
-    // Sums of many columns pass 2^24 units; then they are rounded.
-    if (wrong && !(worst < 1e-5)) {
-      verdict = absl::StrCat("WRONG ", wrong, " (", worst, ")");
+    if (!verdict.isRight()) {
       ++failures;
       break;
     }
-    if (wrong)
-      verdict = "rounded";
   }
   if (!timing) {
-    if (verdict != "exact" && verdict != "rounded")
-      std::printf("%-44s %s\n", text(entry, "name").c_str(), verdict.c_str());
+    if (!verdict.isRight())
+      std::printf("%-44s %s\n", text(entry, "name").c_str(), verdict.text().c_str());
     return absl::OkStatus();
   }
   std::vector<double> times;
@@ -179,10 +226,10 @@ absl::Status Bench::runCase(const Words &entry, int seeds, bool timing) {
   double seconds = times[times.size() / 2] / double(copies);
   double rate = double(weightBytes) / seconds;
   std::printf("%-44s %-8s %9.2f us  %7.0f GB/s  %5.1f %% of copy  %7.2f Tops/s  %u x %u\n",
-              text(entry, "name").c_str(), verdict.c_str(), seconds * 1e6, rate * 1e-9,
+              text(entry, "name").c_str(), verdict.text().c_str(), seconds * 1e6, rate * 1e-9,
               100 * rate / copyRate, 2e-12 * double(rows * columns * tokens) / seconds,
               function.blocks, function.blockThreads);
-  libraries->compare(layout, rows, columns, tokens, seconds);
+  libraries->compare(layoutOf(entry), rows, columns, tokens, seconds);
   return absl::OkStatus();
 }
 
@@ -193,11 +240,19 @@ absl::Status Bench::run(int seeds, bool timing) {
     STC_ASSIGN_OR_RETURN(copyRate, measureCopy(*device));
     libraries = std::make_unique<GpuLibraries>(*device, driver);
   }
-  for (const Words &entry : readWords(folder + "/cases.txt")) {
-    absl::Status status = runCase(entry, seeds, timing);
+  // Other processors make the matrices of the next cases: that takes longer than multiplying them.
+  std::vector<Words> entries = readWords(folder + "/cases.txt");
+  size_t ahead = size_t(std::max(1, parallelThreads() - 2)), begun = 0;
+  std::vector<std::vector<std::future<Inputs>>> inputs(entries.size());
+  for (size_t i = 0; i < entries.size(); ++i) {
+    for (; begun < std::min(entries.size(), i + ahead); ++begun)
+      for (int round = 0; round < seeds; ++round)
+        inputs[begun].push_back(
+            std::async(std::launch::async, makeInputs, std::cref(entries[begun]), round));
+    absl::Status status = runCase(entries[i], std::move(inputs[i]), timing);
     if (!status.ok()) {
       ++failures;
-      std::printf("%-44s FAILED: %s\n", text(entry, "name").c_str(),
+      std::printf("%-44s FAILED: %s\n", text(entries[i], "name").c_str(),
                   std::string(status.message()).c_str());
       if (status.message().find("CUDA_ERROR") != std::string::npos)
         return status;

@@ -16,6 +16,7 @@ import sys
 import time
 
 PROGRAMS = ["StcGpuTests", "stc-gpu-kernels", "stc-gpu-model"]
+WHOLE_MODELS = "whole_models.py"
 CUDA = "/usr/local/cuda/bin"
 # Of the kernels, those that the memory checker runs: every layout once, as it makes them slow.
 SANITIZED_CASES = 24
@@ -138,7 +139,11 @@ def prepare(args):
     steps.append(execute("build model", environment + [
         gpu / "model.py", args.shape, args.out / "model", "--target", args.chip, *layers],
         args.timeout, model))
+    steps.append(execute("build models", environment + [
+        gpu / WHOLE_MODELS, args.out / "models", "prepare", "--target", args.chip], args.timeout,
+        summary(r"(\d+) of (\d+) models", "{0} of {1} to compare")))
     shutil.copy(__file__, args.out / "check.py")
+    shutil.copy(gpu / WHOLE_MODELS, args.out / WHOLE_MODELS)
     return steps
 
 
@@ -154,6 +159,7 @@ def run_all(args):
     """The checks and the times of what was prepared."""
     programs = args.out / "programs"
     checked, timed, model = args.out / "kernels/check", args.out / "kernels/time", args.out / "model"
+    models = args.out / "models"
     plan = [
         ("test runtime", "StcGpuTests", None, [], judge_tests),
         ("check kernels", "stc-gpu-kernels", checked / "cases.txt", [checked, "check", "2"],
@@ -162,17 +168,21 @@ def run_all(args):
          summary(r"(\d+) cases checked, 0 failed", "{0} matrices")),
         ("time model", "stc-gpu-model", model / "model.txt", [model],
          summary(r"decode at .* ([\d.]+) tokens/s", "{0} tokens/s")),
+        ("compare models", WHOLE_MODELS, models / "models.json", [models, "run"],
+         summary(r"(\d+) models compared, 0 failed", "{0} models as on the processor")),
     ]
     steps = []
     for name, program, needed, arguments, judge in plan:
-        path = programs / program
+        is_script = program.endswith(".py")
+        path = args.out / program if is_script else programs / program
+        command = [sys.executable, path] if is_script else [path]
         missing = next((file for file in (path, needed) if file and not file.exists()), None)
         if missing:
             steps.append(Step(name, "absent", f"{missing}: not prepared"))
         elif steps and steps[0].detail.startswith("no GPU"):
             steps.append(Step(name, "absent", "no GPU here"))
         else:
-            steps.append(execute(name, [path, *arguments], args.timeout, judge))
+            steps.append(execute(name, [*command, *arguments], args.timeout, judge))
     if steps[0].detail.startswith("no GPU"):
         return steps
     if (programs / "StcGpuTests").exists():

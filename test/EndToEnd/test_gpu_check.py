@@ -49,6 +49,9 @@ class GpuCheck(TemporaryDirectoryTest):
                 (folder / f"{i}.cubin").write_text("code")
         (self.out / "model").mkdir()
         (self.out / "model" / "model.txt").write_text("name=x\n")
+        (self.out / "models").mkdir()
+        (self.out / "models" / "models.json").write_text("[]")
+        self.program(self.out / "whole_models.py", "print('30 models compared, 0 failed')")
 
     def program(self, path, text):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +78,7 @@ class GpuCheck(TemporaryDirectoryTest):
             "check kernels": ("passed", "30 cases exact"),
             "time kernels": ("passed", "2 matrices"),
             "time model": ("passed", "375.0 tokens/s"),
+            "compare models": ("passed", "30 models as on the processor"),
             "memory of the runtime": ("passed", "0 errors"),
             "memory of kernels": ("passed", "0 errors")})
         self.assertEqual(report["gpu"]["name"], "NVIDIA H100")
