@@ -71,12 +71,14 @@ $L__BB0_3:
 	st.global.b32 	[%rd1], %r3;
 	ret;
 }
+                                        // -- End function
 .visible .entry g(
 	.param .u64 g_param_0
 )
 {
 	ret;
 }
+                                        // -- End function
 """
 
 

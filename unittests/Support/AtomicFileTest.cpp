@@ -207,6 +207,7 @@ TEST(AtomicFile, aSignalRemovesTheTemporaryFile) {
     TempFolder folder;
     pid_t child = fork();
     if (child == 0) {
+      ::signal(signal, SIG_DFL); // a job in the background is begun with SIGINT ignored
       removeTemporariesOnSignal();
       auto open = AtomicFile::create(folder.path("open"));
       auto done = AtomicFile::create(folder.path("done"));

@@ -38,7 +38,7 @@ TEST_P(Attention, AgreesWithFloat64) {
                                       64, 65, 127, 128, 150, 191, 192, 207};
     std::vector<int64_t> counts = {1, 2, 7, 33, 207};
     if (isEmulated(target)) { // and slow
-      positions = {0, 17, 63, 64, 150};
+      positions = {0, 64, 150};
       counts = {1, 7};
     }
     for (int64_t position : positions)

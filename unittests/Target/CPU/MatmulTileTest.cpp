@@ -3,6 +3,10 @@
 
 #include "absl/strings/str_cat.h"
 
+#include <algorithm>
+#include <functional>
+#include <iterator>
+
 using namespace stc;
 
 namespace {
@@ -36,8 +40,12 @@ TEST_P(Matmul, AgreesWithPlainCode) {
       {17, 172, false, false, false, "<tokens = 8, accumulators = 2, prefetch = 0>"},
       {172, 260, false, true, true, "<tokens = 3, accumulators = 4, prefetch = 512>"},
   };
+  // Every second one where this is not the target that this machine would compile for, and which ones
+  // differs from layout to layout and from target to target: kernels take long to compile.
+  size_t first = target == "native" ? 0 : std::hash<std::string>()(layout.str() + target) % 2;
   uint32_t seed = 1;
-  for (const Shape &shape : shapes) {
+  for (size_t i = first; i < std::size(shapes); i += target == "native" ? 1 : 2) {
+    const Shape &shape = shapes[i];
     MatmulProblem problem;
     problem.layout = layout;
     problem.rows = shape.rows;
@@ -292,6 +300,16 @@ std::string nameOfLayout(const testing::TestParamInfo<Layout> &info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TileRegisters, testing::ValuesIn(allLayouts()), nameOfLayout);
-INSTANTIATE_TEST_SUITE_P(All, TokenPairs, testing::ValuesIn(allLayouts()), nameOfLayout);
+
+/// Floats with masks take no products of two tokens, and their lookups are the target's instructions.
+std::vector<Layout> layoutsWithPairs() {
+  std::vector<Layout> layouts = allLayouts();
+  layouts.erase(std::remove_if(layouts.begin(), layouts.end(),
+                               [](const Layout &layout) { return layout.isSparseFloat(); }),
+                layouts.end());
+  return layouts;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TokenPairs, testing::ValuesIn(layoutsWithPairs()), nameOfLayout);
 
 } // namespace

@@ -1,0 +1,1 @@
+// Builds the precompiled header that every unit test of floor 0 shares.
