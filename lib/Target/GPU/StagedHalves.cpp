@@ -23,14 +23,17 @@ constexpr int64_t kSteps = kPortionColumns / kStepColumns;
 constexpr int64_t kCopyBytes = 16, kColumnBytes = 2 * kTileRows;
 constexpr int64_t kTileBytes = kPortionColumns * kColumnBytes;
 constexpr int64_t kTileChunks = kTileBytes / kCopyBytes, kTokenChunks = kPortionBytes / kCopyBytes;
-constexpr int64_t kMostSlots = 8;
+constexpr int64_t kMostSlots = 8, kMostSlotsTogether = 16;
 /// Most row tiles, and groups of kFragmentTokens tokens, that a warp multiplies: 64 registers of
 /// sums, of which a thread of 512 has 128. Of tiles that four warps take together each has one.
 constexpr int64_t kWarpTiles = 2, kWarpFragments = 8, kTogetherFragments = 16;
+constexpr int64_t kFewestTokensTogether = 64;
 /// Portions of a slice in shared memory: one that is multiplied, the others on their way.
 constexpr int64_t kFewestBuffers = 2, kMostBuffers = 4;
 /// Of shared memory, in percent, as kernels of codes take.
 constexpr int64_t kShare = 72;
+/// Where warpgroups multiply: what four portions of 256 rows and 128 tokens take.
+constexpr int64_t kShareTogether = 86;
 
 } // namespace
 
@@ -57,16 +60,21 @@ int64_t stc::gpu::freeSharedBytes(packed::MatmulTileOp op, const TargetDescripti
 //===----------------------------------------------------------------------===//
 
 StagedHalves::StagedHalves(packed::MatmulTileOp op, const TargetDescription &target)
-    : TensorMatmul(op, target), freeBytes(freeSharedBytes(op, target, kShare, alignmentGap())) {
+    : TensorMatmul(op, target),
+      freeBytes(freeSharedBytes(op, target, target.hasWarpgroupMma ? kShareTogether : kShare,
+                                alignmentGap())) {
   int64_t width = cast<MemRefType>(narrowInput().getType()).getDimSize(1);
   terms = width / splitHalfColumns(type.getColumns());
 }
 
 SmallVector<int64_t> StagedHalves::blockSizes() const {
   SmallVector<int64_t> sizes;
-  for (int64_t tokens : {256, 128, 32, 8})
-    if (divide(tokens).slices > 0)
+  for (int64_t tokens : {256, 128, 64, 32, 8}) {
+    Division division = divide(tokens);
+    // Between what warpgroups are for and the next fewer there is more.
+    if (division.slices > 0 && (tokens != kFewestTokensTogether || division.usesWarpgroups))
       sizes.push_back(tokens);
+  }
   return sizes;
 }
 
@@ -93,6 +101,10 @@ bool StagedHalves::fit(Division &division, int64_t slices) const {
   int64_t sumBytes = slices * division.atOnce * division.tokens * kTokenBytes;
   if (buffers < kFewestBuffers || sumBytes > freeBytes)
     return false;
+  // One whose products are under way, one whose products begin, and one that is copied; and all
+  // warps have portions.
+  division.overlaps = division.usesWarpgroups && multipliesFromShared() && buffers > 2 &&
+                      portions() >= slices && slices * division.sliceWarps() == builder.warps();
   division.slices = slices;
   division.buffers = buffers;
   return true;
@@ -101,18 +113,18 @@ bool StagedHalves::fit(Division &division, int64_t slices) const {
 StagedHalves::Division StagedHalves::divide(int64_t tokens) const {
   Division division{};
   division.tokens = tokens;
-  division.atOnce = std::min<int64_t>(kMostSlots, llvm::bit_floor(uint64_t(slots())));
-  if (builder.getTarget().hasWarpgroupMma && mayTakeTogether() &&
-      division.atOnce % kWarpgroupWarps == 0 &&
-      tokens % (kTogetherFragments * kFragmentTokens) == 0) {
+  bool isTogether = builder.getTarget().hasWarpgroupMma && mayTakeTogether();
+  division.atOnce = std::min<int64_t>(isTogether ? kMostSlotsTogether : kMostSlots,
+                                      llvm::bit_floor(uint64_t(slots())));
+  if (isTogether && division.atOnce % kWarpgroupWarps == 0 && tokens >= kFewestTokensTogether) {
     division.usesWarpgroups = true;
     division.warpTiles = 1;
-    division.warpFragments = kTogetherFragments;
-    division.tokenWarps = tokens / (kTogetherFragments * kFragmentTokens);
+    division.warpFragments = std::min(kTogetherFragments, tokens / kFragmentTokens);
+    division.tokenWarps = tokens / (division.warpFragments * kFragmentTokens);
     for (int64_t slices = builder.warps() / division.sliceWarps(); slices > 0; slices /= 2)
       if (fit(division, slices))
         return division;
-    division.usesWarpgroups = false;
+    division.usesWarpgroups = division.overlaps = false;
   }
   division.warpTiles = std::min(division.atOnce, kWarpTiles);
   // As much for each warp as leaves all of them something and has room.
@@ -233,6 +245,10 @@ void StagedHalves::await(State &state) {
   NVVM::CpAsyncWaitGroupOp::create(builder, state.division.buffers - 2);
   if (state.division.usesWarpgroups)
     fenceCopies(builder);
+  waitForSlice(state);
+}
+
+void StagedHalves::waitForSlice(State &state) {
   if (state.division.sliceWarps() == 1) {
     NVVM::SyncWarpOp::create(builder, builder.int32(-1));
     return;
@@ -288,12 +304,8 @@ Values StagedHalves::loadInputs(State &state, Value buffer, int64_t step, int64_
 void StagedHalves::multiplyPortion(State &state, Value buffer, ValueRange, Values &sums) {
   const Division &division = state.division;
   if (division.usesWarpgroups) {
-    SmallVector<std::array<Value, 4>> weights;
-    for (int64_t step = 0; step < kSteps; ++step) {
-      Values own = loadWeights(state, buffer, step, 0);
-      weights.push_back({own[0], own[1], own[2], own[3]});
-    }
-    return multiplyTogether(state, buffer, layout.element, weights, sums);
+    startTogether(state, buffer, sums);
+    return waitForProducts(builder, 0, sums);
   }
   for (int64_t step = 0; step < kSteps; ++step) {
     SmallVector<Values> weights;
@@ -317,14 +329,7 @@ void StagedHalves::multiplyPortion(State &state, Value buffer, ValueRange, Value
 
 void StagedHalves::multiplyTogether(State &state, Value buffer, ElementKind element,
                                     ArrayRef<std::array<Value, 4>> weights, Values &sums) {
-  const Division &division = state.division;
-  Value ofWarps =
-      Words(builder).mul(state.tokenWarp, division.warpFragments * kFragmentTokens * kPortionBytes);
-  Value start = builder.address(builder.address(state.share.staging, buffer), ofWarps);
-  Values inputs;
-  for (int64_t part = terms - 1; part >= 0; --part)
-    inputs.push_back(builder.address(start, weightBytes(division) + part * tokenBytes(division)));
-  addWarpgroupHalves(builder, element, weights, inputs, sums);
+  addWarpgroupHalves(builder, element, weights, inputsTogether(state, buffer), sums);
 }
 
 Values StagedHalves::multiplyPortions(State &state) {
@@ -336,6 +341,8 @@ Values StagedHalves::multiplyPortions(State &state) {
     return builder.toIndex(words.div(words.mul(number, portions()), division.slices));
   };
   Value begin = boundary(state.share.slice), end = boundary(words.add(state.share.slice, 1));
+  if (division.overlaps)
+    return multiplyOverlapping(state, begin, end);
   int64_t bytes = bufferBytes(division), last = (division.buffers - 1) * bytes;
   for (int64_t i = 0; i < division.buffers - 1; ++i)
     copyPortion(state.copies, builder.add(begin, i), end,
@@ -429,6 +436,10 @@ void StagedHalves::emitBlock(const TokenBlock &block) {
     findTileCopies(state, firstSlot);
     findTokenCopies(state);
     Values sums = multiplyPortions(state);
+    if (finishesOwn(state)) {
+      finishTogether(state, firstSlot, memory, sums);
+      return builder.barrier();
+    }
     builder.barrier();
     auto store = [&] { storeRows(state, memory, sums); };
     if (division.slices * division.sliceWarps() == builder.warps())

@@ -34,7 +34,8 @@ int64_t freeSharedBytes(packed::MatmulTileOp op, const TargetDescription &target
 /// tiles are stored by columns.
 ///
 /// Where the target's warps multiply four at a time (wgmma), those of a warpgroup take four tiles
-/// with up to 128 tokens, which they read from shared memory together.
+/// with up to 128 tokens, which they read from shared memory together. There weights stay too, if
+/// they are what is multiplied; products are then under way while the next ones are started.
 class StagedHalves : public TensorMatmul {
 public:
   StagedHalves(packed::MatmulTileOp op, const TargetDescription &target);
@@ -46,6 +47,8 @@ protected:
     int64_t tokens, atOnce, warpTiles, warpFragments;
     int64_t tokenWarps, slices, buffers; // slices: 0 where shared memory is too small
     bool usesWarpgroups;
+    /// Whether products are still under way while the next ones are started.
+    bool overlaps;
     int64_t rowWarps() const { return atOnce / warpTiles; }
     int64_t sliceWarps() const { return rowWarps() * tokenWarps; }
   };
@@ -65,6 +68,8 @@ protected:
   virtual int64_t tileBytes() const;
   /// Whether four warps may take four tiles together.
   virtual bool mayTakeTogether() const { return true; }
+  /// Whether warpgroups read weights where they were copied to.
+  virtual bool multipliesFromShared() const { return true; }
   /// Which 16 bytes a thread copies of each portion of the tiles from slot `firstSlot` (index) on.
   virtual void findTileCopies(State &state, Value firstSlot);
   /// Where chunk `chunk` (i32) of 16 bytes of token `token` (i32) is kept, behind where tokens
@@ -115,6 +120,31 @@ private:
   void findTokenCopies(State &state);
   void await(State &state);
   Values multiplyPortions(State &state);
+  /// The same where products overlap, of the portions [begin, end) (index).
+  Values multiplyOverlapping(State &state, Value begin, Value end);
+  /// Starts the products of the portion at `buffer` (i32).
+  void startTogether(State &state, Value buffer, Values &sums);
+  /// Waits for the threads of the slice.
+  void waitForSlice(State &state);
+  /// Where each of its tokens' numbers begin that a warpgroup multiplies, the smaller ones first,
+  /// of the portion at `buffer` (i32).
+  Values inputsTogether(State &state, Value buffer);
+  /// Fragments of a warp's tokens that a thread finishes where slices, and warps that have the
+  /// parts of a pair, divide them; and the first of them (i32).
+  int64_t ownFragments(const Division &division) const {
+    return division.warpFragments / (division.slices * parts());
+  }
+  Value firstOwnFragment(State &state);
+  /// Whether threads finish their results in registers.
+  bool finishesOwn(const State &state) const {
+    const Division &division = state.division;
+    return division.overlaps && type.getRows() % kTileRows == 0 &&
+           division.warpFragments % (division.slices * parts()) == 0;
+  }
+  /// Finishes a warpgroup's sums. `memory`: shared memory for those of all.
+  void finishTogether(State &state, Value firstSlot, Value memory, ValueRange sums);
+  /// The sums of a thread's own fragments, those of each part, from what all threads have.
+  llvm::SmallVector<Values> shareOutSums(State &state, Value memory, ValueRange sums);
   /// The input of 16 bits: the last one.
   Value narrowInput() { return op.getInputs().back(); }
   /// A lane's weights of `step` of the portion at `buffer`, of tile `tile` of its warp.

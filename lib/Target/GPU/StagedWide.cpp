@@ -32,6 +32,7 @@ private:
     return kPortionColumns16 * kTileRows * layout.codeBits() / 8;
   }
   void findTileCopies(State &state, Value firstSlot) override;
+  bool multipliesFromShared() const override { return false; }
   Value placeOfChunk(Value token, Value chunk) override;
   void findPlaces(State &state, Value firstSlot) override;
   Values loadAhead(State &state, Value number) override;

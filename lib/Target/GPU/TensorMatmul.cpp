@@ -223,7 +223,7 @@ void TensorMatmul::finishSlots(Value first, int64_t atOnce, int64_t sliceCount,
         }
         results.push_back(sum);
       }
-      finish(slot, row, builder.add(block.first, token), results);
+      finish(Result{slot, row, builder.add(block.first, token), results});
     };
     if (exists)
       builder.ifThen(exists, add);

@@ -45,6 +45,21 @@ void addWarpgroupHalves(BlockBuilder &builder, ElementKind element,
                         llvm::ArrayRef<std::array<Value, 4>> weights, llvm::ArrayRef<Value> inputs,
                         llvm::MutableArrayRef<Value> sums);
 
+/// Starts the same of weights that are in shared memory as row tiles are stored, a multiple of 1024
+/// behind its beginning at `weights`, but that of each eight columns the last four have their
+/// halves of 16 bytes exchanged; each of a warpgroup's four tiles `tileBytes` behind the one
+/// before. `steps`: of 16 columns. `sums`: of eight tokens for every four of them. They, and what
+/// is multiplied, are not to be touched until `waitForProducts`, but further products may be
+/// started.
+void startWarpgroupHalves(BlockBuilder &builder, ElementKind element, Value weights,
+                          int64_t tileBytes, int64_t steps, llvm::ArrayRef<Value> inputs,
+                          llvm::MutableArrayRef<Value> sums);
+
+/// Waits until at most `pending` of the products that were started one after the other are not done
+/// yet. `sums`: what they are added to, where it is then needed.
+void waitForProducts(BlockBuilder &builder, int64_t pending,
+                     llvm::MutableArrayRef<Value> sums = {});
+
 /// Makes what this thread has written to shared memory visible to instructions of warpgroups, once
 /// others have waited for this thread.
 void fenceCopies(BlockBuilder &builder);

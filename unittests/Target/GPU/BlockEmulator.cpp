@@ -40,6 +40,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 #include <ucontext.h>
 
 using namespace stc;
@@ -47,6 +48,7 @@ using namespace stc;
 namespace {
 
 constexpr llvm::StringLiteral kWarpgroupInstruction = "wgmma.mma_async.";
+constexpr llvm::StringLiteral kWarpgroupWait = "wgmma.wait_group.";
 constexpr size_t kStackBytes = 128 << 10, kPlaceBytes = 8;
 
 /// The shared memory of the block that runs.
@@ -185,7 +187,7 @@ void EmulatedBlock::runWarpThreads(size_t first) {
     if (fibers[first].isDone || isBlockBarrier(*fibers[first].waiting) ||
         meetsWave(*fibers[first].waiting))
       return; // of a warp that waits, nothing has changed
-    runWarp(*fibers[first].waiting, calls, sharedMemory);
+    runWarp(*fibers[first].waiting, first / kWarpThreads, calls, sharedMemory);
     for (size_t i = first; i < first + kWarpThreads; ++i)
       fibers[i].waiting = nullptr;
   }
@@ -312,6 +314,27 @@ static mlir::LogicalResult lower(mlir::ModuleOp module, const std::string &targe
   return manager.run(module);
 }
 
+/// Sums of products that are under way may only be given to further products, and to what waits for
+/// them.
+static void checkPending(llvm::CallInst &products) {
+  std::vector<llvm::Value *> sums = {&products};
+  std::set<llvm::Value *> known;
+  while (!sums.empty()) {
+    llvm::Value *sum = sums.back();
+    sums.pop_back();
+    if (!known.insert(sum).second)
+      continue;
+    for (llvm::User *user : sum->users()) {
+      auto *call = llvm::dyn_cast<llvm::CallInst>(user);
+      auto *code = call ? llvm::dyn_cast<llvm::InlineAsm>(call->getCalledOperand()) : nullptr;
+      if (llvm::isa<llvm::PHINode>(user) || llvm::isa<llvm::ExtractValueInst>(user))
+        sums.push_back(user);
+      else if (!code || !llvm::StringRef(code->getAsmString()).contains("wgmma."))
+        llvm::report_fatal_error("sums are read while products are under way");
+    }
+  }
+}
+
 /// Calls of intrinsics become calls of `emulate`: operands and results go through memory.
 static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_t> &intrinsics) {
   llvm::LLVMContext &context = module.getContext();
@@ -331,7 +354,7 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
   llvm::Value *function = constantPointer(reinterpret_cast<void *>(&emulate));
   // moves: what only keeps code at its place; fences: what orders memory that is always in order
   std::vector<std::pair<llvm::CallInst *, std::string>> calls;
-  std::vector<llvm::CallInst *> moves, fences;
+  std::vector<llvm::CallInst *> moves, fences, waits;
   for (llvm::Function &f : module)
     for (llvm::Instruction &instruction : llvm::instructions(f))
       if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction)) {
@@ -350,6 +373,10 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
             calls.emplace_back(
                 call,
                 (kWarpgroupProducts + shape + "\n" + llvm::Twine(results) + "\n" + text).str());
+            if (!text.contains(kWarpgroupWait))
+              checkPending(*call);
+          } else if (text.contains(kWarpgroupWait)) {
+            waits.push_back(call);
           }
         } else if (name.starts_with("llvm.nvvm.fence.proxy")) {
           fences.push_back(call);
@@ -359,6 +386,15 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
       }
   for (llvm::CallInst *fence : fences)
     fence->eraseFromParent();
+  // Products were done when they began: sums that are waited for are what they were.
+  for (llvm::CallInst *wait : waits) {
+    for (llvm::User *user : llvm::make_early_inc_range(wait->users())) {
+      auto *sum = llvm::cast<llvm::ExtractValueInst>(user);
+      sum->replaceAllUsesWith(wait->getArgOperand(sum->getIndices()[0]));
+      sum->eraseFromParent();
+    }
+    wait->eraseFromParent();
+  }
   for (llvm::CallInst *move : moves) {
     move->replaceAllUsesWith(move->getArgOperand(0));
     move->eraseFromParent();

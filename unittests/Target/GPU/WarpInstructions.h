@@ -29,12 +29,13 @@ constexpr llvm::StringLiteral kWarpgroupProducts = "stc.wgmma.";
 
 /// Whether an intrinsic's threads must meet.
 bool meetsWarp(llvm::StringRef intrinsic);
-/// Sets the results of all threads of a warp; ends the program if it does not know the instruction.
-/// `sharedMemory`: kEmulatedSharedBytes, where a multiple of 1024 begins.
-void runWarp(llvm::StringRef intrinsic, llvm::MutableArrayRef<WarpCall *> calls,
+/// Sets the results of all threads of a warp, number `warp` of its block; ends the program if it
+/// does not know the instruction. `sharedMemory`: kEmulatedSharedBytes, where a multiple of 1024
+/// begins.
+void runWarp(llvm::StringRef intrinsic, size_t warp, llvm::MutableArrayRef<WarpCall *> calls,
              const uint8_t *sharedMemory);
 /// The same for inline assembly whose name begins with kWarpgroupProducts.
-void runWarpgroupText(llvm::StringRef name, llvm::MutableArrayRef<WarpCall *> calls,
+void runWarpgroupText(llvm::StringRef name, size_t warp, llvm::MutableArrayRef<WarpCall *> calls,
                       const uint8_t *sharedMemory);
 /// The same for one that a thread runs by itself.
 void runThread(llvm::StringRef intrinsic, WarpCall &call);
