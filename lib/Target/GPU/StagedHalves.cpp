@@ -23,7 +23,7 @@ constexpr int64_t kSteps = kPortionColumns / kStepColumns;
 constexpr int64_t kCopyBytes = 16, kColumnBytes = 2 * kTileRows;
 constexpr int64_t kTileBytes = kPortionColumns * kColumnBytes;
 constexpr int64_t kTileChunks = kTileBytes / kCopyBytes, kTokenChunks = kPortionBytes / kCopyBytes;
-constexpr int64_t kMostSlots = 8, kMostSlotsTogether = 16;
+constexpr int64_t kMostSlots = 8, kMostSlotsTogether = 16, kMostTokens = 256;
 /// Most row tiles, and groups of kFragmentTokens tokens, that a warp multiplies: 64 registers of
 /// sums, of which a thread of 512 has 128. Of tiles that four warps take together each has one.
 constexpr int64_t kWarpTiles = 2, kWarpFragments = 8, kTogetherFragments = 16;
@@ -68,8 +68,13 @@ StagedHalves::StagedHalves(packed::MatmulTileOp op, const TargetDescription &tar
 }
 
 SmallVector<int64_t> StagedHalves::blockSizes() const {
+  packed::MatmulTileOp op = this->op;
   SmallVector<int64_t> sizes;
-  for (int64_t tokens : {256, 128, 64, 32, 8}) {
+  // A piece of fewer tokens is whole where it has all of them.
+  int64_t most = op.getToken() ? op.getConfig().getPieceTokens() : kMostTokens;
+  for (int64_t tokens : {kMostTokens, int64_t(128), int64_t(64), int64_t(32), int64_t(8)}) {
+    if (tokens > most && tokens > 8)
+      continue;
     Division division = divide(tokens);
     // Between what warpgroups are for and the next fewer there is more.
     if (division.slices > 0 && (tokens != kFewestTokensTogether || division.usesWarpgroups))
@@ -97,14 +102,22 @@ int64_t StagedHalves::alignmentGap() const {
 int64_t StagedHalves::portions() const { return type.getColumns() / kPortionColumns; }
 
 bool StagedHalves::fit(Division &division, int64_t slices) const {
-  int64_t buffers = std::min(kMostBuffers, freeBytes / (slices * bufferBytes(division)));
   int64_t sumBytes = slices * division.atOnce * division.tokens * kTokenBytes;
+  auto buffersBeside = [&](int64_t bytes) {
+    return std::min(kMostBuffers, (freeBytes / slices - bytes) / bufferBytes(division));
+  };
+  int64_t buffers = buffersBeside(division.usesWarpgroups ? allPreparedBytes(division) : 0);
+  // One part of a portion whose products are under way, one whose products begin, and one that is
+  // copied; and all warps have portions. What is prepared is in whole portions.
+  division.copyParts = prepares() ? 1 : 2;
+  division.overlaps = division.usesWarpgroups && buffers * division.copyParts > 2 &&
+                      portions() >= slices && slices * division.sliceWarps() == builder.warps();
+  if (!division.overlaps) {
+    division.copyParts = 1;
+    buffers = buffersBeside(0);
+  }
   if (buffers < kFewestBuffers || sumBytes > freeBytes)
     return false;
-  // One whose products are under way, one whose products begin, and one that is copied; and all
-  // warps have portions.
-  division.overlaps = division.usesWarpgroups && multipliesFromShared() && buffers > 2 &&
-                      portions() >= slices && slices * division.sliceWarps() == builder.warps();
   division.slices = slices;
   division.buffers = buffers;
   return true;
@@ -125,6 +138,7 @@ StagedHalves::Division StagedHalves::divide(int64_t tokens) const {
       if (fit(division, slices))
         return division;
     division.usesWarpgroups = division.overlaps = false;
+    division.copyParts = 1;
   }
   division.warpTiles = std::min(division.atOnce, kWarpTiles);
   // As much for each warp as leaves all of them something and has room.
@@ -153,18 +167,19 @@ StagedHalves::Division StagedHalves::divide(int64_t tokens) const {
 void StagedHalves::findTileCopies(State &state, Value firstSlot) {
   Words words(builder);
   int64_t threads = state.division.sliceWarps() * builder.getTarget().warpThreads;
-  int64_t count = state.division.atOnce * kTileChunks;
+  int64_t perTile = kTileChunks / state.division.copyParts;
+  int64_t count = state.division.atOnce * perTile;
   assert((count % threads == 0 || threads % count == 0) && "both are powers of two");
-  bool isInOne = threads <= kTileChunks;
+  bool isInOne = threads <= perTile;
   Value thread = state.share.number;
-  Value tile = isInOne ? words.number(0) : words.div(thread, kTileChunks);
-  Value chunk = isInOne ? thread : words.rem(thread, kTileChunks);
+  Value tile = isInOne ? words.number(0) : words.div(thread, perTile);
+  Value chunk = isInOne ? thread : words.rem(thread, perTile);
   Value swapped = words.flip(chunk, words.rem(words.div(chunk, 8), 2));
   Value to = words.add(words.mul(tile, kTileBytes), words.mul(swapped, kCopyBytes));
   Value inTile = words.mul(chunk, kCopyBytes), from;
   Value exists = threads > count ? words.isBelow(thread, count) : Value();
   for (int64_t first = 0; first < count; first += threads) {
-    int64_t skipped = first / kTileChunks, rest = first % kTileChunks * kCopyBytes;
+    int64_t skipped = first / perTile, rest = first % perTile * kCopyBytes;
     if (first == 0 || (rest == 0 && !tilesFollow())) {
       Value slot = builder.add(firstSlot, builder.toIndex(words.add(tile, skipped)));
       from = builder.address(tileAddress(tileOf(slot)), geometry.valuesOffset);
@@ -201,9 +216,9 @@ void StagedHalves::findTokenCopies(State &state) {
   Words words(builder);
   const Division &division = state.division;
   int64_t threads = division.sliceWarps() * builder.getTarget().warpThreads;
-  int64_t tokensAtOnce = threads / kTokenChunks;
-  Value token = words.div(state.share.number, kTokenChunks);
-  Value chunk = words.rem(state.share.number, kTokenChunks);
+  int64_t perToken = kTokenChunks / division.copyParts, tokensAtOnce = threads / perToken;
+  Value token = words.div(state.share.number, perToken);
+  Value chunk = words.rem(state.share.number, perToken);
   Value matrix = narrowInput();
   int64_t rowBytes = BlockBuilder::rowBytes(cast<MemRefType>(matrix.getType()));
   Value from = builder.rowAddress(matrix, state.block.first);
@@ -304,7 +319,7 @@ Values StagedHalves::loadInputs(State &state, Value buffer, int64_t step, int64_
 void StagedHalves::multiplyPortion(State &state, Value buffer, ValueRange, Values &sums) {
   const Division &division = state.division;
   if (division.usesWarpgroups) {
-    startTogether(state, buffer, sums);
+    startTogether(state, buffer, Value(), 0, sums);
     return waitForProducts(builder, 0, sums);
   }
   for (int64_t step = 0; step < kSteps; ++step) {
@@ -416,8 +431,8 @@ void StagedHalves::storeNeighbours(State &state, Value memory, ValueRange sums) 
 void StagedHalves::emitBlock(const TokenBlock &block) {
   Division division = divide(block.count);
   Words words(builder);
-  State state{block, division, {}, {}, {}, {}, {}, {}, {}, {}};
-  int64_t sliceBytes = division.buffers * bufferBytes(division);
+  State state{block, division, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  int64_t sliceBytes = this->sliceBytes(division);
   int64_t sumBytes = division.atOnce * block.count * kTokenBytes;
   // The sums come where the copies were.
   Value memory = builder.scratch(alignmentGap() + division.slices * std::max(sliceBytes, sumBytes));
@@ -434,7 +449,12 @@ void StagedHalves::emitBlock(const TokenBlock &block) {
     state.copies.clear();
     findPlaces(state, firstSlot);
     findTileCopies(state, firstSlot);
+    if (division.overlaps && prepares())
+      state.codeCopies = std::exchange(state.copies, {});
+    size_t tileCopies = state.copies.size();
     findTokenCopies(state);
+    if (division.copyParts == 2)
+      findLaterCopies(state, tileCopies);
     Values sums = multiplyPortions(state);
     if (finishesOwn(state)) {
       finishTogether(state, firstSlot, memory, sums);

@@ -49,6 +49,7 @@ protected:
     bool usesWarpgroups;
     /// Whether products are still under way while the next ones are started.
     bool overlaps;
+    int64_t copyParts; // parts of a portion that are waited for: 1, or its two halves
     int64_t rowWarps() const { return atOnce / warpTiles; }
     int64_t sliceWarps() const { return rowWarps() * tokenWarps; }
   };
@@ -56,8 +57,10 @@ protected:
     const TokenBlock &block;
     const Division &division;
     Share share;
-    Value rowWarp, tokenWarp; // i32, in the slice
-    llvm::SmallVector<PortionCopy> copies;
+    Value rowWarp, tokenWarp;                   // i32, in the slice
+    llvm::SmallVector<PortionCopy> copies;      // of a portion, or of its first half
+    llvm::SmallVector<PortionCopy> laterCopies; // of its second half, where halves are waited for
+    llvm::SmallVector<PortionCopy> codeCopies;  // of tiles, where they are prepared
     // Of this lane, in a buffer (i32): its row of the first tile's matrices of weights, and where
     // the row of its token begins; and the chunk (i32) of that which it reads first.
     Value weightPlace, tokenPlace, tokenChunk;
@@ -68,8 +71,12 @@ protected:
   virtual int64_t tileBytes() const;
   /// Whether four warps may take four tiles together.
   virtual bool mayTakeTogether() const { return true; }
-  /// Whether warpgroups read weights where they were copied to.
-  virtual bool multipliesFromShared() const { return true; }
+  /// Whether weights of warpgroups that overlap products are made from what was copied, into rows
+  /// of kPortionBytes16 as tokens have; else they are read where they were copied to.
+  virtual bool prepares() const { return false; }
+  /// Makes this warp's of the portion at `buffer` (i32) and writes them to `place`, where those of
+  /// its tile are.
+  virtual void prepare(State &state, Value buffer, ValueRange ahead, Value place) {}
   /// Which 16 bytes a thread copies of each portion of the tiles from slot `firstSlot` (index) on.
   virtual void findTileCopies(State &state, Value firstSlot);
   /// Where chunk `chunk` (i32) of 16 bytes of token `token` (i32) is kept, behind where tokens
@@ -99,6 +106,8 @@ protected:
   /// Writes a warp's sums where rows p and p + 8 of the instruction are neighbours in memory.
   void storeNeighbours(State &state, Value memory, ValueRange sums);
 
+  /// One that is made, one whose products begin, and one whose products are under way.
+  static constexpr int64_t kPreparedPortions = 3;
   int64_t terms; // numbers of 16 bits for each activation: 1 or 2
 
 private:
@@ -109,6 +118,17 @@ private:
   static int64_t tokenBytes(const Division &division);
   int64_t bufferBytes(const Division &division) const {
     return weightBytes(division) + terms * tokenBytes(division);
+  }
+  /// Of what is prepared: a portion's, and of all of them that there are at a time.
+  int64_t preparedBytes(const Division &division) const {
+    return division.atOnce * kTileRows * kPortionBytes16;
+  }
+  int64_t allPreparedBytes(const Division &division) const {
+    return prepares() ? kPreparedPortions * preparedBytes(division) : 0;
+  }
+  int64_t sliceBytes(const Division &division) const {
+    return division.buffers * bufferBytes(division) +
+           (division.overlaps ? allPreparedBytes(division) : 0);
   }
   int64_t alignmentGap() const;
   int64_t portions() const;
@@ -122,8 +142,11 @@ private:
   Values multiplyPortions(State &state);
   /// The same where products overlap, of the portions [begin, end) (index).
   Values multiplyOverlapping(State &state, Value begin, Value end);
-  /// Starts the products of the portion at `buffer` (i32).
-  void startTogether(State &state, Value buffer, Values &sums);
+  /// Starts the products of the portion at `buffer` (i32), or of part `part` of it; `prepared`:
+  /// where its prepared weights are (i32), if they are.
+  void startTogether(State &state, Value buffer, Value prepared, int64_t part, Values &sums);
+  /// What follows from the copies of a portion's first half.
+  void findLaterCopies(State &state, size_t tileCopies);
   /// Waits for the threads of the slice.
   void waitForSlice(State &state);
   /// Where each of its tokens' numbers begin that a warpgroup multiplies, the smaller ones first,

@@ -23,53 +23,135 @@ Values StagedHalves::inputsTogether(State &state, Value buffer) {
   return inputs;
 }
 
-void StagedHalves::startTogether(State &state, Value buffer, Values &sums) {
+void StagedHalves::findLaterCopies(State &state, size_t tileCopies) {
+  Words words(builder);
+  state.laterCopies.clear();
+  for (auto [i, copy] : llvm::enumerate(state.copies)) {
+    PortionCopy later = copy;
+    if (i < tileCopies) {
+      later.fromMore += tileBytes() / 2;
+      later.toMore += tileBytes() / 2;
+    } else { // chunks are exchanged within a token's 128 bytes
+      later.fromMore += kPortionBytes16 / 2;
+      later.to = words.flip(copy.to, uint32_t(kPortionBytes16 / 2));
+    }
+    state.laterCopies.push_back(later);
+  }
+}
+
+void StagedHalves::startTogether(State &state, Value buffer, Value prepared, int64_t part,
+                                 Values &sums) {
   Words words(builder);
   // The first tile of the warpgroup.
   Value tile = words.mul(words.div(state.rowWarp, kWarpgroupWarps), kWarpgroupWarps);
-  Value weights =
-      builder.address(builder.address(state.share.staging, buffer), words.mul(tile, tileBytes()));
-  startWarpgroupHalves(builder, layout.element, weights, tileBytes(),
-                       kPortionColumns16 / kStepColumns, inputsTogether(state, buffer), sums);
+  int64_t bytes = prepared ? kTileRows * kPortionBytes16 : tileBytes();
+  int64_t steps = kPortionColumns16 / kStepColumns / state.division.copyParts;
+  Value start = builder.address(state.share.staging, prepared ? prepared : buffer);
+  start = builder.address(start, words.mul(tile, bytes));
+  startWarpgroupHalves(builder, prepared ? ElementKind::F16 : layout.element,
+                       {start, prepared ? 0 : bytes}, part * steps, steps,
+                       inputsTogether(state, buffer), sums);
 }
 
-/// Of `buffers` portions one has products under way, those of the next begin, and the others are
-/// copied. That all warpgroups have gone through a portion is known one portion later.
+/// One part of a portion has products under way, those of the next begin, and the others are
+/// copied. That all warpgroups have gone through a part is known one part later. Where weights are
+/// prepared, codes are copied one portion before the tokens that they are multiplied by, and are
+/// prepared while the products of the portion before are under way.
 Values StagedHalves::multiplyOverlapping(State &state, Value begin, Value end) {
   const Division &division = state.division;
   Words words(builder);
-  int64_t bytes = bufferBytes(division), ahead = division.buffers - 2;
-  auto copy = [&](Value number, Value buffer) {
-    copyPortion(state.copies, number, end, builder.address(state.share.staging, buffer));
+  int64_t bytes = bufferBytes(division), sumCount = division.warpFragments * kFragmentValues;
+  int64_t parts = division.copyParts, groups = parts * division.buffers - 2;
+  // From a part to the one that takes the place of the part before last, in portions.
+  int64_t ahead = parts == 1 ? division.buffers - 2 : division.buffers - 1;
+  int64_t firstPrepared = division.buffers * bytes, preparedStep = preparedBytes(division);
+  auto at = [&](Value offset) { return builder.address(state.share.staging, offset); };
+  // The place behind `place`, of `count` in a circle.
+  auto next = [&](Value place, int64_t first, int64_t step, int64_t count) {
+    Value isLast = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, place,
+                                         builder.int32(first + (count - 1) * step));
+    return words.select(isLast, builder.int32(first), words.add(place, uint32_t(step)));
   };
-  for (int64_t i = 0; i < ahead; ++i)
-    copy(builder.add(begin, i), builder.int32(i * bytes));
-  auto multiply = [&](Value number, Value buffer, ValueRange values) -> Values {
-    Values sums(values);
-    NVVM::CpAsyncWaitGroupOp::create(builder, ahead - 1);
-    fenceCopies(builder);
+  // Of the next portion, or of the last one again.
+  auto aheadOf = [&](Value number) {
+    return loadAhead(state, arith::MinUIOp::create(builder, number, builder.index(portions() - 1)));
+  };
+  auto prepareAt = [&](Value buffer, Value prepared, ValueRange loaded) {
+    Value tile = words.mul(state.rowWarp, kTileRows * kPortionBytes16);
+    prepare(state, buffer, loaded, at(words.add(prepared, tile)));
+  };
+  auto copy = [&](int64_t part, Value number, Value buffer) {
+    copyPortion(part == 0 ? state.copies : state.laterCopies, number, end, at(buffer));
+  };
+
+  if (prepares()) {
+    startCopies(state.codeCopies, begin, end, state.share.staging);
+    NVVM::CpAsyncCommitGroupOp::create(builder);
+  }
+  for (int64_t i = 0; i < groups; ++i) {
+    int64_t portion = i / parts;
+    if (prepares())
+      startCopies(state.codeCopies, builder.add(begin, portion + 1), end,
+                  at(builder.int32((portion + 1) * bytes)));
+    copy(i % parts, builder.add(begin, portion), builder.int32(portion * bytes));
+  }
+  Values loaded;
+  if (prepares()) {
+    Values first = aheadOf(begin);
+    loaded = aheadOf(builder.add(begin, 1));
+    NVVM::CpAsyncWaitGroupOp::create(builder, groups);
     waitForSlice(state);
-    startTogether(state, buffer, sums);
-    Value isBehind = words.isBelow(buffer, uint32_t(2 * bytes));
-    copy(builder.add(number, ahead), words.select(isBehind, words.add(buffer, ahead * bytes),
-                                                  words.add(buffer, uint32_t(-2 * bytes))));
-    return sums;
+    prepareAt(builder.int32(0), builder.int32(firstPrepared), first);
+  }
+
+  // What goes from one portion to the next: sums, the buffer, where weights are prepared, and what
+  // was loaded for the portion that is prepared next.
+  auto multiply = [&](Value number, ValueRange values, bool isFirst) -> Values {
+    Values sums(values.take_front(sumCount));
+    Value buffer = values[sumCount], prepared = prepares() ? values[sumCount + 1] : Value();
+    Values later = aheadOf(builder.add(number, 2));
+    Value limit = builder.int32((division.buffers - ahead) * bytes);
+    Value target =
+        words.select(words.isBelow(buffer, limit), words.add(buffer, uint32_t(ahead * bytes)),
+                     arith::SubIOp::create(builder, buffer, limit));
+    for (int64_t part = 0; part < parts; ++part) {
+      NVVM::CpAsyncWaitGroupOp::create(builder, groups - 1);
+      fenceCopies(builder);
+      waitForSlice(state);
+      startTogether(state, buffer, prepared, part, sums);
+      if (prepares())
+        startCopies(state.codeCopies, builder.add(number, ahead + 1), end,
+                    at(next(target, 0, bytes, division.buffers)));
+      copy(part, builder.add(number, ahead), target);
+      if (!prepares() && (!isFirst || part > 0))
+        waitForProducts(builder, 1);
+    }
+    Value after = next(buffer, 0, bytes, division.buffers);
+    if (prepares()) {
+      prepared = next(prepared, firstPrepared, preparedStep, kPreparedPortions);
+      prepareAt(after, prepared, values.drop_front(sumCount + 2));
+      if (!isFirst)
+        waitForProducts(builder, 1);
+    }
+    Values results(sums);
+    results.push_back(after);
+    if (prepares())
+      results.push_back(prepared);
+    results.append(later);
+    return results;
   };
   // The first one apart: each slice has one, and no sums are set while products are under way.
-  Values zeros(division.warpFragments * kFragmentValues,
-               builder.constant(builder.getF32Type(), 0.0));
-  Values carried = multiply(begin, builder.int32(0), zeros);
-  carried.push_back(builder.int32(bytes));
-  carried = builder.loop(
-      builder.add(begin, 1), end, 1, carried, [&](Value number, ValueRange values) -> Values {
-        Value buffer = values.back();
-        Values sums = multiply(number, buffer, values.drop_back());
-        waitForProducts(builder, 1);
-        Value isBefore = words.isBelow(buffer, uint32_t((division.buffers - 1) * bytes));
-        sums.push_back(words.select(isBefore, words.add(buffer, bytes), words.number(0)));
-        return sums;
+  Values carried(sumCount, builder.constant(builder.getF32Type(), 0.0));
+  carried.push_back(builder.int32(0));
+  if (prepares())
+    carried.push_back(builder.int32(firstPrepared));
+  carried.append(loaded);
+  carried = multiply(begin, carried, /*isFirst=*/true);
+  carried =
+      builder.loop(builder.add(begin, 1), end, 1, carried, [&](Value number, ValueRange values) {
+        return multiply(number, values, /*isFirst=*/false);
       });
-  carried.pop_back();
+  carried.truncate(sumCount);
   waitForProducts(builder, 0, carried);
   return carried;
 }

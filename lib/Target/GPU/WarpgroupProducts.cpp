@@ -177,21 +177,26 @@ void stc::gpu::addWarpgroupHalves(BlockBuilder &builder, ElementKind element,
   addSpans(builder, {name.c_str(), ", 1, 1, 0"}, weights, /*places=*/{}, inputs, sums);
 }
 
-void stc::gpu::startWarpgroupHalves(BlockBuilder &builder, ElementKind element, Value weights,
-                                    int64_t tileBytes, int64_t steps, ArrayRef<Value> inputs,
-                                    MutableArrayRef<Value> sums) {
+void stc::gpu::startWarpgroupHalves(BlockBuilder &builder, ElementKind element,
+                                    const SharedWeights &weights, int64_t first, int64_t steps,
+                                    ArrayRef<Value> inputs, MutableArrayRef<Value> sums) {
   ProductText product(builder, sums);
   std::string name = halvesName(element, sums.size()), text = kBegin;
-  int64_t first = product.take(describeWeights(builder, weights, tileBytes), "l");
+  // Neither is negated, and weights that lie row by row are transposed.
+  Value description = weights.tileBytes > 0
+                          ? describeWeights(builder, weights.start, weights.tileBytes)
+                          : describeInputs(builder, weights.start);
+  int64_t stepBytes = weights.tileBytes > 0 ? kHalfStepBytes : kSpanBytes;
+  const char *scales = weights.tileBytes > 0 ? ", 1, 1, 1, 0;\n" : ", 1, 1, 0, 0;\n";
+  int64_t weightsNumber = product.take(description, "l");
   for (Value input : inputs) {
     int64_t number = product.take(describeInputs(builder, input), "l");
-    for (int64_t step = 0; step < steps; ++step)
-      // Neither is negated, and weights alone lie row by row.
-      absl::StrAppend(&text, "add.u64 weights, $", first, ", ", step * kHalfStepBytes / kChunkBytes,
-                      ";\nadd.u64 inputs, $", number, ", ", step * kSpanBytes / kChunkBytes,
-                      ";\nwgmma.mma_async.sync.aligned.", name, " ",
-                      operands(0, static_cast<int64_t>(sums.size())),
-                      ", weights, inputs, adds, 1, 1, 1, 0;\n");
+    for (int64_t step = first; step < first + steps; ++step)
+      absl::StrAppend(&text, "add.u64 weights, $", weightsNumber, ", ",
+                      step * stepBytes / kChunkBytes, ";\nadd.u64 inputs, $", number, ", ",
+                      step * kSpanBytes / kChunkBytes, ";\nwgmma.mma_async.sync.aligned.", name,
+                      " ", operands(0, static_cast<int64_t>(sums.size())),
+                      ", weights, inputs, adds", scales);
   }
   product.emit(text + kCommit + "}");
 }

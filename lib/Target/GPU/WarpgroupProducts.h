@@ -45,14 +45,21 @@ void addWarpgroupHalves(BlockBuilder &builder, ElementKind element,
                         llvm::ArrayRef<std::array<Value, 4>> weights, llvm::ArrayRef<Value> inputs,
                         llvm::MutableArrayRef<Value> sums);
 
-/// Starts the same of weights that are in shared memory as row tiles are stored, a multiple of 1024
-/// behind its beginning at `weights`, but that of each eight columns the last four have their
-/// halves of 16 bytes exchanged; each of a warpgroup's four tiles `tileBytes` behind the one
-/// before. `steps`: of 16 columns. `sums`: of eight tokens for every four of them. They, and what
-/// is multiplied, are not to be touched until `waitForProducts`, but further products may be
-/// started.
-void startWarpgroupHalves(BlockBuilder &builder, ElementKind element, Value weights,
-                          int64_t tileBytes, int64_t steps, llvm::ArrayRef<Value> inputs,
+/// 16-bit weights of four tiles in shared memory, which begin at a multiple of kWarpgroupAlignment.
+struct SharedWeights {
+  Value start;
+  /// From one tile to the next, which are stored as row tiles are, but that of each eight columns
+  /// the last four have their halves of 16 bytes exchanged. 0: rows lie as tokens do, 64 columns
+  /// each.
+  int64_t tileBytes;
+};
+
+/// Starts the same of `steps` times 16 columns, from step `first` on, of weights that are in shared
+/// memory, and of inputs of 64 columns. `sums`: of eight
+/// tokens for every four of them. They, and what is multiplied, are not to be touched until
+/// `waitForProducts`, but further products may be started.
+void startWarpgroupHalves(BlockBuilder &builder, ElementKind element, const SharedWeights &weights,
+                          int64_t first, int64_t steps, llvm::ArrayRef<Value> inputs,
                           llvm::MutableArrayRef<Value> sums);
 
 /// Waits until at most `pending` of the products that were started one after the other are not done
