@@ -293,7 +293,7 @@ def check_cases():
             yield Case(layout, 1024, 4096, tokens=200, row_tiles=4)
             yield Case(layout, 1024, 4096, tokens=200, row_tiles=4, piece_tokens=128)
 
-
+    # Activations of 16 bits.
     for layout in ["dense-bf16-split", "dense-bf16-rounded", "dense-f16-rounded",
                    "2:4-nm-bf16-split", "2:4-nm-bf16-rounded", "2:4-nm-f16-split",
                    "2:4-nm-f16-rounded", "dense-i8-g32-rounded", "dense-i4-g128-rounded", "dense-i4-g64-asym-rounded",
@@ -302,6 +302,9 @@ def check_cases():
             for row_tiles in (1, 2, 8):
                 yield Case(layout, rows, columns, tokens=tokens, row_tiles=row_tiles)
         yield Case(layout, 1024, 4096, tokens=600, row_tiles=8)
+        for row_tiles, piece_tokens in [(4, 128), (8, 256), (16, 128)]:
+            yield Case(layout, 1088, 2048, tokens=600, row_tiles=row_tiles,
+                       piece_tokens=piece_tokens)
 
 
 def time_cases():

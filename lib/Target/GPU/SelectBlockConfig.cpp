@@ -27,6 +27,10 @@ constexpr int64_t kTokensAtOnce = 32;
 /// What a multiprocessor does in a cycle: products of bytes by the tensor cores of one warp each,
 /// those by four warps together (of so many row tiles and tokens), and bytes from the second cache.
 constexpr double kWarpProducts = 2048, kWarpgroupProducts = 4096, kCacheBytes = 64;
+/// The bytes that it gets while products are under way all the time, and what one of a token, whose
+/// columns lie apart from other tokens', counts. On an H200, pieces of f16 of 64 to 256 rows times
+/// 128 or 256 tokens took as long as these say, within 8 %.
+constexpr double kCacheBytesBeside = 40, kTokenByte = 1.25;
 constexpr int64_t kWarpgroupRowTiles = 4, kWarpgroupTokens = 64;
 /// Tokens that are multiplied at once where products overlap, of up to kMostRowTiles row tiles.
 constexpr int64_t kTokensTogether = 256;
@@ -34,7 +38,8 @@ constexpr int64_t kTokensTogether = 256;
 /// sums that are added up and finished.
 constexpr double kPieceCycles = 2000;
 /// Calls have as many tokens as there can be, or what a prompt leaves over: this part of those.
-constexpr int64_t kLeftOver = 8;
+/// Where products overlap, a call of all counts so many times: long prompts take most of the time.
+constexpr int64_t kLeftOver = 8, kWholeCalls = 8;
 
 /// A piece of work.
 struct Piece {
@@ -65,8 +70,9 @@ public:
     int64_t blocks = overlaps ? llvm::divideCeil(atOnce, slots > kMostRowTiles ? kTokensTogether / 2
                                                                                : kTokensTogether)
                               : 1;
-    double bytes = (rows * blocks + atOnce) / kCacheBytes;
-    double both = overlaps ? std::max(products, bytes) : products + bytes;
+    double both =
+        overlaps ? std::max(products, (rows * blocks + kTokenByte * atOnce) / kCacheBytesBeside)
+                 : products + (rows + atOnce) / kCacheBytes;
     int64_t rounds = llvm::divideCeil(pieces, target.multiprocessors);
     return rounds * (columns * both + kPieceCycles * blocks);
   }
@@ -81,7 +87,8 @@ public:
       for (int64_t some = kFewestPieceTokens; some < tokens; some *= 2)
         candidates.push_back({rowTiles, some});
       for (Piece piece : candidates) {
-        double cost = cycles(piece, tokens) + cycles(piece, llvm::divideCeil(tokens, kLeftOver));
+        double cost = (overlaps ? kWholeCalls : 1) * cycles(piece, tokens) +
+                      cycles(piece, llvm::divideCeil(tokens, kLeftOver));
         if (cost < least) {
           least = cost;
           best = piece;
@@ -133,8 +140,10 @@ private:
       return packed::LoweringConfigAttr::get(&getContext(), 1, /*accumulators=*/1, /*prefetch=*/0);
     auto weight = cast<packed::WeightType>(op.getWeight().getType());
     int64_t tiles = llvm::divideCeil(weight.getRows(), kTileRows);
-    bool overlaps =
-        target.hasWarpgroupMma && op.getInputs().size() == 2 && gpu::takesHalves(weight);
+    bool overlaps = target.hasWarpgroupMma &&
+                    (weight.getLayout().getLayout().isQuantized()
+                         ? op.getInputs().size() == 1 && gpu::takesRoundedInputs(weight)
+                         : op.getInputs().size() == 2 && gpu::takesHalves(weight));
     WorkModel model(target, tiles, weight.getColumns(), op.getCos() ? 2 : 1, overlaps);
     Piece piece = model.choose(ShapedType::isDynamic(tokens) ? maxTokens.getValue() : tokens);
     return packed::LoweringConfigAttr::get(&getContext(), kTokensAtOnce, /*accumulators=*/1,

@@ -101,26 +101,36 @@ int64_t StagedHalves::alignmentGap() const {
 
 int64_t StagedHalves::portions() const { return type.getColumns() / kPortionColumns; }
 
-bool StagedHalves::fit(Division &division, int64_t slices) const {
-  int64_t sumBytes = slices * division.atOnce * division.tokens * kTokenBytes;
-  auto buffersBeside = [&](int64_t bytes) {
-    return std::min(kMostBuffers, (freeBytes / slices - bytes) / bufferBytes(division));
+bool StagedHalves::fitOverlapping(Division &division, int64_t slices) const {
+  if (!division.usesWarpgroups || portions() < slices ||
+      slices * division.sliceWarps() != builder.warps())
+    return false;
+  auto take = [&](int64_t parts, int64_t preparedPortions, int64_t fewest) {
+    int64_t bytes = freeBytes / slices - preparedPortions * preparedBytes(division);
+    division.parts = parts;
+    division.preparedPortions = preparedPortions;
+    division.buffers = std::min(kMostBuffers, bytes / bufferBytes(division));
+    return division.buffers >= fewest;
   };
-  int64_t buffers = buffersBeside(division.usesWarpgroups ? allPreparedBytes(division) : 0);
-  // One part of a portion whose products are under way, one whose products begin, and one that is
-  // copied; and all warps have portions. What is prepared is in whole portions.
-  division.copyParts = prepares() ? 1 : 2;
-  division.overlaps = division.usesWarpgroups && buffers * division.copyParts > 2 &&
-                      portions() >= slices && slices * division.sliceWarps() == builder.warps();
-  if (!division.overlaps) {
-    division.copyParts = 1;
-    buffers = buffersBeside(0);
-  }
-  if (buffers < kFewestBuffers || sumBytes > freeBytes)
+  // With halves there are as many portions on the way in less memory; but then weights are prepared
+  // in less time.
+  return prepares() ? take(1, 3, kMostBuffers) || take(2, 2, kFewestBuffers)
+                    : take(2, 0, kFewestBuffers);
+}
+
+bool StagedHalves::fit(Division &division, int64_t slices) const {
+  if (slices * division.atOnce * division.tokens * kTokenBytes > freeBytes)
     return false;
   division.slices = slices;
-  division.buffers = buffers;
-  return true;
+  division.overlaps = fitOverlapping(division, slices);
+  if (division.overlaps)
+    return true;
+  division.parts = 1;
+  division.preparedPortions = 0;
+  division.buffers = std::min(kMostBuffers, freeBytes / (slices * bufferBytes(division)));
+  if (division.buffers < kFewestBuffers)
+    division.slices = 0;
+  return division.slices > 0;
 }
 
 StagedHalves::Division StagedHalves::divide(int64_t tokens) const {
@@ -137,8 +147,7 @@ StagedHalves::Division StagedHalves::divide(int64_t tokens) const {
     for (int64_t slices = builder.warps() / division.sliceWarps(); slices > 0; slices /= 2)
       if (fit(division, slices))
         return division;
-    division.usesWarpgroups = division.overlaps = false;
-    division.copyParts = 1;
+    division.usesWarpgroups = false;
   }
   division.warpTiles = std::min(division.atOnce, kWarpTiles);
   // As much for each warp as leaves all of them something and has room.
@@ -167,19 +176,18 @@ StagedHalves::Division StagedHalves::divide(int64_t tokens) const {
 void StagedHalves::findTileCopies(State &state, Value firstSlot) {
   Words words(builder);
   int64_t threads = state.division.sliceWarps() * builder.getTarget().warpThreads;
-  int64_t perTile = kTileChunks / state.division.copyParts;
-  int64_t count = state.division.atOnce * perTile;
+  int64_t count = state.division.atOnce * kTileChunks;
   assert((count % threads == 0 || threads % count == 0) && "both are powers of two");
-  bool isInOne = threads <= perTile;
+  bool isInOne = threads <= kTileChunks;
   Value thread = state.share.number;
-  Value tile = isInOne ? words.number(0) : words.div(thread, perTile);
-  Value chunk = isInOne ? thread : words.rem(thread, perTile);
+  Value tile = isInOne ? words.number(0) : words.div(thread, kTileChunks);
+  Value chunk = isInOne ? thread : words.rem(thread, kTileChunks);
   Value swapped = words.flip(chunk, words.rem(words.div(chunk, 8), 2));
   Value to = words.add(words.mul(tile, kTileBytes), words.mul(swapped, kCopyBytes));
   Value inTile = words.mul(chunk, kCopyBytes), from;
   Value exists = threads > count ? words.isBelow(thread, count) : Value();
   for (int64_t first = 0; first < count; first += threads) {
-    int64_t skipped = first / perTile, rest = first % perTile * kCopyBytes;
+    int64_t skipped = first / kTileChunks, rest = first % kTileChunks * kCopyBytes;
     if (first == 0 || (rest == 0 && !tilesFollow())) {
       Value slot = builder.add(firstSlot, builder.toIndex(words.add(tile, skipped)));
       from = builder.address(tileAddress(tileOf(slot)), geometry.valuesOffset);
@@ -216,9 +224,9 @@ void StagedHalves::findTokenCopies(State &state) {
   Words words(builder);
   const Division &division = state.division;
   int64_t threads = division.sliceWarps() * builder.getTarget().warpThreads;
-  int64_t perToken = kTokenChunks / division.copyParts, tokensAtOnce = threads / perToken;
-  Value token = words.div(state.share.number, perToken);
-  Value chunk = words.rem(state.share.number, perToken);
+  int64_t tokensAtOnce = threads / kTokenChunks;
+  Value token = words.div(state.share.number, kTokenChunks);
+  Value chunk = words.rem(state.share.number, kTokenChunks);
   Value matrix = narrowInput();
   int64_t rowBytes = BlockBuilder::rowBytes(cast<MemRefType>(matrix.getType()));
   Value from = builder.rowAddress(matrix, state.block.first);
@@ -451,10 +459,7 @@ void StagedHalves::emitBlock(const TokenBlock &block) {
     findTileCopies(state, firstSlot);
     if (division.overlaps && prepares())
       state.codeCopies = std::exchange(state.copies, {});
-    size_t tileCopies = state.copies.size();
     findTokenCopies(state);
-    if (division.copyParts == 2)
-      findLaterCopies(state, tileCopies);
     Values sums = multiplyPortions(state);
     if (finishesOwn(state)) {
       finishTogether(state, firstSlot, memory, sums);

@@ -49,7 +49,9 @@ protected:
     bool usesWarpgroups;
     /// Whether products are still under way while the next ones are started.
     bool overlaps;
-    int64_t copyParts; // parts of a portion that are waited for: 1, or its two halves
+    // If so, parts of a portion whose products are started at once: it, or its halves; and portions
+    // of prepared weights that there are at a time.
+    int64_t parts, preparedPortions;
     int64_t rowWarps() const { return atOnce / warpTiles; }
     int64_t sliceWarps() const { return rowWarps() * tokenWarps; }
   };
@@ -106,29 +108,26 @@ protected:
   /// Writes a warp's sums where rows p and p + 8 of the instruction are neighbours in memory.
   void storeNeighbours(State &state, Value memory, ValueRange sums);
 
-  /// One that is made, one whose products begin, and one whose products are under way.
-  static constexpr int64_t kPreparedPortions = 3;
   int64_t terms; // numbers of 16 bits for each activation: 1 or 2
 
 private:
   Division divide(int64_t tokens) const;
   /// Whether shared memory has room for so many slices; sets what follows from them.
   bool fit(Division &division, int64_t slices) const;
+  /// The same where products overlap.
+  bool fitOverlapping(Division &division, int64_t slices) const;
   /// Of one of the numbers of all tokens.
   static int64_t tokenBytes(const Division &division);
   int64_t bufferBytes(const Division &division) const {
     return weightBytes(division) + terms * tokenBytes(division);
   }
-  /// Of what is prepared: a portion's, and of all of them that there are at a time.
-  int64_t preparedBytes(const Division &division) const {
+  /// Of a portion's weights that are prepared.
+  static int64_t preparedBytes(const Division &division) {
     return division.atOnce * kTileRows * kPortionBytes16;
-  }
-  int64_t allPreparedBytes(const Division &division) const {
-    return prepares() ? kPreparedPortions * preparedBytes(division) : 0;
   }
   int64_t sliceBytes(const Division &division) const {
     return division.buffers * bufferBytes(division) +
-           (division.overlaps ? allPreparedBytes(division) : 0);
+           division.preparedPortions * preparedBytes(division);
   }
   int64_t alignmentGap() const;
   int64_t portions() const;
@@ -145,8 +144,6 @@ private:
   /// Starts the products of the portion at `buffer` (i32), or of part `part` of it; `prepared`:
   /// where its prepared weights are (i32), if they are.
   void startTogether(State &state, Value buffer, Value prepared, int64_t part, Values &sums);
-  /// What follows from the copies of a portion's first half.
-  void findLaterCopies(State &state, size_t tileCopies);
   /// Waits for the threads of the slice.
   void waitForSlice(State &state);
   /// Where each of its tokens' numbers begin that a warpgroup multiplies, the smaller ones first,

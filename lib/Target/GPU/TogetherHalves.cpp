@@ -23,29 +23,13 @@ Values StagedHalves::inputsTogether(State &state, Value buffer) {
   return inputs;
 }
 
-void StagedHalves::findLaterCopies(State &state, size_t tileCopies) {
-  Words words(builder);
-  state.laterCopies.clear();
-  for (auto [i, copy] : llvm::enumerate(state.copies)) {
-    PortionCopy later = copy;
-    if (i < tileCopies) {
-      later.fromMore += tileBytes() / 2;
-      later.toMore += tileBytes() / 2;
-    } else { // chunks are exchanged within a token's 128 bytes
-      later.fromMore += kPortionBytes16 / 2;
-      later.to = words.flip(copy.to, uint32_t(kPortionBytes16 / 2));
-    }
-    state.laterCopies.push_back(later);
-  }
-}
-
 void StagedHalves::startTogether(State &state, Value buffer, Value prepared, int64_t part,
                                  Values &sums) {
   Words words(builder);
   // The first tile of the warpgroup.
   Value tile = words.mul(words.div(state.rowWarp, kWarpgroupWarps), kWarpgroupWarps);
   int64_t bytes = prepared ? kTileRows * kPortionBytes16 : tileBytes();
-  int64_t steps = kPortionColumns16 / kStepColumns / state.division.copyParts;
+  int64_t steps = kPortionColumns16 / kStepColumns / state.division.parts;
   Value start = builder.address(state.share.staging, prepared ? prepared : buffer);
   start = builder.address(start, words.mul(tile, bytes));
   startWarpgroupHalves(builder, prepared ? ElementKind::F16 : layout.element,
@@ -53,17 +37,16 @@ void StagedHalves::startTogether(State &state, Value buffer, Value prepared, int
                        inputsTogether(state, buffer), sums);
 }
 
-/// One part of a portion has products under way, those of the next begin, and the others are
-/// copied. That all warpgroups have gone through a part is known one part later. Where weights are
-/// prepared, codes are copied one portion before the tokens that they are multiplied by, and are
-/// prepared while the products of the portion before are under way.
+/// Products of one part of a portion, the whole or a half, are under way when those of the next are
+/// started: that all warpgroups have gone through a part is known one part later. With the second
+/// half of a portion, that is so of the portion before, whose buffer is then filled anew. Where
+/// weights are prepared, codes are copied one portion before the tokens that they are multiplied
+/// by, and become weights while the products of the portion before are under way.
 Values StagedHalves::multiplyOverlapping(State &state, Value begin, Value end) {
   const Division &division = state.division;
   Words words(builder);
   int64_t bytes = bufferBytes(division), sumCount = division.warpFragments * kFragmentValues;
-  int64_t parts = division.copyParts, groups = parts * division.buffers - 2;
-  // From a part to the one that takes the place of the part before last, in portions.
-  int64_t ahead = parts == 1 ? division.buffers - 2 : division.buffers - 1;
+  int64_t parts = division.parts, ahead = division.buffers - (parts == 1 ? 2 : 1);
   int64_t firstPrepared = division.buffers * bytes, preparedStep = preparedBytes(division);
   auto at = [&](Value offset) { return builder.address(state.share.staging, offset); };
   // The place behind `place`, of `count` in a circle.
@@ -80,26 +63,24 @@ Values StagedHalves::multiplyOverlapping(State &state, Value begin, Value end) {
     Value tile = words.mul(state.rowWarp, kTileRows * kPortionBytes16);
     prepare(state, buffer, loaded, at(words.add(prepared, tile)));
   };
-  auto copy = [&](int64_t part, Value number, Value buffer) {
-    copyPortion(part == 0 ? state.copies : state.laterCopies, number, end, at(buffer));
+  auto copy = [&](Value number, Value buffer) {
+    if (prepares())
+      startCopies(state.codeCopies, builder.add(number, 1), end,
+                  at(next(buffer, 0, bytes, division.buffers)));
+    copyPortion(state.copies, number, end, at(buffer));
   };
 
   if (prepares()) {
     startCopies(state.codeCopies, begin, end, state.share.staging);
     NVVM::CpAsyncCommitGroupOp::create(builder);
   }
-  for (int64_t i = 0; i < groups; ++i) {
-    int64_t portion = i / parts;
-    if (prepares())
-      startCopies(state.codeCopies, builder.add(begin, portion + 1), end,
-                  at(builder.int32((portion + 1) * bytes)));
-    copy(i % parts, builder.add(begin, portion), builder.int32(portion * bytes));
-  }
+  for (int64_t i = 0; i < ahead; ++i)
+    copy(builder.add(begin, i), builder.int32(i * bytes));
   Values loaded;
   if (prepares()) {
     Values first = aheadOf(begin);
     loaded = aheadOf(builder.add(begin, 1));
-    NVVM::CpAsyncWaitGroupOp::create(builder, groups);
+    NVVM::CpAsyncWaitGroupOp::create(builder, ahead);
     waitForSlice(state);
     prepareAt(builder.int32(0), builder.int32(firstPrepared), first);
   }
@@ -109,34 +90,32 @@ Values StagedHalves::multiplyOverlapping(State &state, Value begin, Value end) {
   auto multiply = [&](Value number, ValueRange values, bool isFirst) -> Values {
     Values sums(values.take_front(sumCount));
     Value buffer = values[sumCount], prepared = prepares() ? values[sumCount + 1] : Value();
+    Value after = next(buffer, 0, bytes, division.buffers), preparedAfter;
     Values later = aheadOf(builder.add(number, 2));
     Value limit = builder.int32((division.buffers - ahead) * bytes);
     Value target =
         words.select(words.isBelow(buffer, limit), words.add(buffer, uint32_t(ahead * bytes)),
                      arith::SubIOp::create(builder, buffer, limit));
     for (int64_t part = 0; part < parts; ++part) {
-      NVVM::CpAsyncWaitGroupOp::create(builder, groups - 1);
-      fenceCopies(builder);
+      if (part == 0) {
+        NVVM::CpAsyncWaitGroupOp::create(builder, ahead - 1);
+        fenceCopies(builder);
+      }
       waitForSlice(state);
       startTogether(state, buffer, prepared, part, sums);
-      if (prepares())
-        startCopies(state.codeCopies, builder.add(number, ahead + 1), end,
-                    at(next(target, 0, bytes, division.buffers)));
-      copy(part, builder.add(number, ahead), target);
-      if (!prepares() && (!isFirst || part > 0))
-        waitForProducts(builder, 1);
-    }
-    Value after = next(buffer, 0, bytes, division.buffers);
-    if (prepares()) {
-      prepared = next(prepared, firstPrepared, preparedStep, kPreparedPortions);
-      prepareAt(after, prepared, values.drop_front(sumCount + 2));
-      if (!isFirst)
+      if (part == parts - 1)
+        copy(builder.add(number, ahead), target);
+      if (prepares() && part == parts - 1) {
+        preparedAfter = next(prepared, firstPrepared, preparedStep, division.preparedPortions);
+        prepareAt(after, preparedAfter, values.drop_front(sumCount + 2));
+      }
+      if (!isFirst || part > 0)
         waitForProducts(builder, 1);
     }
     Values results(sums);
     results.push_back(after);
     if (prepares())
-      results.push_back(prepared);
+      results.push_back(preparedAfter);
     results.append(later);
     return results;
   };

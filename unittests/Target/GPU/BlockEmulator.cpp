@@ -112,6 +112,8 @@ private:
     if (!_setjmp(fiber.place))
       _longjmp(scheduler, 1);
   }
+  /// Ends the program if a copy to shared memory begins whose place products under way read.
+  void checkPendingReads(uint64_t to, size_t bytes);
   /// Runs all threads of a warp until they are at a barrier, where their wave meets, or end.
   void runWarpThreads(size_t first);
   /// Runs all threads of a wave until they are at a barrier, or end.
@@ -121,6 +123,8 @@ private:
 
   std::vector<Fiber> fibers;
   size_t waveThreads;
+  /// What products of each warp read that are under way, one group after the other.
+  std::map<size_t, std::deque<SharedReads>> pendingReads;
   std::function<void()> body;
   jmp_buf scheduler;
   size_t running = 0;
@@ -154,6 +158,13 @@ void EmulatedBlock::reach(const std::string &intrinsic, const uint64_t *operands
     name.rsplit('.').second.getAsInteger(10, bytes);
     fiber.copies.push_back({reinterpret_cast<void *>(operands[0]),
                             reinterpret_cast<const void *>(operands[1]), bytes});
+    checkPendingReads(operands[0], bytes);
+  } else if (name.consume_front(kWarpgroupWait)) {
+    size_t left = 0;
+    name.getAsInteger(10, left);
+    std::deque<SharedReads> &pending = pendingReads[running / kWarpThreads];
+    while (pending.size() > left)
+      pending.pop_front();
   } else if (intrinsic == "llvm.nvvm.cp.async.commit.group") {
     fiber.copyGroups.push_back(std::move(fiber.copies));
     fiber.copies.clear();
@@ -168,6 +179,15 @@ void EmulatedBlock::reach(const std::string &intrinsic, const uint64_t *operands
     runThread(intrinsic, fiber.call);
   }
   std::memcpy(results, fiber.call.results.data(), resultBytes);
+}
+
+void EmulatedBlock::checkPendingReads(uint64_t to, size_t bytes) {
+  uint64_t begin = to - reinterpret_cast<uintptr_t>(sharedMemory);
+  for (const auto &[warp, groups] : pendingReads)
+    for (const SharedReads &reads : groups)
+      for (uint64_t chunk = begin / 16; chunk <= (begin + bytes - 1) / 16; ++chunk)
+        if (reads[chunk])
+          llvm::report_fatal_error("a copy goes to what products under way may still read");
 }
 
 void EmulatedBlock::runWarpThreads(size_t first) {
@@ -187,7 +207,12 @@ void EmulatedBlock::runWarpThreads(size_t first) {
     if (fibers[first].isDone || isBlockBarrier(*fibers[first].waiting) ||
         meetsWave(*fibers[first].waiting))
       return; // of a warp that waits, nothing has changed
-    runWarp(*fibers[first].waiting, first / kWarpThreads, calls, sharedMemory);
+    llvm::StringRef name = *fibers[first].waiting;
+    size_t warp = first / kWarpThreads;
+    SharedReads reads;
+    runWarp(name, warp, calls, sharedMemory, reads);
+    if (name.starts_with(kWarpgroupProducts) && !name.contains(kWarpgroupWait))
+      pendingReads[warp].push_back(reads);
     for (size_t i = first; i < first + kWarpThreads; ++i)
       fibers[i].waiting = nullptr;
   }
@@ -393,6 +418,12 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
       sum->replaceAllUsesWith(wait->getArgOperand(sum->getIndices()[0]));
       sum->eraseFromParent();
     }
+    llvm::StringRef text = llvm::cast<llvm::InlineAsm>(wait->getCalledOperand())->getAsmString();
+    auto *none = llvm::FunctionType::get(llvm::Type::getVoidTy(context), false);
+    text = text.split("aligned ").second.split(';').first;
+    llvm::IRBuilder<> builder(wait);
+    llvm::CallInst *call = builder.CreateCall(none, llvm::ConstantPointerNull::get(pointer));
+    calls.emplace_back(call, (kWarpgroupWait + text).str());
     wait->eraseFromParent();
   }
   for (llvm::CallInst *move : moves) {

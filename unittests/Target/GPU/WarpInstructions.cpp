@@ -189,9 +189,9 @@ bool stc::meetsWarp(StringRef intrinsic) {
 }
 
 void stc::runWarp(StringRef intrinsic, size_t warp, MutableArrayRef<WarpCall *> calls,
-                  const uint8_t *sharedMemory) {
+                  const uint8_t *sharedMemory, SharedReads &reads) {
   if (intrinsic.starts_with(kWarpgroupProducts))
-    return runWarpgroupText(intrinsic, warp, calls, sharedMemory);
+    return runWarpgroupText(intrinsic, warp, calls, sharedMemory, reads);
   if (intrinsic == "llvm.nvvm.bar.warp.sync" || runAmdWarp(intrinsic, calls))
     return;
   if (intrinsic == "llvm.nvvm.mma.m16n8k32.row.col.u8.s8")

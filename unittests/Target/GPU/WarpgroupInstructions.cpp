@@ -198,8 +198,9 @@ private:
 /// are exchanged by the bits of an address that are three above those which number them.
 class SharedMatrix {
 public:
-  SharedMatrix(uint64_t descriptor, Type type, bool isTransposed, const uint8_t *sharedMemory)
-      : type(type), isTransposed(isTransposed), sharedMemory(sharedMemory),
+  SharedMatrix(uint64_t descriptor, Type type, bool isTransposed, const uint8_t *sharedMemory,
+               SharedReads &reads)
+      : type(type), isTransposed(isTransposed), sharedMemory(sharedMemory), reads(reads),
         start((descriptor & 0x3FFF) << 4), leading((descriptor >> 16 & 0x3FFF) << 4),
         stride((descriptor >> 32 & 0x3FFF) << 4) {
     constexpr uint64_t widths[] = {16, 128, 64, 32};
@@ -224,6 +225,7 @@ public:
     address ^= (address >> 7 & (width / 16 - 1)) << 4;
     uint64_t inMemory = reinterpret_cast<uintptr_t>(sharedMemory) % kEmulatedSharedBytes;
     address = (address + kEmulatedSharedBytes - inMemory) % kEmulatedSharedBytes;
+    reads.set(address / 16);
     uint32_t word = 0;
     std::memcpy(&word, sharedMemory + address, size);
     return type.read(word);
@@ -233,6 +235,7 @@ private:
   Type type;
   bool isTransposed;
   const uint8_t *sharedMemory;
+  SharedReads &reads;
   uint64_t start, leading, stride, width;
 };
 
@@ -240,8 +243,8 @@ private:
 class WarpRun {
 public:
   WarpRun(size_t warp, MutableArrayRef<WarpCall *> calls, int64_t results,
-          const uint8_t *sharedMemory)
-      : warp(warp), calls(calls), results(results), sharedMemory(sharedMemory) {}
+          const uint8_t *sharedMemory, SharedReads &reads)
+      : warp(warp), calls(calls), results(results), sharedMemory(sharedMemory), reads(reads) {}
 
   void run(const Program &program) {
     // Operands that are results too stand behind all others.
@@ -290,7 +293,7 @@ private:
     std::vector<std::vector<double>> a(16, std::vector<double>(product.depth));
     if (product.operands[1].size() == 1) {
       SharedMatrix matrix(commonValueOf(product.operands[1][0]), product.aType,
-                          product.aIsTransposed, sharedMemory);
+                          product.aIsTransposed, sharedMemory, reads);
       for (int row = 0; row < 16; ++row)
         for (int k = 0; k < product.depth; ++k)
           a[row][k] = matrix.read(int(warp % 4) * 16 + row, k);
@@ -320,7 +323,7 @@ private:
 
   std::vector<std::vector<double>> readInputs(const Line &product) {
     SharedMatrix matrix(commonValueOf(product.operands[2][0]), product.bType,
-                        /*isTransposed=*/false, sharedMemory);
+                        /*isTransposed=*/false, sharedMemory, reads);
     std::vector<std::vector<double>> b(product.columns, std::vector<double>(product.depth));
     for (int column = 0; column < product.columns; ++column)
       for (int k = 0; k < product.depth; ++k)
@@ -359,17 +362,18 @@ private:
   MutableArrayRef<WarpCall *> calls;
   int64_t results;
   const uint8_t *sharedMemory;
+  SharedReads &reads;
   std::vector<std::vector<uint64_t>> registers; // of each thread
 };
 
 } // namespace
 
 void stc::runWarpgroupText(StringRef name, size_t warp, MutableArrayRef<WarpCall *> calls,
-                           const uint8_t *sharedMemory) {
+                           const uint8_t *sharedMemory, SharedReads &reads) {
   static std::map<std::string, Program, std::less<>> programs;
   auto [results, text] = name.split('\n').second.split('\n');
   auto found = programs.find(std::string_view(text));
   if (found == programs.end())
     found = programs.emplace(text.str(), Program(text)).first;
-  WarpRun(warp, calls, numberOf(results), sharedMemory).run(found->second);
+  WarpRun(warp, calls, numberOf(results), sharedMemory, reads).run(found->second);
 }
