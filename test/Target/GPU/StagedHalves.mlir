@@ -32,7 +32,7 @@
 // CHECK: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
 
 // TOGETHER-LABEL: .entry rounded
-// TOGETHER: cp.async.wait_group 5
+// TOGETHER: cp.async.wait_group 2
 // TOGETHER: fence.proxy.async
 // TOGETHER: wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {{.*}}}, weights, inputs, adds, 1, 1, 1, 0;
 // TOGETHER: wgmma.wait_group.sync.aligned 1
