@@ -98,12 +98,15 @@ class Layout:
 
 
 class Case:
+    """One multiplication. `row_tiles` and `piece_tokens` (0: all) are those of a piece of work, of
+    `max_tokens` what packed-select-block-config chooses for calls of so many tokens."""
+
     def __init__(self, layout, rows, columns, tokens=1, copies=1, density=500, barrier=True,
-                 row_tiles=1, tokens_at_once=32, piece_tokens=0):
+                 row_tiles=1, tokens_at_once=32, piece_tokens=0, max_tokens=0):
         self.layout, self.rows, self.columns = Layout(layout), rows, columns
         self.tokens, self.copies, self.density, self.barrier = tokens, copies, density, barrier
         self.row_tiles, self.at_once = row_tiles, tokens_at_once
-        self.piece_tokens = piece_tokens  # of a piece of work; 0: all
+        self.piece_tokens, self.max_tokens = piece_tokens, max_tokens
         group = self.layout.group or 1
         self.padded = up(columns, group)
         self.groups = self.padded // group
@@ -131,9 +134,49 @@ class Case:
     def stride(self):
         return up(self.layout.bytes(self.rows, self.columns), 128)
 
+    def weight(self):
+        return f"<{self.rows}x{self.columns}, {self.layout.attribute()}>"
+
+    def inputs(self):
+        """Types of the activations, and of those first what a multiplication takes."""
+        dim, columns = "1" if self.tokens == 1 else "?", self.columns
+        if self.layout.narrow:
+            is_bf16 = self.layout.element == "bf16" or self.layout.narrow == "split"
+            types = [f"memref<{dim}x{columns}xf32>",
+                     f"memref<{dim}x{self.half}x{'bf16' if is_bf16 else 'f16'}>"]
+            return types, types[1:] if self.layout.bits else types
+        if self.layout.bits:
+            types = [f"memref<{dim}x{self.padded}xi8>", f"memref<{dim}x{self.groups}xf32>",
+                     f"memref<{dim}x{self.groups}xi32>"]
+        else:
+            types = [f"memref<{dim}x{columns}xf32>"]
+        return types, types
+
+    def choose(self, source, chip):
+        """Sets what the compiler would choose, if the case asks for that."""
+        if not self.max_tokens:
+            return
+        types = self.inputs()[1]
+        names = [f"%x{i}" for i in range(len(types))]
+        out = f"memref<?x{self.rows}xf32>"
+        arguments = ", ".join(f"{name}: {type_}" for name, type_ in zip(names, types))
+        source.write_text(
+            f"func.func @f({arguments}, %w: !packed.weight{self.weight()}, %y: {out}) {{\n"
+            f"  packed.matmul ins({', '.join(names)} : {', '.join(types)}) "
+            f"weight(%w : {self.weight()}) outs(%y : {out})\n  return\n}}\n")
+        chosen = source.with_suffix(".chosen.mlir")
+        run(BIN / "stc-opt", source, "--packed-select-block-config="
+            f"target=nvptx-{chip} max-tokens={self.max_tokens}", "-o", chosen)
+        text = chosen.read_text()
+        chosen.unlink()
+        for key in ("row_tiles", "piece_tokens"):
+            found = re.search(key + r" = (\d+)", text)
+            default = 1 if key == "row_tiles" else 0
+            setattr(self, key, int(found.group(1)) if found else default)
+
     def module(self):
         rows, columns, tokens = self.rows, self.columns, self.tokens
-        weight = f"!packed.weight<{rows}x{columns}, {self.layout.attribute()}>"
+        weight = f"!packed.weight{self.weight()}"
         lines = ["module {"]
         size = self.layout.bytes(rows, columns)
         for copy in range(self.copies):
@@ -157,22 +200,19 @@ class Case:
             lines.append("    %zero = arith.constant 0 : index")
             lines.append(f"    %n = memref.dim %o, %zero : {out}")
             arguments = "%n"
-        is_bf16 = self.layout.element == "bf16" or self.layout.narrow == "split"
-        narrow = "bf16" if is_bf16 else "f16"
+        types, taken = self.inputs()
         if self.layout.narrow:
-            types = [f"memref<{dim}x{columns}xf32>", f"memref<{dim}x{self.half}x{narrow}>"]
             places = [(0, 4 * columns * tokens), (self.scales, 2 * self.half * tokens)]
         elif self.layout.bits:
-            types = [f"memref<{dim}x{self.padded}xi8>", f"memref<{dim}x{self.groups}xf32>",
-                     f"memref<{dim}x{self.groups}xi32>"]
             places = [(0, self.padded * tokens), (self.scales, 4 * self.groups * tokens),
                       (self.sums, 4 * self.groups * tokens)]
         else:
-            types, places = [f"memref<{dim}x{columns}xf32>"], [(0, 4 * columns * tokens)]
+            places = [(0, 4 * columns * tokens)]
         for i, (type_, (offset, size)) in enumerate(zip(types, places)):
             lines.append(f"    %x{i} = packed.scratch({arguments}) offset {offset} "
                          f"bytes {up(size)} : {type_}")
         if self.layout.narrow:
+            narrow = types[1].split("x")[-1][:-1]
             parts = [f"memref<1x{width}x{element}, strided<[{width}, 1], offset: ?>>"
                      for width, element in ((columns, "f32"), (self.half, narrow))]
             lines.append("    scf.forall (%k) in (%n) {")
@@ -195,9 +235,7 @@ class Case:
             scaled += (f"        %s = arith.constant {self.piece_tokens} : index\n"
                        "        %h = arith.muli %g, %s : index\n")
             tile += " tokens from %h"
-        names = [f"%x{i}" for i in range(len(types))]
-        if self.layout.narrow and self.layout.bits:
-            names, types = names[1:], types[1:]
+        names = [f"%x{i}" for i in range(len(types) - len(taken), len(types))]
         inputs = ", ".join(names)
         lines.append(f"""    %first = arith.constant 0 : index
     %step = arith.constant 1 : index
@@ -205,7 +243,7 @@ class Case:
     scf.for %k = %first to %copies step %step {{
       %w = packed.weight_row %k of [{table}] : {weight}
       scf.forall ({indices}) in ({bounds}) {{
-{scaled}        packed.matmul_tile {tile} ins({inputs} : {", ".join(types)}) weight(%w : {weight[len("!packed.weight"):]}) outs(%o : {out}) config <tokens = {1 if tokens == 1 else self.at_once}, accumulators = 1, prefetch = 0, row_tiles = {self.row_tiles}, piece_tokens = {self.piece_tokens}>
+{scaled}        packed.matmul_tile {tile} ins({inputs} : {", ".join(taken)}) weight(%w : {self.weight()}) outs(%o : {out}) config <tokens = {1 if tokens == 1 else self.at_once}, accumulators = 1, prefetch = 0, row_tiles = {self.row_tiles}, piece_tokens = {self.piece_tokens}>
       }}
 {"      packed.barrier" if self.barrier else ""}
     }}
@@ -255,7 +293,7 @@ def check_cases():
             yield Case(layout, 1024, 4096, tokens=200, row_tiles=4)
             yield Case(layout, 1024, 4096, tokens=200, row_tiles=4, piece_tokens=128)
 
-
+    # Activations of 16 bits.
     for layout in ["dense-bf16-split", "dense-bf16-rounded", "dense-f16-rounded",
                    "2:4-nm-bf16-split", "2:4-nm-bf16-rounded", "2:4-nm-f16-split",
                    "2:4-nm-f16-rounded", "dense-i8-g32-rounded", "dense-i4-g128-rounded", "dense-i4-g64-asym-rounded",
@@ -264,6 +302,9 @@ def check_cases():
             for row_tiles in (1, 2, 8):
                 yield Case(layout, rows, columns, tokens=tokens, row_tiles=row_tiles)
         yield Case(layout, 1024, 4096, tokens=600, row_tiles=8)
+        for row_tiles, piece_tokens in [(4, 128), (8, 256), (16, 128)]:
+            yield Case(layout, 1088, 2048, tokens=600, row_tiles=row_tiles,
+                       piece_tokens=piece_tokens)
 
 
 def time_cases():
@@ -279,22 +320,23 @@ def time_cases():
             yield Case(layout, rows, columns, copies=copies)
             if rows == columns:
                 yield Case(layout, rows, columns, copies=copies, barrier=False)
+    # Many tokens are divided as the compiler divides calls of so many.
     for layout in ["dense-i8-g128", "dense-i4-g128", "2:4-nm-i8-g128", "2:4-nm-i4-g128",
                    "dense-bf16"]:
         for tokens in (8, 64, 256):
-            yield Case(layout, 4096, 4096, tokens=tokens, copies=8, row_tiles=4, piece_tokens=128)
-        yield Case(layout, 14336, 4096, tokens=256, copies=4, row_tiles=8)
+            yield Case(layout, 4096, 4096, tokens=tokens, copies=8, max_tokens=tokens)
+        yield Case(layout, 14336, 4096, tokens=256, copies=4, max_tokens=256)
     for layout in ["dense-bf16-split", "dense-bf16-rounded", "dense-f16-rounded",
                    "2:4-nm-bf16-split", "2:4-nm-f16-split", "2:4-nm-f16-rounded",
                    "dense-i4-g128-rounded", "dense-i8-g128-rounded"]:
         for tokens in (64, 256, 1024, 4096):
-            yield Case(layout, 4096, 4096, tokens=tokens, copies=8 if tokens <= 256 else 2,
-                       row_tiles=2 if tokens <= 256 else 8)
-        yield Case(layout, 14336, 4096, tokens=256, copies=4, row_tiles=8)
+            yield Case(layout, 4096, 4096, tokens=tokens, copies=8 if tokens <= 256 else 4,
+                       max_tokens=tokens)
+        yield Case(layout, 14336, 4096, tokens=256, copies=4, max_tokens=256)
     for layout in ["dense-i8-g128", "dense-i4-g128", "2:4-nm-i8-g128", "2:4-nm-i4-g128",
                    "dense-f16"]:
         for rows in (4096, 14336):
-            yield Case(layout, rows, 4096, tokens=4096, copies=2, row_tiles=8)
+            yield Case(layout, rows, 4096, tokens=4096, copies=4, max_tokens=4096)
 
 
 def tool(name):
@@ -345,8 +387,9 @@ def lower(source, base, chip, features, **options):
 def build(case, number, folder, chip, features):
     base = folder / str(number)
     source = folder / f"source{number}.mlir"
-    source.write_text(case.module())
     try:
+        case.choose(source, chip)
+        source.write_text(case.module())
         text, _ = lower(source, base, chip, features)
     except RuntimeError as problem:
         return None, f"{case.name()}: {problem}"

@@ -47,9 +47,16 @@ protected:
   Value inputRow(unsigned number, const TokenBlock &block, Value token);
   Value presentToken(const TokenBlock &block, Value token);
 
-  /// Finishes the sums (f32, one for each part) of a row (index, of 16) of the slots from `slot`
-  /// on, which exist, and of one token (index) that is present, and writes the results.
-  void finish(Value slot, Value row, Value token, llvm::ArrayRef<Value> sums);
+  /// The sums (f32, one for each part) of a row (index, of 16) of the slots from `slot` on, which
+  /// exist, and of one token (index) that is present. `exists` (i1; null: yes): whether the result
+  /// is one at all; its place may be read then too.
+  struct Result {
+    Value slot, row, token;
+    Values sums;
+    Value exists = Value();
+  };
+  /// Finishes results and writes them; whatever that reads is read before.
+  void finish(llvm::ArrayRef<Result> results);
 
   packed::MatmulTileOp op;
   BlockBuilder builder;
@@ -61,6 +68,10 @@ protected:
 private:
   int64_t rowTiles, partCount;
   int64_t pieces() const;
+  /// Of a result: the row of each of its sums, and what it reads.
+  struct Finishing;
+  Finishing startFinishing(const Result &result);
+  void finish(const Result &result, const Finishing &finishing);
   /// The piece of a slot: a tile, or a pair of them.
   Value pieceOf(Value slot);
   /// Row tiles that the halves of a head are apart.

@@ -58,8 +58,8 @@ void GenericMatmul::emitBlock(const TokenBlock &block) {
         Values ofRow;
         for (const Pair &sum : sums)
           ofRow.push_back(sum[i]);
-        finish(slot, builder.add(builder.mul(rowPair, 2), i), builder.add(block.first, token),
-               ofRow);
+        finish(Result{slot, builder.add(builder.mul(rowPair, 2), i),
+                      builder.add(block.first, token), ofRow});
       }
     };
     if (exists)

@@ -168,45 +168,84 @@ Value MatmulEmitter::tileAddress(Value tile) {
 // What follows the products
 //===----------------------------------------------------------------------===//
 
-void MatmulEmitter::finish(Value slot, Value row, Value token, ArrayRef<Value> sums) {
-  Values rows, results(sums);
-  for (int64_t part = 0; part < parts(); ++part)
-    rows.push_back(builder.add(builder.mul(tileOf(builder.add(slot, part)), kTileRows), row));
+struct MatmulEmitter::Finishing {
+  Values rows, biases, gates, residuals;
+  Value cos, sin;
+};
+
+MatmulEmitter::Finishing MatmulEmitter::startFinishing(const Result &result) {
+  Finishing finishing;
   auto load = [&](Value matrix, Value row) -> Value {
-    return builder.loadElement(matrix, {token, row});
+    return builder.loadElement(matrix, {result.token, row});
   };
+  for (int64_t part = 0; part < parts(); ++part) {
+    Value tile = tileOf(builder.add(result.slot, part));
+    Value row = builder.add(builder.mul(tile, kTileRows), result.row);
+    finishing.rows.push_back(row);
+    if (op.getBias())
+      finishing.biases.push_back(builder.loadElement(op.getBias(), row));
+    if (op.getGate())
+      finishing.gates.push_back(load(op.getGate(), row));
+    if (op.getResidual())
+      finishing.residuals.push_back(load(op.getResidual(), row));
+  }
+  if (op.getCos()) {
+    Value place = arith::RemUIOp::create(builder, pieceOf(result.slot), builder.index(apart()));
+    Value pair = builder.add(builder.mul(place, kTileRows), result.row);
+    finishing.cos = load(op.getCos(), pair);
+    finishing.sin = load(op.getSin(), pair);
+  }
+  return finishing;
+}
+
+void MatmulEmitter::finish(const Result &result, const Finishing &finishing) {
+  Values results(result.sums);
   auto add = [&](Value a, Value b) -> Value { return arith::AddFOp::create(builder, a, b); };
   auto multiply = [&](Value a, Value b) -> Value { return arith::MulFOp::create(builder, a, b); };
-  auto write = [&] {
-    for (auto [row, result] : llvm::zip_equal(rows, results)) {
-      if (op.getBias())
-        result = add(result, builder.loadElement(op.getBias(), row));
-      if (op.getGate()) {
-        Value gate = load(op.getGate(), row);
-        gate = createActivation(builder, builder.getLoc(), *op.getActivation(), gate);
-        result = multiply(gate, result);
-      }
-    }
-    if (op.getCos()) {
-      Value place = arith::RemUIOp::create(builder, pieceOf(slot), builder.index(apart()));
-      Value pair = builder.add(builder.mul(place, kTileRows), row);
-      Value cos = load(op.getCos(), pair), sin = load(op.getSin(), pair);
-      Value a = results[0], b = results[1];
-      results[0] = arith::SubFOp::create(builder, multiply(a, cos), multiply(b, sin));
-      results[1] = add(multiply(a, sin), multiply(b, cos));
-    }
-    for (auto [row, result] : llvm::zip_equal(rows, results)) {
-      if (op.getResidual())
-        result = add(result, load(op.getResidual(), row));
-      memref::StoreOp::create(builder, result, op.getOut(), ValueRange{token, row});
-    }
-  };
+  for (auto [i, sum] : llvm::enumerate(results)) {
+    if (op.getBias())
+      sum = add(sum, finishing.biases[i]);
+    if (op.getGate())
+      sum = multiply(
+          createActivation(builder, builder.getLoc(), *op.getActivation(), finishing.gates[i]),
+          sum);
+  }
+  if (op.getCos()) {
+    Value a = results[0], b = results[1];
+    results[0] =
+        arith::SubFOp::create(builder, multiply(a, finishing.cos), multiply(b, finishing.sin));
+    results[1] = add(multiply(a, finishing.sin), multiply(b, finishing.cos));
+  }
+  for (auto [i, sum] : llvm::enumerate(results)) {
+    if (op.getResidual())
+      sum = add(sum, finishing.residuals[i]);
+    memref::StoreOp::create(builder, sum, op.getOut(), ValueRange{result.token, finishing.rows[i]});
+  }
+}
+
+void MatmulEmitter::finish(ArrayRef<Result> results) {
   // Pairs of row tiles are whole.
-  if (type.getRows() % kTileRows == 0)
-    return write();
-  Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, rows[0],
-                                       builder.index(type.getRows()));
-  builder.ifThen(exists, write);
+  if (type.getRows() % kTileRows == 0) {
+    std::vector<Finishing> started;
+    for (const Result &result : results)
+      started.push_back(startFinishing(result));
+    for (size_t i = 0; i < results.size(); ++i) {
+      auto write = [&] { finish(results[i], started[i]); };
+      if (results[i].exists)
+        builder.ifThen(results[i].exists, write);
+      else
+        write();
+    }
+    return;
+  }
+  for (const Result &result : results) {
+    Value row = builder.add(builder.mul(tileOf(result.slot), kTileRows), result.row);
+    Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, row,
+                                         builder.index(type.getRows()));
+    if (result.exists)
+      exists = arith::AndIOp::create(builder, exists, result.exists);
+    builder.ifThen(exists, [&] { finish(result, startFinishing(result)); });
+  }
 }
 
 LogicalResult stc::gpu::emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &target) {

@@ -23,14 +23,17 @@ constexpr int64_t kSteps = kPortionColumns / kStepColumns;
 constexpr int64_t kCopyBytes = 16, kColumnBytes = 2 * kTileRows;
 constexpr int64_t kTileBytes = kPortionColumns * kColumnBytes;
 constexpr int64_t kTileChunks = kTileBytes / kCopyBytes, kTokenChunks = kPortionBytes / kCopyBytes;
-constexpr int64_t kMostSlots = 8;
+constexpr int64_t kMostSlots = 8, kMostSlotsTogether = 16, kMostTokens = 256;
 /// Most row tiles, and groups of kFragmentTokens tokens, that a warp multiplies: 64 registers of
 /// sums, of which a thread of 512 has 128. Of tiles that four warps take together each has one.
 constexpr int64_t kWarpTiles = 2, kWarpFragments = 8, kTogetherFragments = 16;
+constexpr int64_t kFewestTokensTogether = 64;
 /// Portions of a slice in shared memory: one that is multiplied, the others on their way.
 constexpr int64_t kFewestBuffers = 2, kMostBuffers = 4;
 /// Of shared memory, in percent, as kernels of codes take.
 constexpr int64_t kShare = 72;
+/// Where warpgroups multiply: what four portions of 256 rows and 128 tokens take.
+constexpr int64_t kShareTogether = 86;
 
 } // namespace
 
@@ -57,16 +60,26 @@ int64_t stc::gpu::freeSharedBytes(packed::MatmulTileOp op, const TargetDescripti
 //===----------------------------------------------------------------------===//
 
 StagedHalves::StagedHalves(packed::MatmulTileOp op, const TargetDescription &target)
-    : TensorMatmul(op, target), freeBytes(freeSharedBytes(op, target, kShare, alignmentGap())) {
+    : TensorMatmul(op, target),
+      freeBytes(freeSharedBytes(op, target, target.hasWarpgroupMma ? kShareTogether : kShare,
+                                alignmentGap())) {
   int64_t width = cast<MemRefType>(narrowInput().getType()).getDimSize(1);
   terms = width / splitHalfColumns(type.getColumns());
 }
 
 SmallVector<int64_t> StagedHalves::blockSizes() const {
+  packed::MatmulTileOp op = this->op;
   SmallVector<int64_t> sizes;
-  for (int64_t tokens : {256, 128, 32, 8})
-    if (divide(tokens).slices > 0)
+  // A piece of fewer tokens is whole where it has all of them.
+  int64_t most = op.getToken() ? op.getConfig().getPieceTokens() : kMostTokens;
+  for (int64_t tokens : {kMostTokens, int64_t(128), int64_t(64), int64_t(32), int64_t(8)}) {
+    if (tokens > most && tokens > 8)
+      continue;
+    Division division = divide(tokens);
+    // Between what warpgroups are for and the next fewer there is more.
+    if (division.slices > 0 && (tokens != kFewestTokensTogether || division.usesWarpgroups))
       sizes.push_back(tokens);
+  }
   return sizes;
 }
 
@@ -88,27 +101,49 @@ int64_t StagedHalves::alignmentGap() const {
 
 int64_t StagedHalves::portions() const { return type.getColumns() / kPortionColumns; }
 
+bool StagedHalves::fitOverlapping(Division &division, int64_t slices) const {
+  if (!division.usesWarpgroups || portions() < slices ||
+      slices * division.sliceWarps() != builder.warps())
+    return false;
+  auto take = [&](int64_t parts, int64_t preparedPortions, int64_t fewest) {
+    int64_t bytes = freeBytes / slices - preparedPortions * preparedBytes(division);
+    division.parts = parts;
+    division.preparedPortions = preparedPortions;
+    division.buffers = std::min(kMostBuffers, bytes / bufferBytes(division));
+    return division.buffers >= fewest;
+  };
+  // With halves there are as many portions on the way in less memory; but then weights are prepared
+  // in less time.
+  return prepares() ? take(1, 3, kMostBuffers) || take(2, 2, kFewestBuffers)
+                    : take(2, 0, kFewestBuffers);
+}
+
 bool StagedHalves::fit(Division &division, int64_t slices) const {
-  int64_t buffers = std::min(kMostBuffers, freeBytes / (slices * bufferBytes(division)));
-  int64_t sumBytes = slices * division.atOnce * division.tokens * kTokenBytes;
-  if (buffers < kFewestBuffers || sumBytes > freeBytes)
+  if (slices * division.atOnce * division.tokens * kTokenBytes > freeBytes)
     return false;
   division.slices = slices;
-  division.buffers = buffers;
-  return true;
+  division.overlaps = fitOverlapping(division, slices);
+  if (division.overlaps)
+    return true;
+  division.parts = 1;
+  division.preparedPortions = 0;
+  division.buffers = std::min(kMostBuffers, freeBytes / (slices * bufferBytes(division)));
+  if (division.buffers < kFewestBuffers)
+    division.slices = 0;
+  return division.slices > 0;
 }
 
 StagedHalves::Division StagedHalves::divide(int64_t tokens) const {
   Division division{};
   division.tokens = tokens;
-  division.atOnce = std::min<int64_t>(kMostSlots, llvm::bit_floor(uint64_t(slots())));
-  if (builder.getTarget().hasWarpgroupMma && mayTakeTogether() &&
-      division.atOnce % kWarpgroupWarps == 0 &&
-      tokens % (kTogetherFragments * kFragmentTokens) == 0) {
+  bool isTogether = builder.getTarget().hasWarpgroupMma && mayTakeTogether();
+  division.atOnce = std::min<int64_t>(isTogether ? kMostSlotsTogether : kMostSlots,
+                                      llvm::bit_floor(uint64_t(slots())));
+  if (isTogether && division.atOnce % kWarpgroupWarps == 0 && tokens >= kFewestTokensTogether) {
     division.usesWarpgroups = true;
     division.warpTiles = 1;
-    division.warpFragments = kTogetherFragments;
-    division.tokenWarps = tokens / (kTogetherFragments * kFragmentTokens);
+    division.warpFragments = std::min(kTogetherFragments, tokens / kFragmentTokens);
+    division.tokenWarps = tokens / (division.warpFragments * kFragmentTokens);
     for (int64_t slices = builder.warps() / division.sliceWarps(); slices > 0; slices /= 2)
       if (fit(division, slices))
         return division;
@@ -233,6 +268,10 @@ void StagedHalves::await(State &state) {
   NVVM::CpAsyncWaitGroupOp::create(builder, state.division.buffers - 2);
   if (state.division.usesWarpgroups)
     fenceCopies(builder);
+  waitForSlice(state);
+}
+
+void StagedHalves::waitForSlice(State &state) {
   if (state.division.sliceWarps() == 1) {
     NVVM::SyncWarpOp::create(builder, builder.int32(-1));
     return;
@@ -288,12 +327,8 @@ Values StagedHalves::loadInputs(State &state, Value buffer, int64_t step, int64_
 void StagedHalves::multiplyPortion(State &state, Value buffer, ValueRange, Values &sums) {
   const Division &division = state.division;
   if (division.usesWarpgroups) {
-    SmallVector<std::array<Value, 4>> weights;
-    for (int64_t step = 0; step < kSteps; ++step) {
-      Values own = loadWeights(state, buffer, step, 0);
-      weights.push_back({own[0], own[1], own[2], own[3]});
-    }
-    return multiplyTogether(state, buffer, layout.element, weights, sums);
+    startTogether(state, buffer, Value(), 0, sums);
+    return waitForProducts(builder, 0, sums);
   }
   for (int64_t step = 0; step < kSteps; ++step) {
     SmallVector<Values> weights;
@@ -317,14 +352,7 @@ void StagedHalves::multiplyPortion(State &state, Value buffer, ValueRange, Value
 
 void StagedHalves::multiplyTogether(State &state, Value buffer, ElementKind element,
                                     ArrayRef<std::array<Value, 4>> weights, Values &sums) {
-  const Division &division = state.division;
-  Value ofWarps =
-      Words(builder).mul(state.tokenWarp, division.warpFragments * kFragmentTokens * kPortionBytes);
-  Value start = builder.address(builder.address(state.share.staging, buffer), ofWarps);
-  Values inputs;
-  for (int64_t part = terms - 1; part >= 0; --part)
-    inputs.push_back(builder.address(start, weightBytes(division) + part * tokenBytes(division)));
-  addWarpgroupHalves(builder, element, weights, inputs, sums);
+  addWarpgroupHalves(builder, element, weights, inputsTogether(state, buffer), sums);
 }
 
 Values StagedHalves::multiplyPortions(State &state) {
@@ -336,6 +364,8 @@ Values StagedHalves::multiplyPortions(State &state) {
     return builder.toIndex(words.div(words.mul(number, portions()), division.slices));
   };
   Value begin = boundary(state.share.slice), end = boundary(words.add(state.share.slice, 1));
+  if (division.overlaps)
+    return multiplyOverlapping(state, begin, end);
   int64_t bytes = bufferBytes(division), last = (division.buffers - 1) * bytes;
   for (int64_t i = 0; i < division.buffers - 1; ++i)
     copyPortion(state.copies, builder.add(begin, i), end,
@@ -409,8 +439,8 @@ void StagedHalves::storeNeighbours(State &state, Value memory, ValueRange sums) 
 void StagedHalves::emitBlock(const TokenBlock &block) {
   Division division = divide(block.count);
   Words words(builder);
-  State state{block, division, {}, {}, {}, {}, {}, {}, {}, {}};
-  int64_t sliceBytes = division.buffers * bufferBytes(division);
+  State state{block, division, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  int64_t sliceBytes = this->sliceBytes(division);
   int64_t sumBytes = division.atOnce * block.count * kTokenBytes;
   // The sums come where the copies were.
   Value memory = builder.scratch(alignmentGap() + division.slices * std::max(sliceBytes, sumBytes));
@@ -427,8 +457,14 @@ void StagedHalves::emitBlock(const TokenBlock &block) {
     state.copies.clear();
     findPlaces(state, firstSlot);
     findTileCopies(state, firstSlot);
+    if (division.overlaps && prepares())
+      state.codeCopies = std::exchange(state.copies, {});
     findTokenCopies(state);
     Values sums = multiplyPortions(state);
+    if (finishesOwn(state)) {
+      finishTogether(state, firstSlot, memory, sums);
+      return builder.barrier();
+    }
     builder.barrier();
     auto store = [&] { storeRows(state, memory, sums); };
     if (division.slices * division.sliceWarps() == builder.warps())

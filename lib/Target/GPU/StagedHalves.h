@@ -34,7 +34,8 @@ int64_t freeSharedBytes(packed::MatmulTileOp op, const TargetDescription &target
 /// tiles are stored by columns.
 ///
 /// Where the target's warps multiply four at a time (wgmma), those of a warpgroup take four tiles
-/// with up to 128 tokens, which they read from shared memory together.
+/// with up to 128 tokens, which they read from shared memory together. There weights stay too, if
+/// they are what is multiplied; products are then under way while the next ones are started.
 class StagedHalves : public TensorMatmul {
 public:
   StagedHalves(packed::MatmulTileOp op, const TargetDescription &target);
@@ -46,6 +47,11 @@ protected:
     int64_t tokens, atOnce, warpTiles, warpFragments;
     int64_t tokenWarps, slices, buffers; // slices: 0 where shared memory is too small
     bool usesWarpgroups;
+    /// Whether products are still under way while the next ones are started.
+    bool overlaps;
+    // If so, parts of a portion whose products are started at once: it, or its halves; and portions
+    // of prepared weights that there are at a time.
+    int64_t parts, preparedPortions;
     int64_t rowWarps() const { return atOnce / warpTiles; }
     int64_t sliceWarps() const { return rowWarps() * tokenWarps; }
   };
@@ -53,8 +59,10 @@ protected:
     const TokenBlock &block;
     const Division &division;
     Share share;
-    Value rowWarp, tokenWarp; // i32, in the slice
-    llvm::SmallVector<PortionCopy> copies;
+    Value rowWarp, tokenWarp;                   // i32, in the slice
+    llvm::SmallVector<PortionCopy> copies;      // of a portion, or of its first half
+    llvm::SmallVector<PortionCopy> laterCopies; // of its second half, where halves are waited for
+    llvm::SmallVector<PortionCopy> codeCopies;  // of tiles, where they are prepared
     // Of this lane, in a buffer (i32): its row of the first tile's matrices of weights, and where
     // the row of its token begins; and the chunk (i32) of that which it reads first.
     Value weightPlace, tokenPlace, tokenChunk;
@@ -65,6 +73,12 @@ protected:
   virtual int64_t tileBytes() const;
   /// Whether four warps may take four tiles together.
   virtual bool mayTakeTogether() const { return true; }
+  /// Whether weights of warpgroups that overlap products are made from what was copied, into rows
+  /// of kPortionBytes16 as tokens have; else they are read where they were copied to.
+  virtual bool prepares() const { return false; }
+  /// Makes this warp's of the portion at `buffer` (i32) and writes them to `place`, where those of
+  /// its tile are.
+  virtual void prepare(State &state, Value buffer, ValueRange ahead, Value place) {}
   /// Which 16 bytes a thread copies of each portion of the tiles from slot `firstSlot` (index) on.
   virtual void findTileCopies(State &state, Value firstSlot);
   /// Where chunk `chunk` (i32) of 16 bytes of token `token` (i32) is kept, behind where tokens
@@ -100,10 +114,20 @@ private:
   Division divide(int64_t tokens) const;
   /// Whether shared memory has room for so many slices; sets what follows from them.
   bool fit(Division &division, int64_t slices) const;
+  /// The same where products overlap.
+  bool fitOverlapping(Division &division, int64_t slices) const;
   /// Of one of the numbers of all tokens.
   static int64_t tokenBytes(const Division &division);
   int64_t bufferBytes(const Division &division) const {
     return weightBytes(division) + terms * tokenBytes(division);
+  }
+  /// Of a portion's weights that are prepared.
+  static int64_t preparedBytes(const Division &division) {
+    return division.atOnce * kTileRows * kPortionBytes16;
+  }
+  int64_t sliceBytes(const Division &division) const {
+    return division.buffers * bufferBytes(division) +
+           division.preparedPortions * preparedBytes(division);
   }
   int64_t alignmentGap() const;
   int64_t portions() const;
@@ -115,6 +139,32 @@ private:
   void findTokenCopies(State &state);
   void await(State &state);
   Values multiplyPortions(State &state);
+  /// The same where products overlap, of the portions [begin, end) (index).
+  Values multiplyOverlapping(State &state, Value begin, Value end);
+  /// Starts the products of the portion at `buffer` (i32), or of part `part` of it; `prepared`:
+  /// where its prepared weights are (i32), if they are.
+  void startTogether(State &state, Value buffer, Value prepared, int64_t part, Values &sums);
+  /// Waits for the threads of the slice.
+  void waitForSlice(State &state);
+  /// Where each of its tokens' numbers begin that a warpgroup multiplies, the smaller ones first,
+  /// of the portion at `buffer` (i32).
+  Values inputsTogether(State &state, Value buffer);
+  /// Fragments of a warp's tokens that a thread finishes where slices, and warps that have the
+  /// parts of a pair, divide them; and the first of them (i32).
+  int64_t ownFragments(const Division &division) const {
+    return division.warpFragments / (division.slices * parts());
+  }
+  Value firstOwnFragment(State &state);
+  /// Whether threads finish their results in registers.
+  bool finishesOwn(const State &state) const {
+    const Division &division = state.division;
+    return division.overlaps && type.getRows() % kTileRows == 0 &&
+           division.warpFragments % (division.slices * parts()) == 0;
+  }
+  /// Finishes a warpgroup's sums. `memory`: shared memory for those of all.
+  void finishTogether(State &state, Value firstSlot, Value memory, ValueRange sums);
+  /// The sums of a thread's own fragments, those of each part, from what all threads have.
+  llvm::SmallVector<Values> shareOutSums(State &state, Value memory, ValueRange sums);
   /// The input of 16 bits: the last one.
   Value narrowInput() { return op.getInputs().back(); }
   /// A lane's weights of `step` of the portion at `buffer`, of tile `tile` of its warp.

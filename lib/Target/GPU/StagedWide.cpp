@@ -2,6 +2,7 @@
 #include "StagedHalves.h"
 
 #include "HalfProducts.h"
+#include "WarpgroupProducts.h"
 #include "Words.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -32,11 +33,15 @@ private:
     return kPortionColumns16 * kTileRows * layout.codeBits() / 8;
   }
   void findTileCopies(State &state, Value firstSlot) override;
+  bool prepares() const override { return true; }
+  void prepare(State &state, Value buffer, ValueRange ahead, Value place) override;
   Value placeOfChunk(Value token, Value chunk) override;
   void findPlaces(State &state, Value firstSlot) override;
   Values loadAhead(State &state, Value number) override;
   void multiplyPortion(State &state, Value buffer, ValueRange ahead, Values &sums) override;
   void storeRows(State &state, Value memory, ValueRange sums) override {
+    if (state.division.overlaps) // rows are where they were written to
+      return StagedHalves::storeRows(state, memory, sums);
     storeNeighbours(state, memory, sums);
   }
 
@@ -173,6 +178,31 @@ SmallVector<std::array<Value, 4>> StagedWide::widenTogether(State &state, Value 
     }
   }
   return steps;
+}
+
+/// A thread's four codes of a row are eight bytes of its 128, whose chunks are exchanged as tokens'
+/// are: half a warp writes to all banks.
+void StagedWide::prepare(State &state, Value buffer, ValueRange ahead, Value place) {
+  Words words(builder);
+  Value weights = builder.address(builder.address(state.share.staging, buffer), state.weightPlace);
+  auto two = VectorType::get(2, builder.getI32Type());
+  Value inChunk = words.mul(words.rem(state.share.part, 2), 8);
+  for (int64_t span = 0; span < kSpans; ++span) {
+    CodeWords codes = state.readers.front().readStagedInOrder(weights, span, state.share.part);
+    Factors factors = factorsOf(ahead, 0, span);
+    for (int64_t row : {0, 1}) {
+      Value inTile = words.add(words.mul(state.share.rowPair, 2), row);
+      for (int64_t half : {0, 1}) {
+        Value chunk = words.add(words.div(state.share.part, 2), uint32_t(span * 4 + half * 2));
+        Value to = words.add(warpgroupPlace(builder, inTile, chunk), inChunk);
+        std::array<Value, 2> pairs =
+            widen(codes.words[half][row], factors.zeros[row], factors.scales[row]);
+        builder.storeAligned(
+            vector::FromElementsOp::create(builder, two, ValueRange{pairs[0], pairs[1]}),
+            builder.address(place, to), 8);
+      }
+    }
+  }
 }
 
 void StagedWide::multiplyPortion(State &state, Value buffer, ValueRange ahead, Values &sums) {

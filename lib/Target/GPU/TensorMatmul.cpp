@@ -18,6 +18,12 @@ int64_t TensorMatmul::slotsAtOnce() const {
 }
 
 void TensorMatmul::copyPortion(ArrayRef<PortionCopy> copies, Value number, Value end, Value start) {
+  startCopies(copies, number, end, start);
+  // Also where there is nothing left: waiting counts these.
+  NVVM::CpAsyncCommitGroupOp::create(builder);
+}
+
+void TensorMatmul::startCopies(ArrayRef<PortionCopy> copies, Value number, Value end, Value start) {
   // Only of 16 bytes copies pass by the first cache.
   constexpr int64_t wholeBytes = 16;
   Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, number, end);
@@ -39,8 +45,6 @@ void TensorMatmul::copyPortion(ArrayRef<PortionCopy> copies, Value number, Value
         emit();
     }
   });
-  // Also where there is nothing left: waiting counts these.
-  NVVM::CpAsyncCommitGroupOp::create(builder);
 }
 
 std::pair<Value, Value> TensorMatmul::sliceOf(Value slice, int64_t count) {
@@ -223,7 +227,7 @@ void TensorMatmul::finishSlots(Value first, int64_t atOnce, int64_t sliceCount,
         }
         results.push_back(sum);
       }
-      finish(slot, row, builder.add(block.first, token), results);
+      finish(Result{slot, row, builder.add(block.first, token), results});
     };
     if (exists)
       builder.ifThen(exists, add);

@@ -82,6 +82,8 @@ protected:
   /// Starts the copies of portion `number` (index) to the buffer at `start`, as one group, which is
   /// empty where `number` is not below `end`.
   void copyPortion(llvm::ArrayRef<PortionCopy> copies, Value number, Value end, Value start);
+  /// The same without making a group of them.
+  void startCopies(llvm::ArrayRef<PortionCopy> copies, Value number, Value end, Value start);
   /// [begin, end) (index) of the share of `count` pieces that a slice has.
   std::pair<Value, Value> sliceOf(Value slice, int64_t count);
   /// Where input `number` of each fragment's token of this thread begins, plus `offset` (i32)

@@ -1,8 +1,9 @@
 // Products of bytes and 16-bit floats by the four warps of a warpgroup together (wgmma).
 //
-// PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions": weights come from registers, as
-// mma's do, and activations from shared memory, where a descriptor says how eight tokens by 128
-// bytes lie.
+// PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions": activations come from shared memory,
+// where a descriptor says how eight tokens by 128 bytes lie, and weights from registers, as mma's
+// do, or from shared memory too, where floats of a row tile lie column by column ("MN-major", 32
+// bytes of a column together).
 #include "WarpgroupProducts.h"
 
 #include "Words.h"
@@ -16,6 +17,8 @@ using namespace stc;
 using namespace stc::gpu;
 
 constexpr int64_t kChunkBytes = 16, kSpanBytes = 32, kFragmentRows = 8;
+/// Bytes of 16 columns of a row tile of 16-bit floats.
+constexpr int64_t kHalfStepBytes = 2 * 16 * kTileRows;
 
 Value stc::gpu::warpgroupPlace(BlockBuilder &builder, Value token, Value chunk) {
   Words words(builder);
@@ -23,19 +26,32 @@ Value stc::gpu::warpgroupPlace(BlockBuilder &builder, Value token, Value chunk) 
   return words.add(words.mul(token, kWarpgroupRowBytes), words.mul(flipped, kChunkBytes));
 }
 
-/// The descriptor (i64) of a matrix whose first token begins at `start`: in units of 16 bytes, its
-/// address, from bit 32 on the distance from eight tokens to the next, and on top that the chunks
-/// of 128 bytes are exchanged. (The distance from bit 16 on is of other orders.)
-static Value describe(BlockBuilder &builder, Value start) {
-  constexpr uint64_t order = uint64_t(1) << 62 |
-                             uint64_t(kFragmentRows * kWarpgroupRowBytes / kChunkBytes) << 32 |
-                             uint64_t(1) << 16;
+/// The descriptor (i64) of a matrix that begins at `start`: its address, from bit 16 on the
+/// distance along the rows or columns that lie together and from bit 32 on across them, all in
+/// units of 16 bytes, and on top how chunks are exchanged.
+static Value describe(BlockBuilder &builder, Value start, uint64_t along, uint64_t across,
+                      uint64_t exchanged) {
+  uint64_t order = exchanged << 62 | across / kChunkBytes << 32 | along / kChunkBytes << 16;
   Words words(builder);
   Value address = LLVM::PtrToIntOp::create(builder, builder.getI32Type(), start);
   address = words.right(words.both(address, 0x3FFFF), 4);
   Value wide = arith::ExtUIOp::create(builder, builder.getI64Type(), address);
   return arith::OrIOp::create(builder, wide,
                               builder.constant(builder.getI64Type(), static_cast<int64_t>(order)));
+}
+
+/// Of tokens, the first of which begins at `start`: from eight of them to the next, and chunks of
+/// 128 bytes are exchanged. (The distance along a token is not used: it has one.)
+static Value describeInputs(BlockBuilder &builder, Value start) {
+  constexpr uint64_t ofEight = kFragmentRows * kWarpgroupRowBytes, in128Bytes = 1;
+  return describe(builder, start, kChunkBytes, ofEight, in128Bytes);
+}
+
+/// Of weights, of which 16 rows of a column lie together: from such rows to the next, and from
+/// eight columns to the next, whose chunks are exchanged as those of 32 bytes.
+static Value describeWeights(BlockBuilder &builder, Value start, int64_t tileBytes) {
+  constexpr uint64_t in32Bytes = 3;
+  return describe(builder, start, uint64_t(tileBytes), kHalfStepBytes / 2, in32Bytes);
 }
 
 /// "{$first, ..., $last}" of `count` operands.
@@ -53,59 +69,84 @@ struct WarpgroupInstruction {
   int64_t spanBytes = kSpanBytes;
 };
 
+/// A piece of text that reads operands and changes sums. The compiler must not touch the sums while
+/// it runs.
+class ProductText {
+public:
+  ProductText(BlockBuilder &builder, MutableArrayRef<Value> sums) : builder(builder), sums(sums) {
+    for (size_t i = 0; i < sums.size(); ++i)
+      absl::StrAppend(&constraints, i == 0 ? "" : ",", sums[0].getType().isF32() ? "=f" : "=r");
+  }
+
+  /// The number of a new operand.
+  int64_t take(Value argument, absl::string_view constraint) {
+    arguments.push_back(argument);
+    absl::StrAppend(&constraints, constraints.empty() ? "" : ",", constraint);
+    return static_cast<int64_t>(sums.size() + arguments.size()) - 1;
+  }
+
+  /// Puts the text there.
+  void emit(const std::string &text) {
+    for (auto [i, sum] : llvm::enumerate(sums))
+      take(sum, absl::StrCat(i));
+    Type result;
+    if (!sums.empty())
+      result = LLVM::LLVMStructType::getLiteral(builder.getContext(),
+                                                SmallVector<Type>(sums.size(), sums[0].getType()));
+    auto code = LLVM::InlineAsmOp::create(
+        builder, result ? TypeRange(result) : TypeRange(), arguments, text, constraints,
+        /*has_side_effects=*/true, /*is_align_stack=*/false, LLVM::tailcallkind::TailCallKind::None,
+        LLVM::AsmDialectAttr(), ArrayAttr());
+    for (auto [i, sum] : llvm::enumerate(sums))
+      sum = LLVM::ExtractValueOp::create(builder, code.getResult(0), static_cast<int64_t>(i));
+  }
+
+private:
+  BlockBuilder &builder;
+  MutableArrayRef<Value> sums;
+  Values arguments;
+  std::string constraints;
+};
+
+constexpr char kBegin[] = "{\n.reg .pred adds;\n.reg .b64 weights, inputs;\n"
+                          "setp.eq.u32 adds, 0, 0;\n"
+                          "wgmma.fence.sync.aligned;\n";
+constexpr char kCommit[] = "wgmma.commit_group.sync.aligned;\n";
+
+/// "wgmma.wait_group" until at most `pending` groups of products are left.
+static std::string waitText(int64_t pending) {
+  return absl::StrCat("wgmma.wait_group.sync.aligned ", pending, ";\n");
+}
+
 /// Adds the products of all spans with each of `inputs`, where the first span of tokens begins, to
 /// `sums`. `places`: of a sparse matrix those of each span's weights.
 static void addSpans(BlockBuilder &builder, const WarpgroupInstruction &instruction,
                      ArrayRef<std::array<Value, 4>> weights, ValueRange places,
                      ArrayRef<Value> inputs, MutableArrayRef<Value> sums) {
   auto sumCount = static_cast<int64_t>(sums.size());
-  auto spans = static_cast<int64_t>(weights.size());
   bool isSparse = !places.empty();
-  int64_t firstPlace = sumCount + 4 * spans;
-  int64_t firstInput = firstPlace + static_cast<int64_t>(places.size());
-  // One piece of text: the compiler must not touch the sums in between.
-  std::string text = "{\n.reg .pred adds;\n.reg .b64 inputs;\n"
-                     "setp.eq.u32 adds, 0, 0;\n"
-                     "wgmma.fence.sync.aligned;\n";
-  for (size_t input = 0; input < inputs.size(); ++input)
-    for (int64_t span = 0; span < spans; ++span) {
-      absl::StrAppend(&text, "add.u64 inputs, $", firstInput + input, ", ",
-                      span * instruction.spanBytes / kChunkBytes, ";\n", "wgmma.mma_async.",
-                      isSparse ? "sp." : "", "sync.aligned.", instruction.name, " ",
-                      operands(0, sumCount), ", ", operands(sumCount + 4 * span, 4), ", inputs");
-      if (isSparse) // of one selector
-        absl::StrAppend(&text, ", $", firstPlace + span, ", 0");
-      absl::StrAppend(&text, ", adds", instruction.scales, ";\n");
-    }
-  absl::StrAppend(&text, "wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 0;\n}");
-
-  Type type = sums[0].getType();
-  Values arguments;
-  std::string constraints;
-  for (int64_t i = 0; i < sumCount; ++i)
-    absl::StrAppend(&constraints, i == 0 ? "" : ",", type.isF32() ? "=f" : "=r");
-  auto take = [&](Value argument, absl::string_view constraint) {
-    arguments.push_back(argument);
-    absl::StrAppend(&constraints, ",", constraint);
-  };
+  ProductText product(builder, sums);
   for (const std::array<Value, 4> &span : weights)
     for (Value word : span)
-      take(word, "r");
+      product.take(word, "r");
+  int64_t firstPlace = sumCount + 4 * static_cast<int64_t>(weights.size());
   for (Value word : places)
-    take(word, "r");
-  for (Value input : inputs)
-    take(describe(builder, input), "l");
-  for (auto [i, sum] : llvm::enumerate(sums))
-    take(sum, absl::StrCat(i));
-  SmallVector<Type> types(sums.size(), type);
-  auto result = LLVM::LLVMStructType::getLiteral(builder.getContext(), types);
-  Value products = LLVM::InlineAsmOp::create(builder, result, arguments, text, constraints,
-                                             /*has_side_effects=*/true, /*is_align_stack=*/false,
-                                             LLVM::tailcallkind::TailCallKind::None,
-                                             LLVM::AsmDialectAttr(), ArrayAttr())
-                       .getResult(0);
-  for (auto [i, sum] : llvm::enumerate(sums))
-    sum = LLVM::ExtractValueOp::create(builder, products, static_cast<int64_t>(i));
+    product.take(word, "r");
+  std::string text = kBegin;
+  for (Value input : inputs) {
+    int64_t number = product.take(describeInputs(builder, input), "l");
+    for (auto [i, span] : llvm::enumerate(weights)) {
+      auto place = static_cast<int64_t>(i);
+      absl::StrAppend(&text, "add.u64 inputs, $", number, ", ",
+                      place * instruction.spanBytes / kChunkBytes, ";\n", "wgmma.mma_async.",
+                      isSparse ? "sp." : "", "sync.aligned.", instruction.name, " ",
+                      operands(0, sumCount), ", ", operands(sumCount + 4 * place, 4), ", inputs");
+      if (isSparse) // of one selector
+        absl::StrAppend(&text, ", $", firstPlace + place, ", 0");
+      absl::StrAppend(&text, ", adds", instruction.scales, ";\n");
+    }
+  }
+  product.emit(text + kCommit + waitText(0) + "}");
 }
 
 void stc::gpu::addWarpgroupProducts(BlockBuilder &builder, ArrayRef<std::array<Value, 4>> weights,
@@ -122,14 +163,47 @@ void stc::gpu::addWarpgroupPruned(BlockBuilder &builder, ArrayRef<std::array<Val
            builder.address(inputs, firstPair * pairBytes), sums);
 }
 
+/// The shape and types of products of floats with `sumCount` sums of a thread.
+static std::string halvesName(ElementKind element, size_t sumCount) {
+  const char *types = element == ElementKind::BF16 ? "bf16.bf16" : "f16.f16";
+  return absl::StrCat("m64n", 2 * sumCount, "k16.f32.", types);
+}
+
 void stc::gpu::addWarpgroupHalves(BlockBuilder &builder, ElementKind element,
                                   ArrayRef<std::array<Value, 4>> weights, ArrayRef<Value> inputs,
                                   MutableArrayRef<Value> sums) {
-  bool isBF16 = element == ElementKind::BF16;
   // Neither is negated, and tokens lie column by column.
-  addSpans(builder, {isBF16 ? "m64n128k16.f32.bf16.bf16" : "m64n128k16.f32.f16.f16", ", 1, 1, 0"},
-           weights,
-           /*places=*/{}, inputs, sums);
+  std::string name = halvesName(element, sums.size());
+  addSpans(builder, {name.c_str(), ", 1, 1, 0"}, weights, /*places=*/{}, inputs, sums);
+}
+
+void stc::gpu::startWarpgroupHalves(BlockBuilder &builder, ElementKind element,
+                                    const SharedWeights &weights, int64_t first, int64_t steps,
+                                    ArrayRef<Value> inputs, MutableArrayRef<Value> sums) {
+  ProductText product(builder, sums);
+  std::string name = halvesName(element, sums.size()), text = kBegin;
+  // Neither is negated, and weights that lie row by row are transposed.
+  Value description = weights.tileBytes > 0
+                          ? describeWeights(builder, weights.start, weights.tileBytes)
+                          : describeInputs(builder, weights.start);
+  int64_t stepBytes = weights.tileBytes > 0 ? kHalfStepBytes : kSpanBytes;
+  const char *scales = weights.tileBytes > 0 ? ", 1, 1, 1, 0;\n" : ", 1, 1, 0, 0;\n";
+  int64_t weightsNumber = product.take(description, "l");
+  for (Value input : inputs) {
+    int64_t number = product.take(describeInputs(builder, input), "l");
+    for (int64_t step = first; step < first + steps; ++step)
+      absl::StrAppend(&text, "add.u64 weights, $", weightsNumber, ", ",
+                      step * stepBytes / kChunkBytes, ";\nadd.u64 inputs, $", number, ", ",
+                      step * kSpanBytes / kChunkBytes, ";\nwgmma.mma_async.sync.aligned.", name,
+                      " ", operands(0, static_cast<int64_t>(sums.size())),
+                      ", weights, inputs, adds", scales);
+  }
+  product.emit(text + kCommit + "}");
+}
+
+void stc::gpu::waitForProducts(BlockBuilder &builder, int64_t pending,
+                               MutableArrayRef<Value> sums) {
+  ProductText(builder, sums).emit(waitText(pending));
 }
 
 void stc::gpu::fenceCopies(BlockBuilder &builder) {

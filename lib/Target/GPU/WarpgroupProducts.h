@@ -45,6 +45,28 @@ void addWarpgroupHalves(BlockBuilder &builder, ElementKind element,
                         llvm::ArrayRef<std::array<Value, 4>> weights, llvm::ArrayRef<Value> inputs,
                         llvm::MutableArrayRef<Value> sums);
 
+/// 16-bit weights of four tiles in shared memory, which begin at a multiple of kWarpgroupAlignment.
+struct SharedWeights {
+  Value start;
+  /// From one tile to the next, which are stored as row tiles are, but that of each eight columns
+  /// the last four have their halves of 16 bytes exchanged. 0: rows lie as tokens do, 64 columns
+  /// each.
+  int64_t tileBytes;
+};
+
+/// Starts the same of `steps` times 16 columns, from step `first` on, of weights that are in shared
+/// memory, and of inputs of 64 columns. `sums`: of eight
+/// tokens for every four of them. They, and what is multiplied, are not to be touched until
+/// `waitForProducts`, but further products may be started.
+void startWarpgroupHalves(BlockBuilder &builder, ElementKind element, const SharedWeights &weights,
+                          int64_t first, int64_t steps, llvm::ArrayRef<Value> inputs,
+                          llvm::MutableArrayRef<Value> sums);
+
+/// Waits until at most `pending` of the products that were started one after the other are not done
+/// yet. `sums`: what they are added to, where it is then needed.
+void waitForProducts(BlockBuilder &builder, int64_t pending,
+                     llvm::MutableArrayRef<Value> sums = {});
+
 /// Makes what this thread has written to shared memory visible to instructions of warpgroups, once
 /// others have waited for this thread.
 void fenceCopies(BlockBuilder &builder);

@@ -1,5 +1,7 @@
 // RUN: stc-opt %s --packed-select-block-config=target=nvptx-sm_90 | FileCheck %s
 // RUN: stc-opt %s "--packed-select-block-config=target=nvptx-sm_90 max-tokens=64" | FileCheck %s --check-prefix=FEW
+// RUN: stc-opt %s "--packed-select-block-config=target=nvptx-sm_90a max-tokens=4096" | FileCheck %s --check-prefix=TOGETHER
+// RUN: stc-opt %s "--packed-select-block-config=target=nvptx-sm_90a max-tokens=512" | FileCheck %s --check-prefix=SOME
 // RUN: not stc-opt %s --packed-select-block-config=target=nvptx-sm_10 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 // RUN: not stc-opt %s "--packed-select-block-config=target=nvptx-sm_90 max-tokens=0" 2>&1 | FileCheck %s --check-prefix=NONE
 
@@ -39,6 +41,22 @@ func.func @pairs(%x: memref<?x64xf32>, %w: !packed.weight<4096x64, #packed.layou
 // CHECK: packed.matmul {{.*}} config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 8>
 func.func @tall(%x: memref<?x4096xf32>, %w: !packed.weight<14336x4096, #packed.layout<dense, bf16>>, %y: memref<?x14336xf32>) {
   packed.matmul ins(%x : memref<?x4096xf32>) weight(%w : <14336x4096, #packed.layout<dense, bf16>>) outs(%y : memref<?x14336xf32>)
+  return
+}
+
+// Where warpgroups multiply what was copied while more is copied, pieces have up to 256 rows, which
+// take the fewest bytes for each product, as long as all multiprocessors have some: 512 of 4096 tokens,
+// and 128 of 512. Codes times f16 are such too.
+// CHECK-LABEL: @overlapping
+// TOGETHER-LABEL: @overlapping
+// TOGETHER: packed.matmul {{.*}} row_tiles = 16, piece_tokens = 128>
+// TOGETHER: packed.matmul {{.*}} row_tiles = 16, piece_tokens = 128>
+// SOME-LABEL: @overlapping
+// SOME: packed.matmul {{.*}} row_tiles = 8, piece_tokens = 128>
+// SOME: packed.matmul {{.*}} row_tiles = 8, piece_tokens = 128>
+func.func @overlapping(%x: memref<?x4096xf32>, %h: memref<?x4128xf16>, %w: !packed.weight<4096x4096, #packed.layout<dense, f16>>, %v: !packed.weight<4096x4096, #packed.layout<dense, i4, group = 128>>, %y: memref<?x4096xf32>) {
+  packed.matmul ins(%x, %h : memref<?x4096xf32>, memref<?x4128xf16>) weight(%w : <4096x4096, #packed.layout<dense, f16>>) outs(%y : memref<?x4096xf32>)
+  packed.matmul ins(%h : memref<?x4128xf16>) weight(%v : <4096x4096, #packed.layout<dense, i4, group = 128>>) outs(%y : memref<?x4096xf32>)
   return
 }
 

@@ -19,7 +19,9 @@
 // RUN: %ptxas -arch=sm_90a -v %t.90.ptx -o %t.90.cubin 2>&1 | FileCheck %s --check-prefix=REGISTERS
 
 // A warp's 64 tokens times 32 rows stay in registers, and so do a warpgroup's 128 times 64: none of a
-// thread's 128 is spilled.
+// thread's 128 is spilled. Warpgroups read both matrices from shared memory (weights are the
+// transposed one, "1, 0"), and products are under way until the next have been started; ptxas must
+// not make them wait for each other (C75..).
 
 // CHECK-LABEL: .entry rounded
 // CHECK: cp.async.cg.shared.global
@@ -30,11 +32,14 @@
 // CHECK: mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32
 
 // TOGETHER-LABEL: .entry rounded
+// TOGETHER: cp.async.wait_group 2
 // TOGETHER: fence.proxy.async
-// TOGETHER: wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16
+// TOGETHER: wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {{.*}}}, weights, inputs, adds, 1, 1, 1, 0;
+// TOGETHER: wgmma.wait_group.sync.aligned 1
 // TOGETHER-LABEL: .entry split
 // TOGETHER: wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16
 
+// REGISTERS-NOT: Potential Performance Loss
 // REGISTERS-COUNT-2: 0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
 
 func.func @rounded(%tile: index, %x: memref<?x4096xf32>, %h: memref<?x4128xf16>,
@@ -43,7 +48,7 @@ func.func @rounded(%tile: index, %x: memref<?x4096xf32>, %h: memref<?x4128xf16>,
   packed.matmul_tile %tile ins(%x, %h : memref<?x4096xf32>, memref<?x4128xf16>)
     weight(%w : !packed.weight<4096x4096, #packed.layout<dense, f16>>)
     outs(%out : memref<?x4096xf32>)
-    config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 8>
+    config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 16>
   return
 }
 
@@ -53,6 +58,6 @@ func.func @split(%tile: index, %x: memref<?x4096xf32>, %h: memref<?x8256xbf16>,
   packed.matmul_tile %tile ins(%x, %h : memref<?x4096xf32>, memref<?x8256xbf16>)
     weight(%w : !packed.weight<4096x4096, #packed.layout<dense, bf16>>)
     outs(%out : memref<?x4096xf32>)
-    config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 8>
+    config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 16>
   return
 }

@@ -8,7 +8,8 @@
 // RUN:   | llc -O3 -mtriple=nvptx64-nvidia-cuda -mcpu=sm_80 -mattr=+ptx80 -o %t.ptx
 // RUN: FileCheck %s < %t.ptx
 // RUN: %ptxas -arch=sm_80 -v %t.ptx -o %t.cubin 2>&1 | FileCheck %s --check-prefix=REGISTERS
-// RUN: stc-opt %s --packed-lower-block-tiles=target=nvptx-sm_90a --stc-approximate-gpu-math \
+// RUN: sed 's/row_tiles = 8/row_tiles = 16/' %s \
+// RUN:   | stc-opt --packed-lower-block-tiles=target=nvptx-sm_90a --stc-approximate-gpu-math \
 // RUN:   --canonicalize --cse --loop-invariant-code-motion \
 // RUN:   --packed-place-shared-memory=target=nvptx-sm_90a --convert-scf-to-cf \
 // RUN:   --expand-strided-metadata --lower-affine --canonicalize --cse \
@@ -30,16 +31,19 @@
 // CHECK: mul{{.*}}.f16x2
 // CHECK: mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32
 
-// A warpgroup's weights become f16 in registers, and its tokens stay in shared memory.
+// What warpgroups multiply is prepared in shared memory, in rows as tokens have, while the products of
+// the portion before are under way.
 
 // TOGETHER-LABEL: .entry wide
 // TOGETHER: fence.proxy.async
+// TOGETHER: wgmma.fence.sync.aligned
+// TOGETHER-COUNT-4: wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {{.*}}}, weights, inputs, adds, 1, 1, 0, 0;
 // TOGETHER: prmt.b32
 // TOGETHER: mul{{.*}}.f16x2
-// TOGETHER: wgmma.fence.sync.aligned
-// TOGETHER-COUNT-4: wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16
-// TOGETHER: wgmma.wait_group.sync.aligned 0
+// TOGETHER: st.shared.v2
+// TOGETHER: wgmma.wait_group.sync.aligned 1
 
+// REGISTERS-NOT: Potential Performance Loss
 // REGISTERS: 0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
 
 // OTHER: error: 'packed.matmul_tile' op expects int8 activations for these weights on amdgpu-gfx942

@@ -40,6 +40,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 #include <ucontext.h>
 
 using namespace stc;
@@ -47,6 +48,7 @@ using namespace stc;
 namespace {
 
 constexpr llvm::StringLiteral kWarpgroupInstruction = "wgmma.mma_async.";
+constexpr llvm::StringLiteral kWarpgroupWait = "wgmma.wait_group.";
 constexpr size_t kStackBytes = 128 << 10, kPlaceBytes = 8;
 
 /// The shared memory of the block that runs.
@@ -110,6 +112,8 @@ private:
     if (!_setjmp(fiber.place))
       _longjmp(scheduler, 1);
   }
+  /// Ends the program if a copy to shared memory begins whose place products under way read.
+  void checkPendingReads(uint64_t to, size_t bytes);
   /// Runs all threads of a warp until they are at a barrier, where their wave meets, or end.
   void runWarpThreads(size_t first);
   /// Runs all threads of a wave until they are at a barrier, or end.
@@ -119,6 +123,8 @@ private:
 
   std::vector<Fiber> fibers;
   size_t waveThreads;
+  /// What products of each warp read that are under way, one group after the other.
+  std::map<size_t, std::deque<SharedReads>> pendingReads;
   std::function<void()> body;
   jmp_buf scheduler;
   size_t running = 0;
@@ -152,6 +158,13 @@ void EmulatedBlock::reach(const std::string &intrinsic, const uint64_t *operands
     name.rsplit('.').second.getAsInteger(10, bytes);
     fiber.copies.push_back({reinterpret_cast<void *>(operands[0]),
                             reinterpret_cast<const void *>(operands[1]), bytes});
+    checkPendingReads(operands[0], bytes);
+  } else if (name.consume_front(kWarpgroupWait)) {
+    size_t left = 0;
+    name.getAsInteger(10, left);
+    std::deque<SharedReads> &pending = pendingReads[running / kWarpThreads];
+    while (pending.size() > left)
+      pending.pop_front();
   } else if (intrinsic == "llvm.nvvm.cp.async.commit.group") {
     fiber.copyGroups.push_back(std::move(fiber.copies));
     fiber.copies.clear();
@@ -166,6 +179,15 @@ void EmulatedBlock::reach(const std::string &intrinsic, const uint64_t *operands
     runThread(intrinsic, fiber.call);
   }
   std::memcpy(results, fiber.call.results.data(), resultBytes);
+}
+
+void EmulatedBlock::checkPendingReads(uint64_t to, size_t bytes) {
+  uint64_t begin = to - reinterpret_cast<uintptr_t>(sharedMemory);
+  for (const auto &[warp, groups] : pendingReads)
+    for (const SharedReads &reads : groups)
+      for (uint64_t chunk = begin / 16; chunk <= (begin + bytes - 1) / 16; ++chunk)
+        if (reads[chunk])
+          llvm::report_fatal_error("a copy goes to what products under way may still read");
 }
 
 void EmulatedBlock::runWarpThreads(size_t first) {
@@ -185,7 +207,12 @@ void EmulatedBlock::runWarpThreads(size_t first) {
     if (fibers[first].isDone || isBlockBarrier(*fibers[first].waiting) ||
         meetsWave(*fibers[first].waiting))
       return; // of a warp that waits, nothing has changed
-    runWarp(*fibers[first].waiting, calls, sharedMemory);
+    llvm::StringRef name = *fibers[first].waiting;
+    size_t warp = first / kWarpThreads;
+    SharedReads reads;
+    runWarp(name, warp, calls, sharedMemory, reads);
+    if (name.starts_with(kWarpgroupProducts) && !name.contains(kWarpgroupWait))
+      pendingReads[warp].push_back(reads);
     for (size_t i = first; i < first + kWarpThreads; ++i)
       fibers[i].waiting = nullptr;
   }
@@ -312,6 +339,27 @@ static mlir::LogicalResult lower(mlir::ModuleOp module, const std::string &targe
   return manager.run(module);
 }
 
+/// Sums of products that are under way may only be given to further products, and to what waits for
+/// them.
+static void checkPending(llvm::CallInst &products) {
+  std::vector<llvm::Value *> sums = {&products};
+  std::set<llvm::Value *> known;
+  while (!sums.empty()) {
+    llvm::Value *sum = sums.back();
+    sums.pop_back();
+    if (!known.insert(sum).second)
+      continue;
+    for (llvm::User *user : sum->users()) {
+      auto *call = llvm::dyn_cast<llvm::CallInst>(user);
+      auto *code = call ? llvm::dyn_cast<llvm::InlineAsm>(call->getCalledOperand()) : nullptr;
+      if (llvm::isa<llvm::PHINode>(user) || llvm::isa<llvm::ExtractValueInst>(user))
+        sums.push_back(user);
+      else if (!code || !llvm::StringRef(code->getAsmString()).contains("wgmma."))
+        llvm::report_fatal_error("sums are read while products are under way");
+    }
+  }
+}
+
 /// Calls of intrinsics become calls of `emulate`: operands and results go through memory.
 static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_t> &intrinsics) {
   llvm::LLVMContext &context = module.getContext();
@@ -331,7 +379,7 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
   llvm::Value *function = constantPointer(reinterpret_cast<void *>(&emulate));
   // moves: what only keeps code at its place; fences: what orders memory that is always in order
   std::vector<std::pair<llvm::CallInst *, std::string>> calls;
-  std::vector<llvm::CallInst *> moves, fences;
+  std::vector<llvm::CallInst *> moves, fences, waits;
   for (llvm::Function &f : module)
     for (llvm::Instruction &instruction : llvm::instructions(f))
       if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction)) {
@@ -350,6 +398,10 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
             calls.emplace_back(
                 call,
                 (kWarpgroupProducts + shape + "\n" + llvm::Twine(results) + "\n" + text).str());
+            if (!text.contains(kWarpgroupWait))
+              checkPending(*call);
+          } else if (text.contains(kWarpgroupWait)) {
+            waits.push_back(call);
           }
         } else if (name.starts_with("llvm.nvvm.fence.proxy")) {
           fences.push_back(call);
@@ -359,6 +411,21 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
       }
   for (llvm::CallInst *fence : fences)
     fence->eraseFromParent();
+  // Products were done when they began: sums that are waited for are what they were.
+  for (llvm::CallInst *wait : waits) {
+    for (llvm::User *user : llvm::make_early_inc_range(wait->users())) {
+      auto *sum = llvm::cast<llvm::ExtractValueInst>(user);
+      sum->replaceAllUsesWith(wait->getArgOperand(sum->getIndices()[0]));
+      sum->eraseFromParent();
+    }
+    llvm::StringRef text = llvm::cast<llvm::InlineAsm>(wait->getCalledOperand())->getAsmString();
+    auto *none = llvm::FunctionType::get(llvm::Type::getVoidTy(context), false);
+    text = text.split("aligned ").second.split(';').first;
+    llvm::IRBuilder<> builder(wait);
+    llvm::CallInst *call = builder.CreateCall(none, llvm::ConstantPointerNull::get(pointer));
+    calls.emplace_back(call, (kWarpgroupWait + text).str());
+    wait->eraseFromParent();
+  }
   for (llvm::CallInst *move : moves) {
     move->replaceAllUsesWith(move->getArgOperand(0));
     move->eraseFromParent();

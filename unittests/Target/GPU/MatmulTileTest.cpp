@@ -406,6 +406,38 @@ TEST(BlockMatmul, MultipliesActivationsOf16Bits) {
       }
 }
 
+TEST(BlockMatmul, OverlapsProductsOfWarpgroups) {
+  struct {
+    int64_t rowTiles, pieceTokens;
+    ElementKind element;
+    bool isSplit, hasMore;
+    int64_t rotaryPairs;
+  } cases[] = {{8, 256, ElementKind::F16, false, true, 0},
+               {8, 0, ElementKind::BF16, true, false, 0},
+               {8, 128, ElementKind::F16, false, false, 32},
+               {16, 128, ElementKind::F16, false, false, 0},
+               {16, 128, ElementKind::BF16, true, true, 0}};
+  for (auto [rowTiles, pieceTokens, element, isSplit, hasMore, rotaryPairs] : cases) {
+    MatmulProblem problem;
+    problem.layout = makeLayout(LayoutKind::Dense, element);
+    problem.rows = 16 * rowTiles + 64; // the last piece has fewer
+    problem.columns = 640;
+    problem.rotaryPairs = rotaryPairs;
+    problem.split = isSplit;
+    problem.rounded = !isSplit;
+    problem.bias = problem.gate = problem.residual = hasMore;
+    problem.config = configOf(rowTiles, pieceTokens);
+    auto kernel = compile(problem, "nvptx-sm_90a");
+    ASSERT_NE(kernel, nullptr);
+    EXPECT_GT(kernel->countIntrinsics("stc.wgmma.m64n128k16.f32"), 0);
+    for (int64_t tokens : {128, 300}) {
+      MatmulData data;
+      data.seed = uint32_t(tokens);
+      EXPECT_TRUE(agrees(*kernel, problem, data, tokens)) << rowTiles << " row tiles";
+    }
+  }
+}
+
 TEST(BlockMatmul, LeavesOutPrunedFloats) {
   struct {
     const char *target, *instruction;

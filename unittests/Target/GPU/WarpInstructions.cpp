@@ -188,10 +188,10 @@ bool stc::meetsWarp(StringRef intrinsic) {
          intrinsic == "llvm.amdgcn.update.dpp.i32";
 }
 
-void stc::runWarp(StringRef intrinsic, MutableArrayRef<WarpCall *> calls,
-                  const uint8_t *sharedMemory) {
+void stc::runWarp(StringRef intrinsic, size_t warp, MutableArrayRef<WarpCall *> calls,
+                  const uint8_t *sharedMemory, SharedReads &reads) {
   if (intrinsic.starts_with(kWarpgroupProducts))
-    return runWarpgroupText(intrinsic, calls, sharedMemory);
+    return runWarpgroupText(intrinsic, warp, calls, sharedMemory, reads);
   if (intrinsic == "llvm.nvvm.bar.warp.sync" || runAmdWarp(intrinsic, calls))
     return;
   if (intrinsic == "llvm.nvvm.mma.m16n8k32.row.col.u8.s8")

@@ -6,6 +6,7 @@
 #include "llvm/ADT/StringRef.h"
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 
 namespace stc {
@@ -27,15 +28,19 @@ constexpr size_t kEmulatedSharedBytes = 256 << 10;
 /// results, which are the last operands too, and the text.
 constexpr llvm::StringLiteral kWarpgroupProducts = "stc.wgmma.";
 
+/// Chunks of 16 bytes of shared memory that products of a warpgroup read.
+using SharedReads = std::bitset<kEmulatedSharedBytes / 16>;
+
 /// Whether an intrinsic's threads must meet.
 bool meetsWarp(llvm::StringRef intrinsic);
-/// Sets the results of all threads of a warp; ends the program if it does not know the instruction.
-/// `sharedMemory`: kEmulatedSharedBytes, where a multiple of 1024 begins.
-void runWarp(llvm::StringRef intrinsic, llvm::MutableArrayRef<WarpCall *> calls,
-             const uint8_t *sharedMemory);
+/// Sets the results of all threads of a warp, number `warp` of its block; ends the program if it
+/// does not know the instruction. `sharedMemory`: kEmulatedSharedBytes, where a multiple of 1024
+/// begins.
+void runWarp(llvm::StringRef intrinsic, size_t warp, llvm::MutableArrayRef<WarpCall *> calls,
+             const uint8_t *sharedMemory, SharedReads &reads);
 /// The same for inline assembly whose name begins with kWarpgroupProducts.
-void runWarpgroupText(llvm::StringRef name, llvm::MutableArrayRef<WarpCall *> calls,
-                      const uint8_t *sharedMemory);
+void runWarpgroupText(llvm::StringRef name, size_t warp, llvm::MutableArrayRef<WarpCall *> calls,
+                      const uint8_t *sharedMemory, SharedReads &reads);
 /// The same for one that a thread runs by itself.
 void runThread(llvm::StringRef intrinsic, WarpCall &call);
 

@@ -63,6 +63,7 @@ struct Line {
   // Of products:
   int columns, depth; // N and K
   bool isSparse, isFloat;
+  bool aIsTransposed; // in shared memory
   Type aType, bType;
 };
 
@@ -77,13 +78,15 @@ public:
       if (line != "{" && line != "}" && !line.starts_with(".reg "))
         parse(line);
     }
-    // What products read and write is fenced before, and waited for behind.
+    // What products read and write is fenced before, and waited for behind, there or elsewhere.
     auto is = [](auto kind) { return [=](const Line &line) { return line.kind == kind; }; };
     auto product = llvm::find_if(program, is(Line::Multiply));
+    auto last = program.rbegin();
+    if (last != program.rend() && last->kind == Line::Wait)
+      ++last;
     if (llvm::find_if(program, is(Line::Fence)) >= product || product == program.end() ||
-        program.size() < 3 || program[program.size() - 2].kind != Line::Commit ||
-        program.back().kind != Line::Wait)
-      fail("products between a fence and what waits for them", text);
+        last->kind != Line::Commit)
+      fail("products between a fence and what puts them into a group", text);
   }
 
   const std::vector<Line> &lines() const { return program; }
@@ -139,8 +142,9 @@ private:
     return operands;
   }
 
-  /// "m64n128k16.f32.f16.f16 operands". Floats have factors of A and B behind all others, which
-  /// must be 1, and whether B is transposed, which it must not be.
+  /// "m64n128k16.f32.f16.f16 operands". A is a vector of registers, or a descriptor. Floats have
+  /// factors of A and B behind all others, which must be 1, and whether the matrices that are in
+  /// shared memory are transposed.
   void parseProduct(StringRef text, Line &line) {
     auto [shape, operands] = text.split(' ');
     SmallVector<StringRef> words;
@@ -160,26 +164,87 @@ private:
         (!line.isFloat && words[1] != "s32") || (line.isSparse && isOfHalves))
       fail("a wgmma that it knows", shape);
     size_t common = line.isSparse ? 6 : 4;
-    if (line.operands.size() != common + (isOfHalves ? 3 : 0) ||
-        int(line.operands[0].size()) != line.columns / 2 || line.operands[1].size() != 4)
+    if (line.operands.size() < common || int(line.operands[0].size()) != line.columns / 2)
+      fail("operands of wgmma", operands);
+    bool aIsShared = line.operands[1].size() == 1;
+    size_t more = isOfHalves ? aIsShared ? 4 : 3 : 0;
+    if (line.operands.size() != common + more || (!aIsShared && line.operands[1].size() != 4) ||
+        (aIsShared && line.isSparse))
       fail("operands of wgmma", operands);
     auto is = [&](size_t i, int64_t value) {
       Operand operand = line.operands[common + i][0];
       return operand.kind == Operand::Number && operand.value == value;
     };
-    if (isOfHalves && (!is(0, 1) || !is(1, 1) || !is(2, 0)))
-      fail("matrices that are neither negated nor transposed", operands);
+    if (isOfHalves && (!is(0, 1) || !is(1, 1) || !is(more - 1, 0)))
+      fail("matrices that are not negated, and a second one that is not transposed", operands);
+    line.aIsTransposed = isOfHalves && aIsShared && is(2, 1);
+    if (isOfHalves && aIsShared && !line.aIsTransposed && !is(2, 0))
+      fail("whether a matrix is transposed", operands);
   }
 
   std::vector<Line> program;
   std::map<std::string, int64_t> names; // of registers
 };
 
+/// A matrix in shared memory of which a descriptor says how it lies: its rows are A's, or B's
+/// columns.
+///
+/// "Canonical Layouts" of "Shared Memory Matrix Layout": 8 times 16, 32, 64 or 128 bytes are an
+/// atom. K-major, eight rows have so many bytes of their columns one behind the other; the stride
+/// is from eight rows to the next, and from atom to atom along the columns there is nothing to go.
+/// MN-major
+/// ("transposed"), eight columns have so many bytes of their rows one behind the other; the leading
+/// distance is to the next such rows, and the stride to the next eight columns. Chunks of 16 bytes
+/// are exchanged by the bits of an address that are three above those which number them.
+class SharedMatrix {
+public:
+  SharedMatrix(uint64_t descriptor, Type type, bool isTransposed, const uint8_t *sharedMemory,
+               SharedReads &reads)
+      : type(type), isTransposed(isTransposed), sharedMemory(sharedMemory), reads(reads),
+        start((descriptor & 0x3FFF) << 4), leading((descriptor >> 16 & 0x3FFF) << 4),
+        stride((descriptor >> 32 & 0x3FFF) << 4) {
+    constexpr uint64_t widths[] = {16, 128, 64, 32};
+    width = widths[descriptor >> 62];
+    // Without exchanges the two distances change their parts.
+    if (width == 16)
+      llvm::report_fatal_error("the matrix of a descriptor is of another order");
+    if (descriptor >> 49 & 7)
+      llvm::report_fatal_error("the pattern of a matrix does not begin where its repeats do");
+  }
+
+  double read(int row, int column) const {
+    uint64_t r = row, c = column, size = type.bytes, address = start;
+    if (isTransposed) {
+      uint64_t inAtom = width / size;
+      address += r % inAtom * size + r / inAtom * leading + c % 8 * width + c / 8 * stride;
+    } else {
+      if (start % width + c * size >= width)
+        llvm::report_fatal_error("columns of a matrix go beyond an atom");
+      address += c * size + r % 8 * width + r / 8 * stride;
+    }
+    address ^= (address >> 7 & (width / 16 - 1)) << 4;
+    uint64_t inMemory = reinterpret_cast<uintptr_t>(sharedMemory) % kEmulatedSharedBytes;
+    address = (address + kEmulatedSharedBytes - inMemory) % kEmulatedSharedBytes;
+    reads.set(address / 16);
+    uint32_t word = 0;
+    std::memcpy(&word, sharedMemory + address, size);
+    return type.read(word);
+  }
+
+private:
+  Type type;
+  bool isTransposed;
+  const uint8_t *sharedMemory;
+  SharedReads &reads;
+  uint64_t start, leading, stride, width;
+};
+
 /// Runs a program for the threads of one warp, which has 16 of the 64 rows.
 class WarpRun {
 public:
-  WarpRun(MutableArrayRef<WarpCall *> calls, int64_t results, const uint8_t *sharedMemory)
-      : calls(calls), results(results), sharedMemory(sharedMemory) {}
+  WarpRun(size_t warp, MutableArrayRef<WarpCall *> calls, int64_t results,
+          const uint8_t *sharedMemory, SharedReads &reads)
+      : warp(warp), calls(calls), results(results), sharedMemory(sharedMemory), reads(reads) {}
 
   void run(const Program &program) {
     // Operands that are results too stand behind all others.
@@ -219,12 +284,21 @@ private:
     return value;
   }
 
-  /// A of `depth` columns, of which thread t of four has in word w numbers of row w % 2 (of eight
-  /// rows each) and half w / 2 of the columns. Sparse: what is stored are two numbers of each four
-  /// columns, whose places are two bits each of a word: threads 0 and 1 of four have those of the
-  /// first half of the columns, each of one row, and threads 2 and 3 those of the other.
+  /// A of `depth` columns, of which this warp has 16 rows. In registers, thread t of four has in
+  /// word w numbers of row w % 2 (of eight rows each) and half w / 2 of the columns. Sparse: what
+  /// is stored are two numbers of each four columns, whose places are two bits each of a word:
+  /// threads 0 and 1 of four have those of the first half of the columns, each of one row, and
+  /// threads 2 and 3 those of the other.
   std::vector<std::vector<double>> readWeights(const Line &product) {
     std::vector<std::vector<double>> a(16, std::vector<double>(product.depth));
+    if (product.operands[1].size() == 1) {
+      SharedMatrix matrix(commonValueOf(product.operands[1][0]), product.aType,
+                          product.aIsTransposed, sharedMemory, reads);
+      for (int row = 0; row < 16; ++row)
+        for (int k = 0; k < product.depth; ++k)
+          a[row][k] = matrix.read(int(warp % 4) * 16 + row, k);
+      return a;
+    }
     int perWord = 4 / product.aType.bytes;
     int perHalf = product.depth / (product.isSparse ? 4 : 2);
     for (int lane = 0; lane < kWarpThreads; ++lane)
@@ -247,26 +321,13 @@ private:
     return a;
   }
 
-  /// B's columns. Each lies in 128 bytes, whose eight chunks of 16 are exchanged by the lower three
-  /// bits of its number; the descriptor has where they begin, and how far eight columns are from
-  /// the next.
   std::vector<std::vector<double>> readInputs(const Line &product) {
-    uint64_t descriptor = commonValueOf(product.operands[2][0]);
-    if (descriptor >> 62 != 1)
-      llvm::report_fatal_error("the matrix of a descriptor is of another order");
-    uint64_t inMemory = reinterpret_cast<uintptr_t>(sharedMemory) % kEmulatedSharedBytes;
-    uint64_t start = (descriptor & 0x3FFF) << 4, stride = (descriptor >> 32 & 0x3FFF) << 4;
+    SharedMatrix matrix(commonValueOf(product.operands[2][0]), product.bType,
+                        /*isTransposed=*/false, sharedMemory, reads);
     std::vector<std::vector<double>> b(product.columns, std::vector<double>(product.depth));
     for (int column = 0; column < product.columns; ++column)
-      for (int k = 0; k < product.depth; ++k) {
-        uint64_t address = start + uint64_t(column / 8) * stride + uint64_t(column % 8) * 128 +
-                           uint64_t(k) * product.bType.bytes;
-        address ^= (address >> 7 & 7) << 4;
-        address = (address + kEmulatedSharedBytes - inMemory) % kEmulatedSharedBytes;
-        uint32_t word = 0;
-        std::memcpy(&word, sharedMemory + address, product.bType.bytes);
-        b[column][k] = product.bType.read(word);
-      }
+      for (int k = 0; k < product.depth; ++k)
+        b[column][k] = matrix.read(column, k);
     return b;
   }
 
@@ -297,20 +358,22 @@ private:
       }
   }
 
+  size_t warp; // of the block, and so of its warpgroup the one that the lower two bits say
   MutableArrayRef<WarpCall *> calls;
   int64_t results;
   const uint8_t *sharedMemory;
+  SharedReads &reads;
   std::vector<std::vector<uint64_t>> registers; // of each thread
 };
 
 } // namespace
 
-void stc::runWarpgroupText(StringRef name, MutableArrayRef<WarpCall *> calls,
-                           const uint8_t *sharedMemory) {
+void stc::runWarpgroupText(StringRef name, size_t warp, MutableArrayRef<WarpCall *> calls,
+                           const uint8_t *sharedMemory, SharedReads &reads) {
   static std::map<std::string, Program, std::less<>> programs;
   auto [results, text] = name.split('\n').second.split('\n');
   auto found = programs.find(std::string_view(text));
   if (found == programs.end())
     found = programs.emplace(text.str(), Program(text)).first;
-  WarpRun(calls, numberOf(results), sharedMemory).run(found->second);
+  WarpRun(warp, calls, numberOf(results), sharedMemory, reads).run(found->second);
 }
