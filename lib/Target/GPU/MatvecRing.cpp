@@ -10,6 +10,7 @@ using namespace stc::gpu;
 
 /// The memory in which a warp has units under way, in bytes, and how many units at most.
 constexpr int64_t kUnderWay = 7 << 10, kMostDepth = 8;
+
 /// Whether units of all streams look the same and are multiplied by the same activations.
 static bool areAlike(ArrayRef<Stream> streams) {
   auto typeOf = [](const Stream &stream) {
