@@ -1,5 +1,6 @@
 // Dense layouts: codes of 8, 4 and 2 bits, and floats.
 #include "WeightReader.h"
+#include "Words.h"
 
 using namespace mlir;
 using namespace stc;
@@ -10,7 +11,8 @@ namespace {
 /// A lane's sixteen bytes are four rows of one vector of the layout: 16 rows, four bytes each,
 /// whose fields belong to as many steps of four columns as a byte has codes. int3 has two such
 /// vectors of the low bits and one of the high bits for eight steps; those are taken as two units'
-/// worth.
+/// worth. Of others a lane may take several vectors of a group, so that their products are scaled
+/// once: every `sharing`-th, as so many neighbours share the group.
 class DenseReader final : public ScaledReader {
 public:
   explicit DenseReader(packed::WeightType type)
@@ -19,6 +21,18 @@ public:
     vectors = geometry.steps / steps;
     unitCount = unitsFor(vectors);
   }
+
+  void takeMore() override {
+    int64_t ofGroup = layout.group / (steps * kDotColumns);
+    if (isThree || ofGroup == 0 || ofGroup % kWidest != 0 ||
+        ofGroup / kWidest > kWarpLanes / rowLanes())
+      return;
+    perLane = kWidest;
+    sharing = ofGroup / kWidest;
+    unitCount = unitsFor(vectors / perLane);
+  }
+
+  int64_t laneBytes() const override { return (isThree ? 2 : perLane) * kLaneBytes + scaleBytes(); }
 
   Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
               const UnitPlace &) const override {
@@ -29,6 +43,9 @@ public:
       number = arith::AddIOp::create(builder, number,
                                      arith::DivUIOp::create(builder, number, builder.int32(2)));
     Values values{loadVector(builder, tile, number, place.firstRow)};
+    for (int64_t i = 1; i < perLane; ++i)
+      values.push_back(
+          loadVector(builder, tile, Words(builder).add(number, i * sharing), place.firstRow));
     if (isThree) {
       Value pair = arith::DivUIOp::create(builder, place.piece, builder.int32(2));
       Value high = arith::MulIOp::create(builder, pair, builder.int32(3));
@@ -42,23 +59,40 @@ public:
   Values multiply(BlockBuilder &builder, ValueRange loaded, Value unit, Value lane,
                   const TokenInputs &token, ValueRange sums) const override {
     Place place = placeOf(builder, unit, lane);
-    Values scales(loaded.drop_front(isThree ? 2 : 1));
+    Values scales(loaded.drop_front(isThree ? 2 : perLane));
     auto words = VectorType::get(steps, builder.getI32Type());
-    Value codes = builder.loadAligned(words, builder.address(token[0], place.column), 4 * steps);
+    Value inputs = builder.address(token[0], place.column);
     Values products = startingSums(builder, scales, place.column, token);
-    for (auto [row, product] : llvm::enumerate(products))
-      for (int64_t step = 0; step < steps; ++step) {
-        Value x = vector::ExtractOp::create(builder, codes, step);
-        Value weights = field(builder, loaded, place, static_cast<int64_t>(row), step);
-        product = builder.dot4(weights, bits < 8 ? Bytes::Small : Bytes::Unsigned, x, Bytes::Signed,
-                               product);
-      }
+    for (int64_t i = 0; i < perLane; ++i) {
+      Value start = builder.address(inputs, i * sharing * steps * kDotColumns);
+      Value codes = builder.loadAligned(words, start, 4 * steps);
+      for (auto [row, product] : llvm::enumerate(products))
+        for (int64_t step = 0; step < steps; ++step) {
+          Value x = vector::ExtractOp::create(builder, codes, step);
+          Value weights =
+              field(builder, loaded.drop_front(i), place, static_cast<int64_t>(row), step);
+          product = builder.dot4(weights, bits < 8 ? Bytes::Small : Bytes::Unsigned, x,
+                                 Bytes::Signed, product);
+        }
+    }
     return addScaled(builder, scales, products, place.column, token, sums, place.isPresent);
   }
 
 private:
+  /// The piece is the lane's first vector.
   Place placeOf(BlockBuilder &builder, Value unit, Value lane) const {
-    return ScaledReader::placeOf(builder, unit, lane, vectors, steps * kDotColumns);
+    int64_t vectorColumns = steps * kDotColumns;
+    Place place =
+        ScaledReader::placeOf(builder, unit, lane, vectors / perLane, perLane * vectorColumns);
+    if (perLane == 1 || sharing == 1) {
+      place.piece = Words(builder).mul(place.piece, perLane);
+      return place;
+    }
+    Words words(builder);
+    Value group = words.div(place.piece, sharing);
+    place.piece = words.add(words.mul(group, sharing * perLane), words.rem(place.piece, sharing));
+    place.column = words.mul(place.piece, vectorColumns);
+    return place;
   }
 
   Value loadVector(BlockBuilder &builder, Value tile, Value number, Value firstRow) const {
@@ -66,8 +100,7 @@ private:
         builder, arith::MulIOp::create(builder, number, builder.int32(kStepBytes)),
         arith::MulIOp::create(builder, firstRow, builder.int32(kDotColumns)));
     Value start = builder.address(builder.address(tile, geometry.valuesOffset), offset);
-    return builder.loadAligned(VectorType::get(4, builder.getI32Type()), start, kLaneBytes,
-                               /*invariant=*/true);
+    return fetch(builder, VectorType::get(4, builder.getI32Type()), start, kLaneBytes);
   }
 
   /// Four codes, one per byte, of a row and step.
@@ -101,6 +134,9 @@ private:
   bool isThree;
   int64_t steps;   // of four columns in a vector
   int64_t vectors; // of a tile
+  /// Vectors that a lane takes of a unit, and how many lie from one of them to the next.
+  int64_t perLane = 1, sharing = 1;
+  static constexpr int64_t kWidest = 4;
 };
 
 /// Sixteen bytes are four or eight rows of one column.

@@ -7,7 +7,8 @@ using namespace stc::gpu;
 
 MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles,
                              Value first, int64_t count, Value step)
-    : builder(builder), first(first), step(step), count(count) {
+    : builder(builder), first(first), step(step), count(count), lane(builder.lane()),
+      warp(builder.warp()) {
   for (packed::MatmulTileOp op : tiles) {
     auto type = cast<packed::WeightType>(op.getWeight().getType());
     for (bool isSecond : {false, true}) {
@@ -26,6 +27,11 @@ MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileO
       }
       streams.push_back(std::move(stream));
     }
+  }
+  if (planRing()) {
+    atOnce =
+        std::max<int64_t>(1, kRingOffset / (slotBytes() * static_cast<int64_t>(streams.size())));
+    return;
   }
   for (const Stream &stream : streams) {
     warpBytes = std::max(warpBytes, stream.reader->warpBytes());
@@ -192,12 +198,11 @@ Values MatvecEmitter::emitTile(const Stream &stream, Value iteration, const Stre
   sums = multiplyChunk(stream, lastChunk, stream.unitsOf(last), true, current, sums);
   if (!masks.empty())
     storeCounts(counted, countedSlot, masks);
-  storeSums(stream, slot, sums);
+  storeSums(stream, slot, sums, warp);
   return ahead;
 }
 
-/// Leaves a warp's sums of a tile's rows where those of all warps are: [slot][warp][16 rows] f32.
-void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
+void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums, Value part) {
   int64_t rowLanes = stream.reader->rowLanes();
   auto hasBit = [&](int64_t bit) -> Value {
     Value masked = arith::AndIOp::create(builder, lane, builder.int32(bit));
@@ -224,7 +229,7 @@ void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
     Value row = arith::RemUIOp::create(builder, lane, builder.int32(rowLanes));
     row = stream.reader->rowOf(builder, row,
                                arith::DivUIOp::create(builder, lane, builder.int32(2 * bit)));
-    Value place = arith::MulIOp::create(builder, warp, builder.int32(kTileRows));
+    Value place = arith::MulIOp::create(builder, part, builder.int32(kTileRows));
     Value offset = arith::MulIOp::create(builder, arith::AddIOp::create(builder, place, row),
                                          builder.int32(sizeof(float)));
     offset = arith::AddIOp::create(
@@ -234,8 +239,8 @@ void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums) {
 }
 
 void MatvecEmitter::emit() {
-  lane = builder.lane();
-  warp = builder.warp();
+  if (ringDepth)
+    return emitRing();
   // The sums, what is known of tiles, the counts, and what readers need: all of a kind the same,
   // and one at a time.
   int64_t sumsEnd = slots() * slotBytes();

@@ -3,6 +3,7 @@
 #define STC_LIB_TARGET_GPU_MATVECEMITTER_H
 
 #include "BlockLowerings.h"
+#include "SharedMemory.h"
 #include "WeightReader.h"
 
 namespace stc::gpu {
@@ -10,6 +11,8 @@ namespace stc::gpu {
 /// Shared memory for the sums of warps, if there is so much beside what readers need and what is
 /// left to others: facts of tiles, and private buffers of a function.
 constexpr int64_t kPartialBytes = 32 << 10, kOtherBytes = 6 << 10;
+/// The same where weights come by way of shared memory, which lies behind these sums.
+constexpr int64_t kRingOffset = 16 << 10;
 /// Tiles whose counts are kept, a power of two: one that is multiplied, the next one, which begins
 /// to be loaded, and the one after it, which is counted.
 constexpr int64_t kCountedTiles = 4, kCountedAhead = 2;
@@ -53,6 +56,17 @@ public:
 
 private:
   void emitStage(Value first);
+  /// Where units of weights come by way of shared memory, the tiles of a block are one sequence of
+  /// units, of which warp w takes every warps-th from w on: ringDepth of them are under way to the
+  /// warp's own memory at a time. No tile, and no end of a tile, is special.
+  bool planRing();
+  void emitRing();
+  /// How many iterations the block has (index), and units.
+  Value ownIterations();
+  Value unitsOfIterations(Value iterations);
+  void emitRingStage(Value begin, Value count, Value limit);
+  void copyUnit(Value number, Value limit);
+  Value slotOfUnit(Value number);
   /// Multiplies one tile; `current` are the loaded values of its first chunk, and those of the next
   /// tile's first chunk are returned. The units of `counted`, the tile after that, are counted.
   Values emitTile(const Stream &stream, Value iteration, const Stream &next, Value nextIteration,
@@ -80,7 +94,8 @@ private:
   /// Asks for a tile whose bytes a table says.
   void prefetchTile(const Stream &stream, Value iteration, Value slot);
   Value unitOf(const Stream &stream, Value chunk, int64_t i);
-  void storeSums(const Stream &stream, Value slot, Values sums);
+  /// Leaves a warp's sums of a tile's rows where those of all parts are: [slot][part][16 rows] f32.
+  void storeSums(const Stream &stream, Value slot, Values sums, Value part);
   /// Where the row of an output lies that a thread finishes.
   struct Finished {
     Value iteration, slot, row;
@@ -103,7 +118,11 @@ private:
   /// Bytes of the counts of one tile's units.
   int64_t countBytes() const;
   /// Bytes of the sums of one tile.
-  int64_t slotBytes() const { return builder.warps() * kTileRows * sizeof(float); }
+  int64_t slotBytes() const { return parts() * kTileRows * sizeof(float); }
+  /// Sums of one row: those of warps, or of a tile's units where these are fewer.
+  int64_t parts() const {
+    return ringDepth ? std::min(builder.warps(), streams.front().reader->units()) : builder.warps();
+  }
   int64_t slots() const { return atOnce * static_cast<int64_t>(streams.size()); }
   bool hasTables() const {
     return llvm::any_of(streams, [](const Stream &stream) { return stream.reader->hasTable(); });
@@ -115,11 +134,14 @@ private:
   BlockBuilder &builder;
   std::vector<Stream> streams;
   Value first, step;
-  int64_t count, atOnce;                 // iterations, and how many fit into shared memory
+  int64_t count, atOnce; // iterations, and how many fit into shared memory
+  /// Units that a warp has under way, bytes of each, and of a warp's memory for them.
+  int64_t ringDepth = 0, ringBytes = 0, ringOfWarp = 0;
+  Value lane, warp;
   int64_t warpBytes = 0, blockBytes = 0; // of shared memory, that readers need
   Values early; // operands of a thread's row, loaded before its sums are known
   size_t nextEarly = 0;
-  Value lane, warp, partials, counts, facts;
+  Value partials, counts, facts;
 };
 
 } // namespace stc::gpu

@@ -48,7 +48,7 @@ Value MatvecEmitter::sumOf(Value slot, int64_t stream, Value row) {
   Value place = builder.add(builder.mul(slot, streams.size()), stream);
   Value offset = builder.add(builder.mul(place, slotBytes()), builder.mul(row, sizeof(float)));
   Value start = builder.address(partials, builder.toI32(offset)), sum;
-  for (int64_t w = 0; w < builder.warps(); ++w) {
+  for (int64_t w = 0; w < parts(); ++w) {
     Value part = builder.loadAligned(builder.getF32Type(),
                                      builder.address(start, w * kTileRows * sizeof(float)), 4);
     sum = sum ? arith::AddFOp::create(builder, sum, part).getResult() : part;

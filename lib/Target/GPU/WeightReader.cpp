@@ -3,6 +3,7 @@
 
 #include "Words.h"
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir;
@@ -69,6 +70,37 @@ Value WeightReader::countBytes(BlockBuilder &, ValueRange, Value, Value) const {
   llvm_unreachable("units are found without what lies before them");
 }
 
+Value WeightReader::fetch(BlockBuilder &builder, Type type, Value address, int64_t bytes) const {
+  if (!stage)
+    return builder.loadAligned(type, address, bytes, /*invariant=*/true);
+  Words words(builder);
+  Value place = builder.address(builder.address(stage->slot, stage->bytes * kWarpLanes),
+                                words.mul(stage->lane, bytes));
+  stage->bytes += bytes;
+  if (stage->isCopied)
+    return builder.loadAligned(type, place, bytes);
+  auto modifier =
+      bytes == kLaneBytes ? NVVM::LoadCacheModifierKind::CG : NVVM::LoadCacheModifierKind::CA;
+  NVVM::CpAsyncOp::create(builder, place, address, bytes, modifier, /*cpSize=*/Value());
+  return Value();
+}
+
+void WeightReader::copyUnit(BlockBuilder &builder, Value tile, Value unit, Value lane,
+                            Value slot) const {
+  Stage copies{slot, lane, /*isCopied=*/false};
+  stage = &copies;
+  load(builder, tile, unit, lane, {});
+  stage = nullptr;
+}
+
+Values WeightReader::loadCopied(BlockBuilder &builder, Value unit, Value lane, Value slot) const {
+  Stage copies{slot, lane, /*isCopied=*/true};
+  stage = &copies;
+  Values loaded = load(builder, slot, unit, lane, {}); // addresses of the tile are not used
+  stage = nullptr;
+  return loaded;
+}
+
 int64_t ScaledReader::unitsFor(int64_t pieces) const {
   return llvm::divideCeil(pieces, kWarpLanes / rowLanes());
 }
@@ -105,15 +137,15 @@ Values ScaledReader::loadScales(BlockBuilder &builder, Value tile, Value column,
   Value offset = arith::MulIOp::create(builder, place, builder.int32(2));
   Value start = builder.address(builder.address(tile, geometry.scalesOffset), offset);
   auto halves = VectorType::get(rows, builder.getF16Type());
-  Values values{builder.loadAligned(halves, start, 2 * rows, /*invariant=*/true)};
+  Values values{fetch(builder, halves, start, 2 * rows)};
   if (layout.minimums) {
     start = builder.address(builder.address(tile, geometry.minimumsOffset), offset);
-    values.push_back(builder.loadAligned(halves, start, 2 * rows, /*invariant=*/true));
+    values.push_back(fetch(builder, halves, start, 2 * rows));
   }
   if (layout.asymmetric) {
     start = builder.address(builder.address(tile, geometry.zerosOffset), place);
     auto bytes = VectorType::get(rows, builder.getI8Type());
-    values.push_back(builder.loadAligned(bytes, start, rows, /*invariant=*/true));
+    values.push_back(fetch(builder, bytes, start, rows));
   }
   return values;
 }

@@ -45,6 +45,18 @@ public:
   /// Units whose loads a lane should have under way at once, so that they fit into registers.
   int64_t unitsAtOnce() const { return atOnce; }
 
+  /// Lets a lane take more of a unit, where its products can then be scaled once; units() are
+  /// fewer.
+  virtual void takeMore() {}
+  /// Bytes that `load` takes for each lane, in pieces of 4, 8 or 16 at multiples of those, if units
+  /// may come by way of shared memory; else 0.
+  virtual int64_t laneBytes() const { return 0; }
+  /// Starts copies of what `load` would take of a unit, to `slot` in shared memory: laneBytes() for
+  /// each lane of a warp. Each lane copies what it reads itself.
+  void copyUnit(BlockBuilder &builder, Value tile, Value unit, Value lane, Value slot) const;
+  /// What `load` would have given, from such copies.
+  Values loadCopied(BlockBuilder &builder, Value unit, Value lane, Value slot) const;
+
   /// What a lane holds of unit `unit` (i32, below units()) of a tile that begins at `tile`, a
   /// pointer to global memory. Little but loads, so that they can be started long before their use.
   virtual Values load(BlockBuilder &builder, Value tile, Value unit, Value lane,
@@ -87,6 +99,9 @@ protected:
         geometry(tileGeometry(layout, type.getRows(), type.getColumns())),
         columns(type.getColumns()), laneRows(laneRows) {}
 
+  /// Loads `bytes` bytes of weights, or starts to copy them, or loads what was copied.
+  Value fetch(BlockBuilder &builder, Type type, Value address, int64_t bytes) const;
+
   Layout layout;
   TileGeometry geometry;
   int64_t columns;
@@ -94,6 +109,16 @@ protected:
   int64_t unitCount = 0;
   int64_t atOnce = 4;
   Value warpShared, blockShared;
+
+private:
+  /// Where fetched bytes go, or have gone: those of all lanes that are fetched together lie
+  /// together.
+  struct Stage {
+    Value slot, lane;
+    bool isCopied;
+    int64_t bytes = 0; // fetched before
+  };
+  mutable Stage *stage = nullptr;
 };
 
 /// Lanes of a warp, and bytes that one of them loads at once.
@@ -135,6 +160,10 @@ protected:
                     int64_t rows) const;
   Values loadScales(BlockBuilder &builder, Value tile, Value column, Value firstRow) const {
     return loadScales(builder, tile, column, firstRow, laneRows);
+  }
+  /// Bytes that it loads for the lane's rows.
+  int64_t scaleBytes() const {
+    return laneRows * (2 + (layout.minimums ? 2 : 0) + (layout.asymmetric ? 1 : 0));
   }
   /// How many values loadScales gives.
   int64_t scaleValues() const { return layout.isShifted() ? 2 : 1; }

@@ -1,5 +1,6 @@
-// RUN: stc-opt %s --stc-phase-vector=target=nvptx-sm_90 | FileCheck %s
+// RUN: stc-opt %s --stc-phase-vector=target=nvptx-sm_86 | FileCheck %s
 
+// Where shared memory has no room for units of weights, lanes take them to registers.
 // Four sums of a lane's rows: lanes that have the same rows give each other two, and then one, and
 // add up the last between two of them. Sixteen lanes store a row each.
 

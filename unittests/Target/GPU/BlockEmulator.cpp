@@ -322,6 +322,11 @@ static mlir::LogicalResult lower(mlir::ModuleOp module, const std::string &targe
           mlir::arith::ConstantIndexOp::create(builder, thread.getLoc(), i));
     thread.erase();
   });
+  module.walk([](packed::BarrierOp barrier) { // of a grid of one block
+    mlir::OpBuilder builder(barrier);
+    mlir::gpu::BarrierOp::create(builder, barrier.getLoc());
+    barrier.erase();
+  });
   makeStandalone(module);
   manager.clear();
   manager.addPass(createApproximateGPUMathPass());

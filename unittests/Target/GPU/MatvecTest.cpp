@@ -7,6 +7,7 @@
 #include "stc/Support/Float.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 using namespace stc;
 
@@ -80,6 +81,47 @@ TEST_P(BlockMatvec, StaysInRangeAtExtremes) {
       data.inputs = inputs;
       EXPECT_TRUE(agrees(*kernel, problem, data));
     }
+}
+
+/// Weights of a matrix are asked for while the one before is multiplied, with a barrier between
+/// them or none, where they come by way of shared memory; and before the first of all.
+TEST(StartedMatvec, StartsMatricesWhileOthersAreMultiplied) {
+  for (Layout layout : {makeLayout(LayoutKind::Dense, ElementKind::I4, 128),
+                        makeLayout(LayoutKind::Dense, ElementKind::I8, 32)}) {
+    MatmulProblem problem;
+    problem.layout = layout;
+    problem.tokens = "1";
+    problem.rows = 90;
+    problem.columns = 2200;
+    std::string operands = problem.text().operands();
+    std::string loop =
+        absl::StrCat("scf.forall (%i) in (6) {\n  packed.matmul_tile %i ", operands,
+                     " config <tokens = 1, accumulators = 1, prefetch = 0, row_tiles = 1>\n}\n");
+    auto into = [&](absl::string_view out) {
+      return absl::StrReplaceAll(loop, {{"outs(%y ", absl::StrCat("outs(", out, " ")}});
+    };
+    std::string body =
+        absl::StrCat(into("%first"), "packed.barrier\n", into("%second"), into("%y"));
+    auto kernel = EmulatedKernel::create(
+        absl::StrCat(problem.parameters(), ", %first: memref<1x90xf32>, %second: memref<1x90xf32>"),
+        body, kTargets[0], "", /*distributes=*/true);
+    ASSERT_TRUE(kernel.ok()) << kernel.status();
+    EXPECT_GT((*kernel)->countIntrinsics("llvm.nvvm.cp.async.cg.shared.global.16"), 0);
+    MatmulData data;
+    data.guard = Guard::Before;
+    MatmulRun run(problem, data, 1);
+    Buffer<float> first(1, problem.rows, 0, Guard::Before),
+        second(1, problem.rows, 0, Guard::Before);
+    EXPECT_TRUE(run.agrees([&](std::vector<Argument> arguments) {
+      arguments.push_back(Argument::matrix(first));
+      arguments.push_back(Argument::matrix(second));
+      (*kernel)->run(std::move(arguments));
+    }));
+    for (int64_t row = 0; row < problem.rows; ++row) {
+      EXPECT_EQ(first[row], run.results()[row]);
+      EXPECT_EQ(second[row], run.results()[row]);
+    }
+  }
 }
 
 /// Values of a unit that is full begin at the fifteenth of sixteen bytes, behind one that is not.
