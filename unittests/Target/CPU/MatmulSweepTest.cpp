@@ -240,8 +240,6 @@ void MatmulSweep::checkKernel(int64_t number) {
 
 TEST_P(MatmulSweep, AgreesWithPlainCode) {
   int64_t kernels = std::clamp<int64_t>(family.layouts.size(), kLeastKernels, kMostKernels);
-  if (target != "native")
-    kernels = (kernels + 1) / 2;
   kernels *= readEnvironment("STC_TEST_CASES", 1);
   int64_t only = readEnvironment("STC_TEST_CASE", -1);
   int64_t begin = only < 0 ? 0 : only, end = only < 0 ? kernels : only + 1;
