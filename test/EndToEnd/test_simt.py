@@ -2,15 +2,13 @@
 what its own kernels do."""
 import unittest
 
-from simt_comparison import ORDERS, SimtTest
+from simt_comparison import SimtTest
 from support import BOOKS, compile_model, stc
-
-EVERY_ORDER = {"orders": ORDERS[1:], "blocks": (1, 7)}
 
 
 class Simt(SimtTest):
     def test_floats(self):
-        self.check(self.random(), **EVERY_ORDER)
+        self.check(self.random())
 
     def test_odd_sizes(self):
         self.check(self.random(hidden=72, heads=3, kv_heads=1, ffn=200, vocab=301))
@@ -33,7 +31,7 @@ class Simt(SimtTest):
         self.check_both("--quantize", "int8")
 
     def test_int4(self):
-        self.check_both("--quantize", "int4-g32", **EVERY_ORDER)
+        self.check_both("--quantize", "int4-g32")
 
     def test_int4_asymmetric(self):
         self.check_both("--quantize", "int4-g32-asym")
@@ -85,7 +83,7 @@ class Simt(SimtTest):
         self.assertEqual(self.rows("simt-mma", tokens, (150,), threads=5, order="7"), actual)
 
     def test_two_of_four_int4(self):
-        self.check_both("--quantize", "int4-g32", "--prune", "2:4", **EVERY_ORDER)
+        self.check_both("--quantize", "int4-g32", "--prune", "2:4")
 
     def test_eight_of_sixteen(self):
         self.check_both("--quantize", "int4-g32", "--prune", "8:16")
