@@ -82,6 +82,23 @@ class Simt(SimtTest):
         # Whatever blocks take the pieces, and whatever the order of their threads.
         self.assertEqual(self.rows("simt-mma", tokens, (150,), threads=5, order="7"), actual)
 
+    def test_few_tokens_apart(self):
+        """Calls of up to 64 tokens, and of more, have code of their own."""
+        options = ["--quantize", "int8-g64"]
+        model = self.random(hidden=64, ffn=8192, layers=1, context=160)
+        text = compile_model(model, self.tmp / "tiled.mlir", "--emit=mlir:tiled", "--target",
+                             "simt-mma", *options).read_text()
+        self.assertIn("call @prefill_64(", text)
+        self.assertIn("call @prefill_256(", text)
+        self.compile("simt-mma", model, *options, "--kv-cache", "f32")
+        lengths = (3, 64, 65, 1)
+        tokens = [1] + [(37 * i + 11) % 253 + 3 for i in range(sum(lengths) - 1)]
+        expected = self.rows("native", tokens, lengths)
+        self.vocab = len(expected) // len(tokens) // 4
+        actual = self.rows("simt-mma", tokens, lengths)
+        self.assert_close(actual, expected, 0.25)
+        self.assertEqual(self.rows("simt-mma", tokens, lengths, threads=5, order="7"), actual)
+
     def test_two_of_four_int4(self):
         self.check_both("--quantize", "int4-g32", "--prune", "2:4")
 

@@ -41,6 +41,10 @@ void stc::gpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &opt
   narrow.rounds = options.roundsActivations;
   manager.addPass(createNarrowActivationsPass(narrow));
   addBufferPasses(manager, /*keepsNorms=*/true);
+  SpecializeTokenCountsPassOptions specialize;
+  specialize.target = options.target;
+  specialize.maxTokens = options.maxTokens;
+  manager.addPass(createSpecializeTokenCountsPass(specialize));
   SelectBlockConfigPassOptions select;
   select.target = options.target;
   select.maxTokens = options.maxTokens;

@@ -1,11 +1,13 @@
 // packed-select-block-config: chooses how blocks of threads tile every packed.matmul and
 // packed.attention.
 #include "AttentionMatrix.h"
-#include "StagedHalves.h"
+#include "WorkModel.h"
 
 #include "stc/Dialect/Packed/Transforms/TiledPhase.h"
 #include "stc/Target/GPU/Passes.h"
 #include "stc/Target/GPU/TargetDescription.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
 
@@ -15,94 +17,6 @@ namespace stc {
 #include "stc/Target/GPU/Passes.h.inc"
 
 namespace {
-
-/// Most row tiles of one piece of work for many tokens: rows of an output tile of tensor cores; and
-/// where warpgroups multiply what was copied while more is copied.
-constexpr int64_t kMostRowTiles = 8, kMostRowTilesTogether = 16;
-/// Fewest tokens of a piece that has not all: the most that a block of threads computes at once.
-constexpr int64_t kFewestPieceTokens = 128;
-/// Tokens a block of threads computes at once.
-constexpr int64_t kTokensAtOnce = 32;
-
-/// What a multiprocessor does in a cycle: products of bytes by the tensor cores of one warp each,
-/// those by four warps together (of so many row tiles and tokens), and bytes from the second cache.
-constexpr double kWarpProducts = 2048, kWarpgroupProducts = 4096, kCacheBytes = 64;
-/// The bytes that it gets while products are under way all the time, and what one of a token, whose
-/// columns lie apart from other tokens', counts. On an H200, pieces of f16 of 64 to 256 rows times
-/// 128 or 256 tokens took as long as these say, within 8 %.
-constexpr double kCacheBytesBeside = 40, kTokenByte = 1.25;
-constexpr int64_t kWarpgroupRowTiles = 4, kWarpgroupTokens = 64;
-/// Tokens that are multiplied at once where products overlap, of up to kMostRowTiles row tiles.
-constexpr int64_t kTokensTogether = 256;
-/// Cycles of a piece before its first product and after its last: copies on their way, barriers,
-/// sums that are added up and finished.
-constexpr double kPieceCycles = 2000;
-/// Calls have as many tokens as there can be, or what a prompt leaves over: this part of those.
-/// Where products overlap, a call of all counts so many times: long prompts take most of the time.
-constexpr int64_t kLeftOver = 8, kWholeCalls = 8;
-
-/// A piece of work.
-struct Piece {
-  int64_t rowTiles;
-  int64_t tokens; // 0: all
-};
-
-/// What the busiest multiprocessor takes for a matrix, in cycles of products of bytes. The layout
-/// has little part in it: a gate and its user, whose layouts may differ, are to be divided alike.
-class WorkModel {
-public:
-  /// `parts`: the row tiles that one of a piece stands for. `overlaps`: whether copies are under
-  /// way all the time that products are.
-  WorkModel(const gpu::TargetDescription &target, int64_t tiles, int64_t columns, int64_t parts,
-            bool overlaps)
-      : target(target), tiles(tiles), columns(columns), parts(parts), overlaps(overlaps) {}
-
-  double cycles(Piece piece, int64_t tokens) const {
-    int64_t atOnce = piece.tokens == 0 ? tokens : std::min(piece.tokens, tokens);
-    int64_t pieces =
-        llvm::divideCeil(tiles, piece.rowTiles * parts) * llvm::divideCeil(tokens, atOnce);
-    int64_t slots = piece.rowTiles * parts;
-    bool isTogether =
-        target.hasWarpgroupMma && slots % kWarpgroupRowTiles == 0 && atOnce >= kWarpgroupTokens;
-    double rows = slots * kTileRows;
-    double products = rows * atOnce / (isTogether ? kWarpgroupProducts : kWarpProducts);
-    // Of a column: a byte of each row, for all tokens at once or some, and of each token.
-    int64_t blocks = overlaps ? llvm::divideCeil(atOnce, slots > kMostRowTiles ? kTokensTogether / 2
-                                                                               : kTokensTogether)
-                              : 1;
-    double both =
-        overlaps ? std::max(products, (rows * blocks + kTokenByte * atOnce) / kCacheBytesBeside)
-                 : products + (rows + atOnce) / kCacheBytes;
-    int64_t rounds = llvm::divideCeil(pieces, target.multiprocessors);
-    return rounds * (columns * both + kPieceCycles * blocks);
-  }
-
-  /// The best piece for calls of up to `tokens` tokens.
-  Piece choose(int64_t tokens) const {
-    Piece best{1, 0};
-    double least = std::numeric_limits<double>::infinity();
-    int64_t most = overlaps ? kMostRowTilesTogether : kMostRowTiles;
-    for (int64_t rowTiles = 1; rowTiles * parts <= most; rowTiles *= 2) {
-      SmallVector<Piece> candidates{{rowTiles, 0}};
-      for (int64_t some = kFewestPieceTokens; some < tokens; some *= 2)
-        candidates.push_back({rowTiles, some});
-      for (Piece piece : candidates) {
-        double cost = (overlaps ? kWholeCalls : 1) * cycles(piece, tokens) +
-                      cycles(piece, llvm::divideCeil(tokens, kLeftOver));
-        if (cost < least) {
-          least = cost;
-          best = piece;
-        }
-      }
-    }
-    return best;
-  }
-
-private:
-  const gpu::TargetDescription &target;
-  int64_t tiles, columns, parts;
-  bool overlaps;
-};
 
 class SelectBlockConfig final : public impl::SelectBlockConfigPassBase<SelectBlockConfig> {
 public:
@@ -127,28 +41,16 @@ public:
       if (rows != 0)
         op->setAttr(kRowsPerTileAttr, Builder(&getContext()).getI64IntegerAttr(rows));
     });
-    getOperation().walk([&](packed::MatmulOp op) {
-      if (!op.getConfigAttr())
-        op.setConfigAttr(select(op, *description));
-    });
-  }
-
-private:
-  packed::LoweringConfigAttr select(packed::MatmulOp op, const gpu::TargetDescription &target) {
-    int64_t tokens = cast<ShapedType>(op.getOut().getType()).getDimSize(0);
-    if (tokens == 1)
-      return packed::LoweringConfigAttr::get(&getContext(), 1, /*accumulators=*/1, /*prefetch=*/0);
-    auto weight = cast<packed::WeightType>(op.getWeight().getType());
-    int64_t tiles = llvm::divideCeil(weight.getRows(), kTileRows);
-    bool overlaps = target.hasWarpgroupMma &&
-                    (weight.getLayout().getLayout().isQuantized()
-                         ? op.getInputs().size() == 1 && gpu::takesRoundedInputs(weight)
-                         : op.getInputs().size() == 2 && gpu::takesHalves(weight));
-    WorkModel model(target, tiles, weight.getColumns(), op.getCos() ? 2 : 1, overlaps);
-    Piece piece = model.choose(ShapedType::isDynamic(tokens) ? maxTokens.getValue() : tokens);
-    return packed::LoweringConfigAttr::get(&getContext(), kTokensAtOnce, /*accumulators=*/1,
-                                           /*prefetch=*/0, piece.rowTiles,
-                                           packed::ThreadSplit::Tiles, piece.tokens);
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      gpu::TokenRange range{1, maxTokens};
+      if (auto own = function->getAttrOfType<DenseI64ArrayAttr>(gpu::kTokenRangeAttr))
+        range = {own[0], own[1]};
+      function.walk([&](packed::MatmulOp op) {
+        if (!op.getConfigAttr())
+          op.setConfigAttr(gpu::chooseBlockConfig(op, *description, range));
+      });
+      function->removeAttr(gpu::kTokenRangeAttr);
+    }
   }
 };
 

@@ -21,7 +21,7 @@ func.func @one(%x: memref<1x64xf32>, %w: !packed.weight<4096x64, #packed.layout<
 // CHECK-LABEL: @many
 // CHECK: packed.matmul {{.*}} config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 4, piece_tokens = 128>
 // FEW-LABEL: @many
-// FEW: packed.matmul {{.*}} config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 2>
+// FEW: packed.matmul {{.*}} config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 2, piece_tokens = 64>
 func.func @many(%x: memref<?x64xf32>, %w: !packed.weight<4096x64, #packed.layout<dense, bf16>>, %y: memref<?x4096xf32>) {
   packed.matmul ins(%x : memref<?x64xf32>) weight(%w : <4096x64, #packed.layout<dense, bf16>>) outs(%y : memref<?x4096xf32>)
   return

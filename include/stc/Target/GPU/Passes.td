@@ -29,12 +29,34 @@ def NarrowActivationsPass : Pass<"packed-narrow-activations", "::mlir::ModuleOp"
   ];
 }
 
+def SpecializeTokenCountsPass : Pass<"packed-specialize-token-counts", "::mlir::ModuleOp"> {
+  let summary = "Gives calls of few tokens code of their own";
+  let description = [{
+    Pieces of work that suit a long prompt leave most multiprocessors without any where a call has few
+    tokens: pieces are as large as many tokens want them. So @prefill and @encode become a choice, by
+    their number of tokens, among copies of what they were, for up to 64 tokens, up to 256, and more. A copy and the
+    functions that it calls have the attribute `packed.token_range`, which
+    `packed-select-block-config` reads. Where it would choose the same for the next larger numbers,
+    there is no copy, nor for matrices of less than half a million weights.
+Encoders and decoders of more than one target's text keep the order of sums: what
+    is multiplied does not depend on the copy.
+  }];
+  let options = [
+    GpuTargetOption,
+    Option<"maxTokens", "max-tokens", "int64_t", "256", "The largest dynamic dimension">,
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect"];
+  let statistics = [Statistic<"copied", "copied", "Number of functions for some numbers of tokens">];
+}
+
 def SelectBlockConfigPass : Pass<"packed-select-block-config", "::mlir::ModuleOp"> {
   let summary = "Chooses how blocks of threads tile every packed.matmul and packed.attention";
   let description = [{
     One token: row tiles go round the blocks one by one. More: a piece of work is as many row tiles
     times as many tokens (`row_tiles` and `piece_tokens` of the config) as take the busiest
-    multiprocessor least time, by a model of its products and of the bytes that it reads.
+    multiprocessor least time, by a model of its products and of the bytes that it reads. How many
+    tokens calls have says the function (`packed.token_range`), else the option.
 
     Attention of several tokens by tensor cores: as many rows (`packed.rows_per_tile`) as leave
     shared memory for two blocks of keys and values, at most 128.
