@@ -19,7 +19,7 @@ import time
 
 from kernels import BIN, ELEMENTS, KINDS, Layout, lower, run, up
 
-CHUNK = 256  # tokens of a prompt that the driver lets a GPU take at once
+CHUNK = 1024  # tokens of a prompt that the driver lets a GPU take at once
 
 WEIGHT = re.compile(r"packed\.weight @(\S+) : !packed\.weight<(\d+)x(\d+), #packed\.layout<(\w+), "
                     r"(\w+)([^>]*)>> offset (\d+) bytes (\d+)")

@@ -60,6 +60,9 @@ ModelSettings modelSettings(mlir::ModuleOp module, const std::string &name);
 /// largest of all modules this is called with.
 void finishSettings(mlir::ModuleOp module, const PipelineOptions &pipeline,
                     ModelSettings &settings);
+/// The same after lowering for a GPU.
+void finishGpuSettings(mlir::ModuleOp module, const PipelineOptions &pipeline,
+                       ModelSettings &settings);
 
 } // namespace stc
 

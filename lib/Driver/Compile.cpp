@@ -113,7 +113,7 @@ absl::Status Compilation::fitToEncoder() {
     return absl::OkStatus();
   for (mlir::Type type : forward.getArgumentTypes())
     if (auto cache = mlir::dyn_cast<KVCacheType>(type))
-      pipeline.prefillChunk = cache.getCapacity();
+      pipeline.prefillChunk = pipeline.gpuPrefillChunk = cache.getCapacity();
   return absl::OkStatus();
 }
 
@@ -226,10 +226,12 @@ absl::Status Compilation::prepareEncoder() {
   STC_RETURN_IF_ERROR(checkEncoderDecoder(options));
   for (mlir::Type type : encode.getArgumentTypes())
     if (auto cache = mlir::dyn_cast<KVCacheType>(type))
-      pipeline.prefillChunk = std::max(pipeline.prefillChunk, cache.getCapacity());
+      for (int64_t *chunk : {&pipeline.prefillChunk, &pipeline.gpuPrefillChunk})
+        *chunk = std::max(*chunk, cache.getCapacity());
   // Of features, two rows become a position.
   if (module->lookupSymbol("stem"))
-    pipeline.prefillChunk *= 2;
+    for (int64_t *chunk : {&pipeline.prefillChunk, &pipeline.gpuPrefillChunk})
+      *chunk *= 2;
   return absl::OkStatus();
 }
 

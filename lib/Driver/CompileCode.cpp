@@ -16,9 +16,8 @@
 
 using namespace stc;
 
-/// Tokens of a prompt that a GPU takes at once: enough to multiply matrices by, and few enough for
-/// their activations to stay in its cache.
-static constexpr int64_t kGpuPrefillChunk = 256;
+/// Tokens of a prompt that a simulated GPU takes at once: as few as have all of its kernels.
+static constexpr int64_t kSimulatedPrefillChunk = 256;
 
 /// Names of GPUs stand beside those of processors, which then default to this one's: what a GPU
 /// cannot hold, or where there is none, runs there.
@@ -27,7 +26,7 @@ absl::Status Compilation::parseTargets() {
     // A GPU's phases, and then code for this processor like any other.
     STC_ASSIGN_OR_RETURN(targets.emplace_back(), cpu::TargetDescription::parse("native"));
     pipeline.target = targets.front().name = options.target;
-    pipeline.prefillChunk = kGpuPrefillChunk;
+    pipeline.prefillChunk = pipeline.gpuPrefillChunk = kSimulatedPrefillChunk;
     return absl::OkStatus();
   }
   std::vector<std::string> names;
@@ -54,8 +53,6 @@ absl::Status Compilation::parseTargets() {
   // Text is of one target: of the GPU, if it is the only one that was named.
   bool onlyGpu = names.empty() && gpuTargets.size() == 1;
   pipeline.target = onlyGpu ? gpuTargets.front().name : targets.front().name;
-  if (!gpuTargets.empty())
-    pipeline.prefillChunk = kGpuPrefillChunk;
   return absl::OkStatus();
 }
 
@@ -63,12 +60,15 @@ absl::Status Compilation::parseTargets() {
 absl::StatusOr<std::vector<cpu::GpuImage>> Compilation::generateGpuCode(ModelSettings &settings) {
   std::vector<cpu::GpuImage> images;
   pipeline.variant = -1;
+  // A decoder's prompt is no longer than its cache.
+  if (settings.kind == ModelKind::Decoder)
+    pipeline.gpuPrefillChunk = std::min(pipeline.gpuPrefillChunk, settings.maxContext);
   for (const gpu::TargetDescription &target : gpuTargets) {
     mlir::OwningOpRef<mlir::ModuleOp> copy = module->clone();
     pipeline.target = target.name;
     for (Phase phase : {Phase::Tiled, Phase::Vector, Phase::LLVM})
       STC_RETURN_IF_ERROR(runPhase(phase, *copy));
-    finishSettings(*copy, pipeline, settings);
+    finishGpuSettings(*copy, pipeline, settings);
     auto start = std::chrono::steady_clock::now();
     STC_ASSIGN_OR_RETURN(std::vector<cpu::GpuImage> own, generateGpuImages(*copy, target));
     std::move(own.begin(), own.end(), std::back_inserter(images));

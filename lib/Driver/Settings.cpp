@@ -180,11 +180,22 @@ ModelSettings stc::modelSettings(mlir::ModuleOp module, const std::string &name)
   return settings;
 }
 
+/// Raises `bytes` to the arena's size of a lowered module.
+static void takeArena(mlir::ModuleOp module, int64_t &bytes) {
+  if (auto own = module->getAttrOfType<mlir::IntegerAttr>("stc.arena_bytes"))
+    bytes = std::max(bytes, own.getInt());
+}
+
+void stc::finishGpuSettings(mlir::ModuleOp module, const PipelineOptions &pipeline,
+                            ModelSettings &settings) {
+  settings.gpuPrefillChunk = pipeline.gpuPrefillChunk;
+  takeArena(module, settings.gpuArenaBytes);
+}
+
 void stc::finishSettings(mlir::ModuleOp module, const PipelineOptions &pipeline,
                          ModelSettings &settings) {
   settings.prefillChunk = pipeline.prefillChunk;
-  if (auto bytes = module->getAttrOfType<mlir::IntegerAttr>("stc.arena_bytes"))
-    settings.arenaBytes = std::max(settings.arenaBytes, bytes.getInt());
+  takeArena(module, settings.arenaBytes);
   if (auto fingerprint = module->getAttrOfType<mlir::IntegerAttr>("stc.fingerprint"))
     settings.codeFingerprint = static_cast<uint64_t>(fingerprint.getInt());
 }

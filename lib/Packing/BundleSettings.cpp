@@ -46,6 +46,8 @@ constexpr NumberField kNumbers[] = {
     {"max_context", &ModelSettings::maxContext, 16, kMaxInt32},
     {"prefill_chunk", &ModelSettings::prefillChunk, 1, kMaxInt32},
     {"arena_bytes", &ModelSettings::arenaBytes, 0, kMaxSize},
+    {"gpu_prefill_chunk", &ModelSettings::gpuPrefillChunk, 0, kMaxInt32},
+    {"gpu_arena_bytes", &ModelSettings::gpuArenaBytes, 0, kMaxSize},
     {"key_cache_bytes", &ModelSettings::keyCacheBytes, 0, kMaxSize},
     {"value_cache_bytes", &ModelSettings::valueCacheBytes, 0, kMaxSize},
     {"weight_bytes_per_token", &ModelSettings::weightBytesPerToken, 0, kMaxSize},
@@ -192,6 +194,15 @@ absl::Status checkImage(const ModelSettings &settings, const ErrorSite &site) {
 }
 
 } // namespace
+
+ModelSettings ModelSettings::onGpu() const {
+  ModelSettings own = *this;
+  if (gpuPrefillChunk > 0) {
+    own.prefillChunk = gpuPrefillChunk;
+    own.arenaBytes = gpuArenaBytes;
+  }
+  return own;
+}
 
 absl::StatusOr<std::string> formatSettings(const ModelSettings &settings) {
   std::string text;

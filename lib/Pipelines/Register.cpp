@@ -57,7 +57,7 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
     options.keepCodes = keepCodes;
     options.head = head;
     options.target = target;
-    options.prefillChunk = prefillChunk;
+    options.prefillChunk = options.gpuPrefillChunk = prefillChunk;
     options.roundsActivations = roundsActivations;
     options.verbose = verbose;
     return options;

@@ -37,6 +37,8 @@ ModelSettings exampleSettings() {
   settings.maxContext = 256;
   settings.prefillChunk = 64;
   settings.arenaBytes = 12345;
+  settings.gpuPrefillChunk = 128;
+  settings.gpuArenaBytes = 23456;
   settings.keyCacheBytes = settings.valueCacheBytes = 16384;
   settings.kvCache = "int8";
   settings.weightBytesPerToken = 999;
@@ -191,6 +193,8 @@ TEST_F(BundleTest, RoundTrip) {
     EXPECT_EQ(read.maxContext, 256);
     EXPECT_EQ(read.prefillChunk, 64);
     EXPECT_EQ(read.arenaBytes, 12345);
+    EXPECT_EQ(read.onGpu().prefillChunk, 128);
+    EXPECT_EQ(read.onGpu().arenaBytes, 23456);
     EXPECT_EQ(read.keyCacheBytes, 16384);
     EXPECT_EQ(read.kvCache, "int8");
     EXPECT_EQ(read.valueCacheBytes, 16384);

@@ -60,6 +60,25 @@ TEST_F(Gpu, LaunchesEachFunctionOnce) {
                                   Field(&Launch::sharedBytes, 1024u))));
 }
 
+TEST_F(Gpu, TakesPiecesOfPromptsOfItsOwn) {
+  test::writeBundle(path, test::fakeTokenizer(), [](ModelSettings &settings) {
+    settings.gpuPrefillChunk = 2 * test::fakeChunk;
+    settings.gpuArenaBytes = 2 * settings.arenaBytes;
+  });
+  auto model = opened();
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(model->settings().arenaBytes, 2 * opened("cpu")->settings().arenaBytes);
+  auto session = Session::create(*model).value();
+  std::vector<int32_t> tokens = someTokens(2 * test::fakeChunk + 3);
+  EXPECT_EQ(copy(session->feed(tokens).value()), expectedLogits(tokens));
+  std::vector<int64_t> pieces;
+  for (const auto &launch : stats->launches)
+    if (launch.function == "stc_model_prefill")
+      pieces.push_back(launch.tokens);
+  EXPECT_THAT(pieces, ElementsAre(2 * test::fakeChunk, 3 - 1));
+  EXPECT_EQ(opened("cpu")->settings().prefillChunk, test::fakeChunk);
+}
+
 TEST_F(Gpu, ScoresFromAnyRow) {
   auto model = opened();
   ASSERT_NE(model, nullptr);

@@ -29,6 +29,7 @@ struct ModelSettings {
   int64_t maxContext = 0;   // positions the KV cache can hold, a multiple of 16
   int64_t prefillChunk = 0; // most tokens one call of the prefill function takes
   int64_t arenaBytes = 0;   // scratch memory generated code needs
+  int64_t gpuPrefillChunk = 0, gpuArenaBytes = 0; // the same on GPUs; 0: there is no code for any
   int64_t keyCacheBytes = 0, valueCacheBytes = 0;
   int64_t encoderContext = 0; // most positions of the encoder of an encoder-decoder
   /// Numbers in a row of what an encoder reads beside tokens; 0: it reads tokens alone. In front of
@@ -51,6 +52,10 @@ struct ModelSettings {
   int64_t bosToken = -1;
   uint64_t codeFingerprint = 0; // equals stc_model_fingerprint in the code the weights belong to
   std::map<std::string, std::string> other; // keys of [a-z0-9_], values of one line
+
+  /// The same for a model that runs on a GPU: what is of a GPU stands in the place of what is of
+  /// processors.
+  ModelSettings onGpu() const;
 };
 
 /// One packed tensor of the bundle, for `info` and `inspect`.

@@ -66,6 +66,7 @@ struct PipelineOptions {
   bool roundsActivations = false; // see gpu::PipelineOptions
   int64_t variant = -1;           // which of several targets that is; negative: the only one
   int64_t prefillChunk = 128;     // most tokens of one prefill call
+  int64_t gpuPrefillChunk = 1024; // the same of GPUs
   BundleWriter *bundle = nullptr; // where pack-weights writes bytes; null keeps them in memory
   cpu::LoweringConfigChooser *chooser = nullptr; // asked how to tile instead of the cost model
   bool quiet = true;

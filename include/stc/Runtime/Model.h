@@ -60,7 +60,10 @@ public:
                                                      const Options &options);
 
   const std::string &path() const { return bundle->path(); }
-  const ModelSettings &settings() const { return bundle->settings(); }
+  /// Those of where it runs.
+  const ModelSettings &settings() const {
+    return gpuModel ? gpuModel->settings() : bundle->settings();
+  }
   const Bundle &contents() const { return *bundle; }
   const ModelCode &code() const { return modelCode; }
   /// The code that runs on the processors: the best variant for them, or the one that was asked

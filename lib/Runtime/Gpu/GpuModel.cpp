@@ -157,7 +157,7 @@ absl::StatusOr<std::unique_ptr<GpuModel>> GpuModel::openWith(const GpuDriverKind
   absl::Status first;
   std::vector<std::unique_ptr<GpuModel>> small; // those without room for all weights
   int begin = choice.index.value_or(0), end = choice.index ? begin + 1 : count;
-  const uint64_t needed = bundle.weights().size() + TextSizes(bundle.settings()).total();
+  const uint64_t needed = bundle.weights().size() + TextSizes(bundle.settings().onGpu()).total();
   for (int index = begin; index < end; ++index) {
     if (!choice.driver && driver->isProcessor(index))
       continue;

@@ -38,10 +38,11 @@ public:
   const GpuMemory &weights() const { return weightMemory; }
   /// Where they lie.
   const WeightPlacement &placement() const { return places; }
-  const ModelSettings &settings() const { return bundle.settings(); }
+  /// Those of a model that runs on a GPU.
+  const ModelSettings &settings() const { return own; }
 
 private:
-  explicit GpuModel(const Bundle &bundle) : bundle(bundle) {}
+  explicit GpuModel(const Bundle &bundle) : bundle(bundle), own(bundle.settings().onGpu()) {}
   static absl::StatusOr<std::unique_ptr<GpuModel>> openWith(const GpuDriverKind &kind,
                                                             const Bundle &bundle,
                                                             absl::Span<const StcGpuImage> images,
@@ -62,6 +63,7 @@ private:
   absl::Status tooLittleMemory(const DeviceChoice &choice, bool withWeights);
 
   const Bundle &bundle;
+  const ModelSettings own;
   std::unique_ptr<GpuDevice> gpu; // outlives everything below
   StcGpuImage chosen = {};
   GpuProgram functions;
