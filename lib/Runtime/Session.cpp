@@ -116,10 +116,14 @@ absl::StatusOr<absl::Span<const float>> Session::decode(int32_t token) {
 absl::StatusOr<absl::Span<const float>> Session::feed(absl::Span<const int32_t> tokens) {
   if (tokens.empty())
     return formatError({"", "prompt", {}}, "at least one token", "none");
-  STC_RETURN_IF_ERROR(checkTokens(tokens));
+  if (tokens.size() == 1)
+    return decode(tokens.front());
+  STC_RETURN_IF_ERROR(model.require(Ability::Write));
   int64_t start = length;
-  STC_RETURN_IF_ERROR(prefill(tokens.subspan(0, tokens.size() - 1)));
-  absl::StatusOr<absl::Span<const float>> logits = decode(tokens.back());
+  STC_RETURN_IF_ERROR(prefill(tokens));
+  // Of the last chunk the last token. To decode that one instead would read all weights once more.
+  int64_t last = (int64_t(tokens.size()) - 1) % model.settings().prefillChunk;
+  absl::StatusOr<absl::Span<const float>> logits = executor->score(last, 1, length - 1);
   if (!logits.ok())
     length = start;
   return logits;

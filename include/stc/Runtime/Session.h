@@ -44,7 +44,7 @@ public:
   absl::Status prefill(absl::Span<const int32_t> tokens);
   /// Reads one token and returns the logits of the one after it, valid until the next call.
   absl::StatusOr<absl::Span<const float>> decode(int32_t token);
-  /// Reads one or more tokens and returns the logits after the last.
+  /// Reads one or more tokens and returns the logits after the last, valid until the next call.
   absl::StatusOr<absl::Span<const float>> feed(absl::Span<const int32_t> tokens);
   /// Reads tokens and hands the logits of every position to `sink`, a few rows at a time: `first`
   /// is the index in `tokens` of the first row. An error from `sink` ends the call.
