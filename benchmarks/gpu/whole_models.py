@@ -22,7 +22,7 @@ MANIFEST = "models.json"
 # Of unquantized models, where only the order of sums differs; and where activations, or keys and
 # values, are rounded, so that a sum's last bit can become a step of a code.
 CLOSE, ROUNDED = 2e-5, 5e-2
-TOKENS = [1] + [(37 * i + 11) % 58 + 3 for i in range(59)]
+TOKENS = [1] + [(37 * i + 11) % 58 + 3 for i in range(299)]
 
 
 def root():
@@ -68,6 +68,12 @@ def cases(folder):
             yield f"llama {prune} {name}", model, ("--prune", prune), CLOSE, "text"
             yield (f"llama {prune} {name} rounded", model,
                    ("--prune", prune, "--activations", "rounded"), ROUNDED, "text")
+    # Prompts of up to 64, up to 256 and more tokens have code of their own where matrices are large.
+    tall = make_llama(folder / "tall", hidden=512, ffn=4096, vocab=320, layers=1, context=512,
+                      dtype="BF16")
+    for options in ((), ("--quantize", "int8-g128"), ("--quantize", "int4-g128", "--prune", "2:4")):
+        yield (f"tall {' '.join(options[1::2])}", tall, options, ROUNDED if options else CLOSE,
+               "long text")
     for kind in (Qwen3, Gemma2, Gemma3, GptNeoX, Falcon, Bloom, DeepSeekV3, GraniteMoe):
         yield kind.__name__, family(kind), (), CLOSE, "text"
     yield "GptOss", family(GptOss), (), ROUNDED, "text"  # its experts are codes
@@ -118,9 +124,12 @@ def difference(actual, expected):
 
 def run_model(folder, entry, scratch):
     """How far the card's logits are off, and how many of the tokens it chose are the processor's."""
-    tokens = ",".join(map(str, TOKENS))
-    reads = {"text": ["--tokens", tokens], "encoder": ["--tokens", tokens],
-             "both": ["--tokens", tokens[:40].rsplit(",", 1)[0], "--decoder-tokens", "0,5,9,20"]}
+    def first(count):
+        return ["--tokens", ",".join(map(str, TOKENS[:count]))]
+
+    reads = {"text": [first(60)], "encoder": [first(60)],
+             "long text": [first(60), first(200), first(300)],
+             "both": [[*first(14), "--decoder-tokens", "0,5,9,20"]]}
     binary = folder / entry["file"]
 
     def call(device, *words):
@@ -130,14 +139,16 @@ def run_model(folder, entry, scratch):
             raise RuntimeError((done.stderr.strip() or f"exit {done.returncode}").splitlines()[0])
         return done.stdout
 
-    logits = {}
-    for device in ("cpu", "cuda"):
+    def logits(device, words):
         out = scratch / f"{entry['file']}-{device}.npy"
-        call(device, "logits", *reads[entry["reads"]], "-o", out)
-        logits[device] = floats_of(out)
+        call(device, "logits", *words, "-o", out)
+        numbers = floats_of(out)
         out.unlink()
-    error = difference(logits["cuda"], logits["cpu"])
-    if entry["reads"] != "text":
+        return numbers
+
+    error = max(difference(logits("cuda", words), logits("cpu", words))
+                for words in reads[entry["reads"]])
+    if "text" not in entry["reads"]:
         return error, None, 0
     # Eight tokens at once, then one after the other.
     words = ["run", "--tokens", ",".join(map(str, TOKENS[:8])), "-n", "32", "--temperature", "0",
