@@ -69,7 +69,7 @@ def cases(folder):
             yield (f"llama {prune} {name} rounded", model,
                    ("--prune", prune, "--activations", "rounded"), ROUNDED, "text")
     # Prompts of up to 64, up to 256 and more tokens have code of their own where matrices are large.
-    tall = make_llama(folder / "tall", hidden=512, ffn=4096, vocab=320, layers=1, context=512,
+    tall = make_llama(folder / "tall", hidden=256, ffn=4096, vocab=320, layers=1, context=512,
                       dtype="BF16")
     for options in ((), ("--quantize", "int8-g128"), ("--quantize", "int4-g128", "--prune", "2:4")):
         yield (f"tall {' '.join(options[1::2])}", tall, options, ROUNDED if options else CLOSE,
