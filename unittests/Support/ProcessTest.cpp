@@ -1,6 +1,7 @@
 // A tool's process: closed standard files, limits, memory that runs out. Each in a child.
 #include "stc/Support/Process.h"
 
+#include "AddressSanitizer.h"
 #include "TempFolder.h"
 #include "stc/Support/File.h"
 
@@ -52,6 +53,8 @@ static void takeTooMuchMemory(const TempFolder &folder) {
 }
 
 TEST(Process, MemoryThatRunsOutLeavesNothingBehind) {
+  if (test::hasAddressSanitizer)
+    GTEST_SKIP() << "AddressSanitizer ends the program first";
   TempFolder folder;
   EXPECT_EXIT(takeTooMuchMemory(folder), testing::ExitedWithCode(1),
               "^error: memory: expected enough of it, got none\n$");
