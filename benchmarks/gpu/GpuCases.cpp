@@ -62,6 +62,10 @@ StcGpuImage stc::cubinImage(const std::string &code, const Words &words) {
   image.size = code.size();
   image.block_threads = uint64_t(number(words, "threads"));
   image.shared_bytes = uint64_t(number(words, "shared"));
+  for (size_t i = 0; i < STC_FEW_TOKEN_KERNELS; ++i) {
+    std::string key = absl::StrCat("few_tokens", i);
+    image.few_tokens[i] = words.count(key) ? uint64_t(number(words, key)) : 0;
+  }
   return image;
 }
 

@@ -154,7 +154,7 @@ absl::Status ModelBench::run() {
       StcFrame many = frame;
       many.n_tokens = count;
       STC_ASSIGN_OR_RETURN(double seconds,
-                           device->measure([&] { return device->launch(program.prefill, many); }));
+                           device->measure([&] { return device->launch(program.prefillOf(count), many); }));
       times.push_back(seconds);
     }
     std::sort(times.begin(), times.end());

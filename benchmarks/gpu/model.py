@@ -141,6 +141,9 @@ def write(args, packed, lowered):
                  logits=4 * vocabulary, vocabulary=vocabulary, capacity=capacity, chunk=CHUNK,
                  threads=re.search(r"nvvm\.maxntid = array<i32: (\d+)>", lowered).group(1),
                  shared=number(r"stc\.block_shared_bytes"))
+    few = re.search(r"stc\.few_tokens = array<i64: ([\d, ]+)>", lowered)
+    for i, tokens in enumerate(few.group(1).split(", ") if few else []):
+        model[f"few_tokens{i}"] = tokens
     lines = [" ".join(f"{key}={value}" for key, value in words.items())
              for words in [model] + weights]
     (args.out / "model.txt").write_text("\n".join(lines) + "\n")

@@ -17,6 +17,7 @@ const uint64_t stc_model_variant_count = 1;
 const StcVariant stc_model_variants[] = {{"fake", "", stc::test::prefill, stc::test::decode,
                                           stc::test::score, stc::test::encode, stc::test::stem}};
 const uint64_t stc_model_gpu_image_count = 1;
-const StcGpuImage stc_model_gpu_images[] = {
-    {"nvptx-sm_70", "ptx", ptx, sizeof(ptx), /*block_threads=*/96, /*shared_bytes=*/1024}};
+const StcGpuImage stc_model_gpu_images[] = {{"nvptx-sm_70", "ptx", ptx, sizeof(ptx),
+                                             /*block_threads=*/96, /*shared_bytes=*/1024,
+                                             /*few_tokens=*/{}}};
 }

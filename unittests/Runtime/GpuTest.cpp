@@ -79,6 +79,26 @@ TEST_F(Gpu, TakesPiecesOfPromptsOfItsOwn) {
   EXPECT_EQ(opened("cpu")->settings().prefillChunk, test::fakeChunk);
 }
 
+TEST_F(Gpu, ReadsFewTokensByKernelsOfTheirOwn) {
+  ModelCode code = linkedModelCode();
+  std::vector<StcGpuImage> images(1, code.gpuImages[0]);
+  images[0].few_tokens[0] = 2;
+  images[0].few_tokens[1] = 5;
+  code.gpuImages = images;
+  auto model = open("cuda", 1, code);
+  ASSERT_TRUE(model.ok()) << model.status();
+  std::vector<std::string> seen;
+  for (int64_t count : {1, 2, 3, 5, 6, 8}) {
+    auto session = Session::create(**model).value();
+    stats->launches.clear();
+    ASSERT_TRUE(session->prefill(someTokens(count)).ok());
+    seen.push_back(stats->launches.front().function.substr(10));
+    EXPECT_EQ(stats->launches.front().blocks, 8u);
+  }
+  EXPECT_THAT(
+      seen, ElementsAre("prefill_2", "prefill_2", "prefill_5", "prefill_5", "prefill", "prefill"));
+}
+
 TEST_F(Gpu, ScoresFromAnyRow) {
   auto model = opened();
   ASSERT_NE(model, nullptr);

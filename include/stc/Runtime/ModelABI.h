@@ -8,7 +8,9 @@
 extern "C" {
 #endif
 
-#define STC_MODEL_ABI_VERSION 4
+#define STC_MODEL_ABI_VERSION 5
+/* Most kernels of a GPU image beside stc_model_prefill that read a prompt of few tokens. */
+#define STC_FEW_TOKEN_KERNELS 2
 
 /* Everything a generated function reads and writes. All threads of a call get the same frame.
  * Pointers are 64-byte aligned, except tokens, features, hidden and logits (4). */
@@ -56,6 +58,9 @@ typedef struct StcGpuImage {
   uint64_t size;
   uint64_t block_threads; /* threads of a block */
   uint64_t shared_bytes;  /* dynamic shared memory of a block */
+  /* Ascending numbers N for which there is a kernel stc_model_prefill_N, for up to N tokens; 0: no
+   * more of them. */
+  uint64_t few_tokens[STC_FEW_TOKEN_KERNELS];
 } StcGpuImage;
 
 /* Generated: one variant per target, all for the same weights and caches, the best first. */

@@ -60,8 +60,15 @@ PinnedMemory::~PinnedMemory() {
     device->releaseHost(start);
 }
 
+const GpuFunction &GpuProgram::prefillOf(int64_t tokens) const {
+  for (const auto &[most, function] : prefillOfFew)
+    if (tokens <= most)
+      return function;
+  return prefill;
+}
+
 absl::StatusOr<GpuProgram>
-prepareProgram(GpuProgramKind kind,
+prepareProgram(const StcGpuImage &image, GpuProgramKind kind,
                absl::FunctionRef<absl::StatusOr<GpuFunction>(const char *name)> prepare) {
   GpuProgram program;
   bool decodes = kind.kind != ModelKind::Encoder;
@@ -82,8 +89,18 @@ prepareProgram(GpuProgramKind kind,
     STC_ASSIGN_OR_RETURN(entry.function, prepare(entry.name));
     blocks = std::min(blocks, entry.function.blocks);
   }
+  for (uint64_t tokens : image.few_tokens) {
+    if (tokens == 0)
+      break;
+    STC_ASSIGN_OR_RETURN(GpuFunction function,
+                         prepare(absl::StrCat("stc_model_prefill_", tokens).c_str()));
+    blocks = std::min(blocks, function.blocks);
+    program.prefillOfFew.emplace_back(int64_t(tokens), function);
+  }
   for (auto &entry : functions)
     entry.function.blocks = blocks;
+  for (auto &entry : program.prefillOfFew)
+    entry.second.blocks = blocks;
   return program;
 }
 

@@ -141,14 +141,16 @@ absl::Status GpuExecutor::encode(absl::Span<const float> features) {
 
 absl::Status GpuExecutor::prefill(absl::Span<const int32_t> tokens, int64_t position) {
   STC_RETURN_IF_ERROR(sendTokens(tokens));
+  auto count = int64_t(tokens.size());
   STC_RETURN_IF_ERROR(
-      model.device().launch(model.program().prefill, frame(int64_t(tokens.size()), position)));
+      model.device().launch(model.program().prefillOf(count), frame(count, position)));
   return model.device().synchronize();
 }
 
 absl::Status GpuExecutor::prefill(absl::Span<const int32_t> tokens, absl::Span<const float> rows) {
   STC_RETURN_IF_ERROR(sendTokens(tokens));
-  return launchOnFeatures(model.program().prefill, rows, int64_t(tokens.size()));
+  auto count = int64_t(tokens.size());
+  return launchOnFeatures(model.program().prefillOf(count), rows, count);
 }
 
 absl::StatusOr<absl::Span<const float>> GpuExecutor::decode(int32_t token, int64_t position) {

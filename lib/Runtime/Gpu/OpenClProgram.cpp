@@ -79,7 +79,7 @@ absl::StatusOr<GpuProgram> OpenClDevice::load(const StcGpuImage &image, GpuProgr
                        absl::StrCat(image.shared_bytes, " bytes of local memory for a block"),
                        absl::StrCat("at most ", props.blockSharedBytes));
   STC_ASSIGN_OR_RETURN(opencl::Program program, build(image));
-  return prepareProgram(kind,
+  return prepareProgram(image, kind,
                         [&](const char *name) { return prepare(program, image, name, maxBlocks); });
 }
 

@@ -93,10 +93,15 @@ void cpu::emitGpuImages(OpBuilder &builder, Location loc, ArrayRef<GpuImage> ima
     row.push_back(uint64_t(bytes.size()));
     row.push_back(image.blockThreads);
     row.push_back(image.sharedBytes);
+    assert(image.fewTokens.size() <= STC_FEW_TOKEN_KERNELS);
+    for (size_t i = 0; i < STC_FEW_TOKEN_KERNELS; ++i)
+      row.push_back(i < image.fewTokens.size() ? image.fewTokens[i] : 0);
   }
-  static_assert(sizeof(StcGpuImage) == 3 * sizeof(void *) + 3 * sizeof(uint64_t));
-  emitTable(builder, loc, "stc_model_gpu_images", "stc_model_gpu_image_count",
-            {pointer, pointer, pointer, i64, i64, i64}, rows);
+  constexpr size_t numbers = 3 + STC_FEW_TOKEN_KERNELS;
+  static_assert(sizeof(StcGpuImage) == 3 * sizeof(void *) + numbers * sizeof(uint64_t));
+  SmallVector<Type> types(3, pointer);
+  types.append(numbers, i64);
+  emitTable(builder, loc, "stc_model_gpu_images", "stc_model_gpu_image_count", types, rows);
 }
 
 OwningOpRef<ModuleOp> cpu::buildVariantTable(MLIRContext &context,

@@ -6,6 +6,7 @@
 #include "RunLinker.h"
 #include "Spirv.h"
 #include "stc/Support/Error.h"
+#include "stc/Target/GPU/Pipeline.h"
 
 #include "absl/strings/str_cat.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
@@ -198,6 +199,8 @@ stc::generateGpuImages(mlir::ModuleOp module, const gpu::TargetDescription &targ
   image.target = target.name;
   image.blockThreads = static_cast<uint64_t>(target.blockThreads);
   image.sharedBytes = shared ? static_cast<uint64_t>(shared.getInt()) : 0;
+  if (auto few = module->getAttrOfType<mlir::DenseI64ArrayAttr>(gpu::kFewTokensAttr))
+    image.fewTokens.assign(few.asArrayRef().begin(), few.asArrayRef().end());
   if (target.isOpenCL()) {
     STC_ASSIGN_OR_RETURN(image.bytes, generateGpuCode(module, target));
     image.format = "spirv";

@@ -4,8 +4,10 @@
 
 #include "stc/Runtime/ModelABI.h"
 #include "stc/Target/GPU/Passes.h"
+#include "stc/Target/GPU/Pipeline.h"
 #include "stc/Target/Kernels/FrameLowering.h"
 
+#include "absl/strings/str_cat.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -34,7 +36,7 @@ public:
 private:
   void lowerBlocks(FrameLowering &lowering);
   void emitGridBarrier(FrameLowering &lowering);
-  LogicalResult emitKernel(const EntryPoint &entry, FrameLowering &lowering);
+  LogicalResult emitKernel(const EntryPoint &entry, StringRef name, FrameLowering &lowering);
 
   TargetDescription description;
   Type pointer;
@@ -156,15 +158,16 @@ void EmitKernels::lowerBlocks(FrameLowering &lowering) {
   }
 }
 
-LogicalResult EmitKernels::emitKernel(const EntryPoint &entry, FrameLowering &lowering) {
-  auto callee = lowering.getSymbols().lookup<func::FuncOp>(entry.function);
+/// The kernel of an entry point that calls `own`.
+LogicalResult EmitKernels::emitKernel(const EntryPoint &entry, StringRef own,
+                                      FrameLowering &lowering) {
+  auto callee = lowering.getSymbols().lookup<func::FuncOp>(own);
   if (!callee)
     return success();
   OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
   Location loc = callee.getLoc();
   bool isSimulated = description.isSimulated();
-  std::string name = isSimulated ? (entry.function + "_kernel").str()
-                                 : entryPointName(entry.function, /*variant=*/-1);
+  std::string name = isSimulated ? (own + "_kernel").str() : entryPointName(own, /*variant=*/-1);
   // AMD's launches leave parameters in constant memory, which pointers of any kind reach too.
   Type parameter =
       description.isAmd() ? LLVM::LLVMPointerType::get(&getContext(), kConstant) : pointer;
@@ -223,8 +226,13 @@ void EmitKernels::runOnOperation() {
   lowerBlocks(lowering);
   lowering.lowerOperations();
   for (const EntryPoint &entry : entryPoints())
-    if (failed(emitKernel(entry, lowering)))
+    if (failed(emitKernel(entry, entry.function, lowering)))
       return signalPassFailure();
+  // Of prefill there may be more, for few tokens.
+  if (auto few = module->getAttrOfType<DenseI64ArrayAttr>(kFewTokensAttr))
+    for (int64_t tokens : few.asArrayRef())
+      if (failed(emitKernel(entryPoints().front(), absl::StrCat("prefill_", tokens), lowering)))
+        return signalPassFailure();
   emitGridBarrier(lowering);
   lowering.eraseWeights();
 }

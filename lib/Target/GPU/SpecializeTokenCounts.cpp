@@ -1,7 +1,9 @@
 // packed-specialize-token-counts: gives calls of few tokens code of their own.
 #include "WorkModel.h"
 
+#include "stc/Runtime/ModelABI.h"
 #include "stc/Target/GPU/Passes.h"
+#include "stc/Target/GPU/Pipeline.h"
 
 #include "absl/strings/str_cat.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -22,10 +24,10 @@ namespace stc {
 
 namespace {
 
-/// Functions whose calls have any number of tokens, and numbers of tokens for which there may be
-/// code.
-constexpr StringLiteral kFunctions[] = {"prefill", "encode"};
+/// The function whose calls have any number of tokens, and numbers for which there may be code.
+constexpr StringLiteral kPrefill = "prefill";
 constexpr int64_t kMostTokens[] = {64, 256};
+static_assert(std::size(kMostTokens) <= STC_FEW_TOKEN_KERNELS);
 /// Fewest weights of a matrix for which that pays: smaller ones take less time than a barrier.
 constexpr int64_t kFewestWeights = int64_t(1) << 19;
 
@@ -40,6 +42,7 @@ private:
   llvm::SetVector<func::FuncOp> reachable(func::FuncOp function);
   SmallVector<TokenRange> usefulRanges(ArrayRef<func::FuncOp> functions);
   func::FuncOp copyFor(TokenRange range, ArrayRef<func::FuncOp> functions);
+  void choose(func::FuncOp function, ArrayRef<TokenRange> ranges, ArrayRef<func::FuncOp> copies);
   void specialize(func::FuncOp function);
 
   TargetDescription description;
@@ -130,23 +133,13 @@ func::FuncOp SpecializeTokenCounts::copyFor(TokenRange range, ArrayRef<func::Fun
   return all.front();
 }
 
-void SpecializeTokenCounts::specialize(func::FuncOp function) {
-  Value rows = rowsOf(function);
-  if (!rows)
-    return;
-  SmallVector<func::FuncOp> functions = reachable(function).takeVector();
-  SmallVector<TokenRange> ranges = usefulRanges(functions);
-  if (ranges.size() < 2)
-    return;
-  SmallVector<func::FuncOp> copies;
-  for (TokenRange range : ranges)
-    copies.push_back(copyFor(range, functions));
-  Block &body = function.front();
-  body.clear();
+/// Makes `function`, empty, a choice among `copies` by the number of tokens.
+void SpecializeTokenCounts::choose(func::FuncOp function, ArrayRef<TokenRange> ranges,
+                                   ArrayRef<func::FuncOp> copies) {
   Location loc = function.getLoc();
-  OpBuilder builder = OpBuilder::atBlockBegin(&body);
+  OpBuilder builder = OpBuilder::atBlockBegin(&function.front());
   Value first = arith::ConstantIndexOp::create(builder, loc, 0);
-  Value tokens = memref::DimOp::create(builder, loc, rows, first);
+  Value tokens = memref::DimOp::create(builder, loc, rowsOf(function), first);
   func::ReturnOp::create(builder, loc);
   builder.setInsertionPointAfterValue(tokens);
   for (auto [i, copy] : llvm::enumerate(copies)) {
@@ -161,8 +154,37 @@ void SpecializeTokenCounts::specialize(func::FuncOp function) {
       func::CallOp::create(builder, loc, copy, function.getArguments());
     }
   }
+}
+
+void SpecializeTokenCounts::specialize(func::FuncOp function) {
+  if (!rowsOf(function))
+    return;
+  SmallVector<func::FuncOp> functions = reachable(function).takeVector();
+  SmallVector<TokenRange> ranges = usefulRanges(functions);
+  if (ranges.size() < 2)
+    return;
+  SmallVector<func::FuncOp> copies;
+  SmallVector<int64_t> few;
+  for (TokenRange range : ranges) {
+    copies.push_back(copyFor(range, functions));
+    few.push_back(range.most);
+  }
+  few.pop_back();
+  if (description.isSimulated()) {
+    function.front().clear();
+    choose(function, ranges, copies);
+  } else {
+    // Each a kernel: that of most tokens takes the function's place.
+    symbols->erase(function);
+    functions.erase(functions.begin());
+    copies.back().setName(kPrefill);
+    copies.back().setPublic();
+    for (func::FuncOp copy : ArrayRef(copies).drop_back())
+      copy.setPublic();
+    getOperation()->setAttr(kFewTokensAttr, Builder(&getContext()).getDenseI64ArrayAttr(few));
+  }
   // What nobody calls any more.
-  for (func::FuncOp callee : ArrayRef(functions).drop_front())
+  for (func::FuncOp callee : functions)
     if (callee.isPrivate() && SymbolTable::symbolKnownUseEmpty(callee, getOperation()))
       symbols->erase(callee);
 }
@@ -175,9 +197,8 @@ void SpecializeTokenCounts::runOnOperation() {
   }
   description = *std::move(parsed);
   symbols.emplace(getOperation());
-  for (StringRef name : kFunctions)
-    if (auto function = symbols->lookup<func::FuncOp>(name))
-      specialize(function);
+  if (auto function = symbols->lookup<func::FuncOp>(kPrefill))
+    specialize(function);
 }
 
 } // namespace stc

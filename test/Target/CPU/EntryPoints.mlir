@@ -11,7 +11,7 @@
 !cache = !stc.kv_cache<layers = 2, kv_heads = 2, head_dim = 4, capacity = 16>
 
 // CHECK-LABEL: module attributes {stc.fingerprint = 7 : i64}
-// CHECK-DAG: llvm.mlir.global external constant @stc_model_abi_version(4 : i32)
+// CHECK-DAG: llvm.mlir.global external constant @stc_model_abi_version(5 : i32)
 // CHECK-DAG: llvm.mlir.global external constant @stc_model_fingerprint(7 : i64)
 // CHECK-DAG: llvm.func @stc_rt_barrier(!llvm.ptr)
 // CHECK-DAG: llvm.mlir.global internal constant @weight_offsets(dense<[0, 192, 384, 576]> : tensor<4xi64>)

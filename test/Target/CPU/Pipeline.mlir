@@ -45,7 +45,7 @@ packed.weight @kv.1 : !kv offset 9216 bytes 1152 density 1.0
 
 // LLVM-NOT: memref
 // LLVM-NOT: unrealized_conversion_cast
-// LLVM-DAG: llvm.mlir.global external constant @stc_model_abi_version(4 : i32)
+// LLVM-DAG: llvm.mlir.global external constant @stc_model_abi_version(5 : i32)
 // LLVM-DAG: llvm.mlir.global external constant @stc_model_fingerprint
 // LLVM-DAG: llvm.func internal @layer
 // LLVM-DAG: llvm.func @stc_model_prefill(%{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: i64)

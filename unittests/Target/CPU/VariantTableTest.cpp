@@ -52,8 +52,8 @@ private:
 
 TEST(VariantTable, HoldsImages) {
   std::string machineCode("\x7f\0ELF\0", 6);
-  cpu::GpuImage text{"nvptx-sm_90a", "ptx", ".version 8.0\n", 256, 49152};
-  cpu::GpuImage code{"nvptx-sm_80", "cubin", machineCode, 128, 0};
+  cpu::GpuImage text{"nvptx-sm_90a", "ptx", ".version 8.0\n", 256, 49152, {64, 256}};
+  cpu::GpuImage code{"nvptx-sm_80", "cubin", machineCode, 128, 0, {}};
   Tables tables({text, code});
   ASSERT_EQ(*tables.find<uint64_t>("stc_model_gpu_image_count"), 2u);
   EXPECT_EQ(*tables.find<uint64_t>("stc_model_variant_count"), 0u);
@@ -68,11 +68,14 @@ TEST(VariantTable, HoldsImages) {
   EXPECT_EQ(bytes(images[0]), std::string(".version 8.0\n\0", 14)) << "the zero is added";
   EXPECT_EQ(images[0].block_threads, 256u);
   EXPECT_EQ(images[0].shared_bytes, 49152u);
+  EXPECT_EQ(images[0].few_tokens[0], 64u);
+  EXPECT_EQ(images[0].few_tokens[1], 256u);
   EXPECT_STREQ(images[1].target, "nvptx-sm_80");
   EXPECT_STREQ(images[1].format, "cubin");
   EXPECT_EQ(bytes(images[1]), machineCode);
   EXPECT_EQ(images[1].block_threads, 128u);
   EXPECT_EQ(images[1].shared_bytes, 0u);
+  EXPECT_EQ(images[1].few_tokens[0], 0u);
   EXPECT_EQ(reinterpret_cast<uint64_t>(images[1].bytes) % 16, 0u);
 }
 

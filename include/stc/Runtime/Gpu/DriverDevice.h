@@ -244,7 +244,7 @@ absl::StatusOr<GpuProgram> DriverDevice<Driver>::load(const StcGpuImage &image, 
   STC_RETURN_IF_ERROR(enter());
   STC_ASSIGN_OR_RETURN(Module module, loadModule(image));
   modules.push_back(module);
-  return prepareProgram(kind,
+  return prepareProgram(image, kind,
                         [&](const char *name) { return prepare(module, image, name, maxBlocks); });
 }
 

@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace stc {
 
@@ -41,6 +42,10 @@ struct GpuFunction {
 struct GpuProgram {
   GpuFunction prefill, decode, score;
   GpuFunction encode, stem; // of an encoder-decoder, the latter of one that reads features
+  /// Prefill for up to so many tokens, in ascending order.
+  std::vector<std::pair<int64_t, GpuFunction>> prefillOfFew;
+  /// Prefill for `tokens` tokens.
+  const GpuFunction &prefillOf(int64_t tokens) const;
 };
 
 /// Whose memory it is.
@@ -57,7 +62,7 @@ struct GpuProgramKind {
 /// as many blocks as the one with the fewest: the counter behind their barriers is a multiple of
 /// the blocks before each launch. Errors: those of `prepare`.
 absl::StatusOr<GpuProgram>
-prepareProgram(GpuProgramKind kind,
+prepareProgram(const StcGpuImage &image, GpuProgramKind kind,
                absl::FunctionRef<absl::StatusOr<GpuFunction>(const char *name)> prepare);
 
 /// A device. What is enqueued runs in order, beside the program, until `synchronize`; host memory

@@ -19,6 +19,7 @@ struct GpuImage {
   std::string target, format;
   std::string bytes; // of text without the final NUL, which the table adds
   uint64_t blockThreads = 0, sharedBytes = 0;
+  std::vector<uint64_t> fewTokens; // at most STC_FEW_TOKEN_KERNELS
 };
 
 /// Emits stc_model_gpu_images and stc_model_gpu_image_count, the images in the given order.

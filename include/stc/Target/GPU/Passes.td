@@ -32,14 +32,14 @@ def NarrowActivationsPass : Pass<"packed-narrow-activations", "::mlir::ModuleOp"
 def SpecializeTokenCountsPass : Pass<"packed-specialize-token-counts", "::mlir::ModuleOp"> {
   let summary = "Gives calls of few tokens code of their own";
   let description = [{
-    Pieces of work that suit a long prompt leave most multiprocessors without any where a call has few
-    tokens: pieces are as large as many tokens want them. So @prefill and @encode become a choice, by
-    their number of tokens, among copies of what they were, for up to 64 tokens, up to 256, and more. A copy and the
-    functions that it calls have the attribute `packed.token_range`, which
-    `packed-select-block-config` reads. Where it would choose the same for the next larger numbers,
-    there is no copy, nor for matrices of less than half a million weights.
-Encoders and decoders of more than one target's text keep the order of sums: what
-    is multiplied does not depend on the copy.
+    Pieces of work that suit a long prompt leave most multiprocessors without any where a call has
+    few tokens: pieces are as large as many tokens want them. So @prefill gets copies for up to 64
+    tokens, @prefill_64, and for up to 256, each of which becomes a kernel (the module's
+    `stc.few_tokens` says which there are), and is left with more tokens. For simulated targets it
+    becomes a choice among the copies by the number of tokens. All functions of a copy have the
+    attribute `packed.token_range`, which `packed-select-block-config` reads. Where that would
+    choose the same for the next larger numbers, there is no copy, nor for matrices of less than half
+    a million weights.
   }];
   let options = [
     GpuTargetOption,

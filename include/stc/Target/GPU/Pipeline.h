@@ -8,6 +8,10 @@
 
 namespace stc::gpu {
 
+/// Of a module behind the tiled phase: an array of the numbers of tokens for which @prefill has
+/// copies, StcGpuImage::few_tokens.
+constexpr llvm::StringLiteral kFewTokensAttr = "stc.few_tokens";
+
 struct PipelineOptions {
   std::string target;     // as TargetDescription::parse takes it
   int64_t maxTokens = 64; // most tokens of one call
@@ -21,7 +25,8 @@ struct PipelineOptions {
 void addTiledPasses(mlir::OpPassManager &manager, const PipelineOptions &options);
 /// Parallel loops -> each block's share, as code of its threads.
 void addVectorPasses(mlir::OpPassManager &manager, const PipelineOptions &options);
-/// Everything -> the LLVM dialect, with one kernel per function of stc/Runtime/ModelABI.h.
+/// Everything -> the LLVM dialect, with one kernel per function of stc/Runtime/ModelABI.h, and per
+/// copy of @prefill.
 void addLLVMPasses(mlir::OpPassManager &manager, const PipelineOptions &options);
 
 } // namespace stc::gpu
