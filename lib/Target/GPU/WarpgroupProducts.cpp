@@ -23,19 +23,19 @@ Value stc::gpu::warpgroupPlace(BlockBuilder &builder, Value token, Value chunk) 
   return words.add(words.mul(token, kWarpgroupRowBytes), words.mul(flipped, kChunkBytes));
 }
 
-/// The descriptor (i64) of a matrix whose first token begins at `start`: in units of 16 bytes, its
-/// address, from bit 32 on the distance from eight tokens to the next, and on top that the chunks
-/// of 128 bytes are exchanged. (The distance from bit 16 on is of other orders.)
-static Value describe(BlockBuilder &builder, Value start) {
-  constexpr uint64_t order = uint64_t(1) << 62 |
-                             uint64_t(kFragmentRows * kWarpgroupRowBytes / kChunkBytes) << 32 |
-                             uint64_t(1) << 16;
+/// The upper word of a matrix's descriptor: in units of 16 bytes the distance from eight tokens to
+/// the next, and on top that the chunks of 128 bytes are exchanged.
+constexpr uint32_t kOrder =
+    uint32_t(1) << 30 | uint32_t(kFragmentRows * kWarpgroupRowBytes / kChunkBytes);
+
+/// The lower word (i32) of the descriptor of a matrix whose first token is `offset` (i32, null: 0)
+/// bytes behind `start`: in units of 16 bytes, its address. (The distance above that is of other
+/// orders.)
+static Value describe(BlockBuilder &builder, Value start, Value offset) {
   Words words(builder);
   Value address = LLVM::PtrToIntOp::create(builder, builder.getI32Type(), start);
-  address = words.right(words.both(address, 0x3FFFF), 4);
-  Value wide = arith::ExtUIOp::create(builder, builder.getI64Type(), address);
-  return arith::OrIOp::create(builder, wide,
-                              builder.constant(builder.getI64Type(), static_cast<int64_t>(order)));
+  address = words.add(words.right(words.both(address, 0x3FFFF), 4), uint32_t(1) << 16);
+  return offset ? words.add(address, words.right(offset, 4)) : address;
 }
 
 /// "{$first, ..., $last}" of `count` operands.
@@ -49,41 +49,64 @@ static std::string operands(int64_t first, int64_t count) {
 /// What wgmma multiplies: its shape and types, what follows its operands, and the bytes that a span
 /// of columns takes of a token.
 struct WarpgroupInstruction {
-  const char *name, *scales = "";
+  std::string name;
+  const char *scales = "";
   int64_t spanBytes = kSpanBytes;
 };
 
-/// Adds the products of all spans with each of `inputs`, where the first span of tokens begins, to
-/// `sums`. `places`: of a sparse matrix those of each span's weights.
-static void addSpans(BlockBuilder &builder, const WarpgroupInstruction &instruction,
-                     ArrayRef<std::array<Value, 4>> weights, ValueRange places,
-                     ArrayRef<Value> inputs, MutableArrayRef<Value> sums) {
-  auto sumCount = static_cast<int64_t>(sums.size());
+/// Inline assembly that gives `count` values of `type`.
+static Values runText(BlockBuilder &builder, Type type, int64_t count, ValueRange arguments,
+                      const std::string &text, const std::string &constraints) {
+  auto result = LLVM::LLVMStructType::getLiteral(builder.getContext(),
+                                                 SmallVector<Type>(size_t(count), type));
+  Value results = LLVM::InlineAsmOp::create(builder, result, arguments, text, constraints,
+                                            /*has_side_effects=*/true, /*is_align_stack=*/false,
+                                            LLVM::tailcallkind::TailCallKind::None,
+                                            LLVM::AsmDialectAttr(), ArrayAttr())
+                      .getResult(0);
+  Values values;
+  for (int64_t i = 0; i < count; ++i)
+    values.push_back(LLVM::ExtractValueOp::create(builder, results, i));
+  return values;
+}
+
+/// Starts the products of all spans with each of `inputs`, where the first span of tokens begins,
+/// which are added to `sums`, or where there are none begin at zero: `count` values of `type`.
+/// `places`: of a sparse matrix those of each span's weights; `offset` (i32, may be null): bytes
+/// from `inputs` on.
+static Values start(BlockBuilder &builder, const WarpgroupInstruction &instruction,
+                    ArrayRef<std::array<Value, 4>> weights, ValueRange places,
+                    ArrayRef<Value> inputs, Value offset, ValueRange sums, Type type,
+                    int64_t count) {
   auto spans = static_cast<int64_t>(weights.size());
-  bool isSparse = !places.empty();
-  int64_t firstPlace = sumCount + 4 * spans;
+  bool isSparse = !places.empty(), isAdded = !sums.empty();
+  int64_t firstPlace = count + 4 * spans;
   int64_t firstInput = firstPlace + static_cast<int64_t>(places.size());
   // One piece of text: the compiler must not touch the sums in between.
-  std::string text = "{\n.reg .pred adds;\n.reg .b64 inputs;\n"
-                     "setp.eq.u32 adds, 0, 0;\n"
-                     "wgmma.fence.sync.aligned;\n";
+  std::string text =
+      "{\n.reg .pred adds;\n.reg .pred begins;\n.reg .b32 place;\n.reg .b64 inputs;\n"
+      "setp.eq.u32 adds, 0, 0;\nsetp.eq.u32 begins, 0, 1;\n"
+      "wgmma.fence.sync.aligned;\n";
   for (size_t input = 0; input < inputs.size(); ++input)
     for (int64_t span = 0; span < spans; ++span) {
-      absl::StrAppend(&text, "add.u64 inputs, $", firstInput + input, ", ",
-                      span * instruction.spanBytes / kChunkBytes, ";\n", "wgmma.mma_async.",
-                      isSparse ? "sp." : "", "sync.aligned.", instruction.name, " ",
-                      operands(0, sumCount), ", ", operands(sumCount + 4 * span, 4), ", inputs");
+      bool begins = !isAdded && input == 0 && span == 0;
+      absl::StrAppend(&text, "add.u32 place, $", firstInput + input, ", ",
+                      span * instruction.spanBytes / kChunkBytes, ";\nmov.b64 inputs, {place, ",
+                      kOrder, "};\nwgmma.mma_async.", isSparse ? "sp." : "", "sync.aligned.",
+                      instruction.name, " ", operands(0, count), ", ",
+                      operands(count + 4 * span, 4), ", inputs");
       if (isSparse) // of one selector
         absl::StrAppend(&text, ", $", firstPlace + span, ", 0");
-      absl::StrAppend(&text, ", adds", instruction.scales, ";\n");
+      absl::StrAppend(&text, begins ? ", begins" : ", adds", instruction.scales, ";\n");
     }
-  absl::StrAppend(&text, "wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 0;\n}");
+  absl::StrAppend(&text, "wgmma.commit_group.sync.aligned;\n}");
 
-  Type type = sums[0].getType();
   Values arguments;
   std::string constraints;
-  for (int64_t i = 0; i < sumCount; ++i)
-    absl::StrAppend(&constraints, i == 0 ? "" : ",", type.isF32() ? "=f" : "=r");
+  // Results that are no arguments have registers of their own.
+  for (int64_t i = 0; i < count; ++i)
+    absl::StrAppend(&constraints, i == 0 ? "=" : ",=", isAdded ? "" : "&",
+                    type.isF32() ? "f" : "r");
   auto take = [&](Value argument, absl::string_view constraint) {
     arguments.push_back(argument);
     absl::StrAppend(&constraints, ",", constraint);
@@ -94,32 +117,39 @@ static void addSpans(BlockBuilder &builder, const WarpgroupInstruction &instruct
   for (Value word : places)
     take(word, "r");
   for (Value input : inputs)
-    take(describe(builder, input), "l");
+    take(describe(builder, input, offset), "r");
   for (auto [i, sum] : llvm::enumerate(sums))
     take(sum, absl::StrCat(i));
-  SmallVector<Type> types(sums.size(), type);
-  auto result = LLVM::LLVMStructType::getLiteral(builder.getContext(), types);
-  Value products = LLVM::InlineAsmOp::create(builder, result, arguments, text, constraints,
-                                             /*has_side_effects=*/true, /*is_align_stack=*/false,
-                                             LLVM::tailcallkind::TailCallKind::None,
-                                             LLVM::AsmDialectAttr(), ArrayAttr())
-                       .getResult(0);
-  for (auto [i, sum] : llvm::enumerate(sums))
-    sum = LLVM::ExtractValueOp::create(builder, products, static_cast<int64_t>(i));
+  return runText(builder, type, count, arguments, text, constraints);
 }
 
-void stc::gpu::addWarpgroupProducts(BlockBuilder &builder, ArrayRef<std::array<Value, 4>> weights,
-                                    Value inputs, int64_t firstSpan, MutableArrayRef<Value> sums) {
-  addSpans(builder, {"m64n64k32.s32.u8.s8"}, weights, /*places=*/{},
-           builder.address(inputs, firstSpan * kSpanBytes), sums);
+Values stc::gpu::awaitWarpgroup(BlockBuilder &builder, ValueRange sums) {
+  Type type = sums[0].getType();
+  std::string constraints;
+  for (size_t i = 0; i < sums.size(); ++i)
+    absl::StrAppend(&constraints, i == 0 ? "=" : ",=", type.isF32() ? "f" : "r");
+  for (size_t i = 0; i < sums.size(); ++i)
+    absl::StrAppend(&constraints, ",", i);
+  return runText(builder, type, static_cast<int64_t>(sums.size()), sums,
+                 "wgmma.wait_group.sync.aligned 0;", constraints);
 }
 
-void stc::gpu::addWarpgroupPruned(BlockBuilder &builder, ArrayRef<std::array<Value, 4>> weights,
-                                  ValueRange places, Value inputs, int64_t firstPair,
-                                  MutableArrayRef<Value> sums) {
+Values stc::gpu::startWarpgroupProducts(BlockBuilder &builder,
+                                        ArrayRef<std::array<Value, 4>> weights, bool areSigned,
+                                        Value inputs, Value offset, int64_t firstSpan,
+                                        ValueRange sums) {
+  return start(builder, {absl::StrCat("m64n64k32.s32.", areSigned ? "s8" : "u8", ".s8")}, weights,
+               /*places=*/{}, builder.address(inputs, firstSpan * kSpanBytes), offset, sums,
+               builder.getI32Type(), kWarpgroupSums);
+}
+
+Values stc::gpu::startWarpgroupPruned(BlockBuilder &builder, ArrayRef<std::array<Value, 4>> weights,
+                                      ValueRange places, Value inputs, Value offset,
+                                      int64_t firstPair) {
   constexpr int64_t pairBytes = 2 * kSpanBytes;
-  addSpans(builder, {"m64n64k64.s32.s8.s8", "", pairBytes}, weights, places,
-           builder.address(inputs, firstPair * pairBytes), sums);
+  return start(builder, {"m64n64k64.s32.s8.s8", "", pairBytes}, weights, places,
+               builder.address(inputs, firstPair * pairBytes), offset, /*sums=*/{},
+               builder.getI32Type(), kWarpgroupSums);
 }
 
 void stc::gpu::addWarpgroupHalves(BlockBuilder &builder, ElementKind element,
@@ -127,9 +157,12 @@ void stc::gpu::addWarpgroupHalves(BlockBuilder &builder, ElementKind element,
                                   MutableArrayRef<Value> sums) {
   bool isBF16 = element == ElementKind::BF16;
   // Neither is negated, and tokens lie column by column.
-  addSpans(builder, {isBF16 ? "m64n128k16.f32.bf16.bf16" : "m64n128k16.f32.f16.f16", ", 1, 1, 0"},
-           weights,
-           /*places=*/{}, inputs, sums);
+  Values results =
+      start(builder, {isBF16 ? "m64n128k16.f32.bf16.bf16" : "m64n128k16.f32.f16.f16", ", 1, 1, 0"},
+            weights,
+            /*places=*/{}, inputs, /*offset=*/Value(), ValueRange(sums), builder.getF32Type(),
+            static_cast<int64_t>(sums.size()));
+  llvm::copy(awaitWarpgroup(builder, results), sums.begin());
 }
 
 void stc::gpu::fenceCopies(BlockBuilder &builder) {

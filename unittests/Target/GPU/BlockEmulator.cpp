@@ -118,6 +118,7 @@ private:
   bool releaseBarriers();
 
   std::vector<Fiber> fibers;
+  std::map<uint32_t, size_t> arrivals; // of threads that do not wait, at each barrier
   size_t waveThreads;
   std::function<void()> body;
   jmp_buf scheduler;
@@ -125,6 +126,8 @@ private:
 };
 
 EmulatedBlock *EmulatedBlock::current = nullptr;
+
+constexpr llvm::StringLiteral kArrival = "llvm.nvvm.barrier.cta.arrive.aligned.count";
 
 bool isBlockBarrier(const std::string &intrinsic) {
   return llvm::StringRef(intrinsic).starts_with("llvm.nvvm.barrier") ||
@@ -159,6 +162,8 @@ void EmulatedBlock::reach(const std::string &intrinsic, const uint64_t *operands
     for (; fiber.copyGroups.size() > uint32_t(operands[0]); fiber.copyGroups.pop_front())
       for (const Copy &copy : fiber.copyGroups.front())
         std::memcpy(copy.to, copy.from, copy.bytes);
+  } else if (intrinsic == kArrival) {
+    ++arrivals[uint32_t(operands[0])];
   } else if (meetsWarp(intrinsic) || meetsWave(intrinsic) || isBlockBarrier(intrinsic)) {
     fiber.waiting = &intrinsic;
     waitForOthers(fiber);
@@ -223,8 +228,10 @@ bool EmulatedBlock::releaseBarriers() {
   bool isReleased = false;
   for (auto &[number, waiting] : barriers) {
     bool hasCount = llvm::StringRef(*waiting[0]->waiting).ends_with(".count");
-    if (waiting.size() != (hasCount ? waiting[0]->call.operands[1] & 0xFFFFFFFF : fibers.size()))
+    if (waiting.size() + arrivals[number] !=
+        (hasCount ? waiting[0]->call.operands[1] & 0xFFFFFFFF : fibers.size()))
       continue;
+    arrivals[number] = 0;
     for (Fiber *fiber : waiting)
       fiber->waiting = nullptr;
     isReleased = true;
@@ -312,6 +319,19 @@ static mlir::LogicalResult lower(mlir::ModuleOp module, const std::string &targe
   return manager.run(module);
 }
 
+static bool waitsForProducts(llvm::StringRef text) { return text.starts_with("wgmma.wait_group"); }
+
+/// Products of a warpgroup that were started must be waited for before they are used.
+static void requireWait(llvm::CallInst *products) {
+  for (llvm::User *part : products->users())
+    for (llvm::User *user : part->users()) {
+      auto *call = llvm::dyn_cast<llvm::CallInst>(user);
+      auto *code = call ? llvm::dyn_cast<llvm::InlineAsm>(call->getCalledOperand()) : nullptr;
+      if (!code || !waitsForProducts(code->getAsmString()))
+        llvm::report_fatal_error("products of a warpgroup are used that nothing waited for");
+    }
+}
+
 /// Calls of intrinsics become calls of `emulate`: operands and results go through memory.
 static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_t> &intrinsics) {
   llvm::LLVMContext &context = module.getContext();
@@ -331,7 +351,8 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
   llvm::Value *function = constantPointer(reinterpret_cast<void *>(&emulate));
   // moves: what only keeps code at its place; fences: what orders memory that is always in order
   std::vector<std::pair<llvm::CallInst *, std::string>> calls;
-  std::vector<llvm::CallInst *> moves, fences;
+  // passed: what gives its operands, which are products that are done by then
+  std::vector<llvm::CallInst *> moves, fences, passed;
   for (llvm::Function &f : module)
     for (llvm::Instruction &instruction : llvm::instructions(f))
       if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction)) {
@@ -343,7 +364,10 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
             moves.push_back(call);
           else if (text.contains("fence.proxy"))
             fences.push_back(call);
+          else if (waitsForProducts(text))
+            passed.push_back(call);
           else if (text.contains(kWarpgroupInstruction)) {
+            requireWait(call);
             std::string shape = text.split(kWarpgroupInstruction).second.split(' ').first.str();
             shape.erase(shape.find("sync.aligned."), sizeof "sync.aligned." - 1);
             size_t results = llvm::StringRef(code->getConstraintString()).count('=');
@@ -359,6 +383,14 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
       }
   for (llvm::CallInst *fence : fences)
     fence->eraseFromParent();
+  for (llvm::CallInst *wait : passed) {
+    llvm::IRBuilder<> builder(wait);
+    llvm::Value *all = llvm::PoisonValue::get(wait->getType());
+    for (auto [i, operand] : llvm::enumerate(wait->args()))
+      all = builder.CreateInsertValue(all, operand, unsigned(i));
+    wait->replaceAllUsesWith(all);
+    wait->eraseFromParent();
+  }
   for (llvm::CallInst *move : moves) {
     move->replaceAllUsesWith(move->getArgOperand(0));
     move->eraseFromParent();
