@@ -32,6 +32,8 @@ Value CodeReader::apply(Value a, Value b, char operation) {
   switch (operation) {
   case '+':
     return builder.createOrFold<arith::AddIOp>(a, b);
+  case '-':
+    return builder.createOrFold<arith::SubIOp>(a, b);
   case '*':
     return builder.createOrFold<arith::MulIOp>(a, b);
   case '&':
@@ -147,12 +149,18 @@ CodeWords CodeReader::readStaged(Value start, int64_t span, Value part) {
       part, [&](Value vector, int64_t more) { return loadStaged(start, span, vector, more); });
 }
 
-CodeWords CodeReader::readStagedInOrder(Value start, int64_t span, Value part) {
+CodeWords CodeReader::readStagedInOrder(Value start, int64_t span, Value part, bool asWeights) {
   int64_t lanes = layout.lanes(), laneBits = 8 / lanes;
   bool hasHighBits = layout.element == ElementKind::I3;
   // Both steps are the same lane of their vectors.
   Value vector = builder.createOrFold<arith::DivUIOp>(part, builder.int32(lanes));
-  Value shift = times(builder.createOrFold<arith::RemUIOp>(part, builder.int32(lanes)), laneBits);
+  Value lane = builder.createOrFold<arith::RemUIOp>(part, builder.int32(lanes));
+  // Weights are the upper bits of a byte.
+  bool areUpper = asWeights && !hasHighBits;
+  if (areUpper)
+    lane = apply(builder.int32(lanes - 1), lane, '-');
+  Value shift = times(lane, laneBits);
+  int64_t laneMask = ((1 << laneBits) - 1) << (areUpper ? 8 - laneBits : 0);
   std::pair<Value, Value> high;
   if (hasHighBits)
     high = loadStaged(start, span, builder.int32(0), 2);
@@ -162,11 +170,15 @@ CodeWords CodeReader::readStagedInOrder(Value start, int64_t span, Value part) {
     for (int64_t row : {0, 1}) {
       Value word = row == 0 ? first : second;
       if (lanes > 1)
-        word = masked(right(word, shift), inEachByte((1 << laneBits) - 1));
+        word = masked(areUpper ? left(word, shift) : right(word, shift), inEachByte(laneMask));
       if (hasHighBits) {
         Value bit = right(row == 0 ? high.first : high.second, plus(part, half * kSpanParts));
         word = arith::OrIOp::create(builder, word, left(masked(bit, inEachByte(1)), 2));
+        if (asWeights)
+          word = left(word, 8 - layout.codeBits());
       }
+      if (asWeights) // without the zero point
+        word = arith::XOrIOp::create(builder, word, builder.int32(inEachByte(0x80)));
       result.words[half][row] = word;
     }
   }

@@ -68,8 +68,11 @@ public:
   /// shared memory, each 16 bytes where `stagedPlace` says.
   CodeWords readStaged(Value start, int64_t span, Value part);
   /// The same for an instruction that takes columns in their order: the words of steps `part` and
-  /// `part` + 4 of the span.
-  CodeWords readStagedInOrder(Value start, int64_t span, Value part);
+  /// `part` + 4 of the span. `asWeights`: as signed bytes without the zero point, each times
+  /// `weightFactor`.
+  CodeWords readStagedInOrder(Value start, int64_t span, Value part, bool asWeights);
+  /// What signed bytes of a dense layout are multiplied with: codes are the upper bits of a byte.
+  int64_t weightFactor() const { return int64_t(1) << (8 - layout.codeBits()); }
   /// The same for an instruction that takes 16 columns in their order, of half `half` of the span:
   /// of each row a word with the codes of columns 2 `part` and 2 `part` + 1, and of the same two
   /// eight columns later.
@@ -123,6 +126,7 @@ private:
   Value masked(Value a, int64_t b) { return apply(a, builder.int32(b), '&'); }
   Value right(Value a, Value b) { return apply(a, b, '>'); }
   Value right(Value a, int64_t b) { return b == 0 ? a : right(a, builder.int32(b)); }
+  Value left(Value a, Value b) { return apply(a, b, '<'); }
   Value left(Value a, int64_t b) { return apply(a, builder.int32(b), '<'); }
   Value apply(Value a, Value b, char operation);
 

@@ -13,30 +13,42 @@ using namespace stc::gpu;
 //===----------------------------------------------------------------------===//
 
 bool StagedMatmul::fit(Division &division, int64_t slices) const {
+  int64_t fewest = division.partsWays ? kPartedAhead + 1 : kFewestBuffers;
+  int64_t most = division.partsWays ? kPartedAhead + 2 : kMostBuffers;
   int64_t buffers =
-      std::min(kMostBuffers, (freeBytes / slices - operandBytes(division)) / place(division).end);
+      std::min(most, (freeBytes / slices - prunedBytes(division)) / place(division).end);
   int64_t sumBytes = slices * division.atOnce * division.tokens * kTokenBytes;
-  if (buffers < kFewestBuffers || sumBytes > freeBytes)
+  if (buffers < fewest || sumBytes > freeBytes)
     return false;
   division.slices = slices;
   division.buffers = buffers;
   return true;
 }
 
+bool StagedMatmul::divideWarpgroups(Division &division) const {
+  constexpr int64_t tokens = kWarpgroupFragments * kFragmentTokens;
+  if (!builder.getTarget().hasWarpgroupMma || division.atOnce % kWarpgroupWarps != 0 ||
+      division.tokens % tokens != 0 || groupsOfSpan() != 1)
+    return false;
+  division.usesWarpgroups = true;
+  division.warpTiles = 1;
+  division.warpFragments = kWarpgroupFragments;
+  division.tokenWarps = division.tokens / tokens;
+  int64_t slices = builder.warps() / division.sliceWarps();
+  division.partsWays = division.warpgroups() > 1;
+  if (division.partsWays && fit(division, slices))
+    return true;
+  division.partsWays = false;
+  division.usesWarpgroups = fit(division, slices);
+  return division.usesWarpgroups;
+}
+
 StagedMatmul::Division StagedMatmul::divide(int64_t tokens) const {
   Division division{};
   division.tokens = tokens;
   division.atOnce = std::min<int64_t>(kMostSlots, llvm::bit_floor(uint64_t(slots())));
-  if (builder.getTarget().hasWarpgroupMma && division.atOnce % kWarpgroupWarps == 0 &&
-      tokens % (kWarpgroupFragments * kFragmentTokens) == 0 && groupsOfSpan() == 1) {
-    division.usesWarpgroups = true;
-    division.warpTiles = 1;
-    division.warpFragments = kWarpgroupFragments;
-    division.tokenWarps = tokens / (kWarpgroupFragments * kFragmentTokens);
-    if (fit(division, builder.warps() / division.sliceWarps()))
-      return division;
-    division.usesWarpgroups = false;
-  }
+  if (divideWarpgroups(division))
+    return division;
   division.warpTiles = std::min(division.atOnce, kWarpTiles);
   auto setFragments = [&](int64_t count) {
     division.warpFragments = count;
@@ -63,10 +75,17 @@ StagedMatmul::Places StagedMatmul::place(const Division &division) const {
     return start;
   };
   int64_t groups = portionGroups();
-  places.values = take(division.atOnce * valueBytes());
-  places.masks = take(isPruned ? division.atOnce * maskBytes() : 0);
+  int64_t values = division.atOnce * valueBytes();
+  int64_t masks = isPruned ? division.atOnce * maskBytes() : 0;
+  if (keepsApart(division)) { // from where those begin
+    places.masks = values;
+    places.apart = llvm::alignTo(values + masks, 128);
+  } else {
+    places.values = take(values);
+    places.masks = take(masks);
+  }
   places.inputScales = take(division.tokens * groups * 4);
-  places.inputSums = take(isPruned ? 0 : division.tokens * groups * 4);
+  places.inputSums = take(needsInputSums(division) ? division.tokens * groups * 4 : 0);
   places.scales = take(hasGroupScales() ? division.atOnce * groups * kTileRows * 2 : 0);
   places.zeros = take(hasGroupZeros() ? division.atOnce * groups * kTileRows : 0);
   places.minimums = take(layout.minimums ? division.atOnce * groups * kTileRows * 2 : 0);
@@ -78,18 +97,51 @@ StagedMatmul::Places StagedMatmul::place(const Division &division) const {
 // Products
 //===----------------------------------------------------------------------===//
 
-std::array<Value, 2> StagedMatmul::loadTokens(State &state, Value start, Type type,
-                                              int64_t fragment, int64_t group) {
-  int64_t groups = portionGroups();
-  Value offset = arith::MulIOp::create(builder, state.share.part, builder.int32(8 * groups));
-  Value place = builder.address(builder.address(start, offset),
-                                (fragment * kFragmentTokens * groups + group) * 4);
-  if (groups == 1) {
-    Value two = builder.loadAligned(VectorType::get(2, type), place, 8);
-    return {vector::ExtractOp::create(builder, two, 0), vector::ExtractOp::create(builder, two, 1)};
+Value StagedMatmul::factorPlace(const Division &division, Value token) {
+  if (!ordersFactors(division))
+    return token;
+  // Thread t of four has tokens 2 t and 2 t + 1 of each of eight fragments: those follow each
+  // other.
+  Words words(builder);
+  constexpr int64_t tokens = kWarpgroupFragments * kFragmentTokens, own = tokens / kSpanParts;
+  Value fragment = words.rem(words.div(token, kFragmentTokens), kWarpgroupFragments);
+  Value part = words.rem(words.div(token, 2), kSpanParts);
+  Value place = words.add(words.mul(part, own), words.mul(fragment, 2));
+  place = words.add(place, words.rem(token, 2));
+  return words.add(place, words.mul(words.div(token, tokens), tokens));
+}
+
+SmallVector<std::array<Value, 2>> StagedMatmul::loadTokens(State &state, Value start, Type type,
+                                                           int64_t group) {
+  const Division &division = state.division;
+  int64_t groups = portionGroups(), count = division.warpFragments;
+  Words words(builder);
+  start = builder.address(
+      start, words.mul(state.tokenWarp, division.warpFragments * kFragmentTokens * groups * 4));
+  SmallVector<std::array<Value, 2>> loaded;
+  if (ordersFactors(division)) {
+    Value own = words.mul(state.share.part, 2 * kWarpgroupFragments * 4);
+    start = builder.address(start, own);
+    for (int64_t fragment = 0; fragment < count; fragment += 2) {
+      Value four = builder.loadAligned(VectorType::get(4, type),
+                                       builder.address(start, fragment * 2 * 4), 16);
+      for (int64_t i : {0, 2})
+        loaded.push_back({words.part(four, i), words.part(four, i + 1)});
+    }
+    return loaded;
   }
-  return {builder.loadAligned(type, place, 4),
-          builder.loadAligned(type, builder.address(place, groups * 4), 4)};
+  start = builder.address(start, words.mul(state.share.part, 8 * groups));
+  for (int64_t fragment = 0; fragment < count; ++fragment) {
+    Value place = builder.address(start, (fragment * kFragmentTokens * groups + group) * 4);
+    if (groups == 1) {
+      Value two = builder.loadAligned(VectorType::get(2, type), place, 8);
+      loaded.push_back({words.part(two, 0), words.part(two, 1)});
+    } else {
+      loaded.push_back({builder.loadAligned(type, place, 4),
+                        builder.loadAligned(type, builder.address(place, groups * 4), 4)});
+    }
+  }
+  return loaded;
 }
 
 void StagedMatmul::addSpans(State &state, function_ref<Value(int64_t tile)> values, Value inputs,
@@ -137,33 +189,38 @@ void StagedMatmul::addSpans(State &state, function_ref<Value(int64_t tile)> valu
   }
 }
 
-Value StagedMatmul::warpgroupInputs(State &state, Value inputs) {
+Value StagedMatmul::warpgroupInputs(State &state) {
   static_assert(kPortionColumns == kWarpgroupRowBytes);
   constexpr int64_t bytes = kWarpgroupFragments * kFragmentTokens * kWarpgroupRowBytes;
-  return builder.address(inputs, Words(builder).mul(state.tokenWarp, bytes));
+  return builder.address(state.share.staging, Words(builder).mul(state.tokenWarp, bytes));
 }
 
-void StagedMatmul::addSpansTogether(State &state, Value values, Value inputs, int64_t group,
-                                    Values &sums) {
+void StagedMatmul::startSpans(State &state, Value values, Value buffer, int64_t group,
+                              MutableArrayRef<Value> sums) {
   int64_t spans = layout.group / kSpanColumns;
   SmallVector<std::array<Value, 4>> weights;
   for (int64_t span = group * spans; span < (group + 1) * spans; ++span) {
-    CodeWords own = state.readers[0].readStagedInOrder(values, span, state.share.part);
+    CodeWords own =
+        state.readers[0].readStagedInOrder(values, span, state.share.part, multipliesWeights());
     weights.push_back({own.words[0][0], own.words[0][1], own.words[1][0], own.words[1][1]});
   }
-  addWarpgroupProducts(builder, weights, warpgroupInputs(state, inputs), group * spans, sums);
+  startWarpgroupProducts(builder, weights, /*areSigned=*/multipliesWeights(),
+                         warpgroupInputs(state), buffer, group * spans, sums);
 }
 
-void StagedMatmul::multiplyGroup(State &state, Value buffer, int64_t group, Values &results) {
+Value StagedMatmul::withoutFactor(const CodeReader &reader, Value scale) {
+  if (reader.weightFactor() == 1)
+    return scale;
+  return arith::MulFOp::create( // exact: a power of two
+      builder, scale, builder.constant(builder.getF32Type(), 1.0 / reader.weightFactor()));
+}
+
+void StagedMatmul::multiplyGroup(State &state, Value buffer, int64_t group, Values &results,
+                                 function_ref<void()> between) {
   const Division &division = state.division;
   Words words(builder);
   auto at = [&](int64_t place) {
     return builder.address(builder.address(state.share.staging, buffer), place);
-  };
-  auto ofTokens = [&](int64_t place) {
-    Value offset =
-        words.mul(state.tokenWarp, division.warpFragments * kFragmentTokens * portionGroups() * 4);
-    return builder.address(at(place), offset);
   };
   auto ofTile = [&](int64_t place, int64_t tile, int64_t tileBytes) {
     Value offset = words.mul(state.rowWarp, division.warpTiles * tileBytes);
@@ -171,13 +228,16 @@ void StagedMatmul::multiplyGroup(State &state, Value buffer, int64_t group, Valu
   };
   int64_t groups = portionGroups();
 
-  Values sums;
+  bool isPlain = division.usesWarpgroups && multipliesWeights();
+  Values sums; // null: they begin at zero
+  if (isPlain)
+    sums.resize(results.size());
   SmallVector<std::array<Value, 2>> inputSums;
-  for (int64_t fragment = 0; fragment < division.warpFragments; ++fragment)
-    inputSums.push_back(isPruned ? std::array<Value, 2>{builder.int32(0), builder.int32(0)}
-                                 : loadTokens(state, ofTokens(state.places.inputSums),
-                                              builder.getI32Type(), fragment, group));
-  for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
+  if (needsInputSums(division))
+    inputSums = loadTokens(state, at(state.places.inputSums), builder.getI32Type(), group);
+  else if (!isPlain)
+    inputSums.assign(division.warpFragments, {builder.int32(0), builder.int32(0)});
+  for (int64_t tile = 0; !isPlain && tile < division.warpTiles; ++tile) {
     std::array<Value, 2> zeros;
     if (hasGroupZeros()) {
       Value start = ofTile(state.places.zeros, tile, groups * kTileRows);
@@ -196,20 +256,22 @@ void StagedMatmul::multiplyGroup(State &state, Value buffer, int64_t group, Valu
   }
 
   auto values = [&](int64_t tile) { return ofTile(state.places.values, tile, valueBytes()); };
-  if (isPruned && division.usesWarpgroups)
-    addPrunedTogether(state, at(0), group, sums);
+  if (division.usesWarpgroups && isPruned)
+    startPruned(state, buffer, group, sums);
+  else if (division.usesWarpgroups)
+    startSpans(state, values(0), buffer, group, sums);
   else if (isPruned)
     addPruned(state, at(0), group, sums);
-  else if (division.usesWarpgroups)
-    addSpansTogether(state, values(0), at(0), group, sums);
   else
     addSpans(state, values, at(0), group, sums);
+  if (division.usesWarpgroups)
+    waitForProducts(builder, 0, sums);
+  if (between)
+    between();
 
-  SmallVector<std::array<Value, 2>> inputScales;
-  for (int64_t fragment = 0; fragment < division.warpFragments; ++fragment)
-    inputScales.push_back(loadTokens(state, ofTokens(state.places.inputScales),
-                                     builder.getF32Type(), fragment, group));
-  size_t i = 0;
+  SmallVector<std::array<Value, 2>> inputScales =
+      loadTokens(state, at(state.places.inputScales), builder.getF32Type(), group);
+  size_t number = 0; // of a sum
   for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
     std::array<Value, 2> scales, minimums;
     auto ofGroup = [&](int64_t place) {
@@ -219,28 +281,30 @@ void StagedMatmul::multiplyGroup(State &state, Value buffer, int64_t group, Valu
     if (hasGroupScales())
       std::tie(scales[0], scales[1]) =
           reader.scalesAt(ofGroup(state.places.scales), /*invariant=*/false);
+    if (hasGroupScales() && isPlain && !isPruned)
+      for (Value &scale : scales)
+        scale = withoutFactor(reader, scale);
     if (layout.minimums)
       std::tie(minimums[0], minimums[1]) =
           reader.minimumsAt(ofGroup(state.places.minimums), /*invariant=*/false);
     for (auto [fragment, tokens] : llvm::enumerate(inputScales))
       for (int64_t row : {0, 1})
         for (int64_t token : {0, 1}) {
-          Value scale = tokens[token];
+          Value scale = tokens[token], sum = sums[number], &result = results[number];
+          ++number;
           if (layout.minimums) {
-            results[i] = addShiftedSum(sums[i], scales[row], minimums[row],
-                                       inputSums[fragment][token], scale, results[i]);
-            ++i;
+            result = addShiftedSum(sum, scales[row], minimums[row], inputSums[fragment][token],
+                                   scale, result);
             continue;
           }
           if (hasGroupScales())
             scale = arith::MulFOp::create(builder, scales[row], scale);
-          results[i] = addScaledSum(sums[i], scale, results[i]);
-          ++i;
+          result = isPlain ? addPlainSum(sum, scale, result) : addScaledSum(sum, scale, result);
         }
   }
 }
 
-Values StagedMatmul::multiplyPortions(State &state) {
+std::pair<Value, Value> StagedMatmul::portionsOf(State &state) {
   const Division &division = state.division;
   // Warps beyond the last slice have nothing to do.
   Value slice = arith::MinUIOp::create(builder, state.share.slice, builder.int32(division.slices));
@@ -252,13 +316,16 @@ Values StagedMatmul::multiplyPortions(State &state) {
   };
   Value begin = boundary(slice, division.slices);
   Value end = boundary(arith::AddIOp::create(builder, slice, builder.int32(1)), division.slices);
+  return {begin, end};
+}
 
+/// Products by warps that wait for each other's for each portion.
+Values StagedMatmul::multiplyTogether(State &state, Value begin, Value end, Values carried) {
+  const Division &division = state.division;
   int64_t bytes = state.places.end, last = (division.buffers - 1) * bytes;
   for (int64_t i = 0; i < division.portionsAhead(); ++i)
     copyPortion(state.copies, builder.add(begin, i), end,
                 builder.address(state.share.staging, builder.int32(i * bytes)));
-  Values carried(division.warpTiles * division.warpFragments * kFragmentValues,
-                 builder.constant(builder.getF32Type(), 0.0));
   carried.push_back(builder.int32(0));
   carried = builder.loop(begin, end, 1, carried, [&](Value number, ValueRange values) -> Values {
     Values results(values.drop_back());
@@ -277,10 +344,12 @@ Values StagedMatmul::multiplyPortions(State &state) {
     await(state);
     if (!division.fillsAll())
       copyNext(unless(0, last, -bytes));
-    if (isPruned)
-      makeOperands(state, buffer);
+    if (isPruned) {
+      makeOperands(state, builder.address(state.share.staging, buffer));
+      waitForSlice(state);
+    }
     for (int64_t group = 0; group < portionGroups(); ++group)
-      multiplyGroup(state, buffer, group, results);
+      multiplyGroup(state, buffer, group, results, nullptr);
     if (division.fillsAll()) {
       NVVM::SyncWarpOp::create(builder, builder.int32(-1));
       copyNext(buffer);
@@ -289,23 +358,37 @@ Values StagedMatmul::multiplyPortions(State &state) {
     return results;
   });
   carried.pop_back();
+  return carried;
+}
+
+Values StagedMatmul::multiplyPortions(State &state) {
+  const Division &division = state.division;
+  auto [begin, end] = portionsOf(state);
+  Values sums(division.warpTiles * division.warpFragments * kFragmentValues,
+              builder.constant(builder.getF32Type(), 0.0));
+  sums = division.partsWays ? multiplyPartedPortions(state, begin, end, sums)
+                            : multiplyTogether(state, begin, end, sums);
   if (layout.perRow) {
     int64_t perTile = division.warpFragments * kFragmentValues;
     for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
       auto [first, second] = state.readers[tile].loadScales(builder.index(0));
+      if (division.usesWarpgroups && multipliesWeights() && !isPruned) {
+        first = withoutFactor(state.readers[tile], first);
+        second = withoutFactor(state.readers[tile], second);
+      }
       for (int64_t i = 0; i < perTile; ++i) {
-        Value &result = carried[tile * perTile + i];
+        Value &result = sums[tile * perTile + i];
         result = arith::MulFOp::create(builder, result, i % kFragmentValues < 2 ? first : second);
       }
     }
   }
-  return carried;
+  return sums;
 }
 
 void StagedMatmul::emitBlock(const TokenBlock &block) {
   Division division = divide(block.count);
   Words words(builder);
-  State state{block, division, place(division), {}, {}, {}, {}, {}, {}};
+  State state{block, division, place(division), {}, {}, {}, {}, {}, {}, {}, {}};
   int64_t bytes = sliceBytes(division);
   int64_t tileSums = block.count * kTokenBytes;
   // The sums come where the copies were.
@@ -322,6 +405,7 @@ void StagedMatmul::emitBlock(const TokenBlock &block) {
   state.tokenWarp = words.div(inSlice, division.rowWarps());
   auto emitSlots = [&](Value firstSlot) {
     state.copies.clear();
+    state.prunedCopies.clear();
     state.readers.clear();
     state.rowZeros.clear();
     Value firstTile = words.mul(state.rowWarp, division.warpTiles);

@@ -127,7 +127,9 @@ Value MatmulEmitter::pieceOf(Value slot) {
 
 Value MatmulEmitter::tileOf(Value slot) {
   Value piece = pieceOf(slot);
-  piece = arith::MinUIOp::create(builder, piece, builder.index(pieces() - 1));
+  // Numbers of slots that are no power of two are rounded up.
+  if (pieces() % rowTiles != 0 || !llvm::isPowerOf2_64(slots()))
+    piece = arith::MinUIOp::create(builder, piece, builder.index(pieces() - 1));
   if (parts() == 1)
     return piece;
   Value head = arith::DivUIOp::create(builder, piece, builder.index(apart()));

@@ -9,8 +9,9 @@ using namespace stc;
 using namespace stc::gpu;
 
 /// Copies of `bytes` of each portion of each slot's tile, which begin `offset` behind the tile.
-void StagedMatmul::findTileCopies(State &state, Value firstSlot, int64_t offset, int64_t bytes,
-                                  int64_t place, bool areValues) {
+void StagedMatmul::findTileCopies(State &state, SmallVectorImpl<PortionCopy> &copies,
+                                  Value firstSlot, int64_t offset, int64_t bytes, int64_t place,
+                                  bool areValues) {
   Words words(builder);
   int64_t threads = sliceThreads(state), perTile = bytes / kCopyBytes;
   int64_t count = state.division.atOnce * perTile;
@@ -38,7 +39,7 @@ void StagedMatmul::findTileCopies(State &state, Value firstSlot, int64_t offset,
       if (isNew)
         from = fromOf(words.add(tile, skipped), inTile);
       int64_t more = rest + (tilesFollow() ? skipped * geometry.tileBytes : 0);
-      state.copies.push_back({from, more, to, skipped * bytes + rest, kCopyBytes, bytes, Value()});
+      copies.push_back({from, more, to, skipped * bytes + rest, kCopyBytes, bytes, Value()});
     }
     return;
   }
@@ -49,8 +50,7 @@ void StagedMatmul::findTileCopies(State &state, Value firstSlot, int64_t offset,
       number = arith::MinUIOp::create(builder, number, builder.int32(count - 1));
     Value tile = words.div(number, perTile);
     Value inTile = words.mul(words.rem(number, perTile), kCopyBytes);
-    state.copies.push_back(
-        {fromOf(tile, inTile), 0, toOf(tile, inTile), 0, kCopyBytes, bytes, exists});
+    copies.push_back({fromOf(tile, inTile), 0, toOf(tile, inTile), 0, kCopyBytes, bytes, exists});
   }
 }
 
@@ -76,8 +76,16 @@ void StagedMatmul::findTokenCopies(State &state, unsigned input, int64_t bytes, 
     inToken = words.flip(inToken, words.mul(words.rem(token, 2), kSparseColumns));
   else if (areCodes && !areShared) // four tokens' 32 bytes of a span are in different banks
     inToken = words.flip(inToken, words.mul(words.rem(token, 4), 2 * kCopyBytes));
-  Value to = areShared ? warpgroupPlace(builder, token, piece)
-                       : words.add(words.mul(token, bytes), inToken);
+  Value to;
+  if (areShared) {
+    to = warpgroupPlace(builder, token, piece);
+  } else {
+    assert((areCodes || atOnce % (kWarpgroupFragments * kFragmentTokens) == 0 || tokens <= atOnce ||
+            !ordersFactors(state.division)) &&
+           "copies are known distances apart");
+    Value number = areCodes ? token : factorPlace(state.division, token);
+    to = words.add(words.mul(number, bytes), inToken);
+  }
   to = words.add(to, place);
   for (int64_t first = 0; first < tokens; first += atOnce) {
     Value exists;
@@ -95,17 +103,21 @@ void StagedMatmul::findCopies(State &state, Value firstSlot) {
   findTokenCopies(state, 0, kPortionColumns, kCopyBytes, 0, true);
   int64_t pieceBytes = std::min(bytes, kCopyBytes);
   findTokenCopies(state, 1, bytes, pieceBytes, places.inputScales, false);
-  if (!isPruned)
+  if (needsInputSums(state.division))
     findTokenCopies(state, 2, bytes, pieceBytes, places.inputSums, false);
-  findTileCopies(state, firstSlot, geometry.valuesOffset, valueBytes(), places.values, true);
+  SmallVectorImpl<PortionCopy> &apart =
+      keepsApart(state.division) ? state.prunedCopies : state.copies;
+  findTileCopies(state, apart, firstSlot, geometry.valuesOffset, valueBytes(), places.values, true);
   if (isPruned)
-    findTileCopies(state, firstSlot, geometry.masksOffset, maskBytes(), places.masks, false);
+    findTileCopies(state, apart, firstSlot, geometry.masksOffset, maskBytes(), places.masks, false);
   if (hasGroupScales())
-    findTileCopies(state, firstSlot, geometry.scalesOffset, 2 * rows, places.scales, false);
+    findTileCopies(state, state.copies, firstSlot, geometry.scalesOffset, 2 * rows, places.scales,
+                   false);
   if (hasGroupZeros())
-    findTileCopies(state, firstSlot, geometry.zerosOffset, rows, places.zeros, false);
+    findTileCopies(state, state.copies, firstSlot, geometry.zerosOffset, rows, places.zeros, false);
   if (layout.minimums)
-    findTileCopies(state, firstSlot, geometry.minimumsOffset, 2 * rows, places.minimums, false);
+    findTileCopies(state, state.copies, firstSlot, geometry.minimumsOffset, 2 * rows,
+                   places.minimums, false);
 }
 
 /// Waits for the portion that is next, and until no thread of the slice reads the one before any

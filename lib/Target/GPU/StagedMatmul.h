@@ -19,6 +19,14 @@ constexpr int64_t kWarpTiles = 2, kWarpFragments = 4;
 constexpr int64_t kMostSlots = 8;
 /// Portions of a slice in shared memory: one that is multiplied, the others on their way.
 constexpr int64_t kFewestBuffers = 2, kMostBuffers = 4;
+/// Warpgroups of a block. Where they part ways, each has barriers for even and odd portions, behind
+/// those of slices.
+constexpr int64_t kBlockWarpgroups = 4;
+/// How many portions before a portion is multiplied by warpgroups that part ways it is copied.
+constexpr int64_t kPartedAhead = 2;
+/// Operands of portions of a 2:4 matrix that are kept then: of one that is multiplied, and of the
+/// next.
+constexpr int64_t kPartedOperands = 2;
 /// Columns of an instruction that leaves out what a 2:4 matrix does not store, and how many of
 /// those a portion has.
 constexpr int64_t kSparseColumns = 2 * kSpanColumns;
@@ -62,6 +70,12 @@ private:
     int64_t tokenWarps, slices, buffers; // slices: 0 where shared memory is too small
     /// Whether four warps multiply together, whose row tiles follow each other.
     bool usesWarpgroups;
+    /// Whether warpgroups of a slice go on without waiting for each other's products: while one
+    /// finishes sums, others multiply.
+    bool partsWays;
+    /// Whether there is a buffer more than then must be: others need not be done with a portion
+    /// when a warpgroup begins with the next.
+    bool isSpare() const { return buffers > kPartedAhead + 1; }
     int64_t rowWarps() const { return atOnce / warpTiles; }
     int64_t sliceWarps() const { return rowWarps() * tokenWarps; }
     /// Whether copies are on their way to all buffers: to the one that was just read as soon as a
@@ -69,10 +83,12 @@ private:
     /// copy to the buffer before.
     bool fillsAll() const { return sliceWarps() == 1; }
     int64_t portionsAhead() const { return fillsAll() ? buffers : buffers - 1; }
+    int64_t warpgroups() const { return sliceWarps() / kWarpgroupWarps; }
   };
   /// Where the parts of a portion lie in a buffer.
   struct Places {
     int64_t values, masks, inputScales, inputSums, scales, zeros, minimums, end;
+    int64_t apart; // bytes of values and masks that are kept apart
   };
   struct State {
     const TokenBlock &block;
@@ -81,8 +97,10 @@ private:
     Share share;
     Value rowWarp, tokenWarp; // i32, in the slice
     llvm::SmallVector<PortionCopy> copies;
-    llvm::SmallVector<CodeReader> readers; // of the warp's tiles
+    llvm::SmallVector<PortionCopy> prunedCopies; // of what is kept apart
+    llvm::SmallVector<CodeReader> readers;       // of the warp's tiles
     llvm::SmallVector<std::array<Value, 2>> rowZeros;
+    Value operands; // i32: where the portion's are, of those of a 2:4 matrix
   };
 
   Division divide(int64_t tokens) const;
@@ -90,17 +108,29 @@ private:
   int64_t alignmentGap() const {
     return builder.getTarget().hasWarpgroupMma ? kWarpgroupAlignment - kBarrierBytes : 0;
   }
+  /// Sets a division among warpgroups, if there is one.
+  bool divideWarpgroups(Division &division) const;
   /// Whether shared memory has room for so many slices; sets what follows from them.
   bool fit(Division &division, int64_t slices) const;
   Places place(const Division &division) const;
   /// Bytes of a slice: its buffers, and behind them operands.
   int64_t sliceBytes(const Division &division) const {
-    int64_t bytes = division.buffers * place(division).end + operandBytes(division);
+    int64_t bytes = division.buffers * place(division).end + prunedBytes(division);
     return division.usesWarpgroups ? llvm::alignTo(bytes, kWarpgroupAlignment) : bytes;
   }
   /// Bytes of the operands of a portion of a 2:4 matrix.
   int64_t operandBytes(const Division &division) const {
     return isPruned ? division.atOnce * kPortionPairs * kUnitBytes : 0;
+  }
+  /// Whether values and masks of a 2:4 matrix have buffers of their own, as operands are made of
+  /// them one portion before those are multiplied.
+  bool keepsApart(const Division &division) const { return isPruned && division.partsWays; }
+  static constexpr int64_t kApartBuffers = kPartedAhead + 1;
+  /// Bytes of operands, and of values and masks that are kept apart, which follow those.
+  int64_t prunedBytes(const Division &division) const {
+    if (!keepsApart(division))
+      return operandBytes(division);
+    return kPartedOperands * operandBytes(division) + kApartBuffers * place(division).apart;
   }
   void emitBlock(const TokenBlock &block) override;
   Values multiply(const Share &, const TokenBlock &) override {
@@ -114,6 +144,12 @@ private:
   }
   int64_t maskBytes() const { return kPortionColumns * kTileRows / 8; }
   bool hasGroupScales() const { return !layout.perRow; }
+  /// Whether products of codes are corrected by activations' sums.
+  bool needsInputSums(const Division &division) const {
+    return !isPruned && !(division.usesWarpgroups && multipliesWeights());
+  }
+  /// Whether warpgroups multiply weights: signed bytes, without a correction by activations' sums.
+  bool multipliesWeights() const { return isPruned || !layout.isShifted(); }
   bool hasGroupZeros() const { return layout.asymmetric && !layout.perRow; }
   /// Groups of a span of columns: two where they have 16 columns.
   int64_t groupsOfSpan() const { return std::max<int64_t>(1, kSpanColumns / layout.group); }
@@ -123,8 +159,8 @@ private:
   }
   void findTokenCopies(State &state, unsigned input, int64_t bytes, int64_t pieceBytes,
                        int64_t place, bool areCodes);
-  void findTileCopies(State &state, Value firstSlot, int64_t offset, int64_t bytes, int64_t place,
-                      bool areValues);
+  void findTileCopies(State &state, llvm::SmallVectorImpl<PortionCopy> &copies, Value firstSlot,
+                      int64_t offset, int64_t bytes, int64_t place, bool areValues);
   void findCopies(State &state, Value firstSlot);
   /// Starts to copy portion `number` (index) of a slice that ends before `end` to the buffer at
   /// `buffer` (i32).
@@ -132,22 +168,39 @@ private:
   /// Waits for the threads of the slice.
   void waitForSlice(State &state);
   Values multiplyPortions(State &state);
-  void multiplyGroup(State &state, Value buffer, int64_t group, Values &results);
-  /// Adds the products of a group to `sums`, of the portion at `values` and `inputs`: by warps of
-  /// their own, or by warpgroups.
+  Values multiplyTogether(State &state, Value begin, Value end, Values sums);
+  /// The same of warpgroups that part ways.
+  Values multiplyPartedPortions(State &state, Value begin, Value end, Values sums);
+  /// [begin, end) (index) of the portions of the slice.
+  std::pair<Value, Value> portionsOf(State &state);
+  /// Arrives where the other warpgroups of the slice wait, or waits there for all, for portion
+  /// `number` (index).
+  void arrive(State &state, Value number);
+  void waitForOthers(State &state, Value number);
+  Value partedBarrier(State &state, Value number);
+  /// Adds the products of a group to `results`. `between`: what is done between its products and
+  /// what follows them, where warpgroups multiply.
+  void multiplyGroup(State &state, Value buffer, int64_t group, Values &results,
+                     llvm::function_ref<void()> between);
+  /// The scale of weights of a dense layout that warpgroups multiply.
+  Value withoutFactor(const CodeReader &reader, Value scale);
+  /// Adds the products of a group to `sums`, of the portion at `values` and `inputs`, by warps of
+  /// their own; or starts them, by warpgroups.
   void addSpans(State &state, llvm::function_ref<Value(int64_t tile)> values, Value inputs,
                 int64_t group, Values &sums);
-  void addSpansTogether(State &state, Value values, Value inputs, int64_t group, Values &sums);
-  /// Where the first token of the warpgroup begins, of those at `inputs`.
-  Value warpgroupInputs(State &state, Value inputs);
+  void startSpans(State &state, Value values, Value buffer, int64_t group,
+                  llvm::MutableArrayRef<Value> sums);
+  /// Where the first token of the warpgroup begins in the first buffer.
+  Value warpgroupInputs(State &state);
   /// The same of a 2:4 matrix, whose operands are made.
   void addPruned(State &state, Value inputs, int64_t group, Values &sums);
-  void addPrunedTogether(State &state, Value inputs, int64_t group, Values &sums);
-  /// Makes operands of the portion in the buffer at `buffer` (i32), which is there.
-  void makeOperands(State &state, Value buffer);
+  void startPruned(State &state, Value buffer, int64_t group, llvm::MutableArrayRef<Value> sums);
+  /// Makes operands of the portion whose values and masks are at `start`, and there.
+  void makeOperands(State &state, Value start);
   /// Those of unit `unit` (i32) of them: 64 columns of a row tile.
-  void makeUnit(State &state, Value buffer, Value unit);
+  void makeUnit(State &state, Value start, Value unit);
   Value placesOf(State &state, Value masks);
+  /// Where operands of unit `unit` begin.
   Value unitPlace(State &state, Value unit);
   /// A lane's operands of pair `pair` of the warp's tile `tile`: its weights, and their places.
   std::pair<std::array<Value, 4>, Value> loadUnit(State &state, int64_t tile, int64_t pair);
@@ -155,9 +208,15 @@ private:
   /// so that `makeUnit` finds them in different banks; this bit of an offset changes with another.
   Value prunedPlace(const Division &division, Value offset);
   int64_t exchangedBit(const Division &division) const;
-  /// A value of each of this thread's two tokens of a group of tokens.
-  std::array<Value, 2> loadTokens(State &state, Value start, Type type, int64_t fragment,
-                                  int64_t group);
+  /// A value of each of this thread's two tokens of its warp's fragments, of those at `start`.
+  llvm::SmallVector<std::array<Value, 2>> loadTokens(State &state, Value start, Type type,
+                                                     int64_t group);
+  /// Whether tokens' scales and sums are kept in the order in which threads have tokens.
+  bool ordersFactors(const Division &division) const {
+    return division.usesWarpgroups && portionGroups() == 1;
+  }
+  /// The number (i32) of the place of token `token` among those.
+  Value factorPlace(const Division &division, Value token);
 
   /// Operands of a unit: four words of each lane, and behind those one with the places of weights.
   static constexpr int64_t kUnitWords = 4, kUnitBytes = 32 * (kUnitWords + 1) * 4;

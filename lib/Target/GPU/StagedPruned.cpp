@@ -17,10 +17,11 @@ using namespace stc::gpu;
 /// Bytes of the mask of a step, and of the values of one that shares them with no other.
 constexpr int64_t kMaskBytes = 8, kPrunedStepBytes = 2 * kTileRows;
 
-/// Where operands of unit `unit` begin.
 Value StagedMatmul::unitPlace(State &state, Value unit) {
   Words words(builder);
   Value place = words.add(words.mul(unit, kUnitBytes), state.division.buffers * state.places.end);
+  if (state.operands)
+    place = words.add(place, state.operands);
   return builder.address(state.share.staging, place);
 }
 
@@ -72,11 +73,10 @@ Value StagedMatmul::prunedPlace(const Division &division, Value offset) {
   return words.flip(offset, words.both(words.right(offset, distance), bit));
 }
 
-void StagedMatmul::makeUnit(State &state, Value buffer, Value unit) {
+void StagedMatmul::makeUnit(State &state, Value start, Value unit) {
   Words words(builder);
   Value part = state.share.part, half = words.div(part, 2), odd = words.rem(part, 2);
   Value tile = words.div(unit, kPortionPairs), pair = words.rem(unit, kPortionPairs);
-  Value start = builder.address(state.share.staging, buffer);
   auto ofUnit = [&](int64_t place, int64_t tileBytes) {
     Value offset =
         words.add(words.mul(tile, tileBytes), words.mul(pair, tileBytes / kPortionPairs));
@@ -95,8 +95,8 @@ void StagedMatmul::makeUnit(State &state, Value buffer, Value unit) {
   Value place = prunedPlace(state.division, offset);
   auto load = [&](int64_t more) {
     int64_t exchanged = more & bit;
-    Value start = builder.address(values, words.flip(place, exchanged));
-    return words.load(builder.address(start, more - exchanged), 1, false);
+    Value from = builder.address(values, words.flip(place, exchanged));
+    return words.load(builder.address(from, more - exchanged), 1, false);
   };
   Value operands[kUnitWords];
   for (int64_t h : {0, 1}) {
@@ -129,19 +129,18 @@ void StagedMatmul::makeUnit(State &state, Value buffer, Value unit) {
                        builder.address(to, words.mul(state.share.lane, 4 * (kUnitWords - 1))), 16);
 }
 
-void StagedMatmul::makeOperands(State &state, Value buffer) {
+void StagedMatmul::makeOperands(State &state, Value start) {
   Words words(builder);
   int64_t units = state.division.atOnce * kPortionPairs, warps = state.division.sliceWarps();
   Value warp = words.div(state.share.number, builder.getTarget().warpThreads);
   for (int64_t first = 0; first < units; first += warps) {
     Value unit = words.add(warp, first);
-    auto make = [&] { makeUnit(state, buffer, unit); };
+    auto make = [&] { makeUnit(state, start, unit); };
     if (units - first < warps)
       builder.ifThen(words.isBelow(unit, units), make);
     else
       make();
   }
-  waitForSlice(state);
 }
 
 std::pair<std::array<Value, 4>, Value> StagedMatmul::loadUnit(State &state, int64_t tile,
@@ -188,7 +187,8 @@ void StagedMatmul::addPruned(State &state, Value inputs, int64_t group, Values &
   }
 }
 
-void StagedMatmul::addPrunedTogether(State &state, Value inputs, int64_t group, Values &sums) {
+void StagedMatmul::startPruned(State &state, Value buffer, int64_t group,
+                               MutableArrayRef<Value> sums) {
   int64_t pairs = layout.group / kSparseColumns;
   SmallVector<std::array<Value, 4>> weights;
   Values places;
@@ -197,5 +197,6 @@ void StagedMatmul::addPrunedTogether(State &state, Value inputs, int64_t group, 
     weights.push_back(own);
     places.push_back(ownPlaces);
   }
-  addWarpgroupPruned(builder, weights, places, warpgroupInputs(state, inputs), group * pairs, sums);
+  startWarpgroupPruned(builder, weights, places, warpgroupInputs(state), buffer, group * pairs,
+                       sums);
 }

@@ -188,7 +188,8 @@ void StagedWide::prepare(State &state, Value buffer, ValueRange ahead, Value pla
   auto two = VectorType::get(2, builder.getI32Type());
   Value inChunk = words.mul(words.rem(state.share.part, 2), 8);
   for (int64_t span = 0; span < kSpans; ++span) {
-    CodeWords codes = state.readers.front().readStagedInOrder(weights, span, state.share.part);
+    CodeWords codes = state.readers.front().readStagedInOrder(weights, span, state.share.part,
+                                                              /*asWeights=*/false);
     Factors factors = factorsOf(ahead, 0, span);
     for (int64_t row : {0, 1}) {
       Value inTile = words.add(words.mul(state.share.rowPair, 2), row);

@@ -11,6 +11,8 @@ using namespace stc;
 using namespace stc::gpu;
 
 constexpr int64_t kFloatBytes = sizeof(float);
+/// Only of so many bytes copies pass by the first cache.
+constexpr int64_t kWholeBytes = 16;
 constexpr double kFloatOfBits = 12582912.0; // kFloatBits
 
 int64_t TensorMatmul::slotsAtOnce() const {
@@ -24,10 +26,7 @@ void TensorMatmul::copyPortion(ArrayRef<PortionCopy> copies, Value number, Value
 }
 
 void TensorMatmul::startCopies(ArrayRef<PortionCopy> copies, Value number, Value end, Value start) {
-  // Only of 16 bytes copies pass by the first cache.
-  constexpr int64_t wholeBytes = 16;
-  Value exists = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, number, end);
-  builder.ifThen(exists, [&] {
+  auto emitAll = [&] {
     for (const PortionCopy &copy : copies) {
       auto emit = [&] {
         // Distances that are known become part of the instruction.
@@ -35,8 +34,8 @@ void TensorMatmul::startCopies(ArrayRef<PortionCopy> copies, Value number, Value
         NVVM::CpAsyncOp::create(builder,
                                 builder.address(builder.address(start, copy.to), copy.toMore),
                                 builder.address(from, copy.fromMore), copy.bytes,
-                                copy.bytes == wholeBytes ? NVVM::LoadCacheModifierKind::CG
-                                                         : NVVM::LoadCacheModifierKind::CA,
+                                copy.bytes == kWholeBytes ? NVVM::LoadCacheModifierKind::CG
+                                                          : NVVM::LoadCacheModifierKind::CA,
                                 Value());
       };
       if (copy.exists)
@@ -44,7 +43,10 @@ void TensorMatmul::startCopies(ArrayRef<PortionCopy> copies, Value number, Value
       else
         emit();
     }
-  });
+  };
+  if (!end)
+    return emitAll();
+  builder.ifThen(arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, number, end), emitAll);
 }
 
 std::pair<Value, Value> TensorMatmul::sliceOf(Value slice, int64_t count) {
@@ -145,6 +147,11 @@ Value TensorMatmul::addScaledSum(Value sum, Value scale, Value result) {
   return builder.multiplyAdd(floatOf(builder, sum), scale, result);
 }
 
+Value TensorMatmul::addPlainSum(Value sum, Value scale, Value result) {
+  sum = arith::SIToFPOp::create(builder, builder.getF32Type(), sum);
+  return builder.multiplyAdd(sum, scale, result);
+}
+
 Value TensorMatmul::addShiftedSum(Value sum, Value weightScale, Value minimum, Value inputSum,
                                   Value inputScale, Value result) {
   Value scaled = arith::MulFOp::create(builder, floatOf(builder, sum), weightScale);
@@ -200,39 +207,52 @@ void TensorMatmul::finishSlots(Value first, int64_t atOnce, int64_t sliceCount,
                                const TokenBlock &block, Value sums) {
   int64_t units = atOnce / parts();
   bool isWithin = slots() % atOnce == 0;
-  builder.forThreads(units * block.count * kTileRows, [&](Value number) {
+  // A thread has the same row of several units, whose results are known distances apart; not where
+  // there is much to do for each.
+  bool isMuch = op.getGate() || op.getCos() || sliceCount > 1;
+  int64_t together = isMuch ? 1 : units;
+  builder.forThreads(units / together * block.count * kTileRows, [&](Value number) {
     Value row = arith::RemUIOp::create(builder, number, builder.index(kTileRows));
     Value rest = arith::DivUIOp::create(builder, number, builder.index(kTileRows));
     Value token = arith::RemUIOp::create(builder, rest, builder.index(block.count));
-    Value unit = arith::DivUIOp::create(builder, rest, builder.index(block.count));
-    Value inBatch = builder.mul(unit, parts()), slot = builder.add(first, inBatch);
-    Value exists = existsSlot(slot, isWithin);
-    if (block.present) {
-      Value isPresent = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult,
-                                              builder.toI32(token), block.present);
-      exists = exists ? arith::AndIOp::create(builder, exists, isPresent).getResult() : isPresent;
-    }
-    auto add = [&] {
-      Values results;
-      for (int64_t part = 0; part < parts(); ++part) {
-        Value place = builder.mul(builder.add(inBatch, part), block.count);
-        place = builder.mul(builder.add(place, token), kTokenBytes);
-        place = builder.add(place, builder.mul(row, kFloatBytes));
-        Value start = builder.address(sums, builder.toI32(place)), sum;
-        for (int64_t slice = 0; slice < sliceCount; ++slice) {
-          Value own = builder.loadAligned(
-              builder.getF32Type(),
-              builder.address(start, slice * atOnce * block.count * kTokenBytes), kFloatBytes);
-          sum = sum ? arith::AddFOp::create(builder, sum, own).getResult() : own;
+    Value firstUnit = arith::DivUIOp::create(builder, rest, builder.index(block.count));
+    firstUnit = builder.mul(firstUnit, together);
+    // Where the thread's sum of a slot is, behind `sums`.
+    Value start = builder.mul(builder.mul(firstUnit, parts()), block.count);
+    start = builder.mul(builder.add(start, token), kTokenBytes);
+    start = builder.address(sums, builder.toI32(builder.add(start, builder.mul(row, kFloatBytes))));
+    auto finishUnit = [&](int64_t more) {
+      Value inBatch = builder.mul(builder.add(firstUnit, more), parts());
+      Value slot = builder.add(first, inBatch);
+      auto add = [&] {
+        Values results;
+        for (int64_t part = 0; part < parts(); ++part) {
+          Value sum;
+          for (int64_t slice = 0; slice < sliceCount; ++slice) {
+            int64_t number = slice * atOnce + more * parts() + part;
+            Value own = builder.loadAligned(
+                builder.getF32Type(), builder.address(start, number * block.count * kTokenBytes),
+                kFloatBytes);
+            sum = sum ? arith::AddFOp::create(builder, sum, own).getResult() : own;
+          }
+          results.push_back(sum);
         }
-        results.push_back(sum);
-      }
-      finish(Result{slot, row, builder.add(block.first, token), results});
+        finish(Result{slot, row, builder.add(block.first, token), results});
+      };
+      if (Value exists = existsSlot(slot, isWithin))
+        builder.ifThen(exists, add);
+      else
+        add();
     };
-    if (exists)
-      builder.ifThen(exists, add);
-    else
-      add();
+    auto finishUnits = [&] {
+      for (int64_t more = 0; more < together; ++more)
+        finishUnit(more);
+    };
+    if (!block.present)
+      return finishUnits();
+    builder.ifThen(arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, builder.toI32(token),
+                                         block.present),
+                   finishUnits);
   });
 }
 

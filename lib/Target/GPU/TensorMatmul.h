@@ -82,7 +82,7 @@ protected:
   /// Starts the copies of portion `number` (index) to the buffer at `start`, as one group, which is
   /// empty where `number` is not below `end`.
   void copyPortion(llvm::ArrayRef<PortionCopy> copies, Value number, Value end, Value start);
-  /// The same without making a group of them.
+  /// The same without making a group of them. `end` may be null: portion `number` exists.
   void startCopies(llvm::ArrayRef<PortionCopy> copies, Value number, Value end, Value start);
   /// [begin, end) (index) of the share of `count` pieces that a slice has.
   std::pair<Value, Value> sliceOf(Value slice, int64_t count);
@@ -101,6 +101,8 @@ protected:
                          llvm::MutableArrayRef<Value> sums);
   /// result + sum * scale, of a sum (i32) of a group that was started from kFloatBits.
   Value addScaledSum(Value sum, Value scale, Value result);
+  /// The same of a sum that was started from zero.
+  Value addPlainSum(Value sum, Value scale, Value result);
   /// result + (sum * weightScale + minimum * inputSum) * inputScale, of such a sum. `inputSum`
   /// (i32) is the group's sum of activations times the layout's factor, -1.
   Value addShiftedSum(Value sum, Value weightScale, Value minimum, Value inputSum, Value inputScale,

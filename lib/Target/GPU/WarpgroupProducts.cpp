@@ -26,32 +26,40 @@ Value stc::gpu::warpgroupPlace(BlockBuilder &builder, Value token, Value chunk) 
   return words.add(words.mul(token, kWarpgroupRowBytes), words.mul(flipped, kChunkBytes));
 }
 
-/// The descriptor (i64) of a matrix that begins at `start`: its address, from bit 16 on the
-/// distance along the rows or columns that lie together and from bit 32 on across them, all in
-/// units of 16 bytes, and on top how chunks are exchanged.
-static Value describe(BlockBuilder &builder, Value start, uint64_t along, uint64_t across,
-                      uint64_t exchanged) {
-  uint64_t order = exchanged << 62 | across / kChunkBytes << 32 | along / kChunkBytes << 16;
+/// How a matrix lies in shared memory. `lower` (i32): the lower word of its descriptor, with its
+/// address and from bit 16 on the distance along the rows or columns that lie together; `upper`:
+/// the other word, with the distance across them and on top how chunks are exchanged. All are in
+/// units of 16 bytes.
+struct Description {
+  Value lower;
+  uint32_t upper;
+};
+
+/// Of a matrix that begins `offset` (i32, null: 0) bytes behind `start`: what depends on that alone
+/// is computed once for all of them.
+static Description describe(BlockBuilder &builder, Value start, Value offset, uint32_t along,
+                            uint32_t across, uint32_t exchanged) {
   Words words(builder);
   Value address = LLVM::PtrToIntOp::create(builder, builder.getI32Type(), start);
   address = words.right(words.both(address, 0x3FFFF), 4);
-  Value wide = arith::ExtUIOp::create(builder, builder.getI64Type(), address);
-  return arith::OrIOp::create(builder, wide,
-                              builder.constant(builder.getI64Type(), static_cast<int64_t>(order)));
+  address = words.add(address, along / kChunkBytes << 16);
+  if (offset)
+    address = words.add(address, words.right(offset, 4));
+  return {address, exchanged << 30 | across / uint32_t(kChunkBytes)};
 }
 
-/// Of tokens, the first of which begins at `start`: from eight of them to the next, and chunks of
-/// 128 bytes are exchanged. (The distance along a token is not used: it has one.)
-static Value describeInputs(BlockBuilder &builder, Value start) {
-  constexpr uint64_t ofEight = kFragmentRows * kWarpgroupRowBytes, in128Bytes = 1;
-  return describe(builder, start, kChunkBytes, ofEight, in128Bytes);
+/// Of tokens, the first of which begins there: from eight of them to the next, and chunks of 128
+/// bytes are exchanged. (The distance along a token is not used: it has one.)
+static Description describeInputs(BlockBuilder &builder, Value start, Value offset = Value()) {
+  constexpr uint32_t ofEight = kFragmentRows * kWarpgroupRowBytes, in128Bytes = 1;
+  return describe(builder, start, offset, kChunkBytes, ofEight, in128Bytes);
 }
 
 /// Of weights, of which 16 rows of a column lie together: from such rows to the next, and from
 /// eight columns to the next, whose chunks are exchanged as those of 32 bytes.
-static Value describeWeights(BlockBuilder &builder, Value start, int64_t tileBytes) {
-  constexpr uint64_t in32Bytes = 3;
-  return describe(builder, start, uint64_t(tileBytes), kHalfStepBytes / 2, in32Bytes);
+static Description describeWeights(BlockBuilder &builder, Value start, int64_t tileBytes) {
+  constexpr uint32_t in32Bytes = 3;
+  return describe(builder, start, Value(), uint32_t(tileBytes), kHalfStepBytes / 2, in32Bytes);
 }
 
 /// "{$first, ..., $last}" of `count` operands.
@@ -65,18 +73,24 @@ static std::string operands(int64_t first, int64_t count) {
 /// What wgmma multiplies: its shape and types, what follows its operands, and the bytes that a span
 /// of columns takes of a token.
 struct WarpgroupInstruction {
-  const char *name, *scales = "";
+  std::string name;
+  const char *scales = "";
   int64_t spanBytes = kSpanBytes;
 };
 
-/// A piece of text that reads operands and changes sums. The compiler must not touch the sums while
-/// it runs.
+/// A piece of text that reads operands and changes sums, or makes them where they are null. The
+/// compiler must not touch the sums while it runs.
 class ProductText {
 public:
-  ProductText(BlockBuilder &builder, MutableArrayRef<Value> sums) : builder(builder), sums(sums) {
+  ProductText(BlockBuilder &builder, Type type, MutableArrayRef<Value> sums)
+      : builder(builder), type(type), sums(sums) {
+    // Results that are no arguments have registers of their own.
     for (size_t i = 0; i < sums.size(); ++i)
-      absl::StrAppend(&constraints, i == 0 ? "" : ",", sums[0].getType().isF32() ? "=f" : "=r");
+      absl::StrAppend(&constraints, i == 0 ? "=" : ",=", makesSums() ? "&" : "",
+                      type.isF32() ? "f" : "r");
   }
+
+  bool makesSums() const { return !sums.empty() && !sums[0]; }
 
   /// The number of a new operand.
   int64_t take(Value argument, absl::string_view constraint) {
@@ -87,12 +101,13 @@ public:
 
   /// Puts the text there.
   void emit(const std::string &text) {
-    for (auto [i, sum] : llvm::enumerate(sums))
-      take(sum, absl::StrCat(i));
+    if (!makesSums())
+      for (auto [i, sum] : llvm::enumerate(sums))
+        take(sum, absl::StrCat(i));
     Type result;
     if (!sums.empty())
       result = LLVM::LLVMStructType::getLiteral(builder.getContext(),
-                                                SmallVector<Type>(sums.size(), sums[0].getType()));
+                                                SmallVector<Type>(sums.size(), type));
     auto code = LLVM::InlineAsmOp::create(
         builder, result ? TypeRange(result) : TypeRange(), arguments, text, constraints,
         /*has_side_effects=*/true, /*is_align_stack=*/false, LLVM::tailcallkind::TailCallKind::None,
@@ -103,29 +118,36 @@ public:
 
 private:
   BlockBuilder &builder;
+  Type type;
   MutableArrayRef<Value> sums;
   Values arguments;
   std::string constraints;
 };
 
-constexpr char kBegin[] = "{\n.reg .pred adds;\n.reg .b64 weights, inputs;\n"
-                          "setp.eq.u32 adds, 0, 0;\n"
+constexpr char kBegin[] = "{\n.reg .pred adds, begins;\n.reg .b32 place;\n"
+                          ".reg .b64 weights, inputs;\n"
+                          "setp.eq.u32 adds, 0, 0;\nsetp.eq.u32 begins, 0, 1;\n"
                           "wgmma.fence.sync.aligned;\n";
-constexpr char kCommit[] = "wgmma.commit_group.sync.aligned;\n";
+constexpr char kEnd[] = "wgmma.commit_group.sync.aligned;\n}";
 
-/// "wgmma.wait_group" until at most `pending` groups of products are left.
-static std::string waitText(int64_t pending) {
-  return absl::StrCat("wgmma.wait_group.sync.aligned ", pending, ";\n");
+/// Sets register `name` to the descriptor of what lies `bytes` behind a matrix, the lower word of
+/// whose descriptor is operand `number`.
+static std::string setDescriptor(absl::string_view name, int64_t number, int64_t bytes,
+                                 uint32_t upper) {
+  return absl::StrCat("add.u32 place, $", number, ", ", bytes / kChunkBytes, ";\nmov.b64 ", name,
+                      ", {place, ", upper, "};\n");
 }
 
-/// Adds the products of all spans with each of `inputs`, where the first span of tokens begins, to
-/// `sums`. `places`: of a sparse matrix those of each span's weights.
-static void addSpans(BlockBuilder &builder, const WarpgroupInstruction &instruction,
-                     ArrayRef<std::array<Value, 4>> weights, ValueRange places,
-                     ArrayRef<Value> inputs, MutableArrayRef<Value> sums) {
+/// Starts the products of all spans with each of `inputs`, where the first span of tokens begins,
+/// `offset` (i32, may be null) bytes further. `places`: of a sparse matrix those of each span's
+/// weights; `type`: of the sums.
+static void startSpans(BlockBuilder &builder, const WarpgroupInstruction &instruction,
+                       ArrayRef<std::array<Value, 4>> weights, ValueRange places,
+                       ArrayRef<Value> inputs, Value offset, Type type,
+                       MutableArrayRef<Value> sums) {
   auto sumCount = static_cast<int64_t>(sums.size());
   bool isSparse = !places.empty();
-  ProductText product(builder, sums);
+  ProductText product(builder, type, sums);
   for (const std::array<Value, 4> &span : weights)
     for (Value word : span)
       product.take(word, "r");
@@ -133,34 +155,40 @@ static void addSpans(BlockBuilder &builder, const WarpgroupInstruction &instruct
   for (Value word : places)
     product.take(word, "r");
   std::string text = kBegin;
-  for (Value input : inputs) {
-    int64_t number = product.take(describeInputs(builder, input), "l");
+  for (auto [number, input] : llvm::enumerate(inputs)) {
+    auto [lower, upper] = describeInputs(builder, input, offset);
+    int64_t operand = product.take(lower, "r");
     for (auto [i, span] : llvm::enumerate(weights)) {
       auto place = static_cast<int64_t>(i);
-      absl::StrAppend(&text, "add.u64 inputs, $", number, ", ",
-                      place * instruction.spanBytes / kChunkBytes, ";\n", "wgmma.mma_async.",
-                      isSparse ? "sp." : "", "sync.aligned.", instruction.name, " ",
-                      operands(0, sumCount), ", ", operands(sumCount + 4 * place, 4), ", inputs");
+      absl::StrAppend(&text, setDescriptor("inputs", operand, place * instruction.spanBytes, upper),
+                      "wgmma.mma_async.", isSparse ? "sp." : "", "sync.aligned.", instruction.name,
+                      " ", operands(0, sumCount), ", ", operands(sumCount + 4 * place, 4),
+                      ", inputs");
       if (isSparse) // of one selector
         absl::StrAppend(&text, ", $", firstPlace + place, ", 0");
-      absl::StrAppend(&text, ", adds", instruction.scales, ";\n");
+      bool begins = product.makesSums() && number == 0 && i == 0;
+      absl::StrAppend(&text, begins ? ", begins" : ", adds", instruction.scales, ";\n");
     }
   }
-  product.emit(text + kCommit + waitText(0) + "}");
+  product.emit(text + kEnd);
 }
 
-void stc::gpu::addWarpgroupProducts(BlockBuilder &builder, ArrayRef<std::array<Value, 4>> weights,
-                                    Value inputs, int64_t firstSpan, MutableArrayRef<Value> sums) {
-  addSpans(builder, {"m64n64k32.s32.u8.s8"}, weights, /*places=*/{},
-           builder.address(inputs, firstSpan * kSpanBytes), sums);
+void stc::gpu::startWarpgroupProducts(BlockBuilder &builder, ArrayRef<std::array<Value, 4>> weights,
+                                      bool areSigned, Value inputs, Value offset, int64_t firstSpan,
+                                      MutableArrayRef<Value> sums) {
+  startSpans(builder,
+             {absl::StrCat("m64n", 2 * sums.size(), "k32.s32.", areSigned ? "s8" : "u8", ".s8")},
+             weights, /*places=*/{}, builder.address(inputs, firstSpan * kSpanBytes), offset,
+             builder.getI32Type(), sums);
 }
 
-void stc::gpu::addWarpgroupPruned(BlockBuilder &builder, ArrayRef<std::array<Value, 4>> weights,
-                                  ValueRange places, Value inputs, int64_t firstPair,
-                                  MutableArrayRef<Value> sums) {
+void stc::gpu::startWarpgroupPruned(BlockBuilder &builder, ArrayRef<std::array<Value, 4>> weights,
+                                    ValueRange places, Value inputs, Value offset,
+                                    int64_t firstPair, MutableArrayRef<Value> sums) {
   constexpr int64_t pairBytes = 2 * kSpanBytes;
-  addSpans(builder, {"m64n64k64.s32.s8.s8", "", pairBytes}, weights, places,
-           builder.address(inputs, firstPair * pairBytes), sums);
+  startSpans(builder, {absl::StrCat("m64n", 2 * sums.size(), "k64.s32.s8.s8"), "", pairBytes},
+             weights, places, builder.address(inputs, firstPair * pairBytes), offset,
+             builder.getI32Type(), sums);
 }
 
 /// The shape and types of products of floats with `sumCount` sums of a thread.
@@ -173,37 +201,41 @@ void stc::gpu::addWarpgroupHalves(BlockBuilder &builder, ElementKind element,
                                   ArrayRef<std::array<Value, 4>> weights, ArrayRef<Value> inputs,
                                   MutableArrayRef<Value> sums) {
   // Neither is negated, and tokens lie column by column.
-  std::string name = halvesName(element, sums.size());
-  addSpans(builder, {name.c_str(), ", 1, 1, 0"}, weights, /*places=*/{}, inputs, sums);
+  startSpans(builder, {halvesName(element, sums.size()), ", 1, 1, 0"}, weights, /*places=*/{},
+             inputs, /*offset=*/Value(), builder.getF32Type(), sums);
+  waitForProducts(builder, 0, sums);
 }
 
 void stc::gpu::startWarpgroupHalves(BlockBuilder &builder, ElementKind element,
                                     const SharedWeights &weights, int64_t first, int64_t steps,
                                     ArrayRef<Value> inputs, MutableArrayRef<Value> sums) {
-  ProductText product(builder, sums);
+  ProductText product(builder, builder.getF32Type(), sums);
   std::string name = halvesName(element, sums.size()), text = kBegin;
   // Neither is negated, and weights that lie row by row are transposed.
-  Value description = weights.tileBytes > 0
-                          ? describeWeights(builder, weights.start, weights.tileBytes)
-                          : describeInputs(builder, weights.start);
+  auto [lower, upper] = weights.tileBytes > 0
+                            ? describeWeights(builder, weights.start, weights.tileBytes)
+                            : describeInputs(builder, weights.start);
   int64_t stepBytes = weights.tileBytes > 0 ? kHalfStepBytes : kSpanBytes;
   const char *scales = weights.tileBytes > 0 ? ", 1, 1, 1, 0;\n" : ", 1, 1, 0, 0;\n";
-  int64_t weightsNumber = product.take(description, "l");
+  int64_t weightsNumber = product.take(lower, "r");
   for (Value input : inputs) {
-    int64_t number = product.take(describeInputs(builder, input), "l");
+    auto [lowerInput, upperInput] = describeInputs(builder, input);
+    int64_t number = product.take(lowerInput, "r");
     for (int64_t step = first; step < first + steps; ++step)
-      absl::StrAppend(&text, "add.u64 weights, $", weightsNumber, ", ",
-                      step * stepBytes / kChunkBytes, ";\nadd.u64 inputs, $", number, ", ",
-                      step * kSpanBytes / kChunkBytes, ";\nwgmma.mma_async.sync.aligned.", name,
-                      " ", operands(0, static_cast<int64_t>(sums.size())),
-                      ", weights, inputs, adds", scales);
+      absl::StrAppend(&text, setDescriptor("weights", weightsNumber, step * stepBytes, upper),
+                      setDescriptor("inputs", number, step * kSpanBytes, upperInput),
+                      "wgmma.mma_async.sync.aligned.", name, " ",
+                      operands(0, static_cast<int64_t>(sums.size())), ", weights, inputs, adds",
+                      scales);
   }
-  product.emit(text + kCommit + "}");
+  product.emit(text + kEnd);
 }
 
 void stc::gpu::waitForProducts(BlockBuilder &builder, int64_t pending,
                                MutableArrayRef<Value> sums) {
-  ProductText(builder, sums).emit(waitText(pending));
+  Type type = sums.empty() ? Type() : sums[0].getType();
+  ProductText(builder, type, sums)
+      .emit(absl::StrCat("wgmma.wait_group.sync.aligned ", pending, ";\n"));
 }
 
 void stc::gpu::fenceCopies(BlockBuilder &builder) {

@@ -19,28 +19,32 @@ constexpr int64_t kWarpgroupRowBytes = 128, kWarpgroupAlignment = 1024;
 /// banks.
 Value warpgroupPlace(BlockBuilder &builder, Value token, Value chunk);
 
-/// `sums` (i32: of each fragment two rows times two tokens) plus the products of one or more spans
-/// of 32 columns. `weights`: of each span four words of unsigned bytes, of two rows each columns
-/// 4 t to 4 t + 3 and then the same two 16 columns later, of thread t of four. `inputs`: where the
-/// first of 64 tokens begins in shared memory, a multiple of kWarpgroupAlignment; `firstSpan`: the
-/// span of a token that `weights` begins with. What threads copied to shared memory must be fenced
-/// by `fenceCopies`. All threads of the warpgroup are there, and their products done at the end.
-void addWarpgroupProducts(BlockBuilder &builder, llvm::ArrayRef<std::array<Value, 4>> weights,
-                          Value inputs, int64_t firstSpan, llvm::MutableArrayRef<Value> sums);
+/// Starts the products of one or more spans of 32 columns, which are added to `sums` (i32: of each
+/// fragment of eight tokens two rows times two tokens), or where those are null begin at zero.
+/// `weights`: of each span four words of bytes, signed or not, of two rows each columns 4 t to
+/// 4 t + 3 and then the same two 16 columns later, of thread t of four. `inputs` + `offset` (i32):
+/// where the first of the tokens begins in shared memory, both multiples of kWarpgroupAlignment;
+/// `firstSpan`: the span of a token that `weights` begins with. What threads copied to shared
+/// memory must be fenced by `fenceCopies`. All threads of the warpgroup are there. Sums, and what
+/// is multiplied, are not to be touched until `waitForProducts`, but further products may be
+/// started.
+void startWarpgroupProducts(BlockBuilder &builder, llvm::ArrayRef<std::array<Value, 4>> weights,
+                            bool areSigned, Value inputs, Value offset, int64_t firstSpan,
+                            llvm::MutableArrayRef<Value> sums);
 
 /// The same of a 2:4 matrix, of one or more pairs of spans: 64 columns in 16 chunks of four. Thread
 /// t of four has in `weights` of each pair four words of signed bytes: the two that are stored of
 /// each of chunks 2 t and 2 t + 1, of two rows, and then of chunks 2 t + 8 and 2 t + 9; and in
 /// `places` a word with those of eight chunks, two bits for each weight: of the first eight in
 /// threads 0 and 1, of each one row, and of the others in threads 2 and 3.
-void addWarpgroupPruned(BlockBuilder &builder, llvm::ArrayRef<std::array<Value, 4>> weights,
-                        mlir::ValueRange places, Value inputs, int64_t firstPair,
-                        llvm::MutableArrayRef<Value> sums);
+void startWarpgroupPruned(BlockBuilder &builder, llvm::ArrayRef<std::array<Value, 4>> weights,
+                          mlir::ValueRange places, Value inputs, Value offset, int64_t firstPair,
+                          llvm::MutableArrayRef<Value> sums);
 
-/// The same as `addWarpgroupProducts` of 16-bit floats, with sums (f32) of 128 tokens. `element`:
-/// BF16 or F16. `weights`: of each span of 16 columns four words of two neighbouring columns, of
-/// two rows columns 2 t and 2 t + 1 and then the same two eight columns later; they are multiplied
-/// by the tokens at all of `inputs`, one after the other.
+/// `sums` (f32) plus products of 16-bit floats, which are done at the end. `element`: BF16 or F16.
+/// `weights`: of each span of 16 columns four words of two neighbouring columns, of two rows
+/// columns 2 t and 2 t + 1 and then the same two eight columns later; they are multiplied by the
+/// tokens at all of `inputs`, one after the other.
 void addWarpgroupHalves(BlockBuilder &builder, ElementKind element,
                         llvm::ArrayRef<std::array<Value, 4>> weights, llvm::ArrayRef<Value> inputs,
                         llvm::MutableArrayRef<Value> sums);
@@ -56,8 +60,7 @@ struct SharedWeights {
 
 /// Starts the same of `steps` times 16 columns, from step `first` on, of weights that are in shared
 /// memory, and of inputs of 64 columns. `sums`: of eight
-/// tokens for every four of them. They, and what is multiplied, are not to be touched until
-/// `waitForProducts`, but further products may be started.
+/// tokens for every four of them.
 void startWarpgroupHalves(BlockBuilder &builder, ElementKind element, const SharedWeights &weights,
                           int64_t first, int64_t steps, llvm::ArrayRef<Value> inputs,
                           llvm::MutableArrayRef<Value> sums);

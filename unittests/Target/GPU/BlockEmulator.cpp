@@ -122,6 +122,7 @@ private:
   bool releaseBarriers();
 
   std::vector<Fiber> fibers;
+  std::map<uint32_t, size_t> arrivals; // of threads that do not wait, at each barrier
   size_t waveThreads;
   /// What products of each warp read that are under way, one group after the other.
   std::map<size_t, std::deque<SharedReads>> pendingReads;
@@ -131,6 +132,8 @@ private:
 };
 
 EmulatedBlock *EmulatedBlock::current = nullptr;
+
+constexpr llvm::StringLiteral kArrival = "llvm.nvvm.barrier.cta.arrive.aligned.count";
 
 bool isBlockBarrier(const std::string &intrinsic) {
   return llvm::StringRef(intrinsic).starts_with("llvm.nvvm.barrier") ||
@@ -172,6 +175,8 @@ void EmulatedBlock::reach(const std::string &intrinsic, const uint64_t *operands
     for (; fiber.copyGroups.size() > uint32_t(operands[0]); fiber.copyGroups.pop_front())
       for (const Copy &copy : fiber.copyGroups.front())
         std::memcpy(copy.to, copy.from, copy.bytes);
+  } else if (intrinsic == kArrival) {
+    ++arrivals[uint32_t(operands[0])];
   } else if (meetsWarp(intrinsic) || meetsWave(intrinsic) || isBlockBarrier(intrinsic)) {
     fiber.waiting = &intrinsic;
     waitForOthers(fiber);
@@ -211,7 +216,7 @@ void EmulatedBlock::runWarpThreads(size_t first) {
     size_t warp = first / kWarpThreads;
     SharedReads reads;
     runWarp(name, warp, calls, sharedMemory, reads);
-    if (name.starts_with(kWarpgroupProducts) && !name.contains(kWarpgroupWait))
+    if (name.starts_with(kWarpgroupProducts))
       pendingReads[warp].push_back(reads);
     for (size_t i = first; i < first + kWarpThreads; ++i)
       fibers[i].waiting = nullptr;
@@ -250,8 +255,10 @@ bool EmulatedBlock::releaseBarriers() {
   bool isReleased = false;
   for (auto &[number, waiting] : barriers) {
     bool hasCount = llvm::StringRef(*waiting[0]->waiting).ends_with(".count");
-    if (waiting.size() != (hasCount ? waiting[0]->call.operands[1] & 0xFFFFFFFF : fibers.size()))
+    if (waiting.size() + arrivals[number] !=
+        (hasCount ? waiting[0]->call.operands[1] & 0xFFFFFFFF : fibers.size()))
       continue;
+    arrivals[number] = 0;
     for (Fiber *fiber : waiting)
       fiber->waiting = nullptr;
     isReleased = true;
@@ -403,8 +410,7 @@ static void replaceIntrinsics(llvm::Module &module, std::map<std::string, int64_
             calls.emplace_back(
                 call,
                 (kWarpgroupProducts + shape + "\n" + llvm::Twine(results) + "\n" + text).str());
-            if (!text.contains(kWarpgroupWait))
-              checkPending(*call);
+            checkPending(*call);
           } else if (text.contains(kWarpgroupWait)) {
             waits.push_back(call);
           }

@@ -369,6 +369,46 @@ TEST(BlockMatmul, MultipliesByWarpgroups) {
         }
 }
 
+TEST(BlockMatmul, PartsWarpgroups) {
+  struct {
+    LayoutKind kind;
+    ElementKind element;
+    int64_t group;
+    bool isAsymmetric, perRow;
+  } cases[] = {{LayoutKind::Dense, ElementKind::I8, 128, false, false},
+               {LayoutKind::Dense, ElementKind::I4, 32, false, false},
+               {LayoutKind::Dense, ElementKind::I3, 64, true, false},
+               {LayoutKind::Dense, ElementKind::I4, 128, false, true},
+               {LayoutKind::NM, ElementKind::I8, 128, false, false},
+               {LayoutKind::NM, ElementKind::I4, 64, false, false}};
+  for (auto [kind, element, group, isAsymmetric, perRow] : cases)
+    for (int64_t portions : {1, 2, 7}) { // fewer than there are buffers, and more
+      MatmulProblem problem;
+      problem.layout = kind == LayoutKind::NM ? makeLayout(kind, element, group, 2, 4)
+                                              : makeLayout(kind, element, group);
+      problem.layout.asymmetric = isAsymmetric;
+      problem.layout.perRow = perRow;
+      problem.rows = 120; // no whole pieces
+      problem.columns = 128 * portions;
+      problem.config = configOf(8);
+      auto kernel = compile(problem, "nvptx-sm_90a");
+      ASSERT_NE(kernel, nullptr);
+      EXPECT_GT(kernel->countIntrinsics("llvm.nvvm.barrier.cta.arrive"), 0);
+      for (int64_t tokens : {256, 332}) { // blocks of 128, and what is left over
+        MatmulData data;
+        data.seed = uint32_t(tokens);
+        EXPECT_TRUE(agrees(*kernel, problem, data, tokens))
+            << problem.layout.str() << ", " << portions << " portions, " << tokens;
+      }
+      for (WeightPattern weights : {WeightPattern::Lowest, WeightPattern::Highest}) {
+        MatmulData data;
+        data.weights = weights;
+        data.inputs = InputPattern::Lowest;
+        EXPECT_TRUE(agrees(*kernel, problem, data, 128));
+      }
+    }
+}
+
 TEST(BlockMatmul, MultipliesActivationsOf16Bits) {
   struct {
     const char *target, *product;

@@ -25,8 +25,8 @@ namespace {
   llvm::report_fatal_error("the emulator expects " + what + ", but got " + text);
 }
 
-int numberOf(StringRef text) {
-  int number = 0;
+int64_t numberOf(StringRef text) {
+  int64_t number = 0;
   if (text.trim().getAsInteger(10, number))
     fail("a number", text);
   return number;
@@ -58,7 +58,7 @@ struct Operand {
 
 /// A line of the text that does something.
 struct Line {
-  enum { Fence, Commit, Wait, Add, SetIfEqual, Multiply } kind;
+  enum { Fence, Commit, Add, Join, SetIfEqual, Multiply } kind;
   SmallVector<SmallVector<Operand>> operands; // each a vector, or one alone
   // Of products:
   int columns, depth; // N and K
@@ -78,14 +78,11 @@ public:
       if (line != "{" && line != "}" && !line.starts_with(".reg "))
         parse(line);
     }
-    // What products read and write is fenced before, and waited for behind, there or elsewhere.
+    // What products read and write is fenced before, and waited for elsewhere.
     auto is = [](auto kind) { return [=](const Line &line) { return line.kind == kind; }; };
     auto product = llvm::find_if(program, is(Line::Multiply));
-    auto last = program.rbegin();
-    if (last != program.rend() && last->kind == Line::Wait)
-      ++last;
     if (llvm::find_if(program, is(Line::Fence)) >= product || product == program.end() ||
-        last->kind != Line::Commit)
+        program.back().kind != Line::Commit)
       fail("products between a fence and what puts them into a group", text);
   }
 
@@ -99,10 +96,11 @@ private:
       line.kind = Line::Fence;
     } else if (text == "wgmma.commit_group.sync.aligned") {
       line.kind = Line::Commit;
-    } else if (text == "wgmma.wait_group.sync.aligned 0") {
-      line.kind = Line::Wait;
-    } else if (text.consume_front("add.u64 ")) {
+    } else if (text.consume_front("add.u32 ")) {
       line.kind = Line::Add;
+      line.operands = parseOperands(text);
+    } else if (text.consume_front("mov.b64 ")) { // of two words
+      line.kind = Line::Join;
       line.operands = parseOperands(text);
     } else if (text.consume_front("setp.eq.u32 ")) {
       line.kind = Line::SetIfEqual;
@@ -152,8 +150,8 @@ private:
     if (words.size() != 4 || !words[0].consume_front("m64n"))
       fail("a shape and three types of wgmma", shape);
     line.kind = Line::Multiply;
-    line.columns = numberOf(words[0].split('k').first);
-    line.depth = numberOf(words[0].split('k').second);
+    line.columns = int(numberOf(words[0].split('k').first));
+    line.depth = int(numberOf(words[0].split('k').second));
     line.isFloat = words[1] == "f32";
     line.aType = typeOf(words[2]);
     line.bType = typeOf(words[3]);
@@ -248,19 +246,23 @@ public:
 
   void run(const Program &program) {
     // Operands that are results too stand behind all others.
+    // There are none where products begin at zero.
     for (WarpCall *call : calls)
-      for (int64_t i = 0; i < results; ++i)
+      for (int64_t i = 0; i < results && int64_t(call->operandCount) >= results; ++i)
         call->results[i] = uint32_t(call->operands[call->operandCount - results + i]);
     registers.assign(calls.size(), std::vector<uint64_t>(program.registerCount()));
     for (const Line &line : program.lines()) {
       if (line.kind == Line::Multiply)
         multiply(line);
-      if (line.kind != Line::Add && line.kind != Line::SetIfEqual)
+      if (line.kind != Line::Add && line.kind != Line::Join && line.kind != Line::SetIfEqual)
         continue;
       for (size_t lane = 0; lane < calls.size(); ++lane) {
-        uint64_t a = valueOf(lane, line.operands[1][0]), b = valueOf(lane, line.operands[2][0]);
-        registers[lane][line.operands[0][0].value] =
-            line.kind == Line::Add ? a + b : uint64_t(uint32_t(a) == uint32_t(b));
+        bool isJoin = line.kind == Line::Join;
+        auto a = uint32_t(valueOf(lane, line.operands[1][0]));
+        auto b = uint32_t(valueOf(lane, isJoin ? line.operands[1][1] : line.operands[2][0]));
+        registers[lane][line.operands[0][0].value] = isJoin ? uint64_t(b) << 32 | a
+                                                     : line.kind == Line::Add ? a + b
+                                                                              : uint32_t(a == b);
       }
     }
   }
@@ -335,8 +337,7 @@ private:
     size_t scale = product.isSparse ? 5 : 3;
     if (product.isSparse && commonValueOf(product.operands[4][0]) != 0)
       llvm::report_fatal_error("places of these types have one selector, 0");
-    if (commonValueOf(product.operands[scale][0]) != 1)
-      llvm::report_fatal_error("sums of wgmma are not added to");
+    bool isAdded = commonValueOf(product.operands[scale][0]) == 1;
     std::vector<std::vector<double>> a = readWeights(product), b = readInputs(product);
     for (int lane = 0; lane < kWarpThreads; ++lane)
       for (int i = 0; i < product.columns / 2; ++i) {
@@ -348,6 +349,8 @@ private:
         float before;
         std::memcpy(&before, &result, sizeof before);
         double sum = product.isFloat ? double(before) : double(int32_t(result));
+        if (!isAdded)
+          sum = 0;
         for (int k = 0; k < product.depth; ++k)
           sum += a[row][k] * b[column][k];
         float rounded = float(sum);
