@@ -11,12 +11,17 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 #include "absl/strings/str_cat.h"
+#include "llvm/ADT/DenseMap.h"
+
+#include <optional>
 
 using namespace mlir;
 using namespace stc;
 using namespace stc::gpu;
 
 constexpr int64_t kChunkBytes = 16, kSpanBytes = 32, kFragmentRows = 8;
+/// Columns of 16 bits in a span.
+constexpr int64_t kHalfSpan = 16;
 /// Bytes of 16 columns of a row tile of 16-bit floats.
 constexpr int64_t kHalfStepBytes = 2 * 16 * kTileRows;
 
@@ -118,13 +123,27 @@ static std::string waitText(int64_t pending) {
   return absl::StrCat("wgmma.wait_group.sync.aligned ", pending, ";\n");
 }
 
+/// Appends the product of weights in four operands from `weights` on and of tokens, `spans` spans
+/// behind where operand `input` says. `sumCount`: of a thread. `places`: of a sparse matrix the
+/// operand with its places, and the selector of those that have them.
+static void appendProduct(std::string &text, const WarpgroupInstruction &instruction,
+                          int64_t sumCount, int64_t weights, int64_t input, int64_t spans,
+                          std::optional<std::pair<int64_t, int64_t>> places) {
+  absl::StrAppend(&text, "add.u64 inputs, $", input, ", ",
+                  spans * instruction.spanBytes / kChunkBytes, ";\n", "wgmma.mma_async.",
+                  places ? "sp." : "", "sync.aligned.", instruction.name, " ",
+                  operands(0, sumCount), ", ", operands(weights, 4), ", inputs");
+  if (places)
+    absl::StrAppend(&text, ", $", places->first, ", ", places->second);
+  absl::StrAppend(&text, ", adds", instruction.scales, ";\n");
+}
+
 /// Adds the products of all spans with each of `inputs`, where the first span of tokens begins, to
 /// `sums`. `places`: of a sparse matrix those of each span's weights.
 static void addSpans(BlockBuilder &builder, const WarpgroupInstruction &instruction,
                      ArrayRef<std::array<Value, 4>> weights, ValueRange places,
                      ArrayRef<Value> inputs, MutableArrayRef<Value> sums) {
   auto sumCount = static_cast<int64_t>(sums.size());
-  bool isSparse = !places.empty();
   ProductText product(builder, sums);
   for (const std::array<Value, 4> &span : weights)
     for (Value word : span)
@@ -135,15 +154,11 @@ static void addSpans(BlockBuilder &builder, const WarpgroupInstruction &instruct
   std::string text = kBegin;
   for (Value input : inputs) {
     int64_t number = product.take(describeInputs(builder, input), "l");
-    for (auto [i, span] : llvm::enumerate(weights)) {
-      auto place = static_cast<int64_t>(i);
-      absl::StrAppend(&text, "add.u64 inputs, $", number, ", ",
-                      place * instruction.spanBytes / kChunkBytes, ";\n", "wgmma.mma_async.",
-                      isSparse ? "sp." : "", "sync.aligned.", instruction.name, " ",
-                      operands(0, sumCount), ", ", operands(sumCount + 4 * place, 4), ", inputs");
-      if (isSparse) // of one selector
-        absl::StrAppend(&text, ", $", firstPlace + place, ", 0");
-      absl::StrAppend(&text, ", adds", instruction.scales, ";\n");
+    for (int64_t span = 0; span < static_cast<int64_t>(weights.size()); ++span) {
+      std::optional<std::pair<int64_t, int64_t>> ofSpan;
+      if (!places.empty()) // of one selector
+        ofSpan = {firstPlace + span, 0};
+      appendProduct(text, instruction, sumCount, sumCount + 4 * span, number, span, ofSpan);
     }
   }
   product.emit(text + kCommit + waitText(0) + "}");
@@ -163,25 +178,51 @@ void stc::gpu::addWarpgroupPruned(BlockBuilder &builder, ArrayRef<std::array<Val
            builder.address(inputs, firstPair * pairBytes), sums);
 }
 
-/// The shape and types of products of floats with `sumCount` sums of a thread.
-static std::string halvesName(ElementKind element, size_t sumCount) {
+/// The shape and types of products of `columns` columns of floats with `sumCount` sums of a thread.
+static std::string halvesName(ElementKind element, size_t sumCount, int64_t columns) {
   const char *types = element == ElementKind::BF16 ? "bf16.bf16" : "f16.f16";
-  return absl::StrCat("m64n", 2 * sumCount, "k16.f32.", types);
+  return absl::StrCat("m64n", 2 * sumCount, "k", columns, ".f32.", types);
 }
+
+/// What follows operands of floats whose weights come from registers: neither is negated, and
+/// tokens lie column by column.
+constexpr char kHalvesScales[] = ", 1, 1, 0";
 
 void stc::gpu::addWarpgroupHalves(BlockBuilder &builder, ElementKind element,
                                   ArrayRef<std::array<Value, 4>> weights, ArrayRef<Value> inputs,
                                   MutableArrayRef<Value> sums) {
-  // Neither is negated, and tokens lie column by column.
-  std::string name = halvesName(element, sums.size());
-  addSpans(builder, {name.c_str(), ", 1, 1, 0"}, weights, /*places=*/{}, inputs, sums);
+  std::string name = halvesName(element, sums.size(), kHalfSpan);
+  addSpans(builder, {name.c_str(), kHalvesScales}, weights, /*places=*/{}, inputs, sums);
+}
+
+void stc::gpu::startWarpgroupPrunedHalves(BlockBuilder &builder, ElementKind element,
+                                          ArrayRef<PrunedHalves> products, Value places,
+                                          MutableArrayRef<Value> sums) {
+  // PTX ISA, "Sparse matrix storage" of wgmma.mma_async.sp: of 16-bit floats the selector is 0 or
+  // 1, for the first or the last two threads of four.
+  constexpr int64_t pairBytes = 2 * kSpanBytes;
+  std::string name = halvesName(element, sums.size(), 2 * kHalfSpan), text = kBegin;
+  ProductText product(builder, sums);
+  int64_t placesNumber = product.take(places, "r");
+  llvm::SmallDenseMap<Value, int64_t> inputs; // operands that several products have
+  for (const PrunedHalves &pruned : products) {
+    auto [input, isNew] = inputs.try_emplace(pruned.input, 0);
+    if (isNew)
+      input->second = product.take(describeInputs(builder, pruned.input), "l");
+    int64_t weights = product.take(pruned.weights[0], "r");
+    for (Value word : ArrayRef(pruned.weights).drop_front())
+      product.take(word, "r");
+    appendProduct(text, {name.c_str(), kHalvesScales, pairBytes}, static_cast<int64_t>(sums.size()),
+                  weights, input->second, pruned.half, std::pair(placesNumber, pruned.half));
+  }
+  product.emit(text + kCommit + "}");
 }
 
 void stc::gpu::startWarpgroupHalves(BlockBuilder &builder, ElementKind element,
                                     const SharedWeights &weights, int64_t first, int64_t steps,
                                     ArrayRef<Value> inputs, MutableArrayRef<Value> sums) {
   ProductText product(builder, sums);
-  std::string name = halvesName(element, sums.size()), text = kBegin;
+  std::string name = halvesName(element, sums.size(), kHalfSpan), text = kBegin;
   // Neither is negated, and weights that lie row by row are transposed.
   Value description = weights.tileBytes > 0
                           ? describeWeights(builder, weights.start, weights.tileBytes)
