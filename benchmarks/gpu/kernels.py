@@ -305,6 +305,8 @@ def check_cases():
         for row_tiles, piece_tokens in [(4, 128), (8, 256), (16, 128)]:
             yield Case(layout, 1088, 2048, tokens=600, row_tiles=row_tiles,
                        piece_tokens=piece_tokens)
+        if layout.startswith("2:4"):  # an odd number of portions
+            yield Case(layout, 1088, 1984, tokens=200, row_tiles=16, piece_tokens=128)
 
 
 def time_cases():
@@ -337,6 +339,7 @@ def time_cases():
                    "dense-f16"]:
         for rows in (4096, 14336):
             yield Case(layout, rows, 4096, tokens=4096, copies=4, max_tokens=4096)
+    yield Case("2:4-nm-f16-rounded", 14336, 4096, tokens=4096, copies=4, max_tokens=4096)
 
 
 def tool(name):

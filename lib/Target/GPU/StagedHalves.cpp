@@ -22,7 +22,7 @@ constexpr int64_t kSteps = kPortionColumns / kStepColumns;
 /// Bytes that are copied by one instruction, and of a column of a tile.
 constexpr int64_t kCopyBytes = 16, kColumnBytes = 2 * kTileRows;
 constexpr int64_t kTileBytes = kPortionColumns * kColumnBytes;
-constexpr int64_t kTileChunks = kTileBytes / kCopyBytes, kTokenChunks = kPortionBytes / kCopyBytes;
+constexpr int64_t kTokenChunks = kPortionBytes / kCopyBytes;
 constexpr int64_t kMostSlots = 8, kMostSlotsTogether = 16, kMostTokens = 256;
 /// Most row tiles, and groups of kFragmentTokens tokens, that a warp multiplies: 64 registers of
 /// sums, of which a thread of 512 has 128. Of tiles that four warps take together each has one.
@@ -105,17 +105,22 @@ bool StagedHalves::fitOverlapping(Division &division, int64_t slices) const {
   if (!division.usesWarpgroups || portions() < slices ||
       slices * division.sliceWarps() != builder.warps())
     return false;
-  auto take = [&](int64_t parts, int64_t preparedPortions, int64_t fewest) {
+  auto take = [&](int64_t parts, int64_t preparedPortions, int64_t fewest, int64_t most) {
     int64_t bytes = freeBytes / slices - preparedPortions * preparedBytes(division);
     division.parts = parts;
     division.preparedPortions = preparedPortions;
-    division.buffers = std::min(kMostBuffers, bytes / bufferBytes(division));
+    division.buffers = std::min(most, bytes / bufferBytes(division));
     return division.buffers >= fewest;
   };
   // With halves there are as many portions on the way in less memory; but then weights are prepared
   // in less time.
-  return prepares() ? take(1, 3, kMostBuffers) || take(2, 2, kFewestBuffers)
-                    : take(2, 0, kFewestBuffers);
+  if (prepares())
+    return take(1, 3, kMostBuffers, kMostBuffers) || take(2, 2, kFewestBuffers, kMostBuffers);
+  // Whole portions need one buffer more for as much on the way, and how many there are is known.
+  if (partsTogether() == 1 && portions() % slices == 0 &&
+      take(1, 0, kMostBuffers, kMostBuffers + 1))
+    return true;
+  return take(2, 0, kFewestBuffers, kMostBuffers);
 }
 
 bool StagedHalves::fit(Division &division, int64_t slices) const {
@@ -136,7 +141,7 @@ bool StagedHalves::fit(Division &division, int64_t slices) const {
 StagedHalves::Division StagedHalves::divide(int64_t tokens) const {
   Division division{};
   division.tokens = tokens;
-  bool isTogether = builder.getTarget().hasWarpgroupMma && mayTakeTogether();
+  bool isTogether = builder.getTarget().hasWarpgroupMma;
   division.atOnce = std::min<int64_t>(isTogether ? kMostSlotsTogether : kMostSlots,
                                       llvm::bit_floor(uint64_t(slots())));
   if (isTogether && division.atOnce % kWarpgroupWarps == 0 && tokens >= kFewestTokensTogether) {
@@ -175,28 +180,11 @@ StagedHalves::Division StagedHalves::divide(int64_t tokens) const {
 /// banks, and the next four the halves of rows change places.
 void StagedHalves::findTileCopies(State &state, Value firstSlot) {
   Words words(builder);
-  int64_t threads = state.division.sliceWarps() * builder.getTarget().warpThreads;
-  int64_t count = state.division.atOnce * kTileChunks;
-  assert((count % threads == 0 || threads % count == 0) && "both are powers of two");
-  bool isInOne = threads <= kTileChunks;
-  Value thread = state.share.number;
-  Value tile = isInOne ? words.number(0) : words.div(thread, kTileChunks);
-  Value chunk = isInOne ? thread : words.rem(thread, kTileChunks);
-  Value swapped = words.flip(chunk, words.rem(words.div(chunk, 8), 2));
-  Value to = words.add(words.mul(tile, kTileBytes), words.mul(swapped, kCopyBytes));
-  Value inTile = words.mul(chunk, kCopyBytes), from;
-  Value exists = threads > count ? words.isBelow(thread, count) : Value();
-  for (int64_t first = 0; first < count; first += threads) {
-    int64_t skipped = first / kTileChunks, rest = first % kTileChunks * kCopyBytes;
-    if (first == 0 || (rest == 0 && !tilesFollow())) {
-      Value slot = builder.add(firstSlot, builder.toIndex(words.add(tile, skipped)));
-      from = builder.address(tileAddress(tileOf(slot)), geometry.valuesOffset);
-      from = builder.address(from, inTile);
-    }
-    int64_t more = rest + (tilesFollow() ? skipped * geometry.tileBytes : 0);
-    state.copies.push_back(
-        {from, more, to, skipped * kTileBytes + rest, kCopyBytes, kTileBytes, exists});
-  }
+  constexpr int64_t bankBytes = 128;
+  copySection(state, firstSlot, geometry.valuesOffset, kTileBytes, 0, [&](Value offset) {
+    Value isOdd = words.rem(words.div(offset, bankBytes), 2);
+    return words.flip(offset, words.mul(isOdd, kCopyBytes));
+  });
 }
 
 void StagedHalves::copySection(State &state, Value firstSlot, int64_t offset, int64_t bytes,
@@ -204,18 +192,40 @@ void StagedHalves::copySection(State &state, Value firstSlot, int64_t offset, in
   Words words(builder);
   int64_t threads = state.division.sliceWarps() * builder.getTarget().warpThreads;
   int64_t perTile = bytes / kCopyBytes, count = state.division.atOnce * perTile;
+  Value thread = state.share.number;
+  auto fromOf = [&](Value tile, Value inTile) -> Value {
+    Value slot = builder.add(firstSlot, builder.toIndex(tile));
+    return builder.address(builder.address(tileAddress(tileOf(slot)), offset), inTile);
+  };
+  auto toOf = [&](Value tile, Value inTile) {
+    return words.add(words.mul(tile, tileBytes()), placeOf(inTile));
+  };
+  // A thread's copies are as far from each other as its first one allows: what differs is known.
+  bool isInOne = perTile % threads == 0, isInSome = threads % perTile == 0;
+  if ((isInOne || isInSome) && (count % threads == 0 || count < threads)) {
+    Value tile = isInOne ? words.number(0) : words.div(thread, perTile);
+    Value inTile = words.mul(isInOne ? thread : words.rem(thread, perTile), kCopyBytes), from;
+    Value to = toOf(tile, inTile);
+    Value exists = count < threads ? words.isBelow(thread, count) : Value();
+    for (int64_t first = 0; first < count; first += threads) {
+      int64_t skipped = first / perTile, rest = first % perTile * kCopyBytes;
+      if (first == 0 || (rest == 0 && !tilesFollow()))
+        from = fromOf(words.add(tile, skipped), inTile);
+      int64_t more = rest + (tilesFollow() ? skipped * geometry.tileBytes : 0);
+      state.copies.push_back(
+          {from, more, to, place + skipped * tileBytes() + rest, kCopyBytes, bytes, exists});
+    }
+    return;
+  }
   for (int64_t first = 0; first < count; first += threads) {
-    Value number = words.add(state.share.number, first);
+    Value number = words.add(thread, first);
     Value exists = count - first < threads ? words.isBelow(number, count) : Value();
     if (exists)
       number = arith::MinUIOp::create(builder, number, builder.int32(count - 1));
     Value tile = words.div(number, perTile);
     Value inTile = words.mul(words.rem(number, perTile), kCopyBytes);
-    Value slot = builder.add(firstSlot, builder.toIndex(tile));
-    Value from = builder.address(tileAddress(tileOf(slot)), offset);
-    Value to = words.add(words.mul(tile, tileBytes()), placeOf(inTile));
     state.copies.push_back(
-        {builder.address(from, inTile), 0, to, place, kCopyBytes, bytes, exists});
+        {fromOf(tile, inTile), 0, toOf(tile, inTile), place, kCopyBytes, bytes, exists});
   }
 }
 
@@ -399,10 +409,11 @@ Values StagedHalves::multiplyPortions(State &state) {
   return carried;
 }
 
-/// Writes a warp's sums: rows p and p + 8 of the instruction are those of the tile.
 void StagedHalves::storeRows(State &state, Value memory, ValueRange sums) {
   Words words(builder);
   const Division &division = state.division;
+  if (takesNeighbours(division))
+    return storeNeighbours(state, memory, sums);
   int64_t tileSums = division.tokens * kTokenBytes;
   Value tile = words.add(words.mul(state.share.slice, division.atOnce),
                          words.mul(state.rowWarp, division.warpTiles));
@@ -422,6 +433,7 @@ void StagedHalves::storeRows(State &state, Value memory, ValueRange sums) {
   }
 }
 
+/// Writes a warp's sums where rows p and p + 8 of the instruction are neighbours in memory.
 void StagedHalves::storeNeighbours(State &state, Value memory, ValueRange sums) {
   Words words(builder);
   const Division &division = state.division;

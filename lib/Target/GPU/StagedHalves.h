@@ -35,7 +35,8 @@ int64_t freeSharedBytes(packed::MatmulTileOp op, const TargetDescription &target
 ///
 /// Where the target's warps multiply four at a time (wgmma), those of a warpgroup take four tiles
 /// with up to 128 tokens, which they read from shared memory together. There weights stay too, if
-/// they are what is multiplied; products are then under way while the next ones are started.
+/// they are what is multiplied, or registers have those of what is under way and of what is next;
+/// products are then under way while the next ones are started.
 class StagedHalves : public TensorMatmul {
 public:
   StagedHalves(packed::MatmulTileOp op, const TargetDescription &target);
@@ -71,8 +72,13 @@ protected:
 
   /// Bytes of a portion of a tile.
   virtual int64_t tileBytes() const;
-  /// Whether four warps may take four tiles together.
-  virtual bool mayTakeTogether() const { return true; }
+  /// Whether rows p and p + 8 of an instruction are neighbours in memory; else they are rows p and
+  /// p + 8 of a tile.
+  virtual bool takesNeighbours(const Division &division) const { return false; }
+  /// Parts of a portion that warpgroups which do not prepare weights start one after the other:
+  /// with halves a portion is read for less time, and so takes less memory; with whole portions
+  /// there is more time between starts. It is 2 where a whole one has no room.
+  virtual int64_t partsTogether() const { return 2; }
   /// Whether weights of warpgroups that overlap products are made from what was copied, into rows
   /// of kPortionBytes16 as tokens have; else they are read where they were copied to.
   virtual bool prepares() const { return false; }
@@ -89,7 +95,10 @@ protected:
   virtual Values loadAhead(State &state, Value number) { return {}; }
   /// Adds the products of the portion at `buffer` (i32) to `sums`. `ahead`: what was loaded for it.
   virtual void multiplyPortion(State &state, Value buffer, ValueRange ahead, Values &sums);
-  virtual void storeRows(State &state, Value memory, ValueRange sums);
+  /// Starts the products of the portion at `buffer` (i32), or of part `part` of it; `prepared`:
+  /// where its prepared weights are (i32), if they are.
+  virtual void startTogether(State &state, Value buffer, Value prepared, int64_t part,
+                             Values &sums);
 
   /// Bytes of the weights of a portion, behind which tokens begin.
   int64_t weightBytes(const Division &division) const;
@@ -105,8 +114,9 @@ protected:
   /// A lane's inputs of step `step` of 16 columns of the portion at `buffer`, two words for each of
   /// two fragments from `fragment` on (or of the only one): those of the numbers `part`.
   Values loadInputs(State &state, Value buffer, int64_t step, int64_t part, int64_t fragment);
-  /// Writes a warp's sums where rows p and p + 8 of the instruction are neighbours in memory.
-  void storeNeighbours(State &state, Value memory, ValueRange sums);
+  /// Where each of its tokens' numbers begin that a warpgroup multiplies, the smaller ones first,
+  /// of the portion at `buffer` (i32).
+  Values inputsTogether(State &state, Value buffer);
 
   int64_t terms; // numbers of 16 bits for each activation: 1 or 2
 
@@ -141,14 +151,11 @@ private:
   Values multiplyPortions(State &state);
   /// The same where products overlap, of the portions [begin, end) (index).
   Values multiplyOverlapping(State &state, Value begin, Value end);
-  /// Starts the products of the portion at `buffer` (i32), or of part `part` of it; `prepared`:
-  /// where its prepared weights are (i32), if they are.
-  void startTogether(State &state, Value buffer, Value prepared, int64_t part, Values &sums);
   /// Waits for the threads of the slice.
   void waitForSlice(State &state);
-  /// Where each of its tokens' numbers begin that a warpgroup multiplies, the smaller ones first,
-  /// of the portion at `buffer` (i32).
-  Values inputsTogether(State &state, Value buffer);
+  /// Writes a warp's sums to `memory`, which has those of all slices.
+  void storeRows(State &state, Value memory, ValueRange sums);
+  void storeNeighbours(State &state, Value memory, ValueRange sums);
   /// Fragments of a warp's tokens that a thread finishes where slices, and warps that have the
   /// parts of a pair, divide them; and the first of them (i32).
   int64_t ownFragments(const Division &division) const {

@@ -9,6 +9,7 @@
 #include "StagedHalves.h"
 
 #include "HalfProducts.h"
+#include "WarpgroupProducts.h"
 #include "Words.h"
 
 using namespace mlir;
@@ -37,20 +38,28 @@ public:
 
 private:
   int64_t tileBytes() const override { return kValueBytes + kMasksBytes; }
-  bool mayTakeTogether() const override { return false; }
+  /// Products of one number of each activation take as long as one half's of two.
+  int64_t partsTogether() const override { return terms; }
+  bool takesNeighbours(const Division &division) const override { return true; }
   void findTileCopies(State &state, Value firstSlot) override {
     copySection(state, firstSlot, geometry.valuesOffset, kValueBytes, 0);
     copySection(state, firstSlot, geometry.masksOffset, kMasksBytes, kValueBytes);
   }
   void findPlaces(State &state, Value firstSlot) override;
   void multiplyPortion(State &state, Value buffer, ValueRange ahead, Values &sums) override;
-  void storeRows(State &state, Value memory, ValueRange sums) override {
-    storeNeighbours(state, memory, sums);
-  }
+  void startTogether(State &state, Value buffer, Value prepared, int64_t part,
+                     Values &sums) override;
 
   bool splitsWeights() const { return layout.element == ElementKind::F16 && terms == 2; }
-  Values loadWeights(Value tile, int64_t product);
+  /// A thread's weights for an instruction: both parts of those that are sums.
+  struct Weights {
+    Values high, low;
+  };
+  Weights loadWeights(Value tile, int64_t product);
   Value loadPlaces(Value tile);
+  /// Where the warp's first tile is in the portion at `buffer` (i32).
+  Value tilesAt(State &state, Value buffer);
+  ElementKind inputElement() const { return terms == 2 ? ElementKind::BF16 : layout.element; }
 
   Value maskPlace; // of the lane's first mask, in a tile
 };
@@ -71,15 +80,22 @@ void StagedPrunedHalves::findPlaces(State &state, Value firstSlot) {
   maskPlace = words.add(words.mul(part, 4 * kMaskBytes), rowPair);
 }
 
-/// A thread's weights for an instruction: both rows of a step, and of the step four behind it.
-Values StagedPrunedHalves::loadWeights(Value tile, int64_t product) {
+/// Both rows of a step, and of the step four behind it.
+StagedPrunedHalves::Weights StagedPrunedHalves::loadWeights(Value tile, int64_t product) {
   Words words(builder);
-  Values weights;
+  Weights weights;
   for (int64_t step : {0, 4}) {
     int64_t offset = (product * kProductSteps + step) * kStepBytes16;
     Value both = words.load(builder.address(tile, offset), 2, false);
-    weights.push_back(words.part(both, 0));
-    weights.push_back(words.part(both, 1));
+    for (int64_t row : {0, 1}) {
+      Value word = words.part(both, row);
+      if (splitsWeights()) {
+        SplitPair halves = splitHalves(builder, word);
+        word = halves.high;
+        weights.low.push_back(halves.low);
+      }
+      weights.high.push_back(word);
+    }
   }
   return weights;
 }
@@ -101,50 +117,73 @@ Value StagedPrunedHalves::loadPlaces(Value tile) {
   return placesOfMasks(builder, mask);
 }
 
-void StagedPrunedHalves::multiplyPortion(State &state, Value buffer, ValueRange, Values &sums) {
-  Words words(builder);
-  const Division &division = state.division;
+Value StagedPrunedHalves::tilesAt(State &state, Value buffer) {
   Value start = builder.address(state.share.staging, buffer);
-  start = builder.address(start, words.mul(state.rowWarp, division.warpTiles * tileBytes()));
+  return builder.address(start,
+                         Words(builder).mul(state.rowWarp, state.division.warpTiles * tileBytes()));
+}
+
+void StagedPrunedHalves::multiplyPortion(State &state, Value buffer, ValueRange, Values &sums) {
+  const Division &division = state.division;
+  if (division.usesWarpgroups) {
+    startTogether(state, buffer, Value(), 0, sums);
+    return waitForProducts(builder, 0, sums);
+  }
+  Value start = tilesAt(state, buffer);
   Value weightStart = builder.address(start, state.weightPlace);
   Value maskStart = builder.address(start, maskPlace);
   Values places;
   for (int64_t tile = 0; tile < division.warpTiles; ++tile)
     places.push_back(loadPlaces(builder.address(maskStart, tile * tileBytes() + kValueBytes)));
-  ElementKind inputs16 = terms == 2 ? ElementKind::BF16 : layout.element;
   for (int64_t product = 0; product < kProducts; ++product) {
-    SmallVector<Values> high, low;
-    for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
-      high.push_back(loadWeights(builder.address(weightStart, tile * tileBytes()), product));
-      if (splitsWeights()) {
-        low.emplace_back();
-        for (Value &word : high.back()) {
-          SplitPair halves = splitHalves(builder, word);
-          word = halves.high;
-          low.back().push_back(halves.low);
-        }
-      }
-    }
+    SmallVector<Weights> weights;
+    for (int64_t tile = 0; tile < division.warpTiles; ++tile)
+      weights.push_back(loadWeights(builder.address(weightStart, tile * tileBytes()), product));
     // The smaller ones first.
     for (int64_t part = terms - 1; part >= 0; --part)
       for (int64_t first = 0; first < division.warpFragments; first += 2) {
         Values front = loadInputs(state, buffer, 2 * product, part, first);
         Values back = loadInputs(state, buffer, 2 * product + 1, part, first);
-        auto add = [&](ArrayRef<Values> weights) {
+        auto add = [&](bool isLow) {
           for (size_t i = 0; i < front.size(); i += 2)
             for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
               int64_t fragment = tile * division.warpFragments + first + int64_t(i) / 2;
               addSparseHalfProducts(
-                  builder, inputs16, weights[tile], places[tile], product,
-                  {front[i], front[i + 1], back[i], back[i + 1]},
+                  builder, inputElement(), isLow ? weights[tile].low : weights[tile].high,
+                  places[tile], product, {front[i], front[i + 1], back[i], back[i + 1]},
                   MutableArrayRef<Value>(sums).slice(fragment * kFragmentValues, kFragmentValues));
             }
         };
         if (part == 0 && splitsWeights())
-          add(low);
-        add(high);
+          add(true);
+        add(false);
       }
   }
+}
+
+/// Weights and places come to registers: those of the part before are still read there, by products
+/// that are waited for once these have been started. So registers have both, and what a warpgroup
+/// reads of shared memory is little more than tokens.
+void StagedPrunedHalves::startTogether(State &state, Value buffer, Value, int64_t part,
+                                       Values &sums) {
+  Value start = tilesAt(state, buffer);
+  Value weightStart = builder.address(start, state.weightPlace);
+  Value places = loadPlaces(builder.address(builder.address(start, maskPlace), kValueBytes));
+  Values inputs = inputsTogether(state, buffer);
+  auto four = [](const Values &words) -> std::array<Value, 4> {
+    return {words[0], words[1], words[2], words[3]};
+  };
+  int64_t count = kProducts / state.division.parts;
+  SmallVector<PrunedHalves> products;
+  for (int64_t half = part * count; half < (part + 1) * count; ++half) {
+    Weights weights = loadWeights(weightStart, half);
+    for (Value input : inputs) { // of the smaller numbers first
+      if (splitsWeights() && input == inputs.back())
+        products.push_back({four(weights.low), half, input});
+      products.push_back({four(weights.high), half, input});
+    }
+  }
+  startWarpgroupPrunedHalves(builder, inputElement(), products, places, sums);
 }
 
 std::unique_ptr<MatmulEmitter> stc::gpu::createStagedPrunedHalves(packed::MatmulTileOp op,

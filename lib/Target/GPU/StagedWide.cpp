@@ -39,10 +39,8 @@ private:
   void findPlaces(State &state, Value firstSlot) override;
   Values loadAhead(State &state, Value number) override;
   void multiplyPortion(State &state, Value buffer, ValueRange ahead, Values &sums) override;
-  void storeRows(State &state, Value memory, ValueRange sums) override {
-    if (state.division.overlaps) // rows are where they were written to
-      return StagedHalves::storeRows(state, memory, sums);
-    storeNeighbours(state, memory, sums);
+  bool takesNeighbours(const Division &division) const override {
+    return !division.overlaps; // then rows are where they were written to
   }
 
   /// Groups that a portion has columns of.

@@ -1,5 +1,5 @@
-// Dense 16-bit floats by warpgroups: what they multiply stays in shared memory, and products are
-// under way while others are prepared.
+// 16-bit floats by warpgroups: products are under way while others are prepared. What dense weights
+// multiply stays in shared memory.
 #include "StagedHalves.h"
 
 #include "HalfProducts.h"
@@ -126,10 +126,25 @@ Values StagedHalves::multiplyOverlapping(State &state, Value begin, Value end) {
     carried.push_back(builder.int32(firstPrepared));
   carried.append(loaded);
   carried = multiply(begin, carried, /*isFirst=*/true);
-  carried =
-      builder.loop(builder.add(begin, 1), end, 1, carried, [&](Value number, ValueRange values) {
-        return multiply(number, values, /*isFirst=*/false);
+  auto multiplyNext = [&](Value number, ValueRange values) {
+    return multiply(number, values, /*isFirst=*/false);
+  };
+  Value second = builder.add(begin, 1);
+  if (parts == 1 && !prepares()) {
+    // Registers that products under way read are others than those of the next ones (PTX ISA,
+    // "wgmma.mma_async": registers that it reads must not be changed before it is waited for): two
+    // portions' take turns.
+    int64_t rest = portions() / division.slices - 1, pairs = rest / 2;
+    Value last = builder.add(second, 2 * pairs);
+    if (pairs > 0)
+      carried = builder.loop(second, last, 2, carried, [&](Value number, ValueRange values) {
+        return multiplyNext(builder.add(number, 1), multiplyNext(number, values));
       });
+    if (rest % 2 == 1)
+      carried = multiplyNext(last, carried);
+  } else {
+    carried = builder.loop(second, end, 1, carried, multiplyNext);
+  }
   carried.truncate(sumCount);
   waitForProducts(builder, 0, carried);
   return carried;
@@ -197,7 +212,9 @@ void StagedHalves::finishTogether(State &state, Value firstSlot, Value memory, V
     token = words.add(token, words.mul(firstOwnFragment(state), kFragmentTokens));
   }
   Value rows[2] = {builder.toIndex(state.share.rowPair), Value()};
-  rows[1] = builder.add(rows[0], kMatrixRows);
+  if (takesNeighbours(division))
+    rows[0] = builder.mul(rows[0], 2);
+  rows[1] = builder.add(rows[0], takesNeighbours(division) ? 1 : kMatrixRows);
   auto write = [&] {
     // What is read of several fragments is on its way together.
     constexpr size_t atOnce = 4 * kFragmentValues;

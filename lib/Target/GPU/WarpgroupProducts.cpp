@@ -11,12 +11,17 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 #include "absl/strings/str_cat.h"
+#include "llvm/ADT/DenseMap.h"
+
+#include <optional>
 
 using namespace mlir;
 using namespace stc;
 using namespace stc::gpu;
 
 constexpr int64_t kChunkBytes = 16, kSpanBytes = 32, kFragmentRows = 8;
+/// Columns of 16 bits in a span.
+constexpr int64_t kHalfSpan = 16;
 /// Bytes of 16 columns of a row tile of 16-bit floats.
 constexpr int64_t kHalfStepBytes = 2 * 16 * kTileRows;
 
@@ -138,6 +143,28 @@ static std::string setDescriptor(absl::string_view name, int64_t number, int64_t
                       ", {place, ", upper, "};\n");
 }
 
+/// Where an instruction finds tokens: the operand with the lower word of their descriptor, and its
+/// upper word.
+struct TokenOperand {
+  int64_t number;
+  uint32_t upper;
+};
+
+/// Appends the product of weights in four operands from `weights` on and of tokens, `spans` spans
+/// behind `input`. `sumCount`: of a thread; `begins`: whether they begin with it. `places`: of a
+/// sparse matrix the operand with its places, and the selector of those that have them.
+static void appendProduct(std::string &text, const WarpgroupInstruction &instruction,
+                          int64_t sumCount, int64_t weights, TokenOperand input, int64_t spans,
+                          std::optional<std::pair<int64_t, int64_t>> places, bool begins) {
+  absl::StrAppend(&text,
+                  setDescriptor("inputs", input.number, spans * instruction.spanBytes, input.upper),
+                  "wgmma.mma_async.", places ? "sp." : "", "sync.aligned.", instruction.name, " ",
+                  operands(0, sumCount), ", ", operands(weights, 4), ", inputs");
+  if (places)
+    absl::StrAppend(&text, ", $", places->first, ", ", places->second);
+  absl::StrAppend(&text, begins ? ", begins" : ", adds", instruction.scales, ";\n");
+}
+
 /// Starts the products of all spans with each of `inputs`, where the first span of tokens begins,
 /// `offset` (i32, may be null) bytes further. `places`: of a sparse matrix those of each span's
 /// weights; `type`: of the sums.
@@ -146,7 +173,6 @@ static void startSpans(BlockBuilder &builder, const WarpgroupInstruction &instru
                        ArrayRef<Value> inputs, Value offset, Type type,
                        MutableArrayRef<Value> sums) {
   auto sumCount = static_cast<int64_t>(sums.size());
-  bool isSparse = !places.empty();
   ProductText product(builder, type, sums);
   for (const std::array<Value, 4> &span : weights)
     for (Value word : span)
@@ -157,17 +183,13 @@ static void startSpans(BlockBuilder &builder, const WarpgroupInstruction &instru
   std::string text = kBegin;
   for (auto [number, input] : llvm::enumerate(inputs)) {
     auto [lower, upper] = describeInputs(builder, input, offset);
-    int64_t operand = product.take(lower, "r");
-    for (auto [i, span] : llvm::enumerate(weights)) {
-      auto place = static_cast<int64_t>(i);
-      absl::StrAppend(&text, setDescriptor("inputs", operand, place * instruction.spanBytes, upper),
-                      "wgmma.mma_async.", isSparse ? "sp." : "", "sync.aligned.", instruction.name,
-                      " ", operands(0, sumCount), ", ", operands(sumCount + 4 * place, 4),
-                      ", inputs");
-      if (isSparse) // of one selector
-        absl::StrAppend(&text, ", $", firstPlace + place, ", 0");
-      bool begins = product.makesSums() && number == 0 && i == 0;
-      absl::StrAppend(&text, begins ? ", begins" : ", adds", instruction.scales, ";\n");
+    TokenOperand operand{product.take(lower, "r"), upper};
+    for (int64_t span = 0; span < static_cast<int64_t>(weights.size()); ++span) {
+      std::optional<std::pair<int64_t, int64_t>> ofSpan;
+      if (!places.empty()) // of one selector
+        ofSpan = {firstPlace + span, 0};
+      appendProduct(text, instruction, sumCount, sumCount + 4 * span, operand, span, ofSpan,
+                    product.makesSums() && number == 0 && span == 0);
     }
   }
   product.emit(text + kEnd);
@@ -191,26 +213,57 @@ void stc::gpu::startWarpgroupPruned(BlockBuilder &builder, ArrayRef<std::array<V
              builder.getI32Type(), sums);
 }
 
-/// The shape and types of products of floats with `sumCount` sums of a thread.
-static std::string halvesName(ElementKind element, size_t sumCount) {
+/// The shape and types of products of `columns` columns of floats with `sumCount` sums of a thread.
+static std::string halvesName(ElementKind element, size_t sumCount, int64_t columns) {
   const char *types = element == ElementKind::BF16 ? "bf16.bf16" : "f16.f16";
-  return absl::StrCat("m64n", 2 * sumCount, "k16.f32.", types);
+  return absl::StrCat("m64n", 2 * sumCount, "k", columns, ".f32.", types);
 }
+
+/// What follows operands of floats whose weights come from registers: neither is negated, and
+/// tokens lie column by column.
+constexpr char kHalvesScales[] = ", 1, 1, 0";
 
 void stc::gpu::addWarpgroupHalves(BlockBuilder &builder, ElementKind element,
                                   ArrayRef<std::array<Value, 4>> weights, ArrayRef<Value> inputs,
                                   MutableArrayRef<Value> sums) {
-  // Neither is negated, and tokens lie column by column.
-  startSpans(builder, {halvesName(element, sums.size()), ", 1, 1, 0"}, weights, /*places=*/{},
-             inputs, /*offset=*/Value(), builder.getF32Type(), sums);
+  startSpans(builder, {halvesName(element, sums.size(), kHalfSpan), kHalvesScales}, weights,
+             /*places=*/{}, inputs, /*offset=*/Value(), builder.getF32Type(), sums);
   waitForProducts(builder, 0, sums);
+}
+
+void stc::gpu::startWarpgroupPrunedHalves(BlockBuilder &builder, ElementKind element,
+                                          ArrayRef<PrunedHalves> products, Value places,
+                                          MutableArrayRef<Value> sums) {
+  // PTX ISA, "Sparse matrix storage" of wgmma.mma_async.sp: of 16-bit floats the selector is 0 or
+  // 1, for the first or the last two threads of four.
+  constexpr int64_t pairBytes = 2 * kSpanBytes;
+  WarpgroupInstruction instruction{halvesName(element, sums.size(), 2 * kHalfSpan), kHalvesScales,
+                                   pairBytes};
+  std::string text = kBegin;
+  ProductText product(builder, builder.getF32Type(), sums);
+  int64_t placesNumber = product.take(places, "r");
+  llvm::SmallDenseMap<Value, TokenOperand> inputs; // operands that several products have
+  for (const PrunedHalves &pruned : products) {
+    auto found = inputs.find(pruned.input);
+    if (found == inputs.end()) {
+      auto [lower, upper] = describeInputs(builder, pruned.input);
+      found = inputs.try_emplace(pruned.input, TokenOperand{product.take(lower, "r"), upper}).first;
+    }
+    TokenOperand input = found->second;
+    int64_t weights = product.take(pruned.weights[0], "r");
+    for (Value word : ArrayRef(pruned.weights).drop_front())
+      product.take(word, "r");
+    appendProduct(text, instruction, static_cast<int64_t>(sums.size()), weights, input, pruned.half,
+                  std::pair(placesNumber, pruned.half), /*begins=*/false);
+  }
+  product.emit(text + kEnd);
 }
 
 void stc::gpu::startWarpgroupHalves(BlockBuilder &builder, ElementKind element,
                                     const SharedWeights &weights, int64_t first, int64_t steps,
                                     ArrayRef<Value> inputs, MutableArrayRef<Value> sums) {
   ProductText product(builder, builder.getF32Type(), sums);
-  std::string name = halvesName(element, sums.size()), text = kBegin;
+  std::string name = halvesName(element, sums.size(), kHalfSpan), text = kBegin;
   // Neither is negated, and weights that lie row by row are transposed.
   auto [lower, upper] = weights.tileBytes > 0
                             ? describeWeights(builder, weights.start, weights.tileBytes)

@@ -65,6 +65,24 @@ void startWarpgroupHalves(BlockBuilder &builder, ElementKind element, const Shar
                           int64_t first, int64_t steps, llvm::ArrayRef<Value> inputs,
                           llvm::MutableArrayRef<Value> sums);
 
+/// A product of 2:4 weights of 16 bits: those of one half of 64 columns, 0 or 1, which are eight
+/// chunks of four columns, times the tokens whose 64 columns begin at `input` in shared memory.
+/// Thread t of four has the two weights that are stored of chunk t, of two rows, and then of chunk
+/// t + 4.
+struct PrunedHalves {
+  std::array<Value, 4> weights;
+  int64_t half;
+  Value input;
+};
+
+/// Starts such products, one after the other; what `startWarpgroupHalves` says of sums holds for
+/// weights and places too. `places` (i32): of the weights in four chunks, two bits each, from
+/// bit 16 on of the second row; threads 0 and 1 of four have those of the first half's chunks,
+/// threads 2 and 3 of the second's.
+void startWarpgroupPrunedHalves(BlockBuilder &builder, ElementKind element,
+                                llvm::ArrayRef<PrunedHalves> products, Value places,
+                                llvm::MutableArrayRef<Value> sums);
+
 /// Waits until at most `pending` of the products that were started one after the other are not done
 /// yet. `sums`: what they are added to, where it is then needed.
 void waitForProducts(BlockBuilder &builder, int64_t pending,

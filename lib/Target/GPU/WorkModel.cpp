@@ -28,6 +28,9 @@ constexpr double kWarpProducts = 2048, kWarpgroupProducts = 4096, kCacheBytes = 
 /// 128 or 256 tokens took as long as these say, within 8 %.
 constexpr double kCacheBytesBeside = 40, kTokenByte = 1.25;
 constexpr int64_t kWarpgroupRowTiles = 4, kWarpgroupTokens = 64;
+/// Of 2:4 floats: the columns that are multiplied in the time of one, and the bytes of a weight and
+/// its mask where a dense one has one.
+constexpr double kPrunedColumns = 2, kPrunedWeightByte = 9.0 / 16;
 /// Tokens that are multiplied at once where products overlap, of up to kMostRowTiles row tiles.
 constexpr int64_t kTokensTogether = 256;
 /// Cycles of a piece before its first product and after its last: copies on their way, barriers,
@@ -49,10 +52,11 @@ struct Piece {
 class WorkModel {
 public:
   /// `parts`: the row tiles that one of a piece stands for. `overlaps`: whether copies are under
-  /// way all the time that products are.
+  /// way all the time that products are; then `isPruned`: whether weights are 2:4 floats.
   WorkModel(const TargetDescription &target, int64_t tiles, int64_t columns, int64_t parts,
-            bool overlaps)
-      : target(target), tiles(tiles), columns(columns), parts(parts), overlaps(overlaps) {}
+            bool overlaps, bool isPruned)
+      : target(target), tiles(tiles), columns(columns), parts(parts), overlaps(overlaps),
+        isPruned(isPruned) {}
 
   double cycles(Piece piece, int64_t tokens) const {
     int64_t atOnce = piece.tokens == 0 ? tokens : std::min(piece.tokens, tokens);
@@ -62,14 +66,16 @@ public:
     bool isTogether =
         target.hasWarpgroupMma && slots % kWarpgroupRowTiles == 0 && atOnce >= kWarpgroupTokens;
     double rows = slots * kTileRows;
-    double products = rows * atOnce / (isTogether ? kWarpgroupProducts : kWarpProducts);
+    double products = rows * atOnce / (isTogether ? kWarpgroupProducts : kWarpProducts) /
+                      (isPruned ? kPrunedColumns : 1);
     // Of a column: a byte of each row, for all tokens at once or some, and of each token.
     int64_t blocks = overlaps ? llvm::divideCeil(atOnce, slots > kMostRowTiles ? kTokensTogether / 2
                                                                                : kTokensTogether)
                               : 1;
-    double both =
-        overlaps ? std::max(products, (rows * blocks + kTokenByte * atOnce) / kCacheBytesBeside)
-                 : products + (rows + atOnce) / kCacheBytes;
+    double weightBytes = rows * blocks * (isPruned ? kPrunedWeightByte : 1);
+    double both = overlaps
+                      ? std::max(products, (weightBytes + kTokenByte * atOnce) / kCacheBytesBeside)
+                      : products + (rows + atOnce) / kCacheBytes;
     int64_t rounds = llvm::divideCeil(pieces, target.multiprocessors);
     return rounds * (columns * both + kPieceCycles * blocks);
   }
@@ -99,7 +105,7 @@ public:
 private:
   const TargetDescription &target;
   int64_t tiles, columns, parts;
-  bool overlaps;
+  bool overlaps, isPruned;
 };
 
 } // namespace
@@ -116,11 +122,13 @@ packed::LoweringConfigAttr stc::gpu::chooseBlockConfig(packed::MatmulOp op,
     range = {1, tokens};
   auto weight = cast<packed::WeightType>(op.getWeight().getType());
   int64_t tiles = llvm::divideCeil(weight.getRows(), kTileRows);
+  bool hasHalves = op.getInputs().size() == 2;
+  bool isPruned = target.hasWarpgroupMma && hasHalves && takesPrunedHalves(weight);
   bool overlaps =
       target.hasWarpgroupMma && (weight.getLayout().getLayout().isQuantized()
                                      ? op.getInputs().size() == 1 && takesRoundedInputs(weight)
-                                     : op.getInputs().size() == 2 && takesHalves(weight));
-  WorkModel model(target, tiles, weight.getColumns(), op.getCos() ? 2 : 1, overlaps);
+                                     : isPruned || (hasHalves && takesHalves(weight)));
+  WorkModel model(target, tiles, weight.getColumns(), op.getCos() ? 2 : 1, overlaps, isPruned);
   Piece piece = model.choose(range);
   // Code for more tokens at once than there can be is left out.
   if (!areKnown && piece.tokens == 0 && range.most <= kFewPieceTokens)

@@ -60,6 +60,16 @@ func.func @overlapping(%x: memref<?x4096xf32>, %h: memref<?x4128xf16>, %w: !pack
   return
 }
 
+// So are 2:4 floats, of which weights and masks are 9 of 16 bytes, and products take half as long.
+// TOGETHER-LABEL: @pruned
+// TOGETHER: packed.matmul {{.*}} row_tiles = 16, piece_tokens = 128>
+// SOME-LABEL: @pruned
+// SOME: packed.matmul {{.*}} row_tiles = 8, piece_tokens = 128>
+func.func @pruned(%x: memref<?x4096xf32>, %h: memref<?x4128xf16>, %w: !packed.weight<4096x4096, #packed.layout<nm, f16, n = 2, m = 4>>, %y: memref<?x4096xf32>) {
+  packed.matmul ins(%x, %h : memref<?x4096xf32>, memref<?x4128xf16>) weight(%w : <4096x4096, #packed.layout<nm, f16, n = 2, m = 4>>) outs(%y : memref<?x4096xf32>)
+  return
+}
+
 // What is known counts: of few rows there are enough pieces by tokens alone.
 // CHECK-LABEL: @known
 // CHECK: packed.matmul {{.*}} row_tiles = {{[0-9]+}}, piece_tokens = 128>

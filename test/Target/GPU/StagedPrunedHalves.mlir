@@ -18,6 +18,15 @@
 // RUN: FileCheck %s --check-prefixes=CHECK,ORDERED < %t.ptx
 // RUN: %ptxas -arch=sm_100 -v %t.ptx -o %t.cubin 2>&1 | FileCheck %s --check-prefix=FEW
 // RUN: %ptxas -arch=sm_120 -v %t.ptx -o %t.cubin 2>&1 | FileCheck %s --check-prefix=FEW
+// RUN: sed 's/row_tiles = 8/row_tiles = 16/' %s | stc-opt --packed-lower-block-tiles=target=nvptx-sm_90a \
+// RUN:   --stc-approximate-gpu-math --canonicalize --cse --loop-invariant-code-motion \
+// RUN:   --packed-place-shared-memory=target=nvptx-sm_90a --convert-scf-to-cf \
+// RUN:   --expand-strided-metadata --lower-affine --canonicalize --cse \
+// RUN:   --stc-lower-to-gpu=target=nvptx-sm_90a --reconcile-unrealized-casts \
+// RUN:   | mlir-translate --mlir-to-llvmir | opt -O3 -mtriple=nvptx64-nvidia-cuda -mcpu=sm_90a \
+// RUN:   | llc -O3 -mtriple=nvptx64-nvidia-cuda -mcpu=sm_90a -mattr=+ptx84 -o %t.ptx
+// RUN: FileCheck %s --check-prefix=TOGETHER < %t.ptx
+// RUN: %ptxas -arch=sm_90a -v %t.ptx -o %t.cubin 2>&1 | FileCheck %s --check-prefix=KEPT
 
 // 2:4 weights of 16 bits come through shared memory with their masks and the activations. A warp's 64
 // tokens times 32 rows stay in registers, but for a few that newer chips keep elsewhere.
@@ -36,6 +45,28 @@
 // CHECK-LABEL: .entry halves
 // CHECK: cvt.rn.bf16x2.f32
 // CHECK: mma.sp{{.*}}.sync.aligned.m16n8k32.row.col.f32.bf16.bf16.f32
+
+// Warpgroups have weights and places in registers, those of two portions or halves of one in turns,
+// and products are under way until the next have been started; ptxas must not make them wait for
+// each other (C75..).
+
+// TOGETHER-LABEL: .entry rounded
+// TOGETHER: cp.async.wait_group 2
+// TOGETHER: fence.proxy.async
+// TOGETHER: ld.shared.v2.b32
+// TOGETHER: wgmma.mma_async.sp.sync.aligned.m64n128k32.f32.f16.f16 {{.*}}}, inputs, %r{{[0-9]+}}, 0, adds, 1, 1, 0;
+// TOGETHER: wgmma.mma_async.sp.sync.aligned.m64n128k32.f32.f16.f16 {{.*}}}, inputs, %r{{[0-9]+}}, 1, adds, 1, 1, 0;
+// TOGETHER: wgmma.wait_group.sync.aligned 1
+// TOGETHER-LABEL: .entry split
+// TOGETHER-COUNT-2: wgmma.mma_async.sp.sync.aligned.m64n128k32.f32.bf16.bf16 {{.*}}, 0, adds, 1, 1, 0;
+// TOGETHER-COUNT-2: wgmma.mma_async.sp.sync.aligned.m64n128k32.f32.bf16.bf16 {{.*}}, 1, adds, 1, 1, 0;
+// TOGETHER: wgmma.wait_group.sync.aligned 1
+// TOGETHER-LABEL: .entry halves
+// TOGETHER-COUNT-3: wgmma.mma_async.sp.sync.aligned.m64n128k32.f32.bf16.bf16 {{.*}}, 0, adds, 1, 1, 0;
+// TOGETHER: wgmma.wait_group.sync.aligned 1
+
+// KEPT-NOT: Potential Performance Loss
+// KEPT-COUNT-3: bytes stack frame, {{[0-9]?[0-9]}} bytes spill stores
 
 // REGISTERS-COUNT-3: 0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
 // FEW-COUNT-3: bytes stack frame, {{[0-9]?[0-9]}} bytes spill stores

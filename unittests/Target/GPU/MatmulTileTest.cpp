@@ -515,6 +515,48 @@ TEST(BlockMatmul, LeavesOutPrunedFloats) {
       }
 }
 
+TEST(BlockMatmul, LeavesOutPrunedFloatsByWarpgroups) {
+  struct {
+    int64_t rowTiles, pieceTokens;
+    ElementKind element;
+    bool isSplit, hasMore;
+    int64_t rotaryPairs;
+    int64_t columns = 640;
+  } cases[] = {{4, 0, ElementKind::F16, false, false, 16},
+               {4, 64, ElementKind::BF16, true, true, 0},
+               {8, 256, ElementKind::F16, false, true, 0},
+               {8, 0, ElementKind::BF16, true, false, 0},
+               {8, 128, ElementKind::BF16, false, false, 32},
+               {8, 128, ElementKind::F16, true, true, 0},
+               {16, 128, ElementKind::F16, false, false, 0},
+               {16, 128, ElementKind::F16, true, false, 0},
+               {16, 128, ElementKind::BF16, true, true, 0},
+               {16, 128, ElementKind::F16, false, true, 0, 64}};
+  for (auto [rowTiles, pieceTokens, element, isSplit, hasMore, rotaryPairs, columns] : cases) {
+    MatmulProblem problem;
+    problem.layout = makeLayout(LayoutKind::NM, element, 0, 2, 4);
+    problem.rows = 16 * rowTiles + (hasMore ? 70 : 64); // the last piece has fewer
+    problem.columns = columns;
+    problem.rotaryPairs = rotaryPairs;
+    problem.split = isSplit;
+    problem.rounded = !isSplit;
+    problem.bias = problem.gate = problem.residual = hasMore;
+    problem.config = configOf(rowTiles, pieceTokens);
+    auto kernel = compile(problem, "nvptx-sm_90a");
+    ASSERT_NE(kernel, nullptr);
+    EXPECT_GT(kernel->countIntrinsics("stc.wgmma.sp.m64n"), 0);
+    EXPECT_EQ(kernel->countIntrinsics("stc.wgmma.m64n"), 0);
+    for (int64_t tokens : {1, 90, 128, 300}) {
+      MatmulData data;
+      data.exact = tokens != 90;
+      data.density = tokens == 128 ? 0.5 : 1;
+      data.seed = uint32_t(tokens);
+      EXPECT_TRUE(agrees(*kernel, problem, data, tokens))
+          << problem.layout.str() << ", " << rowTiles << " row tiles, " << tokens;
+    }
+  }
+}
+
 TEST(BlockMatmul, LeavesOutPrunedFloatsOnAmd) {
   for (ElementKind element : {ElementKind::BF16, ElementKind::F16})
     for (int64_t rowTiles : {1, 4}) {

@@ -159,7 +159,7 @@ private:
     bool isOfHalves = line.aType.bytes == 2;
     if (line.depth * line.aType.bytes != (line.isSparse ? 64 : 32) ||
         line.aType.bytes != line.bType.bytes || line.isFloat != isOfHalves ||
-        (!line.isFloat && words[1] != "s32") || (line.isSparse && isOfHalves))
+        (!line.isFloat && words[1] != "s32"))
       fail("a wgmma that it knows", shape);
     size_t common = line.isSparse ? 6 : 4;
     if (line.operands.size() < common || int(line.operands[0].size()) != line.columns / 2)
@@ -288,9 +288,11 @@ private:
 
   /// A of `depth` columns, of which this warp has 16 rows. In registers, thread t of four has in
   /// word w numbers of row w % 2 (of eight rows each) and half w / 2 of the columns. Sparse: what
-  /// is stored are two numbers of each four columns, whose places are two bits each of a word:
-  /// threads 0 and 1 of four have those of the first half of the columns, each of one row, and
-  /// threads 2 and 3 those of the other.
+  /// is stored are two numbers of each four columns, whose places are two bits each of a word: of
+  /// bytes, threads 0 and 1 of four have those of the first half of the columns, each of one row,
+  /// and threads 2 and 3 those of the other. Of 16 bits, the selector says which two threads count:
+  /// the first of them has those of the first half of the columns, of the first row in its lower
+  /// 16 bits and of the second one in its upper, and the other those of the other half.
   std::vector<std::vector<double>> readWeights(const Line &product) {
     std::vector<std::vector<double>> a(16, std::vector<double>(product.depth));
     if (product.operands[1].size() == 1) {
@@ -303,6 +305,15 @@ private:
     }
     int perWord = 4 / product.aType.bytes;
     int perHalf = product.depth / (product.isSparse ? 4 : 2);
+    bool isOfHalves = product.aType.bytes == 2;
+    int selector = product.isSparse ? int(commonValueOf(product.operands[4][0])) : 0;
+    if (selector > (isOfHalves ? 1 : 0))
+      llvm::report_fatal_error("places of these types have no such selector");
+    auto placesOf = [&](int lane, int row, int half) { // of a half's columns, from bit 0 on
+      int from = isOfHalves ? 2 * selector + half : 2 * half + row;
+      auto word = uint32_t(valueOf(lane / 4 * 4 + from, product.operands[3][0]));
+      return isOfHalves ? word >> (16 * row) & 0xFFFF : word;
+    };
     for (int lane = 0; lane < kWarpThreads; ++lane)
       for (int w = 0; w < 4; ++w)
         for (int i = 0; i < perWord; ++i) {
@@ -310,8 +321,7 @@ private:
           int inHalf = lane % 4 * perWord + i;
           int column = w / 2 * perHalf + inHalf;
           if (product.isSparse) {
-            int from = lane / 4 * 4 + w / 2 * 2 + w % 2;
-            auto places = uint32_t(valueOf(from, product.operands[3][0]));
+            uint32_t places = placesOf(lane, w % 2, w / 2);
             int place = places >> (2 * inHalf) & 3;
             if (inHalf % 2 == 1 && place <= int(places >> (2 * inHalf - 2) & 3))
               llvm::report_fatal_error("places of a sparse matrix do not ascend");
@@ -335,8 +345,6 @@ private:
 
   void multiply(const Line &product) {
     size_t scale = product.isSparse ? 5 : 3;
-    if (product.isSparse && commonValueOf(product.operands[4][0]) != 0)
-      llvm::report_fatal_error("places of these types have one selector, 0");
     bool isAdded = commonValueOf(product.operands[scale][0]) == 1;
     std::vector<std::vector<double>> a = readWeights(product), b = readInputs(product);
     for (int lane = 0; lane < kWarpThreads; ++lane)
