@@ -44,10 +44,11 @@ public:
         return;
       }
       bool isPruned = gpu::takesPrunedHalves(weight);
-      if (op.getInputs().size() != 1 || (!isPruned && !gpu::takesHalves(weight)))
+      if (op.getInputs().size() != 1 ||
+          (!isPruned && !gpu::takesHalves(weight) && !gpu::takesMaskedHalves(weight)))
         return;
       Type element = weight.getLayout().getElement();
-      // A dense f16 is no sum of two bf16 without a third product, which code for f32 has.
+      // An f16 is no sum of two bf16 without a third product, which code for f32 has of dense ones.
       if (rounds)
         inputs.append(op, element, 1);
       else if (isPruned || element.isBF16())

@@ -148,10 +148,12 @@ private:
     int64_t tiles = llvm::divideCeil(weight.getRows(), kTileRows);
     bool hasHalves = op.getInputs().size() == 2;
     bool isPruned = target.hasWarpgroupMma && hasHalves && gpu::takesPrunedHalves(weight);
-    bool overlaps = target.hasWarpgroupMma &&
-                    (weight.getLayout().getLayout().isQuantized()
-                         ? op.getInputs().size() == 1 && gpu::takesRoundedInputs(weight)
-                         : isPruned || (hasHalves && gpu::takesHalves(weight)));
+    bool overlaps =
+        target.hasWarpgroupMma &&
+        (weight.getLayout().getLayout().isQuantized()
+             ? op.getInputs().size() == 1 && gpu::takesRoundedInputs(weight)
+             : isPruned ||
+                   (hasHalves && (gpu::takesHalves(weight) || gpu::takesMaskedHalves(weight))));
     WorkModel model(target, tiles, weight.getColumns(), op.getCos() ? 2 : 1, overlaps, isPruned);
     Piece piece = model.choose(ShapedType::isDynamic(tokens) ? maxTokens.getValue() : tokens);
     return packed::LoweringConfigAttr::get(&getContext(), kTokensAtOnce, /*accumulators=*/1,

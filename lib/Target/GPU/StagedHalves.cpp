@@ -99,14 +99,13 @@ int64_t StagedHalves::alignmentGap() const {
   return builder.getTarget().hasWarpgroupMma ? kWarpgroupAlignment - kBarrierBytes : 0;
 }
 
-int64_t StagedHalves::portions() const { return type.getColumns() / kPortionColumns; }
-
 bool StagedHalves::fitOverlapping(Division &division, int64_t slices) const {
   if (!division.usesWarpgroups || portions() < slices ||
       slices * division.sliceWarps() != builder.warps())
     return false;
   auto take = [&](int64_t parts, int64_t preparedPortions, int64_t fewest, int64_t most) {
-    int64_t bytes = freeBytes / slices - preparedPortions * preparedBytes(division);
+    int64_t bytes = (freeBytes - ownBytes(division)) / slices;
+    bytes -= preparedPortions * preparedBytes(division);
     division.parts = parts;
     division.preparedPortions = preparedPortions;
     division.buffers = std::min(most, bytes / bufferBytes(division));
@@ -124,15 +123,17 @@ bool StagedHalves::fitOverlapping(Division &division, int64_t slices) const {
 }
 
 bool StagedHalves::fit(Division &division, int64_t slices) const {
-  if (slices * division.atOnce * division.tokens * kTokenBytes > freeBytes)
+  int64_t bytes = freeBytes - ownBytes(division);
+  if (slices * division.atOnce * division.tokens * kTokenBytes > bytes)
     return false;
   division.slices = slices;
   division.overlaps = fitOverlapping(division, slices);
   if (division.overlaps)
     return true;
   division.parts = 1;
-  division.preparedPortions = 0;
-  division.buffers = std::min(kMostBuffers, freeBytes / (slices * bufferBytes(division)));
+  division.preparedPortions = preparesAll() ? 1 : 0;
+  bytes = bytes / slices - division.preparedPortions * preparedBytes(division);
+  division.buffers = std::min(kMostBuffers, bytes / bufferBytes(division));
   if (division.buffers < kFewestBuffers)
     division.slices = 0;
   return division.slices > 0;
@@ -352,7 +353,7 @@ void StagedHalves::multiplyPortion(State &state, Value buffer, ValueRange, Value
       for (int64_t fragment = 0; fragment < division.warpFragments; ++fragment)
         for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
           int64_t place = (tile * division.warpFragments + fragment) * kFragmentValues;
-          addHalfProducts(builder, layout.element, weights[tile],
+          addHalfProducts(builder, productElement(), weights[tile],
                           ValueRange(inputs).slice(2 * fragment, 2),
                           MutableArrayRef<Value>(sums).slice(place, kFragmentValues));
         }
@@ -377,9 +378,13 @@ Values StagedHalves::multiplyPortions(State &state) {
   if (division.overlaps)
     return multiplyOverlapping(state, begin, end);
   int64_t bytes = bufferBytes(division), last = (division.buffers - 1) * bytes;
+  auto copy = [&](Value number, Value buffer) {
+    Value start = builder.address(state.share.staging, buffer);
+    startOwnCopies(state, number, end, start);
+    copyPortion(state.copies, number, end, start);
+  };
   for (int64_t i = 0; i < division.buffers - 1; ++i)
-    copyPortion(state.copies, builder.add(begin, i), end,
-                builder.address(state.share.staging, builder.int32(i * bytes)));
+    copy(builder.add(begin, i), builder.int32(i * bytes));
   // Of the next portion, or of the last one again.
   auto aheadOf = [&](Value number) {
     return loadAhead(state, arith::MinUIOp::create(builder, number, builder.index(portions() - 1)));
@@ -398,8 +403,7 @@ Values StagedHalves::multiplyPortions(State &state) {
     };
     Values next = aheadOf(builder.add(number, 1));
     await(state);
-    copyPortion(state.copies, builder.add(number, division.buffers - 1), end,
-                builder.address(state.share.staging, unless(0, last, -bytes)));
+    copy(builder.add(number, division.buffers - 1), unless(0, last, -bytes));
     multiplyPortion(state, buffer, values.drop_front(sumCount + 1), sums);
     sums.push_back(unless(last, 0, bytes));
     sums.append(next);
@@ -451,12 +455,14 @@ void StagedHalves::storeNeighbours(State &state, Value memory, ValueRange sums) 
 void StagedHalves::emitBlock(const TokenBlock &block) {
   Division division = divide(block.count);
   Words words(builder);
-  State state{block, division, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  State state{block, division, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   int64_t sliceBytes = this->sliceBytes(division);
   int64_t sumBytes = division.atOnce * block.count * kTokenBytes;
   // The sums come where the copies were.
-  Value memory = builder.scratch(alignmentGap() + division.slices * std::max(sliceBytes, sumBytes));
+  int64_t slicesBytes = division.slices * std::max(sliceBytes, sumBytes);
+  Value memory = builder.scratch(alignmentGap() + slicesBytes + ownBytes(division));
   memory = builder.address(memory, alignmentGap());
+  state.ownMemory = builder.address(memory, slicesBytes);
   Share &share = state.share;
   Value warp = setPlaces(share);
   Value inSlice = words.rem(warp, division.sliceWarps());

@@ -288,7 +288,8 @@ template <typename Op> static LogicalResult verifyMatmul(Op op) {
   Value bias = op.getBias(), residual = op.getResidual(), out = op.getOut();
   Layout layout = weight.getLayout().getLayout();
   bool isPruned = layout.kind == LayoutKind::NM && layout.n == 2 && layout.m == 4;
-  bool maySplit = (layout.kind == LayoutKind::Dense || isPruned) && layout.floatBytes() == 2;
+  bool maySplit = (layout.kind == LayoutKind::Dense || layout.isSparseFloat()) &&
+                  layout.floatBytes() == 2;
   bool isSplit = maySplit && inputs.size() == 2;
   auto elementOf = [](Value value) { return cast<ShapedType>(value.getType()).getElementType(); };
   bool isRounded = layout.isQuantized() && layout.kind == LayoutKind::Dense && inputs.size() == 1 &&
