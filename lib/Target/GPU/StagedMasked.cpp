@@ -22,6 +22,8 @@ constexpr int64_t kMaskWords = 2 * kPortionSteps, kMasksBytes = sizeof(uint32_t)
 /// Weights of a portion of a tile, and their bytes with zeros.
 constexpr int64_t kPortionWeights = kPortionColumns16 * kTileRows;
 constexpr int64_t kWholeBytes = kPortionWeights * kValueBytes;
+/// Pairs of steps whose weights a lane loads before it stores them.
+constexpr int64_t kPairsAtOnce = 4;
 /// A word of a mask beside the place of its first value.
 constexpr int64_t kRecordBytes = 2 * sizeof(uint32_t);
 
@@ -302,7 +304,7 @@ void StagedMasked::prepareUnit(State &state, Value buffer, Value unit, Value shi
   Value to = builder.address(prepared, words.mul(tile, kWholeBytes));
   to = builder.address(to, words.mul(step, kCopyBytes / 2));
   auto two = VectorType::get(2, builder.getI32Type());
-  for (int64_t pair = 0; pair < count; ++pair) {
+  auto loadFour = [&](int64_t pair) -> Value {
     Value mask, place;
     if (isFixed()) {
       mask = words.load(builder.address(start, pair * pairWords * sizeof(uint32_t)), 1, false);
@@ -317,9 +319,18 @@ void StagedMasked::prepareUnit(State &state, Value buffer, Value unit, Value shi
     mask = arith::ShRUIOp::create(builder, mask, bit);
     auto [first, next] = loadPair(mask, place);
     Value second = loadPair(words.right(mask, 2), next).first;
-    Value inTile = warpgroupPlace(builder, row, words.add(firstPair, uint32_t(pair)));
-    builder.storeAligned(vector::FromElementsOp::create(builder, two, ValueRange{first, second}),
-                         builder.address(to, inTile), 8);
+    return vector::FromElementsOp::create(builder, two, ValueRange{first, second});
+  };
+  // Nobody knows that what is stored is not what is loaded next: so some loads come together.
+  for (int64_t begin = 0; begin < count; begin += kPairsAtOnce) {
+    int64_t end = std::min(count, begin + kPairsAtOnce);
+    Values loaded;
+    for (int64_t pair = begin; pair < end; ++pair)
+      loaded.push_back(loadFour(pair));
+    for (int64_t pair = begin; pair < end; ++pair) {
+      Value inTile = warpgroupPlace(builder, row, words.add(firstPair, uint32_t(pair)));
+      builder.storeAligned(loaded[pair - begin], builder.address(to, inTile), 8);
+    }
   }
 }
 
