@@ -309,8 +309,9 @@ def check_cases():
             yield Case(layout, 1088, 1984, tokens=200, row_tiles=16, piece_tokens=128)
 
     # Those that get their zeros in shared memory, with all values, some or few.
-    for layout in ["bitmap-bf16-split", "bitmap-f16-rounded", "1:4-nm-f16-rounded",
-                   "3:4-nm-bf16-split", "4:8-nm-f16-rounded", "8:16-nm-bf16-rounded"]:
+    for layout in ["bitmap-bf16-split", "bitmap-f16-rounded", "bitmap-f16-split",
+                   "1:4-nm-f16-rounded", "3:4-nm-bf16-split", "4:8-nm-f16-rounded",
+                   "8:16-nm-bf16-rounded"]:
         for rows, columns, tokens, row_tiles in [(48, 384, 3, 1), (128, 1024, 70, 2),
                                                  (40, 320, 300, 8)]:
             yield Case(layout, rows, columns, tokens=tokens, row_tiles=row_tiles)

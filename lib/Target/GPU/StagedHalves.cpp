@@ -10,6 +10,8 @@
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
+#include <optional>
+
 using namespace mlir;
 using namespace stc;
 using namespace stc::gpu;
@@ -34,6 +36,15 @@ constexpr int64_t kFewestBuffers = 2, kMostBuffers = 4;
 constexpr int64_t kShare = 72;
 /// Where warpgroups multiply: what four portions of 256 rows and 128 tokens take.
 constexpr int64_t kShareTogether = 86;
+/// And where they prepare all weights: what two portions of those with two numbers for each
+/// activation take, of bitmaps, and two that are prepared.
+constexpr int64_t kSharePrepared = 97;
+
+int64_t shareOf(const TargetDescription &target, packed::WeightType weight) {
+  if (!target.hasWarpgroupMma)
+    return kShare;
+  return takesMaskedHalves(weight) ? kSharePrepared : kShareTogether;
+}
 
 } // namespace
 
@@ -61,8 +72,7 @@ int64_t stc::gpu::freeSharedBytes(packed::MatmulTileOp op, const TargetDescripti
 
 StagedHalves::StagedHalves(packed::MatmulTileOp op, const TargetDescription &target)
     : TensorMatmul(op, target),
-      freeBytes(freeSharedBytes(op, target, target.hasWarpgroupMma ? kShareTogether : kShare,
-                                alignmentGap())) {
+      freeBytes(freeSharedBytes(op, target, shareOf(target, type), alignmentGap())) {
   int64_t width = cast<MemRefType>(narrowInput().getType()).getDimSize(1);
   terms = width / splitHalfColumns(type.getColumns());
 }
@@ -76,8 +86,12 @@ SmallVector<int64_t> StagedHalves::blockSizes() const {
     if (tokens > most && tokens > 8)
       continue;
     Division division = divide(tokens);
-    // Between what warpgroups are for and the next fewer there is more.
-    if (division.slices > 0 && (tokens != kFewestTokensTogether || division.usesWarpgroups))
+    // Between what warpgroups are for and the next fewer there is more; and of what all is
+    // prepared, fewer tokens are rather multiplied while more is.
+    bool isForFewer = preparesAll() && tokens == kMostTokens && division.usesWarpgroups &&
+                      !division.overlaps && divide(tokens / 2).overlaps;
+    if (division.slices > 0 && !isForFewer &&
+        (tokens != kFewestTokensTogether || division.usesWarpgroups))
       sizes.push_back(tokens);
   }
   return sizes;
@@ -146,14 +160,31 @@ StagedHalves::Division StagedHalves::divide(int64_t tokens) const {
   division.atOnce = std::min<int64_t>(isTogether ? kMostSlotsTogether : kMostSlots,
                                       llvm::bit_floor(uint64_t(slots())));
   if (isTogether && division.atOnce % kWarpgroupWarps == 0 && tokens >= kFewestTokensTogether) {
-    division.usesWarpgroups = true;
-    division.warpTiles = 1;
-    division.warpFragments = std::min(kTogetherFragments, tokens / kFragmentTokens);
-    division.tokenWarps = tokens / (division.warpFragments * kFragmentTokens);
-    for (int64_t slices = builder.warps() / division.sliceWarps(); slices > 0; slices /= 2)
-      if (fit(division, slices))
-        return division;
-    division.usesWarpgroups = false;
+    Division together = division;
+    together.usesWarpgroups = true;
+    together.warpTiles = 1;
+    together.warpFragments = std::min(kTogetherFragments, tokens / kFragmentTokens);
+    together.tokenWarps = tokens / (together.warpFragments * kFragmentTokens);
+    auto fitsTogether = [&] {
+      for (int64_t slices = builder.warps() / together.sliceWarps(); slices > 0; slices /= 2)
+        if (fit(together, slices))
+          return true;
+      return false;
+    };
+    // What is prepared takes much memory and much time: rather fewer slots while products are under
+    // way.
+    std::optional<Division> fitting;
+    do {
+      if (fitsTogether()) {
+        if (together.overlaps || !preparesAll())
+          return together;
+        if (!fitting)
+          fitting = together;
+      }
+      together.atOnce /= 2;
+    } while (preparesAll() && together.atOnce % kWarpgroupWarps == 0);
+    if (fitting)
+      return *fitting;
   }
   division.warpTiles = std::min(division.atOnce, kWarpTiles);
   // As much for each warp as leaves all of them something and has room.
@@ -317,7 +348,7 @@ void StagedHalves::findPlaces(State &state, Value) {
   state.tokenChunk = words.flip(second, inMatrix);
 }
 
-Values StagedHalves::loadWeights(State &state, Value buffer, int64_t step, int64_t tile) {
+Values StagedHalves::loadWeights(State &state, Value buffer, int64_t step, int64_t tile, bool) {
   Value row = builder.address(builder.address(state.share.staging, buffer), state.weightPlace);
   row = builder.address(row, tile * kTileBytes + step * kStepColumns * kColumnBytes);
   return loadMatrices(builder, row, 4, /*isTransposed=*/true);
@@ -342,21 +373,29 @@ void StagedHalves::multiplyPortion(State &state, Value buffer, ValueRange, Value
     return waitForProducts(builder, 0, sums);
   }
   for (int64_t step = 0; step < kSteps; ++step) {
-    SmallVector<Values> weights;
-    for (int64_t tile = 0; tile < division.warpTiles; ++tile)
-      weights.push_back(loadWeights(state, buffer, step, tile));
+    SmallVector<Values> weights, low;
+    for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
+      weights.push_back(loadWeights(state, buffer, step, tile, /*isLow=*/false));
+      if (weightTerms() == 2)
+        low.push_back(loadWeights(state, buffer, step, tile, /*isLow=*/true));
+    }
     // The smaller ones first.
     for (int64_t part = terms - 1; part >= 0; --part) {
       Values inputs;
       for (int64_t fragment = 0; fragment < division.warpFragments; fragment += 2)
         llvm::append_range(inputs, loadInputs(state, buffer, step, part, fragment));
-      for (int64_t fragment = 0; fragment < division.warpFragments; ++fragment)
-        for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
-          int64_t place = (tile * division.warpFragments + fragment) * kFragmentValues;
-          addHalfProducts(builder, productElement(), weights[tile],
-                          ValueRange(inputs).slice(2 * fragment, 2),
-                          MutableArrayRef<Value>(sums).slice(place, kFragmentValues));
-        }
+      auto add = [&](ArrayRef<Values> weights) {
+        for (int64_t fragment = 0; fragment < division.warpFragments; ++fragment)
+          for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
+            int64_t place = (tile * division.warpFragments + fragment) * kFragmentValues;
+            addHalfProducts(builder, productElement(), weights[tile],
+                            ValueRange(inputs).slice(2 * fragment, 2),
+                            MutableArrayRef<Value>(sums).slice(place, kFragmentValues));
+          }
+      };
+      if (part == 0 && weightTerms() == 2)
+        add(low);
+      add(weights);
     }
   }
 }

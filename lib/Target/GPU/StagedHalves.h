@@ -90,8 +90,10 @@ protected:
   /// Makes this warp's of the portion at `buffer` (i32) and writes them behind `prepared`, where
   /// those of all tiles are.
   virtual void prepare(State &state, Value buffer, ValueRange ahead, Value prepared) {}
-  /// What weights are when they are multiplied.
+  /// What weights are when they are multiplied, and how many of these are a weight: 1, or where
+  /// all are prepared also 2, whose sum it is. The product of both lower parts is left out.
   virtual ElementKind productElement() const { return layout.element; }
+  virtual int64_t weightTerms() const { return 1; }
   /// Shared memory of the whole block beside what is copied and prepared.
   virtual int64_t ownBytes(const Division &division) const { return 0; }
   /// Which 16 bytes a thread copies of each portion of the tiles from slot `firstSlot` (index) on.
@@ -122,8 +124,13 @@ protected:
     return division.buffers * bufferBytes(division);
   }
   int64_t portions() const { return type.getColumns() / kPortionColumns16; }
-  /// A lane's weights of `step` of the portion at `buffer`, of tile `tile` of its warp.
-  virtual Values loadWeights(State &state, Value buffer, int64_t step, int64_t tile);
+  /// One of a portion's prepared weights' terms; the larger one comes first.
+  static int64_t preparedTermBytes(const Division &division) {
+    return division.atOnce * kTileRows * kPortionBytes16;
+  }
+  /// A lane's weights of `step` of the portion at `buffer`, of tile `tile` of its warp: those of
+  /// the smaller term if `isLow`.
+  virtual Values loadWeights(State &state, Value buffer, int64_t step, int64_t tile, bool isLow);
   /// Waits for the threads of the slice.
   void waitForSlice(State &state);
   /// Adds the products of a warpgroup's weights, four words for each step of 16 columns, and the
@@ -153,8 +160,8 @@ private:
   /// Of one of the numbers of all tokens.
   static int64_t tokenBytes(const Division &division);
   /// Of a portion's weights that are prepared.
-  static int64_t preparedBytes(const Division &division) {
-    return division.atOnce * kTileRows * kPortionBytes16;
+  int64_t preparedBytes(const Division &division) const {
+    return weightTerms() * preparedTermBytes(division);
   }
   int64_t sliceBytes(const Division &division) const {
     return firstPrepared(division) + division.preparedPortions * preparedBytes(division);

@@ -50,6 +50,11 @@ private:
   int64_t tileBytes() const override { return valueBytes() + kMasksBytes; }
   bool prepares() const override { return true; }
   bool preparesAll() const override { return true; }
+  /// f16 weights times activations that are sums of two bf16 are such sums themselves.
+  int64_t weightTerms() const override { return layout.element == ElementKind::F16 ? terms : 1; }
+  ElementKind productElement() const override {
+    return weightTerms() == 2 ? ElementKind::BF16 : layout.element;
+  }
   int64_t ownBytes(const Division &division) const override {
     return builder.warps() * recordsBytes() + division.atOnce * tableBytes();
   }
@@ -62,7 +67,7 @@ private:
   Values loadAhead(State &state, Value number) override;
   void prepare(State &state, Value buffer, ValueRange ahead, Value prepared) override;
   void findPlaces(State &state, Value firstSlot) override;
-  Values loadWeights(State &state, Value buffer, int64_t step, int64_t tile) override;
+  Values loadWeights(State &state, Value buffer, int64_t step, int64_t tile, bool isLow) override;
   void multiplyPortion(State &state, Value buffer, ValueRange ahead, Values &sums) override;
 
   /// Where the place (i32, in values behind a tile's first) of portion `number` (index) is kept.
@@ -304,7 +309,7 @@ void StagedMasked::prepareUnit(State &state, Value buffer, Value unit, Value shi
   Value to = builder.address(prepared, words.mul(tile, kWholeBytes));
   to = builder.address(to, words.mul(step, kCopyBytes / 2));
   auto two = VectorType::get(2, builder.getI32Type());
-  auto loadFour = [&](int64_t pair) -> Value {
+  auto loadFour = [&](int64_t pair) -> std::array<Value, 2> {
     Value mask, place;
     if (isFixed()) {
       mask = words.load(builder.address(start, pair * pairWords * sizeof(uint32_t)), 1, false);
@@ -318,18 +323,30 @@ void StagedMasked::prepareUnit(State &state, Value buffer, Value unit, Value shi
     }
     mask = arith::ShRUIOp::create(builder, mask, bit);
     auto [first, next] = loadPair(mask, place);
-    Value second = loadPair(words.right(mask, 2), next).first;
-    return vector::FromElementsOp::create(builder, two, ValueRange{first, second});
+    return {first, loadPair(words.right(mask, 2), next).first};
   };
   // Nobody knows that what is stored is not what is loaded next: so some loads come together.
   for (int64_t begin = 0; begin < count; begin += kPairsAtOnce) {
     int64_t end = std::min(count, begin + kPairsAtOnce);
-    Values loaded;
+    SmallVector<std::array<Value, 2>> loaded;
     for (int64_t pair = begin; pair < end; ++pair)
       loaded.push_back(loadFour(pair));
     for (int64_t pair = begin; pair < end; ++pair) {
       Value inTile = warpgroupPlace(builder, row, words.add(firstPair, uint32_t(pair)));
-      builder.storeAligned(loaded[pair - begin], builder.address(to, inTile), 8);
+      Value place = builder.address(to, inTile);
+      auto store = [&](Value first, Value second, int64_t offset) {
+        builder.storeAligned(
+            vector::FromElementsOp::create(builder, two, ValueRange{first, second}),
+            builder.address(place, offset), 8);
+      };
+      auto [first, second] = loaded[pair - begin];
+      if (weightTerms() == 2) {
+        SplitPair halves[2] = {splitHalves(builder, first), splitHalves(builder, second)};
+        store(halves[0].low, halves[1].low, preparedTermBytes(state.division));
+        first = halves[0].high;
+        second = halves[1].high;
+      }
+      store(first, second, 0);
     }
   }
 }
@@ -348,9 +365,12 @@ void StagedMasked::findPlaces(State &state, Value firstSlot) {
   weightChunk = words.flip(words.div(state.share.lane, kTileRows), words.rem(row, kMatrixRows));
 }
 
-Values StagedMasked::loadWeights(State &state, Value, int64_t step, int64_t tile) {
+Values StagedMasked::loadWeights(State &state, Value, int64_t step, int64_t tile, bool isLow) {
   Words words(builder);
-  Value start = builder.address(state.share.staging, firstPrepared(state.division));
+  int64_t prepared = firstPrepared(state.division);
+  if (isLow)
+    prepared += preparedTermBytes(state.division);
+  Value start = builder.address(state.share.staging, prepared);
   Value place = words.mul(words.flip(weightChunk, uint32_t(2 * step)), kCopyBytes);
   Value row = builder.address(start, words.add(state.weightPlace, place));
   return loadMatrices(builder, builder.address(row, tile * kWholeBytes), 4,

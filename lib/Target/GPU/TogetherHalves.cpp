@@ -32,8 +32,17 @@ void StagedHalves::startTogether(State &state, Value buffer, Value prepared, int
   int64_t steps = kPortionColumns16 / kStepColumns / state.division.parts;
   Value start = builder.address(state.share.staging, prepared ? prepared : buffer);
   start = builder.address(start, words.mul(tile, bytes));
-  startWarpgroupHalves(builder, productElement(), {start, prepared ? 0 : bytes}, part * steps,
-                       steps, inputsTogether(state, buffer), sums);
+  auto weights = [&](int64_t term) -> SharedWeights {
+    return {builder.address(start, term * preparedTermBytes(state.division)), prepared ? 0 : bytes};
+  };
+  Values inputs = inputsTogether(state, buffer);
+  SmallVector<SharedProduct> products;
+  for (Value input : inputs) { // of the smaller numbers first
+    if (weightTerms() == 2 && input == inputs.back())
+      products.push_back({weights(1), input});
+    products.push_back({weights(0), input});
+  }
+  startWarpgroupHalves(builder, productElement(), products, part * steps, steps, sums);
 }
 
 /// Products of one part of a portion, the whole or a half, are under way when those of the next are

@@ -219,27 +219,36 @@ void stc::gpu::startWarpgroupPrunedHalves(BlockBuilder &builder, ElementKind ele
 }
 
 void stc::gpu::startWarpgroupHalves(BlockBuilder &builder, ElementKind element,
-                                    const SharedWeights &weights, int64_t first, int64_t steps,
-                                    ArrayRef<Value> inputs, MutableArrayRef<Value> sums) {
-  ProductText product(builder, sums);
-  std::string name = halvesName(element, sums.size(), kHalfSpan), text = kBegin;
-  // Neither is negated, and weights that lie row by row are transposed.
-  Value description = weights.tileBytes > 0
-                          ? describeWeights(builder, weights.start, weights.tileBytes)
-                          : describeInputs(builder, weights.start);
-  int64_t stepBytes = weights.tileBytes > 0 ? kHalfStepBytes : kSpanBytes;
-  const char *scales = weights.tileBytes > 0 ? ", 1, 1, 1, 0;\n" : ", 1, 1, 0, 0;\n";
-  int64_t weightsNumber = product.take(description, "l");
-  for (Value input : inputs) {
-    int64_t number = product.take(describeInputs(builder, input), "l");
+                                    ArrayRef<SharedProduct> products, int64_t first, int64_t steps,
+                                    MutableArrayRef<Value> sums) {
+  ProductText text(builder, sums);
+  std::string name = halvesName(element, sums.size(), kHalfSpan), code = kBegin;
+  llvm::SmallDenseMap<Value, int64_t> numbers; // operands that several products have
+  auto numberOf = [&](Value start, function_ref<Value()> description) {
+    auto [entry, isNew] = numbers.try_emplace(start, 0);
+    if (isNew)
+      entry->second = text.take(description(), "l");
+    return entry->second;
+  };
+  for (const SharedProduct &product : products) {
+    auto [start, tileBytes] = product.weights;
+    bool isTransposed = tileBytes > 0; // weights that lie column by column
+    int64_t weights = numberOf(start, [&, start = start, tileBytes = tileBytes] {
+      return isTransposed ? describeWeights(builder, start, tileBytes)
+                          : describeInputs(builder, start);
+    });
+    int64_t input = numberOf(product.input, [&] { return describeInputs(builder, product.input); });
+    int64_t stepBytes = isTransposed ? kHalfStepBytes : kSpanBytes;
+    // Neither is negated, and tokens lie column by column.
+    const char *scales = isTransposed ? ", 1, 1, 1, 0;\n" : ", 1, 1, 0, 0;\n";
     for (int64_t step = first; step < first + steps; ++step)
-      absl::StrAppend(&text, "add.u64 weights, $", weightsNumber, ", ",
-                      step * stepBytes / kChunkBytes, ";\nadd.u64 inputs, $", number, ", ",
-                      step * kSpanBytes / kChunkBytes, ";\nwgmma.mma_async.sync.aligned.", name,
-                      " ", operands(0, static_cast<int64_t>(sums.size())),
-                      ", weights, inputs, adds", scales);
+      absl::StrAppend(&code, "add.u64 weights, $", weights, ", ", step * stepBytes / kChunkBytes,
+                      ";\nadd.u64 inputs, $", input, ", ", step * kSpanBytes / kChunkBytes,
+                      ";\nwgmma.mma_async.sync.aligned.", name, " ",
+                      operands(0, static_cast<int64_t>(sums.size())), ", weights, inputs, adds",
+                      scales);
   }
-  product.emit(text + kCommit + "}");
+  text.emit(code + kCommit + "}");
 }
 
 void stc::gpu::waitForProducts(BlockBuilder &builder, int64_t pending,

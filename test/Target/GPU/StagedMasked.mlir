@@ -50,18 +50,18 @@
 !bitmap = !packed.weight<4096x4096, #packed.layout<bitmap, bf16>>
 !fixed = !packed.weight<4096x4096, #packed.layout<nm, f16, n = 1, m = 4>>
 
-func.func @bitmap(%tile: index, %x: memref<?x4096xf32>, %h: memref<?x4128xbf16>, %w: !bitmap,
+func.func @bitmap(%tile: index, %first: index, %x: memref<?x4096xf32>, %h: memref<?x4128xbf16>, %w: !bitmap,
                  %out: memref<?x4096xf32>) attributes {stc.kernel} {
-  packed.matmul_tile %tile ins(%x, %h : memref<?x4096xf32>, memref<?x4128xbf16>)
+  packed.matmul_tile %tile tokens from %first ins(%x, %h : memref<?x4096xf32>, memref<?x4128xbf16>)
     weight(%w : !bitmap) outs(%out : memref<?x4096xf32>)
-    config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 8>
+    config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 8, piece_tokens = 128>
   return
 }
 
-func.func @fixed(%tile: index, %x: memref<?x4096xf32>, %h: memref<?x4128xf16>, %w: !fixed,
+func.func @fixed(%tile: index, %first: index, %x: memref<?x4096xf32>, %h: memref<?x4128xf16>, %w: !fixed,
                  %out: memref<?x4096xf32>) attributes {stc.kernel} {
-  packed.matmul_tile %tile ins(%x, %h : memref<?x4096xf32>, memref<?x4128xf16>)
+  packed.matmul_tile %tile tokens from %first ins(%x, %h : memref<?x4096xf32>, memref<?x4128xf16>)
     weight(%w : !fixed) outs(%out : memref<?x4096xf32>)
-    config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 16>
+    config <tokens = 32, accumulators = 1, prefetch = 0, row_tiles = 16, piece_tokens = 128>
   return
 }

@@ -350,7 +350,7 @@ def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]>
 
     With weights of 16-bit floats, dense or with masks, a second input may be the result of
     `packed.split_activations` of the first, in the weights' type: sums of two numbers of bf16 (which
-    2:4 weights of f16 take too), or activations that were rounded to bf16 or f16 once. On processors blocks of 8 and more tokens then
+    weights of f16 with masks take too), or activations that were rounded to bf16 or f16 once. On processors blocks of 8 and more tokens then
     go through tile registers (`packed.tile_dot_bf16`, which take sums of two), on GPUs any number
     of tokens through tensor cores. With a dense quantized layout the one input may be activations
     that were rounded to f16, for GPUs whose tensor cores multiply weights made f16 by them.
