@@ -308,6 +308,17 @@ def check_cases():
         if layout.startswith("2:4"):  # an odd number of portions
             yield Case(layout, 1088, 1984, tokens=200, row_tiles=16, piece_tokens=128)
 
+    # Those that get their zeros in shared memory, with all values, some or few.
+    for layout in ["bitmap-bf16-split", "bitmap-f16-rounded", "bitmap-f16-split",
+                   "1:4-nm-f16-rounded", "3:4-nm-bf16-split", "4:8-nm-f16-rounded",
+                   "8:16-nm-bf16-rounded"]:
+        for rows, columns, tokens, row_tiles in [(48, 384, 3, 1), (128, 1024, 70, 2),
+                                                 (40, 320, 300, 8)]:
+            yield Case(layout, rows, columns, tokens=tokens, row_tiles=row_tiles)
+        for density, row_tiles, piece_tokens in [(1000, 4, 128), (500, 8, 256), (50, 16, 128)]:
+            yield Case(layout, 1088, 2048, tokens=600, density=density, row_tiles=row_tiles,
+                       piece_tokens=piece_tokens)
+
 
 def time_cases():
     """The matrices of large models."""
@@ -339,6 +350,10 @@ def time_cases():
                    "dense-f16"]:
         for rows in (4096, 14336):
             yield Case(layout, rows, 4096, tokens=4096, copies=4, max_tokens=4096)
+    for layout in ["bitmap-bf16-split", "bitmap-f16-rounded", "4:8-nm-f16-rounded",
+                   "1:4-nm-f16-rounded"]:
+        for tokens in (256, 4096):
+            yield Case(layout, 4096, 4096, tokens=tokens, copies=4, max_tokens=tokens)
     yield Case("2:4-nm-f16-rounded", 14336, 4096, tokens=4096, copies=4, max_tokens=4096)
 
 

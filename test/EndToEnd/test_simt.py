@@ -54,7 +54,16 @@ class Simt(SimtTest):
                    target="simt-mma")
 
     def test_unstructured_bf16(self):
-        self.check(self.random(dtype="BF16"), "--prune", "magnitude:0.5", target="simt-mma")
+        model = self.random(hidden=128, ffn=192, dtype="BF16")
+        text = compile_model(model, self.tmp / "tiled.mlir", "--emit=mlir:tiled", "--target",
+                             "simt-mma", "--prune", "magnitude:0.5").read_text()
+        self.assertRegex(text, r"matmul.*xbf16.*bitmap, bf16")
+        self.check(model, "--prune", "magnitude:0.5", target="simt-mma")
+
+    def test_four_of_eight_f16(self):
+        # Both factors are sums of two bf16, as in test_f16_on_tensor_cores.
+        self.check(self.random(hidden=128, ffn=192, dtype="F16"), "--prune", "4:8", tolerance=4e-5,
+                   target="simt-mma")
 
     def test_two_of_four_floats(self):
         self.check(self.random(), "--prune", "2:4")

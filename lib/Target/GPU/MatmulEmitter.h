@@ -96,6 +96,9 @@ std::unique_ptr<MatmulEmitter> createStagedHalves(packed::MatmulTileOp op,
 /// The same of 2:4 weights.
 std::unique_ptr<MatmulEmitter> createStagedPrunedHalves(packed::MatmulTileOp op,
                                                         const TargetDescription &target);
+/// The same of other weights with masks, which get their zeros in shared memory.
+std::unique_ptr<MatmulEmitter> createStagedMasked(packed::MatmulTileOp op,
+                                                  const TargetDescription &target);
 /// Products of activations rounded to f16, the only input, by tensor cores: dense codes, which
 /// become f16 in registers; null where that does not take the operation.
 std::unique_ptr<MatmulEmitter> createStagedWide(packed::MatmulTileOp op,

@@ -267,6 +267,8 @@ LogicalResult stc::gpu::emitMatmulTile(packed::MatmulTileOp op, const TargetDesc
   if (!staged && target.hasMma)
     staged = layout.isSparseFloat() ? createStagedPrunedHalves(op, target)
                                     : createStagedHalves(op, target);
+  if (!staged && target.hasMma)
+    staged = createStagedMasked(op, target);
   if (staged)
     staged->emit();
   else if (target.hasMma && layout.isQuantized() && layout.group % kSpanColumns == 0)

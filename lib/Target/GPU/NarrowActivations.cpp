@@ -43,14 +43,14 @@ public:
           quantizations.push_back(quantization);
         return;
       }
-      bool isPruned = gpu::takesPrunedHalves(weight);
-      if (op.getInputs().size() != 1 || (!isPruned && !gpu::takesHalves(weight)))
+      bool isSparse = gpu::takesPrunedHalves(weight) || gpu::takesMaskedHalves(weight);
+      if (op.getInputs().size() != 1 || (!isSparse && !gpu::takesHalves(weight)))
         return;
       Type element = weight.getLayout().getElement();
       // A dense f16 is no sum of two bf16 without a third product, which code for f32 has.
       if (rounds)
         inputs.append(op, element, 1);
-      else if (isPruned || element.isBF16())
+      else if (isSparse || element.isBF16())
         inputs.append(op, BFloat16Type::get(&getContext()), 2);
     });
     for (packed::QuantizeActivationsOp quantization : quantizations)

@@ -10,6 +10,8 @@
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
+#include <optional>
+
 using namespace mlir;
 using namespace stc;
 using namespace stc::gpu;
@@ -34,6 +36,15 @@ constexpr int64_t kFewestBuffers = 2, kMostBuffers = 4;
 constexpr int64_t kShare = 72;
 /// Where warpgroups multiply: what four portions of 256 rows and 128 tokens take.
 constexpr int64_t kShareTogether = 86;
+/// And where they prepare all weights: what two portions of those with two numbers for each
+/// activation take, of bitmaps, and two that are prepared.
+constexpr int64_t kSharePrepared = 97;
+
+int64_t shareOf(const TargetDescription &target, packed::WeightType weight) {
+  if (!target.hasWarpgroupMma)
+    return kShare;
+  return takesMaskedHalves(weight) ? kSharePrepared : kShareTogether;
+}
 
 } // namespace
 
@@ -61,8 +72,7 @@ int64_t stc::gpu::freeSharedBytes(packed::MatmulTileOp op, const TargetDescripti
 
 StagedHalves::StagedHalves(packed::MatmulTileOp op, const TargetDescription &target)
     : TensorMatmul(op, target),
-      freeBytes(freeSharedBytes(op, target, target.hasWarpgroupMma ? kShareTogether : kShare,
-                                alignmentGap())) {
+      freeBytes(freeSharedBytes(op, target, shareOf(target, type), alignmentGap())) {
   int64_t width = cast<MemRefType>(narrowInput().getType()).getDimSize(1);
   terms = width / splitHalfColumns(type.getColumns());
 }
@@ -76,8 +86,12 @@ SmallVector<int64_t> StagedHalves::blockSizes() const {
     if (tokens > most && tokens > 8)
       continue;
     Division division = divide(tokens);
-    // Between what warpgroups are for and the next fewer there is more.
-    if (division.slices > 0 && (tokens != kFewestTokensTogether || division.usesWarpgroups))
+    // Between what warpgroups are for and the next fewer there is more; and of what all is
+    // prepared, fewer tokens are rather multiplied while more is.
+    bool isForFewer = preparesAll() && tokens == kMostTokens && division.usesWarpgroups &&
+                      !division.overlaps && divide(tokens / 2).overlaps;
+    if (division.slices > 0 && !isForFewer &&
+        (tokens != kFewestTokensTogether || division.usesWarpgroups))
       sizes.push_back(tokens);
   }
   return sizes;
@@ -99,14 +113,13 @@ int64_t StagedHalves::alignmentGap() const {
   return builder.getTarget().hasWarpgroupMma ? kWarpgroupAlignment - kBarrierBytes : 0;
 }
 
-int64_t StagedHalves::portions() const { return type.getColumns() / kPortionColumns; }
-
 bool StagedHalves::fitOverlapping(Division &division, int64_t slices) const {
   if (!division.usesWarpgroups || portions() < slices ||
       slices * division.sliceWarps() != builder.warps())
     return false;
   auto take = [&](int64_t parts, int64_t preparedPortions, int64_t fewest, int64_t most) {
-    int64_t bytes = freeBytes / slices - preparedPortions * preparedBytes(division);
+    int64_t bytes = (freeBytes - ownBytes(division)) / slices;
+    bytes -= preparedPortions * preparedBytes(division);
     division.parts = parts;
     division.preparedPortions = preparedPortions;
     division.buffers = std::min(most, bytes / bufferBytes(division));
@@ -124,15 +137,17 @@ bool StagedHalves::fitOverlapping(Division &division, int64_t slices) const {
 }
 
 bool StagedHalves::fit(Division &division, int64_t slices) const {
-  if (slices * division.atOnce * division.tokens * kTokenBytes > freeBytes)
+  int64_t bytes = freeBytes - ownBytes(division);
+  if (slices * division.atOnce * division.tokens * kTokenBytes > bytes)
     return false;
   division.slices = slices;
   division.overlaps = fitOverlapping(division, slices);
   if (division.overlaps)
     return true;
   division.parts = 1;
-  division.preparedPortions = 0;
-  division.buffers = std::min(kMostBuffers, freeBytes / (slices * bufferBytes(division)));
+  division.preparedPortions = preparesAll() ? 1 : 0;
+  bytes = bytes / slices - division.preparedPortions * preparedBytes(division);
+  division.buffers = std::min(kMostBuffers, bytes / bufferBytes(division));
   if (division.buffers < kFewestBuffers)
     division.slices = 0;
   return division.slices > 0;
@@ -145,14 +160,31 @@ StagedHalves::Division StagedHalves::divide(int64_t tokens) const {
   division.atOnce = std::min<int64_t>(isTogether ? kMostSlotsTogether : kMostSlots,
                                       llvm::bit_floor(uint64_t(slots())));
   if (isTogether && division.atOnce % kWarpgroupWarps == 0 && tokens >= kFewestTokensTogether) {
-    division.usesWarpgroups = true;
-    division.warpTiles = 1;
-    division.warpFragments = std::min(kTogetherFragments, tokens / kFragmentTokens);
-    division.tokenWarps = tokens / (division.warpFragments * kFragmentTokens);
-    for (int64_t slices = builder.warps() / division.sliceWarps(); slices > 0; slices /= 2)
-      if (fit(division, slices))
-        return division;
-    division.usesWarpgroups = false;
+    Division together = division;
+    together.usesWarpgroups = true;
+    together.warpTiles = 1;
+    together.warpFragments = std::min(kTogetherFragments, tokens / kFragmentTokens);
+    together.tokenWarps = tokens / (together.warpFragments * kFragmentTokens);
+    auto fitsTogether = [&] {
+      for (int64_t slices = builder.warps() / together.sliceWarps(); slices > 0; slices /= 2)
+        if (fit(together, slices))
+          return true;
+      return false;
+    };
+    // What is prepared takes much memory and much time: rather fewer slots while products are under
+    // way.
+    std::optional<Division> fitting;
+    do {
+      if (fitsTogether()) {
+        if (together.overlaps || !preparesAll())
+          return together;
+        if (!fitting)
+          fitting = together;
+      }
+      together.atOnce /= 2;
+    } while (preparesAll() && together.atOnce % kWarpgroupWarps == 0);
+    if (fitting)
+      return *fitting;
   }
   division.warpTiles = std::min(division.atOnce, kWarpTiles);
   // As much for each warp as leaves all of them something and has room.
@@ -316,7 +348,7 @@ void StagedHalves::findPlaces(State &state, Value) {
   state.tokenChunk = words.flip(second, inMatrix);
 }
 
-Values StagedHalves::loadWeights(State &state, Value buffer, int64_t step, int64_t tile) {
+Values StagedHalves::loadWeights(State &state, Value buffer, int64_t step, int64_t tile, bool) {
   Value row = builder.address(builder.address(state.share.staging, buffer), state.weightPlace);
   row = builder.address(row, tile * kTileBytes + step * kStepColumns * kColumnBytes);
   return loadMatrices(builder, row, 4, /*isTransposed=*/true);
@@ -341,21 +373,29 @@ void StagedHalves::multiplyPortion(State &state, Value buffer, ValueRange, Value
     return waitForProducts(builder, 0, sums);
   }
   for (int64_t step = 0; step < kSteps; ++step) {
-    SmallVector<Values> weights;
-    for (int64_t tile = 0; tile < division.warpTiles; ++tile)
-      weights.push_back(loadWeights(state, buffer, step, tile));
+    SmallVector<Values> weights, low;
+    for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
+      weights.push_back(loadWeights(state, buffer, step, tile, /*isLow=*/false));
+      if (weightTerms() == 2)
+        low.push_back(loadWeights(state, buffer, step, tile, /*isLow=*/true));
+    }
     // The smaller ones first.
     for (int64_t part = terms - 1; part >= 0; --part) {
       Values inputs;
       for (int64_t fragment = 0; fragment < division.warpFragments; fragment += 2)
         llvm::append_range(inputs, loadInputs(state, buffer, step, part, fragment));
-      for (int64_t fragment = 0; fragment < division.warpFragments; ++fragment)
-        for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
-          int64_t place = (tile * division.warpFragments + fragment) * kFragmentValues;
-          addHalfProducts(builder, layout.element, weights[tile],
-                          ValueRange(inputs).slice(2 * fragment, 2),
-                          MutableArrayRef<Value>(sums).slice(place, kFragmentValues));
-        }
+      auto add = [&](ArrayRef<Values> weights) {
+        for (int64_t fragment = 0; fragment < division.warpFragments; ++fragment)
+          for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
+            int64_t place = (tile * division.warpFragments + fragment) * kFragmentValues;
+            addHalfProducts(builder, productElement(), weights[tile],
+                            ValueRange(inputs).slice(2 * fragment, 2),
+                            MutableArrayRef<Value>(sums).slice(place, kFragmentValues));
+          }
+      };
+      if (part == 0 && weightTerms() == 2)
+        add(low);
+      add(weights);
     }
   }
 }
@@ -377,9 +417,13 @@ Values StagedHalves::multiplyPortions(State &state) {
   if (division.overlaps)
     return multiplyOverlapping(state, begin, end);
   int64_t bytes = bufferBytes(division), last = (division.buffers - 1) * bytes;
+  auto copy = [&](Value number, Value buffer) {
+    Value start = builder.address(state.share.staging, buffer);
+    startOwnCopies(state, number, end, start);
+    copyPortion(state.copies, number, end, start);
+  };
   for (int64_t i = 0; i < division.buffers - 1; ++i)
-    copyPortion(state.copies, builder.add(begin, i), end,
-                builder.address(state.share.staging, builder.int32(i * bytes)));
+    copy(builder.add(begin, i), builder.int32(i * bytes));
   // Of the next portion, or of the last one again.
   auto aheadOf = [&](Value number) {
     return loadAhead(state, arith::MinUIOp::create(builder, number, builder.index(portions() - 1)));
@@ -398,8 +442,7 @@ Values StagedHalves::multiplyPortions(State &state) {
     };
     Values next = aheadOf(builder.add(number, 1));
     await(state);
-    copyPortion(state.copies, builder.add(number, division.buffers - 1), end,
-                builder.address(state.share.staging, unless(0, last, -bytes)));
+    copy(builder.add(number, division.buffers - 1), unless(0, last, -bytes));
     multiplyPortion(state, buffer, values.drop_front(sumCount + 1), sums);
     sums.push_back(unless(last, 0, bytes));
     sums.append(next);
@@ -451,12 +494,14 @@ void StagedHalves::storeNeighbours(State &state, Value memory, ValueRange sums) 
 void StagedHalves::emitBlock(const TokenBlock &block) {
   Division division = divide(block.count);
   Words words(builder);
-  State state{block, division, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+  State state{block, division, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   int64_t sliceBytes = this->sliceBytes(division);
   int64_t sumBytes = division.atOnce * block.count * kTokenBytes;
   // The sums come where the copies were.
-  Value memory = builder.scratch(alignmentGap() + division.slices * std::max(sliceBytes, sumBytes));
+  int64_t slicesBytes = division.slices * std::max(sliceBytes, sumBytes);
+  Value memory = builder.scratch(alignmentGap() + slicesBytes + ownBytes(division));
   memory = builder.address(memory, alignmentGap());
+  state.ownMemory = builder.address(memory, slicesBytes);
   Share &share = state.share;
   Value warp = setPlaces(share);
   Value inSlice = words.rem(warp, division.sliceWarps());

@@ -13,6 +13,8 @@ namespace stc::gpu {
 bool takesHalves(packed::WeightType weight);
 /// Whether they are by instructions that leave out what a 2:4 matrix does not store.
 bool takesPrunedHalves(packed::WeightType weight);
+/// Whether floats with masks are that such instructions do not take: zeros are put in first.
+bool takesMaskedHalves(packed::WeightType weight);
 /// Whether codes are, with activations rounded to f16 as the one input.
 bool takesRoundedInputs(packed::WeightType weight);
 
@@ -68,6 +70,7 @@ protected:
     // the row of its token begins; and the chunk (i32) of that which it reads first.
     Value weightPlace, tokenPlace, tokenChunk;
     llvm::SmallVector<CodeReader> readers; // of the warp's tiles, if they are codes
+    Value ownMemory;                       // `ownBytes` of shared memory
   };
 
   /// Bytes of a portion of a tile.
@@ -82,11 +85,22 @@ protected:
   /// Whether weights of warpgroups that overlap products are made from what was copied, into rows
   /// of kPortionBytes16 as tokens have; else they are read where they were copied to.
   virtual bool prepares() const { return false; }
-  /// Makes this warp's of the portion at `buffer` (i32) and writes them to `place`, where those of
-  /// its tile are.
-  virtual void prepare(State &state, Value buffer, ValueRange ahead, Value place) {}
+  /// Whether all weights are; `multiplyPortion` prepares its own.
+  virtual bool preparesAll() const { return false; }
+  /// Makes this warp's of the portion at `buffer` (i32) and writes them behind `prepared`, where
+  /// those of all tiles are.
+  virtual void prepare(State &state, Value buffer, ValueRange ahead, Value prepared) {}
+  /// What weights are when they are multiplied, and how many of these are a weight: 1, or where
+  /// all are prepared also 2, whose sum it is. The product of both lower parts is left out.
+  virtual ElementKind productElement() const { return layout.element; }
+  virtual int64_t weightTerms() const { return 1; }
+  /// Shared memory of the whole block beside what is copied and prepared.
+  virtual int64_t ownBytes(const Division &division) const { return 0; }
   /// Which 16 bytes a thread copies of each portion of the tiles from slot `firstSlot` (index) on.
   virtual void findTileCopies(State &state, Value firstSlot);
+  /// Starts copies of portion `number` (index) of the tiles whose places vary, to the buffer at
+  /// `start`, if it is below `end`: beside those that `findTileCopies` knows.
+  virtual void startOwnCopies(State &state, Value number, Value end, Value start) {}
   /// Where chunk `chunk` (i32) of 16 bytes of token `token` (i32) is kept, behind where tokens
   /// begin, for warps that multiply by themselves. Warpgroups' is `warpgroupPlace`.
   virtual Value placeOfChunk(Value token, Value chunk);
@@ -102,6 +116,23 @@ protected:
 
   /// Bytes of the weights of a portion, behind which tokens begin.
   int64_t weightBytes(const Division &division) const;
+  /// Of a portion, and where the first one that is prepared begins.
+  int64_t bufferBytes(const Division &division) const {
+    return weightBytes(division) + terms * tokenBytes(division);
+  }
+  int64_t firstPrepared(const Division &division) const {
+    return division.buffers * bufferBytes(division);
+  }
+  int64_t portions() const { return type.getColumns() / kPortionColumns16; }
+  /// One of a portion's prepared weights' terms; the larger one comes first.
+  static int64_t preparedTermBytes(const Division &division) {
+    return division.atOnce * kTileRows * kPortionBytes16;
+  }
+  /// A lane's weights of `step` of the portion at `buffer`, of tile `tile` of its warp: those of
+  /// the smaller term if `isLow`.
+  virtual Values loadWeights(State &state, Value buffer, int64_t step, int64_t tile, bool isLow);
+  /// Waits for the threads of the slice.
+  void waitForSlice(State &state);
   /// Adds the products of a warpgroup's weights, four words for each step of 16 columns, and the
   /// portion's tokens at `buffer`.
   void multiplyTogether(State &state, Value buffer, ElementKind element,
@@ -128,19 +159,14 @@ private:
   bool fitOverlapping(Division &division, int64_t slices) const;
   /// Of one of the numbers of all tokens.
   static int64_t tokenBytes(const Division &division);
-  int64_t bufferBytes(const Division &division) const {
-    return weightBytes(division) + terms * tokenBytes(division);
-  }
   /// Of a portion's weights that are prepared.
-  static int64_t preparedBytes(const Division &division) {
-    return division.atOnce * kTileRows * kPortionBytes16;
+  int64_t preparedBytes(const Division &division) const {
+    return weightTerms() * preparedTermBytes(division);
   }
   int64_t sliceBytes(const Division &division) const {
-    return division.buffers * bufferBytes(division) +
-           division.preparedPortions * preparedBytes(division);
+    return firstPrepared(division) + division.preparedPortions * preparedBytes(division);
   }
   int64_t alignmentGap() const;
-  int64_t portions() const;
 
   void emitBlock(const TokenBlock &block) override;
   Values multiply(const Share &, const TokenBlock &) override {
@@ -151,8 +177,11 @@ private:
   Values multiplyPortions(State &state);
   /// The same where products overlap, of the portions [begin, end) (index).
   Values multiplyOverlapping(State &state, Value begin, Value end);
-  /// Waits for the threads of the slice.
-  void waitForSlice(State &state);
+  /// Starts the copies of a portion's tiles where they are waited for apart from its tokens.
+  void startTileCopies(State &state, Value number, Value end, Value start) {
+    startCopies(state.codeCopies, number, end, start);
+    startOwnCopies(state, number, end, start);
+  }
   /// Writes a warp's sums to `memory`, which has those of all slices.
   void storeRows(State &state, Value memory, ValueRange sums);
   void storeNeighbours(State &state, Value memory, ValueRange sums);
@@ -174,8 +203,6 @@ private:
   llvm::SmallVector<Values> shareOutSums(State &state, Value memory, ValueRange sums);
   /// The input of 16 bits: the last one.
   Value narrowInput() { return op.getInputs().back(); }
-  /// A lane's weights of `step` of the portion at `buffer`, of tile `tile` of its warp.
-  Values loadWeights(State &state, Value buffer, int64_t step, int64_t tile);
 
   int64_t freeBytes; // of shared memory, for this operation
 };

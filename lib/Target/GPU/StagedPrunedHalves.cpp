@@ -55,7 +55,7 @@ private:
   struct Weights {
     Values high, low;
   };
-  Weights loadWeights(Value tile, int64_t product);
+  Weights loadStored(Value tile, int64_t product);
   Value loadPlaces(Value tile);
   /// Where the warp's first tile is in the portion at `buffer` (i32).
   Value tilesAt(State &state, Value buffer);
@@ -81,7 +81,7 @@ void StagedPrunedHalves::findPlaces(State &state, Value firstSlot) {
 }
 
 /// Both rows of a step, and of the step four behind it.
-StagedPrunedHalves::Weights StagedPrunedHalves::loadWeights(Value tile, int64_t product) {
+StagedPrunedHalves::Weights StagedPrunedHalves::loadStored(Value tile, int64_t product) {
   Words words(builder);
   Weights weights;
   for (int64_t step : {0, 4}) {
@@ -138,7 +138,7 @@ void StagedPrunedHalves::multiplyPortion(State &state, Value buffer, ValueRange,
   for (int64_t product = 0; product < kProducts; ++product) {
     SmallVector<Weights> weights;
     for (int64_t tile = 0; tile < division.warpTiles; ++tile)
-      weights.push_back(loadWeights(builder.address(weightStart, tile * tileBytes()), product));
+      weights.push_back(loadStored(builder.address(weightStart, tile * tileBytes()), product));
     // The smaller ones first.
     for (int64_t part = terms - 1; part >= 0; --part)
       for (int64_t first = 0; first < division.warpFragments; first += 2) {
@@ -176,7 +176,7 @@ void StagedPrunedHalves::startTogether(State &state, Value buffer, Value, int64_
   int64_t count = kProducts / state.division.parts;
   SmallVector<PrunedHalves> products;
   for (int64_t half = part * count; half < (part + 1) * count; ++half) {
-    Weights weights = loadWeights(weightStart, half);
+    Weights weights = loadStored(weightStart, half);
     for (Value input : inputs) { // of the smaller numbers first
       if (splitsWeights() && input == inputs.back())
         products.push_back({four(weights.low), half, input});

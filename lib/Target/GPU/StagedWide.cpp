@@ -34,7 +34,8 @@ private:
   }
   void findTileCopies(State &state, Value firstSlot) override;
   bool prepares() const override { return true; }
-  void prepare(State &state, Value buffer, ValueRange ahead, Value place) override;
+  void prepare(State &state, Value buffer, ValueRange ahead, Value prepared) override;
+  ElementKind productElement() const override { return ElementKind::F16; }
   Value placeOfChunk(Value token, Value chunk) override;
   void findPlaces(State &state, Value firstSlot) override;
   Values loadAhead(State &state, Value number) override;
@@ -180,8 +181,9 @@ SmallVector<std::array<Value, 4>> StagedWide::widenTogether(State &state, Value 
 
 /// A thread's four codes of a row are eight bytes of its 128, whose chunks are exchanged as tokens'
 /// are: half a warp writes to all banks.
-void StagedWide::prepare(State &state, Value buffer, ValueRange ahead, Value place) {
+void StagedWide::prepare(State &state, Value buffer, ValueRange ahead, Value prepared) {
   Words words(builder);
+  Value place = builder.address(prepared, words.mul(state.rowWarp, kTileRows * kPortionBytes16));
   Value weights = builder.address(builder.address(state.share.staging, buffer), state.weightPlace);
   auto two = VectorType::get(2, builder.getI32Type());
   Value inChunk = words.mul(words.rem(state.share.part, 2), 8);

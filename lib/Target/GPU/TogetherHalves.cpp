@@ -32,9 +32,17 @@ void StagedHalves::startTogether(State &state, Value buffer, Value prepared, int
   int64_t steps = kPortionColumns16 / kStepColumns / state.division.parts;
   Value start = builder.address(state.share.staging, prepared ? prepared : buffer);
   start = builder.address(start, words.mul(tile, bytes));
-  startWarpgroupHalves(builder, prepared ? ElementKind::F16 : layout.element,
-                       {start, prepared ? 0 : bytes}, part * steps, steps,
-                       inputsTogether(state, buffer), sums);
+  auto weights = [&](int64_t term) -> SharedWeights {
+    return {builder.address(start, term * preparedTermBytes(state.division)), prepared ? 0 : bytes};
+  };
+  Values inputs = inputsTogether(state, buffer);
+  SmallVector<SharedProduct> products;
+  for (Value input : inputs) { // of the smaller numbers first
+    if (weightTerms() == 2 && input == inputs.back())
+      products.push_back({weights(1), input});
+    products.push_back({weights(0), input});
+  }
+  startWarpgroupHalves(builder, productElement(), products, part * steps, steps, sums);
 }
 
 /// Products of one part of a portion, the whole or a half, are under way when those of the next are
@@ -47,7 +55,7 @@ Values StagedHalves::multiplyOverlapping(State &state, Value begin, Value end) {
   Words words(builder);
   int64_t bytes = bufferBytes(division), sumCount = division.warpFragments * kFragmentValues;
   int64_t parts = division.parts, ahead = division.buffers - (parts == 1 ? 2 : 1);
-  int64_t firstPrepared = division.buffers * bytes, preparedStep = preparedBytes(division);
+  int64_t firstPrepared = this->firstPrepared(division), preparedStep = preparedBytes(division);
   auto at = [&](Value offset) { return builder.address(state.share.staging, offset); };
   // The place behind `place`, of `count` in a circle.
   auto next = [&](Value place, int64_t first, int64_t step, int64_t count) {
@@ -60,18 +68,17 @@ Values StagedHalves::multiplyOverlapping(State &state, Value begin, Value end) {
     return loadAhead(state, arith::MinUIOp::create(builder, number, builder.index(portions() - 1)));
   };
   auto prepareAt = [&](Value buffer, Value prepared, ValueRange loaded) {
-    Value tile = words.mul(state.rowWarp, kTileRows * kPortionBytes16);
-    prepare(state, buffer, loaded, at(words.add(prepared, tile)));
+    prepare(state, buffer, loaded, at(prepared));
   };
   auto copy = [&](Value number, Value buffer) {
     if (prepares())
-      startCopies(state.codeCopies, builder.add(number, 1), end,
-                  at(next(buffer, 0, bytes, division.buffers)));
+      startTileCopies(state, builder.add(number, 1), end,
+                      at(next(buffer, 0, bytes, division.buffers)));
     copyPortion(state.copies, number, end, at(buffer));
   };
 
   if (prepares()) {
-    startCopies(state.codeCopies, begin, end, state.share.staging);
+    startTileCopies(state, begin, end, state.share.staging);
     NVVM::CpAsyncCommitGroupOp::create(builder);
   }
   for (int64_t i = 0; i < ahead; ++i)

@@ -143,18 +143,34 @@ static std::string setDescriptor(absl::string_view name, int64_t number, int64_t
                       ", {place, ", upper, "};\n");
 }
 
-/// Where an instruction finds tokens: the operand with the lower word of their descriptor, and its
+/// Where an instruction finds a matrix: the operand with the lower word of its descriptor, and the
 /// upper word.
-struct TokenOperand {
+struct MatrixOperand {
   int64_t number;
   uint32_t upper;
 };
+
+/// Those of matrices that several products have, by where they begin.
+using MatrixOperands = llvm::SmallDenseMap<Value, MatrixOperand>;
+
+/// The operand of the matrix at `start`, which `describe` describes the first time; `taken` has
+/// those that `text` has.
+static MatrixOperand takeMatrix(ProductText &text, MatrixOperands &taken, Value start,
+                                function_ref<Description()> describe) {
+  auto found = taken.find(start);
+  if (found == taken.end()) {
+    Description description = describe();
+    MatrixOperand operand{text.take(description.lower, "r"), description.upper};
+    found = taken.try_emplace(start, operand).first;
+  }
+  return found->second;
+}
 
 /// Appends the product of weights in four operands from `weights` on and of tokens, `spans` spans
 /// behind `input`. `sumCount`: of a thread; `begins`: whether they begin with it. `places`: of a
 /// sparse matrix the operand with its places, and the selector of those that have them.
 static void appendProduct(std::string &text, const WarpgroupInstruction &instruction,
-                          int64_t sumCount, int64_t weights, TokenOperand input, int64_t spans,
+                          int64_t sumCount, int64_t weights, MatrixOperand input, int64_t spans,
                           std::optional<std::pair<int64_t, int64_t>> places, bool begins) {
   absl::StrAppend(&text,
                   setDescriptor("inputs", input.number, spans * instruction.spanBytes, input.upper),
@@ -183,7 +199,7 @@ static void startSpans(BlockBuilder &builder, const WarpgroupInstruction &instru
   std::string text = kBegin;
   for (auto [number, input] : llvm::enumerate(inputs)) {
     auto [lower, upper] = describeInputs(builder, input, offset);
-    TokenOperand operand{product.take(lower, "r"), upper};
+    MatrixOperand operand{product.take(lower, "r"), upper};
     for (int64_t span = 0; span < static_cast<int64_t>(weights.size()); ++span) {
       std::optional<std::pair<int64_t, int64_t>> ofSpan;
       if (!places.empty()) // of one selector
@@ -242,14 +258,10 @@ void stc::gpu::startWarpgroupPrunedHalves(BlockBuilder &builder, ElementKind ele
   std::string text = kBegin;
   ProductText product(builder, builder.getF32Type(), sums);
   int64_t placesNumber = product.take(places, "r");
-  llvm::SmallDenseMap<Value, TokenOperand> inputs; // operands that several products have
+  MatrixOperands inputs;
   for (const PrunedHalves &pruned : products) {
-    auto found = inputs.find(pruned.input);
-    if (found == inputs.end()) {
-      auto [lower, upper] = describeInputs(builder, pruned.input);
-      found = inputs.try_emplace(pruned.input, TokenOperand{product.take(lower, "r"), upper}).first;
-    }
-    TokenOperand input = found->second;
+    MatrixOperand input = takeMatrix(product, inputs, pruned.input,
+                                     [&] { return describeInputs(builder, pruned.input); });
     int64_t weights = product.take(pruned.weights[0], "r");
     for (Value word : ArrayRef(pruned.weights).drop_front())
       product.take(word, "r");
@@ -260,28 +272,32 @@ void stc::gpu::startWarpgroupPrunedHalves(BlockBuilder &builder, ElementKind ele
 }
 
 void stc::gpu::startWarpgroupHalves(BlockBuilder &builder, ElementKind element,
-                                    const SharedWeights &weights, int64_t first, int64_t steps,
-                                    ArrayRef<Value> inputs, MutableArrayRef<Value> sums) {
-  ProductText product(builder, builder.getF32Type(), sums);
-  std::string name = halvesName(element, sums.size(), kHalfSpan), text = kBegin;
-  // Neither is negated, and weights that lie row by row are transposed.
-  auto [lower, upper] = weights.tileBytes > 0
-                            ? describeWeights(builder, weights.start, weights.tileBytes)
-                            : describeInputs(builder, weights.start);
-  int64_t stepBytes = weights.tileBytes > 0 ? kHalfStepBytes : kSpanBytes;
-  const char *scales = weights.tileBytes > 0 ? ", 1, 1, 1, 0;\n" : ", 1, 1, 0, 0;\n";
-  int64_t weightsNumber = product.take(lower, "r");
-  for (Value input : inputs) {
-    auto [lowerInput, upperInput] = describeInputs(builder, input);
-    int64_t number = product.take(lowerInput, "r");
+                                    ArrayRef<SharedProduct> products, int64_t first, int64_t steps,
+                                    MutableArrayRef<Value> sums) {
+  ProductText text(builder, builder.getF32Type(), sums);
+  std::string name = halvesName(element, sums.size(), kHalfSpan), code = kBegin;
+  MatrixOperands matrices;
+  for (const SharedProduct &product : products) {
+    auto [start, tileBytes] = product.weights;
+    bool isTransposed = tileBytes > 0; // weights that lie column by column
+    MatrixOperand weights =
+        takeMatrix(text, matrices, start, [&, start = start, tileBytes = tileBytes] {
+          return isTransposed ? describeWeights(builder, start, tileBytes)
+                              : describeInputs(builder, start);
+        });
+    MatrixOperand input = takeMatrix(text, matrices, product.input,
+                                     [&] { return describeInputs(builder, product.input); });
+    int64_t stepBytes = isTransposed ? kHalfStepBytes : kSpanBytes;
+    // Neither is negated, and tokens lie column by column.
+    const char *scales = isTransposed ? ", 1, 1, 1, 0;\n" : ", 1, 1, 0, 0;\n";
     for (int64_t step = first; step < first + steps; ++step)
-      absl::StrAppend(&text, setDescriptor("weights", weightsNumber, step * stepBytes, upper),
-                      setDescriptor("inputs", number, step * kSpanBytes, upperInput),
-                      "wgmma.mma_async.sync.aligned.", name, " ",
-                      operands(0, static_cast<int64_t>(sums.size())), ", weights, inputs, adds",
-                      scales);
+      absl::StrAppend(
+          &code, setDescriptor("weights", weights.number, step * stepBytes, weights.upper),
+          setDescriptor("inputs", input.number, step * kSpanBytes, input.upper),
+          "wgmma.mma_async.sync.aligned.", name, " ",
+          operands(0, static_cast<int64_t>(sums.size())), ", weights, inputs, adds", scales);
   }
-  product.emit(text + kEnd);
+  text.emit(code + kEnd);
 }
 
 void stc::gpu::waitForProducts(BlockBuilder &builder, int64_t pending,

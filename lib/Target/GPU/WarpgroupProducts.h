@@ -58,11 +58,17 @@ struct SharedWeights {
   int64_t tileBytes;
 };
 
+/// Weights in shared memory times tokens whose 64 columns begin at `input`.
+struct SharedProduct {
+  SharedWeights weights;
+  Value input;
+};
+
 /// Starts the same of `steps` times 16 columns, from step `first` on, of weights that are in shared
-/// memory, and of inputs of 64 columns. `sums`: of eight
-/// tokens for every four of them.
-void startWarpgroupHalves(BlockBuilder &builder, ElementKind element, const SharedWeights &weights,
-                          int64_t first, int64_t steps, llvm::ArrayRef<Value> inputs,
+/// memory and of inputs of 64 columns, one product after the other. `sums`: of eight tokens for
+/// every four of them.
+void startWarpgroupHalves(BlockBuilder &builder, ElementKind element,
+                          llvm::ArrayRef<SharedProduct> products, int64_t first, int64_t steps,
                           llvm::MutableArrayRef<Value> sums);
 
 /// A product of 2:4 weights of 16 bits: those of one half of 64 columns, 0 or 1, which are eight

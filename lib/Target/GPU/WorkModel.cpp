@@ -125,9 +125,10 @@ packed::LoweringConfigAttr stc::gpu::chooseBlockConfig(packed::MatmulOp op,
   bool hasHalves = op.getInputs().size() == 2;
   bool isPruned = target.hasWarpgroupMma && hasHalves && takesPrunedHalves(weight);
   bool overlaps =
-      target.hasWarpgroupMma && (weight.getLayout().getLayout().isQuantized()
-                                     ? op.getInputs().size() == 1 && takesRoundedInputs(weight)
-                                     : isPruned || (hasHalves && takesHalves(weight)));
+      target.hasWarpgroupMma &&
+      (weight.getLayout().getLayout().isQuantized()
+           ? op.getInputs().size() == 1 && takesRoundedInputs(weight)
+           : isPruned || (hasHalves && (takesHalves(weight) || takesMaskedHalves(weight))));
   WorkModel model(target, tiles, weight.getColumns(), op.getCos() ? 2 : 1, overlaps, isPruned);
   Piece piece = model.choose(range);
   // Code for more tokens at once than there can be is left out.

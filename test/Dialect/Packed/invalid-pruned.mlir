@@ -13,10 +13,10 @@ func.func @single(%x: tensor<3x64xf32>, %s: tensor<3x96xbf16>, %out: tensor<3x16
 // -----
 
 func.func @other(%x: tensor<3x64xf32>, %s: tensor<3x192xbf16>, %out: tensor<3x16xf32>,
-                 %w: !packed.weight<16x64, #packed.layout<nm, bf16, n = 1, m = 4>>) {
+                 %w: !packed.weight<16x64, #packed.layout<nm, f32, n = 1, m = 4>>) {
   // expected-error@+1 {{expects 1 inputs for this layout (C1), but got 2}}
   %y = packed.matmul ins(%x, %s : tensor<3x64xf32>, tensor<3x192xbf16>)
-      weight(%w : !packed.weight<16x64, #packed.layout<nm, bf16, n = 1, m = 4>>)
+      weight(%w : !packed.weight<16x64, #packed.layout<nm, f32, n = 1, m = 4>>)
       outs(%out : tensor<3x16xf32>) -> tensor<3x16xf32>
   return
 }

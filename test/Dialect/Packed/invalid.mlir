@@ -1007,12 +1007,12 @@ func.func @f(%acc: vector<32xi32>, %w: vector<128xi8>, %x: vector<8xi8>) {
 
 // -----
 
-// packed.matmul (C1): split activations of sparse floats
+// packed.matmul (C1): split activations of sparse f32
 func.func @f(%x: tensor<?x64xf32>, %h: tensor<?x192xbf16>, %y: tensor<?x16xf32>,
-             %w: !packed.weight<16x64, #packed.layout<bitmap, bf16>>) {
+             %w: !packed.weight<16x64, #packed.layout<bitmap, f32>>) {
   // expected-error @+1 {{expects 1 inputs for this layout (C1), but got 2}}
   %z = packed.matmul ins(%x, %h : tensor<?x64xf32>, tensor<?x192xbf16>)
-      weight(%w : !packed.weight<16x64, #packed.layout<bitmap, bf16>>)
+      weight(%w : !packed.weight<16x64, #packed.layout<bitmap, f32>>)
       outs(%y : tensor<?x16xf32>) -> tensor<?x16xf32>
   return
 }

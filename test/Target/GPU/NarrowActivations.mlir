@@ -41,7 +41,7 @@ func.func @half(%x: tensor<?x64xf32>, %y: tensor<?x16xf32>, %w: !f16) -> tensor<
 }
 
 // So do those that are pruned to 2:4; otherwise sums of two numbers of bf16, as they are of those
-// themselves.
+// themselves. Others with masks, which get their zeros first, take the same.
 !pruned = !packed.weight<16x64, #packed.layout<nm, f16, n = 2, m = 4>>
 !other = !packed.weight<16x64, #packed.layout<nm, f16, n = 1, m = 4>>
 !bitmap = !packed.weight<16x64, #packed.layout<bitmap, bf16>>
@@ -49,7 +49,11 @@ func.func @half(%x: tensor<?x64xf32>, %y: tensor<?x16xf32>, %w: !f16) -> tensor<
 // CHECK-LABEL: @pruned
 // EXACT: packed.split_activations ins(%{{.*}} : tensor<?x64xf32>) outs(%{{.*}} : tensor<?x192xbf16>)
 // ROUNDED: packed.split_activations ins(%{{.*}} : tensor<?x64xf32>) outs(%{{.*}} : tensor<?x96xf16>)
-// CHECK-NOT: split
+// CHECK: packed.matmul ins(%{{.*}}, %{{.*}} : {{.*}}) weight({{.*}}n = 2, m = 4
+// CHECK: packed.matmul ins(%{{.*}}, %{{.*}} : {{.*}}) weight({{.*}}n = 1, m = 4
+// ROUNDED: packed.split_activations ins(%{{.*}} : tensor<?x64xf32>) outs(%{{.*}} : tensor<?x96xbf16>)
+// CHECK-NOT: split_activations
+// CHECK: packed.matmul ins(%{{.*}}, %{{.*}} : {{.*}}) weight({{.*}}bitmap
 // CHECK: return
 func.func @pruned(%x: tensor<?x64xf32>, %y: tensor<?x16xf32>, %v: !pruned, %w: !other, %u: !bitmap)
     -> (tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>) {

@@ -557,6 +557,55 @@ TEST(BlockMatmul, LeavesOutPrunedFloatsByWarpgroups) {
   }
 }
 
+TEST(BlockMatmul, PutsInZerosOfMaskedFloats) {
+  struct {
+    LayoutKind kind;
+    int64_t n, m, rowTiles, pieceTokens;
+    ElementKind element;
+    bool isSplit;
+    const char *target;
+  } cases[] = {{LayoutKind::Bitmap, 0, 0, 8, 0, ElementKind::BF16, true, kTarget},
+               {LayoutKind::Bitmap, 0, 0, 1, 0, ElementKind::F16, false, "nvptx-sm_80"},
+               {LayoutKind::Bitmap, 0, 0, 2, 0, ElementKind::BF16, false, "nvptx-sm_86"},
+               {LayoutKind::Bitmap, 0, 0, 4, 0, ElementKind::F16, false, "nvptx-sm_90a"},
+               {LayoutKind::Bitmap, 0, 0, 8, 256, ElementKind::BF16, false, "nvptx-sm_90a"},
+               {LayoutKind::Bitmap, 0, 0, 16, 128, ElementKind::F16, false, "nvptx-sm_90a"},
+               {LayoutKind::Bitmap, 0, 0, 16, 128, ElementKind::BF16, true, "nvptx-sm_90a"},
+               {LayoutKind::Bitmap, 0, 0, 16, 128, ElementKind::F16, true, "nvptx-sm_90a"},
+               {LayoutKind::Bitmap, 0, 0, 2, 0, ElementKind::F16, true, "nvptx-sm_80"},
+               {LayoutKind::NM, 4, 16, 8, 256, ElementKind::F16, true, "nvptx-sm_90a"},
+               {LayoutKind::NM, 1, 4, 2, 0, ElementKind::F16, false, kTarget},
+               {LayoutKind::NM, 1, 4, 16, 128, ElementKind::BF16, true, "nvptx-sm_90a"},
+               {LayoutKind::NM, 3, 4, 8, 256, ElementKind::BF16, false, "nvptx-sm_90a"},
+               {LayoutKind::NM, 4, 8, 8, 128, ElementKind::F16, false, "nvptx-sm_90a"},
+               {LayoutKind::NM, 3, 8, 8, 0, ElementKind::BF16, true, "nvptx-sm_120"},
+               {LayoutKind::NM, 8, 16, 16, 128, ElementKind::BF16, false, "nvptx-sm_90a"},
+               {LayoutKind::NM, 15, 16, 4, 0, ElementKind::F16, false, "nvptx-sm_100"}};
+  for (auto [kind, n, m, rowTiles, pieceTokens, element, isSplit, target] : cases) {
+    MatmulProblem problem;
+    problem.layout = makeLayout(kind, element, 0, n, m);
+    problem.rotaryPairs = rowTiles == 2 ? 16 : 0;
+    problem.rows = rowTiles == 2 ? 128 : 16 * rowTiles + (isSplit ? 21 : 32);
+    problem.columns = 320;
+    problem.split = isSplit;
+    problem.rounded = !isSplit;
+    problem.bias = problem.gate = problem.residual = rowTiles == 8;
+    problem.config = configOf(rowTiles, pieceTokens);
+    auto kernel = compile(problem, target);
+    ASSERT_NE(kernel, nullptr);
+    bool isTogether = rowTiles >= 4 && absl::EndsWith(target, "90a");
+    EXPECT_GT(kernel->countIntrinsics(isTogether ? "stc.wgmma.m64n" : "llvm.nvvm.mma.m16n8k16"), 0);
+    for (int64_t tokens : {1, 90, 128, 300}) {
+      MatmulData data;
+      data.exact = tokens != 90;
+      data.density = tokens == 128 ? 0.5 : tokens == 300 ? 0.05 : 1;
+      data.seed = uint32_t(tokens);
+      EXPECT_TRUE(agrees(*kernel, problem, data, tokens))
+          << problem.layout.str() << ", " << rowTiles << " row tiles, " << tokens << ", " << target;
+    }
+  }
+}
+
 TEST(BlockMatmul, LeavesOutPrunedFloatsOnAmd) {
   for (ElementKind element : {ElementKind::BF16, ElementKind::F16})
     for (int64_t rowTiles : {1, 4}) {

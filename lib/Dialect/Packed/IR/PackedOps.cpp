@@ -287,8 +287,8 @@ template <typename Op> static LogicalResult verifyMatmul(Op op) {
   auto weight = cast<WeightType>(op.getWeight().getType());
   Value bias = op.getBias(), residual = op.getResidual(), out = op.getOut();
   Layout layout = weight.getLayout().getLayout();
-  bool isPruned = layout.kind == LayoutKind::NM && layout.n == 2 && layout.m == 4;
-  bool maySplit = (layout.kind == LayoutKind::Dense || isPruned) && layout.floatBytes() == 2;
+  bool maySplit =
+      (layout.kind == LayoutKind::Dense || layout.isSparseFloat()) && layout.floatBytes() == 2;
   bool isSplit = maySplit && inputs.size() == 2;
   auto elementOf = [](Value value) { return cast<ShapedType>(value.getType()).getElementType(); };
   bool isRounded = layout.isQuantized() && layout.kind == LayoutKind::Dense && inputs.size() == 1 &&
@@ -304,8 +304,8 @@ template <typename Op> static LogicalResult verifyMatmul(Op op) {
   if (!elementsFit)
     return op.emitOpError("expects inputs of ")
            << (layout.isQuantized() ? "i8, f32 and i32" : "f32") << " (C1)";
-  // Pruned weights of f16 also take sums of two bf16.
-  bool isSum = isSplit && isPruned && elementOf(inputs[1]).isBF16() &&
+  // Weights of f16 with masks also take sums of two bf16.
+  bool isSum = isSplit && layout.isSparse() && elementOf(inputs[1]).isBF16() &&
                halvesOf(inputs[1], weight.getColumns()) == 2;
   if (isSplit && elementOf(inputs[1]) != weight.getLayout().getElement() && !isSum)
     return op.emitOpError("expects split activations of the weights' type (C1), but got ")

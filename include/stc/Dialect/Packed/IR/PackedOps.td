@@ -348,14 +348,14 @@ def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]>
     block, and sum = sum over groups of activation_scale * (weight_scale * (sum of code products) -
     minimum * (sum of activation codes)).
 
-    With weights of 16-bit floats, dense or 2:4, a second input may be the result of
+    With weights of 16-bit floats, dense or with masks, a second input may be the result of
     `packed.split_activations` of the first, in the weights' type: sums of two numbers of bf16 (which
-    2:4 weights of f16 take too), or activations that were rounded to bf16 or f16 once. On processors blocks of 8 and more tokens then
+    weights of f16 with masks take too), or activations that were rounded to bf16 or f16 once. On processors blocks of 8 and more tokens then
     go through tile registers (`packed.tile_dot_bf16`, which take sums of two), on GPUs any number
     of tokens through tensor cores. With a dense quantized layout the one input may be activations
     that were rounded to f16, for GPUs whose tensor cores multiply weights made f16 by them.
 
-    (C1) Float layouts take one input, those of 16 bits, dense or 2:4, two as well, quantized ones three, or, if
+    (C1) Float layouts take one input, those of 16 bits two as well, quantized ones three, or, if
     they are dense, one of f16.
     (C2) The input's columns equal the weight's columns (padded to the group for codes; rounded up to
     an odd multiple of 32 for rounded activations, and twice that for split ones). (C3) out is tokens x weight rows. (C4) The
