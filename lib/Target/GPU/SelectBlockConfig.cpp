@@ -2,6 +2,7 @@
 // packed.attention.
 #include "AttentionMatrix.h"
 #include "StagedHalves.h"
+#include "StagedMatmul.h"
 
 #include "stc/Dialect/Packed/Transforms/TiledPhase.h"
 #include "stc/Target/GPU/Passes.h"
@@ -53,9 +54,11 @@ class WorkModel {
 public:
   /// `parts`: the row tiles that one of a piece stands for. `overlaps`: whether copies are under
   /// way all the time that products are.
+  /// `most`: row tiles of a piece.
   WorkModel(const gpu::TargetDescription &target, int64_t tiles, int64_t columns, int64_t parts,
-            bool overlaps)
-      : target(target), tiles(tiles), columns(columns), parts(parts), overlaps(overlaps) {}
+            bool overlaps, int64_t most)
+      : target(target), tiles(tiles), columns(columns), parts(parts), overlaps(overlaps),
+        most(most) {}
 
   double cycles(Piece piece, int64_t tokens) const {
     int64_t atOnce = piece.tokens == 0 ? tokens : std::min(piece.tokens, tokens);
@@ -81,7 +84,6 @@ public:
   Piece choose(int64_t tokens) const {
     Piece best{1, 0};
     double least = std::numeric_limits<double>::infinity();
-    int64_t most = overlaps ? kMostRowTilesTogether : kMostRowTiles;
     for (int64_t rowTiles = 1; rowTiles * parts <= most; rowTiles *= 2) {
       SmallVector<Piece> candidates{{rowTiles, 0}};
       for (int64_t some = kFewestPieceTokens; some < tokens; some *= 2)
@@ -102,6 +104,7 @@ private:
   const gpu::TargetDescription &target;
   int64_t tiles, columns, parts;
   bool overlaps;
+  int64_t most;
 };
 
 class SelectBlockConfig final : public impl::SelectBlockConfigPassBase<SelectBlockConfig> {
@@ -140,11 +143,16 @@ private:
       return packed::LoweringConfigAttr::get(&getContext(), 1, /*accumulators=*/1, /*prefetch=*/0);
     auto weight = cast<packed::WeightType>(op.getWeight().getType());
     int64_t tiles = llvm::divideCeil(weight.getRows(), kTileRows);
-    bool overlaps = target.hasWarpgroupMma &&
-                    (weight.getLayout().getLayout().isQuantized()
-                         ? op.getInputs().size() == 1 && gpu::takesRoundedInputs(weight)
-                         : op.getInputs().size() == 2 && gpu::takesHalves(weight));
-    WorkModel model(target, tiles, weight.getColumns(), op.getCos() ? 2 : 1, overlaps);
+    bool overlapsHalves = target.hasWarpgroupMma &&
+                          (weight.getLayout().getLayout().isQuantized()
+                               ? op.getInputs().size() == 1 && gpu::takesRoundedInputs(weight)
+                               : op.getInputs().size() == 2 && gpu::takesHalves(weight));
+    bool sumsRows = target.hasWarpgroupMma && op.getInputs().size() == 3 &&
+                    cast<ShapedType>(op.getInputs()[1].getType()).getDimSize(1) == 1 &&
+                    gpu::takesWholeRows(weight, target);
+    WorkModel model(target, tiles, weight.getColumns(), op.getCos() ? 2 : 1,
+                    overlapsHalves || sumsRows,
+                    overlapsHalves ? kMostRowTilesTogether : kMostRowTiles);
     Piece piece = model.choose(ShapedType::isDynamic(tokens) ? maxTokens.getValue() : tokens);
     return packed::LoweringConfigAttr::get(&getContext(), kTokensAtOnce, /*accumulators=*/1,
                                            /*prefetch=*/0, piece.rowTiles,
