@@ -45,14 +45,16 @@ Activations randomActivations(const Words &entry, const Layout &layout, std::mt1
     std::memcpy(base, result.values.data(), result.values.size() * sizeof(float));
     return result;
   }
-  int64_t groups = (columns + layout.group - 1) / layout.group, padded = groups * layout.group;
+  // Columns of a scale: a group of the layout's, or all of them.
+  int64_t group = number(entry, "input_group");
+  int64_t groups = (columns + group - 1) / group, padded = groups * group;
   auto *scales = reinterpret_cast<float *>(base + number(entry, "scales"));
   auto *sums = reinterpret_cast<int32_t *>(base + number(entry, "sums"));
   for (int64_t token = 0; token < tokens; ++token)
     for (int64_t g = 0; g < groups; ++g) {
       float scale = std::ldexp(1.0f, -int(random() % 3));
       int32_t sum = 0;
-      for (int64_t column = g * layout.group; column < (g + 1) * layout.group; ++column) {
+      for (int64_t column = g * group; column < (g + 1) * group; ++column) {
         int code = column < columns ? int(random() % 255) - 127 : 0;
         sum += code;
         base[token * padded + column] = uint8_t(code + layout.activationOffset());

@@ -29,8 +29,9 @@ def up(value, unit=64):
 
 class Layout:
     """kind-element[-gGROUP][-asym][-row][-min], nm and pairs with N:M in front: 2:4-nm-i4-g128.
-    Behind it stands what many tokens' activations become first: -split (sums of two bf16) or
-    -rounded (to the weights' 16 bits, or f16 for codes)."""
+    Behind it stands what many tokens' activations become first: -split (sums of two bf16),
+    -rounded (to the weights' 16 bits, or f16 for codes) or -token (codes with one scale for each
+    token)."""
 
     def __init__(self, text):
         self.text, self.n, self.m = text, 0, 0
@@ -40,6 +41,9 @@ class Layout:
         self.kind, self.element = words[0], words[1]
         self.group, self.asymmetric, self.per_row, self.minimums = 0, False, False, False
         self.narrow = words.pop() if words[-1] in ("split", "rounded") else ""
+        self.per_token = words[-1] == "token"
+        if self.per_token:
+            words.pop()
         for word in words[2:]:
             if word == "asym":
                 self.asymmetric = True
@@ -109,7 +113,9 @@ class Case:
         self.piece_tokens, self.max_tokens = piece_tokens, max_tokens
         group = self.layout.group or 1
         self.padded = up(columns, group)
-        self.groups = self.padded // group
+        # Scales and sums of a token's activations, and the columns of each.
+        self.groups = 1 if self.layout.per_token else self.padded // group
+        self.input_group = self.padded // self.groups
         # Numbers of 16 bits for each activation, and the columns that they take.
         self.half = (up(columns, 32) // 32 | 1) * 32 * (2 if self.layout.narrow == "split" else 1)
         if self.layout.narrow:
@@ -261,7 +267,7 @@ class Case:
                      minimums=int(layout.minimums),
                      rows=self.rows, columns=self.columns, tokens=self.tokens, copies=self.copies,
                      density=self.density, stride=self.stride(), arena=self.arena,
-                     scales=self.scales, sums=self.sums, narrow=int(self.layout.narrow != ""),
+                     scales=self.scales, sums=self.sums, input_group=self.input_group, narrow=int(self.layout.narrow != ""),
                      threads=threads, shared=shared,
                      seed=number + 1)
         return " ".join(f"{key}={value}" for key, value in words.items())
@@ -292,6 +298,17 @@ def check_cases():
             yield Case(layout, 208, 14336, tokens=70, row_tiles=8)
             yield Case(layout, 1024, 4096, tokens=200, row_tiles=4)
             yield Case(layout, 1024, 4096, tokens=200, row_tiles=4, piece_tokens=128)
+
+    # Sums of whole rows.
+    for layout in ["dense-i8-row-token", "dense-i4-row-asym-token", "2:4-nm-i8-row-token",
+                   "2:4-nm-i4-row-token"]:
+        for rows, columns, tokens in [(48, 384, 3), (256, 512, 33), (128, 1024, 70), (40, 300, 300)]:
+            for row_tiles in (1, 4, 8):
+                yield Case(layout, rows, columns, tokens=tokens, row_tiles=row_tiles)
+        yield Case(layout, 208, 14336, tokens=600, row_tiles=8)
+        for row_tiles, piece_tokens in [(4, 128), (8, 256)]:
+            yield Case(layout, 1088, 4096, tokens=600, row_tiles=row_tiles,
+                       piece_tokens=piece_tokens)
 
     # Activations of 16 bits.
     for layout in ["dense-bf16-split", "dense-bf16-rounded", "dense-f16-rounded",
@@ -346,6 +363,10 @@ def time_cases():
             yield Case(layout, 4096, 4096, tokens=tokens, copies=8 if tokens <= 256 else 4,
                        max_tokens=tokens)
         yield Case(layout, 14336, 4096, tokens=256, copies=4, max_tokens=256)
+    for layout in ["dense-i8-row-token", "2:4-nm-i8-row-token", "2:4-nm-i4-row-token"]:
+        for tokens in (256, 1024, 4096):
+            yield Case(layout, 4096, 4096, tokens=tokens, copies=8 if tokens <= 256 else 4,
+                       max_tokens=tokens)
     for layout in ["dense-i8-g128", "dense-i4-g128", "2:4-nm-i8-g128", "2:4-nm-i4-g128",
                    "dense-f16"]:
         for rows in (4096, 14336):

@@ -101,7 +101,7 @@ absl::StatusOr<std::string> stc::cachedExecutable(CompileOptions options) {
       options.target, "|", options.maxContext, "|", kvElementName(options.kvCache), "|",
       options.structure.str(), options.rotate ? "|rotate" : "",
       options.attention == "none" ? "" : "|attention " + options.attention,
-      options.keepCodes ? "" : "|floats", options.roundsActivations ? "|rounded" : "");
+      options.keepCodes ? "" : "|floats", "|", activationsName(options.activations));
   if (const CalibrationOptions &calibration = options.calibration; !calibration.text.empty())
     absl::StrAppend(&key, "|", calibration.text == "default" ? "" : stamp(calibration.text),
                     calibration.sequences, "|", calibration.length, "|", calibration.repair, "|",

@@ -25,15 +25,16 @@ static absl::Status checkText(const std::string &text) {
   return text.empty() || text == "default" ? absl::OkStatus() : MappedFile::open(text).status();
 }
 
-/// Code for other targets does not round, whoever asks for it.
+/// Code for other targets takes exact ones, whoever asks for others.
 static absl::Status checkActivations(const CompileOptions &options) {
-  if (!options.roundsActivations)
+  if (options.activations == ActivationChoice::Exact)
     return absl::OkStatus();
   for (absl::string_view name : absl::StrSplit(options.target, ','))
     if (auto target = gpu::TargetDescription::parse(name); target.ok() && target->hasMma)
       return absl::OkStatus();
   return formatError({"", "--activations", {}},
-                     "a GPU of NVIDIA's among --target beside rounded, as in nvptx-sm_90",
+                     absl::StrCat("a GPU of NVIDIA's among --target beside ",
+                                  activationsName(options.activations), ", as in nvptx-sm_90"),
                      printable(options.target));
 }
 

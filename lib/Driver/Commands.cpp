@@ -95,9 +95,10 @@ static std::vector<Option> compileOptions() {
        "quarter without scales, for magnitudes up to 448); auto: f16, or f32 where --quantize\n"
        "is none (default auto)"},
       {"--activations", "", "TYPE",
-       "what tensor cores of GPUs multiply float weights by, where there are many tokens: exact\n"
-       "(as far as float weights promise), or rounded once to the 16 bits of such weights, with\n"
-       "half to a third of the products (default exact)"},
+       "what tensor cores of GPUs multiply weights by, where there are many tokens: exact (as far\n"
+       "as float weights promise), rounded once to the 16 bits of such weights, with half to a\n"
+       "third of the products, or, of weights with scales of rows, int8 with one scale for each\n"
+       "token: per-token (default exact)"},
       {"--threads", "", "N", "threads of the compiler (default: one per core)"},
   };
 }
@@ -284,10 +285,11 @@ static absl::Status readCompileOptions(const Args &args, CompileOptions &options
                 ? "f32"
                 : "f16";
   STC_ASSIGN_OR_RETURN(options.kvCache, parseKVElement(cache));
-  std::string activations = args.text("--activations", "exact");
-  if (activations != "exact" && activations != "rounded")
-    return formatError({"", "--activations", {}}, "exact or rounded", printable(activations));
-  options.roundsActivations = activations == "rounded";
+  std::string text = args.text("--activations", "exact");
+  std::optional<ActivationChoice> activations = parseActivations(text);
+  if (!activations)
+    return formatError({"", "--activations", {}}, "exact, rounded or per-token", printable(text));
+  options.activations = *activations;
   STC_ASSIGN_OR_RETURN(options.threads, args.integer("--threads", 0, 1, 1024));
   return absl::OkStatus();
 }

@@ -394,7 +394,7 @@ absl::Status Compilation::run() {
   pipeline.structure = options.structure;
   pipeline.attention = attentionRulesText(attention);
   pipeline.rotate = options.rotate;
-  pipeline.roundsActivations = options.roundsActivations;
+  pipeline.activations = options.activations;
   pipeline.calibration = options.calibration;
   pipeline.exclude = options.exclude;
   pipeline.recipe = options.recipe;

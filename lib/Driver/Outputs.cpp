@@ -150,7 +150,7 @@ std::string stc::recipeText(const CompileOptions &options) {
         options.calibration.ratios == "uniform" ? "" : " ratios=" + options.calibration.ratios);
   if (!options.exclude.empty())
     absl::StrAppend(&text, " exclude=", absl::StrJoin(options.exclude, ","));
-  if (options.roundsActivations)
-    absl::StrAppend(&text, " activations=rounded");
+  if (options.activations != ActivationChoice::Exact)
+    absl::StrAppend(&text, " activations=", activationsName(options.activations));
   return text;
 }

@@ -214,14 +214,14 @@ std::optional<Phase> parsePhase(llvm::StringRef name) {
 std::string targetPhaseOptions(const PipelineOptions &options) {
   return options.target + " " + std::to_string(options.variant) + " " +
          std::to_string(options.prefillChunk) + " " + std::to_string(options.gpuPrefillChunk) +
-         (options.roundsActivations ? " rounded" : "");
+         " " + std::string(activationsName(options.activations));
 }
 
 /// The phases from which on targets differ. `targetPhaseOptions` is to say what they read.
 static void addTargetPhase(OpPassManager &manager, Phase phase, const PipelineOptions &options) {
   if (gpu::TargetDescription::isGpu(options.target)) {
     gpu::PipelineOptions gpuOptions{options.target, options.gpuPrefillChunk, options.variant,
-                                    options.roundsActivations};
+                                    options.activations};
     return phase == Phase::Tiled    ? gpu::addTiledPasses(manager, gpuOptions)
            : phase == Phase::Vector ? gpu::addVectorPasses(manager, gpuOptions)
                                     : gpu::addLLVMPasses(manager, gpuOptions);

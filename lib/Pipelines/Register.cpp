@@ -42,9 +42,14 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
   Option<int64_t> prefillChunk{*this, "prefill-chunk",
                                llvm::cl::desc("Most tokens of one prefill call"),
                                llvm::cl::init(stc::PipelineOptions().prefillChunk)};
-  Option<bool> roundsActivations{*this, "rounds-activations",
-                                 llvm::cl::desc("Round activations to 16-bit weights' type"),
-                                 llvm::cl::init(false)};
+  Option<stc::ActivationChoice> activations{
+      *this, "activations", llvm::cl::desc("What many tokens' activations become on GPUs"),
+      llvm::cl::init(stc::ActivationChoice::Exact),
+      llvm::cl::values(
+          clEnumValN(stc::ActivationChoice::Exact, "exact", "As far as weights promise"),
+          clEnumValN(stc::ActivationChoice::Rounded, "rounded", "Rounded once to 16 bits"),
+          clEnumValN(stc::ActivationChoice::PerToken, "per-token",
+                     "With one scale for each token"))};
   Option<bool> verbose{*this, "verbose", llvm::cl::desc("Emit remarks on each weight"),
                        llvm::cl::init(false)};
 
@@ -58,7 +63,7 @@ struct PhaseOptions : PassPipelineOptions<PhaseOptions> {
     options.head = head;
     options.target = target;
     options.prefillChunk = options.gpuPrefillChunk = prefillChunk;
-    options.roundsActivations = roundsActivations;
+    options.activations = activations;
     options.verbose = verbose;
     return options;
   }

@@ -56,7 +56,7 @@ static absl::Status evaluate(Evaluator &, Frame &frame, packed::QuantizeActivati
       scales.values[t * groups + g] = quantizeActivations(values, absl::MakeSpan(rounded));
       for (int64_t i = 0; i < group; ++i) {
         codes.values[t * groups * group + g * group + i] = int8_t(rounded[i] + op.getOffset());
-        sums.values[t * groups + g] += rounded[i] * double(op.getSumFactor());
+        sums.values[t * groups + g] += rounded[i] * double(int64_t(op.getSumFactor()));
       }
     }
   frame.set(op->getResult(0), std::move(codes));
@@ -108,11 +108,13 @@ static ReferenceTensor addHalves(const ReferenceTensor &split, int64_t columns) 
   return result;
 }
 
-/// Exact integer products within a group of the layout, float64 across groups.
+/// Exact integer products within a group of the layout, float64 across groups. Activations may have
+/// one scale for all groups.
 static ReferenceTensor multiplyQuantized(const ReferenceTensor &codes,
                                          const ReferenceTensor &scales,
                                          const QuantizedMatrix &weight, const Layout &layout) {
-  int64_t tokens = rowsOf(codes), padded = columnsOf(codes), groups = columnsOf(scales);
+  int64_t tokens = rowsOf(codes), padded = columnsOf(codes);
+  int64_t groups = padded / layout.group, scaleColumns = columnsOf(scales);
   std::vector<int8_t> inputs(codes.values.begin(), codes.values.end());
   for (int8_t &input : inputs)
     input = int8_t(input - layout.activationOffset());
@@ -130,7 +132,8 @@ static ReferenceTensor multiplyQuantized(const ReferenceTensor &codes,
         }
         double scale = halfToFloat(weight.scales[row * weight.groups() + scaleGroup]);
         double minimum = weight.minimumOf(row, scaleGroup);
-        sum += (double(product) * scale - minimum * inputSum) * scales.values[t * groups + g];
+        double inputScale = scales.values[t * scaleColumns + (scaleColumns == 1 ? 0 : g)];
+        sum += (double(product) * scale - minimum * inputSum) * inputScale;
       }
       result.values[t * weight.rows + row] = sum;
     }

@@ -129,9 +129,11 @@ class Gpu(TemporaryDirectoryTest):
             (["--target", "nvptx-sm_80", "--emit=asm"], r"--emit: expected ptx for nvptx-sm_80"),
             (["--target", "nvptx-sm_80,native", "--emit=ptx"], r"--target: expected one target"),
             (["--target", "nvptx-sm_80", "--activations", "f8"],
-             r"--activations: expected exact or rounded, got f8"),
+             r"--activations: expected exact, rounded or per-token, got f8"),
             (["--target", "amdgpu-gfx942,native", "--activations", "rounded"],
              r"--activations: expected a GPU of NVIDIA's .*, got amdgpu-gfx942,native"),
+            (["--target", "amdgpu-gfx942", "--activations", "per-token"],
+             r"--activations: expected a GPU of NVIDIA's among --target beside per-token, .*, got amdgpu-gfx942"),
         ]:
             with self.subTest(arguments):
                 out = self.tmp / "out"

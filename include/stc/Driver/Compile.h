@@ -43,8 +43,8 @@ struct CompileOptions {
   std::string budget, objective;    // not empty: a recipe is searched for, with `calibration`
   std::string target = "native"; // as cpu::TargetDescription::parseList takes it, and names of GPUs
   std::string dumpDirectory;     // not empty: every phase's IR is written there
-  bool roundsActivations = false; // see PipelineOptions
-  int64_t maxContext = 0;         // 0: the checkpoint's, at most 4096
+  ActivationChoice activations = ActivationChoice::Exact; // see PipelineOptions
+  int64_t maxContext = 0;                                 // 0: the checkpoint's, at most 4096
   KVElement kvCache = KVElement::F32;
   int64_t threads = 0;   // of the compiler; 0: one per core
   bool autotune = false; // measure how to tile instead of asking the cost model

@@ -17,6 +17,10 @@ constexpr int64_t kTileRows = 16;
 constexpr int64_t kDotColumns = 4;
 /// The group of layouts with scales of rows, which is that of activations.
 constexpr int64_t kRowScaleGroup = 128;
+/// Most columns of activations that share one scale where all of a token do: sums of products of
+/// signed bytes, or of codes less a zero point, over so many columns are integers of 32 bits.
+constexpr int64_t kMostWholeColumns = 65536;
+static_assert(kMostWholeColumns * 255 * 127 < int64_t(1) << 31);
 /// Sparse layouts of floats pad their columns to a multiple of this, so that every M divides it and
 /// matrix instructions take whole ones.
 constexpr int64_t kSparseFloatColumns = 32;

@@ -4,6 +4,7 @@
 
 #include "stc/Dialect/STC/Utils/Recipe.h"
 #include "stc/Packing/Bundle.h"
+#include "stc/Target/GPU/Activations.h"
 
 #include "mlir/Pass/PassManager.h"
 
@@ -63,7 +64,7 @@ struct PipelineOptions {
       compilerIdentity;      // where the search keeps what it measured, and for whom
   std::string head = "auto"; // auto: int8 in the groups of `quantize`, where that is not none
   std::string target = "native";
-  bool roundsActivations = false; // see gpu::PipelineOptions
+  ActivationChoice activations = ActivationChoice::Exact; // of many tokens, on GPUs
   int64_t variant = -1;           // which of several targets that is; negative: the only one
   int64_t prefillChunk = 128;     // most tokens of one prefill call
   int64_t gpuPrefillChunk = 1024; // the same of GPUs

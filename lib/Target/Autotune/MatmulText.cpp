@@ -27,8 +27,9 @@ static std::vector<std::string> inputTypes(const MatmulText &text) {
     return {rounded};
   if (text.layout.isQuantized()) {
     TileGeometry geometry = tileGeometry(text.layout, text.rows, text.columns);
-    return {matrixType(text, geometry.paddedColumns, "i8"),
-            matrixType(text, geometry.groups, "f32"), matrixType(text, geometry.groups, "i32")};
+    int64_t groups = text.perToken ? 1 : geometry.groups;
+    return {matrixType(text, geometry.paddedColumns, "i8"), matrixType(text, groups, "f32"),
+            matrixType(text, groups, "i32")};
   }
   std::vector<std::string> types = {matrixType(text, text.columns, "f32")};
   if (text.split)

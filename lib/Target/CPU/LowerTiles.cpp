@@ -51,6 +51,11 @@ public:
         op->emitOpError("expects int8 activations for quantized weights on processors");
         return signalPassFailure();
       }
+      if (auto quantize = dyn_cast<packed::QuantizeActivationsOp>(op);
+          quantize && quantize.isWhole()) {
+        op->emitOpError("expects a scale for each group of activations on processors");
+        return signalPassFailure();
+      }
       TypeSwitch<Operation *>(op)
           .Case([&](packed::AttentionCombineOp combine) {
             emitAttentionCombine(combine, *description);

@@ -1,4 +1,4 @@
-// Dense and 2:4 weights times int8 activations by tensor cores: who computes what, and products.
+// Dense and 2:4 weights times int8 activations by tensor cores: products.
 #include "StagedMatmul.h"
 #include "Words.h"
 
@@ -7,95 +7,6 @@
 using namespace mlir;
 using namespace stc;
 using namespace stc::gpu;
-
-//===----------------------------------------------------------------------===//
-// Who does what
-//===----------------------------------------------------------------------===//
-
-bool StagedMatmul::fit(Division &division, int64_t slices) const {
-  int64_t fewest = division.partsWays ? kPartedAhead + 1 : kFewestBuffers;
-  int64_t most = division.partsWays ? kPartedAhead + 2 : kMostBuffers;
-  int64_t buffers =
-      std::min(most, (freeBytes / slices - prunedBytes(division)) / place(division).end);
-  int64_t sumBytes = slices * division.atOnce * division.tokens * kTokenBytes;
-  if (buffers < fewest || sumBytes > freeBytes)
-    return false;
-  division.slices = slices;
-  division.buffers = buffers;
-  return true;
-}
-
-bool StagedMatmul::divideWarpgroups(Division &division) const {
-  constexpr int64_t tokens = kWarpgroupFragments * kFragmentTokens;
-  if (!builder.getTarget().hasWarpgroupMma || division.atOnce % kWarpgroupWarps != 0 ||
-      division.tokens % tokens != 0 || groupsOfSpan() != 1)
-    return false;
-  division.usesWarpgroups = true;
-  division.warpTiles = 1;
-  division.warpFragments = kWarpgroupFragments;
-  division.tokenWarps = division.tokens / tokens;
-  int64_t slices = builder.warps() / division.sliceWarps();
-  division.partsWays = division.warpgroups() > 1;
-  if (division.partsWays && fit(division, slices))
-    return true;
-  division.partsWays = false;
-  division.usesWarpgroups = fit(division, slices);
-  return division.usesWarpgroups;
-}
-
-StagedMatmul::Division StagedMatmul::divide(int64_t tokens) const {
-  Division division{};
-  division.tokens = tokens;
-  division.atOnce = std::min<int64_t>(kMostSlots, llvm::bit_floor(uint64_t(slots())));
-  if (divideWarpgroups(division))
-    return division;
-  division.warpTiles = std::min(division.atOnce, kWarpTiles);
-  auto setFragments = [&](int64_t count) {
-    division.warpFragments = count;
-    division.tokenWarps = tokens / (count * kFragmentTokens);
-    return builder.warps() / division.sliceWarps();
-  };
-  int64_t most = std::min(tokens / kFragmentTokens, kWarpFragments);
-  // As much for each warp as leaves all of them something; else some have nothing to do.
-  for (int64_t count = most; count > 0; count /= 2)
-    if (int64_t slices = setFragments(count); slices > 0 && fit(division, slices))
-      return division;
-  for (int64_t slices = setFragments(most) / 2; slices > 0; slices /= 2)
-    if (fit(division, slices))
-      break;
-  return division;
-}
-
-StagedMatmul::Places StagedMatmul::place(const Division &division) const {
-  Places places{};
-  int64_t end = division.tokens * kPortionColumns;
-  auto take = [&](int64_t bytes) {
-    int64_t start = end;
-    end = llvm::alignTo(end + bytes, 128);
-    return start;
-  };
-  int64_t groups = portionGroups();
-  int64_t values = division.atOnce * valueBytes();
-  int64_t masks = isPruned ? division.atOnce * maskBytes() : 0;
-  if (keepsApart(division)) { // from where those begin
-    places.masks = values;
-    places.apart = llvm::alignTo(values + masks, 128);
-  } else {
-    places.values = take(values);
-    places.masks = take(masks);
-  }
-  places.inputScales = take(division.tokens * groups * 4);
-  places.inputSums = take(needsInputSums(division) ? division.tokens * groups * 4 : 0);
-  places.scales = take(hasGroupScales() ? division.atOnce * groups * kTileRows * 2 : 0);
-  places.zeros = take(hasGroupZeros() ? division.atOnce * groups * kTileRows : 0);
-  places.minimums = take(layout.minimums ? division.atOnce * groups * kTileRows * 2 : 0);
-  places.end = division.usesWarpgroups ? llvm::alignTo(end, kWarpgroupAlignment) : end;
-  return places;
-}
-
-//===----------------------------------------------------------------------===//
-// Products
-//===----------------------------------------------------------------------===//
 
 Value StagedMatmul::factorPlace(const Division &division, Value token) {
   if (!ordersFactors(division))
@@ -144,10 +55,23 @@ SmallVector<std::array<Value, 2>> StagedMatmul::loadTokens(State &state, Value s
   return loaded;
 }
 
-void StagedMatmul::addSpans(State &state, function_ref<Value(int64_t tile)> values, Value inputs,
-                            int64_t group, Values &sums) {
+Value StagedMatmul::placeOfTile(State &state, Value buffer, int64_t place, int64_t tile,
+                                int64_t tileBytes) {
+  Value offset = Words(builder).mul(state.rowWarp, state.division.warpTiles * tileBytes);
+  Value start = builder.address(builder.address(state.share.staging, buffer), place);
+  return builder.address(builder.address(start, offset), tile * tileBytes);
+}
+
+void StagedMatmul::addAlone(State &state, Value buffer, int64_t group, Values &sums) {
+  if (isPruned)
+    return addPruned(state, builder.address(state.share.staging, buffer), group, sums);
+  addSpans(state, buffer, group, sums);
+}
+
+void StagedMatmul::addSpans(State &state, Value buffer, int64_t group, Values &sums) {
   const Division &division = state.division;
   Words words(builder);
+  Value inputs = builder.address(state.share.staging, buffer);
   // Where the thread's columns of each token are, but for the span.
   Value token = words.add(words.mul(state.tokenWarp, division.warpFragments * kFragmentTokens),
                           state.share.rowPair);
@@ -175,7 +99,9 @@ void StagedMatmul::addSpans(State &state, function_ref<Value(int64_t tile)> valu
       codes.push_back(words.part(own, 1));
     }
     for (int64_t tile = 0; tile < division.warpTiles; ++tile) {
-      CodeWords own = state.readers[tile].readStaged(values(tile), span, state.share.part);
+      CodeWords own = state.readers[tile].readStaged(
+          placeOfTile(state, buffer, state.places.values, tile, valueBytes()), span,
+          state.share.part);
       Value weights[] = {own.words[0][0], own.words[0][1], own.words[1][0], own.words[1][1]};
       for (Value &weight : weights)
         if (isOfGroup)
@@ -191,21 +117,39 @@ void StagedMatmul::addSpans(State &state, function_ref<Value(int64_t tile)> valu
 
 Value StagedMatmul::warpgroupInputs(State &state) {
   static_assert(kPortionColumns == kWarpgroupRowBytes);
-  constexpr int64_t bytes = kWarpgroupFragments * kFragmentTokens * kWarpgroupRowBytes;
+  int64_t bytes = state.division.warpFragments * kFragmentTokens * kWarpgroupRowBytes;
   return builder.address(state.share.staging, Words(builder).mul(state.tokenWarp, bytes));
 }
 
-void StagedMatmul::startSpans(State &state, Value values, Value buffer, int64_t group,
-                              MutableArrayRef<Value> sums) {
-  int64_t spans = layout.group / kSpanColumns;
-  SmallVector<std::array<Value, 4>> weights;
-  for (int64_t span = group * spans; span < (group + 1) * spans; ++span) {
-    CodeWords own =
-        state.readers[0].readStagedInOrder(values, span, state.share.part, multipliesWeights());
-    weights.push_back({own.words[0][0], own.words[0][1], own.words[1][0], own.words[1][1]});
+StagedMatmul::Operands StagedMatmul::loadOperands(State &state, Value buffer, int64_t first,
+                                                  int64_t columns) {
+  Operands operands;
+  for (int64_t column = first; isPruned && column < first + columns; column += kSparseColumns) {
+    auto [weights, places] = loadUnit(state, 0, column / kSparseColumns);
+    operands.weights.push_back(weights);
+    operands.places.push_back(places);
   }
-  startWarpgroupProducts(builder, weights, /*areSigned=*/multipliesWeights(),
-                         warpgroupInputs(state), buffer, group * spans, sums);
+  if (isPruned)
+    return operands;
+  Value values = placeOfTile(state, buffer, state.places.values, 0, valueBytes());
+  for (int64_t column = first; column < first + columns; column += kSpanColumns) {
+    CodeWords own = state.readers[0].readStagedInOrder(values, column / kSpanColumns,
+                                                       state.share.part, multipliesWeights());
+    operands.weights.push_back(
+        {own.words[0][0], own.words[0][1], own.words[1][0], own.words[1][1]});
+  }
+  return operands;
+}
+
+void StagedMatmul::startProducts(State &state, const Operands &operands, Value buffer,
+                                 int64_t first, MutableArrayRef<Value> sums) {
+  Value inputs = warpgroupInputs(state);
+  if (isPruned)
+    startWarpgroupPruned(builder, operands.weights, operands.places, inputs, buffer,
+                         first / kSparseColumns, sums);
+  else
+    startWarpgroupProducts(builder, operands.weights, /*areSigned=*/multipliesWeights(), inputs,
+                           buffer, first / kSpanColumns, sums);
 }
 
 Value StagedMatmul::withoutFactor(const CodeReader &reader, Value scale) {
@@ -223,8 +167,7 @@ void StagedMatmul::multiplyGroup(State &state, Value buffer, int64_t group, Valu
     return builder.address(builder.address(state.share.staging, buffer), place);
   };
   auto ofTile = [&](int64_t place, int64_t tile, int64_t tileBytes) {
-    Value offset = words.mul(state.rowWarp, division.warpTiles * tileBytes);
-    return builder.address(builder.address(at(place), offset), tile * tileBytes);
+    return placeOfTile(state, buffer, place, tile, tileBytes);
   };
   int64_t groups = portionGroups();
 
@@ -255,17 +198,13 @@ void StagedMatmul::multiplyGroup(State &state, Value buffer, int64_t group, Valu
         }
   }
 
-  auto values = [&](int64_t tile) { return ofTile(state.places.values, tile, valueBytes()); };
-  if (division.usesWarpgroups && isPruned)
-    startPruned(state, buffer, group, sums);
-  else if (division.usesWarpgroups)
-    startSpans(state, values(0), buffer, group, sums);
-  else if (isPruned)
-    addPruned(state, at(0), group, sums);
-  else
-    addSpans(state, values, at(0), group, sums);
-  if (division.usesWarpgroups)
+  if (division.usesWarpgroups) {
+    int64_t first = group * layout.group;
+    startProducts(state, loadOperands(state, buffer, first, layout.group), buffer, first, sums);
     waitForProducts(builder, 0, sums);
+  } else {
+    addAlone(state, buffer, group, sums);
+  }
   if (between)
     between();
 
@@ -349,7 +288,10 @@ Values StagedMatmul::multiplyTogether(State &state, Value begin, Value end, Valu
       waitForSlice(state);
     }
     for (int64_t group = 0; group < portionGroups(); ++group)
-      multiplyGroup(state, buffer, group, results, nullptr);
+      if (sumsRows)
+        addAlone(state, buffer, group, results);
+      else
+        multiplyGroup(state, buffer, group, results, nullptr);
     if (division.fillsAll()) {
       NVVM::SyncWarpOp::create(builder, builder.int32(-1));
       copyNext(buffer);
@@ -364,10 +306,13 @@ Values StagedMatmul::multiplyTogether(State &state, Value begin, Value end, Valu
 Values StagedMatmul::multiplyPortions(State &state) {
   const Division &division = state.division;
   auto [begin, end] = portionsOf(state);
-  Values sums(division.warpTiles * division.warpFragments * kFragmentValues,
-              builder.constant(builder.getF32Type(), 0.0));
-  sums = division.partsWays ? multiplyPartedPortions(state, begin, end, sums)
-                            : multiplyTogether(state, begin, end, sums);
+  Value zero = sumsRows ? builder.int32(0) : builder.constant(builder.getF32Type(), 0.0);
+  Values sums(division.warpTiles * division.warpFragments * kFragmentValues, zero);
+  sums = division.overlaps    ? multiplyRows(state, begin, end, sums)
+         : division.partsWays ? multiplyPartedPortions(state, begin, end, sums)
+                              : multiplyTogether(state, begin, end, sums);
+  if (sumsRows)
+    sums = scaleTokens(state, sums);
   if (layout.perRow) {
     int64_t perTile = division.warpFragments * kFragmentValues;
     for (int64_t tile = 0; tile < division.warpTiles; ++tile) {

@@ -1,6 +1,7 @@
 // packed.matmul_tile: row tiles times many tokens. What all ways of multiplying share.
 #include "BlockLowerings.h"
 #include "MatmulEmitter.h"
+#include "StagedMatmul.h"
 
 #include "stc/Dialect/STC/Utils/ActivationMath.h"
 
@@ -269,6 +270,12 @@ LogicalResult stc::gpu::emitMatmulTile(packed::MatmulTileOp op, const TargetDesc
                                     : createStagedHalves(op, target);
   if (!staged && target.hasMma)
     staged = createStagedMasked(op, target);
+  int64_t groups = tileGeometry(layout, type.getRows(), type.getColumns()).groups;
+  bool isWhole = layout.isQuantized() && groups > 1 &&
+                 cast<MemRefType>(op.getInputs()[1].getType()).getDimSize(1) == 1;
+  if (isWhole && (!staged || !takesWholeRows(type, target)))
+    return op.emitOpError("expects a scale for each group of activations for these weights on ")
+           << target.name;
   if (staged)
     staged->emit();
   else if (target.hasMma && layout.isQuantized() && layout.group % kSpanColumns == 0)

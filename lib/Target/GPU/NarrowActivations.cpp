@@ -4,8 +4,11 @@
 #include "stc/Target/GPU/TargetDescription.h"
 
 #include "StagedHalves.h"
+#include "StagedMatmul.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 
@@ -15,6 +18,21 @@ namespace stc {
 #include "stc/Target/GPU/Passes.h.inc"
 
 namespace {
+
+/// The same activations with one scale for each token, in front of `op`.
+packed::QuantizeActivationsOp scaleTokens(packed::QuantizeActivationsOp op) {
+  ImplicitLocOpBuilder builder(op->getLoc(), op);
+  auto codes = cast<RankedTensorType>(op.getCodes().getType());
+  Value tokens = tensor::DimOp::create(builder, op.getCodes(), 0);
+  auto empty = [&](Type element) -> Value {
+    return tensor::EmptyOp::create(builder, {ShapedType::kDynamic, 1}, element, tokens);
+  };
+  Value scales = empty(builder.getF32Type()), sums = empty(builder.getI32Type());
+  return packed::QuantizeActivationsOp::create(
+      builder, TypeRange{codes, scales.getType(), sums.getType()}, op.getInput(), op.getCodes(),
+      scales, sums, op.getOrder(), builder.getI64IntegerAttr(codes.getDimSize(1)),
+      op.getSumFactorAttr(), op.getOffsetAttr());
+}
 
 class NarrowActivations final : public impl::NarrowActivationsPassBase<NarrowActivations> {
 public:
@@ -29,7 +47,8 @@ public:
     if (!description->hasMma)
       return;
     InputHalves inputs;
-    SmallVector<packed::QuantizeActivationsOp> quantizations;
+    // Those whose users got others, and what these are if they have one scale for each token.
+    llvm::MapVector<Operation *, packed::QuantizeActivationsOp> quantizations;
     getOperation().walk([&](packed::MatmulOp op) {
       auto type = dyn_cast<RankedTensorType>(op.getInputs()[0].getType());
       auto weight = cast<packed::WeightType>(op.getWeight().getType());
@@ -39,8 +58,14 @@ public:
       if (rounds && quantization && !quantization.getOrder() && gpu::takesRoundedInputs(weight)) {
         op.getInputsMutable().assign(
             inputs.of(op, quantization.getInput(), Float16Type::get(&getContext()), 1));
-        if (!llvm::is_contained(quantizations, quantization))
-          quantizations.push_back(quantization);
+        quantizations.insert({quantization, nullptr});
+        return;
+      }
+      if (perToken && quantization && gpu::takesWholeRows(weight, *description)) {
+        packed::QuantizeActivationsOp &whole = quantizations[quantization];
+        if (!whole)
+          whole = scaleTokens(quantization);
+        op.getInputsMutable().assign(whole.getResults());
         return;
       }
       bool isSparse = gpu::takesPrunedHalves(weight) || gpu::takesMaskedHalves(weight);
@@ -53,10 +78,12 @@ public:
       else if (isSparse || element.isBF16())
         inputs.append(op, BFloat16Type::get(&getContext()), 2);
     });
-    for (packed::QuantizeActivationsOp quantization : quantizations)
-      if (quantization.use_empty())
-        quantization.erase();
     narrowed += inputs.count();
+    for (auto [quantization, whole] : quantizations) {
+      narrowed += whole ? 1 : 0;
+      if (quantization->use_empty())
+        quantization->erase();
+    }
   }
 };
 

@@ -48,7 +48,7 @@ NormFusion stc::gpu::fuseNorm(packed::RMSNormOp op, const TargetDescription &tar
     auto quantize = dyn_cast<packed::QuantizeActivationsOp>(next);
     // Only lanes of one warp exchange values.
     if (quantize && !quantize.getOrder() && isSamePart(quantize.getInput(), op.getOut()) &&
-        int64_t(quantize.getGroup()) <= target.warpThreads * kFour)
+        (quantize.isWhole() || int64_t(quantize.getGroup()) <= target.warpThreads * kFour))
       fusion.quantizations.push_back(quantize);
     else if (!isMemoryEffectFree(next))
       break;

@@ -11,9 +11,6 @@ using namespace stc::gpu;
 
 namespace {
 
-/// Columns of a thread that stay in registers between both passes over the row.
-constexpr int64_t kKeptColumns = 32;
-
 class NormEmitter {
 public:
   NormEmitter(packed::RMSNormOp op, const NormFusion &fusion, const TargetDescription &target)
@@ -162,6 +159,13 @@ void NormEmitter::normalize(Value token, Value begin) {
 void NormEmitter::quantize(packed::QuantizeActivationsOp quantization, Value token,
                            ArrayRef<Values> results) {
   QuantizeTile tile(builder, quantization);
+  if (quantization.isWhole()) {
+    // Behind the memory of both means.
+    int64_t bytes = tile.scratchBytes();
+    Value scratch = builder.address(builder.scratch(2 * bytes), bytes);
+    return tile.storeWhole(
+        token, [&](QuantizeTile::Round round) { return results[round.number]; }, scratch);
+  }
   int64_t group = quantization.getGroup();
   SmallVector<LaneColumns> parts;
   forEachRound({}, [&](Value column, int64_t round, ValueRange) -> Values {

@@ -38,7 +38,8 @@ constexpr int64_t kPieceKeys = 256;
 void stc::gpu::addTiledPasses(OpPassManager &manager, const PipelineOptions &options) {
   NarrowActivationsPassOptions narrow;
   narrow.target = options.target;
-  narrow.rounds = options.roundsActivations;
+  narrow.rounds = options.activations == ActivationChoice::Rounded;
+  narrow.perToken = options.activations == ActivationChoice::PerToken;
   manager.addPass(createNarrowActivationsPass(narrow));
   addBufferPasses(manager, /*keepsNorms=*/true);
   SpecializeTokenCountsPassOptions specialize;

@@ -32,6 +32,62 @@ Values QuantizeTile::load(Value token, Value column, bool isInside) {
   return four;
 }
 
+void QuantizeTile::storeCodes(Value token, Value column, ValueRange own) {
+  Value word = builder.packBytes(own);
+  if (op.getOffset() != 0) // 128, modulo 256
+    word = arith::XOrIOp::create(builder, word, builder.int32(int32_t(0x80808080)));
+  Value one = vector::BroadcastOp::create(builder, builder.ints(1), word);
+  Value codes = vector::BitCastOp::create(builder, builder.bytes(kFour), one);
+  vector::StoreOp::create(builder, codes, op.getCodes(), ValueRange{token, column},
+                          /*nontemporal=*/false, llvm::MaybeAlign(kFour));
+}
+
+void QuantizeTile::storeFactors(Value number, Value scale, Value sum, Value token) {
+  Value scaled = arith::MulIOp::create(builder, sum, builder.int32(op.getSumFactor()));
+  Value place[] = {token, number};
+  memref::StoreOp::create(builder, scale, op.getScales(), place);
+  memref::StoreOp::create(builder, scaled, op.getSums(), place);
+}
+
+Values QuantizeTile::forEachRound(ValueRange initial,
+                                  function_ref<Values(Round, ValueRange)> body) {
+  Value first = builder.times(builder.toIndex(builder.thread()), kFour);
+  int64_t stride = kFour * builder.threads(), rounds = llvm::divideCeil(group, stride);
+  Values values(initial);
+  if (rounds * kFour <= kKeptColumns) {
+    for (int64_t round = 0; round < rounds; ++round)
+      values = body(
+          {builder.plus(first, round * stride), round, (round + 1) * stride <= op.getColumns()},
+          values);
+    return values;
+  }
+  return builder.loop(builder.index(0), builder.index(rounds * stride), stride, values,
+                      [&](Value base, ValueRange carried) {
+                        return body({builder.add(base, first), -1, false}, carried);
+                      });
+}
+
+void QuantizeTile::storeWhole(Value token, function_ref<Values(Round)> four, Value scratch) {
+  Value zero = builder.int32(0);
+  Value greatest = forEachRound(zero, [&](Round round, ValueRange values) -> Values {
+    return {
+        builder.combine(Reduction::UnsignedMaximum, values[0], builder.greatestBits(four(round)))};
+  })[0];
+  greatest = builder.reduceBlock(Reduction::UnsignedMaximum, greatest, scratch);
+  Value sum = forEachRound(zero, [&](Round round, ValueRange values) -> Values {
+    QuantizedLanes own = builder.quantizeBelow(greatest, four(round));
+    // Codes behind the row's end are zeros.
+    builder.guard(
+        !round.isInside, [&] { return builder.isBelow(round.column, group); },
+        [&] { storeCodes(token, round.column, own.codes); });
+    return {builder.combine(Reduction::Sum, values[0], builder.sumOf(own.codes))};
+  })[0];
+  sum = builder.reduceBlock(Reduction::Sum, sum, builder.address(scratch, scratchBytes() / 2));
+  builder.ifThen(builder.isBelow(builder.thread(), 1), [&] {
+    storeFactors(builder.index(0), builder.quantizeBelow(greatest, {}).scale, sum, token);
+  });
+}
+
 void QuantizeTile::store(Value token, ArrayRef<LaneColumns> columns) {
   SmallVector<Values> inputs;
   for (const LaneColumns &part : columns)
@@ -49,26 +105,16 @@ void QuantizeTile::store(Value token, ArrayRef<LaneColumns> columns) {
   for (auto [part, result] : llvm::zip_equal(columns, quantized))
     ifThere(part, [&, &part = part, &result = result] {
       Value first = firstColumn(part.number);
-      for (int64_t i = 0; i < fours(); ++i) {
-        Value word = builder.packBytes(ArrayRef(result.codes).slice(i * kFour, kFour));
-        if (op.getOffset() != 0) // 128, modulo 256
-          word = arith::XOrIOp::create(builder, word, builder.int32(int32_t(0x80808080)));
-        Value one = vector::BroadcastOp::create(builder, builder.ints(1), word);
-        Value codes = vector::BitCastOp::create(builder, builder.bytes(kFour), one);
-        vector::StoreOp::create(builder, codes, op.getCodes(),
-                                ValueRange{token, builder.plus(first, i * stride())},
-                                /*nontemporal=*/false, llvm::MaybeAlign(kFour));
-      }
+      for (int64_t i = 0; i < fours(); ++i)
+        storeCodes(token, builder.plus(first, i * stride()),
+                   ArrayRef(result.codes).slice(i * kFour, kFour));
     });
   builder.guard(
       lanes() > 1, [&] { return builder.isBelow(builder.remainder(builder.lane(), lanes()), 1); },
       [&] {
         for (auto [part, result, sum] : llvm::zip_equal(columns, quantized, sums))
           ifThere(part, [&, &part = part, &result = result, &sum = sum] {
-            Value scaled = arith::MulIOp::create(builder, sum, builder.int32(op.getSumFactor()));
-            Value place[] = {token, part.number};
-            memref::StoreOp::create(builder, result.scale, op.getScales(), place);
-            memref::StoreOp::create(builder, scaled, op.getSums(), place);
+            storeFactors(part.number, result.scale, sum, token);
           });
       });
 }
@@ -80,6 +126,25 @@ void stc::gpu::emitQuantizeActivations(packed::QuantizeActivationsOp op,
                                        const TargetDescription &target) {
   RowBuilder builder(op, target);
   QuantizeTile tile(builder, op);
+  if (op.isWhole()) {
+    Value scratch = builder.scratch(tile.scratchBytes());
+    forEachToken(builder, op.getInput(), [&](Value token) {
+      SmallVector<Values> kept;
+      tile.storeWhole(
+          token,
+          [&](QuantizeTile::Round round) {
+            // The first pass keeps what the second takes, where that is unrolled.
+            if (round.number >= 0 && round.number < int64_t(kept.size()))
+              return kept[round.number];
+            Values four = tile.load(token, round.column, round.isInside);
+            if (round.number >= 0)
+              kept.push_back(four);
+            return four;
+          },
+          scratch);
+    });
+    return builder.barrier();
+  }
   int64_t columns = op.getColumns(), perWarp = tile.groupsOfWarp();
   int64_t atOnce = perWarp * builder.warps(); // groups of the block
   int64_t rounds = llvm::divideCeil(tile.groups(), atOnce);

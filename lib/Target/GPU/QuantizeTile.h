@@ -13,8 +13,12 @@ struct LaneColumns {
   bool isThere;  // it is known that the row has such a group
 };
 
+/// Columns of a thread that stay in registers between passes over a row.
+constexpr int64_t kKeptColumns = 32;
+
 /// Quantizes exactly as Packing's quantizeActivations. Neighbouring lanes take a group together,
-/// four neighbouring columns each at once.
+/// four neighbouring columns each at once; where a group is the whole row, all threads of the block
+/// do.
 class QuantizeTile {
 public:
   QuantizeTile(RowBuilder &builder, packed::QuantizeActivationsOp op);
@@ -38,7 +42,28 @@ public:
   /// of a warp must call it, and all exchanges between them are under way together.
   void store(Value token, llvm::ArrayRef<LaneColumns> columns);
 
+  /// The fours of a thread that all threads take of a row together; their number if it is known
+  /// (else -1), and whether it is known that all of them are columns.
+  struct Round {
+    Value column;
+    int64_t number;
+    bool isInside;
+  };
+  /// Calls `body` with each.
+  Values forEachRound(ValueRange initial,
+                      llvm::function_ref<Values(Round round, ValueRange values)> body);
+  /// Quantizes a whole row. `four`: a thread's columns of a round. `scratch`: shared memory of
+  /// `scratchBytes()`. Threads wait for each other, and in front of a row for those that are still
+  /// at the one before.
+  void storeWhole(Value token, llvm::function_ref<Values(Round round)> four, Value scratch);
+  int64_t scratchBytes() const {
+    return 2 * int64_t(llvm::alignTo(4 * builder.getTarget().warps(), 16));
+  }
+
 private:
+  void storeCodes(Value token, Value column, ValueRange codes);
+  void storeFactors(Value place, Value scale, Value sum, Value token);
+
   packed::QuantizeActivationsOp op;
   RowBuilder &builder;
   int64_t group, numberOfGroups, lanesOfGroup;

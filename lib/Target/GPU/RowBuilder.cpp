@@ -143,38 +143,43 @@ QuantizedLanes RowBuilder::quantize(ValueRange inputs, int64_t mask) {
   return quantizeGroups(Values(inputs), mask)[0];
 }
 
-SmallVector<QuantizedLanes> RowBuilder::quantizeGroups(ArrayRef<Values> groups, int64_t mask) {
+Value RowBuilder::greatestBits(ValueRange inputs) {
+  Value greatest;
+  for (Value x : inputs) {
+    Value bits = arith::BitcastOp::create(*this, getI32Type(), x);
+    bits = arith::AndIOp::create(*this, bits, int32(0x7FFFFFFF));
+    greatest = greatest ? combine(Reduction::UnsignedMaximum, greatest, bits) : bits;
+  }
+  return greatest;
+}
+
+QuantizedLanes RowBuilder::quantizeBelow(Value greatest, ValueRange inputs) {
   Type f32 = getF32Type(), i32 = getI32Type();
-  Values largest;
-  for (const Values &inputs : groups) {
-    Value inner;
-    for (Value x : inputs) {
-      // Magnitudes of floats are ordered as their bits are.
-      Value bits = arith::BitcastOp::create(*this, i32, x);
-      bits = arith::AndIOp::create(*this, bits, int32(0x7FFFFFFF));
-      inner = inner ? combine(Reduction::UnsignedMaximum, inner, bits) : bits;
-    }
-    largest.push_back(inner);
-  }
-  reduceLanes(Reduction::UnsignedMaximum, largest, mask);
   Value infinity = constant(f32, std::numeric_limits<double>::infinity());
-  SmallVector<QuantizedLanes> results;
-  for (auto [inputs, bits] : llvm::zip_equal(groups, largest)) {
-    Value magnitude = arith::BitcastOp::create(*this, f32, bits);
-    Value scale = arith::DivFOp::create(*this, magnitude, constant(f32, 127.0));
-    Value inverse = arith::DivFOp::create(*this, constant(f32, 1.0), scale);
-    // Infinite where all is zero, or too small for a scale: zeros, of padding too, must stay zeros.
-    Value isFinite = arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, inverse, infinity);
-    inverse = choose(isFinite, inverse, constant(f32, 0.0));
-    QuantizedLanes result{{}, scale};
-    for (Value x : inputs) {
-      Value rounded = roundToEven(productOf(x, inverse));
-      // Only what no promise covers is outside; NaN becomes the lowest code.
-      rounded = minimum(maximum(rounded, constant(f32, -127.0)), constant(f32, 127.0));
-      result.codes.push_back(arith::FPToSIOp::create(*this, i32, rounded));
-    }
-    results.push_back(std::move(result));
+  Value magnitude = arith::BitcastOp::create(*this, f32, greatest);
+  Value scale = arith::DivFOp::create(*this, magnitude, constant(f32, 127.0));
+  Value inverse = arith::DivFOp::create(*this, constant(f32, 1.0), scale);
+  // Infinite where all is zero, or too small for a scale: zeros, of padding too, must stay zeros.
+  Value isFinite = arith::CmpFOp::create(*this, arith::CmpFPredicate::OLT, inverse, infinity);
+  inverse = choose(isFinite, inverse, constant(f32, 0.0));
+  QuantizedLanes result{{}, scale};
+  for (Value x : inputs) {
+    Value rounded = roundToEven(productOf(x, inverse));
+    // Only what no promise covers is outside; NaN becomes the lowest code.
+    rounded = minimum(maximum(rounded, constant(f32, -127.0)), constant(f32, 127.0));
+    result.codes.push_back(arith::FPToSIOp::create(*this, i32, rounded));
   }
+  return result;
+}
+
+SmallVector<QuantizedLanes> RowBuilder::quantizeGroups(ArrayRef<Values> groups, int64_t mask) {
+  Values greatest;
+  for (const Values &inputs : groups)
+    greatest.push_back(greatestBits(inputs));
+  reduceLanes(Reduction::UnsignedMaximum, greatest, mask);
+  SmallVector<QuantizedLanes> results;
+  for (auto [inputs, bits] : llvm::zip_equal(groups, greatest))
+    results.push_back(quantizeBelow(bits, inputs));
   return results;
 }
 

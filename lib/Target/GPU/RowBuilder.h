@@ -55,6 +55,10 @@ public:
   /// Quantizes together the inputs of all lanes whose numbers differ in the bits of `mask`, as
   /// Packing's quantizeActivations does.
   QuantizedLanes quantize(ValueRange inputs, int64_t mask);
+  /// The bits (i32) of the greatest magnitude of f32, which are ordered as magnitudes are.
+  Value greatestBits(ValueRange inputs);
+  /// Quantizes `inputs` of a group whose greatest magnitude has these bits.
+  QuantizedLanes quantizeBelow(Value greatest, ValueRange inputs);
   /// The same for several groups of each lane, whose exchanges are under way together.
   llvm::SmallVector<QuantizedLanes> quantizeGroups(llvm::ArrayRef<Values> groups, int64_t mask);
   /// The lowest bytes of four i32, the first one lowest.

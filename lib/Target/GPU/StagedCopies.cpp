@@ -102,8 +102,9 @@ void StagedMatmul::findCopies(State &state, Value firstSlot) {
   const Places &places = state.places;
   findTokenCopies(state, 0, kPortionColumns, kCopyBytes, 0, true);
   int64_t pieceBytes = std::min(bytes, kCopyBytes);
-  findTokenCopies(state, 1, bytes, pieceBytes, places.inputScales, false);
-  if (needsInputSums(state.division))
+  if (!sumsRows)
+    findTokenCopies(state, 1, bytes, pieceBytes, places.inputScales, false);
+  if (needsInputSums(state.division) && !sumsRows)
     findTokenCopies(state, 2, bytes, pieceBytes, places.inputSums, false);
   SmallVectorImpl<PortionCopy> &apart =
       keepsApart(state.division) ? state.prunedCopies : state.copies;

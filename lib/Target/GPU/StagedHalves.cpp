@@ -32,12 +32,8 @@ constexpr int64_t kWarpTiles = 2, kWarpFragments = 8, kTogetherFragments = 16;
 constexpr int64_t kFewestTokensTogether = 64;
 /// Portions of a slice in shared memory: one that is multiplied, the others on their way.
 constexpr int64_t kFewestBuffers = 2, kMostBuffers = 4;
-/// Of shared memory, in percent, as kernels of codes take.
-constexpr int64_t kShare = 72;
-/// Where warpgroups multiply: what four portions of 256 rows and 128 tokens take.
-constexpr int64_t kShareTogether = 86;
-/// And where they prepare all weights: what two portions of those with two numbers for each
-/// activation take, of bitmaps, and two that are prepared.
+/// Of shared memory, in percent, where warpgroups prepare all weights: what two portions of those
+/// with two numbers for each activation take, of bitmaps, and two that are prepared.
 constexpr int64_t kSharePrepared = 97;
 
 int64_t shareOf(const TargetDescription &target, packed::WeightType weight) {
@@ -52,18 +48,6 @@ bool stc::gpu::takesHalves(packed::WeightType weight) {
   Layout layout = weight.getLayout().getLayout();
   return layout.kind == LayoutKind::Dense && layout.floatBytes() == 2 &&
          weight.getColumns() % kPortionColumns == 0;
-}
-
-int64_t stc::gpu::freeSharedBytes(packed::MatmulTileOp op, const TargetDescription &target,
-                                  int64_t percent, int64_t gap) {
-  int64_t bytes = target.sharedBytes * percent / 100 - kBarrierBytes - gap;
-  op->getParentOfType<ModuleOp>().walk([&](memref::AllocaOp buffer) {
-    MemRefType type = buffer.getType();
-    if (type.hasStaticShape())
-      bytes -= llvm::alignTo(
-          type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8), 128);
-  });
-  return bytes;
 }
 
 //===----------------------------------------------------------------------===//

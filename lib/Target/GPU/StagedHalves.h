@@ -21,11 +21,6 @@ bool takesRoundedInputs(packed::WeightType weight);
 /// Columns that are copied and waited for at once, and the bytes of a token's.
 constexpr int64_t kPortionColumns16 = 64, kPortionBytes16 = 2 * kPortionColumns16;
 
-/// What is left of a block's shared memory, in bytes, for the products of a matmul of its module:
-/// `percent` of all, without what grid barriers, private buffers and `gap` bytes take.
-int64_t freeSharedBytes(packed::MatmulTileOp op, const TargetDescription &target, int64_t percent,
-                        int64_t gap);
-
 /// Dense bf16 and f16 weights times activations of the same type.
 ///
 /// Slices of the columns are computed by warps of their own, which go through them in portions of

@@ -16,7 +16,10 @@ constexpr int64_t kCopyBytes = 16;
 /// Most row tiles, and groups of kFragmentTokens tokens, that a warp multiplies: 8 instructions for
 /// six fragments that are read, and 64 registers of sums.
 constexpr int64_t kWarpTiles = 2, kWarpFragments = 4;
-constexpr int64_t kMostSlots = 8;
+constexpr int64_t kMostSlots = 8, kMostTokens = 128;
+/// The most tokens where sums are integers of whole rows: each warpgroup then has 64 rows times up
+/// to 128 tokens, or 64 registers of sums in each thread.
+constexpr int64_t kMostRowTokens = 256, kRowFragments = 2 * kWarpgroupFragments;
 /// Portions of a slice in shared memory: one that is multiplied, the others on their way.
 constexpr int64_t kFewestBuffers = 2, kMostBuffers = 4;
 /// Warpgroups of a block. Where they part ways, each has barriers for even and odd portions, behind
@@ -31,9 +34,10 @@ constexpr int64_t kPartedOperands = 2;
 /// those a portion has.
 constexpr int64_t kSparseColumns = 2 * kSpanColumns;
 constexpr int64_t kPortionPairs = kPortionColumns / kSparseColumns;
-/// Of shared memory, in percent: the rest remains a cache, which streams of weights go through when
-/// a single token is computed.
-constexpr int64_t kShare = 72;
+
+/// Whether activations of such weights may have one scale for each token: kernels of many tokens
+/// then take them.
+bool takesWholeRows(packed::WeightType weight, const TargetDescription &target);
 
 /// Slices of the columns are computed by warps of their own, which go through them portion by
 /// portion and wait only for each other. The warps of a slice divide its slots and its tokens, so
@@ -42,26 +46,20 @@ constexpr int64_t kShare = 72;
 /// Of a 2:4 matrix the warps of a slice also make instructions' operands together, of what they
 /// copied: places of weights stand in masks row by row of a few columns, and an instruction wants
 /// many columns of one row in a thread.
+///
+/// Where scales are those of rows, and of tokens, sums are integers that go on from portion to
+/// portion, and are scaled once.
 class StagedMatmul final : public TensorMatmul {
 public:
   StagedMatmul(packed::MatmulTileOp op, const TargetDescription &target)
       : TensorMatmul(op, target), isPruned(layout.kind == LayoutKind::NM),
-        freeBytes(target.sharedBytes * kShare / 100 - kBarrierBytes - alignmentGap()) {
-    op->getParentOfType<mlir::ModuleOp>().walk([&](mlir::memref::AllocaOp buffer) {
-      mlir::MemRefType type = buffer.getType();
-      if (type.hasStaticShape())
-        freeBytes -= llvm::alignTo(
-            type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8), 128);
-    });
-  }
+        sumsRows(layout.perRow && geometry.groups > 1 &&
+                 mlir::cast<mlir::MemRefType>(op.getInputs()[1].getType()).getDimSize(1) == 1),
+        freeBytes(freeSharedBytes(op, target,
+                                  sumsRows && target.hasWarpgroupMma ? kShareTogether : kShare,
+                                  alignmentGap())) {}
 
-  llvm::SmallVector<int64_t> blockSizes() const override {
-    llvm::SmallVector<int64_t> sizes;
-    for (int64_t tokens : {128, 64, 32, 8})
-      if (divide(tokens).slices > 0)
-        sizes.push_back(tokens);
-    return sizes;
-  }
+  llvm::SmallVector<int64_t> blockSizes() const override;
 
 private:
   /// How a block of threads divides a block of tokens and `atOnce` slots.
@@ -73,6 +71,9 @@ private:
     /// Whether warpgroups of a slice go on without waiting for each other's products: while one
     /// finishes sums, others multiply.
     bool partsWays;
+    /// Whether products of one half of a portion are under way while the weights of the next are
+    /// loaded: where sums of whole rows are integers.
+    bool overlaps;
     /// Whether there is a buffer more than then must be: others need not be done with a portion
     /// when a warpgroup begins with the next.
     bool isSpare() const { return buffers > kPartedAhead + 1; }
@@ -89,6 +90,17 @@ private:
   struct Places {
     int64_t values, masks, inputScales, inputSums, scales, zeros, minimums, end;
     int64_t apart; // bytes of values and masks that are kept apart
+  };
+  /// Where a portion is: its buffer, and of a 2:4 matrix its operands, and what those of the next
+  /// portion are made of (i32, in the buffers of each).
+  struct Turn {
+    Value buffer, operands, nextApart;
+  };
+  /// What a warpgroup multiplies of some columns: of each instruction a lane's words, and of a 2:4
+  /// matrix the places of its weights.
+  struct Operands {
+    llvm::SmallVector<std::array<Value, 4>> weights;
+    Values places;
   };
   struct State {
     const TokenBlock &block;
@@ -110,6 +122,8 @@ private:
   }
   /// Sets a division among warpgroups, if there is one.
   bool divideWarpgroups(Division &division) const;
+  /// The same where sums of whole rows are integers.
+  bool divideRows(Division &division) const;
   /// Whether shared memory has room for so many slices; sets what follows from them.
   bool fit(Division &division, int64_t slices) const;
   Places place(const Division &division) const;
@@ -124,7 +138,9 @@ private:
   }
   /// Whether values and masks of a 2:4 matrix have buffers of their own, as operands are made of
   /// them one portion before those are multiplied.
-  bool keepsApart(const Division &division) const { return isPruned && division.partsWays; }
+  bool keepsApart(const Division &division) const {
+    return isPruned && (division.partsWays || division.overlaps);
+  }
   static constexpr int64_t kApartBuffers = kPartedAhead + 1;
   /// Bytes of operands, and of values and masks that are kept apart, which follow those.
   int64_t prunedBytes(const Division &division) const {
@@ -171,6 +187,32 @@ private:
   Values multiplyTogether(State &state, Value begin, Value end, Values sums);
   /// The same of warpgroups that part ways.
   Values multiplyPartedPortions(State &state, Value begin, Value end, Values sums);
+  /// The same of warpgroups whose sums are integers of whole rows.
+  Values multiplyRows(State &state, Value begin, Value end, Values sums);
+  /// What sums of whole rows become (f32), but for the scales of rows.
+  Values scaleTokens(State &state, ValueRange sums);
+
+  // Portions of warpgroups that are copied kPartedAhead portions before they are multiplied.
+
+  /// Starts the first copies, and makes the operands of portion `begin` (index).
+  Turn beginAhead(State &state, Value begin);
+  /// Copies portion `number` (index) + `more` to the buffer at `to` (i32), and what is kept apart
+  /// of the one behind it to `toApart` (i32), as a group.
+  void copyAhead(State &state, Value number, int64_t more, Value to, Value toApart);
+  /// The same of the portion that comes that many portions behind the one of `turn`, whose follower
+  /// is `following`.
+  void copyAhead(State &state, Value number, const Turn &turn, const Turn &following);
+  /// Waits until what this thread has started to copy is there, but for the last `pending` groups.
+  void awaitAhead(int64_t pending);
+  /// Makes the operands of the portion behind `turn`.
+  void makeNextOperands(State &state, const Turn &turn, const Turn &following);
+  Turn nextTurn(State &state, const Turn &turn);
+  Values valuesOf(const Turn &turn);
+  Turn turnOf(ValueRange values);
+  /// The place behind `place` (i32) of `count` in a circle, which are `step` bytes apart.
+  Value nextPlace(Value place, int64_t count, int64_t step);
+  /// Where values and masks are that are kept apart, at `place` (i32) among those.
+  Value apartAt(State &state, Value place);
   /// [begin, end) (index) of the portions of the slice.
   std::pair<Value, Value> portionsOf(State &state);
   /// Arrives where the other warpgroups of the slice wait, or waits there for all, for portion
@@ -184,17 +226,21 @@ private:
                      llvm::function_ref<void()> between);
   /// The scale of weights of a dense layout that warpgroups multiply.
   Value withoutFactor(const CodeReader &reader, Value scale);
-  /// Adds the products of a group to `sums`, of the portion at `values` and `inputs`, by warps of
-  /// their own; or starts them, by warpgroups.
-  void addSpans(State &state, llvm::function_ref<Value(int64_t tile)> values, Value inputs,
-                int64_t group, Values &sums);
-  void startSpans(State &state, Value values, Value buffer, int64_t group,
-                  llvm::MutableArrayRef<Value> sums);
+  /// Adds the products of a group to `sums`, of the portion at `buffer` (i32), by warps of their
+  /// own.
+  void addAlone(State &state, Value buffer, int64_t group, Values &sums);
+  void addSpans(State &state, Value buffer, int64_t group, Values &sums);
+  /// A lane's operands of `columns` columns, from `first` on, of the portion at `buffer` (i32).
+  Operands loadOperands(State &state, Value buffer, int64_t first, int64_t columns);
+  /// Starts their products, which are added to `sums` or make them.
+  void startProducts(State &state, const Operands &operands, Value buffer, int64_t first,
+                     llvm::MutableArrayRef<Value> sums);
+  /// Where the warp's tile `tile` has what is at `place` in the buffer at `buffer` (i32).
+  Value placeOfTile(State &state, Value buffer, int64_t place, int64_t tile, int64_t tileBytes);
   /// Where the first token of the warpgroup begins in the first buffer.
   Value warpgroupInputs(State &state);
   /// The same of a 2:4 matrix, whose operands are made.
   void addPruned(State &state, Value inputs, int64_t group, Values &sums);
-  void startPruned(State &state, Value buffer, int64_t group, llvm::MutableArrayRef<Value> sums);
   /// Makes operands of the portion whose values and masks are at `start`, and there.
   void makeOperands(State &state, Value start);
   /// Those of unit `unit` (i32) of them: 64 columns of a row tile.
@@ -222,6 +268,7 @@ private:
   static constexpr int64_t kUnitWords = 4, kUnitBytes = 32 * (kUnitWords + 1) * 4;
 
   bool isPruned;     // the layout is 2:4
+  bool sumsRows;     // activations have one scale for each token, and weights one for each row
   int64_t freeBytes; // of shared memory, for this operation
 };
 

@@ -40,90 +40,126 @@ void StagedMatmul::waitForOthers(State &state, Value number) {
                           Value());
 }
 
-Values StagedMatmul::multiplyPartedPortions(State &state, Value begin, Value end, Values carried) {
+//===----------------------------------------------------------------------===//
+// Portions that are copied ahead
+//===----------------------------------------------------------------------===//
+
+Value StagedMatmul::apartAt(State &state, Value place) {
   const Division &division = state.division;
+  int64_t first = division.buffers * state.places.end + kPartedOperands * operandBytes(division);
+  return builder.address(builder.address(state.share.staging, place), first);
+}
+
+Value StagedMatmul::nextPlace(Value place, int64_t count, int64_t step) {
   Words words(builder);
-  constexpr int64_t ahead = kPartedAhead;
-  int64_t bytes = state.places.end, buffers = division.buffers;
-  int64_t operands = operandBytes(division), apartBytes = state.places.apart;
-  int64_t firstApart = buffers * bytes + kPartedOperands * operands;
-  auto at = [&](Value place) { return builder.address(state.share.staging, place); };
-  auto atApart = [&](Value place) { return builder.address(at(place), firstApart); };
+  return words.select(words.isBelow(place, (count - 1) * step), words.add(place, step),
+                      words.number(0));
+}
+
+StagedMatmul::Turn StagedMatmul::nextTurn(State &state, const Turn &turn) {
+  const Division &division = state.division;
+  Turn next{nextPlace(turn.buffer, division.buffers, state.places.end), Value(), Value()};
+  if (isPruned) {
+    next.operands = nextPlace(turn.operands, kPartedOperands, operandBytes(division));
+    next.nextApart = nextPlace(turn.nextApart, kApartBuffers, state.places.apart);
+  }
+  return next;
+}
+
+Values StagedMatmul::valuesOf(const Turn &turn) {
+  if (!isPruned)
+    return {turn.buffer};
+  return {turn.buffer, turn.operands, turn.nextApart};
+}
+
+StagedMatmul::Turn StagedMatmul::turnOf(ValueRange values) {
+  return isPruned ? Turn{values[0], values[1], values[2]} : Turn{values[0], Value(), Value()};
+}
+
+void StagedMatmul::awaitAhead(int64_t pending) {
+  NVVM::CpAsyncWaitGroupOp::create(builder, pending);
+  fenceCopies(builder);
+}
+
+void StagedMatmul::copyAhead(State &state, Value number, int64_t more, Value to, Value toApart) {
+  Words words(builder);
   // Portion `number` + `more`, or the matrix's last one instead of one that is not there: nobody
   // reads that, but a branch takes longer. Addresses that grow with the number would all be kept in
   // registers.
-  auto existing = [&](Value number, int64_t more) -> Value {
+  auto existing = [&](int64_t more) -> Value {
     Value last = words.number(portions() - 1);
-    number = arith::MinUIOp::create(builder, words.add(builder.toI32(number), more), last);
-    return builder.toIndex(builder.instructions().keepHere(builder, number));
+    Value own = arith::MinUIOp::create(builder, words.add(builder.toI32(number), more), last);
+    return builder.toIndex(builder.instructions().keepHere(builder, own));
   };
-  // Copies portion `number` + `more` to buffer `to`, and what is kept apart of the next one, as a
-  // group.
-  auto copy = [&](Value number, int64_t more, Value to, Value toApart) {
-    if (isPruned)
-      startCopies(state.prunedCopies, existing(number, more + 1), Value(), atApart(toApart));
-    startCopies(state.copies, existing(number, more), Value(), at(to));
-    NVVM::CpAsyncCommitGroupOp::create(builder);
-  };
-  // Until what this thread has started to copy is there, but for the last `pending` groups.
-  auto await = [&](int64_t pending) {
-    NVVM::CpAsyncWaitGroupOp::create(builder, pending);
-    fenceCopies(builder);
-  };
-  // The next of `count` places, which follow each other in steps of `step`, in a circle.
-  auto next = [&](Value value, int64_t count, int64_t step) -> Value {
-    return words.select(words.isBelow(value, (count - 1) * step), words.add(value, step),
-                        words.number(0));
-  };
-  // The buffer of the portion that is copied while the one at `value` is multiplied.
-  auto behind = [&](Value value) -> Value {
-    int64_t left = buffers - ahead;
-    return words.select(words.isBelow(value, left * bytes), words.add(value, ahead * bytes),
-                        words.add(value, static_cast<uint32_t>(-left * bytes)));
-  };
-
   if (isPruned)
-    startCopies(state.prunedCopies, existing(begin, 0), Value(), atApart(words.number(0)));
-  for (int64_t i = 0; i < ahead; ++i)
-    copy(begin, i, words.number(i * bytes), words.number((i + 1) * apartBytes));
-  await(ahead - 1);
+    startCopies(state.prunedCopies, existing(more + 1), Value(), apartAt(state, toApart));
+  startCopies(state.copies, existing(more), Value(), builder.address(state.share.staging, to));
+  NVVM::CpAsyncCommitGroupOp::create(builder);
+}
+
+void StagedMatmul::copyAhead(State &state, Value number, const Turn &turn, const Turn &following) {
+  Words words(builder);
+  int64_t bytes = state.places.end, left = state.division.buffers - kPartedAhead;
+  Value to = words.select(words.isBelow(turn.buffer, left * bytes),
+                          words.add(turn.buffer, kPartedAhead * bytes),
+                          words.add(turn.buffer, static_cast<uint32_t>(-left * bytes)));
+  Value toApart =
+      isPruned ? nextPlace(following.nextApart, kApartBuffers, state.places.apart) : Value();
+  copyAhead(state, number, kPartedAhead, to, toApart);
+}
+
+void StagedMatmul::makeNextOperands(State &state, const Turn &turn, const Turn &following) {
+  if (!isPruned)
+    return;
+  state.operands = following.operands;
+  makeOperands(state, apartAt(state, turn.nextApart));
+  state.operands = turn.operands;
+}
+
+StagedMatmul::Turn StagedMatmul::beginAhead(State &state, Value begin) {
+  Words words(builder);
+  Value zero = words.number(0);
+  int64_t apart = state.places.apart;
+  if (isPruned) {
+    Value last = builder.index(portions() - 1);
+    startCopies(state.prunedCopies, arith::MinUIOp::create(builder, begin, last), Value(),
+                apartAt(state, zero));
+  }
+  for (int64_t i = 0; i < kPartedAhead; ++i)
+    copyAhead(state, begin, i, words.number(i * state.places.end), words.number((i + 1) * apart));
+  awaitAhead(kPartedAhead - 1);
   if (isPruned) {
     waitForSlice(state);
-    state.operands = words.number(0);
-    makeOperands(state, atApart(words.number(0)));
+    state.operands = zero;
+    makeOperands(state, apartAt(state, zero));
   }
+  return isPruned ? Turn{zero, zero, words.number(apart)} : Turn{zero, Value(), Value()};
+}
+
+//===----------------------------------------------------------------------===//
+// Warpgroups that part ways
+//===----------------------------------------------------------------------===//
+
+Values StagedMatmul::multiplyPartedPortions(State &state, Value begin, Value end, Values carried) {
+  const Division &division = state.division;
+  Turn first = beginAhead(state, begin);
   arrive(state, begin);
   size_t sums = carried.size();
-  carried.push_back(words.number(0)); // the buffer
-  if (isPruned) {
-    carried.push_back(words.number(0));          // operands
-    carried.push_back(words.number(apartBytes)); // what the next ones are made of
-  }
+  llvm::append_range(carried, valuesOf(first));
   carried = builder.loop(begin, end, 1, carried, [&](Value number, ValueRange values) -> Values {
-    Values results(values.take_front(sums)), following;
-    Value buffer = values[sums];
-    following.push_back(next(buffer, buffers, bytes));
-    if (isPruned) {
-      following.push_back(next(values[sums + 1], kPartedOperands, operands));
-      following.push_back(next(values[sums + 2], kApartBuffers, apartBytes));
-    }
+    Values results(values.take_front(sums));
+    Turn turn = turnOf(values.drop_front(sums)), following = nextTurn(state, turn);
     waitForOthers(state, number);
     // A fence waits for all copies: the next portion is there before the one behind it begins to
     // come. What this portion's operands were made of is not needed any more.
     auto prepare = [&] {
-      await(ahead - 2);
-      Value toApart = isPruned ? next(following[2], kApartBuffers, apartBytes) : Value();
-      copy(number, ahead, behind(buffer), toApart);
-      if (!isPruned)
-        return;
-      state.operands = following[1];
-      makeOperands(state, atApart(values[sums + 2]));
-      state.operands = values[sums + 1];
+      awaitAhead(kPartedAhead - 2);
+      copyAhead(state, number, turn, following);
+      makeNextOperands(state, turn, following);
     };
-    if (isPruned)
-      state.operands = values[sums + 1];
+    state.operands = turn.operands;
     for (int64_t group = 0; group < portionGroups(); ++group)
-      multiplyGroup(state, buffer, group, results, [&] {
+      multiplyGroup(state, turn.buffer, group, results, [&] {
         if (group == 0)
           prepare();
         if (group == portionGroups() - 1 && division.isSpare())
@@ -131,7 +167,7 @@ Values StagedMatmul::multiplyPartedPortions(State &state, Value begin, Value end
       });
     if (!division.isSpare())
       arrive(state, builder.add(number, 1));
-    llvm::append_range(results, following);
+    llvm::append_range(results, valuesOf(following));
     return results;
   });
   // All have arrived for the end; and nothing may come any more where sums are kept.

@@ -186,17 +186,3 @@ void StagedMatmul::addPruned(State &state, Value inputs, int64_t group, Values &
     }
   }
 }
-
-void StagedMatmul::startPruned(State &state, Value buffer, int64_t group,
-                               MutableArrayRef<Value> sums) {
-  int64_t pairs = layout.group / kSparseColumns;
-  SmallVector<std::array<Value, 4>> weights;
-  Values places;
-  for (int64_t pair = group * pairs; pair < (group + 1) * pairs; ++pair) {
-    auto [own, ownPlaces] = loadUnit(state, 0, pair);
-    weights.push_back(own);
-    places.push_back(ownPlaces);
-  }
-  startWarpgroupPruned(builder, weights, places, warpgroupInputs(state), buffer, group * pairs,
-                       sums);
-}

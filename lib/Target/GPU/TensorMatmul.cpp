@@ -15,6 +15,18 @@ constexpr int64_t kFloatBytes = sizeof(float);
 constexpr int64_t kWholeBytes = 16;
 constexpr double kFloatOfBits = 12582912.0; // kFloatBits
 
+int64_t stc::gpu::freeSharedBytes(packed::MatmulTileOp op, const TargetDescription &target,
+                                  int64_t percent, int64_t gap) {
+  int64_t bytes = target.sharedBytes * percent / 100 - kBarrierBytes - gap;
+  op->getParentOfType<ModuleOp>().walk([&](memref::AllocaOp buffer) {
+    MemRefType type = buffer.getType();
+    if (type.hasStaticShape())
+      bytes -= llvm::alignTo(
+          type.getNumElements() * llvm::divideCeil(type.getElementTypeBitWidth(), 8), 128);
+  });
+  return bytes;
+}
+
 int64_t TensorMatmul::slotsAtOnce() const {
   return std::min<int64_t>(builder.warps(), llvm::bit_floor(uint64_t(slots())));
 }

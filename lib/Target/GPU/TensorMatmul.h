@@ -30,6 +30,18 @@ inline bool isForSparseProducts(const Layout &layout) {
 /// from their masks, a nibble of each chunk (i32).
 Value placesOfMasks(BlockBuilder &builder, Value masks);
 
+/// Of shared memory, in percent: the rest remains a cache, which streams of weights go through when
+/// a single token is computed.
+constexpr int64_t kShare = 72;
+/// Where warpgroups multiply while more is copied: what four portions of 256 rows and 128 tokens
+/// take, or of bytes as many tokens and rows.
+constexpr int64_t kShareTogether = 86;
+
+/// What is left of a block's shared memory, in bytes, for the products of a matmul of its module:
+/// `percent` of all, without what grid barriers, private buffers and `gap` bytes take.
+int64_t freeSharedBytes(packed::MatmulTileOp op, const TargetDescription &target, int64_t percent,
+                        int64_t gap);
+
 /// Every warp takes one slot and a slice of its columns; the sums of all slices meet in shared
 /// memory, from where each thread finishes some results.
 ///

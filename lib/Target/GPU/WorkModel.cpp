@@ -3,6 +3,7 @@
 #include "WorkModel.h"
 
 #include "StagedHalves.h"
+#include "StagedMatmul.h"
 
 using namespace mlir;
 using namespace stc;
@@ -53,10 +54,11 @@ class WorkModel {
 public:
   /// `parts`: the row tiles that one of a piece stands for. `overlaps`: whether copies are under
   /// way all the time that products are; then `isPruned`: whether weights are 2:4 floats.
+  /// `most`: row tiles of a piece.
   WorkModel(const TargetDescription &target, int64_t tiles, int64_t columns, int64_t parts,
-            bool overlaps, bool isPruned)
+            bool overlaps, bool isPruned, int64_t most)
       : target(target), tiles(tiles), columns(columns), parts(parts), overlaps(overlaps),
-        isPruned(isPruned) {}
+        isPruned(isPruned), most(most) {}
 
   double cycles(Piece piece, int64_t tokens) const {
     int64_t atOnce = piece.tokens == 0 ? tokens : std::min(piece.tokens, tokens);
@@ -84,7 +86,6 @@ public:
   Piece choose(TokenRange range) const {
     Piece best{1, 0};
     double least = std::numeric_limits<double>::infinity();
-    int64_t most = overlaps ? kMostRowTilesTogether : kMostRowTiles;
     int64_t leftOver = std::max<int64_t>(range.fewest, llvm::divideCeil(range.most, kLeftOver));
     int64_t wholeCalls = overlaps || range.fewest > 1 ? kWholeCalls : 1;
     for (int64_t rowTiles = 1; rowTiles * parts <= most; rowTiles *= 2) {
@@ -106,6 +107,7 @@ private:
   const TargetDescription &target;
   int64_t tiles, columns, parts;
   bool overlaps, isPruned;
+  int64_t most;
 };
 
 } // namespace
@@ -124,12 +126,17 @@ packed::LoweringConfigAttr stc::gpu::chooseBlockConfig(packed::MatmulOp op,
   int64_t tiles = llvm::divideCeil(weight.getRows(), kTileRows);
   bool hasHalves = op.getInputs().size() == 2;
   bool isPruned = target.hasWarpgroupMma && hasHalves && takesPrunedHalves(weight);
-  bool overlaps =
+  bool overlapsHalves =
       target.hasWarpgroupMma &&
       (weight.getLayout().getLayout().isQuantized()
            ? op.getInputs().size() == 1 && takesRoundedInputs(weight)
            : isPruned || (hasHalves && (takesHalves(weight) || takesMaskedHalves(weight))));
-  WorkModel model(target, tiles, weight.getColumns(), op.getCos() ? 2 : 1, overlaps, isPruned);
+  bool sumsRows = target.hasWarpgroupMma && op.getInputs().size() == 3 &&
+                  cast<ShapedType>(op.getInputs()[1].getType()).getDimSize(1) == 1 &&
+                  takesWholeRows(weight, target);
+  WorkModel model(target, tiles, weight.getColumns(), op.getCos() ? 2 : 1,
+                  overlapsHalves || sumsRows, isPruned,
+                  overlapsHalves ? kMostRowTilesTogether : kMostRowTiles);
   Piece piece = model.choose(range);
   // Code for more tokens at once than there can be is left out.
   if (!areKnown && piece.tokens == 0 && range.most <= kFewPieceTokens)

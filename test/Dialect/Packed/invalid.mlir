@@ -347,10 +347,58 @@ func.func @f(%p: !llvm.ptr) {
 
 // packed.quantize_activations (C1)
 func.func @f(%x: tensor<?x32xf32>, %c: tensor<?x32xi8>, %s: tensor<?x1xf32>, %t: tensor<?x1xi32>) {
-  // expected-error @+1 {{expects a group of 16, 32, 64 or 128 (C1), but got 8}}
+  // expected-error @+1 {{expects a group of 16, 32, 64 or 128, or of all columns in a multiple of 128 (C1), but got 8}}
   %r:3 = packed.quantize_activations ins(%x : tensor<?x32xf32>)
       outs(%c, %s, %t : tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>) group 8
       -> tensor<?x32xi8>, tensor<?x1xf32>, tensor<?x1xi32>
+  return
+}
+
+// -----
+
+// packed.quantize_activations (C1): a group of more than all columns
+func.func @f(%x: tensor<?x300xf32>, %c: tensor<?x512xi8>, %s: tensor<?x1xf32>,
+             %t: tensor<?x1xi32>) {
+  // expected-error @+1 {{expects a group of 16, 32, 64 or 128, or of all columns in a multiple of 128 (C1), but got 512}}
+  %r:3 = packed.quantize_activations ins(%x : tensor<?x300xf32>)
+      outs(%c, %s, %t : tensor<?x512xi8>, tensor<?x1xf32>, tensor<?x1xi32>) group 512
+      -> tensor<?x512xi8>, tensor<?x1xf32>, tensor<?x1xi32>
+  return
+}
+
+// -----
+
+// packed.quantize_activations (C1): more columns than sums of 32 bits hold
+func.func @f(%x: tensor<?x65537xf32>, %c: tensor<?x65664xi8>, %s: tensor<?x1xf32>,
+             %t: tensor<?x1xi32>) {
+  // expected-error @+1 {{expects a group of at most 65536 columns (C1), but got 65664}}
+  %r:3 = packed.quantize_activations ins(%x : tensor<?x65537xf32>)
+      outs(%c, %s, %t : tensor<?x65664xi8>, tensor<?x1xf32>, tensor<?x1xi32>) group 65664
+      -> tensor<?x65664xi8>, tensor<?x1xf32>, tensor<?x1xi32>
+  return
+}
+
+// -----
+
+// packed.matmul (C2): one scale for each token beside scales of groups
+func.func @f(%c: tensor<?x256xi8>, %s: tensor<?x1xf32>, %t: tensor<?x1xi32>, %y: tensor<?x16xf32>,
+             %w: !packed.weight<16x256, #packed.layout<dense, i8, group = 128>>) {
+  // expected-error @+1 {{expects 2 groups (C2), but got 1}}
+  %r = packed.matmul ins(%c, %s, %t : tensor<?x256xi8>, tensor<?x1xf32>, tensor<?x1xi32>)
+      weight(%w : !packed.weight<16x256, #packed.layout<dense, i8, group = 128>>)
+      outs(%y : tensor<?x16xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// packed.matmul (C2): a scale for each token, but several sums
+func.func @f(%c: tensor<?x384xi8>, %s: tensor<?x1xf32>, %t: tensor<?x2xi32>, %y: tensor<?x16xf32>,
+             %w: !packed.weight<16x384, #packed.layout<dense, i8, group = 128, per_row = true>>) {
+  // expected-error @+1 {{expects 3 groups, or one for all columns (C2), but got 1}}
+  %r = packed.matmul ins(%c, %s, %t : tensor<?x384xi8>, tensor<?x1xf32>, tensor<?x2xi32>)
+      weight(%w : !packed.weight<16x384, #packed.layout<dense, i8, group = 128, per_row = true>>)
+      outs(%y : tensor<?x16xf32>) -> tensor<?x16xf32>
   return
 }
 

@@ -96,6 +96,23 @@ func.func @quantize_activations(%x: tensor<?x40xf32>, %c0: tensor<?x64xi8>, %s0:
   return
 }
 
+// CHECK-LABEL: @activations_of_tokens
+func.func @activations_of_tokens(
+    %x: tensor<?x300xf32>, %c0: tensor<?x384xi8>, %s0: tensor<?x1xf32>, %t0: tensor<?x1xi32>,
+    %w: !packed.weight<16x300, #packed.layout<dense, i8, group = 128, per_row = true>>,
+    %y: tensor<?x16xf32>) {
+  // CHECK: packed.quantize_activations
+  // PRETTY-SAME: group 384 sum_factor -128 ->
+  %c, %s, %t = packed.quantize_activations ins(%x : tensor<?x300xf32>)
+      outs(%c0, %s0, %t0 : tensor<?x384xi8>, tensor<?x1xf32>, tensor<?x1xi32>) group 384
+      sum_factor -128 -> tensor<?x384xi8>, tensor<?x1xf32>, tensor<?x1xi32>
+  // CHECK: packed.matmul
+  %r = packed.matmul ins(%c, %s, %t : tensor<?x384xi8>, tensor<?x1xf32>, tensor<?x1xi32>)
+      weight(%w : !packed.weight<16x300, #packed.layout<dense, i8, group = 128, per_row = true>>)
+      outs(%y : tensor<?x16xf32>) -> tensor<?x16xf32>
+  return
+}
+
 // CHECK-LABEL: @ordered_activations
 func.func @ordered_activations(%x: tensor<?x64xf32>, %order: tensor<40xf32>, %c0: tensor<?x64xi8>,
                                %s0: tensor<?x2xf32>, %t0: tensor<?x2xi32>) {

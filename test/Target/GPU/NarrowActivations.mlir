@@ -2,6 +2,7 @@
 // for tensor cores.
 // RUN: stc-opt %s --packed-narrow-activations=target=nvptx-sm_80 | FileCheck %s --check-prefixes=CHECK,EXACT
 // RUN: stc-opt %s --packed-narrow-activations="target=nvptx-sm_80 rounds=true" | FileCheck %s --check-prefixes=CHECK,ROUNDED
+// RUN: stc-opt %s --packed-narrow-activations="target=nvptx-sm_80 per-token=true" | FileCheck %s --check-prefixes=CHECK,EXACT,TOKEN
 // RUN: stc-opt %s --packed-narrow-activations="target=amdgpu-gfx942 rounds=true" | FileCheck %s --check-prefix=OTHER
 // RUN: not stc-opt %s --packed-narrow-activations=target=nvptx-sm_10 2>&1 | FileCheck %s --check-prefix=NAME
 
@@ -109,4 +110,57 @@ func.func @rows(%x: tensor<?x128xf32>, %c: tensor<?x128xi8>, %s: tensor<?x1xf32>
   %a = packed.matmul ins(%q, %v, %u : tensor<?x128xi8>, tensor<?x1xf32>, tensor<?x1xi32>)
       weight(%w : !row) outs(%y : tensor<?x16xf32>) -> tensor<?x16xf32>
   return %a : tensor<?x16xf32>
+}
+
+// One scale for each token, where weights have scales of rows and kernels for them; made once for
+// all that read it. Others still read the one with groups.
+!dense = !packed.weight<16x300, #packed.layout<dense, i8, group = 128, per_row = true>>
+!half = !packed.weight<16x300, #packed.layout<nm, i8, group = 128, n = 2, m = 4, per_row = true>>
+!masks = !packed.weight<16x300, #packed.layout<bitmap, i8, group = 128, per_row = true>>
+
+// CHECK-LABEL: @tokens
+// TOKEN: %[[Q:.*]]:3 = packed.quantize_activations {{.*}} group 384 sum_factor -128 -> tensor<?x384xi8>, tensor<?x1xf32>, tensor<?x1xi32>
+// CHECK: %[[G:.*]]:3 = packed.quantize_activations {{.*}} group 128 sum_factor -128 -> tensor<?x384xi8>, tensor<?x3xf32>, tensor<?x3xi32>
+// TOKEN: packed.matmul ins(%[[Q]]#0, %[[Q]]#1, %[[Q]]#2
+// TOKEN: packed.matmul ins(%[[Q]]#0, %[[Q]]#1, %[[Q]]#2
+// TOKEN: packed.matmul ins(%[[G]]#0, %[[G]]#1, %[[G]]#2
+func.func @tokens(%x: tensor<?x300xf32>, %c: tensor<?x384xi8>, %s: tensor<?x3xf32>,
+                  %t: tensor<?x3xi32>, %y: tensor<?x16xf32>, %v: !dense, %w: !half, %u: !masks)
+    -> (tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>) {
+  %q:3 = packed.quantize_activations ins(%x : tensor<?x300xf32>)
+      outs(%c, %s, %t : tensor<?x384xi8>, tensor<?x3xf32>, tensor<?x3xi32>) group 128
+      sum_factor -128 -> tensor<?x384xi8>, tensor<?x3xf32>, tensor<?x3xi32>
+  %a = packed.matmul ins(%q#0, %q#1, %q#2 : tensor<?x384xi8>, tensor<?x3xf32>, tensor<?x3xi32>)
+      weight(%v : !dense) outs(%y : tensor<?x16xf32>) -> tensor<?x16xf32>
+  %b = packed.matmul ins(%q#0, %q#1, %q#2 : tensor<?x384xi8>, tensor<?x3xf32>, tensor<?x3xi32>)
+      weight(%w : !half) outs(%y : tensor<?x16xf32>) -> tensor<?x16xf32>
+  %d = packed.matmul ins(%q#0, %q#1, %q#2 : tensor<?x384xi8>, tensor<?x3xf32>, tensor<?x3xi32>)
+      weight(%u : !masks) outs(%y : tensor<?x16xf32>) -> tensor<?x16xf32>
+  return %a, %b, %d : tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>
+}
+
+// A lone token's, and those of too many columns, stay what they are.
+!wide = !packed.weight<16x65664, #packed.layout<dense, i8, group = 128, per_row = true>>
+
+// CHECK-LABEL: @left_alone
+// CHECK: packed.quantize_activations {{.*}} group 128
+// CHECK: packed.quantize_activations {{.*}} group 128
+// CHECK: packed.matmul ins({{.*}} : tensor<1x384xi8>, tensor<1x3xf32>
+// CHECK: packed.matmul ins({{.*}} : tensor<?x65664xi8>, tensor<?x513xf32>
+func.func @left_alone(%x: tensor<1x300xf32>, %c: tensor<1x384xi8>, %s: tensor<1x3xf32>,
+                  %t: tensor<1x3xi32>, %y: tensor<1x16xf32>, %v: !dense,
+                  %l: tensor<?x65664xf32>, %m: tensor<?x65664xi8>, %n: tensor<?x513xf32>,
+                  %o: tensor<?x513xi32>, %z: tensor<?x16xf32>, %w: !wide)
+    -> (tensor<1x16xf32>, tensor<?x16xf32>) {
+  %q:3 = packed.quantize_activations ins(%x : tensor<1x300xf32>)
+      outs(%c, %s, %t : tensor<1x384xi8>, tensor<1x3xf32>, tensor<1x3xi32>) group 128
+      sum_factor -128 -> tensor<1x384xi8>, tensor<1x3xf32>, tensor<1x3xi32>
+  %p:3 = packed.quantize_activations ins(%l : tensor<?x65664xf32>)
+      outs(%m, %n, %o : tensor<?x65664xi8>, tensor<?x513xf32>, tensor<?x513xi32>) group 128
+      sum_factor -128 -> tensor<?x65664xi8>, tensor<?x513xf32>, tensor<?x513xi32>
+  %a = packed.matmul ins(%q#0, %q#1, %q#2 : tensor<1x384xi8>, tensor<1x3xf32>, tensor<1x3xi32>)
+      weight(%v : !dense) outs(%y : tensor<1x16xf32>) -> tensor<1x16xf32>
+  %b = packed.matmul ins(%p#0, %p#1, %p#2 : tensor<?x65664xi8>, tensor<?x513xf32>, tensor<?x513xi32>)
+      weight(%w : !wide) outs(%z : tensor<?x16xf32>) -> tensor<?x16xf32>
+  return %a, %b : tensor<1x16xf32>, tensor<?x16xf32>
 }

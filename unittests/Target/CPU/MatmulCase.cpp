@@ -101,7 +101,8 @@ std::string stc::testName(std::string text) {
 //===----------------------------------------------------------------------===//
 
 MatmulText MatmulProblem::text() const {
-  return {layout, rows, columns, tokens, split, bias, residual, gate, rotaryPairs, rounded};
+  return {layout,   rows, columns,     tokens,  split,   bias,
+          residual, gate, rotaryPairs, rounded, perToken};
 }
 
 std::string MatmulProblem::parameters() const { return text().parameters(); }
@@ -113,9 +114,10 @@ std::string MatmulProblem::body() const {
 
 std::string MatmulProblem::str() const {
   return absl::StrCat(layout.str(),
-                      split     ? " split "
-                      : rounded ? " rounded "
-                                : " ",
+                      split      ? " split "
+                      : rounded  ? " rounded "
+                      : perToken ? " per token "
+                                 : " ",
                       rows, "x", columns, " tokens ", tokens, bias ? " bias" : "",
                       gate ? " gate" : "",
                       rotaryPairs > 0 ? absl::StrCat(" rotary of ", rotaryPairs) : "",
@@ -144,7 +146,8 @@ MatmulRun::MatmulRun(const MatmulProblem &problem, const MatmulData &data, int64
       geometry(tileGeometry(problem.layout, problem.rows, problem.columns)), random(data.seed),
       x(tokens, problem.columns, 0, data.guard),
       codes(tokens, geometry.paddedColumns, int8_t(problem.layout.activationOffset()), data.guard),
-      scales(tokens, geometry.groups, 0, data.guard), sums(tokens, geometry.groups, 0, data.guard),
+      scales(tokens, problem.perToken ? 1 : geometry.groups, 0, data.guard),
+      sums(tokens, problem.perToken ? 1 : geometry.groups, 0, data.guard),
       halves(tokens, (problem.rounded ? 1 : 2) * splitHalfColumns(problem.columns), 0, data.guard),
       out(tokens, problem.rows, 0, data.guard), bias(1, problem.rows, 0, data.guard),
       gate(tokens, problem.rows, 0, data.guard), cos(tokens, problem.rotaryPairs, 0, data.guard),
@@ -326,8 +329,8 @@ void MatmulRun::makeInputs() {
       }
       int64_t code = choose(greatestInput);
       codes(t, c) = int8_t(code + layout.activationOffset());
-      sums(t, c / layout.group) += layout.sumFactor() * code;
-      inputs.push_back(double(code) * scales(t, c / layout.group));
+      sums(t, c / inputGroup()) += layout.sumFactor() * code;
+      inputs.push_back(double(code) * scales(t, c / inputGroup()));
     }
   for (int64_t t = 0; t < tokens; ++t) {
     auto token = absl::MakeConstSpan(&x(t, 0), size_t(x.columns));

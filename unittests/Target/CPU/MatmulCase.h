@@ -29,6 +29,7 @@ struct MatmulProblem {
   std::string config;      // its lowering configuration as text; empty: none
   bool split = false;      // takes split activations too
   bool rounded = false;    // takes activations rounded once: see MatmulText
+  bool perToken = false;   // codes of activations have one scale for each token
 
   std::string parameters() const;
   std::string body() const;
@@ -81,6 +82,10 @@ public:
   int64_t countNonZero() const;
 
 private:
+  /// Columns of activations that share a scale.
+  int64_t inputGroup() const {
+    return problem.perToken ? geometry.paddedColumns : problem.layout.group;
+  }
   void makeFloatWeights();
   void makeQuantizedWeights();
   void makeInputs();

@@ -409,6 +409,89 @@ TEST(BlockMatmul, PartsWarpgroups) {
     }
 }
 
+TEST(BlockMatmul, SumsWholeRowsInIntegers) {
+  const struct {
+    const char *target, *product;
+    LayoutKind kind;
+    ElementKind element;
+    bool isAsymmetric;
+    int64_t rowTiles, pieceTokens;
+  } cases[] = {
+      {"nvptx-sm_90a", "stc.wgmma.m64n128k32", LayoutKind::Dense, ElementKind::I8, false, 8, 256},
+      {"nvptx-sm_90a", "stc.wgmma.m64n128k32", LayoutKind::Dense, ElementKind::I4, false, 8, 0},
+      {"nvptx-sm_90a", "stc.wgmma.m64n64k32", LayoutKind::Dense, ElementKind::I8, true, 4, 256},
+      {"nvptx-sm_90a", "stc.wgmma.sp.m64n128k64", LayoutKind::NM, ElementKind::I8, false, 8, 256},
+      {"nvptx-sm_90a", "stc.wgmma.sp.m64n128k64", LayoutKind::NM, ElementKind::I4, false, 8, 0},
+      {"nvptx-sm_90a", "llvm.nvvm.mma.m16n8k32", LayoutKind::Dense, ElementKind::I4, true, 2, 0},
+      {"nvptx-sm_80", "llvm.nvvm.mma.m16n8k32", LayoutKind::Dense, ElementKind::I8, false, 4, 128},
+      {"nvptx-sm_86", "llvm.nvvm.mma.m16n8k32", LayoutKind::Dense, ElementKind::I3, true, 3, 0},
+      {"nvptx-sm_120", "llvm.nvvm.mma.sp.", LayoutKind::NM, ElementKind::I8, false, 8, 0},
+      {kTarget, "llvm.nvvm.mma.sp.", LayoutKind::NM, ElementKind::I4, false, 1, 0}};
+  for (auto [target, product, kind, element, isAsymmetric, rowTiles, pieceTokens] : cases)
+    for (int64_t portions : {2, 7}) { // fewer than there are buffers, and more
+      MatmulProblem problem;
+      problem.layout = kind == LayoutKind::NM ? makeLayout(kind, element, 128, 2, 4)
+                                              : makeLayout(kind, element, 128);
+      problem.layout.asymmetric = isAsymmetric;
+      problem.layout.perRow = true;
+      problem.perToken = true;
+      problem.rows = 120;                    // no whole pieces
+      problem.columns = 128 * portions - 28; // nor portions
+      problem.config = configOf(rowTiles, pieceTokens);
+      auto kernel = compile(problem, target);
+      ASSERT_NE(kernel, nullptr);
+      EXPECT_GT(kernel->countIntrinsics(product), 0) << target;
+      for (int64_t tokens : {5, 70, 256, 332}) { // whole blocks, and what is left over
+        MatmulData data;
+        data.seed = uint32_t(tokens);
+        EXPECT_TRUE(agrees(*kernel, problem, data, tokens)) << target << ", " << tokens;
+      }
+      for (WeightPattern weights : {WeightPattern::Lowest, WeightPattern::Highest}) {
+        MatmulData data;
+        data.weights = weights;
+        data.inputs = InputPattern::Lowest;
+        EXPECT_TRUE(agrees(*kernel, problem, data, 128)) << target;
+      }
+    }
+}
+
+TEST(BlockMatmul, SumsWholeRowsOfPairs) {
+  for (const char *target : {"nvptx-sm_90a", "nvptx-sm_80"}) {
+    MatmulProblem problem;
+    problem.layout = makeLayout(LayoutKind::Dense, ElementKind::I8, 128);
+    problem.layout.perRow = problem.perToken = true;
+    problem.rows = 128;
+    problem.columns = 384;
+    problem.bias = problem.gate = problem.residual = true;
+    problem.rotaryPairs = 32;
+    problem.config = configOf(4, 256);
+    auto kernel = compile(problem, target);
+    ASSERT_NE(kernel, nullptr);
+    for (bool isExact : {true, false}) {
+      MatmulData data;
+      data.exact = isExact;
+      EXPECT_TRUE(agrees(*kernel, problem, data, 300));
+    }
+  }
+}
+
+TEST(BlockMatmul, ScalesEachGroupWhereKernelsSumNoWholeRows) {
+  MatmulProblem problem;
+  problem.layout = makeLayout(LayoutKind::Bitmap, ElementKind::I8, 128);
+  problem.layout.perRow = problem.perToken = true;
+  problem.rows = 16;
+  problem.columns = 256;
+  problem.config = configOf(1);
+  auto create = [&](const char *target) {
+    return EmulatedKernel::create(problem.parameters(), problem.body(), target).ok();
+  };
+  EXPECT_FALSE(create(kTarget));
+  problem.layout = makeLayout(LayoutKind::Dense, ElementKind::I8, 128);
+  problem.layout.perRow = true;
+  EXPECT_FALSE(create("amdgpu-gfx942"));
+  EXPECT_TRUE(create(kTarget));
+}
+
 TEST(BlockMatmul, MultipliesActivationsOf16Bits) {
   struct {
     const char *target, *product;

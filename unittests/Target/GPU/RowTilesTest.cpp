@@ -46,9 +46,13 @@ std::unique_ptr<EmulatedKernel> compile(const std::string &parameters, const std
 } // namespace
 
 TEST(BlockRows, QuantizesAsPackingDoes) {
-  for (int64_t group : {32, 64, 128})
-    for (int64_t columns :
-         {int64_t(1), group - 3, group, 2 * group + 17, 1024 + group, int64_t(9000)})
+  // Those above 128 are the whole row, in registers and too long for them.
+  for (int64_t group : {32, 64, 128, 256, 4096, 20096}) {
+    bool isWhole = group > 128;
+    std::vector<int64_t> sizes = {1, group - 3, group, 2 * group + 17, 1024 + group, 9000};
+    if (isWhole)
+      sizes = {group - 128 + 1, group - 6, group};
+    for (int64_t columns : sizes)
       for (auto [tokens, isOrdered] :
            {std::pair("1", false), {"?", false}, {"1", true}, {"?", true}}) {
         int64_t offset = columns % 2 == 0 ? 0 : 128;
@@ -106,6 +110,7 @@ TEST(BlockRows, QuantizesAsPackingDoes) {
             ASSERT_EQ(sums(t, g), -8 * sum);
           }
       }
+  }
 }
 
 TEST(BlockRows, NormalizesEachGroup) {

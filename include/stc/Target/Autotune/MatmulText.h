@@ -19,6 +19,7 @@ struct MatmulText {
   int64_t rotaryPairs = 0; // columns of the angles' cos and sin; 0: nothing is turned
   bool rounded = false; // takes activations rounded to the weights' type too (16-bit floats), or to
                         // f16 alone (codes)
+  bool perToken = false; // codes: takes activations with one scale for each token
 
   /// The parameters of a function: %w the weight; the inputs (%x0; of quantized layouts codes %x0,
   /// scales %x1 and sums %x2; split or rounded activations %x1); %y the result; %b bias; %g gate;

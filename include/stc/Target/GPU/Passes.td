@@ -8,7 +8,7 @@ def GpuTargetOption
     : Option<"target", "target", "std::string", "\"nvptx-sm_90\"", "What to compile for">;
 
 def NarrowActivationsPass : Pass<"packed-narrow-activations", "::mlir::ModuleOp"> {
-  let summary = "Prepares activations for tensor cores of 16-bit floats";
+  let summary = "Prepares activations of many tokens for tensor cores";
   let description = [{
     Where the target has tensor cores, a `packed.matmul` on tensors of any number of tokens, whose
     weights are 16-bit floats, dense or 2:4, of columns that come in portions of 64, gets a second
@@ -18,14 +18,17 @@ def NarrowActivationsPass : Pass<"packed-narrow-activations", "::mlir::ModuleOp"
     once to the weights' type, to 2^-8 of themselves in bf16 and 2^-11 in f16, and half as many
     products or fewer; and dense codes, in groups of 32 and more with scales of their own and columns
     in whole portions, take activations rounded to f16 in the place of int8 ones, unless these are
-    in another order. A lone token's activations stay what they are.
+    in another order. With `per-token` the int8 activations of weights with scales of rows, dense or
+    2:4 where the target multiplies that, get one scale for each token in the place of one for each
+    128 columns, if there are at most 65536 columns. A lone token's activations stay what they are.
   }];
   let options = [GpuTargetOption,
     Option<"rounds", "rounds", "bool", "false", "Round activations once, to 16 bits">,
+    Option<"perToken", "per-token", "bool", "false", "Give int8 activations a scale for each token">,
   ];
   let dependentDialects = ["::mlir::tensor::TensorDialect", "::stc::packed::PackedDialect"];
   let statistics = [
-    Statistic<"narrowed", "narrowed", "Number of activations that were split or rounded">,
+    Statistic<"narrowed", "narrowed", "Number of activations that were made others">,
   ];
 }
 

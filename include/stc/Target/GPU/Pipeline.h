@@ -2,6 +2,8 @@
 #ifndef STC_TARGET_GPU_PIPELINE_H
 #define STC_TARGET_GPU_PIPELINE_H
 
+#include "stc/Target/GPU/Activations.h"
+
 #include "mlir/Pass/PassManager.h"
 
 #include <string>
@@ -16,9 +18,7 @@ struct PipelineOptions {
   std::string target;     // as TargetDescription::parse takes it
   int64_t maxTokens = 64; // most tokens of one call
   int64_t variant = -1;   // of simulated targets: number of the target among several, -1 for one
-  /// Whether activations of many tokens are rounded once to the 16 bits of float weights, in the
-  /// place of sums of two numbers.
-  bool roundsActivations = false;
+  ActivationChoice activations = ActivationChoice::Exact; // of many tokens
 };
 
 /// Packed operations on tensors -> parallel loops on buffers at fixed places.

@@ -214,8 +214,13 @@ LogicalResult BufferOp::verify() {
 
 LogicalResult QuantizeActivationsOp::verify() {
   int64_t group = getGroup();
-  if (group != 16 && group != 32 && group != 64 && group != 128)
-    return emitOpError("expects a group of 16, 32, 64 or 128 (C1), but got ") << group;
+  bool holdsAll = group == int64_t(llvm::alignTo(getColumns(), stc::kRowScaleGroup));
+  if (group != 16 && group != 32 && group != 64 && group != 128 && !holdsAll)
+    return emitOpError("expects a group of 16, 32, 64 or 128, or of all columns in a multiple of ")
+           << stc::kRowScaleGroup << " (C1), but got " << group;
+  if (group > stc::kMostWholeColumns)
+    return emitOpError("expects a group of at most ")
+           << stc::kMostWholeColumns << " columns (C1), but got " << group;
   // A group's sum must fit into 32 bits.
   if (int64_t factor = getSumFactor(); factor < -255 || factor > 255)
     return emitOpError("expects sum_factor in [-255, 255] (C1), but got ") << factor;
@@ -326,10 +331,14 @@ template <typename Op> static LogicalResult verifyMatmul(Op op) {
   if (isSplit && tokensOf(inputs[1]) != tokensOf(inputs[0]))
     return op->emitOpError("expects the input's tokens in split activations (C2), but got ")
            << inputs[1].getType();
+  // Scales and sums of activations may be those of all columns.
+  bool isWhole =
+      layout.perRow && inputs.size() == 3 && columnsOf(inputs[1]) == 1 && columnsOf(inputs[2]) == 1;
   for (Value perGroup : isSplit ? ValueRange() : ValueRange(inputs.drop_front()))
-    if (columnsOf(perGroup) != geometry.groups)
+    if (columnsOf(perGroup) != geometry.groups && !isWhole)
       return op.emitOpError("expects ")
-             << geometry.groups << " groups (C2), but got " << columnsOf(perGroup);
+             << geometry.groups << " groups" << (layout.perRow ? ", or one for all columns" : "")
+             << " (C2), but got " << columnsOf(perGroup);
   if (columnsOf(out) != weight.getRows() || tokensOf(out) != tokensOf(inputs[0]))
     return op.emitOpError("expects outs of tokens x ")
            << weight.getRows() << " (C3), but got " << out.getType();

@@ -246,7 +246,11 @@ def Packed_QuantizeActivationsOp : Packed_DestinationOp<"quantize_activations"> 
     With `order` the columns are those of the input that it names, in its order, as
     `stc.permute_features` takes them; the input may have more.
 
-    (C1) `group` is 16, 32, 64 or 128, `sum_factor` in [-255, 255], `offset` 0 or 128. (C2) codes have
+    A `group` that holds all columns gives every token one scale, for weights with scales of rows:
+    sums of products then go on over all columns in 32 bits, which is what limits their number.
+
+    (C1) `group` is 16, 32, 64 or 128, or all columns rounded up to a multiple of 128, of which there
+    are at most 65536; `sum_factor` in [-255, 255], `offset` 0 or 128. (C2) codes have
     ceil(columns / group) * group columns, scales and sums ceil(columns / group). (C3) All have the
     input's tokens.
 
@@ -254,6 +258,9 @@ def Packed_QuantizeActivationsOp : Packed_DestinationOp<"quantize_activations"> 
     %c, %s, %t = packed.quantize_activations ins(%x : tensor<?x40xf32>)
         outs(%c0, %s0, %t0 : tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>) group 32
         sum_factor -8 -> tensor<?x64xi8>, tensor<?x2xf32>, tensor<?x2xi32>
+    %d, %u, %v = packed.quantize_activations ins(%y : tensor<?x300xf32>)
+        outs(%d0, %u0, %v0 : tensor<?x384xi8>, tensor<?x1xf32>, tensor<?x1xi32>) group 384
+        -> tensor<?x384xi8>, tensor<?x1xf32>, tensor<?x1xi32>
     ```
   }];
   let arguments = (ins Packed_F32Matrix:$input, Packed_I8Matrix:$codes, Packed_F32Matrix:$scales,
@@ -276,6 +283,8 @@ def Packed_QuantizeActivationsOp : Packed_DestinationOp<"quantize_activations"> 
       ::mlir::Value from = getOrder() ? getOrder() : getInput();
       return ::mlir::cast<::mlir::ShapedType>(from.getType()).getShape().back();
     }
+    /// Whether every token has one scale, whose group is larger than those of layouts are.
+    bool isWhole() { return int64_t(getGroup()) > ::stc::kRowScaleGroup; }
   }];
 }
 
@@ -346,7 +355,8 @@ def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]>
     of `packed.quantize_activations` with the weight's group and, as `sum_factor`, minus its zero
     point, or -1 where every row has its own or minimums, with `offset` 128 for the kinds pairs and
     block, and sum = sum over groups of activation_scale * (weight_scale * (sum of code products) -
-    minimum * (sum of activation codes)).
+    minimum * (sum of activation codes)). With scales of rows the scales and sums of activations may
+    also be those of all columns together.
 
     With weights of 16-bit floats, dense or with masks, a second input may be the result of
     `packed.split_activations` of the first, in the weights' type: sums of two numbers of bf16 (which
@@ -358,7 +368,8 @@ def Packed_MatmulOp : Packed_DestinationOp<"matmul", [AttrSizedOperandSegments]>
     (C1) Float layouts take one input, those of 16 bits two as well, quantized ones three, or, if
     they are dense, one of f16.
     (C2) The input's columns equal the weight's columns (padded to the group for codes; rounded up to
-    an odd multiple of 32 for rounded activations, and twice that for split ones). (C3) out is tokens x weight rows. (C4) The
+    an odd multiple of 32 for rounded activations, and twice that for split ones), and scales and sums
+    one for each of the layout's groups, or with scales of rows one for each token. (C3) out is tokens x weight rows. (C4) The
     bias has one value per weight row. (C5) The residual has out's shape. (C6) The layout is not
     `rows`. (C7) The gate has out's shape, and comes with an activation. (C8) cos and sin come
     together and have equal types and out's tokens; their columns are a multiple of 16, the rows of
