@@ -74,6 +74,9 @@ public:
 private:
   LogicalResult distribute(Block &block);
   void distribute(scf::ForallOp op);
+  /// Multiplications by one token that come next: as many as can be one sequence.
+  void join(scf::ForallOp loop, SmallVector<packed::MatmulTileOp> tiles);
+  void emitJoined();
   void inlineBody(scf::ForallOp op, Operation *before, ValueRange indices);
   /// The first iteration of the next loop that this block takes.
   Value firstOf(BlockBuilder &builder);
@@ -82,6 +85,9 @@ private:
 
   TargetDescription description;
   packed::ThreadOp thread;
+  /// Loops whose multiplications are to be one sequence, and what those are.
+  SmallVector<scf::ForallOp> joined;
+  SmallVector<MatvecLoop> matrices;
   /// Iterations since the last barrier: those of loops that say how many, and of others.
   int64_t passed = 0;
   Value passedMore;
@@ -135,10 +141,6 @@ void DistributeBlocks::distribute(scf::ForallOp op) {
   Value count = sizes[0];
   for (Value size : ArrayRef(sizes).drop_front())
     count = builder.createOrFold<arith::MulIOp>(count, size);
-  if (SmallVector<packed::MatmulTileOp> tiles = streamedTiles(op); !tiles.empty()) {
-    emitMatvec(builder, tiles, firstOf(builder), tripCount(op), thread.getCount());
-    return pass(builder, count);
-  }
   auto loop = scf::ForOp::create(builder, firstOf(builder), count, thread.getCount());
   pass(builder, count);
   builder.setInsertionPointToStart(loop.getBody());
@@ -154,6 +156,32 @@ void DistributeBlocks::distribute(scf::ForallOp op) {
   inlineBody(op, loop.getBody()->getTerminator(), indices);
 }
 
+void DistributeBlocks::join(scf::ForallOp loop, SmallVector<packed::MatmulTileOp> tiles) {
+  MatvecLoop matrix{std::move(tiles), tripCount(loop)};
+  if (!joined.empty()) {
+    SmallVector<MatvecLoop> all = matrices;
+    all.push_back(matrix);
+    BlockBuilder builder(loop, description);
+    if (!canJoinMatvecs(builder, all))
+      emitJoined();
+  }
+  joined.push_back(loop);
+  matrices.push_back(std::move(matrix));
+}
+
+void DistributeBlocks::emitJoined() {
+  if (joined.empty())
+    return;
+  // Nothing with effects is between the loops.
+  BlockBuilder builder(joined.back(), description);
+  emitMatvec(builder, matrices, firstOf(builder), thread.getCount(), /*isStarted=*/false);
+  pass(builder, builder.index(iterationsOf(matrices)));
+  for (scf::ForallOp loop : joined)
+    loop.erase();
+  joined.clear();
+  matrices.clear();
+}
+
 LogicalResult DistributeBlocks::distribute(Block &block) {
   auto startAnew = [&] {
     passed = 0;
@@ -163,6 +191,9 @@ LogicalResult DistributeBlocks::distribute(Block &block) {
   for (Operation &op : llvm::make_early_inc_range(block)) {
     auto loop = dyn_cast<scf::ForallOp>(op);
     if (!loop) {
+      if (isMemoryEffectFree(&op) && !op.hasTrait<OpTrait::IsTerminator>())
+        continue;
+      emitJoined();
       // Whatever may contain a barrier begins anew.
       bool mayContain = isa<func::CallOp>(op) || op.getNumRegions() != 0;
       if (mayContain || isa<packed::BarrierOp>(op))
@@ -171,6 +202,12 @@ LogicalResult DistributeBlocks::distribute(Block &block) {
     }
     if (!loop.isNormalized() || loop.getNumResults() != 0)
       return loop.emitOpError("expects bounds from 0 in steps of 1, and no results");
+    if (!isReplicated(loop))
+      if (SmallVector<packed::MatmulTileOp> tiles = streamedTiles(loop); !tiles.empty()) {
+        join(loop, std::move(tiles));
+        continue;
+      }
+    emitJoined();
     distribute(loop);
     loop.erase();
   }

@@ -23,6 +23,18 @@ void stc::gpu::forEachToken(BlockBuilder &builder, Value matrix, function_ref<vo
   builder.loop(zero, builder.createOrFold<memref::DimOp>(matrix, zero), 1, body);
 }
 
+void stc::gpu::startCopiesHere(BlockBuilder &builder, Operation *op) {
+  if (builder.getInsertionBlock() != op->getBlock())
+    return; // of one token, and in no loop
+  for (Operation *before = op->getPrevNode(); before; before = before->getPrevNode()) {
+    if (isa<mlir::gpu::BarrierOp, packed::BarrierOp>(before))
+      return;
+    if (!isa<scf::ExecuteRegionOp>(before))
+      continue;
+    return before->moveBefore(builder.getInsertionBlock(), builder.getInsertionPoint());
+  }
+}
+
 vector::ReductionOp stc::gpu::dividedSum(scf::ForOp loop) {
   // Vectors start as zeros; single columns go on from those sums and are few.
   if (loop.getNumResults() != 1 || !loop.getResult(0).hasOneUse())
