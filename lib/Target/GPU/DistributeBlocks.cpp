@@ -9,6 +9,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Dominance.h"
 
 using namespace mlir;
 using namespace stc::gpu;
@@ -38,6 +39,21 @@ SmallVector<packed::MatmulTileOp> streamedTiles(scf::ForallOp loop) {
   if (tiles.size() > 2 || (tiles.size() == 2 && tiles[1].getGate() != tiles[0].getOut()))
     return {};
   return tiles;
+}
+
+/// Whether copies to shared memory may be under way while a block does this for itself: it takes
+/// little scratch memory, and copies nothing in the background.
+bool leavesCopiesAlone(scf::ForallOp loop) {
+  return !loop.getBody()
+              ->walk([&](Operation *op) {
+                bool isKernel = isa<packed::RMSNormOp, packed::QuantizeActivationsOp>(op) ||
+                                (isa<packed::AttentionCombineOp>(op) && !hasOneIteration(loop));
+                bool isPlain = isa<memref::LoadOp, memref::StoreOp, vector::LoadOp, vector::StoreOp,
+                                   vector::MaskedLoadOp, vector::MaskedStoreOp, scf::ForOp>(op);
+                return isKernel || isPlain || isMemoryEffectFree(op) ? WalkResult::advance()
+                                                                     : WalkResult::interrupt();
+              })
+              .wasInterrupted();
 }
 
 class DistributeBlocks final : public impl::DistributeBlocksPassBase<DistributeBlocks> {
@@ -77,6 +93,9 @@ private:
   /// Multiplications by one token that come next: as many as can be one sequence.
   void join(scf::ForallOp loop, SmallVector<packed::MatmulTileOp> tiles);
   void emitJoined();
+  /// Before what every block does for itself in the beginning: weights may be asked for here.
+  void openCopies(scf::ForallOp loop);
+  void closeCopies();
   void inlineBody(scf::ForallOp op, Operation *before, ValueRange indices);
   /// The first iteration of the next loop that this block takes.
   Value firstOf(BlockBuilder &builder);
@@ -88,6 +107,8 @@ private:
   /// Loops whose multiplications are to be one sequence, and what those are.
   SmallVector<scf::ForallOp> joined;
   SmallVector<MatvecLoop> matrices;
+  /// A place for copies; null: there is none.
+  scf::ExecuteRegionOp copies;
   /// Iterations since the last barrier: those of loops that say how many, and of others.
   int64_t passed = 0;
   Value passedMore;
@@ -174,12 +195,44 @@ void DistributeBlocks::emitJoined() {
     return;
   // Nothing with effects is between the loops.
   BlockBuilder builder(joined.back(), description);
-  emitMatvec(builder, matrices, firstOf(builder), thread.getCount(), /*isStarted=*/false);
+  bool isStarted = false;
+  if (copies) {
+    DominanceInfo dominance;
+    bool areKnown = llvm::all_of(matrices, [&](MatvecLoop &matrix) {
+      return llvm::all_of(matrix.tiles, [&](packed::MatmulTileOp tile) {
+        return dominance.properlyDominates(tile.getWeight(), copies);
+      });
+    });
+    if (areKnown) {
+      BlockBuilder start(copies.getRegion().front().getTerminator(), description);
+      isStarted = startMatvec(start, matrices, thread.getNumber(), thread.getCount());
+    }
+    if (isStarted)
+      copies = {};
+    closeCopies();
+  }
+  emitMatvec(builder, matrices, firstOf(builder), thread.getCount(), isStarted);
   pass(builder, builder.index(iterationsOf(matrices)));
   for (scf::ForallOp loop : joined)
     loop.erase();
   joined.clear();
   matrices.clear();
+}
+
+void DistributeBlocks::openCopies(scf::ForallOp loop) {
+  // Of the first multiplication after a barrier every block knows its part.
+  if (copies || passed || passedMore)
+    return;
+  OpBuilder builder(loop);
+  copies = scf::ExecuteRegionOp::create(builder, loop.getLoc(), TypeRange());
+  builder.createBlock(&copies.getRegion());
+  scf::YieldOp::create(builder, loop.getLoc());
+}
+
+void DistributeBlocks::closeCopies() {
+  if (copies)
+    copies.erase();
+  copies = {};
 }
 
 LogicalResult DistributeBlocks::distribute(Block &block) {
@@ -194,6 +247,7 @@ LogicalResult DistributeBlocks::distribute(Block &block) {
       if (isMemoryEffectFree(&op) && !op.hasTrait<OpTrait::IsTerminator>())
         continue;
       emitJoined();
+      closeCopies();
       // Whatever may contain a barrier begins anew.
       bool mayContain = isa<func::CallOp>(op) || op.getNumRegions() != 0;
       if (mayContain || isa<packed::BarrierOp>(op))
@@ -208,6 +262,10 @@ LogicalResult DistributeBlocks::distribute(Block &block) {
         continue;
       }
     emitJoined();
+    if (isReplicated(loop) && leavesCopiesAlone(loop))
+      openCopies(loop);
+    else
+      closeCopies();
     distribute(loop);
     loop.erase();
   }

@@ -43,7 +43,7 @@ func.func @replicated(%x: f32) {
 }
 
 // Matrices of the same activations are one sequence of tiles: pairs that are turned, and pairs of
-// neighbours.
+// neighbours. Its first weights are asked for before the activations are there.
 !codes = memref<1x2048xi8>
 !scales = memref<1x16xf32>
 !sums = memref<1x16xi32>
@@ -51,8 +51,10 @@ func.func @replicated(%x: f32) {
 !plain = !packed.weight<32x2048, #packed.layout<dense, i4, group = 128>>
 // CHECK-LABEL: @joined
 // CHECK: %[[NUMBER:.*]], %[[COUNT:.*]] = packed.thread
-// CHECK: packed.quantize_activations
+// CHECK: scf.execute_region
 // CHECK-COUNT-3: nvvm.cp.async.commit.group
+// CHECK-NOT: nvvm.cp.async.commit.group
+// CHECK: packed.quantize_activations
 // CHECK: memref.load %{{.*}} : memref<1x16xf32>
 // CHECK: nvvm.cp.async.wait.group 2
 // CHECK: nvvm.cp.async.commit.group
