@@ -88,6 +88,9 @@ protected:
   Value inverseOf(Value sum);
   void writeRows(Value first, const State &state);
   void writeMerged(Value first, const State &state);
+  /// Stores element `d` of a row that all warps together have: weights times values, and for the
+  /// row the largest score and the sum of weights.
+  void storeMerged(Value row, Value d, Value total, Value maximum, Value sum);
   /// Where in `out` a row's element is.
   Values outPlace(Value row, Value d);
 

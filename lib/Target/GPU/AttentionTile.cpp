@@ -1,5 +1,6 @@
 // packed.attention_tile: rows, softmax and results; the products are in AttentionProducts.cpp.
 #include "AttentionMatrix.h"
+#include "AttentionToken.h"
 
 #include "stc/Target/Kernels/Float8.h"
 
@@ -420,6 +421,29 @@ void AttentionEmitter::writeRows(Value first, const State &state) {
   }
 }
 
+void AttentionEmitter::storeMerged(Value row, Value d, Value total, Value maximum, Value sum) {
+  int64_t padded = layout.paddedDim();
+  if (Value partials = op.getPartials()) {
+    Value line = builder.add(builder.times(op.getPiece(), op.getHeads()), tokenAndHead(row).second);
+    auto store = [&](Value value, Value column) {
+      memref::StoreOp::create(builder, value, partials, ValueRange{line, column});
+    };
+    store(total, d);
+    builder.ifThen(builder.isBelow(d, 1), [&] {
+      store(maximum, builder.index(padded));
+      store(sum, builder.index(padded + 1));
+    });
+    return;
+  }
+  Value inverse = inverseOf(sum);
+  builder.guard(
+      padded != layout.headDim, [&] { return builder.isBelow(d, layout.headDim); },
+      [&] {
+        memref::StoreOp::create(builder, builder.productOf(total, inverse), op.getOut(),
+                                outPlace(row, d));
+      });
+}
+
 /// Puts the results of all warps together. Contains barriers; the last one is behind everything.
 void AttentionEmitter::writeMerged(Value first, const State &state) {
   int64_t lanes = warpThreads(), padded = layout.paddedDim();
@@ -478,35 +502,21 @@ void AttentionEmitter::writeMerged(Value first, const State &state) {
         total = builder.multiplyAdd(load(results, place), factor, total);
         sum = builder.multiplyAdd(load(sums, part), factor, sum);
       }
-      builder.ifThen(builder.isBelow(row, presentRows), [&] {
-        if (Value partials = op.getPartials()) {
-          Value line =
-              builder.add(builder.times(op.getPiece(), op.getHeads()), tokenAndHead(row).second);
-          auto store = [&](Value value, Value column) {
-            memref::StoreOp::create(builder, value, partials, ValueRange{line, column});
-          };
-          store(total, d);
-          builder.ifThen(builder.isBelow(d, 1), [&] {
-            store(maximum, builder.index(padded));
-            store(sum, builder.index(padded + 1));
-          });
-          return;
-        }
-        Value inverse = inverseOf(sum);
-        builder.guard(
-            padded != layout.headDim, [&] { return builder.isBelow(d, layout.headDim); },
-            [&] {
-              memref::StoreOp::create(builder, builder.productOf(total, inverse), op.getOut(),
-                                      outPlace(row, d));
-            });
-      });
+      builder.ifThen(builder.isBelow(row, presentRows),
+                     [&] { storeMerged(row, d, total, maximum, sum); });
     });
     builder.barrier();
   }
 }
 
+CacheUpdateOp stc::gpu::updateOf(packed::AttentionTileOp op, const TargetDescription &target) {
+  return TokenAttention::takes(op, target) ? TokenAttention::updateBefore(op) : CacheUpdateOp();
+}
+
 void stc::gpu::emitAttentionTile(packed::AttentionTileOp op, const TargetDescription &target) {
   if (auto plan = MatrixAttention::plan(op, target))
     return MatrixAttention(op, target, *plan).emit();
+  if (TokenAttention::takes(op, target))
+    return TokenAttention(op, target).emit();
   AttentionEmitter(op, target).emit();
 }

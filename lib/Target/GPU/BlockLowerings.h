@@ -10,7 +10,10 @@ namespace stc::gpu {
 void emitAttentionCombine(packed::AttentionCombineOp op, const TargetDescription &target);
 /// As the one above of every head, at the builder's place: for few pieces.
 void emitAttentionCombineAll(BlockBuilder &builder, packed::AttentionCombineOp op);
+/// Stores what `updateOf` gives too, and erases it.
 void emitAttentionTile(packed::AttentionTileOp op, const TargetDescription &target);
+/// The update before a tile that the tile's kernel takes over, or null.
+CacheUpdateOp updateOf(packed::AttentionTileOp op, const TargetDescription &target);
 void emitCacheUpdate(CacheUpdateOp op, const TargetDescription &target);
 void emitGather(packed::GatherOp op, const TargetDescription &target);
 void emitQuantizeActivations(packed::QuantizeActivationsOp op, const TargetDescription &target);

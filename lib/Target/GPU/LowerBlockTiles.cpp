@@ -109,13 +109,19 @@ public:
     for (scf::ForOp loop : loops)
       if (failed(divideColumns(loop, *description)))
         return signalPassFailure();
-    // Quantizations that the norm before them has done.
+    // Quantizations that the norm before them has done, and updates that attention stores.
     llvm::SmallPtrSet<Operation *, 4> fused;
+    for (Operation *op : operations)
+      if (auto tile = dyn_cast<packed::AttentionTileOp>(op))
+        if (CacheUpdateOp update = updateOf(tile, *description))
+          fused.insert(update);
     for (Operation *op : operations) {
       if (llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>)) {
         op->emitOpError("expects memrefs: bufferization comes before kernels");
         return signalPassFailure();
       }
+      if (isa<CacheUpdateOp>(op) && fused.contains(op))
+        continue; // the tile erases it
       LogicalResult result = success();
       TypeSwitch<Operation *>(op)
           .Case([&](packed::AttentionCombineOp combine) {
