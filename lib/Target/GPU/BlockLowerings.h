@@ -10,6 +10,15 @@ namespace stc::gpu {
 void emitAttentionCombine(packed::AttentionCombineOp op, const TargetDescription &target);
 /// As the one above of every head, at the builder's place: for few pieces.
 void emitAttentionCombineAll(BlockBuilder &builder, packed::AttentionCombineOp op);
+/// As the one above, and a quantization of what it gives, from registers; at the quantization's
+/// place. `copies`, if there are any, is moved behind the first loads. `isStored`: somebody else
+/// reads the result too.
+bool canQuantizeCombined(packed::AttentionCombineOp op, packed::QuantizeActivationsOp quantization,
+                         const TargetDescription &target);
+void emitAttentionCombineQuantized(packed::AttentionCombineOp op,
+                                   packed::QuantizeActivationsOp quantization,
+                                   mlir::Operation *copies, bool isStored,
+                                   const TargetDescription &target);
 /// Stores what `updateOf` gives too, and erases it.
 void emitAttentionTile(packed::AttentionTileOp op, const TargetDescription &target);
 /// The update before a tile that the tile's kernel takes over, or null.

@@ -96,6 +96,9 @@ private:
   /// Before what every block does for itself in the beginning: weights may be asked for here.
   void openCopies(scf::ForallOp loop);
   void closeCopies();
+  /// The pieces of attention that every block puts together are quantized from registers, if that
+  /// is what `next` does; then true. Else they are written.
+  bool emitCombined(scf::ForallOp next);
   void inlineBody(scf::ForallOp op, Operation *before, ValueRange indices);
   /// The first iteration of the next loop that this block takes.
   Value firstOf(BlockBuilder &builder);
@@ -107,6 +110,8 @@ private:
   /// Loops whose multiplications are to be one sequence, and what those are.
   SmallVector<scf::ForallOp> joined;
   SmallVector<MatvecLoop> matrices;
+  /// A loop over heads whose pieces every block puts together; null: there is none.
+  scf::ForallOp combined;
   /// A place for copies; null: there is none.
   scf::ExecuteRegionOp copies;
   /// Iterations since the last barrier: those of loops that say how many, and of others.
@@ -229,6 +234,49 @@ void DistributeBlocks::openCopies(scf::ForallOp loop) {
   scf::YieldOp::create(builder, loop.getLoc());
 }
 
+/// Whether something else than pieces of attention, their combination, and the quantization of that
+/// has to do with a buffer.
+static bool hasOtherUsers(Value buffer, Operation *combine, Operation *quantization) {
+  return llvm::any_of(buffer.getUsers(), [&](Operation *user) {
+    if (auto tile = dyn_cast<packed::AttentionTileOp>(user))
+      return !tile.getPartials();
+    if (auto view = dyn_cast<memref::SubViewOp>(user))
+      return hasOtherUsers(view.getResult(), combine, quantization);
+    return user != combine && user != quantization;
+  });
+}
+
+bool DistributeBlocks::emitCombined(scf::ForallOp next) {
+  if (!combined)
+    return false;
+  auto combine = onlyOperation<packed::AttentionCombineOp>(combined);
+  packed::QuantizeActivationsOp quantization;
+  if (combine && next && isReplicated(next) && hasOneIteration(next))
+    quantization = onlyOperation<packed::QuantizeActivationsOp>(next);
+  bool isFused = false;
+  if (quantization) {
+    Value input = quantization.getInput();
+    if (auto view = input.getDefiningOp<memref::SubViewOp>();
+        view && isConstantIntValue(view.getMixedSizes()[0], 1) &&
+        isConstantIntValue(view.getMixedOffsets()[1], 0))
+      input = view.getSource();
+    isFused = input == combine.getOut() && canQuantizeCombined(combine, quantization, description);
+  }
+  if (isFused) {
+    BlockBuilder builder(next, description);
+    inlineBody(next, next, builder.index(0));
+    bool isStored = hasOtherUsers(combine.getOut(), combine, quantization);
+    emitAttentionCombineQuantized(combine, quantization, copies, isStored, description);
+    quantization.erase();
+    next.erase();
+  } else {
+    distribute(combined);
+  }
+  combined.erase();
+  combined = {};
+  return isFused;
+}
+
 void DistributeBlocks::closeCopies() {
   if (copies)
     copies.erase();
@@ -246,6 +294,7 @@ LogicalResult DistributeBlocks::distribute(Block &block) {
     if (!loop) {
       if (isMemoryEffectFree(&op) && !op.hasTrait<OpTrait::IsTerminator>())
         continue;
+      emitCombined({});
       emitJoined();
       closeCopies();
       // Whatever may contain a barrier begins anew.
@@ -256,6 +305,8 @@ LogicalResult DistributeBlocks::distribute(Block &block) {
     }
     if (!loop.isNormalized() || loop.getNumResults() != 0)
       return loop.emitOpError("expects bounds from 0 in steps of 1, and no results");
+    if (emitCombined(loop))
+      continue;
     if (!isReplicated(loop))
       if (SmallVector<packed::MatmulTileOp> tiles = streamedTiles(loop); !tiles.empty()) {
         join(loop, std::move(tiles));
@@ -266,6 +317,10 @@ LogicalResult DistributeBlocks::distribute(Block &block) {
       openCopies(loop);
     else
       closeCopies();
+    if (isReplicated(loop) && !hasOneIteration(loop)) {
+      combined = loop;
+      continue;
+    }
     distribute(loop);
     loop.erase();
   }
