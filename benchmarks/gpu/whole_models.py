@@ -23,6 +23,8 @@ MANIFEST = "models.json"
 # values, are rounded, so that a sum's last bit can become a step of a code.
 CLOSE, ROUNDED = 2e-5, 5e-2
 TOKENS = [1] + [(37 * i + 11) % 58 + 3 for i in range(59)]
+# More than a piece of one token's attention.
+LONG = [1] + [(37 * i + 11) % 58 + 3 for i in range(299)]
 
 
 def root():
@@ -72,6 +74,10 @@ def cases(folder):
         yield kind.__name__, family(kind), (), CLOSE, "text"
     yield "GptOss", family(GptOss), (), ROUNDED, "text"  # its experts are codes
     yield "DeepSeekV3 int4", family(DeepSeekV3), ("--quantize", "int4-g32"), ROUNDED, "text"
+    # Texts whose attention has pieces, by heads of 64 and of 128.
+    yield "llama long", wide("long", context=512), ("--kv-cache", "f32"), CLOSE, "long"
+    yield ("llama long int4", wide("wide", heads=2, kv_heads=1, context=512),
+           ("--quantize", "int4-g128", "--kv-cache", "f16"), ROUNDED, "long")
     yield "Bert", family(Bert), (), CLOSE, "encoder"
     yield "T5", family(T5), (), CLOSE, "both"
 
@@ -118,8 +124,10 @@ def difference(actual, expected):
 
 def run_model(folder, entry, scratch):
     """How far the card's logits are off, and how many of the tokens it chose are the processor's."""
-    tokens = ",".join(map(str, TOKENS))
-    reads = {"text": ["--tokens", tokens], "encoder": ["--tokens", tokens],
+    given, first = (LONG, 290) if entry["reads"] == "long" else (TOKENS, 8)
+    tokens = ",".join(map(str, given))
+    reads = {"text": ["--tokens", tokens], "long": ["--tokens", tokens],
+             "encoder": ["--tokens", tokens],
              "both": ["--tokens", tokens[:40].rsplit(",", 1)[0], "--decoder-tokens", "0,5,9,20"]}
     binary = folder / entry["file"]
 
@@ -137,10 +145,10 @@ def run_model(folder, entry, scratch):
         logits[device] = floats_of(out)
         out.unlink()
     error = difference(logits["cuda"], logits["cpu"])
-    if entry["reads"] != "text":
+    if entry["reads"] not in ("text", "long"):
         return error, None, 0
-    # Eight tokens at once, then one after the other.
-    words = ["run", "--tokens", ",".join(map(str, TOKENS[:8])), "-n", "32", "--temperature", "0",
+    # Some tokens at once, then one after the other.
+    words = ["run", "--tokens", ",".join(map(str, given[:first])), "-n", "32", "--temperature", "0",
              "--ignore-eos", "--print-tokens", "--quiet"]
     expected, actual = call("cpu", *words).split(), call("cuda", *words).split()
     same = next((i for i, pair in enumerate(zip(actual, expected)) if pair[0] != pair[1]),
