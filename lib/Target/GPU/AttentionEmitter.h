@@ -63,6 +63,8 @@ protected:
   /// Finds the tile's rows and positions, and the keys and values of its head.
   void findTile();
   void placeBuffers();
+  /// Puts buffers of so many bytes behind each other in the block's scratch memory.
+  void placeAll(llvm::ArrayRef<Value *> places, llvm::ArrayRef<int64_t> sizes);
   /// Asks for the keys and values of blocks [begin, end).
   void prefetch(Value begin, Value end);
   void prepareRows();

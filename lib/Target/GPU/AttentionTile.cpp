@@ -74,8 +74,20 @@ AttentionEmitter::State AttentionEmitter::split(ValueRange values) const {
           Values(values.drop_front(2 * chunk))};
 }
 
+void AttentionEmitter::placeAll(ArrayRef<Value *> places, ArrayRef<int64_t> sizes) {
+  int64_t bytes = 0;
+  SmallVector<int64_t> offsets;
+  for (int64_t size : sizes) {
+    offsets.push_back(bytes);
+    bytes += llvm::alignTo(size, 16);
+  }
+  Value scratch = builder.scratch(bytes);
+  for (auto [place, offset] : llvm::zip_equal(places, offsets))
+    *place = builder.address(scratch, offset);
+}
+
 void AttentionEmitter::placeBuffers() {
-  int64_t allRows = chunks * chunk, padded = layout.paddedDim(), bytes = 0;
+  int64_t allRows = chunks * chunk, padded = layout.paddedDim();
   Value *places[] = {&queries, &queryScales, &queryStarts, &weights, &results,
                      &maxima,  &sums,        &lines,       &slopes};
   int64_t sizes[] = {allRows * padded * (isInt8() ? 1 : kFloat),
@@ -87,14 +99,7 @@ void AttentionEmitter::placeBuffers() {
                      sharesKeys ? chunk * workers * kFloat : 0,
                      shared * lineFloats * kFloat,
                      op.getSlopes() ? shared * kFloat : 0};
-  SmallVector<int64_t> offsets;
-  for (int64_t size : sizes) {
-    offsets.push_back(bytes);
-    bytes += llvm::alignTo(size, 16);
-  }
-  Value scratch = builder.scratch(bytes);
-  for (auto [place, offset] : llvm::zip_equal(places, offsets))
-    *place = builder.address(scratch, offset);
+  placeAll(places, sizes);
 }
 
 void AttentionEmitter::prefetch(Value begin, Value end) {

@@ -39,15 +39,9 @@ private:
   struct Loaded {
     Values keys, values;
   };
-  /// What is carried from round to round.
-  struct Sums {
-    Values maxima; // f32 of each row, the same in all threads
-    Values sums;   // f32 of the lane's own weights, [entry]
-    Values outs;   // vector<valueWidth x f32>, [row][vector]
-    Values all() const;
-  };
-  /// A loop's values as those.
-  Sums split(ValueRange values) const;
+  /// What is carried from round to round: maxima are the same in all threads, sums of the lane's
+  /// own weights, [entry].
+  State split(ValueRange values) const;
 
   bool fits() const;
   void placeTokenBuffers();
@@ -58,9 +52,9 @@ private:
   void storeInputs();
   void storeNewest();
 
-  Sums start();
+  State start();
   /// Adds the keys of blocks `base` and on (numbers among those that are visible) below `end`.
-  Sums addRound(Value base, Value end, const Loaded &loaded, const Sums &before);
+  State addRound(Value base, Value end, const Loaded &loaded, const State &before);
   Loaded loadRound(Value base, Value end);
   Values loadKeys(Value base, Value end);
   /// The 4 keys of a block whose values the warp takes: its vectors, [key][vector].
@@ -83,7 +77,7 @@ private:
   Values largestScores();
   void addBlock(int64_t block, Value number, ValueRange loaded, Values &outs);
   Value newVector(int64_t number);
-  void writeResults(const Sums &sums);
+  void writeResults(const State &sums);
 
   /// What a lane has of the softmax's weights: entry e is of key `lane` modulo 16 of the warp's,
   /// and of row 2 e or 2 e + 1.
@@ -99,8 +93,9 @@ private:
   /// i1: the piece holds the newest key, and it is not in the cache yet; null: none is.
   Value holds;
 
-  /// Keys of a warp in a round, and of all.
-  static constexpr int64_t kShare = 16, kRoundKeys = 256, kRoundBlocks = kRoundKeys / kKVBlock;
+  /// The warps that this is written for; keys of a warp in a round, and of all.
+  static constexpr int64_t kWarps = 16, kShare = 16, kRoundKeys = 256,
+                           kRoundBlocks = kRoundKeys / kKVBlock;
   /// Floats between the scores of one warp's keys, so that lanes find them in different banks.
   static constexpr int64_t kScoreStride = kShare + 1;
 
