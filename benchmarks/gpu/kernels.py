@@ -103,14 +103,15 @@ class Layout:
 
 class Case:
     """One multiplication. `row_tiles` and `piece_tokens` (0: all) are those of a piece of work, of
-    `max_tokens` what packed-select-block-config chooses for calls of so many tokens."""
+    `max_tokens` what packed-select-block-config chooses for calls of so many tokens. `joined`: two
+    matrices between barriers (of an even number of copies), as one sequence of tiles."""
 
     def __init__(self, layout, rows, columns, tokens=1, copies=1, density=500, barrier=True,
-                 row_tiles=1, tokens_at_once=32, piece_tokens=0, max_tokens=0):
+                 row_tiles=1, tokens_at_once=32, piece_tokens=0, max_tokens=0, joined=False):
         self.layout, self.rows, self.columns = Layout(layout), rows, columns
         self.tokens, self.copies, self.density, self.barrier = tokens, copies, density, barrier
         self.row_tiles, self.at_once = row_tiles, tokens_at_once
-        self.piece_tokens, self.max_tokens = piece_tokens, max_tokens
+        self.piece_tokens, self.max_tokens, self.joined = piece_tokens, max_tokens, joined
         group = self.layout.group or 1
         self.padded = up(columns, group)
         # Scales and sums of a token's activations, and the columns of each.
@@ -128,6 +129,9 @@ class Case:
         else:
             self.scales = self.sums = 0
             self.arena = up(4 * tokens * columns) + 64
+        if joined:  # what the first matrix of two gives
+            self.first = self.arena
+            self.arena += up(4 * tokens * rows)
 
     def name(self):
         text = f"{self.layout.text} {self.rows}x{self.columns}"
@@ -135,7 +139,8 @@ class Case:
             text += f" x{self.tokens}"
         if self.layout.kind in ("bitmap", "block"):
             text += f" {self.density / 10:g}%"
-        return text.replace(" ", "_") + ("" if self.barrier else "_streamed")
+        return text.replace(" ", "_") + ("" if self.barrier else "_streamed") \
+            + ("_joined" if self.joined else "")
 
     def stride(self):
         return up(self.layout.bytes(self.rows, self.columns), 128)
@@ -227,7 +232,12 @@ class Case:
                              f"{types[i]} to {parts[i]}")
             lines.append(f"      packed.split_activations ins(%r0 : {parts[0]}) "
                          f"outs(%r1 : {parts[1]})\n    }}\n    packed.barrier")
-        table = ", ".join(f"[@w{copy}]" for copy in range(self.copies))
+        together = 2 if self.joined else 1
+        tables = [", ".join(f"[@w{copy}]" for copy in range(part, self.copies, together))
+                  for part in range(together)]
+        if self.joined:
+            lines.append(f"    %o0 = packed.scratch({arguments}) offset {self.first} "
+                         f"bytes {up(4 * tokens * rows)} : {out}")
         pieces = ((rows + 15) // 16 + self.row_tiles - 1) // self.row_tiles
         tile = "%i"
         scaled = ""
@@ -245,13 +255,16 @@ class Case:
         inputs = ", ".join(names)
         lines.append(f"""    %first = arith.constant 0 : index
     %step = arith.constant 1 : index
-    %copies = arith.constant {self.copies} : index
-    scf.for %k = %first to %copies step %step {{
-      %w = packed.weight_row %k of [{table}] : {weight}
-      scf.forall ({indices}) in ({bounds}) {{
-{scaled}        packed.matmul_tile {tile} ins({inputs} : {", ".join(taken)}) weight(%w : {self.weight()}) outs(%o : {out}) config <tokens = {1 if tokens == 1 else self.at_once}, accumulators = 1, prefetch = 0, row_tiles = {self.row_tiles}, piece_tokens = {self.piece_tokens}>
-      }}
-{"      packed.barrier" if self.barrier else ""}
+    %copies = arith.constant {self.copies // together} : index
+    scf.for %k = %first to %copies step %step {{""")
+        for part, table in enumerate(tables):
+            lines.append(f"      %w{part} = packed.weight_row %k of [{table}] : {weight}")
+        for part in range(together):
+            result = "%o" if part + 1 == together else "%o0"
+            lines.append(f"""      scf.forall ({indices}) in ({bounds}) {{
+{scaled}        packed.matmul_tile {tile} ins({inputs} : {", ".join(taken)}) weight(%w{part} : {self.weight()}) outs({result} : {out}) config <tokens = {1 if tokens == 1 else self.at_once}, accumulators = 1, prefetch = 0, row_tiles = {self.row_tiles}, piece_tokens = {self.piece_tokens}>
+      }}""")
+        lines.append(f"""{"      packed.barrier" if self.barrier else ""}
     }}
     packed.barrier
     return
@@ -291,6 +304,8 @@ def check_cases():
     for layout in layouts:
         for rows, columns in shapes:
             yield Case(layout, rows, columns)
+        if layout in ("dense-i4-g128", "dense-i8-g32", "2:4-nm-i4-g128"):
+            yield Case(layout, 1000, 4096, copies=2, joined=True)
         for rows, columns, tokens in [(48, 384, 3), (40, 160, 8), (256, 512, 33), (128, 1024, 70)]:
             yield Case(layout, rows, columns, tokens=tokens)
             yield Case(layout, rows, columns, tokens=tokens, row_tiles=2)
@@ -350,6 +365,8 @@ def time_cases():
             yield Case(layout, rows, columns, copies=copies)
             if rows == columns:
                 yield Case(layout, rows, columns, copies=copies, barrier=False)
+            if rows == columns and layout in ("dense-i8-g128", "dense-i4-g128"):
+                yield Case(layout, rows, columns, copies=copies & -2, joined=True)
     # Many tokens are divided as the compiler divides calls of so many.
     for layout in ["dense-i8-g128", "dense-i4-g128", "2:4-nm-i8-g128", "2:4-nm-i4-g128",
                    "dense-bf16"]:

@@ -22,6 +22,7 @@ MANIFEST = "models.json"
 # Of unquantized models, where only the order of sums differs; and where activations, or keys and
 # values, are rounded, so that a sum's last bit can become a step of a code.
 CLOSE, ROUNDED = 2e-5, 5e-2
+# The longer ones have more keys than a piece of one token's attention.
 TOKENS = [1] + [(37 * i + 11) % 58 + 3 for i in range(299)]
 
 
@@ -60,6 +61,10 @@ def cases(folder):
         yield f"llama {quantize}", plain, ("--quantize", quantize), ROUNDED, "text"
         yield (f"llama {quantize} rounded", plain,
                ("--quantize", quantize, "--activations", "rounded"), ROUNDED, "text")
+    for prune in ("none", "2:4"):
+        yield (f"llama {prune} int8-row per token", plain,
+               ("--prune", prune, "--quantize", "int8-row", "--activations", "per-token"), ROUNDED,
+               "text")
     for prune in ("2:4", "4:8", "4:16", "magnitude:0.5", "block16x4:0.5"):
         yield (f"llama {prune} int4", plain, ("--prune", prune, "--quantize", "int4-g64"), ROUNDED,
                "text")
@@ -78,6 +83,10 @@ def cases(folder):
         yield kind.__name__, family(kind), (), CLOSE, "text"
     yield "GptOss", family(GptOss), (), ROUNDED, "text"  # its experts are codes
     yield "DeepSeekV3 int4", family(DeepSeekV3), ("--quantize", "int4-g32"), ROUNDED, "text"
+    # Texts whose attention has pieces, by heads of 64 and of 128.
+    yield "llama long", wide("long", context=512), ("--kv-cache", "f32"), CLOSE, "long text"
+    yield ("llama long int4", wide("wide", heads=2, kv_heads=1, context=512),
+           ("--quantize", "int4-g128", "--kv-cache", "f16"), ROUNDED, "long text")
     yield "Bert", family(Bert), (), CLOSE, "encoder"
     yield "T5", family(T5), (), CLOSE, "both"
 
@@ -150,9 +159,9 @@ def run_model(folder, entry, scratch):
                 for words in reads[entry["reads"]])
     if "text" not in entry["reads"]:
         return error, None, 0
-    # Eight tokens at once, then one after the other.
-    words = ["run", "--tokens", ",".join(map(str, TOKENS[:8])), "-n", "32", "--temperature", "0",
-             "--ignore-eos", "--print-tokens", "--quiet"]
+    # Some tokens at once, then one after the other.
+    words = ["run", *first(290 if entry["reads"] == "long text" else 8), "-n", "32",
+             "--temperature", "0", "--ignore-eos", "--print-tokens", "--quiet"]
     expected, actual = call("cpu", *words).split(), call("cuda", *words).split()
     same = next((i for i, pair in enumerate(zip(actual, expected)) if pair[0] != pair[1]),
                 min(len(actual), len(expected)))

@@ -8,7 +8,7 @@ from alibi_families import SixHeadBloom
 from family_base import VOCAB
 from norm_families import CoherePlus, Olmo, StableLm2
 from precompressed import ordered_llama
-from simt_comparison import SimtTest
+from simt_comparison import ORDERS, SimtTest
 from support import BOOKS, SHARED, compile_model, golden, needs_shared, run
 
 
@@ -40,6 +40,21 @@ class SimtModels(SimtTest):
             for cache, rounds in (("f16", 0.25), ("fp8", 1), ("int8", 1)):
                 with self.subTest(target=target, cache=cache):
                     self.check(self.random(), rounds=rounds, cache=cache, target=target)
+
+    def test_pieces_of_the_cache(self):
+        """One token's attention in pieces, the last of which has the newest key: every block puts them
+        together, and quantizes what they give."""
+        lengths = (256, 1, 60, 1)
+        tokens = [1] + [(37 * i + 11) % 253 + 3 for i in range(sum(lengths) - 1)]
+        for target, options in (("simt", []), ("simt-mma", ["--quantize", "int8-g32"])):
+            with self.subTest(target):
+                self.compile(target, self.random(layers=1, context=512), *options)
+                expected = self.rows("native", tokens, lengths)
+                self.vocab = len(expected) // len(tokens) // 4
+                rows = self.rows(target, tokens, lengths)
+                self.assert_close(rows, expected, 1, 4e-3)
+                for order in ORDERS[1:]:
+                    self.assertEqual(self.rows(target, tokens, lengths, order=order), rows)
 
     def test_slopes(self):
         """Scores with slopes, of heads that are no power of two."""

@@ -63,6 +63,8 @@ protected:
   /// Finds the tile's rows and positions, and the keys and values of its head.
   void findTile();
   void placeBuffers();
+  /// Puts buffers of so many bytes behind each other in the block's scratch memory.
+  void placeAll(llvm::ArrayRef<Value *> places, llvm::ArrayRef<int64_t> sizes);
   /// Asks for the keys and values of blocks [begin, end).
   void prefetch(Value begin, Value end);
   void prepareRows();
@@ -88,6 +90,9 @@ protected:
   Value inverseOf(Value sum);
   void writeRows(Value first, const State &state);
   void writeMerged(Value first, const State &state);
+  /// Stores element `d` of a row that all warps together have: weights times values, and for the
+  /// row the largest score and the sum of weights.
+  void storeMerged(Value row, Value d, Value total, Value maximum, Value sum);
   /// Where in `out` a row's element is.
   Values outPlace(Value row, Value d);
 

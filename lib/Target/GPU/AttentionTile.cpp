@@ -1,5 +1,6 @@
 // packed.attention_tile: rows, softmax and results; the products are in AttentionProducts.cpp.
 #include "AttentionMatrix.h"
+#include "AttentionToken.h"
 
 #include "stc/Target/Kernels/Float8.h"
 
@@ -73,8 +74,20 @@ AttentionEmitter::State AttentionEmitter::split(ValueRange values) const {
           Values(values.drop_front(2 * chunk))};
 }
 
+void AttentionEmitter::placeAll(ArrayRef<Value *> places, ArrayRef<int64_t> sizes) {
+  int64_t bytes = 0;
+  SmallVector<int64_t> offsets;
+  for (int64_t size : sizes) {
+    offsets.push_back(bytes);
+    bytes += llvm::alignTo(size, 16);
+  }
+  Value scratch = builder.scratch(bytes);
+  for (auto [place, offset] : llvm::zip_equal(places, offsets))
+    *place = builder.address(scratch, offset);
+}
+
 void AttentionEmitter::placeBuffers() {
-  int64_t allRows = chunks * chunk, padded = layout.paddedDim(), bytes = 0;
+  int64_t allRows = chunks * chunk, padded = layout.paddedDim();
   Value *places[] = {&queries, &queryScales, &queryStarts, &weights, &results,
                      &maxima,  &sums,        &lines,       &slopes};
   int64_t sizes[] = {allRows * padded * (isInt8() ? 1 : kFloat),
@@ -86,14 +99,7 @@ void AttentionEmitter::placeBuffers() {
                      sharesKeys ? chunk * workers * kFloat : 0,
                      shared * lineFloats * kFloat,
                      op.getSlopes() ? shared * kFloat : 0};
-  SmallVector<int64_t> offsets;
-  for (int64_t size : sizes) {
-    offsets.push_back(bytes);
-    bytes += llvm::alignTo(size, 16);
-  }
-  Value scratch = builder.scratch(bytes);
-  for (auto [place, offset] : llvm::zip_equal(places, offsets))
-    *place = builder.address(scratch, offset);
+  placeAll(places, sizes);
 }
 
 void AttentionEmitter::prefetch(Value begin, Value end) {
@@ -420,6 +426,29 @@ void AttentionEmitter::writeRows(Value first, const State &state) {
   }
 }
 
+void AttentionEmitter::storeMerged(Value row, Value d, Value total, Value maximum, Value sum) {
+  int64_t padded = layout.paddedDim();
+  if (Value partials = op.getPartials()) {
+    Value line = builder.add(builder.times(op.getPiece(), op.getHeads()), tokenAndHead(row).second);
+    auto store = [&](Value value, Value column) {
+      memref::StoreOp::create(builder, value, partials, ValueRange{line, column});
+    };
+    store(total, d);
+    builder.ifThen(builder.isBelow(d, 1), [&] {
+      store(maximum, builder.index(padded));
+      store(sum, builder.index(padded + 1));
+    });
+    return;
+  }
+  Value inverse = inverseOf(sum);
+  builder.guard(
+      padded != layout.headDim, [&] { return builder.isBelow(d, layout.headDim); },
+      [&] {
+        memref::StoreOp::create(builder, builder.productOf(total, inverse), op.getOut(),
+                                outPlace(row, d));
+      });
+}
+
 /// Puts the results of all warps together. Contains barriers; the last one is behind everything.
 void AttentionEmitter::writeMerged(Value first, const State &state) {
   int64_t lanes = warpThreads(), padded = layout.paddedDim();
@@ -478,35 +507,21 @@ void AttentionEmitter::writeMerged(Value first, const State &state) {
         total = builder.multiplyAdd(load(results, place), factor, total);
         sum = builder.multiplyAdd(load(sums, part), factor, sum);
       }
-      builder.ifThen(builder.isBelow(row, presentRows), [&] {
-        if (Value partials = op.getPartials()) {
-          Value line =
-              builder.add(builder.times(op.getPiece(), op.getHeads()), tokenAndHead(row).second);
-          auto store = [&](Value value, Value column) {
-            memref::StoreOp::create(builder, value, partials, ValueRange{line, column});
-          };
-          store(total, d);
-          builder.ifThen(builder.isBelow(d, 1), [&] {
-            store(maximum, builder.index(padded));
-            store(sum, builder.index(padded + 1));
-          });
-          return;
-        }
-        Value inverse = inverseOf(sum);
-        builder.guard(
-            padded != layout.headDim, [&] { return builder.isBelow(d, layout.headDim); },
-            [&] {
-              memref::StoreOp::create(builder, builder.productOf(total, inverse), op.getOut(),
-                                      outPlace(row, d));
-            });
-      });
+      builder.ifThen(builder.isBelow(row, presentRows),
+                     [&] { storeMerged(row, d, total, maximum, sum); });
     });
     builder.barrier();
   }
 }
 
+CacheUpdateOp stc::gpu::updateOf(packed::AttentionTileOp op, const TargetDescription &target) {
+  return TokenAttention::takes(op, target) ? TokenAttention::updateBefore(op) : CacheUpdateOp();
+}
+
 void stc::gpu::emitAttentionTile(packed::AttentionTileOp op, const TargetDescription &target) {
   if (auto plan = MatrixAttention::plan(op, target))
     return MatrixAttention(op, target, *plan).emit();
+  if (TokenAttention::takes(op, target))
+    return TokenAttention(op, target).emit();
   AttentionEmitter(op, target).emit();
 }

@@ -7,6 +7,9 @@
 
 namespace stc::gpu {
 
+/// Lanes of a warp, on all GPUs (OpenCL's blocks are one).
+constexpr int64_t kWarpLanes = 32;
+
 using mlir::Type;
 using mlir::Value;
 using mlir::ValueRange;

@@ -10,7 +10,19 @@ namespace stc::gpu {
 void emitAttentionCombine(packed::AttentionCombineOp op, const TargetDescription &target);
 /// As the one above of every head, at the builder's place: for few pieces.
 void emitAttentionCombineAll(BlockBuilder &builder, packed::AttentionCombineOp op);
+/// As the one above, and a quantization of what it gives, from registers; at the quantization's
+/// place. `copies`, if there are any, is moved behind the first loads. `isStored`: somebody else
+/// reads the result too.
+bool canQuantizeCombined(packed::AttentionCombineOp op, packed::QuantizeActivationsOp quantization,
+                         const TargetDescription &target);
+void emitAttentionCombineQuantized(packed::AttentionCombineOp op,
+                                   packed::QuantizeActivationsOp quantization,
+                                   mlir::Operation *copies, bool isStored,
+                                   const TargetDescription &target);
+/// Stores what `updateOf` gives too, and erases it.
 void emitAttentionTile(packed::AttentionTileOp op, const TargetDescription &target);
+/// The update before a tile that the tile's kernel takes over, or null.
+CacheUpdateOp updateOf(packed::AttentionTileOp op, const TargetDescription &target);
 void emitCacheUpdate(CacheUpdateOp op, const TargetDescription &target);
 void emitGather(packed::GatherOp op, const TargetDescription &target);
 void emitQuantizeActivations(packed::QuantizeActivationsOp op, const TargetDescription &target);
@@ -22,11 +34,35 @@ void emitRotary(packed::RotaryOp op, const TargetDescription &target);
 /// such inputs.
 mlir::LogicalResult emitMatmulTile(packed::MatmulTileOp op, const TargetDescription &target);
 
-/// Row tiles (or pairs of them, with rotary embeddings) number first, first + step, ... below
-/// `count` of a matrix times one token, streamed through the block: `tiles` holds the
-/// multiplication, or that of a gate and the one that uses it. Written at the builder's place.
-void emitMatvec(BlockBuilder &builder, llvm::ArrayRef<packed::MatmulTileOp> tiles, Value first,
-                int64_t count, Value step);
+/// A loop over the row tiles (or pairs of them, with rotary embeddings) of a matrix times one
+/// token: `tiles` holds the multiplication, or that of a gate and the one that uses it; `count`
+/// iterations.
+struct MatvecLoop {
+  llvm::SmallVector<packed::MatmulTileOp> tiles;
+  int64_t count;
+};
+
+/// Whether such loops, between the same barriers, can be one sequence of tiles: then blocks wait
+/// for memory at its begin alone, and finish all rows at its end.
+bool canJoinMatvecs(BlockBuilder &builder, llvm::ArrayRef<MatvecLoop> loops);
+
+/// How many iterations such a sequence has: those of a loop may be fewer where others have pairs.
+int64_t iterationsOf(llvm::ArrayRef<MatvecLoop> loops);
+
+/// Iterations number first, first + step, ... of those, streamed through the block. Written at the
+/// builder's place. `isStarted`: their weights are on their way, by `startMatvec`.
+void emitMatvec(BlockBuilder &builder, llvm::ArrayRef<MatvecLoop> loops, Value first, Value step,
+                bool isStarted);
+
+/// Asks for the first weights of what `emitMatvec` will multiply, where these come by way of shared
+/// memory (else writes nothing, and returns false): before the activations are there. In between a
+/// block may use so many bytes of scratch memory, and must copy nothing in the background.
+bool startMatvec(BlockBuilder &builder, llvm::ArrayRef<MatvecLoop> loops, Value first, Value step);
+constexpr int64_t kScratchBesideCopies = 16 << 10;
+
+/// Moves what `startMatvec` wrote before `op` to the builder's place, if there is such: what `op`
+/// itself waits for is to be asked for first.
+void startCopiesHere(BlockBuilder &builder, mlir::Operation *op);
 
 /// Inserts barriers in the body of a parallel loop, all of which the threads of a block run: before
 /// a number is stored to memory that they have read since the last barrier. One of them could

@@ -1,6 +1,6 @@
 // stc.cache_update: rounds keys and values and puts them where KVCacheLayout says.
+#include "CacheUpdate.h"
 #include "BlockLowerings.h"
-#include "RowBuilder.h"
 
 #include "stc/Target/Kernels/Float8.h"
 
@@ -65,15 +65,20 @@ void CacheWriter::emit() {
 // Floats: each thread takes single numbers
 //===----------------------------------------------------------------------===//
 
-void CacheWriter::storeFloat(Value x, Value address) {
-  if (layout.element == KVElement::Float8)
-    return builder.storeAligned(toFloat8Bits(builder, x), address, 1);
-  if (layout.element != KVElement::F16)
-    return builder.storeAligned(x, address, sizeof(float));
+Value stc::gpu::toStoredFloat(RowBuilder &builder, KVElement element, Value x) {
+  if (element == KVElement::Float8)
+    return toFloat8Bits(builder, x);
+  if (element != KVElement::F16)
+    return x;
   Type f32 = builder.getF32Type();
   x = builder.maximum(x, builder.constant(f32, -65504.0));
   x = builder.minimum(x, builder.constant(f32, 65504.0));
-  builder.storeAligned(arith::TruncFOp::create(builder, builder.getF16Type(), x), address, 2);
+  return arith::TruncFOp::create(builder, builder.getF16Type(), x);
+}
+
+void CacheWriter::storeFloat(Value x, Value address) {
+  builder.storeAligned(toStoredFloat(builder, layout.element, x), address,
+                       unsigned(layout.elementBytes()));
 }
 
 void CacheWriter::writeFloats(Value token) {

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Dominance.h"
 
 using namespace mlir;
 using namespace stc::gpu;
@@ -38,6 +39,21 @@ SmallVector<packed::MatmulTileOp> streamedTiles(scf::ForallOp loop) {
   if (tiles.size() > 2 || (tiles.size() == 2 && tiles[1].getGate() != tiles[0].getOut()))
     return {};
   return tiles;
+}
+
+/// Whether copies to shared memory may be under way while a block does this for itself: it takes
+/// little scratch memory, and copies nothing in the background.
+bool leavesCopiesAlone(scf::ForallOp loop) {
+  return !loop.getBody()
+              ->walk([&](Operation *op) {
+                bool isKernel = isa<packed::RMSNormOp, packed::QuantizeActivationsOp>(op) ||
+                                (isa<packed::AttentionCombineOp>(op) && !hasOneIteration(loop));
+                bool isPlain = isa<memref::LoadOp, memref::StoreOp, vector::LoadOp, vector::StoreOp,
+                                   vector::MaskedLoadOp, vector::MaskedStoreOp, scf::ForOp>(op);
+                return isKernel || isPlain || isMemoryEffectFree(op) ? WalkResult::advance()
+                                                                     : WalkResult::interrupt();
+              })
+              .wasInterrupted();
 }
 
 class DistributeBlocks final : public impl::DistributeBlocksPassBase<DistributeBlocks> {
@@ -74,6 +90,15 @@ public:
 private:
   LogicalResult distribute(Block &block);
   void distribute(scf::ForallOp op);
+  /// Multiplications by one token that come next: as many as can be one sequence.
+  void join(scf::ForallOp loop, SmallVector<packed::MatmulTileOp> tiles);
+  void emitJoined();
+  /// Before what every block does for itself in the beginning: weights may be asked for here.
+  void openCopies(scf::ForallOp loop);
+  void closeCopies();
+  /// The pieces of attention that every block puts together are quantized from registers, if that
+  /// is what `next` does; then true. Else they are written.
+  bool emitCombined(scf::ForallOp next);
   void inlineBody(scf::ForallOp op, Operation *before, ValueRange indices);
   /// The first iteration of the next loop that this block takes.
   Value firstOf(BlockBuilder &builder);
@@ -82,6 +107,13 @@ private:
 
   TargetDescription description;
   packed::ThreadOp thread;
+  /// Loops whose multiplications are to be one sequence, and what those are.
+  SmallVector<scf::ForallOp> joined;
+  SmallVector<MatvecLoop> matrices;
+  /// A loop over heads whose pieces every block puts together; null: there is none.
+  scf::ForallOp combined;
+  /// A place for copies; null: there is none.
+  scf::ExecuteRegionOp copies;
   /// Iterations since the last barrier: those of loops that say how many, and of others.
   int64_t passed = 0;
   Value passedMore;
@@ -135,10 +167,6 @@ void DistributeBlocks::distribute(scf::ForallOp op) {
   Value count = sizes[0];
   for (Value size : ArrayRef(sizes).drop_front())
     count = builder.createOrFold<arith::MulIOp>(count, size);
-  if (SmallVector<packed::MatmulTileOp> tiles = streamedTiles(op); !tiles.empty()) {
-    emitMatvec(builder, tiles, firstOf(builder), tripCount(op), thread.getCount());
-    return pass(builder, count);
-  }
   auto loop = scf::ForOp::create(builder, firstOf(builder), count, thread.getCount());
   pass(builder, count);
   builder.setInsertionPointToStart(loop.getBody());
@@ -154,6 +182,107 @@ void DistributeBlocks::distribute(scf::ForallOp op) {
   inlineBody(op, loop.getBody()->getTerminator(), indices);
 }
 
+void DistributeBlocks::join(scf::ForallOp loop, SmallVector<packed::MatmulTileOp> tiles) {
+  MatvecLoop matrix{std::move(tiles), tripCount(loop)};
+  if (!joined.empty()) {
+    SmallVector<MatvecLoop> all = matrices;
+    all.push_back(matrix);
+    BlockBuilder builder(loop, description);
+    if (!canJoinMatvecs(builder, all))
+      emitJoined();
+  }
+  joined.push_back(loop);
+  matrices.push_back(std::move(matrix));
+}
+
+void DistributeBlocks::emitJoined() {
+  if (joined.empty())
+    return;
+  // Nothing with effects is between the loops.
+  BlockBuilder builder(joined.back(), description);
+  bool isStarted = false;
+  if (copies) {
+    DominanceInfo dominance;
+    bool areKnown = llvm::all_of(matrices, [&](MatvecLoop &matrix) {
+      return llvm::all_of(matrix.tiles, [&](packed::MatmulTileOp tile) {
+        return dominance.properlyDominates(tile.getWeight(), copies);
+      });
+    });
+    if (areKnown) {
+      BlockBuilder start(copies.getRegion().front().getTerminator(), description);
+      isStarted = startMatvec(start, matrices, thread.getNumber(), thread.getCount());
+    }
+    if (isStarted)
+      copies = {};
+    closeCopies();
+  }
+  emitMatvec(builder, matrices, firstOf(builder), thread.getCount(), isStarted);
+  pass(builder, builder.index(iterationsOf(matrices)));
+  for (scf::ForallOp loop : joined)
+    loop.erase();
+  joined.clear();
+  matrices.clear();
+}
+
+void DistributeBlocks::openCopies(scf::ForallOp loop) {
+  // Of the first multiplication after a barrier every block knows its part.
+  if (copies || passed || passedMore)
+    return;
+  OpBuilder builder(loop);
+  copies = scf::ExecuteRegionOp::create(builder, loop.getLoc(), TypeRange());
+  builder.createBlock(&copies.getRegion());
+  scf::YieldOp::create(builder, loop.getLoc());
+}
+
+/// Whether something else than pieces of attention, their combination, and the quantization of that
+/// has to do with a buffer.
+static bool hasOtherUsers(Value buffer, Operation *combine, Operation *quantization) {
+  return llvm::any_of(buffer.getUsers(), [&](Operation *user) {
+    if (auto tile = dyn_cast<packed::AttentionTileOp>(user))
+      return !tile.getPartials();
+    if (auto view = dyn_cast<memref::SubViewOp>(user))
+      return hasOtherUsers(view.getResult(), combine, quantization);
+    return user != combine && user != quantization;
+  });
+}
+
+bool DistributeBlocks::emitCombined(scf::ForallOp next) {
+  if (!combined)
+    return false;
+  auto combine = onlyOperation<packed::AttentionCombineOp>(combined);
+  packed::QuantizeActivationsOp quantization;
+  if (combine && next && isReplicated(next) && hasOneIteration(next))
+    quantization = onlyOperation<packed::QuantizeActivationsOp>(next);
+  bool isFused = false;
+  if (quantization) {
+    Value input = quantization.getInput();
+    if (auto view = input.getDefiningOp<memref::SubViewOp>();
+        view && isConstantIntValue(view.getMixedSizes()[0], 1) &&
+        isConstantIntValue(view.getMixedOffsets()[1], 0))
+      input = view.getSource();
+    isFused = input == combine.getOut() && canQuantizeCombined(combine, quantization, description);
+  }
+  if (isFused) {
+    BlockBuilder builder(next, description);
+    inlineBody(next, next, builder.index(0));
+    bool isStored = hasOtherUsers(combine.getOut(), combine, quantization);
+    emitAttentionCombineQuantized(combine, quantization, copies, isStored, description);
+    quantization.erase();
+    next.erase();
+  } else {
+    distribute(combined);
+  }
+  combined.erase();
+  combined = {};
+  return isFused;
+}
+
+void DistributeBlocks::closeCopies() {
+  if (copies)
+    copies.erase();
+  copies = {};
+}
+
 LogicalResult DistributeBlocks::distribute(Block &block) {
   auto startAnew = [&] {
     passed = 0;
@@ -163,6 +292,11 @@ LogicalResult DistributeBlocks::distribute(Block &block) {
   for (Operation &op : llvm::make_early_inc_range(block)) {
     auto loop = dyn_cast<scf::ForallOp>(op);
     if (!loop) {
+      if (isMemoryEffectFree(&op) && !op.hasTrait<OpTrait::IsTerminator>())
+        continue;
+      emitCombined({});
+      emitJoined();
+      closeCopies();
       // Whatever may contain a barrier begins anew.
       bool mayContain = isa<func::CallOp>(op) || op.getNumRegions() != 0;
       if (mayContain || isa<packed::BarrierOp>(op))
@@ -171,6 +305,22 @@ LogicalResult DistributeBlocks::distribute(Block &block) {
     }
     if (!loop.isNormalized() || loop.getNumResults() != 0)
       return loop.emitOpError("expects bounds from 0 in steps of 1, and no results");
+    if (emitCombined(loop))
+      continue;
+    if (!isReplicated(loop))
+      if (SmallVector<packed::MatmulTileOp> tiles = streamedTiles(loop); !tiles.empty()) {
+        join(loop, std::move(tiles));
+        continue;
+      }
+    emitJoined();
+    if (isReplicated(loop) && leavesCopiesAlone(loop))
+      openCopies(loop);
+    else
+      closeCopies();
+    if (isReplicated(loop) && !hasOneIteration(loop)) {
+      combined = loop;
+      continue;
+    }
     distribute(loop);
     loop.erase();
   }

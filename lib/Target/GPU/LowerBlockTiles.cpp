@@ -23,6 +23,18 @@ void stc::gpu::forEachToken(BlockBuilder &builder, Value matrix, function_ref<vo
   builder.loop(zero, builder.createOrFold<memref::DimOp>(matrix, zero), 1, body);
 }
 
+void stc::gpu::startCopiesHere(BlockBuilder &builder, Operation *op) {
+  if (builder.getInsertionBlock() != op->getBlock())
+    return; // of one token, and in no loop
+  for (Operation *before = op->getPrevNode(); before; before = before->getPrevNode()) {
+    if (isa<mlir::gpu::BarrierOp, packed::BarrierOp>(before))
+      return;
+    if (!isa<scf::ExecuteRegionOp>(before))
+      continue;
+    return before->moveBefore(builder.getInsertionBlock(), builder.getInsertionPoint());
+  }
+}
+
 vector::ReductionOp stc::gpu::dividedSum(scf::ForOp loop) {
   // Vectors start as zeros; single columns go on from those sums and are few.
   if (loop.getNumResults() != 1 || !loop.getResult(0).hasOneUse())
@@ -97,13 +109,19 @@ public:
     for (scf::ForOp loop : loops)
       if (failed(divideColumns(loop, *description)))
         return signalPassFailure();
-    // Quantizations that the norm before them has done.
+    // Quantizations that the norm before them has done, and updates that attention stores.
     llvm::SmallPtrSet<Operation *, 4> fused;
+    for (Operation *op : operations)
+      if (auto tile = dyn_cast<packed::AttentionTileOp>(op))
+        if (CacheUpdateOp update = updateOf(tile, *description))
+          fused.insert(update);
     for (Operation *op : operations) {
       if (llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>)) {
         op->emitOpError("expects memrefs: bufferization comes before kernels");
         return signalPassFailure();
       }
+      if (isa<CacheUpdateOp>(op) && fused.contains(op))
+        continue; // the tile erases it
       LogicalResult result = success();
       TypeSwitch<Operation *>(op)
           .Case([&](packed::AttentionCombineOp combine) {

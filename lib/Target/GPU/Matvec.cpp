@@ -5,19 +5,35 @@ using namespace mlir;
 using namespace stc;
 using namespace stc::gpu;
 
-MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles,
-                             Value first, int64_t count, Value step)
-    : builder(builder), first(first), step(step), count(count), lane(builder.lane()),
-      warp(builder.warp()) {
-  for (packed::MatmulTileOp op : tiles) {
+/// How many tiles an iteration of a loop takes.
+static size_t tilesPerIteration(const MatvecLoop &loop) {
+  size_t tiles = 0;
+  for (packed::MatmulTileOp op : loop.tiles)
+    tiles += op.getCos() ? 2 : 1;
+  return tiles;
+}
+
+/// How many tiles an iteration of the sequence takes.
+static size_t tilesPerIteration(ArrayRef<MatvecLoop> loops) {
+  size_t most = 0;
+  for (const MatvecLoop &loop : loops)
+    most = std::max(most, tilesPerIteration(loop));
+  return most;
+}
+
+/// The streams of a loop, `count` of them.
+static std::vector<Stream> streamsOf(const MatvecLoop &loop, size_t count, int64_t warps) {
+  std::vector<Stream> streams;
+  bool areNeighbours = tilesPerIteration(loop) != count;
+  for (packed::MatmulTileOp op : loop.tiles) {
     auto type = cast<packed::WeightType>(op.getWeight().getType());
     for (bool isSecond : {false, true}) {
-      if (isSecond && !op.getCos())
+      if (isSecond && !op.getCos() && !areNeighbours)
         continue;
-      Stream stream{op, WeightReader::create(type), 0, isSecond, {}};
+      Stream stream{op, WeightReader::create(type), 0, isSecond, areNeighbours, {}};
       if (op.getCos())
         stream.apart = cast<MemRefType>(op.getCos().getType()).getDimSize(1) / kTileRows;
-      stream.perWarp = llvm::divideCeil(stream.reader->units(), builder.warps());
+      stream.perWarp = llvm::divideCeil(stream.reader->units(), warps);
       stream.atOnce = stream.reader->unitsAtOnce();
       stream.chunks = llvm::divideCeil(stream.perWarp, stream.atOnce);
       // As many chunks as a tile needs are known too late for the last one to be shorter.
@@ -28,6 +44,39 @@ MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileO
       streams.push_back(std::move(stream));
     }
   }
+  return streams;
+}
+
+bool MatvecEmitter::canJoin(ArrayRef<MatvecLoop> loops) {
+  size_t tiles = tilesPerIteration(loops);
+  return loops.size() <= kMostLoops && llvm::all_of(loops, [&](const MatvecLoop &loop) {
+           size_t own = tilesPerIteration(loop);
+           return own == tiles || (own == 1 && tiles == 2 && loop.count % 2 == 0);
+         });
+}
+
+/// How many iterations of `tiles` tiles each a loop has.
+static int64_t iterationsOfLoop(const MatvecLoop &loop, size_t tiles) {
+  return loop.count * static_cast<int64_t>(tilesPerIteration(loop)) / static_cast<int64_t>(tiles);
+}
+
+static std::vector<Part> partsOf(ArrayRef<MatvecLoop> loops, int64_t warps) {
+  size_t tiles = tilesPerIteration(loops);
+  std::vector<Part> parts;
+  int64_t begin = 0;
+  for (const MatvecLoop &loop : loops) {
+    int64_t count = iterationsOfLoop(loop, tiles);
+    parts.push_back({streamsOf(loop, tiles, warps), begin, count});
+    begin += count;
+  }
+  return parts;
+}
+
+MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<MatvecLoop> matrices, Value first,
+                             Value step)
+    : builder(builder), loops(partsOf(matrices, builder.warps())), streams(loops.front().streams),
+      first(first), step(step), count(loops.back().begin + loops.back().count),
+      lane(builder.lane()), warp(builder.warp()) {
   if (planRing()) {
     atOnce =
         std::max<int64_t>(1, kRingOffset / (slotBytes() * static_cast<int64_t>(streams.size())));
@@ -45,6 +94,8 @@ MatvecEmitter::MatvecEmitter(BlockBuilder &builder, ArrayRef<packed::MatmulTileO
 
 Value MatvecEmitter::tileOf(const Stream &stream, Value iteration) {
   Value tile = iteration;
+  if (stream.areNeighbours)
+    return builder.add(builder.mul(iteration, 2), stream.isSecond ? 1 : 0);
   if (stream.apart) {
     Value apart = builder.index(stream.apart);
     tile = arith::DivUIOp::create(builder, iteration, apart);
@@ -238,9 +289,9 @@ void MatvecEmitter::storeSums(const Stream &stream, Value slot, Values sums, Val
   });
 }
 
-void MatvecEmitter::emit() {
+void MatvecEmitter::emit(bool isStarted) {
   if (ringDepth)
-    return emitRing();
+    return emitRing(isStarted);
   // The sums, what is known of tiles, the counts, and what readers need: all of a kind the same,
   // and one at a time.
   int64_t sumsEnd = slots() * slotBytes();
@@ -325,7 +376,29 @@ void MatvecEmitter::emitStage(Value begin) {
   builder.barrier();
 }
 
-void stc::gpu::emitMatvec(BlockBuilder &builder, ArrayRef<packed::MatmulTileOp> tiles, Value first,
-                          int64_t count, Value step) {
-  MatvecEmitter(builder, tiles, first, count, step).emit();
+int64_t stc::gpu::iterationsOf(ArrayRef<MatvecLoop> loops) {
+  int64_t count = 0;
+  for (const MatvecLoop &loop : loops)
+    count += iterationsOfLoop(loop, tilesPerIteration(loops));
+  return count;
+}
+
+bool stc::gpu::canJoinMatvecs(BlockBuilder &builder, ArrayRef<MatvecLoop> loops) {
+  if (!MatvecEmitter::canJoin(loops))
+    return false;
+  Value none;
+  return MatvecEmitter(builder, loops, none, none).hasRing();
+}
+
+bool stc::gpu::startMatvec(BlockBuilder &builder, ArrayRef<MatvecLoop> loops, Value first,
+                           Value step) {
+  MatvecEmitter emitter(builder, loops, first, step);
+  if (emitter.hasRing())
+    emitter.startRing();
+  return emitter.hasRing();
+}
+
+void stc::gpu::emitMatvec(BlockBuilder &builder, ArrayRef<MatvecLoop> loops, Value first,
+                          Value step, bool isStarted) {
+  MatvecEmitter(builder, loops, first, step).emit(isStarted);
 }

@@ -12,7 +12,9 @@ namespace stc::gpu {
 /// left to others: facts of tiles, and private buffers of a function.
 constexpr int64_t kPartialBytes = 32 << 10, kOtherBytes = 6 << 10;
 /// The same where weights come by way of shared memory, which lies behind these sums.
-constexpr int64_t kRingOffset = 16 << 10;
+constexpr int64_t kRingOffset = kScratchBesideCopies;
+/// Loops that become one sequence: each takes a few instructions in every copy.
+constexpr size_t kMostLoops = 4;
 /// Tiles whose counts are kept, a power of two: one that is multiplied, the next one, which begins
 /// to be loaded, and the one after it, which is counted.
 constexpr int64_t kCountedTiles = 4, kCountedAhead = 2;
@@ -24,14 +26,15 @@ constexpr int64_t kWaitingUnits = 2;
 enum Fact : int64_t { kStart, kEnd, kStored, kFacts };
 constexpr int64_t kFactBytes = kFacts * sizeof(uint32_t);
 
-/// The row tiles of one matrix in order: one per iteration, or with rotary embeddings the first or
-/// the second of a pair.
+/// The row tiles of one matrix in order: one per iteration, or the first or the second of a pair,
+/// with rotary embeddings, or where another matrix of the same sequence has pairs.
 struct Stream {
   packed::MatmulTileOp op;
   std::unique_ptr<WeightReader> reader;
-  int64_t apart = 0; // row tiles from the first to the second of a pair; 0 where there are none
+  int64_t apart = 0; // row tiles from the first to the second of a rotary pair; 0: there are none
   bool isSecond = false;
-  Values inputs; // addresses of the token's row of each input
+  bool areNeighbours = false; // of a pair without rotary embeddings
+  Values inputs;              // addresses of the token's row of each input
 
   int64_t firstSlot = 0;
   /// Units that each warp takes of a tile (fewer in some warps if they do not go up in its units),
@@ -43,6 +46,12 @@ struct Stream {
   }
 };
 
+/// The streams of a loop, and which iterations of the sequence they are.
+struct Part {
+  std::vector<Stream> streams;
+  int64_t begin, count;
+};
+
 /// All warps of a block share each row tile: warp w takes every warps-th unit of its columns, so
 /// that together they read on and on, and no warp waits for another between tiles. (Where units are
 /// ordered, their sizes are counted two tiles ahead, and warps wait for each other's counts.)
@@ -50,9 +59,14 @@ struct Stream {
 /// all warps are added and finished, one thread per row.
 class MatvecEmitter {
 public:
-  MatvecEmitter(BlockBuilder &builder, llvm::ArrayRef<packed::MatmulTileOp> tiles, Value first,
-                int64_t count, Value step);
-  void emit();
+  MatvecEmitter(BlockBuilder &builder, llvm::ArrayRef<MatvecLoop> loops, Value first, Value step);
+  /// Whether one sequence of units goes through all loops, and whether loops can be such a one.
+  bool hasRing() const { return ringDepth != 0; }
+  static bool canJoin(llvm::ArrayRef<MatvecLoop> loops);
+  /// Starts to copy the first units, where units come by way of shared memory.
+  void startRing();
+  /// `isStarted`: startRing was called at another place.
+  void emit(bool isStarted);
 
 private:
   void emitStage(Value first);
@@ -60,7 +74,7 @@ private:
   /// units, of which warp w takes every warps-th from w on: ringDepth of them are under way to the
   /// warp's own memory at a time. No tile, and no end of a tile, is special.
   bool planRing();
-  void emitRing();
+  void emitRing(bool isStarted);
   /// How many iterations the block has (index), and units.
   Value ownIterations();
   Value unitsOfIterations(Value iterations);
@@ -101,12 +115,14 @@ private:
     Value iteration, slot, row;
   };
   Finished finishedBy(Value number, Value begin);
+  /// The same with the iteration of a loop in place of the sequence's.
+  Finished inPart(const Part &part, Finished place);
   /// Asks for what a thread's row is finished with while weights are under way: it comes from other
   /// multiprocessors. Only where all rows exist.
   void loadOperands(Value begin, Value iterations);
   Value operand(Value memref, ValueRange indices, bool isEarly);
   void finish(Value first, Value iterations);
-  void finishRow(const Finished &place, bool loads);
+  void finishRow(const Part &part, const Finished &place, bool loads);
   Value sumOf(Value slot, int64_t stream, Value row);
   Value activate(packed::MatmulTileOp op, Value gate, Value sum);
   Value chunksOf(const Stream &stream, Value slot);
@@ -132,9 +148,11 @@ private:
   }
 
   BlockBuilder &builder;
-  std::vector<Stream> streams;
+  /// One for each loop; all have as many streams as `streams`, those of the first.
+  std::vector<Part> loops;
+  std::vector<Stream> &streams;
   Value first, step;
-  int64_t count, atOnce; // iterations, and how many fit into shared memory
+  int64_t count = 0, atOnce; // iterations, and how many fit into shared memory
   /// Units that a warp has under way, bytes of each, and of a warp's memory for them.
   int64_t ringDepth = 0, ringBytes = 0, ringOfWarp = 0;
   Value lane, warp;

@@ -15,16 +15,31 @@ MatvecEmitter::Finished MatvecEmitter::finishedBy(Value number, Value begin) {
 
 void MatvecEmitter::loadOperands(Value begin, Value iterations) {
   early.clear();
-  bool allExist = llvm::all_of(streams, [](const Stream &stream) {
-    packed::MatmulTileOp op = stream.op;
-    return cast<packed::WeightType>(op.getWeight().getType()).getRows() % kTileRows == 0;
+  bool allExist = llvm::all_of(loops, [](const Part &part) {
+    return llvm::all_of(part.streams, [](const Stream &stream) {
+      packed::MatmulTileOp op = stream.op;
+      return cast<packed::WeightType>(op.getWeight().getType()).getRows() % kTileRows == 0;
+    });
   });
   if (!allExist || atOnce * kTileRows > builder.threads())
     return;
   // Threads without a row take the last one's.
   Value last = arith::SubIOp::create(builder, builder.mul(iterations, kTileRows), builder.index(1));
   Value number = arith::MinUIOp::create(builder, builder.toIndex(builder.thread()), last);
-  finishRow(finishedBy(number, begin), /*loads=*/true);
+  Finished place = finishedBy(number, begin);
+  // Of a loop that the row is not of, its last iteration's.
+  for (const Part &part : loops) {
+    Finished own = inPart(part, place);
+    if (loops.size() > 1)
+      own.iteration = arith::MinUIOp::create(builder, own.iteration, builder.index(part.count - 1));
+    finishRow(part, own, /*loads=*/true);
+  }
+}
+
+MatvecEmitter::Finished MatvecEmitter::inPart(const Part &part, Finished place) {
+  if (part.begin != 0)
+    place.iteration = arith::SubIOp::create(builder, place.iteration, builder.index(part.begin));
+  return place;
 }
 
 /// What is loaded early is taken in the order in which it was loaded.
@@ -39,8 +54,18 @@ Value MatvecEmitter::operand(Value memref, ValueRange indices, bool isEarly) {
 
 void MatvecEmitter::finish(Value begin, Value iterations) {
   nextEarly = 0;
-  builder.forThreads(builder.mul(iterations, kTileRows),
-                     [&](Value number) { finishRow(finishedBy(number, begin), /*loads=*/false); });
+  builder.forThreads(builder.mul(iterations, kTileRows), [&](Value number) {
+    Finished place = finishedBy(number, begin);
+    if (loops.size() == 1)
+      return finishRow(loops.front(), place, /*loads=*/false);
+    for (const Part &part : loops) {
+      Finished own = inPart(part, place);
+      // What comes before the loop is a large number.
+      Value isOwn = arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, own.iteration,
+                                          builder.index(part.count));
+      builder.ifThen(isOwn, [&] { finishRow(part, own, /*loads=*/false); });
+    }
+  });
 }
 
 /// The sum of all warps for a row of a stream's tile.
@@ -62,13 +87,16 @@ Value MatvecEmitter::activate(packed::MatmulTileOp op, Value gate, Value sum) {
 }
 
 /// With `loads`, only loads what the row will be finished with.
-void MatvecEmitter::finishRow(const Finished &place, bool loads) {
+void MatvecEmitter::finishRow(const Part &part, const Finished &place, bool loads) {
+  const std::vector<Stream> &streams = part.streams;
   Value zero = builder.index(0), gate; // of the row, computed by the multiplication before
   Value gateOut;
   for (size_t s = 0; s < streams.size();) {
     packed::MatmulTileOp op = streams[s].op;
     int64_t apart = streams[s].apart, parts = apart ? 2 : 1;
     Value tile = place.iteration, inHead;
+    if (streams[s].areNeighbours)
+      tile = tileOf(streams[s], tile);
     if (apart) {
       Value head = arith::DivUIOp::create(builder, tile, builder.index(apart));
       inHead = arith::RemUIOp::create(builder, tile, builder.index(apart));

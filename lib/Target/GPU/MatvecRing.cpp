@@ -12,24 +12,26 @@ using namespace stc::gpu;
 constexpr int64_t kUnderWay = 7 << 10, kMostDepth = 8;
 
 /// Whether units of all streams look the same and are multiplied by the same activations.
-static bool areAlike(ArrayRef<Stream> streams) {
+static bool areAlike(ArrayRef<Part> loops) {
   auto typeOf = [](const Stream &stream) {
     packed::MatmulTileOp op = stream.op;
     return cast<packed::WeightType>(op.getWeight().getType());
   };
-  packed::MatmulTileOp first = streams.front().op;
-  return llvm::all_of(streams, [&](const Stream &stream) {
+  const Stream &front = loops.front().streams.front();
+  packed::MatmulTileOp first = front.op;
+  auto isAlike = [&](const Stream &stream) {
     packed::MatmulTileOp op = stream.op;
-    return typeOf(stream).getLayout() == typeOf(streams.front()).getLayout() &&
-           typeOf(stream).getColumns() == typeOf(streams.front()).getColumns() &&
+    return typeOf(stream).getLayout() == typeOf(front).getLayout() &&
+           typeOf(stream).getColumns() == typeOf(front).getColumns() &&
            llvm::equal(op.getInputs(), first.getInputs());
-  });
+  };
+  return llvm::all_of(loops, [&](const Part &part) { return llvm::all_of(part.streams, isAlike); });
 }
 
 bool MatvecEmitter::planRing() {
   WeightReader &reader = *streams.front().reader;
   const TargetDescription &target = builder.getTarget();
-  if (!target.hasMma || !areAlike(streams) || reader.laneBytes() == 0 || reader.hasTable() ||
+  if (!target.hasMma || !areAlike(loops) || reader.laneBytes() == 0 || reader.hasTable() ||
       reader.isOrdered() || reader.variesUnits() || reader.warpBytes() > 0 ||
       reader.blockBytes(target) > 0)
     return false;
@@ -43,8 +45,9 @@ bool MatvecEmitter::planRing() {
   if (depth < 2)
     return false;
   ringDepth = depth;
-  for (Stream &stream : streams)
-    stream.reader->takeMore();
+  for (Part &part : loops)
+    for (Stream &stream : part.streams)
+      stream.reader->takeMore();
   return true;
 }
 
@@ -58,12 +61,25 @@ void MatvecEmitter::copyUnit(Value number, Value limit) {
     Value iteration = builder.toIndex(words.div(tile, count));
     iteration = builder.add(first, arith::MulIOp::create(builder, iteration, step).getResult());
     Value start;
-    for (auto [s, stream] : llvm::enumerate(streams)) {
-      Value own = tileAddress(stream, iteration, Value());
-      Value isOwn = s == 0 ? Value()
-                           : arith::CmpIOp::create(builder, arith::CmpIPredicate::eq,
-                                                   words.rem(tile, count), words.number(s));
-      start = s == 0 ? own : arith::SelectOp::create(builder, isOwn, own, start).getResult();
+    for (const Part &part : loops) {
+      Value inPart, startInPart;
+      inPart =
+          part.begin == 0
+              ? iteration
+              : arith::SubIOp::create(builder, iteration, builder.index(part.begin)).getResult();
+      for (auto [s, stream] : llvm::enumerate(part.streams)) {
+        Value own = tileAddress(stream, inPart, Value());
+        Value isOwn = s == 0 ? Value()
+                             : arith::CmpIOp::create(builder, arith::CmpIPredicate::eq,
+                                                     words.rem(tile, count), words.number(s));
+        startInPart =
+            s == 0 ? own : arith::SelectOp::create(builder, isOwn, own, startInPart).getResult();
+      }
+      Value isLater = part.begin == 0 ? Value()
+                                      : arith::CmpIOp::create(builder, arith::CmpIPredicate::uge,
+                                                              iteration, builder.index(part.begin));
+      start = isLater ? arith::SelectOp::create(builder, isLater, startInPart, start).getResult()
+                      : startInPart;
     }
     front.reader->copyUnit(builder, start, unit, lane, slotOfUnit(number));
   });
@@ -91,16 +107,22 @@ Value MatvecEmitter::unitsOfIterations(Value iterations) {
                             streams.front().reader->units() * streams.size());
 }
 
-void MatvecEmitter::emitRing() {
+void MatvecEmitter::startRing() {
   Words words(builder);
+  Value limit = unitsOfIterations(ownIterations());
+  for (int64_t i = 0; i < ringDepth; ++i)
+    copyUnit(words.add(warp, i * builder.warps()), limit);
+}
+
+void MatvecEmitter::emitRing(bool isStarted) {
   partials = builder.scratch(kRingOffset);
   for (Stream &stream : streams)
     for (Value input : stream.op.getInputs())
       stream.inputs.push_back(builder.rowAddress(input, builder.index(0)));
   Value iterations = ownIterations();
   Value limit = unitsOfIterations(iterations);
-  for (int64_t i = 0; i < ringDepth; ++i)
-    copyUnit(words.add(warp, i * builder.warps()), limit);
+  if (!isStarted)
+    startRing();
 
   auto stages = scf::ForOp::create(builder, builder.index(0), iterations, builder.index(atOnce));
   OpBuilder::InsertionGuard guard(builder);

@@ -116,6 +116,7 @@ void NormEmitter::normalize(Value token, Value begin) {
       gains.push_back(loadGains(begin, column, round));
       return {};
     });
+    startCopiesHere(builder, op);
   }
   Value zero = builder.constant(f32, 0.0), mean;
   auto columnsOf = [&](Value column, int64_t round) {

@@ -168,6 +168,7 @@ void stc::gpu::emitQuantizeActivations(packed::QuantizeActivationsOp op,
           part.inputs.append(tile.load(token, builder.plus(first, i * tile.stride()), isWhole));
         parts.push_back(std::move(part));
       }
+      startCopiesHere(builder, op);
       tile.store(token, parts);
     };
     if (chunks == 1)

@@ -121,8 +121,8 @@ private:
   mutable Stage *stage = nullptr;
 };
 
-/// Lanes of a warp, and bytes that one of them loads at once.
-constexpr int64_t kWarpLanes = 32, kLaneBytes = 16;
+/// Bytes that a lane loads at once.
+constexpr int64_t kLaneBytes = 16;
 
 /// Readers of families of layouts.
 std::unique_ptr<WeightReader> createDenseReader(packed::WeightType type);

@@ -23,6 +23,22 @@
 // CHECK: memref.store {{.*}} : memref<1x1024xf32>
 // CHECK: gpu.barrier
 
+// Few pieces: every block puts all heads together, and quantizes them from registers. What four pieces
+// hold of two rounds of columns is asked for at once.
+
+// CHECK-LABEL: func.func @prefill
+// CHECK: packed.barrier
+// CHECK-NOT: gpu.barrier
+// CHECK-COUNT-8: vector.load %{{.*}} {alignment = 16 : i64} : memref<512x144xf32>, vector<4xf32>
+// CHECK: ex2.approx
+// CHECK: scf.for
+// CHECK-COUNT-8: vector.load %{{.*}} {alignment = 16 : i64} : memref<512x144xf32>, vector<4xf32>
+// CHECK-COUNT-2: nvvm.redux.sync umax
+// CHECK-NOT: vector<4xf32>
+// CHECK-COUNT-2: vector.store {{.*}}, vector<4xi8>
+// CHECK: gpu.barrier
+// CHECK-NOT: gpu.barrier
+
 // PTX: ex2.approx.ftz.f32
 // PTX: st.shared.v4.b32
 
@@ -39,6 +55,27 @@ module {
       packed.attention_combine %h, %c8 ins(%p : memref<64x144xf32>)
           cache(%cache : !cache) outs(%out : memref<1x1024xf32>) heads 8
     }
+    packed.barrier
+    return
+  }  func.func @prefill(%tokens: memref<?xi32>, %position: index,
+      %cache: !cache, %out: memref<?x1024xf32>) {
+    %c5 = arith.constant 5 : index
+    %p = packed.scratch() offset 0 bytes 294912 : memref<512x144xf32>
+    %y = packed.scratch() offset 294912 bytes 16384 : memref<1x4096xf32>
+    %codes = memref.alloca() {alignment = 64 : i64} : memref<1x4096xi8>
+    %scales = memref.alloca() {alignment = 64 : i64} : memref<1x32xf32>
+    %sums = memref.alloca() {alignment = 64 : i64} : memref<1x32xi32>
+    packed.barrier
+    scf.forall (%h) in (32) {
+      packed.attention_combine %h, %c5 ins(%p : memref<512x144xf32>)
+          cache(%cache : !cache) outs(%y : memref<1x4096xf32>) heads 32
+    } {packed.replicated}
+    scf.forall (%t) in (1) {
+      %row = memref.subview %y[%t, 0] [1, 4096] [1, 1] : memref<1x4096xf32> to memref<1x4096xf32, strided<[4096, 1], offset: ?>>
+      packed.quantize_activations ins(%row : memref<1x4096xf32, strided<[4096, 1], offset: ?>>)
+          outs(%codes, %scales, %sums : memref<1x4096xi8>, memref<1x32xf32>, memref<1x32xi32>)
+          group 128 sum_factor -8
+    } {packed.replicated}
     packed.barrier
     return
   }

@@ -41,3 +41,47 @@ func.func @replicated(%x: f32) {
   } {packed.replicated}
   return
 }
+
+// Matrices of the same activations are one sequence of tiles: pairs that are turned, and pairs of
+// neighbours. Its first weights are asked for before the activations are there.
+!codes = memref<1x2048xi8>
+!scales = memref<1x16xf32>
+!sums = memref<1x16xi32>
+!turned = !packed.weight<64x2048, #packed.layout<dense, i4, group = 128>>
+!plain = !packed.weight<32x2048, #packed.layout<dense, i4, group = 128>>
+// CHECK-LABEL: @joined
+// CHECK: %[[NUMBER:.*]], %[[COUNT:.*]] = packed.thread
+// CHECK: scf.execute_region
+// CHECK-COUNT-3: nvvm.cp.async.commit.group
+// CHECK-NOT: nvvm.cp.async.commit.group
+// CHECK: packed.quantize_activations
+// CHECK: memref.load %{{.*}} : memref<1x16xf32>
+// CHECK: nvvm.cp.async.wait.group 2
+// CHECK: nvvm.cp.async.commit.group
+// CHECK: gpu.barrier
+// CHECK: scf.if
+// CHECK-COUNT-2: memref.store %{{.*}} : memref<1x64xf32>
+// CHECK: scf.if
+// CHECK-COUNT-2: memref.store %{{.*}} : memref<1x32xf32>
+// CHECK-NOT: nvvm.cp.async
+// CHECK: packed.barrier
+func.func @joined(%x: memref<1x2048xf32>, %w: !turned, %v: !plain, %cos: memref<1x16xf32>,
+                  %y: memref<1x64xf32>, %z: memref<1x32xf32>) {
+  %codes = memref.alloca() : !codes
+  %scales = memref.alloca() : !scales
+  %sums = memref.alloca() : !sums
+  scf.forall (%i) in (1) {
+    packed.quantize_activations ins(%x : memref<1x2048xf32>) outs(%codes, %scales, %sums : !codes, !scales, !sums)
+        group 128 sum_factor -8
+  } {packed.replicated}
+  scf.forall (%i) in (2) {
+    packed.matmul_tile %i ins(%codes, %scales, %sums : !codes, !scales, !sums) weight(%w : <64x2048, #packed.layout<dense, i4, group = 128>>)
+        rotary(%cos, %cos : memref<1x16xf32>, memref<1x16xf32>) outs(%y : memref<1x64xf32>) config <tokens = 1, accumulators = 1, prefetch = 0>
+  }
+  scf.forall (%i) in (2) {
+    packed.matmul_tile %i ins(%codes, %scales, %sums : !codes, !scales, !sums) weight(%v : <32x2048, #packed.layout<dense, i4, group = 128>>)
+        outs(%z : memref<1x32xf32>) config <tokens = 1, accumulators = 1, prefetch = 0>
+  }
+  packed.barrier
+  return
+}

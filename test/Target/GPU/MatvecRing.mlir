@@ -33,3 +33,31 @@ func.func @dense(%w: !packed.weight<32x2048, #packed.layout<dense, i4, group = 1
   }
   return
 }
+
+// What activations are made of is asked for first, then weights; both are under way before a block
+// waits for anything.
+
+// CHECK-LABEL: func.func @started
+// CHECK: vector.load {{.*}}, vector<4xf32>
+// CHECK-NOT: gpu.barrier
+// CHECK-COUNT-3: nvvm.cp.async.commit.group
+// CHECK: nvvm.redux.sync umax
+// CHECK: gpu.barrier
+// CHECK: scf.for
+// CHECK: nvvm.cp.async.wait.group 2
+func.func @started(%x: memref<1x2048xf32>, %w: !packed.weight<32x2048, #packed.layout<dense, i4, group = 128>>,
+                   %out: memref<1x32xf32>) {
+  %codes = memref.alloca() : memref<1x2048xi8>
+  %scales = memref.alloca() : memref<1x16xf32>
+  %sums = memref.alloca() : memref<1x16xi32>
+  scf.forall (%i) in (1) {
+    packed.quantize_activations ins(%x : memref<1x2048xf32>)
+        outs(%codes, %scales, %sums : memref<1x2048xi8>, memref<1x16xf32>, memref<1x16xi32>) group 128 sum_factor -8
+  } {packed.replicated}
+  scf.forall (%tile) in (2) {
+    packed.matmul_tile %tile ins(%codes, %scales, %sums : memref<1x2048xi8>, memref<1x16xf32>, memref<1x16xi32>)
+        weight(%w : <32x2048, #packed.layout<dense, i4, group = 128>>) outs(%out : memref<1x32xf32>)
+        config <tokens = 1, accumulators = 1, prefetch = 0>
+  }
+  return
+}
