@@ -63,6 +63,10 @@ def cases(folder):
     for prune in ("2:4", "4:8", "4:16", "magnitude:0.5", "block16x4:0.5"):
         yield (f"llama {prune} int4", plain, ("--prune", prune, "--quantize", "int4-g64"), ROUNDED,
                "text")
+    for prune in ("none", "2:4"):
+        yield (f"llama {prune} int8-row per token", plain,
+               ("--prune", prune, "--quantize", "int8-row", "--activations", "per-token"), ROUNDED,
+               "text")
     for name, model in (("f32", plain), ("bf16", halves)):
         for prune in ("2:4", "magnitude:0.5"):
             yield f"llama {prune} {name}", model, ("--prune", prune), CLOSE, "text"
