@@ -60,7 +60,7 @@ class Gpu(TemporaryDirectoryTest):
         for chip in ("sm_90", "sm_90a"):
             text = self.ptx(chip, "--quantize", "int8", "--head", "int8", vocab=17408,
                             hidden=128)
-            self.assertEqual("wgmma.mma_async.sync.aligned.m64n64k32.s32.u8.s8" in text,
+            self.assertEqual("wgmma.mma_async.sync.aligned.m64n64k32.s32.s8.s8" in text,
                              chip == "sm_90a")
             self.assertEqual("fence.proxy.async.shared::cta" in text, chip == "sm_90a")
 

@@ -1,10 +1,10 @@
 // Products of codes whose sums are integers of whole rows: scales are those of rows and of tokens.
 //
 // Between portions nothing is scaled, so that a loop has copies, operands and products alone. A
-// warpgroup starts the products of half a portion, and while they are under way loads the weights
-// of the next half, of a 2:4 matrix makes operands of the next portion, and copies the one after
-// that. Threads wait for each other once for each portion: by then all are done with the one
-// two portions before, whose buffer is filled anew.
+// warpgroup starts the products of half a portion, and while they are under way makes operands of
+// the next portion (of a 2:4 matrix), loads the weights of the next half, and copies the portion
+// after the next. Threads wait for each other once for each portion: by then all are done with the
+// one two portions before, whose buffer is filled anew.
 #include "StagedMatmul.h"
 #include "Words.h"
 
@@ -31,8 +31,10 @@ Values StagedMatmul::multiplyRows(State &state, Value begin, Value end, Values c
       Operands operands = loadOperands(state, turn.buffer, column, kStartedColumns);
       waitForProducts(builder, 0, sums);
       startProducts(state, operands, turn.buffer, column, sums);
+      // What takes longest comes while there is most to multiply yet.
+      if (column == 0)
+        makeNextOperands(state, turn, following);
     }
-    makeNextOperands(state, turn, following);
     // A fence waits for all copies: the next portion has had a whole turn to come, and the one
     // behind it begins only then.
     awaitAhead(kPartedAhead - 2);

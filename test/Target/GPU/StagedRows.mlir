@@ -38,9 +38,9 @@
 // CHECK-LABEL: .entry pruned
 // CHECK: wgmma.mma_async.sp.sync.aligned.m64n128k64.s32.s8.s8
 // CHECK-NOT: bar.sync
-// CHECK: wgmma.mma_async.sp.sync.aligned.m64n128k64.s32.s8.s8
-// CHECK-NOT: bar.sync
 // CHECK: st.shared.v4
+// CHECK-NOT: bar.sync
+// CHECK: wgmma.mma_async.sp.sync.aligned.m64n128k64.s32.s8.s8
 // CHECK-NOT: bar.sync
 // CHECK: cp.async.wait_group 0
 
