@@ -29,9 +29,15 @@ constexpr double kWarpProducts = 2048, kWarpgroupProducts = 4096, kCacheBytes = 
 /// 128 or 256 tokens took as long as these say, within 8 %.
 constexpr double kCacheBytesBeside = 40, kTokenByte = 1.25;
 constexpr int64_t kWarpgroupRowTiles = 4, kWarpgroupTokens = 64;
-/// Of 2:4 floats: the columns that are multiplied in the time of one, and the bytes of a weight and
-/// its mask where a dense one has one.
-constexpr double kPrunedColumns = 2, kPrunedWeightByte = 9.0 / 16;
+/// What differs from a dense weight where products overlap: the columns that are multiplied in the
+/// time of one, its bytes where a dense one has one, and the cycles (of products of bytes) that
+/// preparing it takes, once for all tokens that are multiplied at once.
+struct WeightWork {
+  double columns = 1, bytes = 1, preparing = 0;
+};
+/// 2:4 floats have half of the values, and a mask. Zeros of other masks are put in by some 30
+/// instructions for four of them, of 16 warps at once.
+constexpr WeightWork kPrunedWork{2, 9.0 / 16, 0}, kMaskedWork{1, 1, 0.06};
 /// Tokens that are multiplied at once where products overlap, of up to kMostRowTiles row tiles.
 constexpr int64_t kTokensTogether = 256;
 /// Cycles of a piece before its first product and after its last: copies on their way, barriers,
@@ -53,12 +59,12 @@ struct Piece {
 class WorkModel {
 public:
   /// `parts`: the row tiles that one of a piece stands for. `overlaps`: whether copies are under
-  /// way all the time that products are; then `isPruned`: whether weights are 2:4 floats.
+  /// way all the time that products are; then `work`: what differs from dense weights.
   /// `most`: row tiles of a piece.
   WorkModel(const TargetDescription &target, int64_t tiles, int64_t columns, int64_t parts,
-            bool overlaps, bool isPruned, int64_t most)
+            bool overlaps, WeightWork work, int64_t most)
       : target(target), tiles(tiles), columns(columns), parts(parts), overlaps(overlaps),
-        isPruned(isPruned), most(most) {}
+        work(work), most(most) {}
 
   double cycles(Piece piece, int64_t tokens) const {
     int64_t atOnce = piece.tokens == 0 ? tokens : std::min(piece.tokens, tokens);
@@ -68,16 +74,16 @@ public:
     bool isTogether =
         target.hasWarpgroupMma && slots % kWarpgroupRowTiles == 0 && atOnce >= kWarpgroupTokens;
     double rows = slots * kTileRows;
-    double products = rows * atOnce / (isTogether ? kWarpgroupProducts : kWarpProducts) /
-                      (isPruned ? kPrunedColumns : 1);
+    double products =
+        rows * atOnce / (isTogether ? kWarpgroupProducts : kWarpProducts) / work.columns;
     // Of a column: a byte of each row, for all tokens at once or some, and of each token.
     int64_t blocks = overlaps ? llvm::divideCeil(atOnce, slots > kMostRowTiles ? kTokensTogether / 2
                                                                                : kTokensTogether)
                               : 1;
-    double weightBytes = rows * blocks * (isPruned ? kPrunedWeightByte : 1);
-    double both = overlaps
-                      ? std::max(products, (weightBytes + kTokenByte * atOnce) / kCacheBytesBeside)
-                      : products + (rows + atOnce) / kCacheBytes;
+    double bytes = rows * blocks * work.bytes + kTokenByte * atOnce;
+    double both =
+        overlaps ? std::max({products, bytes / kCacheBytesBeside, rows * blocks * work.preparing})
+                 : products + (rows + atOnce) / kCacheBytes;
     int64_t rounds = llvm::divideCeil(pieces, target.multiprocessors);
     return rounds * (columns * both + kPieceCycles * blocks);
   }
@@ -106,7 +112,8 @@ public:
 private:
   const TargetDescription &target;
   int64_t tiles, columns, parts;
-  bool overlaps, isPruned;
+  bool overlaps;
+  WeightWork work;
   int64_t most;
 };
 
@@ -124,18 +131,21 @@ packed::LoweringConfigAttr stc::gpu::chooseBlockConfig(packed::MatmulOp op,
     range = {1, tokens};
   auto weight = cast<packed::WeightType>(op.getWeight().getType());
   int64_t tiles = llvm::divideCeil(weight.getRows(), kTileRows);
-  bool hasHalves = op.getInputs().size() == 2;
-  bool isPruned = target.hasWarpgroupMma && hasHalves && takesPrunedHalves(weight);
+  bool hasHalves = target.hasWarpgroupMma && op.getInputs().size() == 2;
+  bool isPruned = hasHalves && takesPrunedHalves(weight);
+  bool isMasked = hasHalves && takesMaskedHalves(weight);
   bool overlapsHalves =
-      target.hasWarpgroupMma &&
-      (weight.getLayout().getLayout().isQuantized()
-           ? op.getInputs().size() == 1 && takesRoundedInputs(weight)
-           : isPruned || (hasHalves && (takesHalves(weight) || takesMaskedHalves(weight))));
+      weight.getLayout().getLayout().isQuantized()
+          ? target.hasWarpgroupMma && op.getInputs().size() == 1 && takesRoundedInputs(weight)
+          : isPruned || isMasked || (hasHalves && takesHalves(weight));
   bool sumsRows = target.hasWarpgroupMma && op.getInputs().size() == 3 &&
                   cast<ShapedType>(op.getInputs()[1].getType()).getDimSize(1) == 1 &&
                   takesWholeRows(weight, target);
   WorkModel model(target, tiles, weight.getColumns(), op.getCos() ? 2 : 1,
-                  overlapsHalves || sumsRows, isPruned,
+                  overlapsHalves || sumsRows,
+                  isPruned   ? kPrunedWork
+                  : isMasked ? kMaskedWork
+                             : WeightWork(),
                   overlapsHalves ? kMostRowTilesTogether : kMostRowTiles);
   Piece piece = model.choose(range);
   // Code for more tokens at once than there can be is left out.

@@ -70,6 +70,14 @@ func.func @pruned(%x: memref<?x4096xf32>, %h: memref<?x4128xf16>, %w: !packed.we
   return
 }
 
+// Where zeros are put in once for all tokens that are multiplied at once, those are rather more.
+// TOGETHER-LABEL: @masked
+// TOGETHER: packed.matmul {{.*}} row_tiles = 8, piece_tokens = 256>
+func.func @masked(%x: memref<?x4096xf32>, %h: memref<?x4128xf16>, %w: !packed.weight<4096x4096, #packed.layout<bitmap, f16>>, %y: memref<?x4096xf32>) {
+  packed.matmul ins(%x, %h : memref<?x4096xf32>, memref<?x4128xf16>) weight(%w : <4096x4096, #packed.layout<bitmap, f16>>) outs(%y : memref<?x4096xf32>)
+  return
+}
+
 // What is known counts: of few rows there are enough pieces by tokens alone.
 // CHECK-LABEL: @known
 // CHECK: packed.matmul {{.*}} row_tiles = {{[0-9]+}}, piece_tokens = 128>
