@@ -12,46 +12,13 @@ using namespace stc::gpu;
 void StagedMatmul::findTileCopies(State &state, SmallVectorImpl<PortionCopy> &copies,
                                   Value firstSlot, int64_t offset, int64_t bytes, int64_t place,
                                   bool areValues) {
-  Words words(builder);
-  int64_t threads = sliceThreads(state), perTile = bytes / kCopyBytes;
-  int64_t count = state.division.atOnce * perTile;
-  auto fromOf = [&](Value tile, Value inTile) -> Value {
-    Value slot = builder.add(firstSlot, builder.toIndex(tile));
-    return builder.address(builder.address(tileAddress(tileOf(slot)), offset), inTile);
-  };
-  auto toOf = [&](Value tile, Value inTile) -> Value {
-    Value to = inTile;
-    if (areValues)
-      to = isPruned ? prunedPlace(state.division, inTile)
-                    : state.readers.front().stagedPlace(inTile);
-    return words.add(words.add(words.mul(tile, bytes), to), place);
-  };
-  Value thread = state.share.number, zero = builder.int32(0);
-  // A thread's copies are as far from each other as its first one allows: what differs is known.
-  bool isInOne = perTile % threads == 0, isInSome = threads % perTile == 0;
-  if ((isInOne || isInSome) && count % threads == 0) {
-    Value tile = isInOne ? zero : words.div(thread, perTile);
-    Value inTile = words.mul(isInOne ? thread : words.rem(thread, perTile), kCopyBytes);
-    Value from, to = toOf(tile, inTile);
-    for (int64_t first = 0; first < count; first += threads) {
-      int64_t skipped = first / perTile, rest = first % perTile * kCopyBytes;
-      bool isNew = first == 0 || (rest == 0 && !tilesFollow());
-      if (isNew)
-        from = fromOf(words.add(tile, skipped), inTile);
-      int64_t more = rest + (tilesFollow() ? skipped * geometry.tileBytes : 0);
-      copies.push_back({from, more, to, skipped * bytes + rest, kCopyBytes, bytes, Value()});
-    }
-    return;
-  }
-  for (int64_t first = 0; first < count; first += threads) {
-    Value number = words.add(thread, first);
-    Value exists = count - first < threads ? words.isBelow(number, count) : Value();
-    if (exists)
-      number = arith::MinUIOp::create(builder, number, builder.int32(count - 1));
-    Value tile = words.div(number, perTile);
-    Value inTile = words.mul(words.rem(number, perTile), kCopyBytes);
-    copies.push_back({fromOf(tile, inTile), 0, toOf(tile, inTile), 0, kCopyBytes, bytes, exists});
-  }
+  findSectionCopies(copies, {firstSlot, state.division.atOnce, offset, bytes, place, bytes},
+                    state.share.number, sliceThreads(state), [&](Value inTile) {
+                      if (!areValues)
+                        return inTile;
+                      return isPruned ? prunedPlace(state.division, inTile)
+                                      : state.readers.front().stagedPlace(inTile);
+                    });
 }
 
 /// Copies of `bytes` of each portion of each token of an input, in pieces of `pieceBytes`. What

@@ -28,44 +28,9 @@ void StagedHalves::findTileCopies(State &state, Value firstSlot) {
 
 void StagedHalves::copySection(State &state, Value firstSlot, int64_t offset, int64_t bytes,
                                int64_t place, function_ref<Value(Value)> placeOf) {
-  Words words(builder);
-  int64_t threads = state.division.sliceWarps() * builder.getTarget().warpThreads;
-  int64_t perTile = bytes / kCopyBytes, count = state.division.atOnce * perTile;
-  Value thread = state.share.number;
-  auto fromOf = [&](Value tile, Value inTile) -> Value {
-    Value slot = builder.add(firstSlot, builder.toIndex(tile));
-    return builder.address(builder.address(tileAddress(tileOf(slot)), offset), inTile);
-  };
-  auto toOf = [&](Value tile, Value inTile) {
-    return words.add(words.mul(tile, tileBytes()), placeOf(inTile));
-  };
-  // A thread's copies are as far from each other as its first one allows: what differs is known.
-  bool isInOne = perTile % threads == 0, isInSome = threads % perTile == 0;
-  if ((isInOne || isInSome) && (count % threads == 0 || count < threads)) {
-    Value tile = isInOne ? words.number(0) : words.div(thread, perTile);
-    Value inTile = words.mul(isInOne ? thread : words.rem(thread, perTile), kCopyBytes), from;
-    Value to = toOf(tile, inTile);
-    Value exists = count < threads ? words.isBelow(thread, count) : Value();
-    for (int64_t first = 0; first < count; first += threads) {
-      int64_t skipped = first / perTile, rest = first % perTile * kCopyBytes;
-      if (first == 0 || (rest == 0 && !tilesFollow()))
-        from = fromOf(words.add(tile, skipped), inTile);
-      int64_t more = rest + (tilesFollow() ? skipped * geometry.tileBytes : 0);
-      state.copies.push_back(
-          {from, more, to, place + skipped * tileBytes() + rest, kCopyBytes, bytes, exists});
-    }
-    return;
-  }
-  for (int64_t first = 0; first < count; first += threads) {
-    Value number = words.add(thread, first);
-    Value exists = count - first < threads ? words.isBelow(number, count) : Value();
-    if (exists)
-      number = arith::MinUIOp::create(builder, number, builder.int32(count - 1));
-    Value tile = words.div(number, perTile);
-    Value inTile = words.mul(words.rem(number, perTile), kCopyBytes);
-    state.copies.push_back(
-        {fromOf(tile, inTile), 0, toOf(tile, inTile), place, kCopyBytes, bytes, exists});
-  }
+  findSectionCopies(
+      state.copies, {firstSlot, state.division.atOnce, offset, bytes, place, tileBytes()},
+      state.share.number, state.division.sliceWarps() * builder.getTarget().warpThreads, placeOf);
 }
 
 /// Copies of a portion of each token. What tokens that are not there would have stays unknown.

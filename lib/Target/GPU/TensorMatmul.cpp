@@ -31,6 +31,47 @@ int64_t TensorMatmul::slotsAtOnce() const {
   return std::min<int64_t>(builder.warps(), llvm::bit_floor(uint64_t(slots())));
 }
 
+void TensorMatmul::findSectionCopies(SmallVectorImpl<PortionCopy> &copies, const Section &section,
+                                     Value thread, int64_t threads,
+                                     function_ref<Value(Value)> placeOf) {
+  Words words(builder);
+  int64_t bytes = section.bytes, perTile = bytes / kWholeBytes, count = section.slots * perTile;
+  auto fromOf = [&](Value tile, Value inTile) -> Value {
+    Value slot = builder.add(section.firstSlot, builder.toIndex(tile));
+    return builder.address(builder.address(tileAddress(tileOf(slot)), section.offset), inTile);
+  };
+  auto toOf = [&](Value tile, Value inTile) {
+    return words.add(words.mul(tile, section.tileBytes), placeOf(inTile));
+  };
+  // A thread's copies are as far from each other as its first one allows: what differs is known.
+  bool isInOne = perTile % threads == 0, isInSome = threads % perTile == 0;
+  if ((isInOne || isInSome) && (count % threads == 0 || count < threads)) {
+    Value tile = isInOne ? words.number(0) : words.div(thread, perTile);
+    Value inTile = words.mul(isInOne ? thread : words.rem(thread, perTile), kWholeBytes), from;
+    Value to = toOf(tile, inTile);
+    Value exists = count < threads ? words.isBelow(thread, count) : Value();
+    for (int64_t first = 0; first < count; first += threads) {
+      int64_t skipped = first / perTile, rest = first % perTile * kWholeBytes;
+      if (first == 0 || (rest == 0 && !tilesFollow()))
+        from = fromOf(words.add(tile, skipped), inTile);
+      int64_t more = rest + (tilesFollow() ? skipped * geometry.tileBytes : 0);
+      copies.push_back({from, more, to, section.place + skipped * section.tileBytes + rest,
+                        kWholeBytes, bytes, exists});
+    }
+    return;
+  }
+  for (int64_t first = 0; first < count; first += threads) {
+    Value number = words.add(thread, first);
+    Value exists = count - first < threads ? words.isBelow(number, count) : Value();
+    if (exists)
+      number = arith::MinUIOp::create(builder, number, builder.int32(count - 1));
+    Value tile = words.div(number, perTile);
+    Value inTile = words.mul(words.rem(number, perTile), kWholeBytes);
+    copies.push_back(
+        {fromOf(tile, inTile), 0, toOf(tile, inTile), section.place, kWholeBytes, bytes, exists});
+  }
+}
+
 void TensorMatmul::copyPortion(ArrayRef<PortionCopy> copies, Value number, Value end, Value start) {
   startCopies(copies, number, end, start);
   // Also where there is nothing left: waiting counts these.

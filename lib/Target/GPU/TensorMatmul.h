@@ -69,6 +69,13 @@ protected:
     Value exists;        // null: this thread has it
   };
 
+  /// What is copied of a portion of each slot's tile: `bytes` from `offset` of the tile on. In a
+  /// buffer those of the first slot begin at `place`, and `tileBytes` further those of the next.
+  struct Section {
+    Value firstSlot; // index
+    int64_t slots, offset, bytes, place, tileBytes;
+  };
+
   llvm::SmallVector<int64_t> blockSizes() const override { return {64, 32, 8}; }
   void emitBlock(const TokenBlock &block) override;
 
@@ -91,6 +98,10 @@ protected:
   int64_t sliceThreads() const { return slotsAtOnce() * builder.getTarget().warpThreads; }
   /// Waits for the threads of the slice.
   void sliceBarrier(const Share &share);
+  /// Adds those copies of a section that are thread `thread`'s (i32) of `threads`, 16 bytes each.
+  /// `placeOf`: where in a tile's bytes those at an offset (i32) are kept.
+  void findSectionCopies(llvm::SmallVectorImpl<PortionCopy> &copies, const Section &section,
+                         Value thread, int64_t threads, llvm::function_ref<Value(Value)> placeOf);
   /// Starts the copies of portion `number` (index) to the buffer at `start`, as one group, which is
   /// empty where `number` is not below `end`.
   void copyPortion(llvm::ArrayRef<PortionCopy> copies, Value number, Value end, Value start);
