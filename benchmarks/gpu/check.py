@@ -18,8 +18,9 @@ import time
 PROGRAMS = ["StcGpuTests", "stc-gpu-kernels", "stc-gpu-model"]
 WHOLE_MODELS = "whole_models.py"
 CUDA = "/usr/local/cuda/bin"
-# Of the kernels, those that the memory checker runs: every layout once, as it makes them slow.
-SANITIZED_CASES = 24
+# Of the kernels, those that the memory checker runs, which makes them slow: of every layout one for
+# a token, and one for as many tokens as warpgroups multiply at least.
+MANY_TOKENS = 64
 
 MATRIX = re.compile(r"(\S+) +(exact|rounded|WRONG \d+ \(.*\)) +([\d.]+) us +([\d.]+) GB/s +([\d.]+) % of copy +"
                     r"([\d.]+) Tops/s +(\d+) x (\d+)$")
@@ -98,13 +99,19 @@ def judge_tests(output):
     return f"{passed.group(1)} tests"
 
 
-def first_cases(folder, count):
-    """A folder with some of the cases of another: of each layout the first, then others."""
+def some_cases(folder):
+    """A folder with some of the cases of another: of each layout the last of one token and the first
+    of many."""
     lines = (folder / "cases.txt").read_text().splitlines()
     cases = [dict(word.split("=", 1) for word in line.split()) for line in lines]
-    layouts = [case["name"].split("_")[0] for case in cases]
-    earlier = [layouts[:i].count(layout) for i, layout in enumerate(layouts)]
-    chosen = sorted(sorted(range(len(lines)), key=lambda i: earlier[i])[:count])
+    single, many = {}, {}
+    for i, case in enumerate(cases):
+        layout, tokens = case["name"].split("_")[0], int(case["tokens"])
+        if tokens == 1:
+            single[layout] = i
+        elif tokens >= MANY_TOKENS:
+            many.setdefault(layout, i)
+    chosen = sorted([*single.values(), *many.values()])
     result = folder.with_name(folder.name + "-sanitized")
     result.mkdir(exist_ok=True)
     (result / "cases.txt").write_text("".join(lines[i] + "\n" for i in chosen))
@@ -190,7 +197,7 @@ def run_all(args):
             # One test wants an error of the driver's, which the checker would count.
             programs / "StcGpuTests", "--gtest_filter=-RealGpu.RefusesDamagedText"]))
     if (programs / "stc-gpu-kernels").exists() and (checked / "cases.txt").exists():
-        some = first_cases(checked, SANITIZED_CASES)
+        some = some_cases(checked)
         steps.append(sanitize(args, "memory of kernels",
                               [programs / "stc-gpu-kernels", some, "check", "1"]))
     return steps

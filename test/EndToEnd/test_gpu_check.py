@@ -43,7 +43,8 @@ class GpuCheck(TemporaryDirectoryTest):
             folder = self.out / "kernels" / kind
             folder.mkdir(parents=True)
             # Ten layouts, one after the other.
-            lines = [f"name=layout{i // 3}_{i}x16 image={i}.cubin" for i in range(count)]
+            lines = [f"name=layout{i // 3}_{i}x16 image={i}.cubin tokens={(1, 8, 64)[i % 3]}"
+                     for i in range(count)]
             (folder / "cases.txt").write_text("".join(line + "\n" for line in lines))
             for i in range(count):
                 (folder / f"{i}.cubin").write_text("code")
@@ -93,12 +94,13 @@ class GpuCheck(TemporaryDirectoryTest):
         self.assertIn("| check kernels | passed | 30 cases exact |", text)
         self.assertIn("| dense-i4-g128_4096x4096 | exact | 3.1 | 2500.0 | 83.0 | 10.82 |", text)
         self.assertIn("| decode at 16 | 2.667 | 375.0 | 51.4 |", text)
-        # The memory checker sees every layout.
+        # The memory checker sees every layout, with one token and with many.
         calls = (self.out / "programs" / "stc-gpu-kernels.calls").read_text().splitlines()
-        self.assertTrue(calls[-1].endswith("check-sanitized check 1: 24"), calls)
+        self.assertTrue(calls[-1].endswith("check-sanitized check 1: 20"), calls)
         some = (self.out / "kernels" / "check-sanitized" / "cases.txt").read_text()
         for i in range(10):
-            self.assertIn(f"name=layout{i}_", some)
+            self.assertIn(f"name=layout{i}_{3 * i}x16", some)
+            self.assertIn(f"name=layout{i}_{3 * i + 2}x16", some)
 
     def test_what_is_missing(self):
         (self.out / "programs" / "stc-gpu-model").unlink()
