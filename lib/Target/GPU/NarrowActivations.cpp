@@ -79,11 +79,16 @@ public:
         inputs.append(op, BFloat16Type::get(&getContext()), 2);
     });
     narrowed += inputs.count();
+    bool isUsed = false;
     for (auto [quantization, whole] : quantizations) {
+      isUsed |= whole != nullptr;
       narrowed += whole ? 1 : 0;
       if (quantization->use_empty())
         quantization->erase();
     }
+    if (perToken && !isUsed)
+      getOperation().emitWarning("activations: per-token changes nothing here, as no weights that "
+                                 "many tokens meet have scales of rows (as int8-row has)");
   }
 };
 
