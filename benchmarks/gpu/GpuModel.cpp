@@ -153,8 +153,9 @@ absl::Status ModelBench::run() {
     for (int i = 0; i < 5; ++i) {
       StcFrame many = frame;
       many.n_tokens = count;
-      STC_ASSIGN_OR_RETURN(double seconds,
-                           device->measure([&] { return device->launch(program.prefillOf(count), many); }));
+      STC_ASSIGN_OR_RETURN(double seconds, device->measure([&] {
+        return device->launch(program.prefillOf(count), many);
+      }));
       times.push_back(seconds);
     }
     std::sort(times.begin(), times.end());
