@@ -159,7 +159,10 @@ class BadInput(TemporaryDirectoryTest):
             process.wait()
             # A signal behind the last step, which gives the file its name, finds it whole.
             if process.returncode != 0 and out.exists():
+                self.assertNotEqual(delay, 0.05)
                 run(out, "run", "-p", "a", "-n", "1", "--quiet")
+            left = [file.name for file in self.tmp.iterdir() if not file.name.startswith("out")]
+            self.assertEqual(left, [])
 
 
 if __name__ == "__main__":

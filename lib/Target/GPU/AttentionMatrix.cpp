@@ -198,18 +198,6 @@ MatrixAttention::Rows MatrixAttention::rowsBefore() {
   return rows;
 }
 
-/// values = condition ? then() : values.
-static Values onlyIf(RowBuilder &builder, Value condition, ValueRange values,
-                     function_ref<Values()> then) {
-  auto branch = scf::IfOp::create(builder, values.getTypes(), condition, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(branch.elseBlock());
-  scf::YieldOp::create(builder, values);
-  builder.setInsertionPointToStart(branch.thenBlock());
-  scf::YieldOp::create(builder, then());
-  return Values(branch.getResults());
-}
-
 /// A block that is seen is copied in the round in which the one before it is in work; in the last
 /// round nothing is copied any more. All threads of the block take the same way.
 MatrixAttention::Rows MatrixAttention::attend() {
@@ -246,7 +234,7 @@ MatrixAttention::Rows MatrixAttention::attend() {
       Values loaded;
       if (plannedTile.buffers == 2)
         loaded = beginCopy(next, exists);
-      Values after = onlyIf(builder, both(hasBlock, isBusy), rows, [&] {
+      Values after = builder.ifElse(both(hasBlock, isBusy), rows, [&] {
         Rows now = splitRows(rows);
         for (int64_t first = 0; first < keysOfPart; first += kKeysAtOnce)
           now = addKeys(now, before, first);
@@ -261,7 +249,7 @@ MatrixAttention::Rows MatrixAttention::attend() {
       after.append({block, nextPlace, exists});
       return after;
     };
-    return wanted ? onlyIf(builder, wanted, carried, work) : work();
+    return wanted ? builder.ifElse(wanted, carried, work) : work();
   };
   Values results = builder.loop(builder.index(0), builder.plus(blocks.count, 1), 1, initial, round);
   return splitRows(ValueRange(results).drop_back(3));
@@ -310,7 +298,7 @@ Values MatrixAttention::scoresOf(ValueRange products, const Block &block, int64_
                                        op.getSinks(), op.getEnd());
   Value isPartial =
       arith::XOrIOp::create(builder, whole, builder.constant(builder.getI1Type(), int64_t(1)));
-  return onlyIf(builder, isPartial, scores, mask);
+  return builder.ifElse(isPartial, scores, mask);
 }
 
 MatrixAttention::Rows MatrixAttention::addKeys(const Rows &before, const Block &block,
@@ -376,7 +364,7 @@ void MatrixAttention::merge(Rows &rows) {
             16);
     });
     builder.barrier();
-    Values merged = onlyIf(builder, both(isBusy, keeps), rows.all(), [&] {
+    Values merged = builder.ifElse(both(isBusy, keeps), rows.all(), [&] {
       Values others;
       for (int64_t i = 0; i < values; i += 4) {
         Value vector = builder.loadAligned(four, placeOf(i), 16);

@@ -14,18 +14,6 @@ constexpr int64_t kFloat = sizeof(float);
 /// The warp that computes the score of the newest key: few pieces have a tile for it.
 constexpr int64_t kNewestWarp = 12;
 
-/// What `body` gives where the condition holds, else `others`.
-static Values ifElse(BlockBuilder &builder, Value condition, ValueRange others,
-                     function_ref<Values()> body) {
-  auto branch = scf::IfOp::create(builder, others.getTypes(), condition, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(branch.elseBlock());
-  scf::YieldOp::create(builder, others);
-  builder.setInsertionPointToStart(branch.thenBlock());
-  scf::YieldOp::create(builder, body());
-  return Values(branch.getResults());
-}
-
 //===----------------------------------------------------------------------===//
 // Scores
 //===----------------------------------------------------------------------===//
@@ -91,7 +79,7 @@ Values TokenAttention::products(ValueRange loaded) {
 }
 
 Values TokenAttention::tileScores(Value base, Value end, ValueRange loaded) {
-  return ifElse(builder, seesTile(base, end), Values(rows, lowest()), [&] {
+  return builder.ifElse(seesTile(base, end), Values(rows, lowest()), [&] {
     Values scores = products(loaded);
     Value key = builder.add(tilePosition(base), keyInTile());
     Value visible = isVisible(key, firstPosition);
@@ -124,7 +112,7 @@ Values TokenAttention::newestScores(Value base) {
   Value isOwn =
       arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, warp, builder.index(kNewestWarp));
   isHere = arith::AndIOp::create(builder, isHere, isOwn);
-  return ifElse(builder, isHere, Values(rows, lowest()), [&] {
+  return builder.ifElse(isHere, Values(rows, lowest()), [&] {
     Type f32 = builder.getF32Type();
     Values scores(rows, builder.constant(f32, 0.0));
     int64_t padded = layout.paddedDim();
@@ -277,7 +265,7 @@ AttentionEmitter::State TokenAttention::addRound(Value base, Value end, const Lo
   int64_t vectors = kKVBlock / kWarps * valueVectors;
   for (int64_t block = 0; block < kRoundBlocks; ++block) {
     Value number = builder.plus(base, block);
-    after.outs = ifElse(builder, builder.isBelow(number, end), after.outs, [&] {
+    after.outs = builder.ifElse(builder.isBelow(number, end), after.outs, [&] {
       Values outs = after.outs;
       Values own = keepsValues || block < earlyBlocks
                        ? Values(ArrayRef(values).slice(block * vectors, vectors))

@@ -49,6 +49,16 @@ void BlockBuilder::ifThen(Value condition, function_ref<void()> body) {
   body();
 }
 
+Values BlockBuilder::ifElse(Value condition, ValueRange others, function_ref<Values()> body) {
+  auto branch = scf::IfOp::create(*this, others.getTypes(), condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(*this, others);
+  setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(*this, body());
+  return Values(branch.getResults());
+}
+
 void BlockBuilder::forThreads(Value count, function_ref<void(Value)> body) {
   loop(toIndex(thread()), toIndex(count), threads(), body);
 }

@@ -75,6 +75,8 @@ public:
 
   /// if (condition) body().
   void ifThen(Value condition, llvm::function_ref<void()> body);
+  /// What `body` gives where the condition holds, else `others`.
+  Values ifElse(Value condition, ValueRange others, llvm::function_ref<Values()> body);
   /// for (index i = thread; i < count; i += threads) body(i): each thread its share.
   void forThreads(Value count, llvm::function_ref<void(Value)> body);
   void forThreads(int64_t count, llvm::function_ref<void(Value)> body);
